@@ -1,0 +1,17 @@
+"""Fixtures for every test: where the real scenes are, and one thread so that results do not depend on the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real scenes, named by RADFIELD_TEST_DATA; without it the test fails and says so."""
+    folder = os.environ.get("RADFIELD_TEST_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.fail(f"RADFIELD_TEST_DATA={folder!r} is not a folder: set it to the folder that holds blender/lego and the others")
+    return Path(folder).resolve()

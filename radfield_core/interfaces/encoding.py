@@ -1,0 +1,20 @@
+"""Encodings: coordinates -> features."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from radfield_core.interfaces.part import Part
+
+
+class Encoding(Part):
+    """Features of points, of Gaussians or of directions. Built with `(config, ctx, in_dim=…)`; maps bounds to its own domain."""
+
+    in_dim: int
+    out_dim: int
+
+    @abstractmethod
+    def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Features [M, out_dim] of x [M, in_dim]; `cov` [M, in_dim] is the diagonal covariance of a Gaussian at x."""

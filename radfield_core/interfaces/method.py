@@ -1,0 +1,62 @@
+"""Methods: photometric losses, learning rates, parameter groups and a preset."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces.part import BuildContext
+from radfield_core.types import Batch, ModelOutputs, Step
+
+if TYPE_CHECKING:
+    from radfield_core.model import Model
+
+
+class Method(ABC):
+    """What a paper calls its method. Subclasses take their options as `Method(config)`.
+
+    batching: "rays" draws pixels; "images" hands over whole images with their view.
+    n_fields: how many fields the levels share; level l uses the field min(l, n_fields − 1).
+    """
+
+    batching: Literal["rays", "images"] = "rays"
+    n_fields: int = 1
+
+    def __init__(self, config: Any):
+        self.config = config
+
+    def build(self, ctx: BuildContext) -> Model:
+        """The model; by default core's level loop with the parts in the run's slots."""
+        from radfield_core.model import Model  # the loop imports this module's types
+
+        return Model.from_slots(ctx, self.n_fields)
+
+    def forward(self, model: Model, batch: Batch) -> ModelOutputs:
+        """The model's outputs for a batch."""
+        return model(batch.rays, batch.background)
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
+        """Background colour [n, 3] in training or, with step None, in evaluation; None means black is not assumed."""
+        return None
+
+    @abstractmethod
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Photometric losses, weighted, by name; each a mean over the rays given."""
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """Optimiser groups, each with "name" and "lr" beside "params"."""
+        return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser; fused Adam by default, several times faster than the loop over tensors on large tables."""
+        return torch.optim.Adam(groups, fused=True)
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Factor on the group's learning rate at a step."""
+        return 1.0
+
+    def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
+        """Called after every optimiser step."""

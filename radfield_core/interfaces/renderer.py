@@ -1,0 +1,30 @@
+"""Renderers: field outputs -> weights -> pixels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from radfield_core.interfaces.part import Part
+from radfield_core.types import FieldOutputs, RayBundle, RaySamples, Rendered
+
+
+class Renderer(Part):
+    """Owns the step from opacity to weights to pixels."""
+
+    @abstractmethod
+    def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
+        """Share of each sample in its pixel [N], in [0, 1], at most 1 in sum per ray."""
+
+    @abstractmethod
+    def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
+        """Pixels [R, ...] of this stack, without background."""
+
+
+class RayTransform(Part):
+    """A change of rays before they are sampled, such as a learned pose refinement."""
+
+    @abstractmethod
+    def forward(self, rays: RayBundle) -> RayBundle:
+        """The changed rays."""
