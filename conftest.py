@@ -13,5 +13,5 @@ def test_data() -> Path:
     """The folder of real scenes, named by RADFIELD_TEST_DATA; without it the test fails and says so."""
     folder = os.environ.get("RADFIELD_TEST_DATA", "")
     if not folder or not Path(folder).is_dir():
-        pytest.fail(f"RADFIELD_TEST_DATA={folder!r} is not a folder: set it to the folder that holds blender/lego and the others")
+        pytest.fail(f"RADFIELD_TEST_DATA={folder!r} is not a folder; it must hold blender/lego and others")
     return Path(folder).resolve()

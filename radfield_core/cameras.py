@@ -12,7 +12,7 @@ from radfield_core.types import View
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Intrinsics of one view: fx, fy, cx, cy in pixels; `pixel_center` is where in its cell a pixel is looked through."""
+    """Intrinsics of one view: fx, fy, cx, cy in pixels; a pixel is looked through at `pixel_center` in its cell."""
 
     width: int
     height: int
@@ -27,7 +27,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Cameras:
-    """V cameras: c2w [V, 3, 4] float64; intrinsics [V, 4] float64 (fx, fy, cx, cy); sizes [V, 2] int64 (width, height)."""
+    """V cameras: c2w [V, 3, 4] and intrinsics [V, 4] (fx, fy, cx, cy) float64; sizes [V, 2] int64 (width, height)."""
 
     c2w: Tensor
     intrinsics: Tensor

@@ -37,7 +37,7 @@ def hookimpl(function: _F) -> _F:
 
 
 class Component(NamedTuple):
-    """What a plugin says about one part. Everything is a name or a string: nothing is imported until the part is used."""
+    """What a plugin says about one part, in names and strings: nothing is imported until the part is used."""
 
     kind: str
     name: str
@@ -84,7 +84,7 @@ def component(
     capabilities: "module:function" that takes the options and returns (provides, requires) where they depend on options
     or hardware; it must not import torch.
     sniff: for dataparsers, "module:function": path -> reason or None, without torch.
-    writer: for dataparsers, "module:function" that writes a scene in the parser's format (`radfield data make --format`).
+    writer: for dataparsers, "module:function" that writes a scene in the format (`radfield data make --format`).
     """
     presets = {name: preset} if isinstance(preset, str) else dict(preset or {})
     needs = {slot: frozenset(words) for slot, words in (requires or {}).items()}
@@ -94,7 +94,7 @@ def component(
 
 
 def load(reference: str) -> Any:
-    """The object that "package.module:attribute" names. Only references from declarations are loaded, never a file's."""
+    """The object that "package.module:attribute" names. References come from declarations, never from files."""
     from importlib import import_module
 
     module, _, attribute = reference.partition(":")

@@ -16,9 +16,14 @@ class SceneConfig:
     normalize: Literal["none", "unit_sphere"] = option(
         "none", help="move and scale the scene so that what the cameras look at lies in the unit sphere"
     )
-    normalize_margin: float = option(1.1, help="radius of the scene over radius of its content when normalising", min=1.0)
+    normalize_margin: float = option(
+        1.1, help="radius of the scene over radius of its content when normalising", min=1.0
+    )
     radius: float | None = option(
-        None, help="half the side of the region to model, in scene units; by default the data's own", min=0, exclusive_min=True
+        None,
+        help="half the side of the region to model, in scene units; by default the data's own",
+        min=0,
+        exclusive_min=True,
     )
     near: float | None = option(None, help="overrides the data's near limit, in scene units", min=0)
     far: float | None = option(None, help="overrides the data's far limit, in scene units", min=0, exclusive_min=True)
@@ -31,7 +36,10 @@ class TrainerConfig:
 
     max_steps: int = option(20000, help="optimiser steps after which the run ends", min=1)
     max_seconds: float | None = option(
-        None, help="seconds of training after which the run ends; evaluation and saving do not count", min=0, exclusive_min=True
+        None,
+        help="seconds of training after which the run ends; evaluation and saving do not count",
+        min=0,
+        exclusive_min=True,
     )
     n_rays: int = option(1024, help="rays per step; the first value where target_samples is set", min=1)
     target_samples: int | None = option(
@@ -39,17 +47,25 @@ class TrainerConfig:
     )
     max_rays: int = option(8192, help="upper limit of rays per step under target_samples", min=1)
     samples_per_chunk: int | None = option(
-        None, help="samples per micro-batch: splits a step's rays and accumulates gradients; unset takes all at once", min=1
+        None,
+        help="samples per micro-batch: splits a step's rays and accumulates gradients; unset takes all at once",
+        min=1,
     )
     seed: int = option(0, help="seed of everything random", min=0)
     device: str = option("auto", help="auto, cpu, cuda or cuda:N")
-    clip_grad_norm: float | None = option(None, help="largest norm of all gradients together", min=0, exclusive_min=True)
+    clip_grad_norm: float | None = option(
+        None, help="largest norm of all gradients together", min=0, exclusive_min=True
+    )
     save_every: int = option(5000, help="steps between checkpoints; one is always saved at the end", min=1)
     keep_checkpoints: int = option(2, help="good checkpoints kept", min=2)
     log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1)
-    eval_every: int | None = option(None, help="steps between evaluations of a few validation views; unset evaluates at the end", min=1)
+    eval_every: int | None = option(
+        None, help="steps between evaluations of a few validation views; unset evaluates at the end", min=1
+    )
     eval_views: int = option(4, help="validation views in an evaluation during training", min=1)
-    max_bad_steps: int = option(10, help="steps in a row without a finite loss before going back to a checkpoint", min=1)
+    max_bad_steps: int = option(
+        10, help="steps in a row without a finite loss before going back to a checkpoint", min=1
+    )
 
 
 @attrs.frozen(kw_only=True)

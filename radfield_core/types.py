@@ -89,9 +89,7 @@ class RaySamples:
             raise ValueError("RaySamples: exactly one of samples_per_ray and packing must be given")
 
     @staticmethod
-    def from_edges(
-        rays: RayBundle, edges: Tensor, footprint: Literal["cone", "cylinder"] = "cone"
-    ) -> RaySamples:
+    def from_edges(rays: RayBundle, edges: Tensor, footprint: Literal["cone", "cylinder"] = "cone") -> RaySamples:
         """S intervals per ray between S + 1 `edges` [R, S+1], asked at their middles."""
         starts, ends = edges[:, :-1].reshape(-1), edges[:, 1:].reshape(-1)
         return RaySamples(rays, starts, ends, 0.5 * (starts + ends), edges.shape[1] - 1, None, footprint)

@@ -1,9 +1,9 @@
 """How a part declares its options: `option` for a value, `slot` for a place that takes another part.
 
-    @attrs.frozen(kw_only=True)
-    class FieldConfig:
-        width: int = option(256, help="units per hidden layer", min=1)
-        encoding: Choice = slot("encoding", default="frequency", help="encoding of positions")
+@attrs.frozen(kw_only=True)
+class FieldConfig:
+    width: int = option(256, help="units per hidden layer", min=1)
+    encoding: Choice = slot("encoding", default="frequency", help="encoding of positions")
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def option(
     max: float | None = None,
     exclusive_min: bool = False,
 ) -> Any:
-    """An option with its default, its one-line help and its range. Mutable defaults are given as tuples or factories."""
+    """An option with its default, one-line help and range. Mutable defaults are given as tuples or factories."""
     limits = Range(min, max, exclusive_min)
     return attrs.field(default=default, metadata={"help": help, "range": limits})
 

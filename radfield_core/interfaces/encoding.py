@@ -10,7 +10,7 @@ from radfield_core.interfaces.part import Part
 
 
 class Encoding(Part):
-    """Features of points, of Gaussians or of directions. Built with `(config, ctx, in_dim=…)`; maps bounds to its own domain."""
+    """Features of points, Gaussians or directions. Built with `(config, ctx, in_dim=…)`; maps bounds to its domain."""
 
     in_dim: int
     out_dim: int

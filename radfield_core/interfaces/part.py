@@ -34,7 +34,7 @@ class Part(nn.Module):
     """An encoding, field, sampler or renderer. Subclasses take `(config, ctx, **sizes)`."""
 
     def begin_step(self, step: Step) -> None:
-        """Set what is scheduled, as a pure function of the step, into non-persistent 0-dim buffers. Children go first."""
+        """Set what is scheduled, as a pure function of the step, into non-persistent buffers. Children go first."""
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Losses that this part's own parameters need, weighted; each a mean over the rays or samples given."""
