@@ -1,0 +1,173 @@
+"""Sums, means and scans over the samples of each ray. R rays, N samples, S samples per ray, trailing features free.
+
+Samples are flat, ordered by ray: x is [N] or [N, ...]. A `Layout` says which ray a sample belongs to, and this module
+is the only one that asks which kind of layout it is. No scan runs across rays, so float32 errors stay those of one ray:
+packed samples are scanned in a padded [R, max_per_ray] view, or by a twin that starts afresh on every ray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from radfield_core.ops.backend import Op
+
+PACKED = Op(
+    "compositing", {"cpu": {"numba": "radfield_core.ops.cpu"}, "cuda": {"triton": "radfield_core.ops.gpu"}}
+)
+
+
+class LayoutError(ValueError):
+    """What was asked needs the other layout of samples."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """A different number of samples on every ray.
+
+    ray_indices [N] int64, ascending. offsets [R+1] int64: ray r owns the samples offsets[r]:offsets[r+1].
+    max_per_ray: an upper bound of the samples on one ray that is known without waiting for the device.
+    """
+
+    ray_indices: Tensor
+    offsets: Tensor
+    max_per_ray: int
+
+    @staticmethod
+    def from_counts(counts: Tensor, max_per_ray: int | None = None) -> Packing:
+        """The packing of `counts` [R] samples per ray. Without `max_per_ray` the largest count is read back."""
+        counts = counts.to(torch.int64)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        rays = torch.arange(counts.shape[0], device=counts.device).repeat_interleave(counts)
+        if max_per_ray is None:
+            max_per_ray = int(counts.max()) if counts.numel() else 0
+        return Packing(rays, offsets, max_per_ray)
+
+    @property
+    def counts(self) -> Tensor:
+        """Samples on each ray [R] int64."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Which sample belongs to which of `n_rays` rays; exactly one of samples_per_ray and packing is set."""
+
+    n_rays: int
+    samples_per_ray: int | None = None
+    packing: Packing | None = None
+
+
+def twin(layout: Layout, device: torch.device) -> ModuleType | None:
+    """The accelerated twin for packed samples, or None where plain torch serves: a uniform layout, or no twin."""
+    return None if layout.packing is None else PACKED.pick(device)
+
+
+def counts(layout: Layout, device: torch.device) -> Tensor:
+    """Number of samples on each ray [R] int64."""
+    if layout.packing is not None:
+        return layout.packing.counts
+    return torch.full((layout.n_rays,), _uniform(layout), dtype=torch.int64, device=device)
+
+
+def per_sample(x: Tensor, layout: Layout) -> Tensor:
+    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    if layout.packing is not None:
+        return x.index_select(0, layout.packing.ray_indices)
+    s = _uniform(layout)
+    return x.unsqueeze(1).expand(-1, s, *x.shape[1:]).reshape(layout.n_rays * s, *x.shape[1:])
+
+
+def local_index(layout: Layout, device: torch.device) -> Tensor:
+    """Position of each sample on its ray [N] int64: 0, 1, 2, …"""
+    if layout.packing is not None:
+        packing = layout.packing
+        n = packing.ray_indices.shape[0]
+        return torch.arange(n, device=device) - packing.offsets.index_select(0, packing.ray_indices)
+    return torch.arange(_uniform(layout), device=device).repeat(layout.n_rays)
+
+
+def sum(x: Tensor, layout: Layout) -> Tensor:
+    """Sum over each ray [R, ...]; zero on a ray without samples."""
+    if layout.packing is None:
+        return _view(x, layout).sum(1)
+    if (fast := twin(layout, x.device)) is not None:
+        return fast.sum(x, layout.packing)
+    return x.new_zeros(layout.n_rays, *x.shape[1:]).index_add(0, layout.packing.ray_indices, x)
+
+
+def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
+    """Mean over each ray [R, ...], or without a layout over all rows [...]; the mean of nothing is zero."""
+    if layout is None:
+        return x.sum(0) / max(x.shape[0], 1)
+    n = counts(layout, x.device).clamp_min(1).to(x.dtype)
+    return sum(x, layout) / n.view(-1, *[1] * (x.dim() - 1))
+
+
+def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
+    """Largest value on each ray [R, ...]; `empty` on a ray without samples. Ties share the gradient."""
+    result = x.new_full((layout.n_rays, *x.shape[1:]), empty)
+    if layout.packing is None:
+        return _view(x, layout).amax(1) if _uniform(layout) else result
+    index = layout.packing.ray_indices.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
+    return result.scatter_reduce(0, index, x, "amax", include_self=False)
+
+
+def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
+    """Sum of the samples before each one on its ray [N, ...]; zero for the first."""
+    if (fast := twin(layout, x.device)) is not None:
+        return fast.exclusive_cumsum(x, layout.packing)
+    rows = _rows(x, layout, 0.0)
+    before = torch.cat([torch.zeros_like(rows[:, :1]), rows[:, :-1].cumsum(1)], 1)
+    return _flat(before, layout)
+
+
+def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
+    """Product of the samples before each one on its ray [N, ...]; one for the first."""
+    rows = _rows(x, layout, 1.0)
+    before = torch.cat([torch.ones_like(rows[:, :1]), rows[:, :-1].cumprod(1)], 1)
+    return _flat(before, layout)
+
+
+def last_where(mask: Tensor, layout: Layout) -> Tensor:
+    """Whether a sample is the last on its ray for which `mask` [N] holds: [N] bool."""
+    position = torch.where(mask, local_index(layout, mask.device), -1)
+    return mask & (position == per_sample(maximum(position, layout, empty=-1), layout))
+
+
+def _uniform(layout: Layout) -> int:
+    if layout.samples_per_ray is None:
+        raise LayoutError("a layout needs one of samples_per_ray and packing")
+    return layout.samples_per_ray
+
+
+def _view(x: Tensor, layout: Layout) -> Tensor:
+    """x [N, ...] as [R, S, ...], without a copy."""
+    return x.reshape(layout.n_rays, _uniform(layout), *x.shape[1:])
+
+
+def _rows(x: Tensor, layout: Layout, fill: float) -> Tensor:
+    """x [N, ...] as one row per ray [R, W, ...]; rows of packed samples are filled up with `fill`."""
+    if layout.packing is None:
+        return _view(x, layout)
+    slots, width = _slots(layout)
+    padded = x.new_full((layout.n_rays * width, *x.shape[1:]), fill).index_copy(0, slots, x)
+    return padded.view(layout.n_rays, width, *x.shape[1:])
+
+
+def _flat(rows: Tensor, layout: Layout) -> Tensor:
+    """The inverse of `_rows`."""
+    flat = rows.reshape(rows.shape[0] * rows.shape[1], *rows.shape[2:])
+    return flat if layout.packing is None else flat.index_select(0, _slots(layout)[0])
+
+
+def _slots(layout: Layout) -> tuple[Tensor, int]:
+    """Where each packed sample lies in the padded rows [N], and their width."""
+    assert layout.packing is not None
+    packing, width = layout.packing, layout.packing.max_per_ray
+    if packing.offsets.device.type == "cpu" and layout.n_rays:
+        width = int(packing.counts.max())
+    return packing.ray_indices * width + local_index(layout, packing.ray_indices.device), width

@@ -1,0 +1,82 @@
+"""Choice of implementations: by device, by what loads, and by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import torch
+
+from radfield_core.errors import RadfieldError
+from radfield_core.ops import backend
+from radfield_core.ops.backend import Op
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
+    good, bad = ModuleType("good_twin"), ModuleType("bad_twin")
+
+    def fails() -> None:
+        raise OSError("kernel does not compile\nand here is why")
+
+    bad.probe = fails  # type: ignore[attr-defined]
+    for module in (good, bad):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(backend, "_chosen", {})
+    monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "nerfacc" else object())
+    monkeypatch.delenv(backend.VARIABLE, raising=False)
+    yield {"good": good, "bad": bad}
+
+
+def test_the_best_twin_that_loads_is_taken_and_the_reason_for_passing_another_is_kept(modules: dict) -> None:
+    op = Op("encode", {"cpu": {"numba": "no_such_module", "tinycudann": "bad_twin", "triton": "good_twin"}})
+    assert op.pick(CPU) is modules["good"]
+    (chosen,) = backend.choices()
+    assert chosen.backend == "triton"
+    assert "no_such_module" in chosen.passed_over["numba"]
+    assert chosen.passed_over["tinycudann"] == "OSError: kernel does not compile"
+    assert str(chosen).startswith("encode: triton on cpu (no numba: ")
+
+
+def test_without_a_twin_for_the_device_the_reference_runs() -> None:
+    op = Op("encode", {"cpu": {"numba": "good_twin"}})
+    assert op.pick(CUDA) is None
+    assert [(c.device, c.backend) for c in backend.choices()] == [("cuda", "torch")]
+
+
+def test_a_name_decides_for_the_ops_that_offer_it_and_leaves_the_others_free(
+    modules: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Op("encode", {"cpu": {"numba": "good_twin"}, "cuda": {"tinycudann": "good_twin", "triton": "bad_twin"}})
+    other = Op("march", {"cpu": {"numba": "good_twin"}, "cuda": {"triton": "good_twin"}})
+    monkeypatch.setenv(backend.VARIABLE, "tinycudann")
+    assert both.pick(CUDA) is modules["good"] and other.pick(CUDA) is modules["good"]
+    monkeypatch.setenv(backend.VARIABLE, "torch")
+    assert both.pick(CUDA) is None and other.pick(CPU) is None
+    monkeypatch.setenv(backend.VARIABLE, "numba, triton")
+    assert other.pick(CUDA) is modules["good"] and both.pick(CPU) is modules["good"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "message"),
+    [
+        ("cuda", CPU, "unknown backend 'cuda'"),
+        ("nerfacc", CPU, "nerfacc was asked for and is not installed"),
+        ("numba", CUDA, "encode has no numba implementation on cuda"),
+        ("numba", CPU, "numba was asked for, and encode cannot load it: OSError: kernel does not compile"),
+    ],
+)
+def test_asking_for_an_absent_twin_is_an_error_that_says_what_to_try(
+    asked: str, device: torch.device, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(backend.VARIABLE, asked)
+    op = Op("encode", {"cpu": {"numba": "bad_twin"}, "cuda": {"triton": "good_twin"}})
+    with pytest.raises(RadfieldError, match="try: ") as raised:
+        op.pick(device)
+    assert str(raised.value).startswith(f"{backend.VARIABLE}: {message}")
+    monkeypatch.delenv(backend.VARIABLE)
+    op.pick(device)
