@@ -1,0 +1,15 @@
+"""Sphinx: Markdown pages, and reference pages generated from the code before each build."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "radfield"
+author = "the radfield authors"
+extensions = ["myst_parser", "generated"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "radfield"
+exclude_patterns = ["_build", "_ext"]
