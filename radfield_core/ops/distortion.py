@@ -1,0 +1,259 @@
+"""Lens models: directions in the camera <-> points on the image plane, in units of the focal length.
+
+Axes here are x right, y down, z forward. A direction (x, y, z) need not be unit. A point (u, v) on the image plane
+becomes a pixel as (fx u + cx, fy v + cy). `MODELS` names what COLMAP names, in lower case, with the parameters that
+follow focal length and principal point in COLMAP's files, in its order (colmap.github.io/cameras.html):
+
+    pinhole ()                      simple_radial (k)            radial (k1, k2)
+    opencv (k1, k2, p1, p2)         full_opencv (k1, k2, p1, p2, k3, k4, k5, k6)
+    fisheye ()                      simple_radial_fisheye (k)    radial_fisheye (k1, k2)
+    opencv_fisheye (k1, k2, k3, k4) thin_prism_fisheye (k1, k2, p1, p2, k3, k4, sx1, sy1)
+    rad_tan_thin_prism_fisheye (k0 … k5, p0, p1, s0 … s3)
+    fov (omega)                     division (k)                 eucm (alpha, beta)
+
+All but the last three are: (x/z, y/z), or for a fisheye θ (x, y)/|(x, y)|, then one or two maps of the plane
+
+    p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
+
+which Newton's method undoes. The maps are not one-to-one arbitrarily far out: for a point that nothing maps to,
+`undistort` returns the direction it comes nearest with; `distort` of that tells by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_NEWTON_STEPS = 20
+_CONVERGED = 1e-13  # in units of the focal length
+
+
+class _PlaneMap(NamedTuple):
+    """Where a map's coefficients stand among the model's parameters."""
+
+    numerator: tuple[int, ...] = ()
+    denominator: tuple[int, ...] = ()
+    tangential: tuple[int, ...] = ()  # p1, p2
+    prism_x: tuple[int, ...] = ()
+    prism_y: tuple[int, ...] = ()
+
+
+class _Lens(NamedTuple):
+    """A lens model that is made of maps of the plane."""
+
+    n_parameters: int
+    fisheye: bool
+    maps: tuple[_PlaneMap, ...]
+
+
+_LENSES = {
+    "pinhole": _Lens(0, False, ()),
+    "simple_radial": _Lens(1, False, (_PlaneMap((0,)),)),
+    "radial": _Lens(2, False, (_PlaneMap((0, 1)),)),
+    "opencv": _Lens(4, False, (_PlaneMap((0, 1), (), (2, 3)),)),
+    "full_opencv": _Lens(8, False, (_PlaneMap((0, 1, 4), (5, 6, 7), (2, 3)),)),
+    "fisheye": _Lens(0, True, ()),
+    "simple_radial_fisheye": _Lens(1, True, (_PlaneMap((0,)),)),
+    "radial_fisheye": _Lens(2, True, (_PlaneMap((0, 1)),)),
+    "opencv_fisheye": _Lens(4, True, (_PlaneMap((0, 1, 2, 3)),)),
+    "thin_prism_fisheye": _Lens(8, True, (_PlaneMap((0, 1, 4, 5), (), (2, 3), (6,), (7,)),)),
+    "rad_tan_thin_prism_fisheye": _Lens(
+        12, True, (_PlaneMap((0, 1, 2, 3, 4, 5)), _PlaneMap((), (), (7, 6), (8, 9), (10, 11)))
+    ),
+}
+_CLOSED_FORMS = {"fov": 1, "division": 1, "eucm": 2}
+
+MODELS: dict[str, int] = {name: lens.n_parameters for name, lens in _LENSES.items()} | _CLOSED_FORMS
+
+
+def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
+    """Points [..., 2] on the image plane that directions [..., 3] are seen at; float64.
+
+    parameters [..., K], broadcast against the directions. A direction that the lens cannot see (behind a perspective
+    camera, outside a division model's circle) gives NaN.
+    """
+    directions, parameters = directions.to(torch.float64), _parameters(model, parameters)
+    if model in _CLOSED_FORMS:
+        return _FORWARD[model](directions, parameters)
+    lens = _LENSES[model]
+    points = _theta_plane(directions) if lens.fisheye else _perspective_plane(directions)
+    for plane_map in lens.maps:
+        points = _evaluate(plane_map, points, parameters)[0]
+    return points
+
+
+def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
+    """Unit directions [..., 3] that are seen at points [..., 2] of the image plane; float64. Inverse of `distort`."""
+    points, parameters = points.to(torch.float64), _parameters(model, parameters)
+    if model in _CLOSED_FORMS:
+        return torch.nn.functional.normalize(_INVERSE[model](points, parameters), dim=-1)
+    lens = _LENSES[model]
+    for plane_map in reversed(lens.maps):
+        points = _invert(plane_map, points, parameters)
+    if not lens.fisheye:
+        return torch.nn.functional.normalize(_with_z(points, torch.ones_like(points[..., 0])), dim=-1)
+    theta = points.norm(dim=-1).clamp_max(torch.pi)
+    return _with_z(points * torch.sinc(theta / torch.pi)[..., None], theta.cos())
+
+
+def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
+    """The same lens written as another model, parameters [..., K'], or None if that model cannot express it."""
+    parameters = _parameters(model, parameters)
+    if model == wider:
+        return parameters
+    if model in _CLOSED_FORMS or wider in _CLOSED_FORMS or _LENSES[model].fisheye != _LENSES[wider].fisheye:
+        return None
+    source, target = _LENSES[model].maps, _LENSES[wider].maps
+    if len(source) > len(target):
+        return None
+    out = parameters.new_zeros((*parameters.shape[:-1], MODELS[wider]))
+    for from_map, to_map in zip(source, target, strict=False):
+        for from_places, to_places in zip(from_map, to_map, strict=True):
+            if len(from_places) > len(to_places):
+                return None
+            out[..., list(to_places[: len(from_places)])] = parameters[..., list(from_places)]
+    return out
+
+
+def _parameters(model: str, parameters: Tensor) -> Tensor:
+    if model not in MODELS:
+        raise ValueError(f"unknown camera model {model!r}; known are {', '.join(MODELS)}")
+    if parameters.shape[-1] != MODELS[model]:
+        raise ValueError(f"camera model {model} has {MODELS[model]} parameters, not {parameters.shape[-1]}")
+    return parameters.to(torch.float64)
+
+
+def _with_z(xy: Tensor, z: Tensor) -> Tensor:
+    return torch.cat([xy, z[..., None]], dim=-1)
+
+
+def _perspective_plane(directions: Tensor) -> Tensor:
+    z = directions[..., 2:]
+    return directions[..., :2] / torch.where(z > 0, z, torch.nan)
+
+
+def _theta_plane(directions: Tensor) -> Tensor:
+    xy = directions[..., :2]
+    radius = xy.norm(dim=-1, keepdim=True)
+    theta = torch.atan2(radius, directions[..., 2:])
+    return torch.where(radius > 0, theta / radius.clamp_min(1e-300), 1.0 / directions[..., 2:].abs()) * xy
+
+
+def _series(parameters: Tensor, places: tuple[int, ...], r2: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ cᵢ r²ⁱ, i = 1 …, and its derivative by r²; Horner's scheme."""
+    value, slope = torch.zeros_like(r2), torch.zeros_like(r2)
+    for place in reversed(places):
+        slope = slope * r2 + value + parameters[..., place]
+        value = (value + parameters[..., place]) * r2
+    return value, slope
+
+
+def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """The mapped points [..., 2] and the Jacobian [..., 2, 2] of the map."""
+    x, y = points.unbind(-1)
+    r2 = x * x + y * y
+    numerator, numerator_slope = _series(parameters, plane_map.numerator, r2)
+    denominator, denominator_slope = _series(parameters, plane_map.denominator, r2)
+    factor = (1.0 + numerator) / (1.0 + denominator)
+    slope = (numerator_slope - factor * denominator_slope) / (1.0 + denominator)
+    prism_x, prism_x_slope = _series(parameters, plane_map.prism_x, r2)
+    prism_y, prism_y_slope = _series(parameters, plane_map.prism_y, r2)
+    u, v = x * factor + prism_x, y * factor + prism_y
+    ux, uy = factor + 2 * x * (x * slope + prism_x_slope), 2 * y * (x * slope + prism_x_slope)
+    vx, vy = 2 * x * (y * slope + prism_y_slope), factor + 2 * y * (y * slope + prism_y_slope)
+    if plane_map.tangential:
+        p1, p2 = (parameters[..., place] for place in plane_map.tangential)
+        u, v = u + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), v + 2 * p2 * x * y + p1 * (r2 + 2 * y * y)
+        cross = 2 * (p1 * x + p2 * y)
+        ux, uy = ux + 2 * p1 * y + 6 * p2 * x, uy + cross
+        vx, vy = vx + cross, vy + 2 * p2 * x + 6 * p1 * y
+    jacobian = torch.stack([torch.stack([ux, uy], -1), torch.stack([vx, vy], -1)], -2)
+    return torch.stack([u, v], -1), jacobian
+
+
+def _invert(plane_map: _PlaneMap, target: Tensor, parameters: Tensor) -> Tensor:
+    """Points that the map takes to the targets, by damped Newton steps: a step that does not help is quartered."""
+    points = target.expand((*torch.broadcast_shapes(target.shape[:-1], parameters.shape[:-1]), 2))
+    mapped, jacobian = _evaluate(plane_map, points, parameters)
+    residual = target - mapped
+    damping = torch.ones_like(points[..., :1])
+    for _ in range(_NEWTON_STEPS):
+        if residual.device.type == "cpu" and not bool((residual.abs() > _CONVERGED).any()):
+            break  # asking a GPU would wait for it
+        (ux, uy), (vx, vy) = (row.unbind(-1) for row in jacobian.unbind(-2))
+        du, dv = residual.unbind(-1)
+        determinant = ux * vy - uy * vx
+        determinant = torch.where(determinant.abs() < 1e-12, 1e-12, determinant)
+        step = torch.stack([vy * du - uy * dv, ux * dv - vx * du], -1) / determinant[..., None]
+        moved = points + damping * step
+        moved_mapped, moved_jacobian = _evaluate(plane_map, moved, parameters)
+        moved_residual = target - moved_mapped
+        better = moved_residual.norm(dim=-1, keepdim=True) <= residual.norm(dim=-1, keepdim=True)
+        points = torch.where(better, moved, points)
+        residual = torch.where(better, moved_residual, residual)
+        jacobian = torch.where(better[..., None], moved_jacobian, jacobian)
+        damping = torch.where(better, (2 * damping).clamp_max(1.0), damping / 4)
+    return points
+
+
+def _fov_forward(directions: Tensor, parameters: Tensor) -> Tensor:
+    """Devernay and Faugeras 2001: r_d = atan(2 r tan(ω/2)) / ω."""
+    omega = parameters[..., :1]
+    points = _perspective_plane(directions)
+    radius = points.norm(dim=-1, keepdim=True)
+    safe_omega, safe_radius = _away_from_zero(omega), _away_from_zero(radius)
+    tangent = 2 * (safe_omega / 2).tan()
+    factor = torch.where(
+        radius.abs() < 1e-7, tangent / safe_omega, (tangent * radius).atan() / safe_radius / safe_omega
+    )
+    return points * torch.where(omega.abs() < 1e-6, 1.0, factor)
+
+
+def _fov_inverse(points: Tensor, parameters: Tensor) -> Tensor:
+    """r = tan(r_d ω) / (2 tan(ω/2)), up to r_d ω = 90°, which is a direction at right angles to the axis."""
+    omega = parameters[..., :1]
+    radius = points.norm(dim=-1, keepdim=True)
+    safe_omega, safe_radius = _away_from_zero(omega), _away_from_zero(radius)
+    angle = (radius * omega).clamp(-torch.pi / 2 + 1e-9, torch.pi / 2 - 1e-9)
+    tangent = 2 * (safe_omega / 2).tan()
+    factor = torch.where(radius.abs() < 1e-7, safe_omega / tangent, angle.tan() / (safe_radius * tangent))
+    return _with_z(points * torch.where(omega.abs() < 1e-6, 1.0, factor), torch.ones_like(points[..., 0]))
+
+
+def _away_from_zero(x: Tensor) -> Tensor:
+    return torch.where(x.abs() < 1e-12, 1e-12, x)
+
+
+def _division_forward(directions: Tensor, parameters: Tensor) -> Tensor:
+    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction; the smaller root of the quadratic."""
+    xy, z = directions[..., :2], directions[..., 2:]
+    root = (z * z - 4 * parameters[..., :1] * xy.square().sum(-1, keepdim=True)).sqrt()
+    scale = 2.0 / (z + root)
+    return xy * torch.where(scale > 0, scale, torch.nan)
+
+
+def _division_inverse(points: Tensor, parameters: Tensor) -> Tensor:
+    return _with_z(points, 1.0 + parameters[..., 0] * points.square().sum(-1))
+
+
+def _eucm_forward(directions: Tensor, parameters: Tensor) -> Tensor:
+    """Khomutenko, Garcia and Martinet 2016, eq. 3: (x, y) / (α √(β ρ² + z²) + (1 − α) z)."""
+    alpha, beta = parameters[..., :1], parameters[..., 1:]
+    xy, z = directions[..., :2], directions[..., 2:]
+    depth = alpha * (beta * xy.square().sum(-1, keepdim=True) + z * z).sqrt() + (1 - alpha) * z
+    return xy / torch.where(depth > 0, depth, torch.nan)
+
+
+def _eucm_inverse(points: Tensor, parameters: Tensor) -> Tensor:
+    alpha, beta = parameters.unbind(-1)
+    r2 = points.square().sum(-1)
+    root = (1 - (2 * alpha - 1) * beta * r2).clamp_min(0.0).sqrt()
+    return _with_z(points, (1 - beta * alpha**2 * r2) / (alpha * root + 1 - alpha))
+
+
+_Formula = Callable[[Tensor, Tensor], Tensor]
+_FORWARD: dict[str, _Formula] = {"fov": _fov_forward, "division": _division_forward, "eucm": _eucm_forward}
+_INVERSE: dict[str, _Formula] = {"fov": _fov_inverse, "division": _division_inverse, "eucm": _eucm_inverse}
