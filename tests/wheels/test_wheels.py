@@ -1,0 +1,150 @@
+"""Built wheels in clean environments: core alone, then one plugin at a time with only what it requires."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+
+
+def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command outside the checkout, so that nothing is imported from it by accident."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "RADFIELD_"))}
+    result = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
+    assert not check or result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+class Environment:
+    """A virtual environment that sees another one's packages, so that torch is installed once and not for each test."""
+
+    def __init__(self, folder: Path, wheels: Path, beneath: Environment | None = None):
+        venv.create(folder, with_pip=True)
+        self.folder, self.wheels = folder, wheels
+        if beneath is not None:
+            (self.site / "beneath.pth").write_text(f"{beneath.site}\n")
+
+    @property
+    def site(self) -> Path:
+        return next((self.folder / "lib").glob("python*/site-packages"))
+
+    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return run(self.folder / "bin" / "python", *arguments, cwd=self.folder, check=check)
+
+    def install(self, *requirements: str) -> None:
+        self.python("-m", "pip", "install", "-q", "--find-links", str(self.wheels), *requirements)
+
+    def radfield(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "radfield_core.cli.main", *arguments, check=check)
+
+    def components(self) -> list[str]:
+        """`kind:name` of everything that loads."""
+        code = (
+            "import json; from radfield_core.registry import get_registry;"
+            "print(json.dumps(sorted(c.key for c in get_registry().components)))"
+        )
+        return json.loads(self.python("-c", code).stdout)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every distribution built as a wheel."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in [ROOT, *(ROOT / "plugins" / name for name in PLUGINS)]:
+        run(sys.executable, "-m", "build", "-q", "--wheel", "--no-isolation", "-o", folder, project, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def core(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with core's wheel alone."""
+    environment = Environment(tmp_path_factory.mktemp("core"), wheels)
+    environment.install("-c", str(ROOT / "constraints-cpu.txt"), "radfield-core")
+    return environment
+
+
+@pytest.fixture
+def above_core(core: Environment, wheels: Path, tmp_path: Path) -> Iterator[Environment]:
+    """A fresh environment on top of core's."""
+    yield Environment(tmp_path / "env", wheels, beneath=core)
+
+
+def requirements_of(name: str) -> list[str]:
+    """The first-party distributions that a plugin requires."""
+    project = tomllib.loads((ROOT / "plugins" / name / "pyproject.toml").read_text())["project"]
+    return [line for line in project.get("dependencies", []) if line.startswith("radfield-")]
+
+
+def test_core_alone_lists_its_own_parts_only(core: Environment) -> None:
+    listed = core.radfield("plugins", "list").stdout
+    assert core.components() == ["renderer:volume", "sampler:importance"]
+    assert "importance" in listed and "volume" in listed
+    refused = core.radfield("train", "--method", "nerf", "--data", "synthetic", check=False)
+    assert refused.returncode == 69 and "pip install radfield-nerf" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_core_needs_fewer_than_25_packages_beside_torchs_own(core: Environment) -> None:
+    code = (
+        "import importlib.metadata as m, json, re\n"
+        "def needs(name, seen):\n"
+        "    for r in m.requires(name) or []:\n"
+        "        n = re.match(r'[A-Za-z0-9._-]+', r)[0].lower().replace('_', '-')\n"
+        "        if 'extra ==' in r or n in seen: continue\n"
+        "        try: m.distribution(n)\n"
+        "        except m.PackageNotFoundError: continue\n"
+        "        seen.add(n); needs(n, seen)\n"
+        "    return seen\n"
+        "print(json.dumps(sorted(needs('radfield-core', set()) - needs('torch', {'torch'}))))"
+    )
+    packages = json.loads(core.python("-c", code).stdout)
+    assert len(packages) < 25, packages
+
+
+@pytest.mark.parametrize("name", [name for name in PLUGINS if name != "radfield"])
+def test_each_wheel_works_with_only_what_it_requires(name: str, above_core: Environment) -> None:
+    before = set(above_core.components())
+    above_core.install(name)
+    added = set(above_core.components()) - before
+    assert added, f"{name} adds no part"
+    doctor = above_core.radfield("plugins", "doctor")
+    assert name in doctor.stdout
+    above_core.python("-m", "pip", "uninstall", "-q", "-y", name)
+    if not requirements_of(name):
+        assert set(above_core.components()) == before
+    assert above_core.radfield("plugins", "doctor").returncode == 0
+
+
+def methods() -> list[tuple[str, str]]:
+    """Distribution and name of every first-party method."""
+    found = []
+    for path in sorted(ROOT.glob("plugins/*/radfield_*/plugin.py")):
+        source = path.read_text()
+        for line in source.split("component(")[1:]:
+            words = [part.strip().strip("\"'") for part in line.split(",")[:2]]
+            if words[0] == "method":
+                found.append((path.parent.parent.name, words[1]))
+    return found
+
+
+@pytest.mark.parametrize(("distribution", "method"), methods())
+def test_each_method_trains_with_only_its_own_requirements(
+    distribution: str, method: str, above_core: Environment, tmp_path: Path
+) -> None:
+    above_core.install(distribution, "radfield-synthetic")
+    out = tmp_path / "run"
+    above_core.radfield(
+        "train", "--method", method, "--data", "synthetic", "--out", str(out), "--quiet", "data.resolution=32",
+        "data.n_train=8", "data.n_val=2", "data.n_test=2", "trainer.max_steps=3", "trainer.n_rays=64",
+    )  # fmt: skip
+    assert list((out / "checkpoints").glob("step-*3"))
