@@ -1,0 +1,96 @@
+"""Progress of long jobs: a bar on a terminal, else one plain line every ten seconds, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+_T = TypeVar("_T")
+
+REFRESH_SECONDS = 0.2
+LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Shows how far a job is. `due()` is cheap and says whether `update` would show anything, so values that cost a
+    synchronisation are fetched only then. `say` prints a line beside the bar."""
+
+    def __init__(self, title: str, total: float, *, quiet: bool = False, stream: TextIO | None = None):
+        self._title, self._total, self._quiet = title, total, quiet
+        self._stream = sys.stdout if stream is None else stream
+        self._terminal = not quiet and self._stream.isatty()
+        self._interval = REFRESH_SECONDS if self._terminal else LINE_SECONDS
+        self._bar: Bar | None = None
+        self._started = self._shown = time.monotonic()
+        self._first: float | None = None
+
+    def __enter__(self) -> Progress:
+        self._started = self._shown = time.monotonic()
+        if self._terminal:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[text]}"))
+            self._bar = Progress(*columns, console=Console(file=self._stream), refresh_per_second=5, transient=False)
+            self._task = self._bar.add_task(self._title, total=self._total, text="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def due(self) -> bool:
+        """Whether it is time to show something."""
+        return not self._quiet and time.monotonic() - self._shown >= self._interval
+
+    def update(self, done: float, text: str) -> None:
+        """Show how much of the total is done, with `text` and the time left."""
+        if self._quiet:
+            return
+        self._shown = time.monotonic()
+        if self._first is None:
+            self._first = done
+        text = f"{text} · {self._left(done)} left"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, text=text)
+        else:
+            print(f"{self._title} {text}", file=self._stream, flush=True)
+
+    def say(self, line: str) -> None:
+        """Print a line, also when quiet: quiet is about progress."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=self._stream, flush=True)
+
+    def _left(self, done: float) -> str:
+        fresh = done - (self._first or 0.0)
+        if fresh <= 0:
+            return "?"
+        return duration((self._total - done) / fresh * (self._shown - self._started))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 9s, 4m 05s, 2h 03m."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def tracked(items: Iterable[_T], title: str, total: int, *, quiet: bool = False) -> Iterator[_T]:
+    """The items, with progress over them."""
+    with Progress(title, total, quiet=quiet) as progress:
+        for done, item in enumerate(items, start=1):
+            yield item
+            if progress.due() or (done == total and progress._terminal):
+                progress.update(done, f"{done}/{total}")

@@ -1,0 +1,55 @@
+"""Durable files: what these functions acknowledge survives a crash of the program or of the machine.
+
+Every byte goes through `os.open`, `os.write`, `os.fsync` and `os.rename` or `os.replace`: a new file is written beside
+the old one, synced, renamed over it, and the folder is synced. Tests inject a crash at each of these calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file and wait until the disk has it. Raises OSError, after which the file may be incomplete."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    if os.name == "nt":  # Windows cannot open a folder, and journals its names itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace(path: Path, data: bytes | str) -> None:
+    """Write or replace a file; whoever reads it meanwhile sees the old one or the new one, whole. Raises OSError."""
+    beside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        write_new(beside, data.encode() if isinstance(data, str) else data)
+        os.replace(beside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def dump_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON text; without an indent it is canonical, one form for one value. Floats read back as the same bits."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(value, indent=indent, sort_keys=indent is None, separators=separators, ensure_ascii=False)
