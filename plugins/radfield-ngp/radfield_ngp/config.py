@@ -1,0 +1,44 @@
+"""Options of `method:ngp` and `field:ngp`; defaults are the published ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from radfield_core.config.slots import Choice, option, slot
+
+
+@attrs.frozen(kw_only=True)
+class NgpFieldConfig:
+    """Two small networks without biases: features of a point -> density, and with the view direction -> colour."""
+
+    encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
+    direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
+    width: int = option(64, help="units per hidden layer of the density network", min=1)
+    n_layers: int = option(1, help="hidden layers of the density network", min=1)
+    n_features: int = option(16, help="outputs of the density network; the first is the raw density", min=1)
+    color_width: int = option(64, help="units per hidden layer of the colour network", min=1)
+    color_layers: int = option(2, help="hidden layers of the colour network", min=1)
+    density_bias: float = option(-1.0, help="added to the raw density before the exponential")
+    contraction: Literal["none", "sphere"] = option(
+        "none", help="sphere: everything outside the scene's box is drawn into a shell around it (unbounded scenes)"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class NgpConfig:
+    """Losses and schedules."""
+
+    loss: Literal["smooth_l1", "mse"] = option("smooth_l1", help="photometric loss")
+    background: Literal["random", "white", "black"] = option(
+        "random", help="behind the scene in training; random is white in evaluation, and needs images with alpha"
+    )
+    distortion: float = option(0.0, help="weight of the distortion loss (1e-3 for unbounded scenes)", min=0)
+    lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)
+    betas: tuple[float, float] = option((0.9, 0.99), help="Adam's decay rates", min=0, max=1)
+    eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
+    weight_decay: float = option(0.01, help="decoupled weight decay of the networks; the grid has none", min=0)
+    warmup_steps: int = option(0, help="steps over which the learning rate rises linearly from 1 %", min=0)
+    lr_milestones: tuple[int, ...] = option((10000, 15000, 18000), help="steps at which the learning rate falls")
+    lr_gamma: float = option(0.33, help="factor on the learning rate at each milestone", min=0, exclusive_min=True)

@@ -1,0 +1,76 @@
+"""`field:ngp`: density and colour from small networks behind a grid (Müller et al. 2022, section 5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from radfield_core.interfaces import BuildContext, Encoding, Field
+from radfield_core.interfaces.field import DensityOccupancy
+from radfield_core.ops.contraction import contract
+from radfield_core.ops.mlp import mlp
+from radfield_core.types import FieldOutputs, RaySamples, SceneBox
+from radfield_ngp.activation import truncated_exp
+from radfield_ngp.config import NgpFieldConfig
+
+
+def _weights(sizes: list[int]) -> nn.ParameterList:
+    """Xavier-uniform matrices without biases, as tiny-cuda-nn's networks have them."""
+    matrices = [torch.empty(n_out, n_in) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    return nn.ParameterList([nn.init.xavier_uniform_(matrix) for matrix in matrices])
+
+
+class NgpField(DensityOccupancy, Field):
+    """Density = exp(raw − 1) of a point's features; colour of those features and the view direction."""
+
+    def __init__(self, config: NgpFieldConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
+        self.radius = ctx.bounds.radius
+        if config.contraction == "sphere":
+            ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # the ball that everything is drawn into
+        self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
+        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.takes_gaussians = "gaussians" in config.encoding.component.provides
+        hidden = [config.width] * config.n_layers
+        self.density_weights = _weights([self.encoding.out_dim, *hidden, config.n_features])
+        hidden = [config.color_width] * config.color_layers
+        self.color_weights = _weights([config.n_features + self.direction_encoding.out_dim, *hidden, 3])
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """density [N], rgb [N, 3]. Directions are encoded once per ray."""
+        x, cov = samples.gaussians() if self.takes_gaussians else (samples.positions(), None)
+        features = self._features(x, cov)
+        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
+
+    def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Density [M] at x [M, 3]."""
+        return self._density(self._features(x, cov if cov is not None or not self.takes_gaussians else x * 0))
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal (down the density's slope)."""
+        if viewdirs is None:
+            viewdirs = self._inward(x)
+        return self._color(self._features(x, None), self.direction_encoding(viewdirs))
+
+    def _inward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            points = x.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.density(points).sum(), points)
+        return nn.functional.normalize(slope, dim=-1)
+
+    def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
+        if self.config.contraction == "sphere":
+            x = contract(x, self.center, self.radius)
+        encoded = self.encoding(x) if cov is None else self.encoding(x, cov)
+        return mlp(encoded, list(self.density_weights))
+
+    def _density(self, features: Tensor) -> Tensor:
+        return truncated_exp(features[:, 0].float() + self.config.density_bias)
+
+    def _color(self, features: Tensor, directions: Tensor) -> Tensor:
+        return torch.sigmoid(mlp(torch.cat([features, directions], dim=-1), list(self.color_weights)).float())

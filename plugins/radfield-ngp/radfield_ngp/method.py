@@ -1,0 +1,66 @@
+"""`method:ngp`: losses and schedules of instant-nsr-pl's NeRF recipes for hash grids."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+import torch
+from radfield_core.model import Model
+from torch import Tensor
+from torch.nn import functional as F
+
+from radfield_core.interfaces import Method
+from radfield_core.ops import volume
+from radfield_core.types import Batch, ModelOutputs, Step
+from radfield_ngp.config import NgpConfig
+
+
+class Ngp(Method):
+    """One field, smooth-L1 on colours, decoupled weight decay on the networks."""
+
+    config: NgpConfig
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
+        """Random colours [n, 3] in training, white in evaluation; or the constant colour of the options."""
+        if self.config.background == "random" and step is not None:
+            return torch.rand(n, 3, generator=step.generator("background", device), device=device)
+        return torch.full((n, 3), 0.0 if self.config.background == "black" else 1.0, device=device)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss if asked for."""
+        function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
+        error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
+        if batch.loss_weights is not None:
+            error = error * batch.loss_weights
+        losses = {"rgb": error.mean()}
+        if self.config.distortion > 0:
+            level = outputs.levels[-1]
+            per_ray = volume.distortion(
+                level.weights, level.samples.t_starts, level.samples.t_ends, level.samples.layout
+            )
+            losses["distortion"] = self.config.distortion * per_ray.mean()
+        return losses
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """Networks with weight decay, encodings without: an untouched grid entry must not shrink."""
+        common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
+        tables, networks = [], []
+        for name, parameter in model.named_parameters():
+            (tables if "encoding" in name else networks).append(parameter)
+        groups = [
+            {"name": "networks", "params": networks, "weight_decay": self.config.weight_decay, **common},
+            {"name": "encodings", "params": tables, "weight_decay": 0.0, **common},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Fused AdamW."""
+        return torch.optim.AdamW(groups, fused=True)
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Linear warm-up from 1 %, then a fall by `lr_gamma` at each milestone."""
+        warmup = 1.0
+        if step.index < self.config.warmup_steps:
+            warmup = 0.01 + 0.99 * step.index / self.config.warmup_steps
+        return warmup * self.config.lr_gamma ** bisect_right(sorted(self.config.lr_milestones), step.index)

@@ -1,0 +1,24 @@
+"""Declaration of `method:ngp` and `field:ngp`."""
+
+from radfield_core.plugin import component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components():
+    """The parts of this distribution."""
+    return [
+        component(
+            "field", "ngp", impl="radfield_ngp.field:NgpField", config="radfield_ngp.config:NgpFieldConfig",
+            summary="density and colour from small networks behind a grid (instant-ngp)",
+            provides={"density", "rgb", "occupancy", "point_color"},
+            requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
+        ),
+        component(
+            "method", "ngp", impl="radfield_ngp.method:Ngp", config="radfield_ngp.config:NgpConfig",
+            summary="hash grid, occupancy marching, seconds instead of hours (instant-ngp)",
+            requires={"field": {"rgb", "density|alpha"}},
+            preset={"ngp": "radfield_ngp:presets/ngp.toml", "ngp-small": "radfield_ngp:presets/ngp-small.toml"},
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,23 @@
+"""Contraction of unbounded space into a ball (mip-NeRF 360, equation 10)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
+    """Points [M, 3] as y = (x − center)/radius where that lies in the unit ball, else (2 − 1/‖y‖) y/‖y‖, in a ball of 2."""
+    y = (x - center) / radius
+    # The branch not taken must stay finite, or its gradient is NaN: norms below 1 are lifted before dividing.
+    norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+    outside = norm.clamp_min(1.0)
+    return torch.where(norm <= 1.0, y, (2.0 - 1.0 / outside) * (y / outside))
+
+
+def uncontract(y: Tensor, center: Tensor, radius: float) -> Tensor:
+    """The points [M, 3] that `contract` takes to y [M, 3], ‖y‖ < 2."""
+    norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+    outside = norm.clamp_min(1.0)
+    x = torch.where(norm <= 1.0, y, y / outside / (2.0 - outside).clamp_min(1e-6))
+    return x * radius + center

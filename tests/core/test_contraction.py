@@ -1,0 +1,40 @@
+"""Contraction of unbounded space against its formula, its inverse and finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radfield_core.ops.contraction import contract, uncontract
+
+finite = st.floats(-1e3, 1e3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(point=st.tuples(finite, finite, finite), center=st.tuples(*[st.floats(-2, 2)] * 3), radius=st.floats(0.1, 10))
+def test_contraction_is_the_formula_point_by_point(point: tuple, center: tuple, radius: float) -> None:
+    x, c = torch.tensor([point], dtype=torch.float64), torch.tensor(center, dtype=torch.float64)
+    y = [(a - b) / radius for a, b in zip(point, center, strict=True)]
+    norm = math.sqrt(sum(v * v for v in y))
+    expected = y if norm <= 1 else [(2 - 1 / norm) * v / norm for v in y]
+    result = contract(x, c, radius)
+    torch.testing.assert_close(result[0], torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-12)
+    assert result.norm() < 2
+    torch.testing.assert_close(uncontract(result, c, radius), x, rtol=1e-6, atol=1e-6)
+
+
+def test_gradients_are_finite_everywhere_and_equal_finite_differences() -> None:
+    x = torch.tensor(
+        [[0.0, 0, 0], [0.3, 0.1, -0.2], [2.0, -3, 1], [1e4, 0, 0]], dtype=torch.float64, requires_grad=True
+    )
+    center = torch.tensor([0.01, 0.02, 0.03], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: contract(x, center, 0.7), (x[1:3].detach().requires_grad_(),))
+    (slope,) = torch.autograd.grad(contract(x, center * 0, 0.7).sum(), x)
+    assert slope.isfinite().all()
+
+
+def test_no_points_are_a_normal_input() -> None:
+    assert contract(torch.zeros(0, 3), torch.zeros(3), 1.0).shape == (0, 3)
