@@ -1,0 +1,71 @@
+"""The hooks that a plugin may implement. Only `radfield_components` adds anything; the others observe.
+
+An observing hook never changes training and never depends on the order of plugins: what changes training is a
+component in a slot, visible in the config. An implementation may take fewer parameters than its hook has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pluggy import HookspecMarker
+
+if TYPE_CHECKING:
+    from radfield_core.plugin import Component
+    from radfield_core.schema import RunConfig
+
+hookspec = HookspecMarker("radfield")
+
+
+@hookspec
+def radfield_components() -> Iterable[Component]:
+    """The parts that the plugin offers, each made by `radfield_core.plugin.component`.
+
+    Called once per process, when plugins are discovered, also for `radfield plugins list`: it must not import the parts.
+
+    Since 1.0.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def radfield_train_started(run: RunConfig, folder: Path, step: int) -> None:
+    """Training is about to take its first step.
+
+    run: the options of the run. folder: where the run is stored; an observer may write files of its own there.
+    step: steps taken before; 0 unless the run is resumed.
+
+    Called after the model is built and checked, once per start. Since 1.0.
+    """
+
+
+@hookspec
+def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
+    """A step was taken and its figures were logged.
+
+    step: steps taken so far. scalars: what the line of metrics.jsonl holds (loss, its parts, PSNR, rates), by name.
+
+    Called every `trainer.log_every` steps, after the optimiser. Since 1.0.
+    """
+
+
+@hookspec
+def radfield_evaluated(step: int, split: str, metrics: Mapping[str, float]) -> None:
+    """Views of a split were rendered and compared with their images.
+
+    step: steps taken by the model. split: "train", "val" or "test". metrics: mean over the views, by name.
+
+    Called after evaluations during training and after `radfield eval`. Since 1.0.
+    """
+
+
+@hookspec
+def radfield_run_finished(folder: Path, step: int, reason: str) -> None:
+    """Training ended and its last checkpoint is on disk.
+
+    folder: where the run is stored. step: steps taken. reason: "max_steps", "max_seconds", "signal" or "diverged".
+
+    Called once per start, also when a signal ended it. Since 1.0.
+    """
