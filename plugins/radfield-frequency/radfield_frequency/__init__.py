@@ -1,0 +1,1 @@
+"""encoding:frequency, the positional encoding of NeRF."""

@@ -1,0 +1,17 @@
+"""What radfield-frequency offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "encoding", "frequency",
+            impl="radfield_frequency.encoding:Frequency", config="radfield_frequency.config:FrequencyConfig",
+            summary="sines and cosines at doubling frequencies (NeRF)",
+            provides={"points", "directions", "grad", "grad2"},
+        )
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""The positional encoding against the formula written out with Python's own sines."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from radfield_frequency.config import FrequencyConfig
+from radfield_frequency.encoding import Frequency
+
+from radfield_core.errors import UsageError
+from radfield_core.interfaces import BuildContext
+from radfield_core.types import SceneBox
+
+CONTEXT = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
+
+
+def build(in_dim: int = 3, **options) -> Frequency:
+    return Frequency(FrequencyConfig(**options), CONTEXT, in_dim=in_dim)
+
+
+def written_out(row: list[float], n_frequencies: int, include_input: bool, scale: float) -> list[float]:
+    features = list(row) if include_input else []
+    for k in range(n_frequencies):
+        features += [math.sin(scale * 2.0**k * value) for value in row]
+        features += [math.cos(scale * 2.0**k * value) for value in row]
+    return features
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.lists(st.floats(-6, 6), min_size=3, max_size=3), max_size=5),
+    n_frequencies=st.integers(1, 12),
+    include_input=st.booleans(),
+    angular_scale=st.sampled_from(["none", "pi"]),
+)
+def test_features_are_those_of_the_formula_in_its_order(rows, n_frequencies, include_input, angular_scale):
+    encoding = build(n_frequencies=n_frequencies, include_input=include_input, angular_scale=angular_scale).double()
+    scale = math.pi if angular_scale == "pi" else 1.0
+    x = torch.tensor(rows, dtype=torch.float64).reshape(-1, 3)
+    expected = torch.tensor(
+        [written_out(row, n_frequencies, include_input, scale) for row in x.tolist()], dtype=torch.float64
+    ).reshape(len(rows), encoding.out_dim)
+    torch.testing.assert_close(encoding(x), expected, atol=1e-11, rtol=0)
+
+
+def test_published_sizes_are_63_and_27():
+    assert build(n_frequencies=10).out_dim == 63
+    assert build(n_frequencies=4).out_dim == 27
+    assert build(n_frequencies=10)(torch.rand(7, 3)).shape == (7, 63)
+
+
+@pytest.mark.parametrize("include_input", [True, False])
+def test_first_and_second_derivatives_by_position_equal_finite_differences(include_input):
+    encoding = build(n_frequencies=4, include_input=include_input).double()
+    x = torch.rand(3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(encoding, (x,))
+    assert torch.autograd.gradgradcheck(encoding, (x,))
+
+
+def test_a_gaussian_is_encoded_by_its_mean():
+    encoding, x = build(), torch.rand(5, 3)
+    assert torch.equal(encoding(x, torch.ones(5, 3)), encoding(x))
+
+
+def test_nothing_is_persistent_so_a_checkpoint_holds_no_constants():
+    assert build().state_dict() == {}
+
+
+def test_an_encoding_without_features_is_refused_with_what_to_try():
+    with pytest.raises(UsageError, match="n_frequencies"):
+        build(n_frequencies=0, include_input=False)
