@@ -1,0 +1,1 @@
+"""encoding:ipe, the integrated positional encoding of mip-NeRF."""

@@ -1,0 +1,16 @@
+"""What radfield-ipe offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "encoding", "ipe", impl="radfield_ipe.encoding:Ipe", config="radfield_ipe.config:IpeConfig",
+            summary="expected sines and cosines of Gaussians (mip-NeRF)",
+            provides={"points", "gaussians", "grad", "grad2"},
+        )
+    ]  # fmt: skip
