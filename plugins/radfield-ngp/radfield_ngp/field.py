@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from radfield_ngp.config import NgpFieldConfig
 
 def _weights(sizes: list[int]) -> nn.ParameterList:
     """Xavier-uniform matrices without biases, as tiny-cuda-nn's networks have them."""
-    matrices = [torch.empty(n_out, n_in) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    matrices = [torch.empty(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     return nn.ParameterList([nn.init.xavier_uniform_(matrix) for matrix in matrices])
 
 
@@ -52,7 +53,7 @@ class NgpField(DensityOccupancy, Field):
         return self._density(self._features(x, cov if cov is not None or not self.takes_gaussians else x * 0))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal (down the density's slope)."""
+        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
         if viewdirs is None:
             viewdirs = self._inward(x)
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))

@@ -28,7 +28,7 @@ class Ngp(Method):
         return torch.full((n, 3), 0.0 if self.config.background == "black" else 1.0, device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss if asked for."""
+        """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss."""
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
         if batch.loss_weights is not None:
@@ -36,6 +36,7 @@ class Ngp(Method):
         losses = {"rgb": error.mean()}
         if self.config.distortion > 0:
             level = outputs.levels[-1]
+            samples = level.samples
             per_ray = volume.distortion(
                 level.weights, level.samples.t_starts, level.samples.t_ends, level.samples.layout
             )
