@@ -1,0 +1,233 @@
+"""Run folders: what a run leaves behind, where it is found again, and who may write to it.
+
+    config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/
+
+Runs go to `outputs/<scene>/<method>/<time>/`, and `outputs/latest` points at the newest, unless a folder is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from radfield_core import checkpoint
+from radfield_core.config.slots import Choice
+from radfield_core.errors import StorageError, UsageError
+from radfield_core.schema import RunConfig
+from radfield_core.storage import dump_json, replace
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder and the paths in it."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def config(self) -> Path:
+        """The config, whole: composing it gives the run again."""
+        return self.path / "config.toml"
+
+    @property
+    def plugins(self) -> Path:
+        """Distributions that the run's parts came from, with their versions."""
+        return self.path / "plugins.json"
+
+    @property
+    def scene(self) -> Path:
+        """The way from scene coordinates to the data's own, and their unit."""
+        return self.path / "scene.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per line: training and evaluations."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def results(self) -> Path:
+        """The latest evaluation of a whole split."""
+        return self.path / "results.json"
+
+    def record(self, config: str, plugins: Mapping[str, str]) -> None:
+        """Write what defines the run."""
+        replace(self.config, config)
+        replace(self.plugins, dump_json(dict(plugins), indent=2) + "\n")
+
+    def stored_plugins(self) -> dict[str, str]:
+        """The distributions and versions that the run was recorded with."""
+        try:
+            return dict(json.loads(self.plugins.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise StorageError(f"cannot be read: {error}", path=str(self.plugins)) from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for writing. Raises StorageError, naming the holder, if another process has it.
+
+        The system gives the lock back when its holder ends, however it ends.
+        """
+        path = self.path / ".lock"
+        with open(path, "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise StorageError(
+                    f"another process is writing to this run ({file.read().strip() or 'it does not say which'})",
+                    path=str(self.path), hint="wait for it to end, or choose another folder with --out",
+                ) from None  # fmt: skip
+            file.truncate(0)
+            file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield
+
+    def probe(self) -> None:
+        """Write and delete a file, so that a folder that cannot be written to is found out before training."""
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            for folder in (self.path, self.checkpoints):
+                trial = folder / f".probe-{os.getpid()}"
+                replace(trial, "radfield\n")
+                trial.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"cannot be written to: {error.strerror}", path=str(self.path),
+                hint="name a folder of your own with --out",
+            ) from error  # fmt: skip
+
+
+def new_run(run: RunConfig, out: Path | None) -> RunFolder:
+    """The folder of a new run: `out` itself, or a fresh one below `outputs/`. Raises UsageError if `out` holds a run."""
+    folder = RunFolder(out if out is not None else _fresh(Path("outputs") / scene_name(run) / run.method.name))
+    if checkpoint.list_steps(folder.checkpoints):
+        raise UsageError(
+            "holds a run already", path=str(folder.path),
+            hint=f"radfield train --resume {folder.path}, or another --out",
+        )  # fmt: skip
+    folder.probe()
+    if out is None:
+        _point_latest(Path("outputs"), folder.path)
+    return folder
+
+
+def scene_name(run: RunConfig) -> str:
+    """A name for the data: the last part of its path, or the format's name."""
+    root = getattr(run.data.config, "root", None)
+    name = Path(str(root)).resolve().stem if root else run.data.name
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "scene"
+
+
+def find_run(path: Path) -> tuple[RunFolder, Path | None]:
+    """The run that a path means, and the checkpoint if the path is one. Raises UsageError.
+
+    A path may be a run folder, its `checkpoints` folder, one checkpoint, or a file that names a run folder
+    (`outputs/latest` where links are not possible).
+    """
+    if path.is_file() and path.name == "latest":
+        named = path.read_text(encoding="utf-8", errors="replace").strip()
+        path = path.parent / named if named else path
+    path = path.resolve()
+    chosen = path if checkpoint.is_checkpoint(path) else None
+    for folder in (path, path.parent, path.parent.parent):
+        if (folder / "config.toml").is_file() and (folder == path or _inside_checkpoints(path, folder)):
+            return RunFolder(folder), chosen
+    raise UsageError("is neither a run folder nor a checkpoint", path=str(path), hint=_near(path))
+
+
+def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State, Path, list[str]]:
+    """The state of the chosen checkpoint, or of the newest good one; with a line for each that was skipped."""
+    if chosen is not None:
+        return checkpoint.load(chosen), chosen, []
+    state, path, skipped = checkpoint.newest(folder.checkpoints)
+    if state is None or path is None:
+        raise StorageError("\n".join(["has no checkpoint that can be loaded", *skipped]), path=str(folder.path))
+    return state, path, skipped
+
+
+def parts_of(config: Any) -> Iterator[Choice]:
+    """Every chosen part in a config, outermost first."""
+    if isinstance(config, Choice):
+        yield config
+        config = config.config
+    if attrs.has(type(config)):
+        for item in attrs.fields(type(config)):
+            yield from parts_of(getattr(config, item.name))
+
+
+def plugin_versions(run: RunConfig) -> dict[str, str]:
+    """Version of each distribution that the run's parts come from, and of core and torch."""
+    names = {"radfield-core", "torch", *(part.component.distribution for part in parts_of(run))}
+    return {name: _version(name) for name in sorted(names - {""})}
+
+
+def changes(before: str, now: str, plugins_before: Mapping[str, str], plugins_now: Mapping[str, str]) -> list[str]:
+    """Lines that differ between two configs and two sets of plugin versions, as a diff; empty if they agree."""
+    lines = [
+        line
+        for line in difflib.unified_diff(before.splitlines(), now.splitlines(), "stored", "now", n=0, lineterm="")
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    for name in sorted(plugins_before.keys() | plugins_now.keys()):
+        old, new = plugins_before.get(name, "absent"), plugins_now.get(name, "absent")
+        if old != new:
+            lines.append(f"{name}: {old} -> {new}")
+    return lines
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _fresh(parent: Path) -> Path:
+    name = time.strftime("%Y-%m-%d_%H%M%S")
+    candidates = (parent / (f"{name}-{n}" if n > 1 else name) for n in range(1, 1000))
+    return next(path for path in candidates if not path.exists())
+
+
+def _point_latest(outputs: Path, run: Path) -> None:
+    """Make `outputs/latest` a link to the run, or, where there are no links, a file that names it."""
+    link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
+    target = run.relative_to(outputs)
+    with contextlib.suppress(OSError):
+        try:
+            beside.symlink_to(target, target_is_directory=True)
+            os.replace(beside, link)
+        except OSError:
+            replace(link, f"{target}\n")
+
+
+def _inside_checkpoints(path: Path, folder: Path) -> bool:
+    return path.relative_to(folder).parts[0] == "checkpoints"
+
+
+def _near(path: Path) -> str:
+    if path.is_dir():
+        runs = sorted(found.parent for found in path.glob("**/config.toml"))
+        if runs:
+            return f"{runs[-1]}"
+    elif path.parent.is_dir():
+        close = difflib.get_close_matches(path.name, [item.name for item in path.parent.iterdir()], n=1)
+        if close:
+            return f"{path.parent / close[0]}"
+    return "radfield train prints the folder of its run; outputs/latest is the newest"
