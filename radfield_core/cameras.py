@@ -1,4 +1,9 @@
-"""Cameras: intrinsics and places. OpenGL axes (x right, y up, z back), pixel centres at +0.5 unless said."""
+"""Cameras: intrinsics and places, and the way between pixels and directions. OpenGL axes (x right, y up, z back).
+
+A pixel is its column and row, counted from 0 at the top left; it is looked through at `pixel_center` in its cell, so
+(column + pixel_center) is the distance from the image's left edge. Results of `project` are in the same count: the
+middle of the top left pixel is (0, 0). Everything is float64.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radfield_core.ops import distortion
 from radfield_core.types import View
+
+PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
+"""Lens models whose directions are given at unit depth; the others see sideways too and give unit directions."""
+
+_FLIP_YZ = (1.0, -1.0, -1.0)  # lenses are modelled with y down and z forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +35,18 @@ class Camera:
     model: str = "pinhole"
     distortion: tuple[float, ...] = ()
 
+    @property
+    def intrinsics(self) -> Tensor:
+        """fx, fy, cx, cy [4] float64."""
+        return torch.tensor([self.fx, self.fy, self.cx, self.cy], dtype=torch.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Cameras:
-    """V cameras: c2w [V, 3, 4] and intrinsics [V, 4] (fx, fy, cx, cy) float64; sizes [V, 2] int64 (width, height)."""
+    """V cameras: c2w [V, 3, 4] and intrinsics [V, 4] (fx, fy, cx, cy) float64; sizes [V, 2] int64 (width, height).
+
+    model: one of `ops.distortion.MODELS`, with its parameters `distortion` [V, K] float64 where it has any.
+    """
 
     c2w: Tensor
     intrinsics: Tensor
@@ -57,3 +76,45 @@ class Cameras:
         intrinsics = torch.tensor([focal, focal, width / 2, height / 2], dtype=torch.float64).expand(n, 4).clone()
         sizes = torch.tensor([width, height]).expand(n, 2).clone()
         return Cameras(c2w.to(torch.float64), intrinsics, sizes, pixel_center)
+
+
+def directions(
+    pixels: Tensor, intrinsics: Tensor, pixel_center: float, model: str = "pinhole", parameters: Tensor | None = None
+) -> Tensor:
+    """Directions [..., 3] in the camera's axes of pixels [..., 2] (column, row), for intrinsics [..., 4].
+
+    At unit depth, that is with z = −1, for a perspective lens; unit for the others. parameters [..., K]: of the lens.
+    """
+    plane = (pixels.to(torch.float64) + pixel_center - intrinsics[..., 2:]) / intrinsics[..., :2]
+    if model == "pinhole":
+        return torch.cat([plane[..., :1], -plane[..., 1:], -torch.ones_like(plane[..., :1])], -1)
+    seen = distortion.undistort(model, plane, _parameters(parameters, plane)) * plane.new_tensor(_FLIP_YZ)
+    return seen / -seen[..., 2:] if model in PERSPECTIVE else seen
+
+
+def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels [M, 2] (column, row) at which points [M, 3] are seen, and their depths [M] along the optical axis.
+
+    A point that the camera cannot see, such as one behind a pinhole, has depth <= 0 or NaN pixels.
+    """
+    camera, c2w = view.camera, view.c2w.to(torch.float64)
+    local = (points.to(torch.float64) - c2w[:, 3]) @ c2w[:, :3]
+    local = local * local.new_tensor(_FLIP_YZ)
+    if camera.model == "pinhole":
+        plane = local[:, :2] / local[:, 2:]
+    else:
+        plane = distortion.distort(camera.model, local, local.new_tensor(camera.distortion))
+    intrinsics = camera.intrinsics.to(local)
+    return plane * intrinsics[:2] + intrinsics[2:] - camera.pixel_center, local[:, 2]
+
+
+def unproject(view: View, pixels: Tensor, depths: Tensor) -> Tensor:
+    """Points [M, 3] that pixels [M, 2] (column, row) see at depths [M] along the optical axis."""
+    camera, c2w = view.camera, view.c2w.to(torch.float64)
+    parameters = c2w.new_tensor(camera.distortion)
+    local = directions(pixels, camera.intrinsics.to(c2w), camera.pixel_center, camera.model, parameters)
+    return (local / -local[:, 2:] * depths[:, None]) @ c2w[:, :3].T + c2w[:, 3]
+
+
+def _parameters(parameters: Tensor | None, like: Tensor) -> Tensor:
+    return like.new_zeros(0) if parameters is None else parameters

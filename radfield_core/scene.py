@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras
+from radfield_core.ops.ndc import Ndc
 from radfield_core.types import SceneBox
 
 
@@ -27,6 +29,9 @@ class ImageSource(Protocol):
     def check(self) -> list[tuple[int, str]]:
         """Every image that cannot be used, with the reason; decodes each once."""
 
+    def prepare(self, cache_mb: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Make `gather` fast, with at most `cache_mb` MiB of memory; DatasetError names every image that is bad."""
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -41,9 +46,14 @@ class Scene:
     """One split of a data set.
 
     limits_along: whether near and far are measured along unit rays or along the optical axis.
+    ndc: rays are warped so that the frustum before the near plane z = -1 becomes a cube; all cameras then have the same
+    field of view, and near and far are shares of the way from that plane to infinity: 0 and 1.
     to_data [4, 4]: the similarity that takes scene coordinates to the data's own.
-    unit: unit of the data's own coordinates, if known. depths, normals: ground truth per view where it is known.
+    unit: unit of the data's own coordinates, if known.
+    depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
+    there is nothing, and unit normals [H, W, 3] in scene coordinates.
     loss_weights [V]: weight of each image's pixels, where the data says so (mip-NeRF's lossmult).
+    notes: remarks to show the user: what was mended, what is unusual.
     """
 
     cameras: Cameras
@@ -58,5 +68,31 @@ class Scene:
     unit: str | None = None
     points: Tensor | None = None
     ground_truth: Mesh | None = None
+    depths: Sequence[Tensor] | None = None
+    normals: Sequence[Tensor] | None = None
     names: list[str] = field(default_factory=list)
     loss_weights: Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warp(self) -> Ndc | None:
+        """The warp under NDC, by the first camera's field of view."""
+        if not self.ndc:
+            return None
+        (fx, fy, _, _), (width, height) = self.cameras.intrinsics[0].tolist(), self.cameras.sizes[0].tolist()
+        return Ndc(2.0 * fx / width, 2.0 * fy / height)
+
+    def to_world(self, x: Tensor) -> Tensor:
+        """Points [..., 3] of the space that fields live in, in scene coordinates: undoes NDC."""
+        return x if self.warp is None else self.warp.unwarp(x)
+
+    def data_points(self, x: Tensor) -> Tensor:
+        """Points [..., 3] of the space that fields live in, in the data's own coordinates."""
+        return apply_similarity(self.to_data, self.to_world(x))
+
+
+def apply_similarity(similarity: Tensor, x: Tensor) -> Tensor:
+    """Points [..., 3] under a 4x4 transform; worked out in float64, returned in the points' dtype."""
+    wide = x.to(torch.float64)
+    transform = similarity.to(wide)
+    return (wide @ transform[:3, :3].T + transform[:3, 3]).to(x.dtype)

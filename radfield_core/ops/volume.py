@@ -35,11 +35,13 @@ def transmittance_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
 def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaque_far: bool = False) -> Tensor:
     """Weights [N], w = T (1 − exp(−σδ)).
 
-    opaque_far: the last interval of each ray that is not empty counts as 1e10 long, as in NeRF's code: whatever density
-    it has stops the light. A ray of empty intervals stays empty.
+    opaque_far: the last interval of each ray counts as 1e10 long, as in NeRF's code: whatever density it has stops the
+    light, also where the last sample lies on the far limit itself. A ray of empty intervals stays empty.
     """
     if opaque_far:
-        lengths = torch.where(segments.last_where(lengths > 0, layout), FAR_LENGTH, lengths)
+        last = segments.last_where(torch.ones_like(lengths, dtype=torch.bool), layout)
+        crosses = segments.per_sample(segments.maximum(lengths, layout) > 0, layout)
+        lengths = torch.where(last & crosses, FAR_LENGTH, lengths)
     if (fast := segments.twin(layout, density.device)) is not None:
         return fast.weights_from_optical_depth(density * lengths, layout.packing)
     return transmittance_from_density(density, lengths, layout) * alpha_from_density(density, lengths)

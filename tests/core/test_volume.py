@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from radfield_core.ops import segments, volume
 from radfield_core.ops.segments import Layout, Packing
 
-BACKENDS = ["torch"]
+BACKENDS = ["torch", "numba"]
 
 rays = st.lists(st.integers(0, 6), min_size=0, max_size=5)
 
@@ -86,15 +86,25 @@ def test_an_opaque_sample_hides_what_is_behind_and_gets_a_finite_gradient(backen
     assert alpha.grad is not None and alpha.grad.tolist() == [0.0, -0.375, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("opaque_far", [False, True])
 @pytest.mark.parametrize("uniform_layout", [False, True])
-def test_an_empty_interval_has_no_opacity(opaque_far: bool, uniform_layout: bool, backend: str) -> None:
+def test_an_empty_interval_has_no_opacity(uniform_layout: bool, backend: str) -> None:
     layout = Layout(3, 3) if uniform_layout else packed([3, 3, 3])
     lengths = torch.tensor([0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0])
-    weights = volume.weights_from_density(torch.full((9,), 2.0), lengths, layout, opaque_far)
+    weights = volume.weights_from_density(torch.full((9,), 2.0), lengths, layout)
     assert torch.equal(weights == 0, lengths == 0)
-    expected = [1.0, 0.0, 1.0] if opaque_far else [1 - math.exp(-2.0), 0.0, 1 - math.exp(-2.0)]
+    expected = [1 - math.exp(-2.0), 0.0, 1 - math.exp(-2.0)]
     torch.testing.assert_close(volume.opacity(weights, layout), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("uniform_layout", [False, True])
+def test_an_opaque_far_end_is_the_last_sample_even_on_the_far_limit_but_not_on_an_empty_ray(
+    uniform_layout: bool, backend: str
+) -> None:
+    layout = Layout(3, 3) if uniform_layout else packed([3, 3, 3])
+    lengths = torch.tensor([0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0])
+    weights = volume.weights_from_density(torch.full((9,), 2.0), lengths, layout, opaque_far=True)
+    a = math.exp(-1.0)
+    torch.testing.assert_close(weights, torch.tensor([1 - a, 0, a, 0, 0, 0, 1 - a, a * (1 - a), a * a]))
 
 
 def test_the_far_end_is_opaque_only_where_there_is_density() -> None:
