@@ -49,7 +49,9 @@ class Scene:
     ndc: rays are warped so that the frustum before the near plane z = -1 becomes a cube; all cameras then have the same
     field of view, and near and far are shares of the way from that plane to infinity: 0 and 1.
     to_data [4, 4]: the similarity that takes scene coordinates to the data's own.
-    unit: unit of the data's own coordinates, if known.
+    unit, up: unit and upward axis ("z", "-y", …) of the data's own coordinates, if known.
+    background: the colour in [0, 1] that images without alpha were composited on, if the data say so; it then stands in
+    for the method's background.
     depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
     there is nothing, and unit normals [H, W, 3] in scene coordinates.
     loss_weights [V]: weight of each image's pixels, where the data says so (mip-NeRF's lossmult).
@@ -66,6 +68,8 @@ class Scene:
     ndc: bool = False
     to_data: Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
     unit: str | None = None
+    up: str | None = None
+    background: tuple[float, float, float] | None = None
     points: Tensor | None = None
     ground_truth: Mesh | None = None
     depths: Sequence[Tensor] | None = None

@@ -1,0 +1,1 @@
+"""Blender (NeRF-synthetic) folders and tiny NeRF files."""

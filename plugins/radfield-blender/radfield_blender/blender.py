@@ -1,0 +1,129 @@
+"""dataparser:blender — folders in the layout of NeRF's synthetic scenes (Mildenhall et al. 2020)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from radfield_blender import sniff
+from radfield_blender.config import BlenderConfig
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, read_json, safe_join
+from radfield_core.images import SUFFIXES, FileImages, orientation_notes, read_headers
+from radfield_core.interfaces import DataParser
+from radfield_core.poses import check_poses, read_matrix
+from radfield_core.scene import Scene
+from radfield_core.types import SceneBox
+
+NEAR, FAR = 2.0, 6.0
+"""The format's limits, along the optical axis: NeRF's code leaves its ray directions unnormalised."""
+
+RADIUS = 1.5
+"""Half the side of the box that holds every scene of the format."""
+
+
+class BlenderParser(DataParser):
+    """Cameras c2w in OpenGL axes, f = W / (2 tan(camera_angle_x / 2)), principal point in the middle, straight alpha.
+
+    Alpha is kept: what shows through is the method's choice, made when pixels are composited.
+    """
+
+    config: BlenderConfig
+
+    @staticmethod
+    def sniff(path: Path) -> str | None:
+        """See `radfield_blender.sniff.blender`."""
+        return sniff.blender(path)
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test. DatasetError names every missing or odd file and every bad pose."""
+        root = Path(self.config.root)
+        file = self._split_file(root, split)
+        problems = Problems()
+        angle, frames = _read(file, problems)
+        frames = frames[:: getattr(self.config, f"{split}_skip")]
+        names, paths, poses = _frames(frames, root, file, problems)
+        problems.found += missing_files(paths, root.resolve())
+        problems.raise_as(DatasetError)
+        c2w, notes = check_poses(poses, names, problems)
+        headers, faults = read_headers(paths)
+        problems.found += faults
+        width, height = headers[0].width, headers[0].height
+        for name, header in zip(names, headers, strict=True):
+            if header.width and headers[0].width and (header.width, header.height) != (width, height):
+                problems.add(
+                    name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
+                    "images of one size: the file gives one field of view for all",
+                )  # fmt: skip
+        problems.raise_as(DatasetError)
+        focal = 0.5 * width / math.tan(0.5 * angle)
+        channels = 4 if any(header.channels == 4 for header in headers) else 3
+        return Scene(
+            cameras=Cameras.pinhole(torch.from_numpy(c2w), focal, width, height, self.config.pixel_center),
+            images=FileImages(paths, channels, headers=headers), near=NEAR, far=FAR, limits_along="axis",
+            box=SceneBox(torch.zeros(3), RADIUS), names=names, notes=(*notes, *orientation_notes(headers)),
+        )  # fmt: skip
+
+    def _split_file(self, root: Path, split: str) -> Path:
+        if split not in self.splits:
+            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(root))
+        file = root / f"transforms_{split}.json"
+        if not root.is_dir():
+            problem = missing_files([root / "transforms_train.json"], root.parent)[0]
+            raise DatasetError("there is no such folder", path=str(root), hint=problem.hint)
+        if not file.is_file():
+            inside = sorted(found.parent.name for found in root.glob(f"*/{file.name}"))
+            hint = f"one of the scenes inside: {', '.join(inside[:8])}" if inside else "a NeRF-synthetic folder"
+            raise DatasetError("there is no such file", path=str(file), hint=hint)
+        return safe_join(root, file.name)
+
+
+def _read(file: Path, problems: Problems) -> tuple[float, list[Any]]:
+    """Horizontal field of view, radians, and the frames."""
+    data = read_json(file)
+    if not isinstance(data, dict):
+        raise DatasetError("is not a JSON object", path=str(file))
+    angle = data.get("camera_angle_x")
+    if not isinstance(angle, (int, float)) or not 1e-3 < angle < math.pi - 1e-3:
+        problems.add(file, f"camera_angle_x is {angle!r:.80}; radians between 0 and π are expected")
+    frames = data.get("frames")
+    if not isinstance(frames, list):
+        problems.add(file, "has no list of frames")
+    elif not frames:
+        problems.add(file, "lists no frames: the split is empty")
+    problems.raise_as(DatasetError)
+    assert isinstance(angle, (int, float)) and isinstance(frames, list)
+    return float(angle), frames
+
+
+def _frames(
+    frames: list[Any], root: Path, file: Path, problems: Problems
+) -> tuple[list[str], list[Path], list[np.ndarray]]:
+    """Name, image file and pose [4, 4] of each frame that has all three; the others are added to the problems."""
+    names, paths, poses = [], [], []
+    for i, frame in enumerate(frames):
+        if not isinstance(frame, dict):
+            problems.add(f"{file.name} frame {i}", "is not a JSON object")
+            continue
+        name = frame.get("file_path")
+        if not isinstance(name, str):
+            problems.add(f"{file.name} frame {i}", f"file_path is {name!r:.80}, not a file name")
+            continue
+        stored = name if name.lower().endswith(SUFFIXES) else f"{name}.png"
+        try:
+            path = safe_join(root, stored)
+            pose = read_matrix(frame.get("transform_matrix"))
+        except DatasetError as error:
+            problems.found += error.problems
+        except ValueError as error:
+            problems.add(f"{file.name} {name:.200}", str(error))
+        else:
+            names.append(name.removeprefix("./"))
+            paths.append(path)
+            poses.append(pose)
+    return names, paths, poses

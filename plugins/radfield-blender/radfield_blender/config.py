@@ -1,0 +1,31 @@
+"""Options of the parsers."""
+
+from __future__ import annotations
+
+import attrs
+
+from radfield_core.config.slots import option
+
+
+@attrs.frozen(kw_only=True)
+class BlenderConfig:
+    """A NeRF-synthetic folder."""
+
+    root: str = option(help="folder with transforms_{train,val,test}.json")
+    pixel_center: float = option(
+        0.5, help="where in its cell a pixel is looked through; 0.0 as in the NeRF paper's code", min=0, max=1
+    )
+    train_skip: int = option(1, help="every how manieth frame of the training split is used", min=1)
+    val_skip: int = option(1, help="every how manieth frame of the validation split is used", min=1)
+    test_skip: int = option(1, help="every how manieth frame of the test split is used", min=1)
+
+
+@attrs.frozen(kw_only=True)
+class TinyNerfConfig:
+    """A tiny NeRF file."""
+
+    root: str = option(help=".npz file with images, poses, focal")
+    pixel_center: float = option(
+        0.5, help="where in its cell a pixel is looked through; 0.0 as in the notebook", min=0, max=1
+    )
+    n_train: int = option(100, help="views that train; those after them are held out", min=1)

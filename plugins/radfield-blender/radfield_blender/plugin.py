@@ -1,0 +1,25 @@
+"""What this distribution offers."""
+
+from radfield_core.plugin import component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components():
+    """The parts, in names only."""
+    return [
+        component(
+            "dataparser", "blender", impl="radfield_blender.blender:BlenderParser",
+            config="radfield_blender.config:BlenderConfig",
+            summary="NeRF-synthetic folders: transforms_{train,val,test}.json and RGBA images",
+            provides={"images", "bounded"}, sniff="radfield_blender.sniff:blender",
+            writer="radfield_blender.writer:write_blender",
+        ),
+        component(
+            "dataparser", "tiny-nerf", impl="radfield_blender.tiny_nerf:TinyNerfParser",
+            config="radfield_blender.config:TinyNerfConfig",
+            summary="the tiny NeRF notebook's .npz: images, poses, focal",
+            provides={"images", "bounded"}, sniff="radfield_blender.sniff:tiny_nerf",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,84 @@
+"""dataparser:tiny-nerf — the one-file layout of the tiny NeRF notebook (Mildenhall et al. 2020)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radfield_blender import sniff
+from radfield_blender.blender import FAR, NEAR, RADIUS
+from radfield_blender.config import TinyNerfConfig
+from radfield_core.arrays import read_npz
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.images import MemoryImages
+from radfield_core.interfaces import DataParser
+from radfield_core.poses import check_poses
+from radfield_core.scene import Scene
+from radfield_core.types import SceneBox
+
+
+class TinyNerfParser(DataParser):
+    """images [V, H, W, 3] in [0, 1] or uint8 on black, poses [V, 4, 4] c2w in OpenGL axes, one focal length in pixels.
+
+    The first `n_train` views train, the rest are held out; validation and test views are the same.
+    """
+
+    config: TinyNerfConfig
+
+    @staticmethod
+    def sniff(path: Path) -> str | None:
+        """See `radfield_blender.sniff.tiny_nerf`."""
+        return sniff.tiny_nerf(path)
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test. DatasetError names everything wrong with the arrays."""
+        path = Path(self.config.root)
+        if split not in self.splits:
+            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(path))
+        arrays = read_npz(path, ("images", "poses", "focal"))
+        problems = Problems()
+        for name, fault in _faults(**arrays):
+            problems.add(f"{path}: {name}", fault)
+        problems.raise_as(DatasetError)
+        images, poses, focal = arrays["images"], arrays["poses"], float(arrays["focal"].reshape(()))
+        all_names = [f"view {i}" for i in range(len(images))]
+        c2w, notes = check_poses(poses, all_names, problems)
+        problems.raise_as(DatasetError)
+        n_train = self.config.n_train
+        chosen = slice(0, n_train) if split == "train" else slice(n_train, None)
+        if not all_names[chosen]:
+            raise DatasetError(
+                f"has {len(images)} views, all of which train: the {split} split is empty", path=str(path),
+                hint=f"data.n_train={max(1, len(images) * 9 // 10)}",
+            )  # fmt: skip
+        _, height, width, _ = images.shape
+        return Scene(
+            cameras=Cameras.pinhole(torch.from_numpy(c2w[chosen]), focal, width, height, self.config.pixel_center),
+            images=MemoryImages(torch.from_numpy(_eight_bits(images[chosen]))), near=NEAR, far=FAR,
+            limits_along="axis", box=SceneBox(torch.zeros(3), RADIUS), names=all_names[chosen], notes=tuple(notes),
+        )  # fmt: skip
+
+
+def _faults(images: np.ndarray, poses: np.ndarray, focal: np.ndarray) -> list[tuple[str, str]]:
+    """What the arrays do not have that they should: (array, fault)."""
+    found = []
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
+        found.append(("images", f"have the shape {images.shape}; [views, height, width, 3] is expected"))
+    elif images.dtype != np.uint8 and images.dtype.kind != "f":
+        found.append(("images", f"are {images.dtype}; floats in [0, 1] or uint8 are expected"))
+    elif images.dtype.kind == "f" and not (images.min() >= 0 and images.max() <= 1):
+        found.append(("images", f"are between {images.min():g} and {images.max():g}; [0, 1] is expected"))
+    if poses.dtype.kind not in "fiu" or poses.shape != (len(images) if images.ndim else 0, 4, 4):
+        found.append(("poses", f"are {poses.dtype} {poses.shape}; one [4, 4] matrix per image is expected"))
+    if focal.size != 1 or focal.dtype.kind not in "fiu" or not 0 < float(focal.reshape(-1)[0]) < 1e6:
+        found.append(("focal", f"is {focal!r:.80}; one positive number of pixels is expected"))
+    return found
+
+
+def _eight_bits(images: np.ndarray) -> np.ndarray:
+    if images.dtype == np.uint8:
+        return images
+    return np.round(images.astype(np.float32) * 255).astype(np.uint8)
