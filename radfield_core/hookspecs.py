@@ -23,7 +23,7 @@ hookspec = HookspecMarker("radfield")
 def radfield_components() -> Iterable[Component]:
     """The parts that the plugin offers, each made by `radfield_core.plugin.component`.
 
-    Called once per process, when plugins are discovered, also for `radfield plugins list`: it must not import the parts.
+    Called once per process, when plugins are discovered, also for `radfield plugins list`: it imports no part.
 
     Since 1.0.
     """

@@ -105,3 +105,17 @@ def load(reference: str) -> Any:
 
     module, _, attribute = reference.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def load_of(component: Component, reference: str) -> Any:
+    """What a declaration refers to; PluginError names the distribution whose code cannot be imported."""
+    try:
+        return load(reference)
+    except Exception as error:  # another's code: anything may happen
+        from radfield_core.errors import PluginError
+
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(
+            f"{component.key} of {component.distribution} cannot be imported: {text}",
+            hint="radfield plugins doctor",
+        ) from error

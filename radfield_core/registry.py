@@ -31,7 +31,7 @@ FORBIDDEN = ("torch", "numpy")
 
 FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-synthetic": ("dataparser:synthetic",),
-    "radfield-blender": ("dataparser:blender", "dataparser:blender-multiscale"),
+    "radfield-blender": ("dataparser:blender", "dataparser:blender-multiscale", "dataparser:tiny-nerf"),
     "radfield-llff": ("dataparser:llff",),
     "radfield-dtu": ("dataparser:dtu",),
     "radfield-transforms": ("dataparser:transforms",),
@@ -41,7 +41,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-hash": ("encoding:hash",),
     "radfield-sh": ("encoding:sh",),
     "radfield-occupancy": ("sampler:occupancy",),
-    "radfield-nerf": ("method:nerf", "method:tiny-nerf", "field:nerf", "dataparser:tiny-nerf"),
+    "radfield-nerf": ("method:nerf", "method:tiny-nerf", "field:nerf"),
     "radfield-mipnerf": ("method:mipnerf", "field:mipnerf", "sampler:mip"),
     "radfield-ngp": ("method:ngp", "field:ngp"),
     "radfield-neus": ("method:neus", "method:neus-fast", "field:neus", "sampler:neus"),
@@ -172,7 +172,7 @@ class Registry:
         broken = [p for p in self.plugins if p.status in ("error", "incompatible", "disabled")]
         might = [p for p in broken if _might_offer(p, kind, name)]
         if might:
-            parts.append("; ".join(f"plugin {p.name} ({p.distribution}), which may offer it, is {_state(p)}" for p in might))
+            parts += [f"plugin {p.name} ({p.distribution}), which may offer it, is {_state(p)}" for p in might]
         known = _known_distributions(kind, name)
         installed = {p.distribution for p in self.plugins}
         if might:

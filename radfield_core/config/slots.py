@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from radfield_core.plugin import Component, load
+from radfield_core.plugin import Component, load_of
 
 _MISSING: Any = attrs.NOTHING
 
@@ -41,8 +41,8 @@ class Choice:
         return self.component.kind
 
     def load(self) -> Any:
-        """The class that implements the part; imports its code."""
-        return load(self.component.impl)
+        """The class that implements the part; imports its code. Raises PluginError if that fails."""
+        return load_of(self.component, self.component.impl)
 
 
 @attrs.frozen

@@ -1,0 +1,41 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from radfield_core.config.layers import Composed
+
+
+def add_run_arguments(parser: ArgumentParser) -> None:
+    """What defines a run: --method, --data, -c and key=value; and --quiet."""
+    parser.add_argument("--method", metavar="NAME", help="a method or one of its presets (`radfield plugins list`)")
+    parser.add_argument("--data", metavar="PATH", help="the dataset; its format is recognised by looking")
+    parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file of options")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
+    parser.add_argument(
+        "overrides", metavar="key=value", nargs="*", default=[],
+        help="one option, such as trainer.max_steps=2000 or field.encoding=hash; stronger than the file",
+    )  # fmt: skip
+
+
+def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
+    """The run that the arguments of `add_run_arguments` define; says on stderr what was decided for the user.
+
+    Raises UsageError, PluginError or DatasetError with every mistake.
+    """
+    import sys
+
+    from radfield_core.config.layers import compose
+    from radfield_core.registry import get_registry
+
+    composed = compose(
+        get_registry(), method=args.method, data=args.data, file=args.config, overrides=args.overrides,
+        needs_data=needs_data,
+    )  # fmt: skip
+    if not args.quiet:
+        for remark in composed.remarks:
+            print(remark, file=sys.stderr)
+    return composed

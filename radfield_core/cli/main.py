@@ -1,0 +1,103 @@
+"""The program `radfield`: finds the verb, imports that verb's module only, and turns errors into lines and exit codes.
+
+Exit codes: 0 done · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin missing · 70 a fault of the program ·
+74 reading or writing failed · 130, 143 stopped by a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from radfield_core import __version__
+from radfield_core.errors import RadfieldError, UsageError
+
+VERBS = {
+    "train": "train a method on a scene",
+    "eval": "compare rendered views with the images of a split",
+    "render": "render images and a video from a run",
+    "data": "inspect a dataset, or make a synthetic one",
+    "plugins": "list what is installed and what is wrong with it",
+    "config": "show, check and explain the options of a run",
+    "doctor": "report on this machine and installation",
+    "demo": "train, evaluate and render a synthetic scene",
+}
+"""verb -> one line; `radfield_core.cli.<verb>` is imported only when it is named."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader, such as `head`, has enough; Python must not flush into it again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except RadfieldError as error:
+        _report(error)
+        return error.code
+    except OSError as error:
+        if os.environ.get("RADFIELD_DEBUG") == "1":
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}\n  try: RADFIELD_DEBUG=1 to see where", file=sys.stderr)
+        return 74
+    except Exception as error:
+        if os.environ.get("RADFIELD_DEBUG") == "1":
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"error: unexpected {text}\n  try: RADFIELD_DEBUG=1 for the traceback", file=sys.stderr)
+        return 70
+
+
+def _dispatch(argv: list[str]) -> int:
+    verb = argv[0] if argv else "--help"
+    if verb in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if verb == "--version":
+        print(f"radfield {__version__}")
+        return 0
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, 1)
+        raise UsageError(f"unknown verb {verb!r}", hint=f"radfield {near[0]}" if near else "radfield --help")
+    from radfield_core.cli.parser import parse  # argparse takes longer to import than --help to print
+
+    module = import_module(f"radfield_core.cli.{verb}")
+    args = parse(verb, module, argv[1:])
+    return 0 if args is None else module.run(args)
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [
+        f"radfield {__version__}: radiance fields from plugins that fit together",
+        "",
+        "usage: radfield VERB ...",
+        "",
+        *(f"  {verb:<{width}}  {help}" for verb, help in VERBS.items()),
+        "",
+        "`radfield VERB --help` explains a verb; `radfield plugins list` says what is installed.",
+    ]
+    return "\n".join(lines)
+
+
+def _report(error: RadfieldError) -> None:
+    """Print every problem, each with what to try, and never a traceback."""
+    sys.stdout.flush()
+    for problem in error.problems:
+        where = f"{problem.path}: " if problem.path else ""
+        print(f"error: {where}{problem.message}", file=sys.stderr)
+        if problem.hint:
+            print(f"  try: {problem.hint}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

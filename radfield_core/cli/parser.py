@@ -1,0 +1,62 @@
+"""The argument parser of a verb: argparse whose mistakes are UsageErrors with the nearest option."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any, NoReturn
+
+from radfield_core.errors import Problem, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises UsageError instead of ending the program, and takes no abbreviations."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def make_parser(verb: str, module: ModuleType) -> Parser:
+    """The parser of a verb, as its module configures it."""
+    parser = Parser(prog=f"radfield {verb}", description=module.HELP)
+    module.configure(parser)
+    return parser
+
+
+def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
+    """The verb's arguments, or None if its help was asked for and printed.
+
+    `key=value` may stand anywhere among the options; argparse alone takes positional arguments only in one row.
+    """
+    parser = make_parser(verb, module)
+    try:
+        args, rest = parser.parse_known_args(argv)
+    except SystemExit:  # argparse's own --help
+        return None
+    if hasattr(args, "overrides"):
+        args.overrides = [*args.overrides, *(word for word in rest if not word.startswith("-"))]
+        rest = [word for word in rest if word.startswith("-")]
+    if rest:
+        known = sorted(set(_options(parser)))
+        raise UsageError(problems=[_unknown(parser.prog, word, known) for word in rest])
+    return args
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Every option of a parser and of its subcommands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from _options(child)
+
+
+def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
+    near = get_close_matches(word.partition("=")[0], known, 1) if word.startswith("-") else []
+    kind = "option" if word.startswith("-") else "argument"
+    return Problem("", f"unknown {kind} {word!r}", near[0] if near else f"{prog} --help")

@@ -1,0 +1,149 @@
+"""Strict values: what an option of a type may be written as. True is not 1, 1.7 is not 1, "3" is not 3.
+
+TOML has no null: an option that may be None is set to it by the word "none".
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import cattrs
+
+
+class ValueFault(ValueError):
+    """A value is not of its option's type; `hint` says what to write."""
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message)
+        self.hint = hint
+
+
+def describe(kind: Any) -> str:
+    """A type in words."""
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+    if kind in words:
+        return words[kind]
+    if kind is type(None):
+        return '"none"'
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return " or ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
+    if _is_union(kind):
+        return " or ".join(describe(arg) for arg in args)
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return f"a list, each {describe(args[0])}"
+    if origin is tuple:
+        return f"a list of {len(args)}: {', '.join(describe(arg) for arg in args)}"
+    return getattr(kind, "__name__", str(kind))
+
+
+def structure(value: Any, kind: Any) -> Any:
+    """`value`, as read from TOML, as the type `kind`. Raises ValueFault."""
+    return _converter.structure(value, kind)
+
+
+def unstructure(value: Any) -> Any:
+    """The TOML value that structures back to `value`."""
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return [unstructure(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType)
+
+
+def _fault(value: Any, kind: Any, hint: str = "") -> ValueFault:
+    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+    return ValueFault(f"must be {describe(kind)}, not {shown}", hint)
+
+
+def _bool(value: Any, kind: Any) -> bool:
+    if type(value) is not bool:
+        raise _fault(value, bool)
+    return value
+
+
+def _int(value: Any, kind: Any) -> int:
+    if type(value) is not int:
+        whole = type(value) is float and value.is_integer()
+        raise _fault(value, int, f"write {int(value)}" if whole else "")
+    return value
+
+
+def _float(value: Any, kind: Any) -> float:
+    if type(value) not in (int, float):
+        raise _fault(value, float)
+    if not math.isfinite(value):
+        raise ValueFault(f"must be finite, not {value}")
+    return float(value)
+
+
+def _str(value: Any, kind: Any) -> str:
+    if type(value) is not str:
+        raise _fault(value, str, f"write '\"{value}\"', in quotes")
+    return value
+
+
+def _path(value: Any, kind: Any) -> Path:
+    return Path(_str(value, str))
+
+
+def _none(value: Any, kind: Any) -> None:
+    if value is not None and value != "none":
+        raise _fault(value, type(None))
+
+
+def _literal(value: Any, kind: Any) -> Any:
+    for choice in get_args(kind):
+        if type(choice) is type(value) and choice == value:
+            return value
+    near = get_close_matches(str(value), [str(choice) for choice in get_args(kind)], 1)
+    raise _fault(value, kind, near[0] if near else "")
+
+
+def _union(value: Any, kind: Any) -> Any:
+    members = sorted(get_args(kind), key=lambda member: member is not type(None))
+    faults = []
+    for member in members:
+        try:
+            return structure(value, member)
+        except ValueFault as fault:
+            faults.append(fault)
+    hint = next((fault.hint for fault in faults if fault.hint), "")
+    informative = [fault for fault in faults if not str(fault).startswith("must be ")]
+    raise informative[0] if informative else _fault(value, kind, hint)
+
+
+def _tuple(value: Any, kind: Any) -> tuple[Any, ...]:
+    members = get_args(kind)
+    if not isinstance(value, (list, tuple)):
+        raise _fault(value, kind)
+    if len(members) == 2 and members[1] is Ellipsis:
+        members = (members[0],) * len(value)
+    if len(members) != len(value):
+        raise _fault(value, kind)
+    return tuple(structure(item, member) for item, member in zip(value, members, strict=True))
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    scalars: list[tuple[Any, Callable[[Any, Any], Any]]] = [
+        (bool, _bool), (int, _int), (float, _float), (str, _str), (Path, _path), (type(None), _none)
+    ]  # fmt: skip
+    for kind, hook in scalars:
+        converter.register_structure_hook_func(lambda candidate, kind=kind: candidate is kind, hook)
+    converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is Literal, _literal)
+    converter.register_structure_hook_func(_is_union, _union)
+    converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is tuple, _tuple)
+    return converter
+
+
+_converter = _make_converter()
