@@ -9,7 +9,8 @@ and the reason kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -100,6 +101,19 @@ def requested(value: str | None = None) -> tuple[str, ...]:
             raise UsageError(f"{name} was asked for and is not installed", path=VARIABLE,
                              hint=f"install {name}, or leave {VARIABLE} unset")  # fmt: skip
     return names
+
+
+@contextmanager
+def using(names: str) -> Iterator[None]:
+    """Inside the block RADFIELD_BACKEND is `names`: to measure implementations against each other in one process."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = names
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 def choices() -> tuple[Chosen, ...]:

@@ -43,7 +43,7 @@ def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaqu
         crosses = segments.per_sample(segments.maximum(lengths, layout) > 0, layout)
         lengths = torch.where(last & crosses, FAR_LENGTH, lengths)
     if (fast := segments.twin(layout, density.device)) is not None:
-        return fast.weights_from_optical_depth(density * lengths, layout.packing)
+        return fast.weights_from_density(density, lengths, layout.packing)
     return transmittance_from_density(density, lengths, layout) * alpha_from_density(density, lengths)
 
 

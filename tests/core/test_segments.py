@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from radfield_core.ops import segments
 from radfield_core.ops.segments import Layout, LayoutError, Packing
 
-BACKENDS = ["torch"]
+BACKENDS = ["torch", "numba"]
 
 rays = st.lists(st.integers(0, 7), min_size=0, max_size=6)
 
