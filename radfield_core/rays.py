@@ -18,7 +18,7 @@ from radfield_core.cameras import directions
 from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
 from radfield_core.scene import Scene
-from radfield_core.types import RayBundle, View
+from radfield_core.types import RayBundle, SceneBox, View
 
 _FOOTPRINT = 2.0 / math.sqrt(12.0)  # a pixel's width -> radius of the cone with the variance of the square pixel
 _TABLE_PIXELS = 1 << 24  # distorted pixels whose directions are kept: 16 bytes each
@@ -198,18 +198,35 @@ def _direction_table(rays: PixelRays) -> tuple[Tensor, Tensor, Tensor] | None:
     return torch.cat(entries), starts[which], rays.sizes[:, 0]
 
 
-def _check_forward_facing(scene: Scene) -> None:
-    """Raise DatasetError naming the views that see anything but what lies before the near plane."""
-    bad = []
+def warped_box(scene: Scene) -> SceneBox:
+    """The cube about the origin that holds every ray of an NDC scene; it is [-1, 1]³ for the reference camera alone."""
+    warp = scene.warp
+    if warp is None:
+        raise ValueError("the scene is not in NDC")
+    _check_forward_facing(scene)
+    reach = [torch.ones(1, dtype=torch.float64)]
     for index in range(len(scene.cameras)):
         view = scene.cameras.view(index)
-        w, h = view.camera.width, view.camera.height
-        corners = torch.tensor([[0, 0], [w, 0], [0, h], [w, h]], dtype=torch.float64)
-        parameters = torch.tensor(view.camera.distortion, dtype=torch.float64)
-        seen = directions(corners, view.camera.intrinsics, 0.0, view.camera.model, parameters)
-        if bool(((seen @ view.c2w[:, :3].to(seen).T)[:, 2] >= 0).any()):
-            bad.append(scene.names[index] if scene.names else str(index))
+        c2w = view.c2w.detach().to(torch.float64)
+        origins, along = warp.rays(c2w[:, 3].expand(4, 3), _corners(view))
+        reach.append(torch.cat([origins, origins + along]).abs().amax(0))
+    return SceneBox(torch.zeros(3), float(torch.cat(reach).max()))
+
+
+def _corners(view: View) -> Tensor:
+    """Directions [4, 3] in the scene of the corners of a view, at unit depth where the lens is perspective."""
+    w, h = view.camera.width, view.camera.height
+    corners = torch.tensor([[0, 0], [w, 0], [0, h], [w, h]], dtype=torch.float64)
+    parameters = torch.tensor(view.camera.distortion, dtype=torch.float64)
+    seen = directions(corners, view.camera.intrinsics, 0.0, view.camera.model, parameters)
+    return seen @ view.c2w[:, :3].detach().to(seen).T
+
+
+def _check_forward_facing(scene: Scene) -> None:
+    """Raise DatasetError naming the views that see anything but what lies before the near plane."""
+    views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
+    bad = [index for index, view in enumerate(views) if bool((_corners(view)[:, 2] >= 0).any())]
     if bad:
-        raise DatasetError(
-            f"NDC needs every view to look along -z; these do not: {', '.join(bad)}", path="data", hint="data.ndc=false"
-        )
+        names = ", ".join(scene.names[index] if scene.names else str(index) for index in bad)
+        raise DatasetError(f"NDC needs every view to look along -z; these do not: {names}", path="data",
+                           hint="data.ndc=false")  # fmt: skip

@@ -187,7 +187,10 @@ class FieldOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """Pixels [R, ...]. opacity [R] is that of this stack alone; depth [R] is Σ w t (divide by opacity for a mean)."""
+    """Pixels [R, ...]. rgb [R, 3] is on the background; the rest is this stack's alone.
+
+    opacity [R] is Σ w; depth [R] is Σ w t and normals [R, 3] is Σ w n (divide by opacity for a mean).
+    """
 
     rgb: Tensor | None
     depth: Tensor
@@ -198,7 +201,10 @@ class Rendered:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One pass of sampler, field and renderer; `rendered` is None for a level whose field gives no colour."""
+    """One pass of sampler, field and renderer.
+
+    rendered: its pixels, with the colour already on the background; None for a level whose field gives no colour.
+    """
 
     samples: RaySamples
     outputs: FieldOutputs
@@ -208,7 +214,7 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class ModelOutputs:
-    """The last level on its background, all levels, the background stack's own outputs, and the samples they took."""
+    """The last level's pixels, all levels, the background stack's own outputs, and how many samples they all took."""
 
     rendered: Rendered
     levels: tuple[Level, ...]

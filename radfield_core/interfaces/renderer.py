@@ -11,7 +11,9 @@ from radfield_core.types import FieldOutputs, RayBundle, RaySamples, Rendered
 
 
 class Renderer(Part):
-    """Owns the step from opacity to weights to pixels."""
+    """Owns the step from opacity to weights to pixels. opaque_far: the far end leaves nothing to a background."""
+
+    opaque_far: bool = False
 
     @abstractmethod
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:

@@ -1,7 +1,7 @@
 """Normalised device coordinates: a forward-facing scene's frustum as a cube (NeRF, appendix C).
 
-Symbols: n the near plane, at z = −n before the reference camera; a = 2 fx / W and b = 2 fy / H its fields of view. Points
-on the near plane get z = −1, points infinitely far z = 1; straight lines stay straight.
+Symbols: n the near plane, at z = −n before the reference camera; a = 2 fx / W and b = 2 fy / H its fields of view.
+Points on the near plane get z = −1, points infinitely far z = 1; straight lines stay straight.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Ndc:
         return torch.stack([-x[..., 0] * z / self.a, -x[..., 1] * z / self.b, z], -1)
 
     def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Origins [..., 3] on the near plane and directions [..., 3] whose end, at t = 1, is infinitely far (eq. 25-26).
+        """Origins [..., 3] on the near plane and directions [..., 3] that end infinitely far, at t = 1.
 
-        The rays must look down −z. Directions come out with the length that runs from the near plane to infinity.
+        Appendix C, equations 25 and 26. The rays must look down −z.
         """
         t = -(self.n + origins[..., 2]) / directions[..., 2]
         warped = self.points(origins + t[..., None] * directions)

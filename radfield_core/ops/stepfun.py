@@ -26,10 +26,7 @@ def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") ->
     if spacing == "linear":
         return near * (1.0 - s) + far * s
     first = torch.maximum(near, 1e-4 * far)
-    if spacing == "disparity":
-        t = 1.0 / ((1.0 - s) / first + s / far)
-    else:
-        t = first * (far / first) ** s
+    t = first * (far / first) ** s if spacing == "log" else 1.0 / ((1.0 - s) / first + s / far)
     return torch.where(far > 0, torch.minimum(torch.maximum(t, first), far), far)
 
 

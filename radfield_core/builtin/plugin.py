@@ -1,0 +1,25 @@
+"""What core itself offers, declared like any plugin's parts."""
+
+from __future__ import annotations
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "sampler", "importance",
+            impl="radfield_core.builtin.importance:Importance", config="radfield_core.builtin.config:ImportanceConfig",
+            summary="stratified samples, then more where the weights are (NeRF)",
+            provides={"dense"}, capabilities="radfield_core.builtin.config:importance_capabilities",
+        ),
+        component(
+            "renderer", "volume",
+            impl="radfield_core.builtin.volume:Volume", config="radfield_core.builtin.config:VolumeConfig",
+            summary="emission and absorption along the ray",
+            requires={"field": {"density|alpha"}}, capabilities="radfield_core.builtin.config:volume_capabilities",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""Volume rendering: opacity of intervals -> weights -> pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_core.builtin.config import VolumeConfig
+from radfield_core.interfaces import BuildContext, Renderer
+from radfield_core.ops import volume
+from radfield_core.types import FieldOutputs, RaySamples, Rendered
+
+
+class Volume(Renderer):
+    """Emission and absorption (NeRF, equation 3), from a density or from the intervals' own opacity."""
+
+    def __init__(self, config: VolumeConfig, ctx: BuildContext):
+        super().__init__()
+        self.opaque_far = config.opaque_far
+
+    def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
+        """w = T α [N], with α = 1 − exp(−σδ) where the field gives a density σ."""
+        lengths = samples.lengths
+        if outputs.density is not None:
+            density = outputs.density.to(torch.promote_types(outputs.density.dtype, lengths.dtype))
+            return volume.weights_from_density(density, lengths, samples.layout, self.opaque_far)
+        assert outputs.alpha is not None
+        alpha = outputs.alpha.to(torch.promote_types(outputs.alpha.dtype, lengths.dtype))
+        return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
+
+    def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
+        """Σ w x of colour, t, normals and every floating-point extra of the field; opacity is Σ w."""
+        layout = samples.layout
+
+        def over_rays(x: Tensor | None) -> Tensor | None:
+            return None if x is None else volume.composite(weights, x, layout)
+
+        return Rendered(
+            rgb=over_rays(outputs.rgb),
+            depth=volume.composite(weights, samples.t_eval, layout),
+            opacity=volume.opacity(weights, layout),
+            normals=over_rays(outputs.normals),
+            extras={
+                key: volume.composite(weights, value, layout)
+                for key, value in outputs.extras.items()
+                if value.is_floating_point()
+            },
+        )

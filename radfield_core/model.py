@@ -1,0 +1,215 @@
+"""The level loop: the only forward pass. Rays -> samples -> field -> weights -> pixels, level by level."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from radfield_core.errors import UsageError
+from radfield_core.interfaces import BuildContext, Field, Part, Renderer, Sampler
+from radfield_core.rays import RaySpace, view_rays, warped_box
+from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step, View
+
+if TYPE_CHECKING:
+    from radfield_core.scene import Scene
+    from radfield_core.schema import BackgroundConfig, RunConfig
+
+
+def build_context(scene: Scene, run: RunConfig) -> BuildContext:
+    """What the constructors of a run's parts are given."""
+    return BuildContext(
+        bounds=warped_box(scene) if scene.ndc else scene.box, n_images=len(scene.cameras),
+        has_masks=scene.masks is not None, ndc=scene.ndc, max_steps=run.trainer.max_steps, run=run,
+        space=RaySpace.of(scene),
+    )  # fmt: skip
+
+
+class Model(nn.Module):
+    """A stack of fields, sampler and renderer, and perhaps another one behind it.
+
+    Level l asks `sampler.own_fields[l]` if there is one, else the next of `fields`, the last of which serves all levels
+    that remain. `background` is a model of its own that begins where the foreground ends.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], sampler: Sampler, renderer: Renderer, background: Model | None = None,
+        space: RaySpace | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        self.fields = nn.ModuleList(fields)
+        self.sampler = sampler
+        self.renderer = renderer
+        self.background = background
+        self.space = space
+        if background is not None and renderer.opaque_far:
+            raise UsageError("the far end is opaque, so a background behind it is never seen",
+                             path="renderer.opaque_far", hint="renderer.opaque_far=false")  # fmt: skip
+
+    @staticmethod
+    def from_slots(ctx: BuildContext, n_fields: int) -> Model:
+        """The model with the parts in the run's slots and `n_fields` separate fields."""
+        run = ctx.run
+        if run is None:
+            raise ValueError("Model.from_slots needs a context with a run")
+
+        def stack(slots: RunConfig | BackgroundConfig, n: int, behind: Model | None) -> Model:
+            fields = [cast(Field, ctx.make(slots.field)) for _ in range(n)]
+            sampler, renderer = cast(Sampler, ctx.make(slots.sampler)), cast(Renderer, ctx.make(run.renderer))
+            return Model(fields, sampler, renderer, behind, ctx.space)
+
+        return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))
+
+    @property
+    def main_field(self) -> Field:
+        """The field that grids, queries and exporters use: the last."""
+        return cast(Field, self.fields[-1])
+
+    def field_of(self, level: int) -> Field:
+        """The field of a level."""
+        own = self.sampler.own_fields
+        if level in own:
+            return own[level]
+        before = sum(1 for earlier in range(level) if earlier not in own)
+        return cast(Field, self.fields[min(before, len(self.fields) - 1)])
+
+    def begin_step(self, step: Step) -> None:
+        """Tell every part, each once, children before the parts that hold them."""
+        for module in reversed(list(self.modules())):
+            if isinstance(module, Part):
+                module.begin_step(step)
+
+    @torch.no_grad()
+    def refresh(self, step: Step) -> None:
+        """Bring the samplers' grids up to date."""
+        self.sampler.refresh(step, self.main_field)
+        if self.background is not None:
+            self.background.refresh(step)
+
+    def forward(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
+        """Pixels of rays, on the learned background if there is one, and at last on the colours `background` [R, 3]."""
+        levels: list[Level] = []
+        for index in range(self.sampler.n_levels):
+            field = self.field_of(index)
+            with torch.no_grad():
+                samples = self.sampler.propose(rays, index, levels[-1] if levels else None, field)
+            outputs = field(samples)
+            weights = self.renderer.weights(samples, outputs)
+            rendered = self.renderer.composite(samples, outputs, weights) if outputs.rgb is not None else None
+            levels.append(Level(samples, outputs, weights, rendered))
+
+        behind = None
+        if self.background is not None:
+            behind = self.background(self._beyond(rays), background)
+            background = behind.rendered.rgb
+        levels = [_on_background(level, background) for level in levels]
+
+        rendered = levels[-1].rendered
+        if rendered is None:
+            raise UsageError("the field of the last level gives no colour", path="field")
+        n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
+        return ModelOutputs(rendered, tuple(levels), behind, n_samples)
+
+    def _beyond(self, rays: RayBundle) -> RayBundle:
+        """The same rays from the foreground's far end to the data's far limit."""
+        _, end = self.sampler.extent(rays)
+        return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
+
+    def render(self, view: View, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
+        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3]."""
+        if self.space is None:
+            raise ValueError("this model was built without a scene; make the rays and call render_rays")
+        n, device = view.camera.width * view.camera.height, self._device()
+        spans = _spans(n, chunk)
+        return self._render(n, (view_rays(self.space, view, *span, device=device) for span in spans), background)
+
+    def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
+        """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""
+        return self._render(len(rays), (rays[slice(*span)] for span in _spans(len(rays), chunk)), background)
+
+    @torch.no_grad()
+    def _render(self, n: int, pieces: Iterator[RayBundle], background: Tensor | None) -> Rendered:
+        was_training = self.training
+        self.eval()
+        try:
+            done, rendered = 0, []
+            for rays in pieces:
+                colours = None if background is None else background.to(rays.origins).expand(n, 3)
+                rendered.append(self(rays, None if colours is None else colours[done : done + len(rays)]).rendered)
+                done += len(rays)
+        finally:
+            self.train(was_training)
+        return _concatenated(rendered)
+
+    def _device(self) -> torch.device | None:
+        return next((tensor.device for tensor in self.parameters()), None)
+
+    def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Losses that the parts bring, by name; a name that two parts use is preceded by the part's place.
+
+        A field and what it holds see only the levels that the field made, and a background stack its own outputs, so
+        that no level is counted twice.
+        """
+        made_by = {module: field for field in self._all_fields() for module in field.modules()}
+        losses: dict[str, Tensor] = {}
+        for place, part in self._parts():
+            seen = outputs
+            if part in made_by:
+                levels = [lv for i, lv in enumerate(outputs.levels) if self.field_of(i) is made_by[part]]
+                seen = dataclasses.replace(outputs, levels=tuple(levels))
+            for name, loss in part.losses(seen, batch, step).items():
+                losses[name if name not in losses else f"{place}.{name}"] = loss
+        if self.background is not None and outputs.background is not None:
+            behind = self.background.part_losses(outputs.background, batch, step)
+            losses |= {f"background.{name}": loss for name, loss in behind.items()}
+        return losses
+
+    def part_scalars(self) -> dict[str, Tensor]:
+        """What the parts want logged, by name, as `part_losses` names it."""
+        scalars: dict[str, Tensor] = {}
+        for place, part in self._parts():
+            for name, value in part.scalars().items():
+                scalars[name if name not in scalars else f"{place}.{name}"] = value
+        if self.background is not None:
+            scalars |= {f"background.{name}": value for name, value in self.background.part_scalars().items()}
+        return scalars
+
+    def _all_fields(self) -> list[Field]:
+        return [*self.sampler.own_fields.values(), *(cast(Field, field) for field in self.fields)]
+
+    def _parts(self) -> Iterator[tuple[str, Part]]:
+        """Every part of this stack with its place, each once."""
+        for place, module in self.named_modules():
+            if isinstance(module, Part) and not place.startswith("background."):
+                yield place, module
+
+
+def _on_background(level: Level, background: Tensor | None) -> Level:
+    """The level with its colour on `background` [R, 3], seen through what it leaves free: C + (1 − Σ w) B."""
+    rendered = level.rendered
+    if rendered is None or rendered.rgb is None or background is None:
+        return level
+    rgb = rendered.rgb + (1.0 - rendered.opacity)[:, None] * background.to(rendered.rgb)
+    return dataclasses.replace(level, rendered=dataclasses.replace(rendered, rgb=rgb))
+
+
+def _spans(n: int, chunk: int) -> list[tuple[int, int]]:
+    """start, stop of the pieces of n; one empty piece for none."""
+    return [(start, min(start + chunk, n)) for start in range(0, max(n, 1), chunk)]
+
+
+def _concatenated(pieces: list[Rendered]) -> Rendered:
+    """The pixels of all pieces."""
+
+    def joined(parts: list[Tensor | None]) -> Tensor | None:
+        tensors = [part for part in parts if part is not None]
+        return torch.cat(tensors) if tensors else None
+
+    return Rendered(
+        joined([piece.rgb for piece in pieces]), torch.cat([piece.depth for piece in pieces]),
+        torch.cat([piece.opacity for piece in pieces]), joined([piece.normals for piece in pieces]),
+        {key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
+    )  # fmt: skip
