@@ -6,11 +6,16 @@ own words are namespaced ("acme.fisheye") and mean what the third party says.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from radfield_core.config.slots import Choice
+    from radfield_core.errors import Problems
     from radfield_core.plugin import Component
+    from radfield_core.registry import Registry
+    from radfield_core.schema import RunConfig
 
 VOCABULARY: dict[str, dict[str, str]] = {
     "dataparser": {
@@ -65,11 +70,104 @@ def vocabulary_faults(component: Component) -> list[str]:
     return faults
 
 
-def _allowed(word: str, known: object) -> bool:
-    return "." in word.strip(".") or word in known  # type: ignore[operator]
+def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
+    """The needs that a part does not meet; "points|gaussians" is met by either word."""
+    return sorted(need for need in needs if not any(word in provides for word in need.split("|")))
 
 
-def _fault(what: str, word: str, known: object) -> str:
-    near = get_close_matches(word, sorted(known), 1)  # type: ignore[call-overload]
+def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
+    """What a chosen part provides and requires under its options. Raises PluginError if its own function fails."""
+    from radfield_core.errors import PluginError
+    from radfield_core.plugin import load_of
+
+    component = choice.component
+    if component.capabilities is None:
+        return component.provides, component.requires
+    function = load_of(component, component.capabilities)
+    try:
+        provides, requires = function(choice.config)
+        return frozenset(provides), {slot: frozenset(needs) for slot, needs in requires.items()}
+    except Exception as error:  # another's code
+        message = f"{component.capabilities} of {component.distribution} failed: {type(error).__name__}: {error}"
+        raise PluginError(message, hint="radfield plugins doctor") from error
+
+
+def check(run: RunConfig, registry: Registry) -> None:
+    """Make sure that the parts of a run fit. Raises UsageError that says of every misfit who lacks what, and which
+    installed parts would do."""
+    from radfield_core.errors import Problems, UsageError
+
+    problems = Problems()
+    stack = _slots(run, "")
+    for name in ("method", "data", "field", "sampler", "renderer"):
+        if name in stack:
+            _check_part(stack[name], stack, registry, problems)
+    if run.background is not None:
+        behind = {**stack, **_slots(run.background, "background.")}
+        for name in ("field", "sampler", "renderer"):  # the foreground's renderer draws the background too
+            _check_part(behind[name], behind, registry, problems)
+        if "opaque_far" in capabilities_of(run.renderer)[0]:
+            message = f"renderer {run.renderer.name!r} makes the far end opaque, which leaves nothing to a background"
+            problems.add("renderer", message, "renderer.opaque_far=false or background=none")
+    problems.raise_as(UsageError)
+
+
+class _Placed(NamedTuple):
+    """A chosen part and where it is chosen."""
+
+    path: str
+    choice: Choice
+
+
+def _slots(options: Any, prefix: str) -> dict[str, _Placed]:
+    """The filled slots of an option class, by name."""
+    from radfield_core.config.slots import Choice
+
+    values = {name: getattr(options, name) for name in _names(options)}
+    return {name: _Placed(prefix + name, value) for name, value in values.items() if isinstance(value, Choice)}
+
+
+def _names(options: Any) -> list[str]:
+    return [attribute.name for attribute in getattr(type(options), "__attrs_attrs__", ())]
+
+
+def _check_part(part: _Placed, stack: Mapping[str, _Placed], registry: Registry, problems: Problems) -> None:
+    """Check a part's needs, in its own slots first and then in its stack's, and the parts in its own slots."""
+    own = _slots(part.choice.config, f"{part.path}.")
+    who = f"{part.choice.kind} {part.choice.name!r}"
+    for slot, needs in sorted(capabilities_of(part.choice)[1].items()):
+        if slot in own or slot in stack:
+            _check_needs(who, needs, own.get(slot) or stack[slot], registry, problems)
+        elif slot not in (*_names(part.choice.config), "data"):
+            problems.add(part.path, f"{who} requires something of a slot {slot!r} that neither it nor the run has")
+    for child in own.values():
+        _check_part(child, stack, registry, problems)
+
+
+def _check_needs(who: str, needs: Collection[str], other: _Placed, registry: Registry, problems: Problems) -> None:
+    missing = lacking(needs, capabilities_of(other.choice)[0])
+    if not missing:
+        return
+    words = " and ".join(need.replace("|", " or ") for need in missing)
+    fit = list(_fitting(needs, other, registry))
+    hint = " or ".join(f"{other.path}={name}" for name in fit)
+    kind = other.choice.kind
+    message = f"{kind} {other.choice.name!r} does not provide {words}, which {who} needs"
+    problems.add(other.path, message, hint or f"radfield plugins list; no installed {kind} provides it")
+
+
+def _fitting(needs: Collection[str], other: _Placed, registry: Registry) -> Iterator[str]:
+    """Installed parts of the same kind that declare what is needed."""
+    for component in registry.of_kind(other.choice.kind):
+        if component != other.choice.component and not lacking(needs, component.provides):
+            yield registry.spelling(component, component.name)
+
+
+def _allowed(word: str, known: Collection[str]) -> bool:
+    return "." in word.strip(".") or word in known
+
+
+def _fault(what: str, word: str, known: Collection[str]) -> str:
+    near = get_close_matches(word, sorted(known), 1)
     meant = f"did you mean {near[0]!r}?" if near else "a word of your own is written 'yourname.word'"
     return f"{what} unknown capability {word!r}; {meant}"

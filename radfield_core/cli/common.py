@@ -22,19 +22,24 @@ def add_run_arguments(parser: ArgumentParser) -> None:
 
 
 def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
-    """The run that the arguments of `add_run_arguments` define; says on stderr what was decided for the user.
+    """The run that the arguments of `add_run_arguments` define, its parts known to fit.
+
+    Says on stderr what was decided for the user, unless told to be quiet.
 
     Raises UsageError, PluginError or DatasetError with every mistake.
     """
     import sys
 
+    from radfield_core.capabilities import check
     from radfield_core.config.layers import compose
     from radfield_core.registry import get_registry
 
+    registry = get_registry()
     composed = compose(
-        get_registry(), method=args.method, data=args.data, file=args.config, overrides=args.overrides,
+        registry, method=args.method, data=args.data, file=args.config, overrides=args.overrides,
         needs_data=needs_data,
     )  # fmt: skip
+    check(composed.run, registry)
     if not args.quiet:
         for remark in composed.remarks:
             print(remark, file=sys.stderr)

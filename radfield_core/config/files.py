@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,28 @@ def read_preset(component: Component, name: str) -> dict[str, Any]:
 def dump(run: Any) -> str:
     """The options as TOML that composes to itself, byte for byte: every value is written, also defaults."""
     return tomli_w.dumps(_table(run))
+
+
+def dump_lines(run: Any) -> list[tuple[str, str]]:
+    """Every option's path and its value in TOML, in the order of `dump`."""
+    return list(_lines(_table(run), ""))
+
+
+def _lines(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inline(value)
+
+
+def inline(value: Any) -> str:
+    """A value in TOML, on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {inline(item)}' for key, item in value.items())}}}"
+    return tomli_w.dumps({"value": value})[len("value = ") : -1]
 
 
 def _table(options: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Structurer:
             for key in entry.value:
                 if key not in known and key != "type":
                     self._unknown(_join(path, key), key, [name for name in known if name not in skip], entry, path)
-        arguments = {}
+        arguments: dict[str, Any] = {}
         for name, field in known.items():
             if name in skip:
                 arguments[field.alias] = None
@@ -111,9 +111,9 @@ class Structurer:
         except ValueError as fault:
             return self._problem(path, str(fault), getattr(fault, "hint", ""), entry)
         limits = field.metadata.get("range")
-        fault = limits.fault(value) if limits is not None else None
-        if fault:
-            return self._problem(path, fault, "", entry)
+        outside = limits.fault(value) if limits is not None else None
+        if outside:
+            return self._problem(path, outside, "", entry)
         return value
 
     def _nested(self, nested: Any, field: Any, kind: Any, given: Sequence[Entry], path: str, home: str) -> Any:
@@ -150,7 +150,8 @@ class Structurer:
             chosen = entry._replace(value=name) if "type" in table else chosen
             owned.append((name, entry))
         if chosen is None:
-            return self._unfilled(slot, given, path)
+            self._unfilled(slot, given, path)
+            return None
         return self._choice(slot, chosen, self._own(slot.kind, owned, path, chosen.value), path)
 
     def _choice(self, slot: Slot, chosen: Entry, kept: Sequence[Entry], path: str) -> Choice | None:

@@ -1,0 +1,118 @@
+"""`radfield plugins`: what is installed, what it offers, and what is wrong with it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from radfield_core.plugin import Component
+    from radfield_core.registry import Plugin, Registry
+
+HELP = "List plugins and the parts they offer, explain one, or show what is wrong. Imports declarations only."
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="list|info|doctor", required=True)
+    actions.add_parser("list", help="every plugin with its status and parts")
+    info = actions.add_parser("info", help="all about a plugin, a distribution or a part")
+    info.add_argument("name", metavar="NAME", help="a plugin, a distribution, a part such as hash, or kind:name")
+    actions.add_parser("doctor", help="tracebacks of what does not load; exit code 1 if anything is wrong")
+
+
+def run(args: Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from radfield_core.registry import get_registry
+
+    registry = get_registry()
+    if args.action == "list":
+        return _list(registry)
+    return _doctor(registry) if args.action == "doctor" else _info(registry, args.name)
+
+
+def _list(registry: Registry) -> int:
+    rows = [
+        (plugin.name, f"{plugin.distribution} {plugin.version}", plugin.status, _offers(plugin))
+        for plugin in registry.plugins
+    ]
+    _print_table([("plugin", "distribution", "status", "offers"), *rows])
+    if not rows:
+        print("none is installed; try: pip install radfield")
+    if any(plugin.status in ("error", "incompatible") for plugin in registry.plugins):
+        print("\n`radfield plugins doctor` says more about what does not load.")
+    return 0
+
+
+def _offers(plugin: Plugin) -> str:
+    parts = " ".join(component.key for component in plugin.components)
+    return "; ".join(text for text in (parts, plugin.message) if text)
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their longest cell; the last one runs on."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]).rstrip())
+
+
+def _doctor(registry: Registry) -> int:
+    wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
+    for plugin in wrong:
+        print(f"{plugin.name} ({plugin.distribution} {plugin.version}, {plugin.module}): {plugin.status}")
+        print(f"  {plugin.message}")
+        if plugin.traceback and plugin.status == "error":
+            print("".join(f"  | {line}\n" for line in plugin.traceback.splitlines()), end="")
+    loaded = sum(plugin.status in ("ok", "shadowed") for plugin in registry.plugins)
+    disabled = [plugin.name for plugin in registry.plugins if plugin.status == "disabled"]
+    print(f"{len(registry.plugins)} plugins, {loaded} loaded, {len(wrong)} with something wrong")
+    if disabled:
+        print(f"disabled by RADFIELD_DISABLE_PLUGINS: {', '.join(disabled)}")
+    return 1 if wrong else 0
+
+
+def _info(registry: Registry, name: str) -> int:
+    from radfield_core.plugin import normalize_distribution
+
+    plugins = [p for p in registry.plugins if name == p.name or normalize_distribution(name) == p.distribution]
+    spellings = ("{0.key}", "{0.name}", "{0.distribution}:{0.name}")
+    parts = [c for c in registry.components if name in [spelling.format(c) for spelling in spellings]]
+    if not plugins and not parts:
+        raise _nothing_called(registry, name)
+    for plugin in plugins:
+        print(f"plugin {plugin.name}: {plugin.status}" + (f" ({plugin.message})" if plugin.message else ""))
+        print(f"  distribution  {plugin.distribution} {plugin.version}\n  declaration   {plugin.module}")
+        parts += [component for component in plugin.components if component not in parts]
+    for component in parts:
+        _print_component(component)
+    return 0
+
+
+def _print_component(component: Component) -> None:
+    print(f"{component.key}: {component.summary}")
+    needs = [f"{slot} with {' and '.join(sorted(words))}" for slot, words in sorted(component.requires.items())]
+    lines = {
+        "from": component.distribution,
+        "code": component.impl,
+        "provides": " ".join(sorted(component.provides)),
+        "needs": "; ".join(needs),
+        "presets": " ".join(component.preset),
+        "options": f"radfield config options {component.key}",
+    }
+    for label, text in lines.items():
+        if text:
+            print(f"  {label:<9} {text}")
+
+
+def _nothing_called(registry: Registry, name: str) -> Exception:
+    from difflib import get_close_matches
+
+    from radfield_core.errors import PluginError
+
+    known = {text for p in registry.plugins for text in (p.name, p.distribution)}
+    known |= {text for c in registry.components for text in (c.name, c.key)}
+    near = get_close_matches(name, sorted(known), 1)
+    hint = f"radfield plugins info {near[0]}" if near else "radfield plugins list"
+    return PluginError(f"nothing installed is called {name!r}", hint=hint)

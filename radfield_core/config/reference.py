@@ -1,0 +1,64 @@
+"""The options of a part as rows of text: what `radfield config options` and the documentation print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import attrs
+
+from radfield_core.config import scalars
+from radfield_core.config.files import inline
+from radfield_core.config.slots import Range
+from radfield_core.config.structure import table_class, types_of
+
+
+class OptionRow(NamedTuple):
+    """One option: its path, type and range in words, default as written in TOML ("" if it must be given), and help."""
+
+    path: str
+    kind: str
+    default: str
+    help: str
+
+
+def option_rows(options: Any, prefix: str = "") -> Iterator[OptionRow]:
+    """The options of an option class, tables within it included, in the order of declaration."""
+    for field in attrs.fields(options):
+        if not field.init:
+            continue
+        path, text = f"{prefix}{field.name}", field.metadata.get("help", "")
+        slot = field.metadata.get("slot")
+        kind = types_of(options)[field.name]
+        nested = table_class(kind)
+        if slot is not None:
+            default = "none" if slot.default is None and slot.optional else _written(slot.default)
+            yield OptionRow(path, f"{slot.kind} or none" if slot.optional else slot.kind, default, text)
+        elif nested is not None:
+            if field.default is None:
+                yield OptionRow(path, "a table or none", "none", text)
+            yield from option_rows(nested, f"{path}.")
+        else:
+            yield OptionRow(path, scalars.describe(kind) + _limits(field.metadata.get("range")), _default(field), text)
+
+
+def _limits(limits: Range | None) -> str:
+    if limits is None:
+        return ""
+    low = "" if limits.min is None else f"{'>' if limits.exclusive_min else '≥'} {limits.min:g}"
+    high = "" if limits.max is None else f"≤ {limits.max:g}"
+    return f", {', '.join(text for text in (low, high) if text)}" if low or high else ""
+
+
+def _default(field: Any) -> str:
+    default = field.default
+    if default is attrs.NOTHING:
+        return ""
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        default = default.factory()
+    return _written(scalars.unstructure(default))
+
+
+def _written(value: Any) -> str:
+    """A value as it may be written for key=value, where plain text needs no quotes."""
+    return value if isinstance(value, str) else "" if value is None else inline(value)
