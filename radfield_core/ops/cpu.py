@@ -24,6 +24,11 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
     return _Sum.apply(x, packing)
 
 
+def per_sample(x: Tensor, packing: Packing) -> Tensor:
+    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    return _Spread.apply(x, packing)
+
+
 def exclusive_cumsum(x: Tensor, packing: Packing) -> Tensor:
     """Sum of the samples before each one on its ray [N, ...]."""
     return _Scan.apply(x, packing, False)
@@ -69,14 +74,29 @@ def _offsets(packing: Packing) -> Any:
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, packing: Packing) -> Tensor:
-        ctx.ray_indices = packing.ray_indices
+        ctx.packing = packing
         out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
         _sum(_table(x), _offsets(packing), _table(out))
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad.index_select(0, ctx.ray_indices), None
+        return _Spread.apply(grad, ctx.packing), None
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packing: Packing) -> Tensor:
+        ctx.packing = packing
+        if x.dim() > 1:
+            return x.index_select(0, packing.ray_indices)
+        out = x.new_empty(packing.ray_indices.shape[0])
+        _spread(_array(x), _offsets(packing), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return _Sum.apply(grad, ctx.packing), None
 
 
 class _Scan(torch.autograd.Function):
@@ -96,9 +116,10 @@ class _DensityWeights(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing) -> Tensor:
         negative_depth = torch.mul(density, lengths).neg_()
-        passed = torch.exp(negative_depth)
-        alpha, weights, transmittance = negative_depth, torch.empty_like(passed), torch.empty_like(passed)
-        _density_weights(_array(passed), _offsets(packing), alpha.numpy(), weights.numpy(), transmittance.numpy())
+        weights, transmittance = torch.exp(negative_depth), torch.empty_like(negative_depth)
+        alpha = negative_depth
+        _opacity(weights.numpy(), alpha.numpy())
+        _alpha_weights(alpha.numpy(), _offsets(packing), weights.numpy(), transmittance.numpy())
         ctx.save_for_backward(density, lengths, alpha, transmittance)
         ctx.packing = packing
         return weights
@@ -182,6 +203,14 @@ def _sum(x, offsets, out):
 
 
 @kernel
+def _spread(x, offsets, out):
+    for r in range(len(offsets) - 1):
+        value = x[r]
+        for i in range(offsets[r], offsets[r + 1]):
+            out[i] = value
+
+
+@kernel
 def _scan(x, offsets, reverse, out):
     for r in range(len(offsets) - 1):
         start, stop = offsets[r], offsets[r + 1]
@@ -194,19 +223,15 @@ def _scan(x, offsets, reverse, out):
 
 
 @kernel
-def _density_weights(passed, offsets, alpha, weights, transmittance):
+def _opacity(passed, alpha):
     # `alpha` comes in as −σδ and leaves as α = 1 − exp(−σδ), by its series where the difference would cancel.
-    thin = 0.05 if passed.itemsize == 4 else 1e-3
-    for r in range(len(offsets) - 1):
-        left = 1.0
-        for i in range(offsets[r], offsets[r + 1]):
-            x = -alpha[i]
-            series = x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 6.0 - x * (1.0 / 24.0))))
-            a = 1.0 - passed[i] if abs(x) > thin else series
-            alpha[i] = a
-            transmittance[i] = left
-            weights[i] = left * a
-            left *= 1.0 - a
+    number = passed.dtype.type
+    thin = number(0.05) if passed.itemsize == 4 else number(1e-3)
+    one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
+    for i in range(len(alpha)):
+        x = alpha[i]
+        series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
+        alpha[i] = one - passed[i] if abs(x) > thin else series
 
 
 @kernel

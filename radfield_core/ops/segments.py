@@ -75,6 +75,8 @@ def counts(layout: Layout, device: torch.device) -> Tensor:
 
 def per_sample(x: Tensor, layout: Layout) -> Tensor:
     """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    if (fast := twin(layout, x.device)) is not None and x.is_floating_point():
+        return fast.per_sample(x, layout.packing)
     if layout.packing is not None:
         return x.index_select(0, layout.packing.ray_indices)
     s = _uniform(layout)

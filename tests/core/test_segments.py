@@ -100,6 +100,9 @@ def test_gradients_equal_finite_differences(counts: list[int], features: tuple[i
     for op in (segments.sum, segments.mean, segments.maximum, segments.exclusive_cumsum, segments.exclusive_cumprod):
         assert torch.autograd.gradcheck(lambda x, op=op: op(x, layout), x)
         assert torch.autograd.gradgradcheck(lambda x, op=op: op(x, layout) ** 2, x)
+    per_ray = values([len(counts)], *features).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: segments.per_sample(x, layout), per_ray)
+    assert torch.autograd.gradgradcheck(lambda x: segments.per_sample(x, layout) ** 2, per_ray)
 
 
 def test_a_scan_over_a_million_packed_samples_keeps_float32_accuracy(backend: str) -> None:
