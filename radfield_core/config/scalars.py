@@ -6,11 +6,9 @@ TOML has no null: an option that may be None is set to it by the word "none".
 from __future__ import annotations
 
 import math
-import operator
 import types
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -141,7 +139,7 @@ def _make_converter() -> cattrs.Converter:
         (bool, _bool), (int, _int), (float, _float), (str, _str), (Path, _path), (type(None), _none)
     ]  # fmt: skip
     for kind, hook in scalars:
-        converter.register_structure_hook_func(partial(operator.is_, kind), hook)
+        converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is Literal, _literal)
     converter.register_structure_hook_func(_is_union, _union)
     converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is tuple, _tuple)
