@@ -1,0 +1,1 @@
+"""method:mipnerf, field:mipnerf and sampler:mip."""

@@ -1,0 +1,108 @@
+"""The MLP of mip-NeRF: a Gaussian and a view direction -> density and colour. N samples, R rays, M rows."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from radfield_core.interfaces import BuildContext, Encoding, Field
+from radfield_core.interfaces.field import DensityOccupancy
+from radfield_core.types import FieldOutputs, RaySamples, Step
+from radfield_mipnerf.config import MipNerfFieldConfig
+
+
+class MipNerfField(DensityOccupancy, Field):
+    """σ = softplus(raw − 1) and padded rgb of intervals, by an MLP with one skip connection and Glorot weights.
+
+    Directions are encoded once per ray; the colour layer is applied in two halves, per sample and per ray, which sum to
+    the layer on the joined input.
+    """
+
+    def __init__(self, config: MipNerfFieldConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
+        self._noise: torch.Generator | None = None
+        encoded, width = self.encoding.out_dim, config.width
+        inputs = [encoded] + [width] * (config.depth - 1)
+        if config.skip_layer is not None and config.skip_layer <= config.depth:
+            inputs[config.skip_layer - 1] += encoded
+        self.trunk = nn.ModuleList(nn.Linear(n, width) for n in inputs)
+        self.density_head = nn.Linear(width, 1)
+        self.direction_encoding: Encoding | None = None
+        if config.direction_encoding is None:
+            self.color_head = nn.Linear(width, 3)
+        else:
+            self.direction_encoding = cast(Encoding, ctx.make(config.direction_encoding, in_dim=3))
+            self.bottleneck = nn.Linear(width, width)
+            self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
+            self.color_head = nn.Linear(config.color_width, 3)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def begin_step(self, step: Step) -> None:
+        """Take this step's random numbers for the density noise."""
+        device = self.density_head.weight.device
+        self._noise = step.generator("mipnerf/density-noise", device) if self.config.density_noise else None
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """Density [N] and rgb [N, 3]; in training the raw density carries noise, if any is asked for."""
+        mean, cov = samples.gaussians()
+        features = self.features(mean, None if self.config.disable_integration else cov)
+        raw = self.density_head(features)[:, 0]
+        if self.training and self._noise is not None:
+            noise = torch.randn(raw.shape, generator=self._noise, dtype=raw.dtype, device=raw.device)
+            raw = raw + self.config.density_noise * noise
+        if self.direction_encoding is None:
+            return FieldOutputs(rgb=self.color(features), density=self.activate(raw))
+        per_ray = self.direction_half(samples.rays.viewdirs)
+        return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
+
+    def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
+        """Output of the last hidden layer [M, width] for means and diagonal covariances [M, 3]; none is zero."""
+        encoded = hidden = self.encoding(mean, cov)
+        for number, layer in enumerate(self.trunk, start=1):
+            if number == self.config.skip_layer:
+                hidden = torch.cat([hidden, encoded], dim=1)
+            hidden = F.relu_(layer(hidden))
+        return hidden
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Density from its raw value."""
+        shifted = raw + self.config.density_bias
+        return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
+
+    def direction_half(self, viewdirs: Tensor) -> Tensor:
+        """What directions [R, 3] add to the colour layer before its activation [R, color_width]."""
+        assert self.direction_encoding is not None
+        return F.linear(self.direction_encoding(viewdirs), self.color_layer.weight[:, self.bottleneck.out_features :])
+
+    def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
+        if direction_half is not None:
+            weight = self.color_layer.weight[:, : self.bottleneck.out_features]
+            sample_half = F.linear(self.bottleneck(features), weight, self.color_layer.bias)
+            features = F.relu_(sample_half + direction_half)
+        padding = self.config.rgb_padding
+        return torch.sigmoid(self.color_head(features)) * (1.0 + 2.0 * padding) - padding
+
+    def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Density [M] of Gaussians at x [M, 3] with diagonal covariance `cov`, without noise; none is a point."""
+        return self.activate(self.density_head(self.features(x, cov))[:, 0])
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] at points x [M, 3]; without view directions the mean over six of them, along the axes."""
+        features = self.features(x, None)
+        if self.direction_encoding is None:
+            return self.color(features)
+        if viewdirs is not None:
+            return self.color(features, self.direction_half(viewdirs))
+        axes = torch.cat([torch.eye(3), -torch.eye(3)]).to(x)
+        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in self.direction_half(axes)]).mean(
+            0
+        )

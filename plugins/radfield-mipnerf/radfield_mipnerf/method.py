@@ -1,0 +1,59 @@
+"""mip-NeRF: photometric losses, learning rate and background."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces import Method
+from radfield_core.model import Model
+from radfield_core.ops.segments import mean
+from radfield_core.types import Batch, ModelOutputs, Step
+from radfield_mipnerf.config import MipNerfConfig
+
+
+class MipNerf(Method):
+    """One network asked about Gaussians on two levels, both compared with the pixels (mip-NeRF, equation 17)."""
+
+    def __init__(self, config: MipNerfConfig):
+        super().__init__(config)
+        self.n_fields = 1 if config.single_mlp else 2
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
+        """The same colour [n, 3] in training and evaluation."""
+        if self.config.background == "none":
+            return None
+        return torch.full((n, 3), 1.0 if self.config.background == "white" else 0.0, device=device)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Mean squared error of every level that has a colour; the last is "fine", those before it are weighted."""
+        weights = batch.loss_weights if self.config.multiscale_loss else None
+        pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
+        losses = [mean_squared_error(rgb, batch.rgb, weights) for rgb in pixels]
+        coarse = {f"coarse{i or ''}": self.config.coarse_loss * loss for i, loss in enumerate(losses[:-1])}
+        return {**coarse, "fine": losses[-1]}
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """All parameters at one learning rate."""
+        return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Adam with the options' betas and epsilon."""
+        return torch.optim.Adam(groups, betas=self.config.adam_betas, eps=self.config.adam_eps, fused=True)
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Log-linear from lr to lr_final over the run, times a warm-up that rises as a quarter of a sine."""
+        config, warm = self.config, 1.0
+        if config.lr_delay_steps:
+            rise = math.sin(0.5 * math.pi * min(step.index / config.lr_delay_steps, 1.0))
+            warm = config.lr_delay_mult + (1.0 - config.lr_delay_mult) * rise
+        return float(warm * (config.lr_final / config.lr) ** step.progress)
+
+
+def mean_squared_error(rgb: Tensor, pixels: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean over rays and channels of (rgb − pixels)² for rgb [R, 3], each ray weighted by `weights` [R] if any."""
+    squared = (rgb - pixels).square().mean(-1)
+    return mean(squared if weights is None else squared * weights)

@@ -1,0 +1,34 @@
+"""What radfield-mipnerf offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "field", "mipnerf", impl="radfield_mipnerf.field:MipNerfField",
+            config="radfield_mipnerf.config:MipNerfFieldConfig",
+            summary="the MLP of mip-NeRF: density and view-dependent colour of Gaussians",
+            provides={"density", "rgb", "occupancy", "point_color"},
+            requires={"encoding": {"gaussians"}, "direction_encoding": {"directions"}},
+        ),
+        component(
+            "sampler", "mip", impl="radfield_mipnerf.sampler:MipSampler",
+            config="radfield_mipnerf.config:MipSamplerConfig",
+            summary="intervals between fence posts, then resampled by blurred weights (mip-NeRF)",
+            provides={"dense", "multilevel"},
+        ),
+        component(
+            "method", "mipnerf", impl="radfield_mipnerf.method:MipNerf", config="radfield_mipnerf.config:MipNerfConfig",
+            summary="mip-NeRF: anti-aliased, one MLP for both levels (Barron et al. 2021)",
+            requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
+            preset={
+                "mipnerf": "radfield_mipnerf:presets/mipnerf.toml",
+                "mipnerf-llff": "radfield_mipnerf:presets/mipnerf-llff.toml",
+                "mipnerf-small": "radfield_mipnerf:presets/mipnerf-small.toml",
+            },
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""Sampling of mip-NeRF: intervals between fence posts, moved where the blurred weights of the level before lie."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces import BuildContext, Field, Sampler
+from radfield_core.ops import stepfun
+from radfield_core.types import Level, RayBundle, RaySamples, Step
+from radfield_mipnerf.config import MipSamplerConfig
+
+
+class MipSampler(Sampler):
+    """S intervals per ray and level, which share their ends.
+
+    The first level's S + 1 edges are evenly spaced and, in training, jittered between their neighbours' middles. Later
+    levels draw S + 1 new edges from the weights before, widened (equation 18); old edges are not kept.
+    """
+
+    def __init__(self, config: MipSamplerConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.n_levels = config.n_levels
+        self.footprint = ("cylinder" if ctx.ndc else "cone") if config.ray_shape == "auto" else config.ray_shape
+        self._step: Step | None = None
+        self._generator: torch.Generator | None = None
+
+    def begin_step(self, step: Step) -> None:
+        """Start this step's random numbers afresh."""
+        self._step, self._generator = step, None
+
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """Intervals of one level; jittered when training, evenly spread otherwise."""
+        edges = self.fence_posts(rays) if prev is None else self.resample(prev)
+        return RaySamples.from_edges(rays, edges, self.footprint)
+
+    def fence_posts(self, rays: RayBundle) -> Tensor:
+        """Edges [R, S+1] of the first level."""
+        near, far = self.extent(rays)
+        shares = torch.linspace(0.0, 1.0, self.config.n_samples + 1, dtype=near.dtype, device=near.device)
+        edges = stepfun.spaced(shares, near, far, self.config.spacing).expand(len(rays), -1)
+        return stepfun.stratify(edges, self.generator(edges.device)) if self.training else edges
+
+    def resample(self, prev: Level) -> Tensor:
+        """Edges [R, S+1] drawn from the blurred weights of the level before."""
+        edges, n = prev.samples.edges(), self.config.n_samples + 1
+        weights = stepfun.blur_pool(prev.samples.dense(prev.weights), self.config.resample_padding)
+        if self.training:
+            u = stepfun.stratified_u(edges, n, self.generator(edges.device))
+        else:
+            u = stepfun.even_u(edges, n, end=1.0 - torch.finfo(edges.dtype).eps)
+        return stepfun.invert_cdf(u, edges, stepfun.mip_cdf(weights))
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        """This step's random numbers on a device."""
+        if self._generator is None:
+            if self._step is None:
+                raise RuntimeError("sampler:mip was asked to train before begin_step")
+            self._generator = self._step.generator("mip", device)
+        return self._generator

@@ -1,0 +1,1 @@
+"""method:nerf, method:tiny-nerf and field:nerf."""

@@ -1,0 +1,36 @@
+"""What radfield-nerf offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "field", "nerf", impl="radfield_nerf.field:NerfField", config="radfield_nerf.config:NerfFieldConfig",
+            summary="the MLP of NeRF: density and view-dependent colour",
+            provides={"density", "rgb", "occupancy", "point_color"},
+            requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
+        ),
+        component(
+            "method", "nerf", impl="radfield_nerf.method:Nerf", config="radfield_nerf.config:NerfConfig",
+            summary="NeRF: a coarse and a fine MLP (Mildenhall et al. 2020)",
+            requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
+            preset={
+                "nerf": "radfield_nerf:presets/nerf.toml",
+                "nerf-llff": "radfield_nerf:presets/nerf-llff.toml",
+                "nerf-small": "radfield_nerf:presets/nerf-small.toml",
+            },
+        ),
+        component(
+            "method", "tiny-nerf", impl="radfield_nerf.method:TinyNerf", config="radfield_nerf.config:TinyNerfConfig",
+            summary="the smallest NeRF that learns: one MLP, one level, no view directions",
+            requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
+            preset={
+                "tiny-nerf": "radfield_nerf:presets/tiny-nerf.toml",
+                "tiny-nerf-tutorial": "radfield_nerf:presets/tiny-nerf-tutorial.toml",
+            },
+        ),
+    ]  # fmt: skip
