@@ -1,0 +1,167 @@
+"""A capture: photographs with solved cameras, as a parser has read them, on the way to one split of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, shown
+from radfield_core.images import FileImages, Header, orientation_notes, read_headers
+from radfield_core.placement import move_cameras, move_points, scale_of
+from radfield_core.scene import Scene
+from radfield_core.types import SceneBox
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """V views in the data's own coordinates, sorted by name.
+
+    c2w [V, 3, 4] OpenGL axes; intrinsics [V, 4] fx, fy, cx, cy with the middle of the first pixel at 0.5; sizes [V, 2]
+    width, height that the intrinsics are for; model and distortion [V, K] as in `ops.distortion`. masks: V files whose
+    black pixels are to be ignored, or None. points [P, 3]: of the surface.
+    """
+
+    root: Path
+    names: list[str]
+    images: list[Path]
+    c2w: np.ndarray
+    intrinsics: np.ndarray
+    sizes: np.ndarray
+    model: str = "pinhole"
+    distortion: np.ndarray | None = None
+    masks: list[Path] | None = None
+    points: np.ndarray | None = None
+    headers: tuple[Header, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def fitted(self, problems: Problems) -> Capture:
+        """With the headers of all files read and the intrinsics scaled to them; what is amiss goes to `problems`.
+
+        A file that is an integer factor smaller than the cameras' size in both directions is a shrunken copy: its
+        intrinsics shrink with it. Any other difference is a fault.
+        """
+        files = [*self.images, *(self.masks or ())]
+        absent = missing_files(files, self.root)
+        problems.found.extend(absent)
+        gone = {problem.path for problem in absent}
+        there = [path for path in files if shown(path, self.root) not in gone]
+        found, faults = read_headers(there)
+        for fault in faults:
+            problems.add(shown(Path(fault.path), self.root), fault.message, fault.hint)
+        headers = dict(zip(there, found, strict=True))
+        intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
+        factors = set()
+        for i, path in enumerate(self.images):
+            header = headers.get(path)
+            if header is None or header.width == 0:
+                continue
+            name = shown(path, self.root)
+            factor = _shrink_factor(tuple(self.sizes[i]), (header.width, header.height))
+            if factor is None:
+                width, height = self.sizes[i]
+                turned = (header.height, header.width) == (width, height)
+                problems.add(
+                    name, f"is {header.width}×{header.height}, its camera is for {width}×{height}",
+                    "turning the image back" if turned else "the images that the cameras were solved for",
+                )  # fmt: skip
+                continue
+            factors.add(factor)
+            scale = np.array([header.width, header.height]) / self.sizes[i]
+            intrinsics[i] *= np.concatenate([scale, scale])
+            sizes[i] = header.width, header.height
+            if self.masks is not None and (mask := headers.get(self.masks[i])) is not None and mask.width:
+                if (mask.width, mask.height) != (header.width, header.height):
+                    problems.add(
+                        shown(self.masks[i], self.root),
+                        f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
+                    )
+        used = tuple(headers.get(path, Header(0, 0, 3, 1)) for path in self.images)
+        notes = list(orientation_notes(used))
+        if factors - {1}:
+            listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
+            notes.append(f"images are {listed} of the size in the file; intrinsics are scaled to match")
+        return replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, notes=(*self.notes, *notes))
+
+    def cameras(self, to_scene: np.ndarray, chosen: Sequence[int]) -> Cameras:
+        """The chosen cameras in scene coordinates."""
+        rows = list(chosen)
+        distortion = None if self.distortion is None else torch.from_numpy(self.distortion[rows])
+        return Cameras(
+            torch.from_numpy(move_cameras(to_scene, self.c2w[rows])), torch.from_numpy(self.intrinsics[rows]),
+            torch.from_numpy(self.sizes[rows].astype(np.int64)), model=self.model, distortion=distortion,
+        )  # fmt: skip
+
+    def scene(
+        self,
+        chosen: Sequence[int],
+        to_scene: np.ndarray,
+        *,
+        near: float,
+        far: float,
+        box: SceneBox,
+        to_original: np.ndarray | None = None,
+        notes: Sequence[str] = (),
+    ) -> Scene:
+        """The chosen views as a scene; near, far and box are in scene units, along the ray.
+
+        to_original [4, 4]: from the coordinates of the poses as read to those that exports should be in, if they differ.
+        """
+        headers = [self.headers[i] for i in chosen]
+        channels = 4 if any(header.channels == 4 for header in headers) else 3
+        back = np.linalg.inv(to_scene) if to_original is None else to_original @ np.linalg.inv(to_scene)
+        return Scene(
+            cameras=self.cameras(to_scene, chosen),
+            images=FileImages([self.images[i] for i in chosen], channels, headers=headers),
+            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1),
+            near=near, far=far, box=box, to_data=torch.from_numpy(back),
+            points=None if self.points is None else torch.from_numpy(move_points(to_scene, self.points)),
+            names=[self.names[i] for i in chosen], notes=(*self.notes, *notes),
+        )  # fmt: skip
+
+
+def _shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
+    factor = max(1, round(size[0] / actual[0])) if actual[0] else 1
+    fits = all(have in (want // factor, -(-want // factor)) for want, have in zip(size, actual, strict=True))
+    return factor if fits else None
+
+
+def held_out(n: int, every: int, root: Path) -> dict[str, list[int]]:
+    """Which of n views, sorted by name, make up each split: every `every`-th is for validation and testing, from the
+    first on; 0 trains on all and tests on every 8th of them. DatasetError if there are none at all."""
+    if n == 0:
+        raise DatasetError("there are no views", path=str(root), hint="a file that lists at least one frame")
+    if n == 1:
+        return {"train": [0], "val": [0], "test": [0]}
+    held = list(range(0, n, every or 8))
+    if every == 0:
+        return {"train": list(range(n)), "val": held, "test": held}
+    train = [i for i in range(n) if i % every]
+    return {"train": train, "val": held, "test": held}
+
+
+def split_notes(splits: dict[str, list[int]]) -> list[str]:
+    """A remark if views are tested that were trained on."""
+    if set(splits["train"]) & set(splits["test"]):
+        return ["the test views are among the training views: figures say nothing about new views"]
+    return []
+
+
+def choose(splits: dict[str, list[int]], split: str, root: Path) -> list[int]:
+    """The views of one split; DatasetError if it is empty or unknown."""
+    chosen = splits.get(split, [])
+    if not chosen:
+        there = ", ".join(f"{name} ({len(rows)})" for name, rows in splits.items() if rows)
+        raise DatasetError(f"the {split} split is empty; there are {there or 'no others'}", path=str(root))
+    return chosen
+
+
+def box_of(center: np.ndarray, radius: float, to_scene: np.ndarray, measured: bool) -> SceneBox:
+    """The scene box of a cube in the data's coordinates: moved and scaled with the scene, its sides along its axes."""
+    middle = torch.from_numpy(move_points(to_scene, center[None])[0]).float()
+    return SceneBox(middle, radius * scale_of(to_scene), measured=measured)
