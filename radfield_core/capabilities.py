@@ -53,6 +53,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
     },
     "method": {},
     "exporter": {},
+    "metric": {},
 }
 """kind -> word -> meaning."""
 

@@ -5,11 +5,12 @@ from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.exporter import Exporter
 from radfield_core.interfaces.field import Field, HasColor, HasDensity, HasOccupancy, HasSDF
 from radfield_core.interfaces.method import Method
+from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.part import BuildContext, Part
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
     "BuildContext", "DataParser", "Encoding", "Exporter", "Field", "HasColor", "HasDensity", "HasOccupancy", "HasSDF",
-    "Method", "Part", "Renderer", "Sampler",
+    "Method", "Metric", "Part", "Renderer", "Sampler",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
-    """Points [M, 3] as y = (x − center)/radius where that lies in the unit ball, else (2 − 1/‖y‖) y/‖y‖, in a ball of 2."""
+    """y = (x − center)/radius [M, 3] where that is in the unit ball, else (2 − 1/‖y‖) y/‖y‖: all in a ball of 2."""
     y = (x - center) / radius
     # The branch not taken must stay finite, or its gradient is NaN: norms below 1 are lifted before dividing.
     norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)

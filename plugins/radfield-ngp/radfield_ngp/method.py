@@ -37,9 +37,7 @@ class Ngp(Method):
         if self.config.distortion > 0:
             level = outputs.levels[-1]
             samples = level.samples
-            per_ray = volume.distortion(
-                level.weights, level.samples.t_starts, level.samples.t_ends, level.samples.layout
-            )
+            per_ray = volume.distortion(level.weights, samples.t_starts, samples.t_ends, samples.layout)
             losses["distortion"] = self.config.distortion * per_ray.mean()
         return losses
 

@@ -1,0 +1,1 @@
+"""Meshes and point clouds in the data's own coordinates, and their error."""

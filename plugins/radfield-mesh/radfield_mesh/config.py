@@ -1,0 +1,78 @@
+"""Options of the mesh and point cloud exporters and of the geometry metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from radfield_core.config.slots import option
+
+
+@attrs.frozen(kw_only=True)
+class MeshConfig:
+    """Marching cubes of a field, in the data's own coordinates."""
+
+    format: Literal["ply", "obj", "glb", "stl"] = option(
+        "ply", help="file format; glb is written y-up, as its readers expect"
+    )
+    resolution: int = option(512, help="cells along the longest side of the surface's box", min=8, max=2048)
+    density: float = option(
+        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
+    )
+    exhaustive: bool = option(
+        False, help="look for the surface in every block, not only near where a coarse grid saw it"
+    )
+    largest_component: bool = option(False, help="keep the component with the most faces only")
+    max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
+    colors: bool = option(
+        True, help="colour at each vertex, seen along the inward normal, where the field knows colours"
+    )
+    chunk: int = option(65536, help="points asked at once", min=256)
+
+
+@attrs.frozen(kw_only=True)
+class PointCloudConfig:
+    """Points on what the training views see, in the data's own coordinates, with colours and normals."""
+
+    n_points: int = option(200_000, help="points in the file, about", min=1)
+    min_opacity: float = option(0.7, help="least opacity of a pixel that gives a point", min=0, max=1)
+    rays_per_chunk: int = option(4096, help="rays rendered at once", min=1)
+
+
+@attrs.frozen(kw_only=True)
+class ChamferConfig:
+    """Distances between the surface and a reference, both ways. Lengths are in the data's own unit."""
+
+    resolution: int = option(256, help="cells along the longest side of the surface's box", min=8, max=2048)
+    density: float = option(
+        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
+    )
+    largest_component: bool = option(False, help="measure the component with the most faces only")
+    n_samples: int = option(200_000, help="points sampled on each surface", min=100)
+    spacing: float | None = option(
+        None, help="thin the samples to this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
+    )
+    max_distance: float | None = option(
+        None, help="distances beyond it do not enter means (DTU: 20 mm)", min=0, exclusive_min=True
+    )
+    thresholds: tuple[float, ...] = option(
+        (0.005, 0.01, 0.02), help="distances of the F-scores, as shares of the reference's bounding radius", min=0
+    )
+    cull_masks: int | None = option(
+        None,
+        help="drop what the masks, widened by so many pixels, do not cover in every view (DTU: 50 at full size)",
+        min=0,
+    )
+    seed: int = option(0, help="seed of the samples", min=0)
+
+
+@attrs.frozen(kw_only=True)
+class PointToMeshConfig:
+    """Distances of reference points to the surface: for references that are sparse. Lengths in the data's own unit."""
+
+    resolution: int = option(256, help="cells along the longest side of the surface's box", min=8, max=2048)
+    density: float = option(
+        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
+    )
+    largest_component: bool = option(False, help="measure the component with the most faces only")

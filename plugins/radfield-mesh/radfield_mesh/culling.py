@@ -1,0 +1,40 @@
+"""What the views' masks cover: NeuS cleans its meshes by masks widened by 50 pixels before measuring them on DTU."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import trimesh
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from radfield_core.cameras import project
+from radfield_core.errors import UsageError
+from radfield_core.scene import Scene
+
+
+def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:
+    """Which points [P] lie, in every view that sees them, inside the mask widened by `pixels`; outside an image counts
+    as covered. Points are in the data's own coordinates. Raises UsageError where the scene has no masks."""
+    masks = scene.masks
+    if masks is None:
+        raise UsageError("the data have no masks to cull by", path="cull_masks")
+    back = np.linalg.inv(scene.to_data.double().cpu().numpy())
+    points = torch.from_numpy(points_data @ back[:3, :3].T + back[:3, 3])
+    kept = np.ones(len(points), bool)
+    for view in range(len(scene.cameras)):
+        mask = masks[view][..., 0].numpy() > 127
+        wide = distance_transform_edt(~mask) <= pixels if pixels else mask
+        uv, depth = project(scene.cameras.view(view), points)
+        column, row = np.floor(uv.numpy()).astype(int).T
+        inside = (column >= 0) & (row >= 0) & (column < mask.shape[1]) & (row < mask.shape[0]) & (depth.numpy() > 0)
+        kept[inside] &= wide[row[inside], column[inside]]
+    return kept
+
+
+def by_masks(mesh: trimesh.Trimesh, scene: Scene, pixels: int) -> trimesh.Trimesh:
+    """The faces whose three vertices are covered."""
+    kept = covered(np.asarray(mesh.vertices), scene, pixels)
+    faces = np.asarray(mesh.faces)[kept[mesh.faces].all(1)]
+    used, index = np.unique(faces, return_inverse=True)
+    return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)

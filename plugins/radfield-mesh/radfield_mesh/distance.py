@@ -1,0 +1,127 @@
+"""Distances between surfaces and points, exact, and what is quoted of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Triangles:
+    """The triangles of a mesh with what a nearest-triangle search needs: corners [F, 3, 3]."""
+
+    corners: Array
+    tree: cKDTree
+    reach: float
+
+    @staticmethod
+    def of(vertices: Array, faces: NDArray[np.int64]) -> Triangles:
+        """A search over the triangles; `reach` is the largest distance of a triangle's corner from its centroid."""
+        corners = np.asarray(vertices, np.float64)[faces]
+        centroids = corners.mean(1)
+        reach = float(np.linalg.norm(corners - centroids[:, None], axis=2).max())
+        return Triangles(corners, cKDTree(centroids), reach)
+
+    def distance(self, points: Array) -> Array:
+        """Distance [M] of each point [M, 3] to the nearest point of any triangle.
+
+        The k nearest centroids are tried. Any other triangle is at least (the farthest of those centroids' distance −
+        reach) away, so a distance below that bound is exact; points for which it is not are tried with more.
+        """
+        best = np.full(len(points), np.inf)
+        todo, k = np.arange(len(points)), 8
+        while len(todo):
+            k = min(k, len(self.corners))
+            bound, index = self.tree.query(points[todo], k=k)
+            bound, index = bound.reshape(-1, k), index.reshape(-1, k)
+            for column in range(k):
+                found = point_triangle_distance(points[todo], self.corners[index[:, column]])
+                best[todo] = np.minimum(best[todo], found)
+            unsure = best[todo] > bound[:, -1] - self.reach
+            if k == len(self.corners):
+                break
+            todo, k = todo[unsure], 4 * k
+        return best
+
+
+def point_triangle_distance(points: Array, triangles: Array) -> Array:
+    """Distance [M] of points [M, 3] to triangles [M, 3, 3], each to its own."""
+    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
+    normal = np.cross(b - a, c - a)
+    squared = (normal**2).sum(1)
+    inside = squared > 0
+    for p, q in ((a, b), (b, c), (c, a)):
+        inside &= (np.cross(q - p, points - p) * normal).sum(1) >= 0
+    height = np.abs(((points - a) * normal).sum(1)) / np.sqrt(np.where(squared > 0, squared, 1))
+    edges = np.min([_segment_distance(points, p, q) for p, q in ((a, b), (b, c), (c, a))], axis=0)
+    return np.where(inside, height, edges)
+
+
+def _segment_distance(points: Array, p: Array, q: Array) -> Array:
+    along = q - p
+    length = np.maximum((along**2).sum(1), 1e-300)
+    t = np.clip(((points - p) * along).sum(1) / length, 0, 1)
+    return np.linalg.norm(points - p - t[:, None] * along, axis=1)
+
+
+def sample_surface(vertices: Array, faces: NDArray[np.int64], n: int, seed: int) -> Array:
+    """n points [n, 3], uniform by area."""
+    generator = np.random.default_rng(seed)
+    corners = np.asarray(vertices, np.float64)[faces]
+    share = _doubled_areas(corners)
+    chosen = corners[generator.choice(len(faces), n, p=share / share.sum())]
+    u, v = np.sqrt(generator.random((n, 1))), generator.random((n, 1))
+    return (1 - u) * chosen[:, 0] + u * (1 - v) * chosen[:, 1] + u * v * chosen[:, 2]
+
+
+def area(vertices: Array, faces: NDArray[np.int64]) -> float:
+    """Area of a mesh."""
+    return float(_doubled_areas(np.asarray(vertices, np.float64)[faces]).sum() / 2)
+
+
+def _doubled_areas(corners: Array) -> Array:
+    return np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+
+
+def thin(points: Array, spacing: float, seed: int) -> Array:
+    """A subset in which no two points are closer than `spacing`, and every point left out is that close to one kept.
+
+    The DTU protocol's down-sampling: points are visited in random order and remove their neighbours.
+    """
+    order = np.random.default_rng(seed).permutation(len(points))
+    shuffled = points[order]
+    tree = cKDTree(shuffled)
+    kept = np.ones(len(points), bool)
+    for start in range(0, len(points), 100_000):  # neighbour lists of all points at once would not fit
+        part = shuffled[start : start + 100_000]
+        for offset, neighbours in enumerate(tree.query_ball_point(part, spacing, return_sorted=False)):
+            if kept[start + offset]:
+                kept[neighbours] = False
+                kept[start + offset] = True
+    return shuffled[kept]
+
+
+def summary(distances: Array, cap: float | None) -> dict[str, float]:
+    """Mean of the distances up to `cap`, median and percentiles of all, largest."""
+    if not len(distances):
+        return {}
+    counted = distances if cap is None else distances[distances < cap]
+    percentiles = np.percentile(distances, [50, 75, 90, 95, 99])
+    names = ("median", "p75", "p90", "p95", "p99")
+    return {
+        "mean": float(counted.mean()) if len(counted) else float("inf"),
+        **dict(zip(names, map(float, percentiles), strict=True)),
+        "max": float(distances.max()),
+    }
+
+
+def f_score(accuracy: Array, completeness: Array, threshold: float) -> dict[str, float]:
+    """Precision, recall and their harmonic mean at a distance (Knapitsch et al. 2017)."""
+    precision, recall = float((accuracy < threshold).mean()), float((completeness < threshold).mean())
+    total = precision + recall
+    return {"precision": precision, "recall": recall, "f": 2 * precision * recall / total if total else 0.0}

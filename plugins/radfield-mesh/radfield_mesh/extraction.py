@@ -1,0 +1,178 @@
+"""Marching cubes over a field, block by block, so that memory does not grow with the cube of the resolution.
+
+A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK` cells that share their
+border points; two blocks see the same values there, so their vertices agree bit for bit and are joined afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.measure import marching_cubes
+from torch import Tensor
+
+from radfield_core.errors import NoSurface
+
+BLOCK = 64
+"""Cells per side of a block: its values take 1 MiB."""
+
+COARSE = 96
+"""Cells along the longest side in the first pass, which finds where the surface is."""
+
+Points = NDArray[np.float64]
+Values = NDArray[np.float32]
+Indices = NDArray[np.int64]
+Cells = NDArray[np.bool_]
+
+Query = Callable[[Tensor], Tensor]
+"""Points [M, 3] -> values [M]; the surface is where the value crosses the level."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of one size: the point (i, j, k) lies at origin + cell · (i, j, k), 0 <= i <= shape[0]."""
+
+    origin: Points
+    cell: float
+    shape: tuple[int, int, int]
+
+    @staticmethod
+    def over(low: Points, high: Points, resolution: int) -> Grid:
+        """`resolution` cells along the longest side of the box [low, high]."""
+        cell = float((high - low).max()) / resolution
+        shape = np.maximum(np.ceil((high - low) / cell - 1e-9).astype(int), 1)
+        return Grid(low, cell, tuple(shape.tolist()))
+
+    def blocks(self) -> Iterator[tuple[Indices, Indices]]:
+        """First and last point indices of each block, both included."""
+        for i in range(0, self.shape[0], BLOCK):
+            for j in range(0, self.shape[1], BLOCK):
+                for k in range(0, self.shape[2], BLOCK):
+                    first = np.array([i, j, k])
+                    yield first, np.minimum(first + BLOCK, self.shape)
+
+    def values(self, query: Query, first: Indices, last: Indices, chunk: int) -> Values:
+        """The query at every point of a block, in pieces of `chunk` points."""
+        # Each coordinate is worked out from its index alone: the borders of two blocks must be the same numbers.
+        axes = [
+            torch.from_numpy((self.origin[a] + self.cell * np.arange(first[a], last[a] + 1)).astype(np.float32))
+            for a in range(3)
+        ]
+        points = torch.cartesian_prod(*axes)
+        with torch.no_grad():
+            values = torch.cat([query(part).float().cpu() for part in points.split(chunk)])
+        return values.view([len(axis) for axis in axes]).numpy()
+
+
+def active_box(query: Query, grid: Grid, level: float, chunk: int) -> tuple[Cells, tuple[float, float]]:
+    """Coarse cells through which, or beside which, the level passes; and the range of values seen."""
+    values = np.empty([n + 1 for n in grid.shape], np.float32)
+    for first, last in grid.blocks():
+        part = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
+        values[part] = grid.values(query, first, last, chunk)
+    inside = values > level
+    corners = [
+        inside[i : i + grid.shape[0], j : j + grid.shape[1], k : k + grid.shape[2]]
+        for i in (0, 1) for j in (0, 1) for k in (0, 1)
+    ]  # fmt: skip
+    crossed = np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
+    return crossed, (float(values.min()), float(values.max()))
+
+
+def _dilate(mask: Cells) -> Cells:
+    """Every cell with a set cell among its 26 neighbours or itself."""
+    for axis in range(3):
+        shifted = mask.copy()
+        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        shifted[tuple(ahead)] |= mask[tuple(behind)]
+        shifted[tuple(behind)] |= mask[tuple(ahead)]
+        mask = shifted
+    return mask
+
+
+def extract(
+    query: Query,
+    low: Points,
+    high: Points,
+    resolution: int,
+    *,
+    level: float = 0.0,
+    exhaustive: bool = False,
+    chunk: int = 1 << 16,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Values, Indices]:
+    """Vertices [V, 3] and faces [F, 3] of the surface where `query` crosses `level` in the box [low, high].
+
+    Two passes: a coarse grid finds the cells that the surface passes through, and a grid of `resolution` cells along
+    the longest side of their box, widened by two coarse cells, is asked in the blocks that touch them. A part thinner
+    than a coarse cell can be missed; `exhaustive` asks everywhere. Faces are wound so that normals point to larger
+    values, which is outwards for a signed distance; negate a density. Raises NoSurface with the range of values if the
+    level is not crossed.
+    """
+    coarse = Grid.over(low, high, min(COARSE, resolution))
+    crossed, (smallest, largest) = active_box(query, coarse, level, chunk)
+    if not crossed.any():
+        raise NoSurface(
+            f"no surface at level {level:g}: values lie between {smallest:.4g} and {largest:.4g}",
+            hint="another level, or train longer; a picture (radfield render) shows what has been learnt",
+        )
+    if not exhaustive:
+        cells = np.argwhere(crossed)
+        low, high = (
+            np.maximum(low, coarse.origin + coarse.cell * (cells.min(0) - 2)),
+            np.minimum(high, coarse.origin + coarse.cell * (cells.max(0) + 3)),
+        )
+    near_surface = _dilate(_dilate(crossed))
+    grid = Grid.over(low, high, resolution)
+    pieces: list[tuple[Values, Indices]] = []
+    blocks = list(grid.blocks())
+    for done, (first, last) in enumerate(blocks):
+        if exhaustive or _touches(near_surface, coarse, grid, first, last):
+            piece = _block_surface(grid.values(query, first, last, chunk), first, level)
+            if piece is not None:
+                pieces.append(piece)
+        report(done + 1, len(blocks))
+    vertices, faces = _join(pieces)
+    return (grid.origin + grid.cell * vertices).astype(np.float32), faces
+
+
+def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indices) -> bool:
+    a = np.floor((grid.origin + grid.cell * first - coarse.origin) / coarse.cell).astype(int)
+    b = np.ceil((grid.origin + grid.cell * last - coarse.origin) / coarse.cell).astype(int)
+    return bool(near[tuple(slice(max(i, 0), j) for i, j in zip(a, b, strict=True))].any())
+
+
+def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values, Indices] | None:
+    """Vertices in units of the whole grid's cells, and faces; None if the level does not pass through the block."""
+    if not values.min() <= level < values.max():
+        return None
+    # A value that is the level itself makes triangles without area; the next number above it does not.
+    values = np.where(values == level, np.nextafter(np.float32(level), np.float32(np.inf)), values)
+    if not values.min() < level:
+        return None
+    vertices, faces, _, _ = marching_cubes(values, level, gradient_direction="descent")
+    return vertices + first.astype(np.float32), faces.astype(np.int64)
+
+
+def _join(
+    pieces: list[tuple[Values, Indices]],
+) -> tuple[Values, Indices]:
+    """One mesh of all blocks' surfaces, vertices on shared borders joined."""
+    counts = np.cumsum([0] + [len(vertices) for vertices, _ in pieces])
+    vertices = np.concatenate([vertices for vertices, _ in pieces])
+    faces = np.concatenate([faces + start for (_, faces), start in zip(pieces, counts[:-1], strict=True)])
+    # Only vertices with a coordinate on a multiple of BLOCK can have a twin, and the twin is the same up to rounding.
+    on_border = np.flatnonzero((np.abs(vertices / BLOCK - np.round(vertices / BLOCK)) * BLOCK < 1e-3).any(1))
+    keys = np.round(vertices[on_border].astype(np.float64) * 2048).astype(np.int64)
+    _, kept, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    target = np.arange(len(vertices))
+    target[on_border] = on_border[kept][inverse.reshape(-1)]
+    used, index = np.unique(target, return_inverse=True)
+    faces = index.reshape(-1)[faces]
+    proper = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    return vertices[used], faces[proper]

@@ -1,0 +1,126 @@
+"""`metric:chamfer`, `metric:point-to-mesh`: how far a field's surface lies from a reference, in the data's own unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import trimesh
+from numpy.typing import NDArray
+
+from radfield_core.errors import DatasetError, NoSurface, UsageError
+from radfield_core.interfaces import Metric
+from radfield_core.model import Model
+from radfield_core.scene import Scene
+from radfield_mesh import culling, distance
+from radfield_mesh.config import ChamferConfig, PointToMeshConfig
+from radfield_mesh.mesh import largest_component, surface_of, to_data
+
+MAX_BYTES = 2**31
+
+
+class Chamfer(Metric):
+    """Both surfaces are sampled by area; each sample's distance to the other surface is exact."""
+
+    config: ChamferConfig
+
+    def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
+        """accuracy (surface -> reference), completeness (reference -> surface), their mean, F-scores."""
+        config = self.config
+        truth = read_mesh(reference) if reference is not None else ground_truth(scene)
+        surface = _surface(model, scene, config)
+        points = np.asarray(truth.vertices) if not len(truth.faces) else _samples(truth, config)
+        if config.cull_masks is not None:
+            surface = culling.by_masks(surface, scene, config.cull_masks)
+            points = points[culling.covered(points, scene, config.cull_masks)]
+        if not len(surface.faces) or not len(points):
+            raise NoSurface("nothing is left to compare after culling", hint="a larger cull_masks")
+        ours = _samples(surface, config)
+        to_truth = _distances_to(truth, ours)
+        to_surface = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
+        radius = float(np.linalg.norm(points - points.mean(0), axis=1).max())
+        accuracy = distance.summary(to_truth, config.max_distance)
+        completeness = distance.summary(to_surface, config.max_distance)
+        return {
+            "chamfer": (accuracy["mean"] + completeness["mean"]) / 2,
+            "chamfer_over_radius": (accuracy["mean"] + completeness["mean"]) / 2 / radius,
+            "accuracy": accuracy,
+            "completeness": completeness,
+            "f_scores": {f"{t:g}": distance.f_score(to_truth, to_surface, t * radius) for t in config.thresholds},
+            "reference_radius": radius,
+            "unit": scene.unit,
+            "components": int(surface.body_count),
+            "watertight": bool(surface.is_watertight),
+        }
+
+
+class PointToMesh(Metric):
+    """Distances of reference points to the surface; nothing is said about surface where there are no points."""
+
+    config: PointToMeshConfig
+
+    def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
+        """Mean, median and percentiles of the points' distances."""
+        if reference is None and scene.points is None:
+            raise UsageError("the data have no points of their own", path="--reference", hint="--reference points.ply")
+        if reference is not None:
+            points = np.asarray(read_mesh(reference).vertices)
+        else:
+            points = scene.data_points(cast(torch.Tensor, scene.points)).double().numpy()
+        surface = _surface(model, scene, self.config)
+        found = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
+        return {**distance.summary(found, None), "points": len(points), "unit": scene.unit}
+
+
+def _surface(model: Model, scene: Scene, config: ChamferConfig | PointToMeshConfig) -> trimesh.Trimesh:
+    mesh = surface_of(model.main_field, scene, config.resolution, config.density)
+    return to_data(largest_component(mesh) if config.largest_component else mesh, scene)
+
+
+def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    n = config.n_samples
+    if config.spacing is not None:  # enough that thinning, not sampling, decides how dense they are
+        n = max(n, int(4 * distance.area(vertices, faces) / config.spacing**2))
+    points = distance.sample_surface(vertices, faces, min(n, 20_000_000), config.seed)
+    return points if config.spacing is None else distance.thin(points, config.spacing, config.seed)
+
+
+def _distances_to(truth: trimesh.Trimesh, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(truth.faces):
+        return distance.Triangles.of(truth.vertices, truth.faces).distance(points)
+    return distance.cKDTree(np.asarray(truth.vertices)).query(points)[0]
+
+
+def ground_truth(scene: Scene) -> trimesh.Trimesh:
+    """The scene's own surface, in the data's coordinates. Raises UsageError where there is none."""
+    if scene.ground_truth is None:
+        raise UsageError("the data do not know their surface", path="--reference", hint="--reference FILE.ply")
+    vertices = scene.data_points(scene.ground_truth.vertices.double()).cpu().numpy()
+    return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
+
+
+def read_mesh(path: Path) -> trimesh.Trimesh:
+    """A mesh, or points without faces, from PLY, OBJ, STL or GLB. Raises DatasetError for anything else or broken."""
+    if path.suffix.lower() not in (".ply", ".obj", ".stl", ".glb"):
+        raise DatasetError("is none of .ply, .obj, .stl, .glb", path=str(path))
+    if not path.is_file():
+        raise DatasetError("no such file", path=str(path))
+    if path.stat().st_size > MAX_BYTES:
+        raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
+    try:
+        loaded = trimesh.load(path, process=False, resolver=None, skip_materials=True)
+        if isinstance(loaded, trimesh.Scene):
+            loaded = loaded.to_mesh()
+    except Exception as error:  # a parser of somebody else's, on somebody else's file
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DatasetError(f"cannot be read as a mesh: {text}", path=str(path)) from error
+    vertices = np.asarray(loaded.vertices, np.float64)
+    faces = np.asarray(getattr(loaded, "faces", np.zeros((0, 3))), np.int64)
+    if not len(vertices) or not np.isfinite(vertices).all():
+        raise DatasetError("has no vertices, or some that are not finite", path=str(path))
+    if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
+        raise DatasetError("has faces that name vertices it does not have", path=str(path))
+    return trimesh.Trimesh(vertices, faces, process=False)

@@ -1,0 +1,30 @@
+"""Declaration of the exporters and metrics of geometry."""
+
+from radfield_core.plugin import component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components():
+    """The parts of this distribution."""
+    geometry = {"field": {"sdf|density"}}
+    return [
+        component(
+            "exporter", "mesh", impl="radfield_mesh.mesh:MeshExporter", config="radfield_mesh.config:MeshConfig",
+            summary="marching cubes with colours and normals: PLY, OBJ, GLB, STL", requires=geometry,
+        ),
+        component(
+            "exporter", "pointcloud", impl="radfield_mesh.pointcloud:PointCloudExporter",
+            config="radfield_mesh.config:PointCloudConfig", summary="points with colours and normals",
+        ),
+        component(
+            "metric", "chamfer", impl="radfield_mesh.metrics:Chamfer", config="radfield_mesh.config:ChamferConfig",
+            summary="accuracy, completeness, Chamfer distance and F-scores against a surface", requires=geometry,
+        ),
+        component(
+            "metric", "point-to-mesh", impl="radfield_mesh.metrics:PointToMesh",
+            config="radfield_mesh.config:PointToMeshConfig", summary="distances of sparse points to the surface",
+            requires=geometry,
+        ),
+    ]  # fmt: skip

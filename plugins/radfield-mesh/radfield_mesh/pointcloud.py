@@ -1,0 +1,69 @@
+"""`exporter:pointcloud`: points on what the views see, in the data's own coordinates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+from torch import Tensor
+
+from radfield_core.errors import NoSurface
+from radfield_core.interfaces import Exporter
+from radfield_core.model import Model
+from radfield_core.progress import Progress
+from radfield_core.rays import pixel_rays
+from radfield_core.scene import Scene
+from radfield_core.types import RayBundle
+from radfield_mesh.config import PointCloudConfig
+from radfield_mesh.mesh import inward, to_data
+
+
+class PointCloudExporter(Exporter):
+    """A regular grid of pixels of every view, each put at its mean depth."""
+
+    config: PointCloudConfig
+
+    def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
+        """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough."""
+        path = path.with_suffix(".ply")
+        points, colors = self.points(model, scene)
+        normals = -inward(model.main_field, points.numpy(), 65536)
+        cloud = trimesh.Trimesh(points.numpy(), np.zeros((0, 3), int), vertex_normals=normals, process=False)
+        cloud.visual.vertex_colors = np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8)
+        cloud = to_data(cloud, scene)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial.ply")
+        cloud.export(partial, vertex_normal=True)
+        partial.replace(path)
+        return [path]
+
+    def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:
+        """Points [P, 3] of the space that fields live in, and their colours [P, 3] seen from their view."""
+        pixels = int((scene.cameras.sizes[:, 0] * scene.cameras.sizes[:, 1]).sum())
+        stride = max(1, round((pixels / self.config.n_points) ** 0.5))
+        points, colors = [], []
+        with Progress("points", len(scene.cameras)) as bar:
+            for view in range(len(scene.cameras)):
+                rays = _grid_rays(scene, view, stride)
+                rendered = model.render_rays(rays, None, self.config.rays_per_chunk)
+                opaque = rendered.opacity >= self.config.min_opacity
+                t = (rendered.depth / rendered.opacity.clamp_min(1e-6))[opaque]
+                points.append((rays.origins[opaque] + rays.directions[opaque] * t[:, None]).cpu())
+                assert rendered.rgb is not None
+                colors.append((rendered.rgb / rendered.opacity.clamp_min(1e-6)[:, None])[opaque].cpu())
+                if bar.due():
+                    bar.update(view + 1, f"{view + 1}/{len(scene.cameras)} views")
+        if not sum(map(len, points)):
+            raise NoSurface(
+                f"no pixel is opaque to {self.config.min_opacity:g}", hint="a smaller min_opacity, or train longer"
+            )
+        return torch.cat(points), torch.cat(colors)
+
+
+def _grid_rays(scene: Scene, view: int, stride: int) -> RayBundle:
+    width, height = scene.cameras.sizes[view].tolist()
+    rows, columns = torch.arange(stride // 2, height, stride), torch.arange(stride // 2, width, stride)
+    grid = torch.cartesian_prod(rows, columns)
+    return pixel_rays(scene, torch.full((len(grid),), view), grid[:, 0], grid[:, 1])

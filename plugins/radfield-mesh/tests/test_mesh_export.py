@@ -1,0 +1,200 @@
+"""Exports of a known solid: closed, in the data's own coordinates, coloured, and its error measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from radfield_mesh.config import ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
+from radfield_mesh.mesh import MeshExporter
+from radfield_mesh.metrics import Chamfer, PointToMesh, read_mesh
+from radfield_mesh.pointcloud import PointCloudExporter
+
+from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
+from radfield_core.builtin.importance import Importance
+from radfield_core.builtin.volume import Volume
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError, NoSurface, UsageError
+from radfield_core.images import MemoryImages
+from radfield_core.interfaces import BuildContext, Field
+from radfield_core.model import Model
+from radfield_core.scene import Mesh, Scene
+from radfield_core.types import FieldOutputs, RaySamples, SceneBox
+
+RADIUS = 0.5
+SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
+
+
+class Ball(Field):
+    """A ball whose colour is its position; its density is a steep function of the distance."""
+
+    def __init__(self, offset: float = 0.0) -> None:
+        super().__init__()
+        self.radius = torch.nn.Parameter(torch.tensor(RADIUS + offset))
+
+    def sdf(self, x: torch.Tensor) -> torch.Tensor:
+        return x.norm(dim=-1) - self.radius
+
+    def gradient(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(x, dim=-1)
+
+    def point_color(self, x, viewdirs=None, image_ids=None):
+        return (x + 1) / 2
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        x = samples.positions()
+        return FieldOutputs(rgb=self.point_color(x), density=5000.0 * torch.sigmoid(-2000 * self.sdf(x)))
+
+
+class Cloud(Field):
+    """The same ball, known by its density only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ball = Ball()
+
+    def density(self, x: torch.Tensor, cov: torch.Tensor | None = None) -> torch.Tensor:
+        return 20.0 * torch.exp(-10 * self.ball.sdf(x))
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        return self.ball(samples)
+
+
+def scene_of(ground_truth: Mesh | None = None, masks: MemoryImages | None = None) -> Scene:
+    """Six cameras around the ball, in scene coordinates; the data are in millimetres, turned, and off-centre."""
+    eyes = 3.0 * torch.cat([torch.eye(3), -torch.eye(3)]).double()
+    c2w = torch.zeros(6, 3, 4, dtype=torch.float64)
+    for view, eye in enumerate(eyes):
+        back = eye / eye.norm()
+        up = torch.tensor([0.0, 0, 1]) if abs(back[2]) < 0.9 else torch.tensor([0.0, 1, 0])
+        right = torch.nn.functional.normalize(torch.linalg.cross(up.double(), back), dim=0)
+        c2w[view] = torch.stack([right, torch.linalg.cross(back, right), back, eye], dim=1)
+    to_data = torch.eye(4, dtype=torch.float64)
+    turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
+    to_data[:3, :3], to_data[:3, 3] = SCALE * turn, SHIFT
+    return Scene(
+        cameras=Cameras.pinhole(c2w, 60.0, 48, 48), images=MemoryImages(torch.zeros(6, 48, 48, 3, dtype=torch.uint8)),
+        near=1.0, far=5.0, box=SceneBox(torch.zeros(3), 1.0), to_data=to_data, unit="mm", up="z",
+        ground_truth=ground_truth, masks=masks,
+    )  # fmt: skip
+
+
+def model_of(field: Field) -> Model:
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
+    sampler = Importance(ImportanceConfig(n_samples=256, n_importance=0), ctx)
+    return Model([field], sampler, Volume(VolumeConfig(), ctx))
+
+
+def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:
+    (path,) = MeshExporter(MeshConfig(resolution=96)).export(model_of(Ball()), scene_of(), tmp_path / "mesh")
+    mesh = trimesh.load(path, process=False)
+    assert mesh.is_watertight and mesh.volume > 0
+    radii = np.linalg.norm(mesh.vertices - SHIFT.numpy(), axis=1)
+    np.testing.assert_allclose(radii, RADIUS * SCALE, rtol=1e-3)
+    outward = (mesh.vertices - SHIFT.numpy()) / radii[:, None]
+    np.testing.assert_allclose(mesh.vertex_normals, outward, atol=1e-2)
+
+
+def test_colours_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
+    (path,) = MeshExporter(MeshConfig(resolution=48)).export(model_of(Ball()), scene_of(), tmp_path / "mesh")
+    mesh = trimesh.load(path, process=False)
+    x, y, z = ((mesh.vertices - SHIFT.numpy()) / SCALE).T
+    in_scene = np.stack([y, -x, z], axis=1)  # undoes the quarter turn
+    expected = np.round((in_scene + 1) / 2 * 255)
+    assert np.abs(mesh.visual.vertex_colors[:, :3].astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["ply", "obj", "glb", "stl"])
+def test_every_format_reads_back_with_the_same_size(suffix: str, tmp_path: Path) -> None:
+    exporter = MeshExporter(MeshConfig(resolution=32, format=suffix))
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "m.ply")
+    assert path.suffix == f".{suffix}"
+    mesh = read_mesh(path)
+    center = SHIFT.numpy() if suffix != "glb" else SHIFT.numpy()[[0, 2, 1]] * [1, 1, -1]
+    np.testing.assert_allclose(mesh.bounds.mean(0), center, atol=1.0)
+    np.testing.assert_allclose(np.ptp(mesh.bounds, axis=0), 2 * RADIUS * SCALE, rtol=2e-2)
+
+
+def test_a_density_has_the_surface_of_its_threshold(tmp_path: Path) -> None:
+    exporter = MeshExporter(MeshConfig(resolution=96, density=20.0))
+    (path,) = exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh")
+    radii = np.linalg.norm(trimesh.load(path, process=False).vertices - SHIFT.numpy(), axis=1)
+    np.testing.assert_allclose(radii, RADIUS * SCALE, rtol=1e-2)
+
+
+def test_face_count_and_component_options_hold(tmp_path: Path) -> None:
+    class Two(Ball):
+        def sdf(self, x):
+            return torch.minimum(super().sdf(x), (x - 0.85).norm(dim=-1) - 0.1)
+
+    config = MeshConfig(resolution=64, largest_component=True, max_faces=500)
+    (path,) = MeshExporter(config).export(model_of(Two()), scene_of(), tmp_path / "mesh")
+    mesh = trimesh.load(path, process=False)
+    assert mesh.body_count == 1 and len(mesh.faces) <= 500
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * (RADIUS * SCALE) ** 3, rel=0.03)
+
+
+def test_no_surface_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(NoSurface, match="values lie between"):
+        MeshExporter(MeshConfig(resolution=32)).export(model_of(Ball(offset=5.0)), scene_of(), tmp_path / "mesh")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_point_cloud_lies_on_the_surface_with_its_normals(tmp_path: Path) -> None:
+    exporter = PointCloudExporter(PointCloudConfig(n_points=3000))
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "cloud")
+    cloud = trimesh.load(path, process=False)
+    radii = np.linalg.norm(cloud.vertices - SHIFT.numpy(), axis=1)
+    assert len(radii) > 500 and abs(np.median(radii) - RADIUS * SCALE) < 0.03 * RADIUS * SCALE
+
+
+def test_chamfer_of_a_ball_too_large_is_the_difference_of_the_radii(tmp_path: Path) -> None:
+    truth = trimesh.creation.icosphere(5, RADIUS)
+    mesh = Mesh(torch.from_numpy(truth.vertices.copy()), torch.from_numpy(truth.faces.copy()))
+    config = ChamferConfig(resolution=96, n_samples=5000)
+    result = Chamfer(config).measure(model_of(Ball(offset=0.02)), scene_of(mesh), None, tmp_path)
+    assert result["chamfer"] == pytest.approx(0.02 * SCALE, rel=0.05) and result["unit"] == "mm"
+    assert result["chamfer_over_radius"] == pytest.approx(0.04, rel=0.05)
+    assert result["watertight"] and result["components"] == 1
+    assert result["f_scores"]["0.02"]["f"] == 0.0
+    capped = Chamfer(ChamferConfig(resolution=96, n_samples=5000, spacing=8.0, max_distance=20.0))
+    assert capped.measure(model_of(Ball(offset=0.02)), scene_of(mesh), None, tmp_path)["chamfer"] == pytest.approx(
+        0.02 * SCALE, rel=0.05
+    )
+
+
+def test_culling_by_masks_drops_what_they_do_not_cover(tmp_path: Path) -> None:
+    truth = trimesh.creation.icosphere(4, RADIUS)
+    mesh = Mesh(torch.from_numpy(truth.vertices.copy()), torch.from_numpy(truth.faces.copy()))
+    masks = torch.full((6, 48, 48, 1), 255, dtype=torch.uint8)
+    masks[0, :, :24] = 0  # the first view sees one half of the ball only
+    half = scene_of(mesh, MemoryImages(masks))
+    config = ChamferConfig(resolution=64, n_samples=4000, cull_masks=0)
+    result = Chamfer(config).measure(model_of(Ball()), half, None, tmp_path)
+    assert result["reference_radius"] < 0.8 * RADIUS * SCALE and result["chamfer"] < 0.01 * SCALE
+
+
+def test_points_are_measured_to_the_mesh_and_not_back(tmp_path: Path) -> None:
+    offset = np.array([[0.0, 0, RADIUS + 0.03], [RADIUS + 0.05, 0, 0], [0, -RADIUS - 0.01, 0]])
+    cloud = tmp_path / "points.ply"
+    turned = np.stack([-offset[:, 1], offset[:, 0], offset[:, 2]], axis=1)
+    trimesh.PointCloud(turned * SCALE + SHIFT.numpy()).export(cloud)
+    result = PointToMesh(PointToMeshConfig(resolution=128)).measure(model_of(Ball()), scene_of(), cloud, tmp_path)
+    assert result["median"] == pytest.approx(0.03 * SCALE, rel=0.02) and result["points"] == 3
+
+
+def test_a_missing_or_broken_reference_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="do not know their surface"):
+        Chamfer(ChamferConfig()).measure(model_of(Ball()), scene_of(), None, tmp_path)
+    lying = tmp_path / "lying.ply"
+    lying.write_bytes(b"ply\nformat binary_little_endian 1.0\nelement vertex 900000000\nproperty float x\nend_header\n")
+    for path in (tmp_path / "none.ply", lying, tmp_path / "mesh.blend"):
+        with pytest.raises(DatasetError):
+            read_mesh(path)
+    out_of_range = tmp_path / "range.obj"
+    out_of_range.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
+    with pytest.raises(DatasetError):
+        read_mesh(out_of_range)
