@@ -1,0 +1,1 @@
+"""What plugins test their parts with."""

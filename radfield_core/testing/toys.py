@@ -1,0 +1,176 @@
+"""The smallest parts that can be worked out by hand: fields with closed forms, samplers of both layouts, and rays.
+
+Each takes its numbers directly instead of options, so that a test can build it in a line.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
+from radfield_core.builtin.importance import Importance
+from radfield_core.builtin.volume import Volume
+from radfield_core.interfaces import BuildContext, Field, Sampler
+from radfield_core.ops.derivatives import gradient
+from radfield_core.ops.segments import Packing
+from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBundle, RaySamples, SceneBox, Step
+
+
+def toy_context() -> BuildContext:
+    """A cube of half side 1.5 about the origin."""
+    return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5))
+
+
+def toy_rays(
+    n: int, *, seed: int = 0, near: float = 2.0, far: float = 6.0, dtype: torch.dtype = torch.float32
+) -> RayBundle:
+    """n rays from distance 4 that pass within about one unit of the origin."""
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    origins = 4.0 * nn.functional.normalize(places, dim=-1)
+    targets = 0.5 * torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    directions = nn.functional.normalize(targets - origins, dim=-1).to(dtype)
+    one = torch.ones(n, dtype=dtype)
+    return RayBundle(origins.to(dtype), directions, directions, near * one, far * one, 0.002 * one)
+
+
+def importance(n_samples: int = 16, n_importance: int = 0, perturb: bool = True) -> Importance:
+    """sampler:importance with a few samples."""
+    config = ImportanceConfig(n_samples=n_samples, n_importance=n_importance, perturb=perturb)
+    return Importance(config, toy_context())
+
+
+def volume(opaque_far: bool = False) -> Volume:
+    """renderer:volume."""
+    return Volume(VolumeConfig(opaque_far=opaque_far), toy_context())
+
+
+class Constant(Field):
+    """The same density and colour everywhere: opacity 1 − exp(−σ L) of any way of length L."""
+
+    def __init__(self, density: float = 0.5, color: tuple[float, float, float] = (0.2, 0.4, 0.6)):
+        super().__init__()
+        self.sigma = nn.Parameter(torch.tensor(density))
+        self.color = nn.Parameter(torch.tensor(color))
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """σ and colour, repeated."""
+        t = samples.t_eval
+        return FieldOutputs(rgb=self.color.to(t).expand(samples.n, 3), density=self.sigma.to(t).expand(samples.n))
+
+
+class Blob(Field):
+    """A Gaussian of density a exp(−|x − c|² / 2 s²), whose colour varies smoothly with position and direction."""
+
+    def __init__(self, peak: float = 3.0, size: float = 0.5, colored: bool = True):
+        super().__init__()
+        self.peak = nn.Parameter(torch.tensor(peak))
+        self.center = nn.Parameter(torch.tensor([0.1, -0.2, 0.05]))
+        self.size = size
+        self.tint = nn.Parameter(torch.tensor([0.3, -0.1, 0.2])) if colored else None
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """Density at `t_eval`, and colour unless the field has none."""
+        x = samples.positions()
+        if self.tint is None:
+            return FieldOutputs(density=self.density(x))
+        return FieldOutputs(rgb=self.point_color(x, samples.per_sample(samples.rays.viewdirs)), density=self.density(x))
+
+    def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Density [M] at x [M, 3]."""
+        squared = (x - self.center.to(x)).square().sum(-1)
+        return self.peak.to(x) * torch.exp(-squared / (2.0 * self.size**2))
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] at x [M, 3]."""
+        assert self.tint is not None
+        shade = x if viewdirs is None else x + 0.3 * viewdirs
+        return torch.sigmoid(shade + self.tint.to(x))
+
+    def optical_depth(self, rays: RayBundle) -> Tensor:
+        """∫ σ dt [R] from near to far: a s √(π/2) exp(−b²/2s²) (erf … − erf …), b the closest approach."""
+        offset = rays.origins - self.center.to(rays.origins)
+        middle = -(offset * rays.directions).sum(-1)
+        closest = (offset + middle[:, None] * rays.directions).square().sum(-1)
+        scale = math.sqrt(2.0) * self.size
+        span = torch.erf((rays.far - middle) / scale) - torch.erf((rays.near - middle) / scale)
+        return self.peak.to(middle) * self.size * math.sqrt(math.pi / 2) * torch.exp(-closest / scale**2) * span
+
+
+class Ball(Field):
+    """A sphere as a distance |x| − r; opacity is the fall of a sigmoid over the interval (NeuS, equation 13).
+
+    Brings its own loss: the squared deviation of the gradient's length from one.
+    """
+
+    def __init__(self, radius: float = 1.0, sharpness: float = 20.0):
+        super().__init__()
+        self.radius = nn.Parameter(torch.tensor(radius))
+        self.stretch = nn.Parameter(torch.tensor(1.1))
+        self.sharpness = sharpness
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """Opacity, normals as colour, distance and its gradient by position."""
+        x = samples.positions()
+        (sdf,), slope = gradient(lambda x: (self.sdf(x),), x)
+        normals = nn.functional.normalize(slope, dim=-1)
+        cosine = (slope * samples.per_sample(samples.rays.directions)).sum(-1).clamp_max(0.0)
+        half = 0.5 * cosine * samples.lengths
+        before, after = torch.sigmoid((sdf - half) * self.sharpness), torch.sigmoid((sdf + half) * self.sharpness)
+        alpha = ((before - after) / before.clamp_min(1e-6)).clamp(0.0, 1.0)
+        return FieldOutputs(rgb=0.5 + 0.5 * normals, alpha=alpha, sdf=sdf, gradients=slope, normals=normals)
+
+    def sdf(self, x: Tensor) -> Tensor:
+        """Distance [M] at x [M, 3], a little stretched until the loss mends it."""
+        return self.stretch.to(x) * (x.norm(dim=-1) - self.radius.to(x))
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Gradient [M, 3] of the distance by position."""
+        return gradient(lambda x: (self.sdf(x),), x)[1]
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Mean squared (|∇f| − 1) over all samples."""
+        slopes = [level.outputs.gradients for level in outputs.levels if level.outputs.gradients is not None]
+        return {"eikonal": sum(((s.norm(dim=-1) - 1).square().sum() / max(len(s), 1) for s in slopes), torch.zeros(()))}
+
+
+class Ragged(Sampler):
+    """A packed layout by hand: ray r gets `counts[r % len(counts)]` even intervals, none for some."""
+
+    def __init__(self, counts: tuple[int, ...] = (5, 0, 8, 3)):
+        super().__init__()
+        self.counts = counts
+
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """The intervals, the same every time."""
+        counts = torch.tensor([self.counts[r % len(self.counts)] for r in range(len(rays))], dtype=torch.int64)
+        packing = Packing.from_counts(counts, max(self.counts))
+        near, far = self.extent(rays)
+        local = torch.arange(packing.ray_indices.shape[0]) - packing.offsets[packing.ray_indices]
+        width = ((far - near) / counts.clamp_min(1))[packing.ray_indices]
+        starts = near[packing.ray_indices] + width * local
+        return RaySamples.packed(rays, starts, starts + width, packing)
+
+
+class Proposal(Sampler):
+    """Two levels, the first asked of a field that the sampler brings and trains itself."""
+
+    def __init__(self, n_samples: int = 12):
+        super().__init__()
+        self.proposal = Blob(peak=1.0, colored=False)
+        self.own_fields = {0: self.proposal}
+        self.n_levels = 2
+        self.n_samples = n_samples
+
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """Even intervals; twice as many on the second level."""
+        shares = torch.linspace(0.0, 1.0, self.n_samples * (level + 1) + 1, dtype=rays.near.dtype)
+        return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Squared difference of the two levels' opacities."""
+        first, last = (level.samples.dense(level.weights).sum(1) for level in outputs.levels)
+        return {"proposal": (first - last.detach()).square().sum() / max(len(first), 1)}
