@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from radfield_mesh import culling
 from radfield_mesh.config import ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
 from radfield_mesh.mesh import MeshExporter
 from radfield_mesh.metrics import Chamfer, PointToMesh, read_mesh
@@ -148,7 +149,7 @@ def test_a_point_cloud_lies_on_the_surface_with_its_normals(tmp_path: Path) -> N
     (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "cloud")
     cloud = trimesh.load(path, process=False)
     radii = np.linalg.norm(cloud.vertices - SHIFT.numpy(), axis=1)
-    assert len(radii) > 500 and abs(np.median(radii) - RADIUS * SCALE) < 0.03 * RADIUS * SCALE
+    assert len(radii) > 400 and abs(np.median(radii) - RADIUS * SCALE) < 0.03 * RADIUS * SCALE
 
 
 def test_chamfer_of_a_ball_too_large_is_the_difference_of_the_radii(tmp_path: Path) -> None:
@@ -172,9 +173,12 @@ def test_culling_by_masks_drops_what_they_do_not_cover(tmp_path: Path) -> None:
     masks = torch.full((6, 48, 48, 1), 255, dtype=torch.uint8)
     masks[0, :, :24] = 0  # the first view sees one half of the ball only
     half = scene_of(mesh, MemoryImages(masks))
+    vertices = truth.vertices @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]]) * SCALE + SHIFT.numpy()
+    assert culling.covered(vertices, half, 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert culling.covered(vertices, half, 10).mean() > 0.7
     config = ChamferConfig(resolution=64, n_samples=4000, cull_masks=0)
     result = Chamfer(config).measure(model_of(Ball()), half, None, tmp_path)
-    assert result["reference_radius"] < 0.8 * RADIUS * SCALE and result["chamfer"] < 0.01 * SCALE
+    assert not result["watertight"] and result["chamfer"] < 0.01 * SCALE
 
 
 def test_points_are_measured_to_the_mesh_and_not_back(tmp_path: Path) -> None:
