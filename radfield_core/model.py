@@ -51,14 +51,15 @@ class Model(nn.Module):
 
     @staticmethod
     def from_slots(ctx: BuildContext, n_fields: int) -> Model:
-        """The model with the parts in the run's slots and `n_fields` separate fields."""
+        """The model with the parts in the run's slots and `n_fields` separate fields, or fewer if fewer levels ask."""
         run = ctx.run
         if run is None:
             raise ValueError("Model.from_slots needs a context with a run")
 
         def stack(slots: RunConfig | BackgroundConfig, n: int, behind: Model | None) -> Model:
-            fields = [cast(Field, ctx.make(slots.field)) for _ in range(n)]
             sampler, renderer = cast(Sampler, ctx.make(slots.sampler)), cast(Renderer, ctx.make(run.renderer))
+            asked = sampler.n_levels - len(sampler.own_fields)
+            fields = [cast(Field, ctx.make(slots.field)) for _ in range(max(1, min(n, asked)))]
             return Model(fields, sampler, renderer, behind, ctx.space)
 
         return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))
