@@ -48,8 +48,8 @@ def test_features_are_the_expected_sines_and_cosines_by_gauss_hermite_quadrature
 
 def test_without_covariance_features_are_those_of_the_plain_encoding_frequency_by_frequency():
     x = 12 * torch.rand(50, 3) - 6
-    plain = [[math.sin(2.0**k * v) for k in range(16) for v in row] for row in x.double().tolist()]
-    plain = [s + [math.cos(2.0**k * v) for k in range(16) for v in row] for s, row in zip(plain, x.double().tolist())]
+    waves = (math.sin, math.cos)
+    plain = [[wave(2.0**k * v) for wave in waves for k in range(16) for v in row] for row in x.double().tolist()]
     for cov in (None, torch.zeros(50, 3), torch.full((50, 3), 1e-30)):
         torch.testing.assert_close(build()(x, cov), torch.tensor(plain), atol=2e-7, rtol=0)
 

@@ -24,15 +24,15 @@ class MipSampler(Sampler):
         self.n_levels = config.n_levels
         self.footprint = ("cylinder" if ctx.ndc else "cone") if config.ray_shape == "auto" else config.ray_shape
         self._step: Step | None = None
-        self._generator: torch.Generator | None = None
+        self._generators: dict[int, torch.Generator] = {}
 
     def begin_step(self, step: Step) -> None:
-        """Start this step's random numbers afresh."""
-        self._step, self._generator = step, None
+        """Start this step's random numbers, one sequence per level: rays may then come in any number of chunks."""
+        self._step, self._generators = step, {}
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Intervals of one level; jittered when training, evenly spread otherwise."""
-        edges = self.fence_posts(rays) if prev is None else self.resample(prev)
+        edges = self.fence_posts(rays) if prev is None else self.resample(prev, level)
         return RaySamples.from_edges(rays, edges, self.footprint)
 
     def fence_posts(self, rays: RayBundle) -> Tensor:
@@ -40,22 +40,22 @@ class MipSampler(Sampler):
         near, far = self.extent(rays)
         shares = torch.linspace(0.0, 1.0, self.config.n_samples + 1, dtype=near.dtype, device=near.device)
         edges = stepfun.spaced(shares, near, far, self.config.spacing).expand(len(rays), -1)
-        return stepfun.stratify(edges, self.generator(edges.device)) if self.training else edges
+        return stepfun.stratify(edges, self.generator(0, edges.device)) if self.training else edges
 
-    def resample(self, prev: Level) -> Tensor:
+    def resample(self, prev: Level, level: int) -> Tensor:
         """Edges [R, S+1] drawn from the blurred weights of the level before."""
         edges, n = prev.samples.edges(), self.config.n_samples + 1
         weights = stepfun.blur_pool(prev.samples.dense(prev.weights), self.config.resample_padding)
         if self.training:
-            u = stepfun.stratified_u(edges, n, self.generator(edges.device))
+            u = stepfun.stratified_u(edges, n, self.generator(level, edges.device))
         else:
             u = stepfun.even_u(edges, n, end=1.0 - torch.finfo(edges.dtype).eps)
         return stepfun.invert_cdf(u, edges, stepfun.mip_cdf(weights))
 
-    def generator(self, device: torch.device) -> torch.Generator:
-        """This step's random numbers on a device."""
-        if self._generator is None:
-            if self._step is None:
-                raise RuntimeError("sampler:mip was asked to train before begin_step")
-            self._generator = self._step.generator("mip", device)
-        return self._generator
+    def generator(self, level: int, device: torch.device) -> torch.Generator:
+        """This step's random numbers for a level."""
+        if self._step is None:
+            raise RuntimeError("sampler:mip draws at random only after begin_step; or call eval()")
+        if level not in self._generators:
+            self._generators[level] = self._step.generator(f"mip/{level}", device)
+        return self._generators[level]

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from radfield_core.capabilities import capabilities_of
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.types import FieldOutputs, RaySamples, Step
@@ -24,7 +25,7 @@ class NerfField(DensityOccupancy, Field):
     def __init__(self, config: NerfFieldConfig, ctx: BuildContext):
         super().__init__()
         self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
-        self.gaussian = "gaussians" in config.encoding.component.provides
+        self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         self.skip_layer = config.skip_layer
         self.softplus = config.density_activation == "softplus"
         self.noise_std = config.density_noise

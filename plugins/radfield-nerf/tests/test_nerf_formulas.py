@@ -88,7 +88,7 @@ def rays(n):
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """NeRF by its preset, with colours that differ and densities that are zero in half of space, not small elsewhere."""
+    """NeRF by its preset, with colours that differ and densities that are zero in half of space, large elsewhere."""
     torch.manual_seed(0)
     run = compose(get_registry(), method="nerf", overrides=["field.density_noise=1.0"], needs_data=False).run
     model = Model.from_slots(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run), n_fields=2).double()
