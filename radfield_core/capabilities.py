@@ -7,8 +7,9 @@ own words are namespaced ("acme.fisheye") and mean what the third party says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from radfield_core.names import nearest
 
 if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
@@ -169,6 +170,6 @@ def _allowed(word: str, known: Collection[str]) -> bool:
 
 
 def _fault(what: str, word: str, known: Collection[str]) -> str:
-    near = get_close_matches(word, sorted(known), 1)
-    meant = f"did you mean {near[0]!r}?" if near else "a word of your own is written 'yourname.word'"
+    near = nearest(word, known)
+    meant = f"did you mean {near!r}?" if near else "a word of your own is written 'yourname.word'"
     return f"{what} unknown capability {word!r}; {meant}"

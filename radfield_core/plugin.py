@@ -93,12 +93,6 @@ def component(
     )
 
 
-def normalize_distribution(name: str) -> str:
-    """A distribution's name as indexes compare it: lower case, with single hyphens."""
-    parts = name.lower().replace("_", "-").replace(".", "-").split("-")
-    return "-".join(part for part in parts if part)
-
-
 def load(reference: str) -> Any:
     """The object that "package.module:attribute" names. References come from declarations, never from files."""
     from importlib import import_module

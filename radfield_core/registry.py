@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
@@ -22,7 +19,8 @@ import pluggy
 from radfield_core import API_VERSION, hookspecs
 from radfield_core.capabilities import vocabulary_faults
 from radfield_core.errors import PluginError
-from radfield_core.plugin import KINDS, Component, normalize_distribution
+from radfield_core.names import nearest, normalize_distribution
+from radfield_core.plugin import KINDS, Component
 
 GROUP = "radfield.plugins"
 CORE = "radfield-core"
@@ -75,8 +73,8 @@ class _Fault(Exception):
         super().__init__(message)
 
 
-class _Stop(MetaPathFinder):
-    """Refuses the import of slow packages while a declaration is imported; remembers which were asked for."""
+class _Stop:
+    """A finder on sys.meta_path that refuses slow packages while a declaration is imported; remembers those asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -167,7 +165,7 @@ class Registry:
     def _not_found(self, kind: str, name: str) -> PluginError:
         names = sorted({n for c in self.of_kind(kind) for n in (c.name, *c.preset)})
         parts = [f"unknown {kind} {name!r}"]
-        near = get_close_matches(name.rpartition(":")[2], names, 1)
+        near = nearest(name.rpartition(":")[2], names)
         parts.append(f"installed: {', '.join(names)}" if names else f"no {kind} is installed")
         broken = [p for p in self.plugins if p.status in ("error", "incompatible", "disabled")]
         might = [p for p in broken if _might_offer(p, kind, name)]
@@ -180,7 +178,7 @@ class Registry:
         elif known and known[0] not in installed:
             hint = f"pip install {known[0]}"
         elif near:
-            hint = near[0]
+            hint = near
         else:
             hint = "radfield plugins list"
         return PluginError("; ".join(parts), hint=hint)
@@ -193,10 +191,22 @@ def get_registry() -> Registry:
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """Normalised name and version of the distribution that declares an entry point."""
+    """Normalised name and version of the distribution that declares an entry point.
+
+    Reads the two lines itself: importlib.metadata parses whole READMEs for them, several milliseconds a plugin.
+    """
     if entry.dist is None:
         return "", ""
-    return normalize_distribution(entry.dist.name), entry.dist.version
+    text = entry.dist.read_text("METADATA") or entry.dist.read_text("PKG-INFO") or ""
+    head = dict(line.partition(":")[::2] for line in text.partition("\n\n")[0].splitlines())
+    return normalize_distribution(head.get("Name", "").strip()), head.get("Version", "").strip()
+
+
+def _traceback() -> str:
+    """The traceback of the exception being handled."""
+    from traceback import format_exc
+
+    return format_exc()
 
 
 def _known_distributions(kind: str, name: str) -> list[str]:
@@ -229,11 +239,11 @@ def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) ->
     except KeyboardInterrupt:
         raise
     except _Fault as fault:
-        return row._replace(status=fault.status, message=str(fault), traceback=traceback.format_exc())
+        return row._replace(status=fault.status, message=str(fault), traceback=_traceback())
     except BaseException as error:  # a plugin that calls sys.exit() must not end the program
         text = " ".join(str(error).split())
         message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        return row._replace(status="error", message=message, traceback=traceback.format_exc())
+        return row._replace(status="error", message=message, traceback=_traceback())
 
 
 def _import_declaration(name: str) -> Any:
@@ -282,8 +292,8 @@ def _check_hooks(module: Any) -> None:
         if not callable(value) or not (marked or name.startswith("radfield_")):
             continue
         if name not in known:
-            near = get_close_matches(name, sorted(known), 1)
-            meant = f"; did you mean {near[0]}?" if near else f"; the hooks are {', '.join(sorted(known))}"
+            near = nearest(name, known)
+            meant = f"; did you mean {near}?" if near else f"; the hooks are {', '.join(sorted(known))}"
             raise _Fault("error", f"unknown hook {name}{meant}")
         if not marked:
             raise _Fault("error", f"{name} is not marked with @hookimpl")
@@ -295,8 +305,8 @@ def _component_faults(component: Any) -> list[str]:
         return [f"radfield_components must return what component(…) makes, not {component!r}"]
     faults = []
     if component.kind not in KINDS:
-        near = get_close_matches(component.kind, KINDS, 1)
-        faults.append(f"unknown kind {component.kind!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        near = nearest(component.kind, KINDS)
+        faults.append(f"unknown kind {component.kind!r}" + (f"; did you mean {near}?" if near else ""))
     if not component.name or not component.name.replace("-", "").replace("_", "").isalnum():
         faults.append(f"{component.name!r} is no name for a part: letters, digits and hyphens")
     references = {name: getattr(component, name) for name in ("impl", "config", "capabilities", "sniff", "writer")}

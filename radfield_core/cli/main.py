@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
+from radfield_core.names import nearest
 
 VERBS = {
     "train": "train a method on a scene",
@@ -66,8 +66,7 @@ def _dispatch(argv: list[str]) -> int:
         print(f"radfield {__version__}")
         return 0
     if verb not in VERBS:
-        near = get_close_matches(verb, VERBS, 1)
-        raise UsageError(f"unknown verb {verb!r}", hint=f"radfield {near[0]}" if near else "radfield --help")
+        raise UsageError(f"unknown verb {verb!r}", hint=f"radfield {nearest(verb, VERBS) or '--help'}")
     from radfield_core.cli.parser import parse  # argparse takes longer to import than --help to print
 
     module = import_module(f"radfield_core.cli.{verb}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NoReturn
 
 from radfield_core.errors import Problem, UsageError
+from radfield_core.names import nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,6 +57,6 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    near = get_close_matches(word.partition("=")[0], known, 1) if word.startswith("-") else []
+    near = nearest(word.partition("=")[0], known) if word.startswith("-") else ""
     kind = "option" if word.startswith("-") else "argument"
-    return Problem("", f"unknown {kind} {word!r}", near[0] if near else f"{prog} --help")
+    return Problem("", f"unknown {kind} {word!r}", near or f"{prog} --help")

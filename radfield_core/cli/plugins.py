@@ -74,7 +74,7 @@ def _doctor(registry: Registry) -> int:
 
 
 def _info(registry: Registry, name: str) -> int:
-    from radfield_core.plugin import normalize_distribution
+    from radfield_core.names import normalize_distribution
 
     plugins = [p for p in registry.plugins if name == p.name or normalize_distribution(name) == p.distribution]
     spellings = ("{0.key}", "{0.name}", "{0.distribution}:{0.name}")
@@ -107,12 +107,11 @@ def _print_component(component: Component) -> None:
 
 
 def _nothing_called(registry: Registry, name: str) -> Exception:
-    from difflib import get_close_matches
-
     from radfield_core.errors import PluginError
+    from radfield_core.names import nearest
 
     known = {text for p in registry.plugins for text in (p.name, p.distribution)}
     known |= {text for c in registry.components for text in (c.name, c.key)}
-    near = get_close_matches(name, sorted(known), 1)
-    hint = f"radfield plugins info {near[0]}" if near else "radfield plugins list"
+    near = nearest(name, known)
+    hint = f"radfield plugins info {near}" if near else "radfield plugins list"
     return PluginError(f"nothing installed is called {name!r}", hint=hint)

@@ -10,7 +10,7 @@ import attrs
 
 from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
 from radfield_core.config.sniff import recognise
-from radfield_core.config.structure import Entry, Structurer
+from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, UsageError
 from radfield_core.registry import Registry
 from radfield_core.schema import RunConfig
@@ -59,7 +59,7 @@ def compose(
     structurer = Structurer(registry)
     layers = [*_preset(registry, written), *written]
     has_data = any("data" in layer.value for layer in layers)
-    run = structurer.table(RunConfig, layers, "", "", skip=() if needs_data or has_data else ("data",))
+    run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
     structurer.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 

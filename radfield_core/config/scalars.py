@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import cattrs
+
+from radfield_core.names import nearest
 
 
 class ValueFault(ValueError):
@@ -74,7 +75,7 @@ def _bool(value: Any, kind: Any) -> bool:
 def _int(value: Any, kind: Any) -> int:
     if type(value) is not int:
         whole = type(value) is float and value.is_integer()
-        raise _fault(value, int, f"write {int(value)}" if whole else "")
+        raise _fault(value, int, f"{int(value)}" if whole else "")
     return value
 
 
@@ -88,7 +89,7 @@ def _float(value: Any, kind: Any) -> float:
 
 def _str(value: Any, kind: Any) -> str:
     if type(value) is not str:
-        raise _fault(value, str, f"write '\"{value}\"', in quotes")
+        raise _fault(value, str, f"'\"{value}\"', in quotes")
     return value
 
 
@@ -105,8 +106,7 @@ def _literal(value: Any, kind: Any) -> Any:
     for choice in get_args(kind):
         if type(choice) is type(value) and choice == value:
             return value
-    near = get_close_matches(str(value), [str(choice) for choice in get_args(kind)], 1)
-    raise _fault(value, kind, near[0] if near else "")
+    raise _fault(value, kind, nearest(str(value), map(str, get_args(kind))))
 
 
 def _union(value: Any, kind: Any) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from radfield_core.errors import DatasetError, UsageError
+from radfield_core.names import nearest
 from radfield_core.plugin import load_of
 from radfield_core.registry import Registry
 
@@ -47,6 +47,6 @@ def _no_such_path(path: Path, parsers: list[str]) -> DatasetError:
     if str(path) in parsers:
         return DatasetError("no such file or folder, but a dataparser", path=str(path), hint=f"data={path}")
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, beside, 1)
-    hint = str(path.parent / near[0]) if near else f"ls {path.parent}"
+    near = nearest(path.name, beside)
+    hint = str(path.parent / near) if near else f"ls {path.parent}"
     return DatasetError("no such file or folder", path=str(path), hint=hint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -13,6 +12,7 @@ import attrs
 from radfield_core.config import scalars
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
+from radfield_core.names import nearest
 from radfield_core.plugin import Component, load_of
 from radfield_core.registry import Registry
 
@@ -50,6 +50,13 @@ def table_class(kind: Any) -> Any | None:
     return next((member for member in members if attrs.has(member)), None)
 
 
+class Owner(NamedTuple):
+    """Whose options are filled: the distribution, and the part as `kind:name`; empty for those of the run."""
+
+    distribution: str = ""
+    key: str = ""
+
+
 class Structurer:
     """Builds option classes from layers, lowest first. Collects `problems`, `origins` and `remarks` on the way."""
 
@@ -66,7 +73,7 @@ class Structurer:
             kind: type[RadfieldError] = PluginError if self.missing_parts == len(self.problems) else UsageError
             raise kind(problems=self.problems)
 
-    def table(self, options: Any, entries: Sequence[Entry], path: str, home: str, skip: Sequence[str] = ()) -> Any:
+    def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Sequence[str] = ()) -> Any:
         """An instance of the attrs class `options`, or None when something in it is wrong."""
         before = len(self.problems)
         tables = [entry for entry in entries if self._is_table(entry, path)]
@@ -74,14 +81,14 @@ class Structurer:
         for entry in tables:
             for key in entry.value:
                 if key not in known and key != "type":
-                    self._unknown(_join(path, key), key, [name for name in known if name not in skip], entry, path)
+                    self._unknown(_join(path, key), key, list(known), entry, owner)
         arguments: dict[str, Any] = {}
         for name, field in known.items():
             if name in skip:
                 arguments[field.alias] = None
                 continue
             given = [entry._replace(value=entry.value[name]) for entry in tables if name in entry.value]
-            value = self._field(field, types_of(options)[name], given, _join(path, name), home)
+            value = self._field(field, types_of(options)[name], given, _join(path, name), owner)
             if value is not attrs.NOTHING:
                 arguments[field.alias] = value
         if len(self.problems) > before:
@@ -89,16 +96,16 @@ class Structurer:
         try:
             return options(**arguments)
         except (ValueError, TypeError) as error:  # a validator of the option class
-            self._problem(path, str(error))
+            self._problem(path, str(error), _options_hint(owner))
             return None
 
-    def _field(self, field: Any, kind: Any, given: Sequence[Entry], path: str, home: str) -> Any:
+    def _field(self, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
         """The value of one option; NOTHING where its default applies."""
         if "slot" in field.metadata:
-            return self.slot(field.metadata["slot"], given, path, home)
+            return self.slot(field.metadata["slot"], given, path, owner)
         nested = table_class(kind)
         if nested is not None:
-            return self._nested(nested, field, kind, given, path, home)
+            return self._nested(nested, field, kind, given, path, owner)
         if not given:
             self.origins[path] = DEFAULT
             if field.default is attrs.NOTHING:
@@ -109,30 +116,30 @@ class Structurer:
         try:
             value = scalars.structure(entry.value, kind)
         except ValueError as fault:
-            return self._problem(path, str(fault), getattr(fault, "hint", ""), entry)
+            return self._problem(path, str(fault), getattr(fault, "hint", "") or _options_hint(owner), entry)
         limits = field.metadata.get("range")
         outside = limits.fault(value) if limits is not None else None
         if outside:
-            return self._problem(path, outside, "", entry)
+            return self._problem(path, outside, _options_hint(owner), entry)
         return value
 
-    def _nested(self, nested: Any, field: Any, kind: Any, given: Sequence[Entry], path: str, home: str) -> Any:
+    def _nested(self, nested: Any, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
         """A table of options that is no part. An optional one exists only when written; "none" takes it away."""
         if kind is not nested:
             for index, entry in enumerate(given):
                 if entry.value == "none":
                     self.origins[path] = entry.origin
-                    return self._nested(nested, field, kind, given[index + 1 :], path, home)
+                    return self._nested(nested, field, kind, given[index + 1 :], path, owner)
             if not given:
                 self.origins.setdefault(path, DEFAULT)
                 return None
             self.origins.pop(path, None)
-        return self.table(nested, given, path, home)
+        return self.table(nested, given, path, owner)
 
-    def slot(self, slot: Slot, given: Sequence[Entry], path: str, home: str) -> Choice | None:
+    def slot(self, slot: Slot, given: Sequence[Entry], path: str, owner: Owner) -> Choice | None:
         """The part chosen for a slot, with its options."""
         if slot.default is not None:
-            given = [Entry(DEFAULT, slot.default, home), *given]
+            given = [Entry(DEFAULT, slot.default, owner.distribution), *given]
         chosen: Entry | None = None
         owned: list[tuple[str | None, Entry]] = []  # each table with the part it was written for
         for entry in given:
@@ -145,7 +152,8 @@ class Structurer:
                 continue
             name = table.get("type", chosen and chosen.value)
             if name is not None and not isinstance(name, str):
-                self._problem(_join(path, "type"), f"must be the name of a part, not {name!r}", "", entry)
+                message = f"must be the name of a part, not {name!r}"
+                self._problem(_join(path, "type"), message, "radfield plugins list", entry)
                 continue
             chosen = entry._replace(value=name) if "type" in table else chosen
             owned.append((name, entry))
@@ -162,10 +170,11 @@ class Structurer:
         except PluginError as error:
             self.missing_parts += len(error.problems)
             for problem in error.problems:
-                self._problem(path, problem.message, problem.hint, chosen)
+                named = self.registry.candidates(slot.kind, problem.hint)
+                self._problem(path, problem.message, f"{path}={problem.hint}" if named else problem.hint, chosen)
             return None
         name = chosen.value if ":" in chosen.value else self.registry.spelling(component, chosen.value)
-        config = self.table(options, kept, path, component.distribution)
+        config = self.table(options, kept, path, Owner(component.distribution, component.key))
         return None if config is None else Choice(name, component, config)
 
     def _unfilled(self, slot: Slot, given: Sequence[Entry], path: str) -> None:
@@ -198,13 +207,13 @@ class Structurer:
     def _is_table(self, entry: Entry, path: str) -> bool:
         if isinstance(entry.value, Mapping):
             return True
-        self._problem(path, f"must be a table of options, not {entry.value!r}", "", entry)
+        self._problem(path, f"must be a table of options, not {entry.value!r}", f"{path}.OPTION=VALUE", entry)
         return False
 
-    def _unknown(self, path: str, key: str, known: Sequence[str], entry: Entry, parent: str) -> None:
-        near = get_close_matches(key, known, 1)
-        message = f"unknown option {key!r}; there are {', '.join(known)}" if known else f"unknown option {key!r}"
-        self._problem(path, message, _join(parent, near[0]) if near else "radfield config options", entry)
+    def _unknown(self, path: str, key: str, known: Sequence[str], entry: Entry, owner: Owner) -> None:
+        near = nearest(key, known)
+        hint = path.removesuffix(key) + near if near else _options_hint(owner)
+        self._problem(path, f"unknown option {key!r}; there are {', '.join(known) or 'none'}", hint, entry)
 
     def _problem(self, path: str, message: str, hint: str = "", entry: Entry | None = None) -> None:
         where = f" ({entry.origin})" if entry is not None and entry.origin != DEFAULT else ""
@@ -213,3 +222,7 @@ class Structurer:
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
+
+
+def _options_hint(owner: Owner) -> str:
+    return f"radfield config options {owner.key}".rstrip()

@@ -1,0 +1,66 @@
+"""CPU time of starting radfield, as multiples of bare Python: `--help` and `plugins list`.
+
+    python benchmarks/startup.py [--repeats 15] [--write]
+
+Times are user + system of the child process, the least of many runs in turn, so that another job on the machine raises
+the figures as little as possible. `--write` puts them into benchmarks/results/startup.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(sys.executable).parent / "radfield"
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "radfield --help": [str(SCRIPT), "--help"],
+    "radfield plugins list": [str(SCRIPT), "plugins", "list"],
+}
+LIMITS = {"radfield --help": 4.0, "radfield plugins list": 9.0}
+
+
+def cpu_seconds(arguments: list[str]) -> float:
+    """User and system time of one run of the interpreter."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+
+
+def measure(repeats: int) -> dict[str, float]:
+    """The least CPU time of each command, in seconds."""
+    best = dict.fromkeys(COMMANDS, float("inf"))
+    for _ in range(repeats):
+        for name, arguments in COMMANDS.items():
+            best[name] = min(best[name], cpu_seconds(arguments))
+    return best
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results/startup.json")
+    args = parser.parse_args()
+    times = measure(args.repeats)
+    bare = times["python -c pass"]
+    print(f"{'command':<24} {'CPU ms':>8} {'× bare':>8} {'limit':>8}")
+    for name, seconds in times.items():
+        limit = f"{LIMITS[name]:.0f}" if name in LIMITS else ""
+        print(f"{name:<24} {1e3 * seconds:>8.1f} {seconds / bare:>8.2f} {limit:>8}")
+    if args.write:
+        machine = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+        figures = {name: {"cpu_ms": round(1e3 * s, 2), "ratio": round(s / bare, 2)} for name, s in times.items()}
+        path = Path(__file__).parent / "results" / "startup.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"machine": machine, "limits": LIMITS, "figures": figures}, indent=2) + "\n")
+    return 0 if all(times[name] <= limit * bare for name, limit in LIMITS.items()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""`radfield doctor`: what a run would find here, to look at and to paste into a report of a fault."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+HELP = "Report versions, devices, accelerators, disk space and plugins. Exit code 1 if something is wrong."
+
+_GIB = 2**30
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("--out", metavar="DIR", default="outputs", help="where runs go, to see its free space")
+
+
+def run(args: Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from radfield_core.registry import get_registry
+
+    registry = get_registry()
+    wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
+    missing, versions = _versions()
+    sections = {
+        "versions": versions,
+        "devices": list(_devices()),
+        "accelerators": list(_accelerators()),
+        "outputs": list(_outputs(Path(args.out))),
+        "plugins": [
+            (plugin.name, f"{plugin.status}, {plugin.distribution} {plugin.version}") for plugin in registry.plugins
+        ],
+    }
+    for title, rows in sections.items():
+        print(title)
+        for name, text in rows:
+            print(f"  {name:<16}  {text}")
+    for name in missing:
+        print(f"wrong: {name} is required and not installed; try: pip install {name}")
+    if wrong:
+        print(f"wrong: {', '.join(plugin.name for plugin in wrong)}; try: radfield plugins doctor")
+    return 1 if missing or wrong else 0
+
+
+def _versions() -> tuple[list[str], list[tuple[str, str]]]:
+    """Requirements of core that are not installed, and the versions of those that are."""
+    import platform
+    import re
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    rows = [("python", f"{platform.python_version()} ({platform.platform()})"), ("radfield-core", _core_version())]
+    missing = []
+    for requirement in requires("radfield-core") or []:
+        match = re.match(r"[\w.-]+", requirement)
+        if match is None or "extra ==" in requirement:
+            continue
+        try:
+            rows.append((match[0], version(match[0])))
+        except PackageNotFoundError:
+            missing.append(match[0])
+    return missing, rows
+
+
+def _core_version() -> str:
+    from radfield_core import API_VERSION, __version__
+
+    return f"{__version__} (plugin interface {API_VERSION[0]}.{API_VERSION[1]})"
+
+
+def _devices() -> Iterator[tuple[str, str]]:
+    import os
+    import platform
+
+    import torch
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIB if hasattr(os, "sysconf") else 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = f"{torch.get_num_threads()} torch threads (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')})"
+    yield "cpu", f"{platform.processor() or platform.machine()}, {cores} cores, {memory:.0f} GiB, {threads}"
+    for index in range(torch.cuda.device_count()):
+        device = torch.cuda.get_device_properties(index)
+        yield f"cuda:{index}", f"{device.name}, {device.total_memory / _GIB:.0f} GiB"
+    if not torch.cuda.device_count():
+        yield "cuda", "none" if torch.version.cuda else "none; torch is built for the CPU"
+
+
+def _accelerators() -> Iterator[tuple[str, str]]:
+    """What each optional package says when it is imported, as a run would."""
+    import os
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    from radfield_core.ops.backend import NAMES, VARIABLE
+
+    for name in NAMES:
+        if name == "torch":
+            continue
+        if find_spec(name) is None:
+            yield name, "not installed"
+            continue
+        try:
+            yield name, getattr(import_module(name), "__version__", "installed")
+        except Exception as error:  # a broken package is what this verb is for
+            yield name, f"does not load: {type(error).__name__}: {error}".splitlines()[0]
+    yield VARIABLE, os.environ.get(VARIABLE) or "unset: the best that loads"
+
+
+def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
+    import os
+    import shutil
+
+    place = folder.absolute()
+    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / _GIB
+    writable = "" if os.access(existing, os.W_OK) else ", and cannot be written to"
+    yield "folder", f"{place}, {free:.1f} GiB free{writable}"
