@@ -75,12 +75,12 @@ class Capture:
             scale = np.array([header.width, header.height]) / self.sizes[i]
             intrinsics[i] *= np.concatenate([scale, scale])
             sizes[i] = header.width, header.height
-            if self.masks is not None and (mask := headers.get(self.masks[i])) is not None and mask.width:
-                if (mask.width, mask.height) != (header.width, header.height):
-                    problems.add(
-                        shown(self.masks[i], self.root),
-                        f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
-                    )
+            mask = headers.get(self.masks[i]) if self.masks is not None else None
+            if self.masks is not None and mask is not None and mask.width and mask[:2] != header[:2]:
+                problems.add(
+                    shown(self.masks[i], self.root),
+                    f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
+                )
         used = tuple(headers.get(path, Header(0, 0, 3, 1)) for path in self.images)
         notes = list(orientation_notes(used))
         if factors - {1}:
@@ -110,7 +110,7 @@ class Capture:
     ) -> Scene:
         """The chosen views as a scene; near, far and box are in scene units, along the ray.
 
-        to_original [4, 4]: from the coordinates of the poses as read to those that exports should be in, if they differ.
+        to_original [4, 4]: from the coordinates of the poses as read to those that exports are to have.
         """
         headers = [self.headers[i] for i in chosen]
         channels = 4 if any(header.channels == 4 for header in headers) else 3

@@ -41,7 +41,7 @@ def move_cameras(matrix: np.ndarray, c2w: np.ndarray) -> np.ndarray:
 
 
 def focus_point(c2w: np.ndarray) -> np.ndarray:
-    """The point [3] with the least sum of squared distances to the optical axes; the mean place if they are parallel."""
+    """The point [3] with the least squared distances to the optical axes; the mean place if they are parallel."""
     axes, places = -c2w[:, :, 2], c2w[:, :, 3]
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
     matrix = across.mean(0)
@@ -89,13 +89,13 @@ def upright(c2w: np.ndarray, orientation: Orientation, points: np.ndarray | None
 
 
 def _ground_normal(points: np.ndarray | None, c2w: np.ndarray, mean_up: np.ndarray) -> np.ndarray:
-    """The normal of the best of 500 planes through three points, within 60° of up (RANSAC, Fischler and Bolles 1981)."""
+    """The normal of the best of 500 planes through three points, within 60° of up (RANSAC, Fischler, Bolles 1981)."""
     if points is None or len(points) < 10:
         return mean_up
     spread = float(np.median(np.linalg.norm(points - np.median(points, 0), axis=-1)))
     draw = np.random.default_rng(0)
     sample = points[draw.choice(len(points), min(len(points), 5000), replace=False)]
-    best, best_count = mean_up, -1
+    supporters = np.zeros((0, 3))
     for three in sample[draw.integers(len(sample), size=(_GROUND_TRIALS, 3))]:
         normal = np.cross(three[1] - three[0], three[2] - three[0])
         length = np.linalg.norm(normal)
@@ -106,10 +106,9 @@ def _ground_normal(points: np.ndarray | None, c2w: np.ndarray, mean_up: np.ndarr
         if normal @ mean_up < 0.5 * np.linalg.norm(mean_up) or np.median(above) <= 0:
             continue
         inliers = np.abs((sample - three[0]) @ normal) < 0.02 * spread
-        if inliers.sum() > best_count:
-            best, best_count = normal, int(inliers.sum())
+        if inliers.sum() > len(supporters):
             supporters = sample[inliers]
-    if best_count < 3:
+    if len(supporters) < 3:
         return mean_up
     return np.linalg.svd(supporters - supporters.mean(0), full_matrices=False)[2][-1]
 
@@ -141,7 +140,7 @@ def depth_limits(depths: np.ndarray) -> tuple[float, float] | None:
 
 
 def content_box(points: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre [3] and half side of the cube that holds the cameras' places and all but the outer hundredths of points."""
+    """Centre [3] and half side of the cube that holds the cameras' places and all but the outermost points."""
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
     low, high = np.minimum(low, places.min(0)), np.maximum(high, places.max(0))
     return (low + high) / 2, float(max((high - low).max() / 2 * 1.05, 1e-6))

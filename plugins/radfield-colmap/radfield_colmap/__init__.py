@@ -1,0 +1,1 @@
+"""COLMAP reconstructions for radfield."""

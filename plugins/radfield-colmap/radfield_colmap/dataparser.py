@@ -1,0 +1,113 @@
+"""dataparser:colmap — photographs with COLMAP's reconstruction of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radfield_colmap.config import ColmapConfig
+from radfield_colmap.model import SparseModel, camera_to_world, choose_model, world_to_camera
+from radfield_colmap.reading import read_model
+from radfield_colmap.sniff import sniff
+from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, safe_join
+from radfield_core.interfaces import DataParser
+from radfield_core.ops.distortion import MODELS, widen
+from radfield_core.placement import camera_box, content_box, depth_limits, place, scale_of
+from radfield_core.scene import Scene
+
+
+class Colmap(DataParser):
+    """The registered images; near and far from the points that they observed, the box from points and cameras."""
+
+    config: ColmapConfig
+    sniff = staticmethod(sniff)
+
+    def parse(self, split: str) -> Scene:
+        """One split, upright, centred and scaled as the options say. Raises DatasetError with every fault found."""
+        config, root = self.config, Path(self.config.root)
+        if config.model is None:
+            folder, notes = choose_model(root)
+        else:
+            folder, notes = safe_join(root, config.model), []
+        model = read_model(folder)
+        splits = held_out(len(model.images), config.holdout, root)
+        chosen = choose(splits, split, root)
+        problems = Problems()
+        capture = self._capture(model, root, problems).fitted(problems)
+        problems.raise_as(DatasetError)
+        to_scene = place(capture.c2w, config.orientation, config.center, config.auto_scale, capture.points)
+        box = content_box(model.points, capture.c2w[:, :, 3]) if len(model.points) >= 10 else camera_box(capture.c2w)
+        limits = depth_limits(visible_depths(model)) or (0.05 * box[1], 4.0 * box[1])
+        near, far = (scale_of(to_scene) * limit for limit in limits)
+        return capture.scene(
+            chosen, to_scene, near=near, far=far, box=box_of(*box, to_scene, measured=len(model.points) >= 10),
+            notes=[*notes, *split_notes(splits)],
+        )  # fmt: skip
+
+    def _capture(self, model: SparseModel, root: Path, problems: Problems) -> Capture:
+        names = [image.name for image in model.images]
+        cameras = [model.cameras[image.camera_id] for image in model.images]
+        lens, distortion = _one_lens([(camera.lens, camera.distortion) for camera in cameras], root)
+        images = []
+        for name in names:
+            try:
+                images.append(safe_join(safe_join(root, self.config.images), name))
+            except DatasetError as error:
+                problems.found.extend(error.problems)
+        problems.raise_as(DatasetError)
+        return Capture(
+            root=root.resolve(), names=names, images=images,
+            c2w=np.stack([camera_to_world(image) for image in model.images]),
+            intrinsics=np.array([camera.intrinsics for camera in cameras]),
+            sizes=np.array([(camera.width, camera.height) for camera in cameras]),
+            model=lens, distortion=distortion, masks=self._masks(names, root, problems),
+            points=model.points if len(model.points) else None,
+        )  # fmt: skip
+
+    def _masks(self, names: list[str], root: Path, problems: Problems) -> list[Path] | None:
+        """masks/NAME.png (COLMAP's own way) or masks/STEM.png for every image, or no masks at all."""
+        folder = safe_join(root, self.config.masks)
+        if not folder.is_dir():
+            return None
+        paths = []
+        for name in names:
+            whole = safe_join(folder, f"{name}.png")
+            paths.append(whole if whole.is_file() else safe_join(folder, str(Path(name).with_suffix(".png"))))
+        missing = missing_files(paths, root.resolve())
+        if len(missing) == len(names):
+            return None
+        for problem in missing:
+            problems.add(problem.path, "there is no mask for this image, though others have one", problem.hint)
+        return [path for path in paths if path.is_file()] if missing else paths
+
+
+def _one_lens(lenses: list[tuple[str, tuple[float, ...]]], root: Path) -> tuple[str, np.ndarray | None]:
+    """The narrowest model that can express every camera's lens, and its parameters [V, K]. DatasetError if none can."""
+    for wider in sorted(MODELS, key=MODELS.__getitem__):
+        rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
+        if all(row is not None for row in rows):
+            return wider, torch.stack(rows).numpy() if MODELS[wider] else None  # type: ignore[arg-type]
+    used = ", ".join(sorted({lens for lens, _ in lenses}))
+    raise DatasetError(
+        f"cameras have lenses of models that no single model covers: {used}", path=str(root),
+        hint="colmap image_undistorter, or one camera model for all",
+    )  # fmt: skip
+
+
+def visible_depths(model: SparseModel) -> np.ndarray:
+    """Depth along the optical axis [M] of every observation of a point, in the reconstruction's units."""
+    order = np.argsort(model.point_ids)
+    ids, points = model.point_ids[order], model.points[order]
+    depths = [np.zeros(0)]
+    for image in model.images:
+        if len(ids) == 0:
+            break
+        places = np.searchsorted(ids, image.point_ids).clip(max=len(ids) - 1)
+        seen = places[ids[places] == image.point_ids]
+        row = world_to_camera(image)[2]
+        depths.append(points[seen] @ row[:3] + row[3])
+    return np.concatenate(depths)

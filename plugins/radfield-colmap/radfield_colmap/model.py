@@ -1,0 +1,156 @@
+"""A COLMAP reconstruction, and which of several to take. World to camera, axes x right, y down, z forward."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from radfield_core.errors import DatasetError
+
+MODEL_NAMES = (
+    "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV", "FOV",
+    "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "THIN_PRISM_FISHEYE", "RAD_TAN_THIN_PRISM_FISHEYE", "SIMPLE_DIVISION",
+    "DIVISION", "SIMPLE_FISHEYE", "FISHEYE", "EUCM", "EQUIRECTANGULAR",
+)  # fmt: skip
+"""By COLMAP's number."""
+
+N_PARAMETERS = (3, 4, 4, 5, 8, 8, 12, 5, 4, 5, 12, 16, 4, 5, 3, 4, 6, 2)
+
+ONE_FOCAL = frozenset(
+    {"SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_DIVISION",
+     "SIMPLE_FISHEYE"}
+)  # fmt: skip
+"""Models with one focal length, f, in place of fx and fy."""
+
+LENS_OF = {"SIMPLE_PINHOLE": "pinhole", "SIMPLE_DIVISION": "division", "SIMPLE_FISHEYE": "fisheye"}
+"""Names in `radfield_core.ops.distortion` that are not COLMAP's in lower case."""
+
+_LARGEST_SIZE = 1_000_000
+
+
+@dataclass(frozen=True)
+class SparseCamera:
+    """Intrinsics: size in pixels, (fx, fy, cx, cy), and the lens as `radfield_core.ops.distortion` names it."""
+
+    width: int
+    height: int
+    intrinsics: tuple[float, float, float, float]
+    lens: str
+    distortion: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SparseImage:
+    """A registered image: unit quaternion (w, x, y, z) and translation of world to camera; what it observed.
+
+    xy [n, 2]: key points in pixels, the middle of the first pixel at 0.5; point_ids [n] int64, -1 for none.
+    """
+
+    name: str
+    camera_id: int
+    quaternion: np.ndarray
+    translation: np.ndarray
+    xy: np.ndarray
+    point_ids: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SparseModel:
+    """A reconstruction. point_ids [P] int64, points [P, 3], errors [P]: mean reprojection error in pixels."""
+
+    cameras: Mapping[int, SparseCamera]
+    images: tuple[SparseImage, ...]
+    point_ids: np.ndarray
+    points: np.ndarray
+    errors: np.ndarray
+
+
+def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
+    """The camera of COLMAP's model `number`; ValueError says what is wrong."""
+    name = MODEL_NAMES[number]
+    if name == "EQUIRECTANGULAR":
+        raise ValueError("is a 360° panorama, which has no lens model here; cut it into perspective views")
+    if not (0 < width < _LARGEST_SIZE and 0 < height < _LARGEST_SIZE):
+        raise ValueError(f"has size {width}×{height}")
+    if len(parameters) != N_PARAMETERS[number]:
+        raise ValueError(f"has {len(parameters)} parameters; {name} has {N_PARAMETERS[number]}")
+    if not np.isfinite(parameters).all() or max(map(abs, parameters)) > 1e9:
+        raise ValueError("has a parameter that is not finite or beyond all sizes")
+    one = name in ONE_FOCAL
+    fx, fy = parameters[0], parameters[0 if one else 1]
+    rest = parameters[1 if one else 2 :]
+    if fx <= 0 or fy <= 0:
+        raise ValueError(f"has focal length {min(fx, fy):g}")
+    return SparseCamera(width, height, (fx, fy, rest[0], rest[1]), LENS_OF.get(name, name.lower()), tuple(rest[2:]))
+
+
+def world_to_camera(image: SparseImage) -> np.ndarray:
+    """[R | t] [3, 4] of world to camera."""
+    w, x, y, z = image.quaternion / np.linalg.norm(image.quaternion)
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    return np.concatenate([rotation, image.translation[:, None]], axis=1)
+
+
+def camera_to_world(image: SparseImage) -> np.ndarray:
+    """c2w [3, 4] in OpenGL axes."""
+    w2c = world_to_camera(image)
+    rotation = w2c[:, :3].T
+    return np.concatenate([rotation * (1.0, -1.0, -1.0), -rotation @ w2c[:, 3:]], axis=1)
+
+
+def suffix_of(folder: Path) -> str | None:
+    """ ".bin" or ".txt" if the folder holds a whole model (cameras and images) in that form, else None."""
+    for suffix in (".bin", ".txt"):
+        if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
+            return suffix
+    return None
+
+
+def find_models(root: Path) -> list[Path]:
+    """Folders with a model: the root, sparse, sparse/0 …, and the same under colmap."""
+    found = []
+    for base in (root, root / "sparse", root / "colmap" / "sparse", root / "colmap"):
+        try:
+            inner = sorted(path for path in base.iterdir() if path.name.isdigit()) if base.is_dir() else []
+        except OSError:
+            inner = []
+        found += [folder for folder in (base, *inner) if folder.is_dir() and suffix_of(folder)]
+    return list(dict.fromkeys(found))
+
+
+def count_images(folder: Path) -> int:
+    """How many images a model's file claims to hold, from its first bytes or its lines."""
+    try:
+        if suffix_of(folder) == ".bin":
+            with (folder / "images.bin").open("rb") as stream:
+                return int(struct.unpack("<Q", stream.read(8))[0])
+        with (folder / "images.txt").open("rb") as stream:
+            return sum(not line.startswith(b"#") for line in stream) // 2
+    except (OSError, struct.error):
+        return 0
+
+
+def choose_model(root: Path) -> tuple[Path, list[str]]:
+    """The model with the most images, and a remark if there were several. DatasetError if there is none."""
+    found = find_models(root)
+    if not found:
+        raise DatasetError(
+            "there is no reconstruction: no sparse/0 with cameras and images, .bin or .txt", path=str(root),
+            hint=f"radfield data process PHOTOS {root}",
+        )  # fmt: skip
+    counts = {folder: count_images(folder) for folder in found}
+    best = max(found, key=lambda folder: counts[folder])
+    if len(found) == 1:
+        return best, []
+    others = ", ".join(f"{folder.relative_to(root)} ({counts[folder]})" for folder in found if folder != best)
+    return best, [f"took {best.relative_to(root)}, the largest model ({counts[best]} images), over {others}"]

@@ -1,0 +1,52 @@
+"""A COLMAP reconstruction from its folder, binary or text, checked. `rigs` and `frames` files are not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from radfield_colmap import binary, text
+from radfield_colmap.model import SparseImage, SparseModel, suffix_of
+from radfield_core.errors import DatasetError, Problems
+
+_FURTHEST = 1e7
+
+
+def read_model(folder: Path) -> SparseModel:
+    """The reconstruction in a folder. DatasetError names every fault of its entries."""
+    suffix = suffix_of(folder)
+    if suffix is None:
+        raise DatasetError("holds no cameras and images, .bin or .txt", path=str(folder))
+    form = binary if suffix == ".bin" else text
+    problems = Problems()
+    cameras = form.read_cameras(folder / f"cameras{suffix}")
+    images = form.read_images(folder / f"images{suffix}")
+    ids, points, errors = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
+    if (folder / f"points3D{suffix}").is_file():
+        ids, points, errors = form.read_points(folder / f"points3D{suffix}")
+        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > _FURTHEST:
+            problems.add(folder / f"points3D{suffix}", "holds points that are not finite or beyond all distances")
+    names = set()
+    for image in images:
+        fault = _fault(image, image.camera_id in cameras)
+        if image.name in names:
+            fault = "occurs twice"
+        names.add(image.name)
+        if fault:
+            problems.add(folder / f"images{suffix}", f"image {image.name!r:.200} {fault}")
+    problems.raise_as(DatasetError)
+    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), ids, points, errors)
+
+
+def _fault(image: SparseImage, has_camera: bool) -> str | None:
+    pose = np.concatenate([image.quaternion, image.translation])
+    if not np.isfinite(pose).all():
+        return "has a pose that holds NaN or infinity"
+    if abs(np.linalg.norm(image.quaternion) - 1) > 1e-2:
+        return f"has a quaternion of length {np.linalg.norm(image.quaternion):.3g}, not 1"
+    if np.abs(image.translation).max() > _FURTHEST:
+        return "is beyond all distances"
+    if not has_camera:
+        return f"has camera {image.camera_id}, which is not in the cameras file"
+    return None

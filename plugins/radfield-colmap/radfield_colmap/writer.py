@@ -1,0 +1,127 @@
+"""Writes images and COLMAP's binary model (sparse/0) of a scene."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
+from radfield_core.cameras import Camera, project
+from radfield_core.files import write_atomic
+from radfield_core.ops.distortion import widen
+from radfield_core.scene import Scene, apply_similarity
+from radfield_core.types import View
+from radfield_core.views import StoredView, stored_views
+
+_MOST_POINTS = 2000
+
+
+def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
+    """All splits' views as one reconstruction in the data's own coordinates; returns the files written.
+
+    The points are the scene's, else vertices of its true surface; a view observes those that project into it and, where
+    the scene's depth is known, are not hidden.
+    """
+    views = stored_views(scenes)
+    points = _points(next(iter(scenes.values())))
+    numbers = {key: i + 1 for i, key in enumerate(dict.fromkeys(astuple(view.camera) for view in views))}
+    cameras = {numbers[astuple(view.camera)]: view.camera for view in views}
+    images, observed = [], [[] for _ in points]  # type: ignore[var-annotated]
+    for image_id, view in enumerate(views, start=1):
+        seen, pixels = _observations(view, points)
+        for place, point in enumerate(seen):
+            observed[point].append((image_id, place))
+        images.append(_image(image_id, numbers[astuple(view.camera)], view, seen, pixels))
+        view.write_image(folder / "images" / view.file_name)
+    written = [folder / "images" / view.file_name for view in views]
+    if all(view.scene.masks is not None for view in views):
+        for view in views:
+            written.append(folder / "masks" / f"{view.file_name}.png")
+            view.write_mask(written[-1])
+    kept = [i for i, track in enumerate(observed) if track]
+    tables = {
+        "cameras": [_camera(number, camera) for number, camera in cameras.items()],
+        "images": images,
+        "points3D": [_point(i, points[i], observed[i]) for i in kept],
+    }
+    for name, entries in tables.items():
+        path = folder / "sparse" / "0" / f"{name}.bin"
+        write_atomic(path, struct.pack("<Q", len(entries)) + b"".join(entries))
+        written.append(path)
+    return written
+
+
+def _points(scene: Scene) -> np.ndarray:
+    points = scene.points
+    if points is None and scene.ground_truth is not None:
+        points = scene.ground_truth.vertices
+    if points is None:
+        return np.zeros((0, 3))
+    chosen = torch.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).long()
+    return apply_similarity(scene.to_data, points[chosen].double()).numpy()
+
+
+def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which points the view observes [n] and where [n, 2], pixels with the middle of the first at 0.5."""
+    if not len(points):
+        return np.zeros(0, np.int64), np.zeros((0, 2))
+    pixels, depths = project(View(torch.from_numpy(view.c2w), view.camera), torch.from_numpy(points))
+    size = torch.tensor([view.camera.width, view.camera.height])
+    inside = ((pixels >= -0.5) & (pixels < size - 0.5)).all(-1) & (depths > 0)
+    truth = view.view_depth
+    if truth is not None:
+        scale = float(np.cbrt(np.linalg.det(view.scene.to_data[:3, :3].double().numpy())))
+        columns, rows = pixels.nan_to_num(0.0).round().long().clamp_min(0).unbind(-1)
+        rows, columns = rows.clamp_max(view.camera.height - 1), columns.clamp_max(view.camera.width - 1)
+        distance = torch.from_numpy(np.linalg.norm(points - view.c2w[:, 3], axis=-1))
+        inside &= (truth[rows, columns].double() * scale - distance).abs() < 0.02 * distance
+    seen = inside.nonzero()[:, 0].numpy()
+    return seen, pixels[inside].numpy() + 0.5
+
+
+def _camera(number: int, camera: Camera) -> bytes:
+    name = camera.model.upper()
+    distortion = camera.distortion
+    if name in ONE_FOCAL and camera.fx != camera.fy:
+        wider = "opencv_fisheye" if name.endswith("FISHEYE") else "opencv"
+        widened = widen(camera.model, torch.tensor(distortion, dtype=torch.float64), wider)
+        assert widened is not None  # polynomials of one or two terms
+        name, distortion = wider.upper(), tuple(widened.tolist())
+    focal = (camera.fx,) if name in ONE_FOCAL else (camera.fx, camera.fy)
+    parameters = (*focal, camera.cx, camera.cy, *distortion)
+    head = struct.pack("<IiQQ", number, MODEL_NAMES.index(name), camera.width, camera.height)
+    return head + struct.pack(f"<{len(parameters)}d", *parameters)
+
+
+def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels: np.ndarray) -> bytes:
+    rotation = (view.c2w[:, :3] * (1.0, -1.0, -1.0)).T
+    translation = -rotation @ view.c2w[:, 3]
+    head = struct.pack("<I7dI", number, *_quaternion(rotation), *translation, camera)
+    table = np.zeros(len(seen), np.dtype([("xy", "<f8", 2), ("point", "<i8")]))
+    table["xy"], table["point"] = pixels, seen + 1
+    return head + view.file_name.encode() + b"\0" + struct.pack("<Q", len(seen)) + table.tobytes()
+
+
+def _point(index: int, place: np.ndarray, track: list[tuple[int, int]]) -> bytes:
+    head = struct.pack("<Q3d3BdQ", index + 1, *place, 128, 128, 128, 0.0, len(track))
+    return head + np.array(track, dtype="<u4").tobytes()
+
+
+def _quaternion(rotation: np.ndarray) -> np.ndarray:
+    """Unit quaternion (w, x, y, z) of a rotation: the eigenvector of the largest eigenvalue (Bar-Itzhack 2000)."""
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
+    matrix = np.array(
+        [
+            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
+            [zy - yz, xx - yy - zz, yx + xy, xz + zx],
+            [xz - zx, yx + xy, yy - xx - zz, zy + yz],
+            [yx - xy, xz + zx, zy + yz, zz - xx - yy],
+        ]
+    )
+    quaternion = np.linalg.eigh(matrix)[1][:, -1]
+    return quaternion if quaternion[0] >= 0 else -quaternion

@@ -1,0 +1,1 @@
+"""Captures in LLFF's format for radfield."""

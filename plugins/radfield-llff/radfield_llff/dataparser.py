@@ -1,0 +1,161 @@
+"""dataparser:llff — poses_bounds.npy (Mildenhall et al. 2019) with images at one of several sizes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radfield_core.arrays import read_npy
+from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import safe_join
+from radfield_core.images import SUFFIXES
+from radfield_core.interfaces import DataParser
+from radfield_core.placement import focus_point, move_cameras, scale_of, similarity
+from radfield_core.poses import check_poses
+from radfield_core.rays import warped_box
+from radfield_core.scene import Scene
+from radfield_llff.config import LlffConfig, uses_ndc
+from radfield_llff.paths import average, circle, look, spiral
+from radfield_llff.sniff import sniff
+
+_MAX_BYTES = 256 * 2**20
+_ANY_DIRECTION = np.array([0.1, 0.2, 0.3])
+
+
+class Llff(DataParser):
+    """A row holds a 3×5 matrix, the axes down, right, back, the place and (height, width, focal), then near and far."""
+
+    config: LlffConfig
+    sniff = staticmethod(sniff)
+
+    def parse(self, split: str) -> Scene:
+        """One split, recentred and scaled so that the nearest depth is 4/3. Raises DatasetError with every fault."""
+        config, root = self.config, Path(self.config.root)
+        if config.spherify and config.ndc:
+            raise DatasetError("a scene cannot be spherified and in NDC", path="data", hint="data.ndc=false")
+        problems = Problems()
+        table = _table(root / "poses_bounds.npy", problems)
+        folder = _images_folder(root, config.factor)
+        images = _list_images(folder, len(table), problems)
+        bounds = table[:, 15:]
+        c2w, notes = check_poses(_poses(table), [path.name for path in images], problems)
+        problems.raise_as(DatasetError)
+        height, width, focal = table[:, :15].reshape(-1, 3, 5)[:, :, 4].T
+        capture = Capture(
+            root=root.resolve(), names=[path.name for path in images], images=images, c2w=c2w,
+            intrinsics=np.stack([focal, focal, width / 2, height / 2], axis=-1),
+            sizes=np.stack([width, height], axis=-1).round().astype(np.int64), notes=tuple(notes),
+        ).fitted(problems)  # fmt: skip
+        problems.raise_as(DatasetError)
+        to_scene = _recentre(c2w, bounds, config.bound_factor)
+        if config.spherify:
+            to_scene = _spherify(move_cameras(to_scene, c2w)) @ to_scene
+        placed, bounds = move_cameras(to_scene, c2w), bounds * scale_of(to_scene)
+        splits = self._splits(placed, root)
+        path = circle(placed) if config.spherify else spiral(placed, bounds)
+        near, far = 0.9 * float(bounds.min()), float(bounds.max())
+        center, radius = _seen_box(capture, placed, far) if not config.spherify else (np.zeros(3), _reach(placed))
+        scene = capture.scene(
+            choose(splits, split, root), to_scene, near=near, far=far,
+            notes=[f"images are from {folder.name}", *split_notes(splits)],
+            box=box_of(center, radius, np.eye(4), measured=not config.spherify),
+        )  # fmt: skip
+        scene = replace(scene, limits_along="axis", render_path=torch.from_numpy(path))
+        if not uses_ndc(config):
+            return scene
+        everything = capture.scene(range(len(c2w)), to_scene, near=0.0, far=1.0, box=scene.box)
+        return replace(scene, ndc=True, near=0.0, far=1.0, box=warped_box(replace(everything, ndc=True)))
+
+    def _splits(self, placed: np.ndarray, root: Path) -> dict[str, list[int]]:
+        n = len(placed)
+        if self.config.validation == "every" or n == 1:
+            return held_out(n, self.config.holdout, root)
+        central = int(np.linalg.norm(placed[:, :, 3] - placed[:, :, 3].mean(0), axis=-1).argmin())
+        return {"train": [i for i in range(n) if i != central], "val": [central], "test": [central]}
+
+
+def _table(path: Path, problems: Problems) -> np.ndarray:
+    """Rows [V, 17] float64 of poses_bounds.npy, numbers checked but poses not."""
+    table = read_npy(path, _MAX_BYTES)
+    if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "fiu" or not len(table):
+        raise DatasetError(
+            f"has shape {table.shape} and type {table.dtype}; rows of 17 numbers are expected", path=str(path)
+        )
+    table = table.astype(np.float64)
+    for i, row in enumerate(table):
+        height, width, focal = row[:15].reshape(3, 5)[:, 4]
+        near, far = row[15:]
+        if not np.isfinite(row).all():
+            problems.add(path.name, f"row {i} holds NaN or infinity", "removing the row and its image")
+        elif not (1 <= height < 1e6 and 1 <= width < 1e6 and 0 < focal < 1e9):
+            problems.add(path.name, f"row {i}: height {height:g}, width {width:g}, focal length {focal:g}")
+        elif not 0 < near < far < 1e9:
+            problems.add(path.name, f"row {i}: near {near:g} and far {far:g} are no limits")
+    problems.raise_as(DatasetError)
+    return table
+
+
+def _poses(table: np.ndarray) -> np.ndarray:
+    """c2w [V, 3, 4] in OpenGL axes from axes (down, right, back)."""
+    matrices = table[:, :15].reshape(-1, 3, 5)
+    return np.stack([matrices[..., 1], -matrices[..., 0], matrices[..., 2], matrices[..., 3]], axis=-1)
+
+
+def _images_folder(root: Path, factor: int | None) -> Path:
+    """The folder of images; DatasetError if there is none."""
+    wanted = [factor] if factor is not None else [8, 4, 2, 1]
+    folders = [root / ("images" if each == 1 else f"images_{each}") for each in wanted]
+    for folder in folders:
+        if folder.is_dir():
+            return safe_join(root, folder.name)
+    there = ", ".join(sorted(path.name for path in root.glob("images*") if path.is_dir()))
+    names = ", ".join(folder.name for folder in folders)
+    raise DatasetError(f"there is no folder {names}", path=str(root), hint=f"one of {there}" if there else "")
+
+
+def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
+    """Images sorted by name, as the rows are; a wrong number is a problem."""
+    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    if len(names) != n:
+        problems.add(
+            folder.name, f"holds {len(names)} images, poses_bounds.npy has {n} rows",
+            "exactly the images that the poses were solved for",
+        )  # fmt: skip
+        problems.raise_as(DatasetError)
+    return [safe_join(folder, name) for name in names]
+
+
+def _recentre(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
+    """`to_scene` [4, 4]: the mean camera becomes the identity, and bound_factor · the nearest depth becomes 1."""
+    middle = average(c2w)
+    return similarity(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
+
+
+def _spherify(c2w: np.ndarray) -> np.ndarray:
+    """The similarity [4, 4] that puts what the cameras look at into the origin, their mean side up (+z), and their mean
+    square distance from it at 1 (NeRF's code, spherify_poses)."""
+    focus = focus_point(c2w)
+    up = c2w[:, :, 3].mean(0) - focus
+    axes = look(up, np.cross(up, np.cross(_ANY_DIRECTION, up)), focus)
+    distance = float(np.sqrt(np.square(c2w[:, :, 3] - focus).sum(-1).mean()))
+    return similarity(axes[:, :3].T, focus, 1.0 / distance)
+
+
+def _reach(placed: np.ndarray) -> float:
+    return 1.1 * float(np.abs(placed[:, :, 3]).max())
+
+
+def _seen_box(capture: Capture, placed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
+    """Centre [3] and half side of the cube that holds the cameras and everything that they see up to depth `far`."""
+    half = capture.sizes / 2 / capture.intrinsics[:, :2]
+    signs = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)], dtype=np.float64)
+    local = np.concatenate([half[:, None] * signs, np.full((len(half), 4, 1), -1.0)], axis=-1)
+    corners = placed[:, None, :, 3] + far * np.einsum("vij,vcj->vci", placed[:, :, :3], local)
+    everything = np.concatenate([corners.reshape(-1, 3), placed[:, :, 3]])
+    low, high = everything.min(0), everything.max(0)
+    return (low + high) / 2, float((high - low).max() / 2)

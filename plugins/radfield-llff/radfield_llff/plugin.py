@@ -1,0 +1,18 @@
+"""What radfield-llff offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "dataparser", "llff",
+            impl="radfield_llff.dataparser:Llff", config="radfield_llff.config:LlffConfig",
+            summary="forward-facing and round captures (poses_bounds.npy, images_8)",
+            provides={"images", "ndc"}, capabilities="radfield_llff.config:capabilities",
+            sniff="radfield_llff.sniff:sniff", writer="radfield_llff.writer:write",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Writes poses_bounds.npy and images/."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from radfield_core.cameras import Camera
+from radfield_core.errors import UsageError
+from radfield_core.files import write_atomic
+from radfield_core.placement import scale_of
+from radfield_core.scene import Scene
+from radfield_core.views import StoredView, stored_views
+
+
+def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
+    """All splits' views in one folder in the data's own coordinates, rows by file name; returns the files.
+
+    The format knows one focal length and a principal point in the middle: UsageError for other cameras.
+    """
+    views = stored_views(scenes)
+    for view in views:
+        view.write_image(folder / "images" / view.file_name)
+    rows = [np.concatenate([_matrix(view).ravel(), _bounds(view)]) for view in views]
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(rows))
+    write_atomic(folder / "poses_bounds.npy", buffer.getvalue())
+    return [folder / "poses_bounds.npy", *(folder / "images" / view.file_name for view in views)]
+
+
+def _matrix(view: StoredView) -> np.ndarray:
+    """[3, 5]: the axes down, right, back, the place, and (height, width, focal)."""
+    right, up, back, place = view.c2w.T
+    return np.stack([-up, right, back, place, _height_width_focal(view.camera)], axis=-1)
+
+
+def _height_width_focal(camera: Camera) -> np.ndarray:
+    middle = abs(camera.cx - camera.width / 2) < 1e-6 and abs(camera.cy - camera.height / 2) < 1e-6
+    if camera.model != "pinhole" or not middle or abs(camera.fx - camera.fy) > 1e-6:
+        raise UsageError(
+            "poses_bounds.npy holds pinholes with one focal length and a principal point in the middle only",
+            path="--format llff", hint="--format transforms or colmap",
+        )  # fmt: skip
+    return np.array([camera.height, camera.width, camera.fx], dtype=np.float64)
+
+
+def _bounds(view: StoredView) -> np.ndarray:
+    """Nearest and farthest depth: of what the view shows if its depths are known, else the scene's limits."""
+    scale = scale_of(view.scene.to_data.double().numpy())
+    truth = view.view_depth
+    seen = None if truth is None else truth[truth.isfinite()].double()
+    if seen is None or not len(seen):
+        return scale * np.array([view.scene.near, view.scene.far])
+    return scale * np.array([0.95 * float(seen.min()), 1.05 * float(seen.max())])

@@ -1,0 +1,1 @@
+"""Captures described by transforms.json for radfield."""

@@ -1,0 +1,291 @@
+"""dataparser:transforms — nerfstudio's and instant-ngp's transforms.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from radfield_core.cameras import project
+from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, read_json, safe_join, shown
+from radfield_core.images import SUFFIXES, ImageFault, read_header
+from radfield_core.interfaces import DataParser
+from radfield_core.ops.distortion import widen
+from radfield_core.placement import camera_box, content_box, depth_limits, place, scale_of
+from radfield_core.poses import check_poses, read_matrix
+from radfield_core.scene import Scene
+from radfield_transforms import meta as keys
+from radfield_transforms.config import TransformsConfig
+from radfield_transforms.ply import read_points
+from radfield_transforms.sniff import sniff
+
+
+class _Frame(NamedTuple):
+    """One frame with what it inherits from its file; `own_split` is that of a file for one split."""
+
+    name: str
+    table: dict[str, Any]
+    meta: dict[str, Any]
+    own_split: str | None
+
+
+class Transforms(DataParser):
+    """Frames sorted by name; the box from instant-ngp's keys, else from the points, else guessed from the cameras."""
+
+    config: TransformsConfig
+    sniff = staticmethod(sniff)
+
+    def parse(self, split: str) -> Scene:
+        """One split. Raises DatasetError with every fault found."""
+        folder, files = keys.folder_and_files(Path(self.config.root))
+        metas = {own: _read(path) for own, path in files.items()}
+        frames = _frames(metas, folder)
+        problems = Problems()
+        splits = _splits(frames, metas, self.config.holdout, folder, problems)
+        chosen = choose(splits, split, folder)
+        capture = _capture(frames, folder, problems).fitted(problems)
+        first = next(iter(metas.values()))
+        ngp_box = _ngp_box(first, problems)
+        to_original = _to_original(first, problems)
+        problems.raise_as(DatasetError)
+        config, keep = self.config, ngp_box is not None
+        to_scene = place(
+            capture.c2w,
+            config.orientation or ("none" if keep else "up"),
+            config.center or ("none" if keep else "focus"),
+            not keep if config.auto_scale is None else config.auto_scale,
+        )
+        center, radius, measured, near, far = ngp_box or _measure(capture)
+        scale = scale_of(to_scene)
+        notes = [*_key_notes(metas), *split_notes(splits)]
+        return capture.scene(
+            chosen, to_scene, near=near * scale, far=far * scale, box=box_of(center, radius, to_scene, measured),
+            to_original=to_original, notes=notes,
+        )  # fmt: skip
+
+
+def _read(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict) or not isinstance(value.get("frames"), list):
+        raise DatasetError("holds no list of frames", path=str(path), hint='a transforms.json with "frames"')
+    if not all(isinstance(frame, dict) for frame in value["frames"]):
+        raise DatasetError("holds frames that are no objects", path=str(path))
+    return value
+
+
+def _frames(metas: dict[str | None, dict[str, Any]], folder: Path) -> list[_Frame]:
+    """Every frame of every file, sorted by name; DatasetError for frames without a usable name or listed twice."""
+    problems = Problems()
+    frames = []
+    for own, meta in metas.items():
+        for i, table in enumerate(meta["frames"]):
+            name = table.get("file_path")
+            if not isinstance(name, str) or not name.strip():
+                problems.add(f"frame {i}", f"file_path is {name!r:.60}, not a name")
+            else:
+                frames.append(_Frame(name, table, meta, own))
+    names = [frame.name for frame in frames]
+    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+        problems.add(name, "is listed twice")
+    problems.raise_as(DatasetError)
+    return sorted(frames, key=lambda frame: frame.name)
+
+
+def _splits(
+    frames: list[_Frame], metas: dict[str | None, dict[str, Any]], every: int, folder: Path, problems: Problems
+) -> dict[str, list[int]]:
+    """By the lists of names in the file, by one file per split, or every so many."""
+    named: dict[str, list[str]] = {}
+    meta = next(iter(metas.values()))
+    for split in ("train", "val", "test"):
+        listed = meta.get(f"{split}_filenames")
+        if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
+            problems.add(f"{split}_filenames", "is no list of names")
+        elif listed is not None:
+            named[split] = listed
+    if None not in metas:
+        splits = {own: [i for i, frame in enumerate(frames) if frame.own_split == own] for own in metas if own}
+    elif named:
+        if "train" not in named:
+            problems.add("train_filenames", "is missing, though other splits are listed", "all three lists or none")
+        place_of = {_plain(frame.name): i for i, frame in enumerate(frames)}
+        for split, listed in named.items():
+            for name in listed:
+                if _plain(name) not in place_of:
+                    problems.add(f"{split}_filenames", f"{name!r:.200} is no frame")
+        splits = {
+            split: sorted({place_of[_plain(name)] for name in listed if _plain(name) in place_of})
+            for split, listed in named.items()
+        }
+    else:
+        return held_out(len(frames), every, folder)
+    problems.raise_as(DatasetError)
+    splits["val"] = splits.get("val") or splits.get("test", [])
+    splits["test"] = splits.get("test") or splits["val"]
+    return splits
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
+
+
+def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
+    """The frames as a capture; faults go to `problems`, and are raised here if nothing can be made of the frames."""
+    root = folder.resolve()
+    names, tables = [frame.name for frame in frames], [frame.table for frame in frames]
+    per_frame = {key for key in keys.INTRINSIC_KEYS if any(key in table for table in tables)}
+    for key in sorted(per_frame & {"fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x"}):
+        keys.present_in_all(tables, key, names, problems)
+    for key in ("depth_file_path", "depth_path"):
+        keys.present_in_all(tables, key, names, problems)
+    has_masks = keys.present_in_all(tables, "mask_path", names, problems)
+    images, masks, poses = [], [], []
+    for frame in frames:
+        try:
+            images.append(_image_path(folder, frame.name))
+            if has_masks:
+                masks.append(safe_join(folder, frame.table["mask_path"]))
+        except DatasetError as error:
+            problems.found.extend(error.problems)
+        try:
+            poses.append(read_matrix(frame.table.get("transform_matrix")))
+        except (ValueError, OverflowError) as error:
+            problems.add(frame.name, f"transform_matrix: {error}", "a 4×4 camera-to-world matrix")
+    problems.raise_as(DatasetError)
+    problems.found.extend(missing_files(images, root))
+    c2w, notes = check_poses(poses, names, problems)
+    problems.raise_as(DatasetError)
+    lenses, rows, sizes = [], [], []
+    for frame, path in zip(frames, images, strict=True):
+        own = {**{key: frame.meta[key] for key in keys.INTRINSIC_KEYS if key in frame.meta}, **frame.table}
+        where = frame.name if per_frame else shown(folder, folder.parent)
+        size = _size(own, path, root, problems)
+        sizes.append(size)
+        rows.append(keys.intrinsics(own, size, where, problems))
+        lens = keys.lens_of(frame.meta, own, where, problems)
+        lenses.append((lens, [keys.number(own, key, where, problems) or 0.0 for key in keys.parameters_of(lens) or ()]))
+        if problems and not per_frame:
+            break  # every frame would say the same
+    problems.raise_as(DatasetError)
+    model, distortion = _one_lens(lenses, folder)
+    return Capture(
+        root=root, names=names, images=images, c2w=c2w, intrinsics=np.array(rows),
+        sizes=np.array(sizes).round().astype(np.int64), model=model, distortion=distortion,
+        masks=masks if has_masks else None, points=_points(next(iter(frames)).meta, folder), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _image_path(folder: Path, name: str) -> Path:
+    """The frame's file; a name without a known ending means the first file that has one."""
+    path = safe_join(folder, name)
+    if path.suffix.lower() in SUFFIXES or path.is_file():
+        return path
+    endings = (path.with_name(path.name + suffix) for suffix in SUFFIXES)
+    return next((candidate for candidate in endings if candidate.is_file()), path.with_name(path.name + ".png"))
+
+
+def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float]:
+    """Width and height by the file's keys, else by the image itself."""
+    where = shown(path, root)
+    width, height = (keys.number(table, key, where, problems) for key in ("w", "h"))
+    if width is not None and height is not None:
+        if not (1 <= width <= 1e6 and 1 <= height <= 1e6):
+            problems.add(where, f"the size is {width:g}×{height:g}")
+        return width, height
+    try:
+        header = read_header(path)
+    except ImageFault as fault:
+        problems.add(where, str(fault))
+        return 1.0, 1.0
+    return float(header.width), float(header.height)
+
+
+def _one_lens(lenses: list[tuple[str, list[float]]], folder: Path) -> tuple[str, np.ndarray | None]:
+    """One model for all frames: that of the frame with most parameters, of which the others are special cases."""
+    wider = max((lens for lens, _ in lenses), key=lambda lens: len(keys.parameters_of(lens) or ()))
+    rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
+    if any(row is None for row in rows):
+        raise DatasetError("some frames are fisheye and some are not", path=str(folder), hint="two captures")
+    return wider, torch.stack(rows).numpy() if keys.parameters_of(wider) else None  # type: ignore[arg-type]
+
+
+def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
+    name = meta.get("ply_file_path")
+    if name is None:
+        return None
+    points = read_points(safe_join(folder, name))
+    return points if len(points) else None
+
+
+def _ngp_box(meta: dict[str, Any], problems: Problems) -> tuple[np.ndarray, float, bool, float, float] | None:
+    """Centre, half side, measured, near, far of instant-ngp's box, or None if the file does not speak of one.
+
+    instant-ngp looks at x · scale + offset in a cube of side aabb_scale round 1/2, from 0.1 in front of the camera on.
+    """
+    if not {"aabb_scale", "scale", "offset"} & set(meta):
+        return None
+    side = keys.number(meta, "aabb_scale", "aabb_scale", problems)
+    side, scale = 1.0 if side is None else side, keys.number(meta, "scale", "scale", problems)
+    scale = 0.33 if scale is None else scale
+    offset = meta.get("offset", [0.5, 0.5, 0.5])
+    if not (isinstance(offset, list) and len(offset) == 3 and all(type(x) in (int, float) for x in offset)):
+        problems.add("offset", "is not a list of three numbers")
+        offset = [0.5, 0.5, 0.5]
+    if not 0 < side <= 128:
+        problems.add("aabb_scale", f"is {side:g}", "a power of two up to 128")
+    if not 1e-6 < scale < 1e6:
+        problems.add("scale", f"is {scale:g}", "a positive number such as 0.33")
+    if problems:
+        return None
+    center, radius = (0.5 - np.array(offset, dtype=np.float64)) / scale, 0.5 * side / scale
+    places = np.array([frame["transform_matrix"] for frame in meta["frames"]], dtype=np.float64)[:, :3, 3]
+    furthest = float(np.linalg.norm(places - center, axis=-1).max(initial=0.0))
+    return center, radius, True, 0.1 / scale, furthest + 3**0.5 * radius
+
+
+def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
+    """Centre, half side, measured, near, far from the points and cameras."""
+    if capture.points is None or len(capture.points) < 10:
+        center, radius = camera_box(capture.c2w)
+        return center, radius, False, 0.05 * radius, 4.0 * radius
+    center, radius = content_box(capture.points, capture.c2w[:, :, 3])
+    cameras = capture.cameras(np.eye(4), range(len(capture.names)))
+    points, depths = torch.from_numpy(capture.points), []
+    for i in range(len(cameras)):
+        pixels, depth = project(cameras.view(i), points)
+        inside = ((pixels >= 0) & (pixels < cameras.sizes[i])).all(-1) & (depth > 0)
+        depths.append(depth[inside].numpy())
+    near, far = depth_limits(np.concatenate(depths)) or (0.05 * radius, 4.0 * radius)
+    return center, radius, True, near, far
+
+
+def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
+    """The inverse of applied_transform (and applied_scale): from the file's coordinates to those before it was made."""
+    value = meta.get("applied_transform")
+    if value is None:
+        return None
+    try:
+        matrix = read_matrix(value)
+    except (ValueError, OverflowError) as error:
+        problems.add("applied_transform", str(error), "a 3×4 matrix")
+        return None
+    scale = keys.number(meta, "applied_scale", "applied_scale", problems)
+    if scale is not None:
+        matrix[:3] *= scale
+    determinant = np.linalg.det(matrix[:3, :3]) if np.isfinite(matrix).all() and np.abs(matrix).max() < 1e6 else 0.0
+    lengthens = np.cbrt(determinant)
+    rigid = determinant > 1e-18 and np.abs(matrix[:3, :3].T @ matrix[:3, :3] / lengthens**2 - np.eye(3)).max() < 1e-3
+    if not rigid:
+        problems.add("applied_transform", "is no rotation with a scale and a move")
+        return None
+    return np.linalg.inv(matrix)
+
+
+def _key_notes(metas: dict[str | None, dict[str, Any]]) -> list[str]:
+    tables = [frame for meta in metas.values() for frame in meta["frames"]]
+    unknown = keys.unknown_keys(metas.values(), keys.FILE_KEYS) + keys.unknown_keys(tables, keys.FRAME_KEYS)
+    return [f"keys that are not understood and not used: {', '.join(unknown)[:300]}"] if unknown else []

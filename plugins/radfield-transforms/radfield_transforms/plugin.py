@@ -1,0 +1,18 @@
+"""What radfield-transforms offers."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    return [
+        component(
+            "dataparser", "transforms",
+            impl="radfield_transforms.dataparser:Transforms", config="radfield_transforms.config:TransformsConfig",
+            summary="captures described by transforms.json (nerfstudio, instant-ngp)",
+            provides={"images", "masks", "sparse_points"},
+            sniff="radfield_transforms.sniff:sniff", writer="radfield_transforms.writer:write",
+        )
+    ]  # fmt: skip

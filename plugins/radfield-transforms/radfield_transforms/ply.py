@@ -1,0 +1,63 @@
+"""The points of a PLY file: ASCII or little-endian, sizes checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from radfield_core.errors import DatasetError
+from radfield_core.files import read_limited
+
+_MAX_BYTES = 2**30
+_TYPES = {
+    "char": "i1", "uchar": "u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4", "float": "<f4",
+    "double": "<f8", "int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4",
+    "float32": "<f4", "float64": "<f8",
+}  # fmt: skip
+
+
+def read_points(path: Path) -> np.ndarray:
+    """The vertices [P, 3] float64 of a PLY file whose first element they are; DatasetError if it is none."""
+    data = read_limited(path, _MAX_BYTES)
+    try:
+        return _parse(data)
+    except (ValueError, IndexError, UnicodeDecodeError, OverflowError) as error:
+        raise DatasetError(f"is not a usable PLY file: {error!s:.200}", path=str(path)) from None
+
+
+def _parse(data: bytes) -> np.ndarray:
+    end = data.find(b"end_header", 0, 65536)
+    start = data.find(b"\n", end) + 1
+    if not data.startswith(b"ply") or end < 0 or start == 0:
+        raise ValueError("it has no PLY header")
+    lines = [line.split() for line in data[:end].decode("ascii").splitlines()]
+    form = next(line[1] for line in [*lines, ["format", ""]] if line[:1] == ["format"])
+    elements = [i for i, line in enumerate(lines) if line[:1] == ["element"]]
+    if not elements or lines[elements[0]][1] != "vertex" or len(lines[elements[0]][2]) > 12:
+        raise ValueError("its first element is not vertex")
+    n = int(lines[elements[0]][2])
+    last = elements[1] if len(elements) > 1 else len(lines)
+    columns = [line[1:] for line in lines[elements[0] : last] if line[:1] == ["property"]]
+    if any(len(column) != 2 or column[0] not in _TYPES for column in columns):
+        raise ValueError("a vertex has a property of an unknown type")
+    names = [name for _, name in columns]
+    if len(set(names)) != len(names) or not {"x", "y", "z"} <= set(names):
+        raise ValueError("a vertex has no x, y and z")
+    if form == "ascii":
+        rows = data[start:].decode("ascii").split("\n", n)[:n]
+        table = np.array([[float(word) for word in row.split()[: len(names)]] for row in rows], dtype=np.float64)
+        if table.shape != (n, len(names)):
+            raise ValueError(f"it promises {n} vertices of {len(names)} numbers")
+        points = table[:, [names.index(axis) for axis in "xyz"]]
+    elif form == "binary_little_endian":
+        dtype = np.dtype([(name, _TYPES[kind]) for kind, name in columns])
+        if n < 0 or n * dtype.itemsize > len(data) - start:
+            raise ValueError(f"it promises {n} vertices, for which it is too short")
+        records = np.frombuffer(data, dtype, n, start)
+        points = np.stack([records[axis].astype(np.float64) for axis in "xyz"], axis=-1)
+    else:
+        raise ValueError(f"format {form!r}; ascii and binary_little_endian are read")
+    if not np.isfinite(points).all():
+        raise ValueError("a vertex is not finite")
+    return points

@@ -1,0 +1,93 @@
+"""Writes transforms.json with images, masks and points, as nerfstudio and instant-ngp read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radfield_core.cameras import Camera
+from radfield_core.errors import UsageError
+from radfield_core.files import write_atomic
+from radfield_core.placement import scale_of
+from radfield_core.scene import Scene, apply_similarity
+from radfield_core.views import StoredView, stored_views
+from radfield_transforms.meta import parameters_of
+
+
+def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
+    """The splits as one transforms.json in the data's own coordinates; returns the files written.
+
+    Intrinsics stand at the top if all views share them, else in every frame. UsageError for a lens that the format
+    does not know.
+    """
+    views = stored_views(scenes)
+    first = next(iter(scenes.values()))
+    written = []
+    frames = []
+    shared = len({astuple(view.camera) for view in views}) == 1
+    for view in views:
+        frame: dict[str, Any] = {"file_path": f"images/{view.file_name}"}
+        view.write_image(folder / "images" / view.file_name)
+        written.append(folder / "images" / view.file_name)
+        if view.scene.masks is not None:
+            mask = Path("masks") / Path(view.file_name).with_suffix(".png")
+            view.write_mask(folder / mask)
+            written.append(folder / mask)
+            frame["mask_path"] = mask.as_posix()
+        frame["transform_matrix"] = [*view.c2w.tolist(), [0.0, 0.0, 0.0, 1.0]]
+        frames.append(frame if shared else frame | _intrinsics(view.camera))
+    meta: dict[str, Any] = _intrinsics(views[0].camera) if shared else {}
+    meta |= _box(first) | _split_lists(views)
+    if first.points is not None and len(first.points):
+        points = apply_similarity(first.to_data, first.points.double()).numpy()
+        write_atomic(folder / "sparse_pc.ply", _ply(points))
+        written.append(folder / "sparse_pc.ply")
+        meta["ply_file_path"] = "sparse_pc.ply"
+    meta["frames"] = frames
+    write_atomic(folder / "transforms.json", json.dumps(meta, indent=1, allow_nan=False))
+    return [folder / "transforms.json", *written]
+
+
+def _intrinsics(camera: Camera) -> dict[str, Any]:
+    keys = parameters_of(camera.model)
+    if keys is None:
+        raise UsageError(
+            f"transforms.json has no lens model {camera.model}", path="--format transforms", hint="--format colmap"
+        )
+    return {
+        "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": camera.fx,
+        "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy, **dict(zip(keys, camera.distortion, strict=True)),
+    }  # fmt: skip
+
+
+def _box(scene: Scene) -> dict[str, Any]:
+    """instant-ngp's keys for a measured box whose sides lie along the data's axes; nothing for another."""
+    to_data = scene.to_data.double().numpy()
+    lengthens = scale_of(to_data)
+    if scene.ndc or not scene.box.measured or np.abs(to_data[:3, :3] / lengthens - np.eye(3)).max() > 1e-9:
+        return {}
+    center = apply_similarity(scene.to_data, scene.box.center.double())
+    scale = 0.5 / (scene.box.radius * lengthens)
+    return {"aabb_scale": 1, "scale": scale, "offset": (0.5 - center * scale).tolist()}
+
+
+def _split_lists(views: list[StoredView]) -> dict[str, list[str]]:
+    splits = sorted({split for view in views for split in view.splits})
+    if "train" not in splits or len(splits) == 1:
+        return {}
+    return {
+        f"{split}_filenames": [f"images/{view.file_name}" for view in views if split in view.splits] for split in splits
+    }
+
+
+def _ply(points: np.ndarray) -> bytes:
+    header = (
+        "ply\nformat binary_little_endian 1.0\n"
+        f"element vertex {len(points)}\nproperty double x\nproperty double y\nproperty double z\nend_header\n"
+    )
+    return header.encode() + points.astype("<f8").tobytes()
