@@ -1,6 +1,6 @@
 """Checkpoints that survive a crash at any moment: safetensors and JSON, with a manifest that is written last.
 
-    checkpoints/step-000001000/   FORMAT  model.safetensors  optim.safetensors  rng.safetensors  state.json  MANIFEST.json
+    checkpoints/step-000001000/   FORMAT, {model,optim,rng}.safetensors, state.json, MANIFEST.json
     checkpoints/latest            the name of the newest one, for people; loading never depends on it
 
 A checkpoint is written as `.tmp-<pid>-<step>`, each file synced, then renamed and the folder synced. Loading walks
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -93,7 +95,7 @@ def load(path: Path) -> State:
 
 def newest(folder: Path) -> tuple[State | None, Path | None, list[str]]:
     """The newest good checkpoint below `folder`, its path, and one line about each newer one that had to be skipped."""
-    skipped = []
+    skipped: list[str] = []
     for path in reversed(list_steps(folder)):
         try:
             return load(path), path, skipped
@@ -108,6 +110,16 @@ def list_steps(folder: Path) -> list[Path]:
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
+
+
+def set_aside(folder: Path, step: int) -> list[Path]:
+    """Rename checkpoints of later steps, which a run that goes on from `step` will take anew; returns their paths."""
+    moved = []
+    for path in list_steps(folder):
+        if int(path.name.removeprefix("step-")) > step:
+            number = next(n for n in itertools.count(1) if not path.with_name(f"aside-{n}-{path.name}").exists())
+            moved.append(path.rename(path.with_name(f"aside-{number}-{path.name}")))
+    return moved
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -140,8 +152,8 @@ def _write_files(folder: Path, state: State) -> None:
     ]:
         write_new(folder / name, data)
         manifest[name] = _digest(data)
-    text = dump_json({"files": manifest, "sha256": _digest(dump_json(manifest).encode())["sha256"]})
-    write_new(folder / "MANIFEST.json", text.encode())
+    text = _canonical({"files": manifest, "sha256": _digest(_canonical(manifest))["sha256"]})
+    write_new(folder / "MANIFEST.json", text)
     sync_folder(folder)
 
 
@@ -158,6 +170,10 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
+def _canonical(value: Any) -> bytes:
+    return dump_json(value, canonical=True).encode()
+
+
 def _digest(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
@@ -165,10 +181,10 @@ def _digest(data: bytes) -> dict[str, Any]:
 def _verified(path: Path) -> dict[str, bytes]:
     """The files of a checkpoint, checked against its manifest, which is checked against itself."""
     try:
-        text = (path / "MANIFEST.json").read_text(encoding="utf-8")
+        text = (path / "MANIFEST.json").read_bytes()
         manifest = json.loads(text)
         files = manifest["files"]
-        if text != dump_json(manifest) or manifest["sha256"] != _digest(dump_json(files).encode())["sha256"]:
+        if text != _canonical(manifest) or manifest["sha256"] != _digest(_canonical(files))["sha256"]:
             raise CorruptCheckpoint("MANIFEST.json is damaged", path=str(path))
         contents = {}
         for name, expected in files.items():
@@ -242,6 +258,8 @@ def _split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
             return {"dict": [[walk(key), walk(value)] for key, value in node.items()]}
         if isinstance(node, (list, tuple)):
             return {type(node).__name__: [walk(item) for item in node]}
+        if isinstance(node, float) and not math.isfinite(node):
+            return {"float": repr(node)}
         if node is None or isinstance(node, (bool, int, float, str)):
             return node
         raise TypeError(f"the optimiser's state holds a {type(node).__name__}, which checkpoints cannot keep")
@@ -256,6 +274,8 @@ def _join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
     ((kind, value),) = node.items()
     if kind == "tensor":
         return tensors[value]
+    if kind == "float":
+        return float(value)
     if kind == "dict":
         return {_join(key, tensors): _join(item, tensors) for key, item in value}
     items = [_join(item, tensors) for item in value]

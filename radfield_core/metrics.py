@@ -38,7 +38,7 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
     The mean over channels and over the pixels whose window lies inside the image, weighed by mask [H, W] if given.
     Raises ValueError for images smaller than the window.
     """
-    height, width, channels = image.shape
+    height, width = image.shape[:2]
     if min(height, width) < 11:
         raise ValueError(f"SSIM needs images of at least 11 × 11 pixels, got {width} × {height}")
     x, y = (value.movedim(-1, 0)[:, None] for value in (image, truth))

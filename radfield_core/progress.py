@@ -21,7 +21,7 @@ class Progress:
     synchronisation are fetched only then. `say` prints a line beside the bar."""
 
     def __init__(self, title: str, total: float, *, quiet: bool = False, stream: TextIO | None = None):
-        self._title, self._total, self._quiet = title, total, quiet
+        self._title, self._total, self.quiet = title, total, quiet
         self._stream = sys.stdout if stream is None else stream
         self._terminal = not quiet and self._stream.isatty()
         self._interval = REFRESH_SECONDS if self._terminal else LINE_SECONDS
@@ -48,16 +48,17 @@ class Progress:
 
     def due(self) -> bool:
         """Whether it is time to show something."""
-        return not self._quiet and time.monotonic() - self._shown >= self._interval
+        return not self.quiet and time.monotonic() - self._shown >= self._interval
 
     def update(self, done: float, text: str) -> None:
         """Show how much of the total is done, with `text` and the time left."""
-        if self._quiet:
+        if self.quiet:
             return
         self._shown = time.monotonic()
         if self._first is None:
             self._first = done
-        text = f"{text} · {self._left(done)} left"
+        if done < self._total:
+            text = f"{text} · {self._left(done)} left"
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
         else:

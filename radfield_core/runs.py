@@ -115,7 +115,7 @@ class RunFolder:
 
 
 def new_run(run: RunConfig, out: Path | None) -> RunFolder:
-    """The folder of a new run: `out` itself, or a fresh one below `outputs/`. Raises UsageError if `out` holds a run."""
+    """The folder of a new run: `out` itself, or a fresh one below `outputs/`. UsageError if `out` holds a run."""
     folder = RunFolder(out if out is not None else _fresh(Path("outputs") / scene_name(run) / run.method.name))
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,20 @@ def replace(path: Path, data: bytes | str) -> None:
     sync_folder(path.parent)
 
 
-def dump_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON text; without an indent it is canonical, one form for one value. Floats read back as the same bits."""
-    separators = (",", ":") if indent is None else None
-    return json.dumps(value, indent=indent, sort_keys=indent is None, separators=separators, ensure_ascii=False)
+def dump_json(value: Any, *, indent: int | None = None, canonical: bool = False) -> str:
+    """JSON text. Floats read back as the same bits, except that null stands for those that JSON cannot hold.
+
+    canonical: one form for one value: sorted keys, no spaces.
+    """
+    separators = (",", ":") if canonical else None
+    return json.dumps(
+        _finite(value), indent=indent, sort_keys=canonical, separators=separators, ensure_ascii=False, allow_nan=False
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

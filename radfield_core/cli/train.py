@@ -1,0 +1,67 @@
+"""`radfield train`: from a method and a dataset, or a run to go on with, to a trained run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from radfield_core.cli.common import add_run_arguments, compose_from
+from radfield_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from radfield_core.runs import RunFolder
+    from radfield_core.schema import RunConfig
+
+HELP = "Train a method on a scene. What is written after --resume is laid over the run's stored options."
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the verb."""
+    add_run_arguments(parser)
+    parser.add_argument("--out", metavar="DIR", help="the run's folder; by default outputs/<scene>/<method>/<time>")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run folder, or from one of its checkpoints")
+    parser.add_argument(
+        "--allow-config-change", action="store_true", help="resume although options or plugin versions differ"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Train; the exit code is 0, or 130 or 143 after a signal."""
+    from radfield_core.threads import set_policy
+
+    threads = set_policy()
+    if args.resume is None:
+        config, folder, checkpoint = compose_from(args).run, None, None
+    else:
+        config, folder, checkpoint = _resumed(args)
+    from radfield_core.session import train
+
+    return train(
+        config, out=Path(args.out) if args.out else None, resume=folder, chosen=checkpoint, quiet=args.quiet,
+        threads=threads,
+    )  # fmt: skip
+
+
+def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
+    """The stored options of a run with those of the command line over them. Raises UsageError if that changes any, or
+    if plugins have other versions than the run was stored with, unless that is allowed."""
+    from radfield_core.config.files import dump
+    from radfield_core.runs import changes, find_run, plugin_versions
+
+    if args.out is not None or args.config is not None:
+        raise UsageError("--resume goes on in the run's own folder with its own options", hint="leave out --out and -c")
+    folder, checkpoint = find_run(Path(args.resume))
+    args.config = str(folder.config)
+    config = compose_from(args).run
+    stored = folder.config.read_text(encoding="utf-8")
+    differences = changes(stored, dump(config), folder.stored_plugins(), plugin_versions(config))
+    if differences:
+        listed = "\n".join(f"  {line}" for line in differences)
+        if not args.allow_config_change:
+            raise UsageError(
+                f"options or plugins are not those that the run was stored with:\n{listed}", path=str(folder.path),
+                hint="--allow-config-change, if that is meant",
+            )  # fmt: skip
+        print(f"going on with changes:\n{listed}")
+    return config, folder, checkpoint

@@ -1,0 +1,111 @@
+"""Evaluation: views of a split, rendered and compared with their images by the NerfBaselines protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces import Method
+from radfield_core.memory import with_smaller_chunks
+from radfield_core.metrics import PROTOCOL, psnr, rounded, ssim
+from radfield_core.model import Model
+from radfield_core.pixels import background_for, on_background
+from radfield_core.scene import Scene
+from radfield_core.types import Rendered
+
+
+@dataclass(frozen=True, eq=False)
+class ViewResult:
+    """One view: its picture, the image it is compared with, both [H, W, 3] in [0, 1], and the metrics."""
+
+    name: str
+    rendered: Rendered
+    rgb: Tensor
+    truth: Tensor
+    metrics: dict[str, float]
+    seconds: float
+
+
+def render_view(model: Model, method: Method, scene: Scene, index: int, chunk: int) -> Rendered:
+    """Pixels [H·W, ...] of a view of a scene as in evaluation, in smaller chunks where memory runs out."""
+    view = scene.cameras.view(index)
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    background = background_for(scene, method, None, 1, device)
+    colour = None if background is None else background[0]
+    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk), chunk, 256)
+    return rendered
+
+
+def evaluate_views(
+    model: Model, method: Method, scene: Scene, views: Sequence[int], chunk: int
+) -> Iterator[ViewResult]:
+    """Results of some views, one at a time. Where a scene has masks, `psnr_masked` is that of the pixels inside."""
+    for index in views:
+        started = time.perf_counter()
+        rendered = render_view(model, method, scene, index, chunk)
+        pixels = scene.images[index]
+        height, width = pixels.shape[:2]
+        assert rendered.rgb is not None  # the model saw to it
+        rgb = rendered.rgb.float().cpu().view(height, width, 3)
+        seconds = time.perf_counter() - started
+        background = background_for(scene, method, None, 1, torch.device("cpu"))
+        on = None if background is None else background[0].expand(height, width, 3)
+        truth = on_background(pixels, on)
+        shown, wanted = rounded(rgb), rounded(truth)
+        metrics = {"psnr": psnr(shown, wanted)}
+        if min(height, width) >= 11:
+            metrics["ssim"] = ssim(shown, wanted)
+        if scene.masks is not None:
+            mask = scene.masks[index][..., -1].to(torch.float64) / 255.0
+            if bool(mask.any()):
+                metrics["psnr_masked"] = psnr(shown, wanted, mask)
+        name = scene.names[index] if scene.names else f"{index:04d}"
+        yield ViewResult(name, rendered, rgb, truth, metrics, seconds)
+
+
+def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the views that have it."""
+    names = dict.fromkeys(name for metrics in results for name in metrics)
+    means = {}
+    for name in names:
+        values = [metrics[name] for metrics in results if name in metrics]
+        means[name] = sum(values) / len(values)
+    return means
+
+
+def report(results: Sequence[ViewResult], split: str, step: int) -> dict[str, Any]:
+    """What `results.json` holds."""
+    return {
+        "metrics": mean_metrics([result.metrics for result in results]),
+        "per_image": [
+            {"name": result.name, **result.metrics, "seconds": round(result.seconds, 4)} for result in results
+        ],
+        "protocol": PROTOCOL,
+        "split": split,
+        "step": step,
+    }
+
+
+def spread(n: int, count: int) -> list[int]:
+    """`count` of n views, evenly spread."""
+    count = min(n, count)
+    return [(2 * i + 1) * n // (2 * count) for i in range(count)]
+
+
+class QuickEvaluation:
+    """Evaluates a few evenly spread views of a split, as training does now and then."""
+
+    def __init__(self, method: Method, scene: Scene, split: str, count: int, chunk: int):
+        self.split = split
+        self._method, self._scene, self._chunk = method, scene, chunk
+        self._views = spread(len(scene.cameras), count)
+
+    def __call__(self, model: Model) -> dict[str, float]:
+        """Mean metrics of the views."""
+        results = evaluate_views(model, self._method, self._scene, self._views, self._chunk)
+        return mean_metrics([result.metrics for result in results])

@@ -1,0 +1,42 @@
+"""Signals that ask a run to end: the step is finished and saved first; a second Ctrl-C stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Interrupts:
+    """While entered, SIGTERM, SIGINT and SIGUSR1 only set `received`; a second SIGINT raises KeyboardInterrupt.
+
+    Outside the main thread, where Python takes no signals, nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[int, object] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """130 for SIGINT, 143 for the others, 0 if none came."""
+        if self.received is None:
+            return 0
+        return 130 if self.received == signal.SIGINT else 143
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)

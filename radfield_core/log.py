@@ -1,0 +1,147 @@
+"""What a run tells while it trains: metrics.jsonl, the progress line, and the hooks of observing plugins."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from radfield_core.hooks import Observers
+from radfield_core.progress import Progress
+from radfield_core.runs import RunFolder
+from radfield_core.schema import TrainerConfig
+from radfield_core.storage import dump_json, replace
+
+if TYPE_CHECKING:
+    from radfield_core.trainer import Counters, StepLosses, Trainer
+
+
+class TrainingLog:
+    """Writes a line of figures every `log_every` steps and after each evaluation, and shows progress."""
+
+    def __init__(
+        self, folder: RunFolder, config: TrainerConfig, *, quiet: bool = False, observers: Observers | None = None
+    ):
+        self._folder, self._config, self._observers = folder, config, observers
+        self._progress = Progress("train", 1.0, quiet=quiet)
+        self._seconds = self._shown_seconds = 0.0
+        self._rays = self._shown_rays = 0
+        self._failed = False
+
+    def __enter__(self) -> TrainingLog:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.__exit__(*error)
+
+    def say(self, line: str) -> None:
+        """Print a line beside the progress bar."""
+        self._progress.say(line)
+
+    def go_on(self, counters: Counters) -> None:
+        """Start counting at these counters and drop entries of later steps, which will be taken again."""
+        self._seconds, self._rays = counters.seconds, 0
+        self._shown_seconds, self._shown_rays = counters.seconds, 0
+        kept = [line for line in self._lines() if _step_of(line) <= counters.step]
+        if kept:
+            replace(self._folder.metrics, "".join(kept))
+
+    def step(self, trainer: Trainer, losses: StepLosses) -> None:
+        """Take note of a step; figures are fetched from the device only when they are shown or written."""
+        counters = trainer.counters
+        self._rays += losses.n_rays
+        self._shown_rays += losses.n_rays
+        last = counters.step == self._config.max_steps
+        log = counters.step % self._config.log_every == 0 or last
+        if log:
+            self._write(self._figures(trainer, losses))
+        if self._progress.due() or last:
+            self._progress.update(self._share(counters), self._text(counters, losses))
+
+    def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
+        """Log an evaluation of some views of a split, tell observers, and print it."""
+        self._append({"step": counters.step, "seconds": counters.seconds, "split": split, "eval": dict(metrics)})
+        if self._observers is not None:
+            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(metrics))
+        if not self._progress.quiet:
+            self.say(f"step {counters.step} · {counters.seconds:.1f} s · " + format_metrics(metrics))
+
+    def _figures(self, trainer: Trainer, losses: StepLosses) -> dict[str, float]:
+        counters = trainer.counters
+        elapsed = counters.seconds - self._seconds
+        figures = {
+            "step": counters.step,
+            "seconds": round(counters.seconds, 4),
+            "loss": float(losses.total),
+            **{f"loss/{name}": float(term) for name, term in losses.terms.items()},
+            "psnr": psnr_of(losses),
+            "lr": float(trainer.optimizer.param_groups[0]["lr"]),
+            "rays": losses.n_rays,
+            "samples": losses.n_samples,
+            "rays_per_second": self._rays / elapsed if elapsed > 0 else 0.0,
+            "skipped": counters.skipped,
+            **{name: float(value) for name, value in trainer.model.part_scalars().items()},
+        }
+        self._seconds, self._rays = counters.seconds, 0
+        return figures
+
+    def _write(self, figures: dict[str, float]) -> None:
+        self._append(figures)
+        if self._observers is not None:
+            self._observers.tell("radfield_step_ended", step=int(figures["step"]), scalars=figures)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        """Add a line; a disk that is full costs the line, not the run."""
+        try:
+            with open(self._folder.metrics, "a", encoding="utf-8") as file:
+                file.write(dump_json(entry) + "\n")
+        except OSError as error:
+            if not self._failed:
+                self.say(f"warning: {self._folder.metrics}: {error.strerror}; entries are missing from here on")
+            self._failed = True
+
+    def _lines(self) -> list[str]:
+        if not os.path.exists(self._folder.metrics):
+            return []
+        return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+    def _share(self, counters: Counters) -> float:
+        """Share of the run that is done, by steps or by the clock, whichever ends it first."""
+        share = counters.step / self._config.max_steps
+        limit = self._config.max_seconds
+        return min(1.0, share if limit is None else max(share, counters.seconds / limit))
+
+    def _text(self, counters: Counters, losses: StepLosses) -> str:
+        rate = self._shown_rays / max(counters.seconds - self._shown_seconds, 1e-9)
+        self._shown_seconds, self._shown_rays = counters.seconds, 0
+        skipped = f" · {counters.skipped} skipped" if counters.skipped else ""
+        return (
+            f"step {counters.step}/{self._config.max_steps} · loss {float(losses.total):.4g} · "
+            f"PSNR {psnr_of(losses):.2f} · {rate / 1e3:.1f}k rays/s{skipped}"
+        )
+
+
+def psnr_of(losses: StepLosses) -> float:
+    """PSNR, dB, of the pixels of a step."""
+    return -10.0 * math.log10(max(float(losses.squared_error), 1e-12))
+
+
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics for people: PSNR 31.20 dB · SSIM 0.954."""
+    names = {"psnr": ("PSNR", ".2f", " dB"), "ssim": ("SSIM", ".4f", "")}
+    shown = []
+    for key, value in metrics.items():
+        name, form, unit = names.get(key, (key, ".4g", ""))
+        shown.append(f"{name} {value:{form}}{unit}")
+    return " · ".join(shown)
+
+
+def _step_of(line: str) -> float:
+    """Step of an entry; infinite for a line that a killed process left incomplete."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

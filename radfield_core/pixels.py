@@ -1,0 +1,102 @@
+"""What a step trains on: pixels drawn uniformly from all views, or one whole view, composited on a background."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces import Method
+from radfield_core.rays import PixelRays
+from radfield_core.scene import Scene
+from radfield_core.types import Batch, Step
+
+
+class PixelDrawer:
+    """Batches of a scene for a method. Each is a pure function of the step: no cursor, no order to remember."""
+
+    def __init__(self, scene: Scene, method: Method, device: torch.device):
+        self.scene, self.method, self.device = scene, method, device
+        self.rays = PixelRays(scene, device) if method.batching == "rays" else None
+        widths, heights = scene.cameras.sizes.unbind(-1)
+        self._widths = widths.contiguous()
+        self._ends = (widths * heights).cumsum(0)
+        self._total = int(self._ends[-1])
+        uniform = bool((scene.cameras.sizes == scene.cameras.sizes[0]).all())
+        self._size: tuple[int, int] | None = (int(widths[0]), int(heights[0])) if uniform else None
+
+    def draw(self, step: Step, n: int) -> Batch:
+        """n pixels with their rays, or, for a method that takes whole images, one view."""
+        if self.rays is None:
+            return self.view(step)
+        background = background_for(self.scene, self.method, step, n, self.device)
+        images, rows, columns = self.places(step, n)
+        pixels = self.scene.images.gather(images, rows, columns).to(self.device, non_blocking=True)
+        masks, weights = self.scene.masks, self.scene.loss_weights
+        return Batch(
+            rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
+            view=None,
+            rgb=on_background(pixels, background),
+            mask=None if masks is None else _share(masks.gather(images, rows, columns)).to(self.device),
+            background=background,
+            loss_weights=None if weights is None else weights[images].to(self.device, torch.float32),
+        )
+
+    def places(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, rows and columns [n] int64, uniform over all pixels of all views, with replacement."""
+        flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
+        if self._size is not None:
+            width, height = self._size
+            images = flat.div(width * height, rounding_mode="floor")
+            inside = flat - images * (width * height)
+            rows = inside.div(width, rounding_mode="floor")
+            return images, rows, inside - rows * width
+        images = torch.searchsorted(self._ends, flat, right=True)
+        widths = self._widths[images]
+        inside = flat - (self._ends[images] - widths * self.scene.cameras.sizes[images, 1])
+        rows = inside.div(widths, rounding_mode="floor")
+        return images, rows, inside - rows * widths
+
+    def view(self, step: Step) -> Batch:
+        """One view, drawn uniformly: rgb and background [H, W, 3], mask [H, W]."""
+        index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
+        pixels = self.scene.images[index].to(self.device)
+        height, width = pixels.shape[:2]
+        background = background_for(self.scene, self.method, step, height * width, self.device)
+        background = None if background is None else background.view(height, width, 3)
+        masks, weights = self.scene.masks, self.scene.loss_weights
+        return Batch(
+            rays=None,
+            view=self.scene.cameras.view(index, image_id=index),
+            rgb=on_background(pixels, background),
+            mask=None if masks is None else _share(masks[index]).to(self.device),
+            background=background,
+            loss_weights=None if weights is None else weights[index].to(self.device).expand(height, width),
+        )
+
+
+def background_for(scene: Scene, method: Method, step: Step | None, n: int, device: torch.device) -> Tensor | None:
+    """Background [n, 3] of training or, with step None, of evaluation: the method's, unless the images are said to be
+    on a colour already."""
+    if scene.background is not None:
+        return torch.tensor(scene.background, device=device).expand(n, 3)
+    return method.background(step, n, device)
+
+
+def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
+    """Colours [..., 3] in [0, 1] of uint8 pixels [..., 1, 3 or 4]; straight alpha is laid over `background` [..., 3].
+
+    No background adds nothing to what shines through, as when rendering.
+    """
+    values = pixels.to(torch.float32) / 255.0
+    if values.shape[-1] == 1:
+        return values.expand(*values.shape[:-1], 3)
+    rgb = values[..., :3]
+    if values.shape[-1] == 3:
+        return rgb
+    alpha = values[..., 3:]
+    return rgb * alpha if background is None else torch.lerp(background, rgb, alpha)
+
+
+def _share(mask: Tensor) -> Tensor:
+    """Masks [..., C] uint8 as [...] in [0, 1]; the last channel counts, which is alpha where there is one."""
+    return mask[..., -1].to(torch.float32) / 255.0

@@ -1,0 +1,181 @@
+"""A training run from its options to its end: data, folder, header, check, loop and what is said at the end."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from radfield_core import checkpoint
+from radfield_core.assembly import Scenes, choose_device
+from radfield_core.capabilities import check
+from radfield_core.config.files import dump
+from radfield_core.errors import DatasetError, Diverged
+from radfield_core.evaluation import QuickEvaluation
+from radfield_core.hooks import Observers
+from radfield_core.interfaces import Method
+from radfield_core.log import TrainingLog
+from radfield_core.model import build_context
+from radfield_core.ops import backend
+from radfield_core.pixels import PixelDrawer
+from radfield_core.probe import probe
+from radfield_core.progress import Progress
+from radfield_core.registry import get_registry
+from radfield_core.runs import RunFolder, load_state, new_run, parts_of, plugin_versions
+from radfield_core.scene import Scene
+from radfield_core.schema import RunConfig
+from radfield_core.storage import dump_json, replace
+from radfield_core.trainer import Trainer
+
+SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 143}
+
+
+def train(
+    run: RunConfig,
+    *,
+    out: Path | None = None,
+    resume: RunFolder | None = None,
+    chosen: Path | None = None,
+    quiet: bool = False,
+    threads: str = "",
+) -> int:
+    """Train a run in a new folder, or go on with one from its newest or the given checkpoint. Returns the exit code."""
+    registry = get_registry()
+    check(run, registry)
+    device = choose_device(run.trainer.device)
+    folder = new_run(run, out) if resume is None else resume
+    folder.probe()
+    with folder.locked():
+        say = _silent if quiet else print
+        scenes = Scenes(run)
+        scene = scenes.get("train")
+        method: Method = run.method.load()(run.method.config)
+        if method.batching == "rays":
+            _prepare_images(scene, run, quiet)
+        drawer = PixelDrawer(scene, method, device)
+        context = build_context(scene, run)
+        findings = probe(method, context, drawer, run.trainer.seed)
+
+        folder.record(dump(run), plugin_versions(run))
+        _record_scene(folder, scene)
+        observers = Observers(registry)
+        log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
+        trainer = Trainer(
+            run.trainer, method, context, drawer, folder, log, _evaluation(method, scenes, run),
+            findings.samples_per_ray,
+        )  # fmt: skip
+        for line in (*_header(run, folder, scene, trainer, threads), *scene.notes):
+            say(line)
+        for warning in findings.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        if resume is not None:
+            _go_on(trainer, folder, chosen, say)
+        else:
+            log.go_on(trainer.counters)
+        observers.tell("radfield_train_started", run=run, folder=folder.path, step=trainer.counters.step)
+        return _run(trainer, folder, observers, say)
+
+
+def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callable[[str], None]) -> int:
+    """The loop, and the news of its end. Returns the exit code."""
+    try:
+        reason = trainer.train()
+    except Diverged:
+        observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason="diverged")
+        raise
+    ended = "signal" if reason in SIGNAL_CODES else reason
+    observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason=ended)
+    counters = trainer.counters
+    if reason in SIGNAL_CODES:
+        print(f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {_quoted(folder.path)}")
+        return SIGNAL_CODES[reason]
+    say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}): {folder.path}")
+    return 0
+
+
+def _go_on(trainer: Trainer, folder: RunFolder, chosen: Path | None, say: Callable[[str], None]) -> None:
+    """Restore a checkpoint, and remove what a killed process left half written."""
+    checkpoint.clean(folder.checkpoints)
+    state, path, skipped = load_state(folder, chosen)
+    for line in skipped:
+        print(f"warning: {line}", file=sys.stderr)
+    trainer.restore(state)
+    trainer.log.go_on(trainer.counters)
+    if chosen is not None:
+        for moved in checkpoint.set_aside(folder.checkpoints, state.step):
+            say(f"a later checkpoint is set aside as {moved.name}")
+    say(f"going on from {path.name}")
+    if state.progress["machine"] != trainer.machine():
+        print("warning: saved with another device or number of threads: not bit for bit the same", file=sys.stderr)
+
+
+def _prepare_images(scene: Scene, run: RunConfig, quiet: bool) -> None:
+    """Decode every image once. Raises DatasetError naming all that cannot be used."""
+    for images in (scene.images, scene.masks):
+        if images is None:
+            continue
+        with Progress("read images", len(images), quiet=quiet) as progress:
+
+            def shown(done: int, of: int, progress: Progress = progress) -> None:
+                if progress.due():
+                    progress.update(done, f"{done}/{of}")
+
+            images.prepare(run.scene.image_cache_mb, shown)
+
+
+def _evaluation(method: Method, scenes: Scenes, run: RunConfig) -> QuickEvaluation | None:
+    """Evaluation of a few views of the validation split, else of the test split; None if the data has neither."""
+    for split in ("val", "test"):
+        if split in scenes.splits:
+            try:
+                scene = scenes.get(split)
+            except DatasetError:
+                continue
+            return QuickEvaluation(method, scene, split, run.trainer.eval_views, run.eval.rays_per_chunk)
+    return None
+
+
+def _record_scene(folder: RunFolder, scene: Scene) -> None:
+    """Write how scene coordinates become the data's own."""
+    box = scene.box
+    text = dump_json(
+        {
+            "to_data": scene.to_data.tolist(),
+            "unit": scene.unit,
+            "up": scene.up,
+            "ndc": scene.ndc,
+            "near": scene.near,
+            "far": scene.far,
+            "box": {"center": box.center.tolist(), "radius": box.radius, "shape": box.shape, "measured": box.measured},
+        },
+        indent=2,
+    )
+    replace(folder.scene, text + "\n")
+
+
+def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, threads: str) -> list[str]:
+    """What runs, on what, where it goes."""
+    parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
+    sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
+    size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
+    n_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    device = trainer.drawer.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return [
+        f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
+        f"data     {run.data.name}: {len(scene.cameras)} images, {size}",
+        f"device   {device} ({name}); threads: {threads or 'as torch chooses'}",
+        *(f"backend  {choice}" for choice in backend.choices()),
+        f"run      {folder.path}",
+    ]
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _silent(line: str) -> None:
+    pass

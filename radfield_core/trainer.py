@@ -1,0 +1,350 @@
+"""Training: the loop, read from top to bottom.
+
+A step is: `begin_step` (children first) → `refresh` → background colour and pixels → micro-batches → optimiser →
+`method.after_step` → ray count. Its randomness comes from the step, so a resumed run goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from radfield_core import checkpoint, randomness
+from radfield_core.errors import Diverged, StorageError
+from radfield_core.evaluation import QuickEvaluation
+from radfield_core.interfaces import BuildContext, Method
+from radfield_core.interrupts import Interrupts
+from radfield_core.log import TrainingLog
+from radfield_core.memory import with_smaller_chunks
+from radfield_core.model import Model
+from radfield_core.pixels import PixelDrawer
+from radfield_core.runs import RunFolder
+from radfield_core.schema import TrainerConfig
+from radfield_core.types import Batch, Step
+
+MAX_ROLLBACKS = 3
+
+
+class StepLosses(NamedTuple):
+    """Weighted losses by name, the mean squared error of the pixels (no gradient), and the rays and samples it took."""
+
+    terms: dict[str, Tensor]
+    squared_error: Tensor
+    n_rays: int
+    n_samples: int
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the losses."""
+        return torch.stack([term.reshape(()) for term in self.terms.values()]).sum()
+
+
+class TrainStep(nn.Module):
+    """Batch -> losses: what a data-parallel wrapper wraps, so that field queries inside losses are seen."""
+
+    def __init__(self, model: Model, method: Method):
+        super().__init__()
+        self.model, self.method = model, method
+
+    def forward(self, batch: Batch, step: Step) -> StepLosses:
+        """The method's losses, and those that the parts bring for their own parameters."""
+        outputs = self.method.forward(self.model, batch)
+        terms = dict(self.method.losses(outputs, batch, self.model, step))
+        for name, loss in self.model.part_losses(outputs, batch, step).items():
+            terms[name if name not in terms else f"part.{name}"] = loss
+        rgb = outputs.rendered.rgb
+        assert rgb is not None  # the model saw to it
+        squared_error = (rgb.detach() - batch.rgb).square().mean()
+        return StepLosses(terms, squared_error, batch.rgb[..., 0].numel(), outputs.n_samples)
+
+
+@dataclass
+class Counters:
+    """What the trainer remembers from step to step, all of it kept in checkpoints.
+
+    step: steps taken. seconds: training time. n_rays, samples_per_ray: as the last steps had them. seed, lr_factor,
+    rollbacks: changed by going back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
+    chunk_rays: largest micro-batch that fitted into memory, if one did not.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    n_rays: float = 0.0
+    samples_per_ray: float = 1.0
+    seed: int = 0
+    lr_factor: float = 1.0
+    rollbacks: int = 0
+    skipped: int = 0
+    bad_in_a_row: int = 0
+    chunk_rays: int | None = None
+
+
+class Trainer:
+    """Trains a method's model on the pixels of a drawer. `state` is all that a checkpoint keeps; `restore` sets it."""
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        method: Method,
+        context: BuildContext,
+        drawer: PixelDrawer,
+        folder: RunFolder,
+        log: TrainingLog,
+        evaluation: QuickEvaluation | None = None,
+        samples_per_ray: float = 1.0,
+    ):
+        self.config, self.method, self.drawer, self.folder, self.log = config, method, drawer, folder, log
+        self._context, self._evaluation = context, evaluation
+        self._saved_step: int | None = None
+        self._start = Counters(n_rays=config.n_rays, samples_per_ray=samples_per_ray, seed=config.seed)
+        self._build(replace(self._start))
+
+    def _build(self, counters: Counters) -> None:
+        """A fresh model and optimiser, both decided by the seed."""
+        self.counters = counters
+        randomness.seed_everything(counters.seed)
+        self.model = self.method.build(self._context).to(self.drawer.device).train()
+        self.train_step = TrainStep(self.model, self.method)
+        groups = self.method.param_groups(self.model)
+        self.optimizer = self.method.optimizer(groups)
+        self._base_rates = [float(group["lr"]) for group in groups]
+        self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    # The loop
+
+    def train(self) -> str:
+        """Train to the end and save. Returns why it ended: "max_steps", "max_seconds" or the name of a signal.
+
+        Raises Diverged after too many steps without a finite loss, StorageError if the end could not be saved.
+        """
+        with Interrupts() as interrupts, self.log:
+            while (reason := self._ended(interrupts)) is None:
+                started = time.perf_counter()
+                step = Step(self.counters.step, self.config.max_steps, self.counters.seed)
+                losses = self._take(step)
+                self.counters.seconds += time.perf_counter() - started
+                self.counters.step += 1
+                if losses is None:
+                    self._skip(step)
+                else:
+                    self.counters.bad_in_a_row = 0
+                    self.log.step(self, losses)
+                self._housekeeping()
+            self._finish(reason)
+        return reason
+
+    def _take(self, step: Step) -> StepLosses | None:
+        """One optimiser step; None, with nothing changed, if the loss or a gradient is not finite."""
+        self.model.begin_step(step)
+        self.model.refresh(step)
+        batch = self.drawer.draw(step, round(self.counters.n_rays))
+        losses = self._backward(batch, step)
+        finite = self._update(losses, step)
+        self.optimizer.zero_grad(set_to_none=True)
+        if not finite:
+            return None
+        self.method.after_step(self.model, self.optimizer, step)
+        self._adapt_ray_count(batch, losses.n_samples)
+        return losses
+
+    def _update(self, losses: StepLosses, step: Step) -> bool:
+        """Optimiser step at the step's learning rates, unless something is not finite: Adam never forgets a NaN."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if not math.isfinite(float(norm + 0.0 * losses.total)):  # the step's only wait for the device
+            return False
+        if self.config.clip_grad_norm is not None:
+            nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_grad_norm, norm)
+        for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = rate * self.method.lr_scale(step, group["name"]) * self.counters.lr_factor
+        self.optimizer.step()
+        return True
+
+    # Micro-batches and ray count
+
+    def _backward(self, batch: Batch, step: Step) -> StepLosses:
+        """Gradients of the whole batch, from micro-batches where it is too large for one."""
+        if batch.rays is None:
+            return self._backward_in_chunks(batch, step, 1)
+        n = len(batch.rays)
+        chunk = n
+        if self.config.samples_per_chunk is not None:
+            chunk = int(self.config.samples_per_chunk / max(self.counters.samples_per_ray, 1.0))
+        chunk = max(1, min(chunk, n, self.counters.chunk_rays or n))
+        attempts = 0
+
+        def attempt(chunk: int) -> StepLosses:
+            nonlocal attempts
+            if attempts:  # draws the same random numbers again
+                self.optimizer.zero_grad(set_to_none=True)
+                self.model.begin_step(step)
+            attempts += 1
+            return self._backward_in_chunks(batch, step, chunk)
+
+        losses, fitted = with_smaller_chunks(attempt, chunk, min(chunk, 256))
+        if fitted < chunk:
+            self.counters.chunk_rays = fitted
+            self.log.say(f"out of memory: going on with micro-batches of {fitted} rays, which changes no gradient")
+        return losses
+
+    def _backward_in_chunks(self, batch: Batch, step: Step, chunk: int) -> StepLosses:
+        """Losses and gradients of the batch as means over its rays, `chunk` rays at a time."""
+        n = len(batch.rays) if batch.rays is not None else 1
+        if chunk >= n:
+            losses = self.train_step(batch, step)
+            losses.total.backward()
+            return losses._replace(terms={name: term.detach() for name, term in losses.terms.items()})
+        sums: dict[str, Tensor] = {}
+        squared_error, n_samples = torch.zeros((), device=self.drawer.device), 0
+        for start in range(0, n, chunk):
+            stop = min(start + chunk, n)
+            share = (stop - start) / n
+            part = self.train_step(batch[start:stop], step)
+            (part.total * share).backward()
+            for name, term in part.terms.items():
+                sums[name] = sums.get(name, 0.0) + term.detach() * share
+            squared_error += part.squared_error * share
+            n_samples += part.n_samples
+        return StepLosses(sums, squared_error, n, n_samples)
+
+    def _adapt_ray_count(self, batch: Batch, n_samples: int) -> None:
+        """Let the number of rays follow the samples that rays really have, so that steps stay equally long."""
+        if batch.rays is None:
+            return
+        counters, target = self.counters, self.config.target_samples
+        counters.samples_per_ray = n_samples / len(batch.rays)
+        if target is not None:
+            wanted = counters.n_rays * target / max(n_samples, 1)
+            counters.n_rays = min(max(0.9 * counters.n_rays + 0.1 * wanted, 1.0), float(self.config.max_rays))
+
+    # What happens between steps
+
+    def _ended(self, interrupts: Interrupts) -> str | None:
+        if interrupts.received is not None:
+            return interrupts.received.name
+        if self.counters.step >= self.config.max_steps:
+            return "max_steps"
+        if self.config.max_seconds is not None and self.counters.seconds >= self.config.max_seconds:
+            return "max_seconds"
+        return None
+
+    def _housekeeping(self) -> None:
+        step = self.counters.step
+        if self.config.eval_every is not None and step % self.config.eval_every == 0:
+            self.evaluate()
+        if step % self.config.save_every == 0:
+            self.save()
+
+    def evaluate(self) -> None:
+        """Evaluate a few views and log the result. Not training time; changes nothing that training depends on."""
+        if self._evaluation is None:
+            return
+        with randomness.undisturbed():
+            self.model.eval()
+            metrics = self._evaluation(self.model)
+            self.model.train()
+        self.log.evaluated(self.counters, self._evaluation.split, metrics)
+
+    def _finish(self, reason: str) -> None:
+        if reason in ("max_steps", "max_seconds") and (
+            self.config.eval_every is None or self.counters.step % self.config.eval_every
+        ):
+            self.evaluate()
+        if self._saved_step != self.counters.step and not self.save():
+            raise StorageError(
+                f"the state after {self.counters.step} steps could not be saved", path=str(self.folder.checkpoints),
+                hint="make room on the disk, then radfield train --resume",
+            )  # fmt: skip
+
+    # Divergence
+
+    def _skip(self, step: Step) -> None:
+        """Count a step without finite loss and gradient; after many in a row go back to the last good checkpoint."""
+        counters = self.counters
+        counters.skipped += 1
+        counters.bad_in_a_row += 1
+        if counters.bad_in_a_row < self.config.max_bad_steps:
+            return
+        if counters.rollbacks >= MAX_ROLLBACKS:
+            path = self._dump(step)
+            raise Diverged(
+                f"no finite loss in {counters.bad_in_a_row} steps in a row, after going back {MAX_ROLLBACKS} times",
+                path=str(path), hint="a smaller learning rate, or trainer.clip_grad_norm=1",
+            )  # fmt: skip
+        self._roll_back()
+
+    def _roll_back(self) -> None:
+        """The last good checkpoint, or the start, with half the learning rate and another seed."""
+        before = self.counters
+        state, path, _ = checkpoint.newest(self.folder.checkpoints)
+        if state is None:
+            self._build(replace(self._start))
+        else:
+            self.restore(state)
+        counters = self.counters
+        counters.rollbacks, counters.skipped = before.rollbacks + 1, before.skipped
+        counters.seconds, counters.bad_in_a_row = before.seconds, 0
+        counters.lr_factor = 0.5**counters.rollbacks
+        counters.seed = self.config.seed + 1_000_003 * counters.rollbacks
+        randomness.seed_everything(counters.seed)
+        self._saved_step = None
+        self.log.say(
+            f"no finite loss in {before.bad_in_a_row} steps in a row: back to {path.name if path else 'the start'}, "
+            f"learning rates × {counters.lr_factor:g}, another seed"
+        )
+
+    def _dump(self, step: Step) -> Path:
+        """Write the batch that could not be learned from."""
+        batch = self.drawer.draw(step, round(self.counters.n_rays))
+        tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
+        if batch.rays is not None:
+            tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}
+        path = self.folder.path / "diverged-batch.safetensors"
+        present = {name: tensor.contiguous().cpu() for name, tensor in tensors.items() if tensor is not None}
+        safetensors.torch.save_file(present, path)
+        return path
+
+    # Checkpoints
+
+    def state(self) -> checkpoint.State:
+        """All that the run needs to go on."""
+        generators, numbers = randomness.capture()
+        return checkpoint.State(
+            self.counters.step, self.model.state_dict(), self.optimizer.state_dict(), generators,
+            {"counters": asdict(self.counters), "generators": numbers, "machine": self.machine()},
+        )  # fmt: skip
+
+    def machine(self) -> dict[str, str | int]:
+        """What a resumed run must share with the run before to be the same bit for bit."""
+        return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
+
+    def restore(self, state: checkpoint.State) -> None:
+        """Go on from a state. Raises StorageError if it does not fit the model."""
+        try:
+            self.model.load_state_dict(dict(state.model), strict=True)
+            self.optimizer.load_state_dict(state.optimizer)
+            self.counters = Counters(**state.progress["counters"])
+            randomness.restore(state.generators, state.progress["generators"])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            text = " ".join(str(error).split())
+            raise StorageError(f"the checkpoint does not fit this run: {text}", path=str(self.folder.path)) from error
+        self._saved_step = self.counters.step
+
+    def save(self) -> bool:
+        """Save a checkpoint. If that fails the run goes on: older ones are intact, and the next save tries again."""
+        try:
+            checkpoint.save(self.folder.checkpoints, self.state(), self.config.keep_checkpoints)
+        except (OSError, checkpoint.CorruptCheckpoint) as error:
+            self.log.say(
+                f"warning: step {self.counters.step} could not be saved ({error}); older checkpoints are intact"
+            )
+            return False
+        self._saved_step = self.counters.step
+        return True
