@@ -74,7 +74,7 @@ class _Fault(Exception):
 
 
 class _Stop:
-    """A finder on sys.meta_path that refuses slow packages while a declaration is imported; remembers those asked for."""
+    """A finder on sys.meta_path that refuses slow packages while a declaration is imported, and remembers them."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
