@@ -1,0 +1,1 @@
+"""Surfaces from pictures: NeuS, as published and fast."""

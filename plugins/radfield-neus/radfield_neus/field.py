@@ -1,0 +1,133 @@
+"""`field:neus`: a signed distance rendered as a volume (Wang et al. 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from radfield_core.interfaces import BuildContext, Encoding, Field
+from radfield_core.ops import derivatives, segments
+from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
+from radfield_neus import schedule
+from radfield_neus.alpha import annealed_cosine, interval_alpha
+from radfield_neus.config import NeuSFieldConfig
+from radfield_neus.networks import DistanceNetwork, ReluNetwork
+
+EIKONAL_RADIUS = 1.2
+"""The eikonal loss is taken where points lie within so many scene radii, as in the paper's code."""
+
+
+class NeuSField(Field):
+    """Distance f, features and sharpness 1/s; α of each interval from f at its middle and its slope along the ray."""
+
+    def __init__(self, config: NeuSFieldConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
+        self.radius = ctx.bounds.radius
+        self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
+        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.distance = DistanceNetwork(
+            3 + self.encoding.out_dim, config.width, config.n_layers, config.skip_layer, 1 + config.n_features,
+            init_radius=config.init_radius, beta=config.softplus_beta, normalize_weights=config.weight_norm,
+        )  # fmt: skip
+        self.color = ReluNetwork(
+            3 + self.direction_encoding.out_dim + 3 + config.n_features, config.color_width, config.color_layers, 3,
+            normalize_weights=config.weight_norm,
+        )  # fmt: skip
+        self.sharpness_log = nn.Parameter(torch.tensor(config.init_sharpness))
+        self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
+        self.register_buffer("fd_step", torch.tensor(schedule.at(config.fd_step, 0) * self.radius), persistent=False)
+        self.register_buffer("inside", torch.tensor(0.0), persistent=False)
+
+    def begin_step(self, step: Step) -> None:
+        """Cosine annealing and the distance of the taps."""
+        end = self.config.anneal_end
+        self.anneal.fill_(min(1.0, step.index / end) if end else 1.0)
+        self.fd_step.fill_(schedule.at(self.config.fd_step, step.index) * self.radius)
+
+    @property
+    def sharpness(self) -> Tensor:
+        """1/s, 0-dim: exp(10 v), between 1e-6 and 1e6."""
+        return (10.0 * self.sharpness_log).exp().clamp(1e-6, 1e6)
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """alpha, rgb, sdf, its gradients, and unit normals of all samples."""
+        x = samples.positions()
+        sdf, gradients, features, laplacian = self._surface(x)
+        normals = F.normalize(gradients, dim=-1)
+        used = normals if self.config.unit_normals else gradients
+        cosine = (samples.per_sample(samples.rays.directions) * used).sum(-1)
+        slope = annealed_cosine(cosine, self.anneal)
+        # The paper's networks know the scene as a unit sphere: their 1/s is per radius.
+        alpha = interval_alpha(sdf, slope, samples.lengths, self.sharpness / self.radius)
+        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        extras = {} if laplacian is None else {"neus.laplacian": laplacian}
+        return FieldOutputs(
+            rgb=self._color(x, directions, used, features), alpha=alpha, sdf=sdf, gradients=gradients, normals=normals,
+            extras=extras,
+        )  # fmt: skip
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Eikonal, sparsity and curvature losses of every level that this field made."""
+        config, losses = self.config, {}
+        for level in outputs.levels:
+            sdf, gradients = level.outputs.sdf, level.outputs.gradients
+            assert sdf is not None and gradients is not None
+            self.inside.copy_(level.rendered.opacity.detach().mean() if level.rendered is not None else 0.0)
+            near = (level.samples.positions() - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
+            off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
+            losses["eikonal"] = schedule.at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)
+            if config.sparsity:
+                weight = schedule.at(config.sparsity, step.index)
+                losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
+            if config.curvature and "neus.laplacian" in level.outputs.extras:
+                weight = schedule.at(config.curvature, step.index)
+                losses["curvature"] = weight * segments.mean(level.outputs.extras["neus.laplacian"].abs())
+        return losses
+
+    def scalars(self) -> dict[str, Tensor]:
+        """1/s, and the mean weight inside the scene: when it falls to nothing the surface has vanished."""
+        return {"sharpness": self.sharpness.detach(), "weight_inside": self.inside}
+
+    def sdf(self, x: Tensor) -> Tensor:
+        """Signed distance [M] at x [M, 3], in scene units, positive outside."""
+        return self._distance(x)[0]
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Gradient [M, 3] of the signed distance."""
+        return self._surface(x)[1]
+
+    def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
+        """Opacity [M] of an interval of `length` that meets the level set head-on."""
+        sdf = self.sdf(x)
+        return interval_alpha(
+            sdf, torch.full_like(sdf, -1.0), torch.full_like(sdf, length), self.sharpness / self.radius
+        )
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
+        _, gradients, features, _ = self._surface(x)
+        normals = F.normalize(gradients, dim=-1)
+        directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)
+        return self._color(x, directions, normals if self.config.unit_normals else gradients, features)
+
+    def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance [M] in scene units, and features [M, F]."""
+        unit = (x - self.center) / self.radius
+        out = self.distance(torch.cat([unit, self.encoding(x)], dim=-1)).float()
+        return out[:, 0] * self.radius, out[:, 1:]
+
+    def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Distance, gradient, features, and the Laplacian where finite differences give it."""
+        if self.config.normals == "analytic":
+            (sdf, features), gradients = derivatives.gradient(self._distance, x)
+            return sdf, gradients, features, None
+        sdf, features = self._distance(x)
+        gradients, laplacian = derivatives.central_differences(self.sdf, x, sdf, self.fd_step)
+        return sdf, gradients, features, laplacian
+
+    def _color(self, x: Tensor, directions: Tensor, normals: Tensor, features: Tensor) -> Tensor:
+        unit = (x - self.center) / self.radius
+        return torch.sigmoid(self.color(torch.cat([unit, directions, normals, features], dim=-1)).float())

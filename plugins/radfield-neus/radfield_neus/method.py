@@ -1,0 +1,70 @@
+"""`method:neus`: photometric, mask and opacity losses, and the learning rates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from radfield_core.interfaces import Method
+from radfield_core.model import Model
+from radfield_core.types import Batch, ModelOutputs, Step
+from radfield_neus.config import NeuSConfig
+
+
+class NeuS(Method):
+    """One field; the eikonal loss comes with the field, the photometric ones from here."""
+
+    config: NeuSConfig
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
+        """The colour of the options [n, 3]; random is white in evaluation."""
+        if self.config.background == "none":
+            return None
+        if self.config.background == "random" and step is not None:
+            return torch.rand(n, 3, generator=step.generator("background", device), device=device)
+        return torch.full((n, 3), 0.0 if self.config.background == "black" else 1.0, device=device)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Colour (L1 sums over channels, as published), mask and opacity; see `NeuSConfig` for the weights."""
+        config = self.config
+        assert outputs.rendered.rgb is not None
+        difference = outputs.rendered.rgb - batch.rgb
+        error = difference.abs().sum(-1) if config.loss == "l1" else difference.square().mean(-1)
+        counted = torch.ones_like(error)
+        if batch.loss_weights is not None:
+            counted = counted * batch.loss_weights
+        if config.mask > 0 and batch.mask is not None and batch.background is None:
+            counted = counted * (batch.mask > 0.5)  # without a background the pixels beside the mask have no meaning
+        losses = {"rgb": config.loss_weight * (error * counted).sum() / (counted.sum() + 1e-5)}
+        opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
+        if config.mask > 0 and batch.mask is not None:
+            losses["mask"] = config.mask * F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity))
+        if config.opaque > 0:
+            losses["opaque"] = config.opaque * F.binary_cross_entropy(opacity, opacity)
+        return losses
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """The sharpness may have a learning rate of its own."""
+        common = {"betas": self.config.betas, "eps": self.config.eps}
+        sharpness = [p for name, p in model.named_parameters() if name.endswith("sharpness_log")]
+        others = [p for name, p in model.named_parameters() if not name.endswith("sharpness_log")]
+        lr = self.config.lr if self.config.lr_sharpness is None else self.config.lr_sharpness
+        groups = [
+            {"name": "networks", "params": others, "lr": self.config.lr, **common},
+            {"name": "sharpness", "params": sharpness, "lr": lr, **common},
+        ]
+        return [group for group in groups if group["params"]]
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Linear warm-up from 0, then a cosine or an exponential down to `lr_final`."""
+        config = self.config
+        if step.index < config.warmup_steps:
+            return (step.index + 1) / config.warmup_steps
+        share = min(1.0, (step.index - config.warmup_steps) / max(1, step.max_steps - config.warmup_steps))
+        if config.decay == "exponential":
+            return config.lr_final**share
+        return (math.cos(math.pi * share) + 1.0) * 0.5 * (1.0 - config.lr_final) + config.lr_final

@@ -1,0 +1,64 @@
+"""What lies beyond the scene's sphere, as a background stack: NeRF++'s inverted sphere (Zhang et al. 2020)."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from radfield_core.interfaces import BuildContext, Encoding, Field, Sampler
+from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples, Step
+from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
+from radfield_neus.networks import ReluNetwork
+
+
+class InvertedSphereField(Field):
+    """Density (softplus) and colour of (x/r, 1/r), r in units of the scene's radius."""
+
+    def __init__(self, config: InvertedSphereFieldConfig, ctx: BuildContext):
+        super().__init__()
+        self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
+        self.radius = ctx.bounds.radius
+        self.encoding: Encoding = ctx.make(config.encoding, in_dim=4)  # type: ignore[assignment]
+        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.trunk = ReluNetwork(
+            self.encoding.out_dim, config.width, config.n_layers, config.width + 1, normalize_weights=False,
+            skip_layer=config.skip_layer,
+        )  # fmt: skip
+        self.head = ReluNetwork(
+            config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3, normalize_weights=False
+        )
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """density [N] per unit length and rgb [N, 3]."""
+        x = (samples.positions() - self.center) / self.radius
+        r = x.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        out = self.trunk(self.encoding(torch.cat([x / r, 1.0 / r], dim=-1)))
+        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        rgb = torch.sigmoid(self.head(torch.cat([out[:, 1:], directions], dim=-1)))
+        return FieldOutputs(rgb=rgb, density=F.softplus(out[:, 0]) / self.radius)
+
+
+class InvertedSphereSampler(Sampler):
+    """S intervals from the near limit given (the foreground's far end) outwards, even in inverse distance."""
+
+    def __init__(self, config: InvertedSphereSamplerConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.radius = ctx.bounds.radius
+        self._generator: torch.Generator | None = None
+
+    def begin_step(self, step: Step) -> None:
+        """One generator per step."""
+        self._generator = step.generator("sampler.inverted-sphere")
+
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """t = near + radius (1/u − 1) for u falling evenly from 1 to 1/(S + 1)."""
+        n = self.config.n_samples
+        u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)
+        u = u.expand(len(rays), n + 1)
+        if self.training and self.config.perturb:
+            assert self._generator is not None
+            jitter = torch.rand(len(rays), n - 1, generator=self._generator, dtype=u.dtype).to(u.device)
+            moved = u[:, 1:-1] + (jitter - 0.5) * (u[:, 1:-1] - u[:, 2:])
+            u = torch.cat([u[:, :1], moved, u[:, -1:]], dim=1)
+        return RaySamples.from_edges(rays, rays.near[:, None] + self.radius * (1.0 / u - 1.0))

@@ -1,0 +1,95 @@
+"""`sampler:neus`: even samples in the scene's sphere, then more where the signed distance crosses zero."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_core.interfaces import BuildContext, Field, HasSDF, Sampler
+from radfield_core.ops import stepfun
+from radfield_core.types import Level, RayBundle, RaySamples, Step
+from radfield_neus.config import NeuSSamplerConfig
+
+
+class NeuSSampler(Sampler):
+    """S = n_samples + n_importance intervals per ray, each asked at its middle."""
+
+    def __init__(self, config: NeuSSamplerConfig, ctx: BuildContext):
+        super().__init__()
+        self.config = config
+        self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
+        self.radius = ctx.bounds.radius
+        self._generator: torch.Generator | None = None
+
+    def begin_step(self, step: Step) -> None:
+        """One generator per step."""
+        self._generator = step.generator("sampler.neus", self.center.device)
+
+    def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
+        """One radius before and behind the point nearest to the sphere's centre, as the paper's code has it."""
+        middle = -((rays.origins - self.center) * rays.directions).sum(-1)
+        near = (middle - self.radius).clamp_min(0.0)
+        return near, torch.maximum(middle + self.radius, near)
+
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """Even samples, shifted together in training, then rounds of samples by weights of growing sharpness."""
+        assert isinstance(field, HasSDF)
+        config = self.config
+        near, far = self.extent(rays)
+        t = stepfun.spaced(torch.linspace(0, 1, config.n_samples, device=near.device, dtype=near.dtype), near, far)
+        step = (far - near)[:, None] / config.n_samples
+        if self.training and config.perturb:
+            assert self._generator is not None
+            shift = torch.rand(len(rays), 1, generator=self._generator, device=near.device, dtype=near.dtype) - 0.5
+            t = (t + shift * step).clamp_min(0.0)
+        if config.n_importance and len(rays):
+            t = self._add(rays, t, field)
+        last = t[:, -1:] + step
+        return RaySamples.from_edges(rays, torch.cat([t, last], dim=1))
+
+    def _add(self, rays: RayBundle, t: Tensor, field: HasSDF) -> Tensor:
+        config = self.config
+        sdf = self._sdf(rays, t, field)
+        per_round = config.n_importance // config.n_rounds
+        for index in range(config.n_rounds):
+            n = per_round if index + 1 < config.n_rounds else config.n_importance - per_round * (config.n_rounds - 1)
+            if n == 0:
+                continue
+            weights = upsampling_weights(
+                rays, t, sdf, self.center, self.radius, config.base_sharpness * 2**index / self.radius
+            )
+            u = (torch.arange(n, device=t.device, dtype=t.dtype) + 0.5) / n
+            new = stepfun.invert_cdf(u.expand(len(rays), n), t, stepfun.nerf_cdf(weights), 1e-5)
+            both, order = torch.cat([t, new], dim=1).sort(dim=1)
+            if index + 1 < config.n_rounds:
+                sdf = torch.cat([sdf, self._sdf(rays, new, field)], dim=1).gather(1, order)
+            t = both
+        return t
+
+    @staticmethod
+    def _sdf(rays: RayBundle, t: Tensor, field: HasSDF) -> Tensor:
+        points = rays.origins[:, None] + rays.directions[:, None] * t[..., None]
+        return field.sdf(points.view(-1, 3)).view(t.shape)
+
+
+def upsampling_weights(
+    rays: RayBundle, t: Tensor, sdf: Tensor, center: Tensor, radius: float, sharpness: float
+) -> Tensor:
+    """Weights [R, S−1] of the intervals between t [R, S] with distances `sdf`, for a fixed sharpness 1/s.
+
+    The slope of an interval is the finite difference of the distance, or the one before it if that is steeper, never
+    rising, and zero outside the sphere (NeuS, section 3.3 and its code).
+    """
+    points = rays.origins[:, None] + rays.directions[:, None] * t[..., None] - center
+    inside = points.norm(dim=-1) < radius
+    inside = inside[:, :-1] | inside[:, 1:]
+    lengths = t[:, 1:] - t[:, :-1]
+    slope = (sdf[:, 1:] - sdf[:, :-1]) / (lengths + 1e-5)
+    before = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], dim=1)
+    slope = torch.minimum(slope, before).clamp(-1e3, 0.0) * inside
+    middle = 0.5 * (sdf[:, 1:] + sdf[:, :-1])
+    half = 0.5 * slope * lengths
+    phi_before, phi_after = torch.sigmoid((middle - half) * sharpness), torch.sigmoid((middle + half) * sharpness)
+    alpha = (phi_before - phi_after + 1e-5) / (phi_before + 1e-5)
+    free = torch.cumprod(1.0 - alpha + 1e-7, dim=1)
+    return alpha * torch.cat([torch.ones_like(free[:, :1]), free[:, :-1]], dim=1)
