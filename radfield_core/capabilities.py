@@ -53,6 +53,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "opaque_far": "treats the last interval of a ray as opaque, which leaves nothing to a background",
     },
     "method": {},
+    "converter": {},
     "exporter": {},
     "metric": {},
 }

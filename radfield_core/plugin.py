@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-KINDS = ("dataparser", "encoding", "field", "sampler", "renderer", "method", "exporter", "metric")
+KINDS = ("dataparser", "encoding", "field", "sampler", "renderer", "method", "exporter", "metric", "converter")
 
 _F = TypeVar("_F")
 

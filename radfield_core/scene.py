@@ -55,6 +55,7 @@ class Scene:
     depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
     there is nothing, and unit normals [H, W, 3] in scene coordinates.
     loss_weights [V]: weight of each image's pixels, where the data says so (mip-NeRF's lossmult).
+    groups: a label for each view by which evaluation splits its table, such as the scale; empty where there is none.
     render_path [F, 3, 4]: cameras of the video that suits the capture, if its format knows one.
     notes: remarks to show the user: what was mended, what is unusual.
     """
@@ -77,6 +78,7 @@ class Scene:
     normals: Sequence[Tensor] | None = None
     names: list[str] = field(default_factory=list)
     loss_weights: Tensor | None = None
+    groups: list[str] = field(default_factory=list)
     render_path: Tensor | None = None
     notes: tuple[str, ...] = ()
 

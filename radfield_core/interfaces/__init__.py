@@ -1,5 +1,6 @@
 """One abstract base class per kind of part."""
 
+from radfield_core.interfaces.converter import Converter
 from radfield_core.interfaces.dataparser import DataParser
 from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.exporter import Exporter
@@ -11,6 +12,6 @@ from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
-    "BuildContext", "DataParser", "Encoding", "Exporter", "Field", "HasColor", "HasDensity", "HasOccupancy", "HasSDF",
-    "Method", "Metric", "Part", "Renderer", "Sampler",
+    "BuildContext", "Converter", "DataParser", "Encoding", "Exporter", "Field", "HasColor", "HasDensity",
+    "HasOccupancy", "HasSDF", "Method", "Metric", "Part", "Renderer", "Sampler",
 ]  # fmt: skip

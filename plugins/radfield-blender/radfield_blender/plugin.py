@@ -17,6 +17,17 @@ def radfield_components():
             writer="radfield_blender.writer:write_blender",
         ),
         component(
+            "dataparser", "blender-multiscale", impl="radfield_blender.multiscale:MultiscaleParser",
+            config="radfield_blender.config:MultiscaleConfig",
+            summary="mip-NeRF's layout of a scene at several scales: metadata.json and RGBA images",
+            provides={"images", "bounded"}, sniff="radfield_blender.sniff:multiscale",
+        ),
+        component(
+            "converter", "multiscale", impl="radfield_blender.convert_multiscale:MultiscaleConverter",
+            config="radfield_blender.config:MultiscaleConversionConfig",
+            summary="NeRF-synthetic folder -> the same at several scales, as mip-NeRF trains on",
+        ),
+        component(
             "dataparser", "tiny-nerf", impl="radfield_blender.tiny_nerf:TinyNerfParser",
             config="radfield_blender.config:TinyNerfConfig",
             summary="the tiny NeRF notebook's .npz: images, poses, focal",

@@ -17,6 +17,16 @@ def blender(path: Path) -> str | None:
     return "transforms_train.json with camera_angle_x" if b'"camera_angle_x"' in start else None
 
 
+def multiscale(path: Path) -> str | None:
+    """Why a folder is in mip-NeRF's multiscale layout, or None: the columns that its metadata names."""
+    file = path / "metadata.json"
+    if not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        start = stream.read(1 << 16)
+    return "metadata.json of several scales" if b'"file_path"' in start and b'"train"' in start else None
+
+
 def tiny_nerf(path: Path) -> str | None:
     """Why a file is tiny NeRF's, or None: the arrays in it."""
     if path.suffix.lower() != ".npz" or not path.is_file():

@@ -1,0 +1,97 @@
+"""converter:multiscale — a NeRF-synthetic folder -> mip-NeRF's multiscale layout (Barron et al. 2021, section 4.1)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from radfield_blender.blender import BlenderParser
+from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
+from radfield_blender.multiscale import KEYS, METADATA
+from radfield_core.errors import DatasetError, UsageError
+from radfield_core.files import atomic_path
+from radfield_core.interfaces.converter import Converter, Progress
+from radfield_core.scene import Scene
+
+
+class MultiscaleConverter(Converter):
+    """Every image at full size, half, a quarter, … by 2×2 means, a view's scales one after another."""
+
+    config: MultiscaleConversionConfig
+
+    def convert(self, source: Path, target: Path, progress: Progress | None = None) -> list[Path]:
+        """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError("is there already", path=str(target), hint="an empty or a new folder")
+        parser = BlenderParser(BlenderConfig(root=str(source)))
+        splits = [split for split in parser.splits if (source / f"transforms_{split}.json").is_file()]
+        scenes = {split: parser.parse(split) for split in splits or parser.splits[:1]}
+        for scene in scenes.values():
+            self._check(scene, source)
+        total, done = self.config.n_down * sum(len(scene.cameras) for scene in scenes.values()), 0
+        with atomic_path(target) as folder:
+            folder.mkdir()
+            metadata: dict[str, dict[str, list[Any]]] = {}
+            for split, scene in scenes.items():
+                table = metadata[split] = {key: [] for key in KEYS}
+                (folder / f"images_{split}").mkdir()
+                for view in range(len(scene.cameras)):
+                    for scale, pixels in enumerate(self.pyramid(scene.images[view].numpy())):
+                        name = f"images_{split}/{view:03d}_d{scale}.png"
+                        Image.fromarray(pixels).save(folder / name)
+                        for key, value in zip(KEYS, _row(scene, view, scale, name), strict=True):
+                            table[key].append(value)
+                        done += 1
+                        if progress is not None:
+                            progress(done, total)
+            (folder / METADATA).write_text(json.dumps(metadata, indent=1))
+        return [target / METADATA, *(target / name for table in metadata.values() for name in table["file_path"])]
+
+    def pyramid(self, image: np.ndarray) -> list[np.ndarray]:
+        """The image [H, W, C] uint8 at every scale; each is rounded for itself, none from a rounded one."""
+        exact, scales = image.astype(np.float64), [image]
+        for _ in range(self.config.n_down - 1):
+            exact = self._halved(exact)
+            # the published script truncates; the small term undoes float64 errors just below a whole number
+            rounded = np.floor(exact + 1e-6) if self.config.average == "published" else np.round(exact)
+            scales.append(rounded.astype(np.uint8))
+        return scales
+
+    def _halved(self, image: np.ndarray) -> np.ndarray:
+        """2×2 means of [H, W, C]; colours count by their alpha, unless the published plain mean is asked for."""
+        if image.shape[-1] != 4 or self.config.average == "published":
+            return _mean(image)
+        alpha = image[..., 3:]
+        mean_alpha = _mean(alpha)
+        color = np.divide(_mean(image[..., :3] * alpha), mean_alpha, out=_mean(image[..., :3]), where=mean_alpha > 0)
+        return np.concatenate([color, mean_alpha], axis=-1)
+
+    def _check(self, scene: Scene, source: Path) -> None:
+        factor = 2 ** (self.config.n_down - 1)
+        width, height = scene.cameras.sizes[0].tolist()
+        if width % factor or height % factor:
+            fits = next(
+                n for n in range(self.config.n_down, 0, -1) if not (width % 2 ** (n - 1) or height % 2 ** (n - 1))
+            )
+            raise DatasetError(
+                f"images of {width}×{height} cannot be halved {self.config.n_down - 1} times", path=str(source),
+                hint=f"n_down={fits}",
+            )  # fmt: skip
+
+
+def _mean(image: np.ndarray) -> np.ndarray:
+    height, width, channels = image.shape
+    return image.reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
+
+
+def _row(scene: Scene, view: int, scale: int, name: str) -> tuple[Any, ...]:
+    """The entries of one image, in the order of KEYS."""
+    fx, fy, cx, cy = (value / 2**scale for value in scene.cameras.intrinsics[view].tolist())
+    width, height = (value // 2**scale for value in scene.cameras.sizes[view].tolist())
+    c2w = [*scene.cameras.c2w[view].tolist(), [0.0, 0.0, 0.0, 1.0]]
+    pix2cam = [[1.0 / fx, 0.0, -cx / fx], [0.0, -1.0 / fy, cy / fy], [0.0, 0.0, -1.0]]
+    return name, c2w, width, height, fx, scale, scene.near, scene.far, 4.0**scale, pix2cam

@@ -1,0 +1,166 @@
+"""dataparser:blender-multiscale — mip-NeRF's layout of a scene at several scales (Barron et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from radfield_blender import sniff
+from radfield_blender.blender import RADIUS
+from radfield_blender.config import MultiscaleConfig
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, read_json, safe_join
+from radfield_core.images import FileImages, Header, read_headers
+from radfield_core.interfaces import DataParser
+from radfield_core.poses import check_poses, read_matrix
+from radfield_core.scene import Scene
+from radfield_core.types import SceneBox
+
+METADATA = "metadata.json"
+KEYS = ("file_path", "cam2world", "width", "height", "focal", "label", "near", "far", "lossmult", "pix2cam")
+"""The columns of a split, one entry per image. `focal` says again what `pix2cam` says."""
+
+_SCALARS = ("width", "height", "label", "near", "far", "lossmult")
+
+
+class MultiscaleParser(DataParser):
+    """Per image: cam2world in OpenGL axes, pix2cam = K⁻¹ with y and z turned round, size, limits along the optical
+    axis, scale (label j: 1/2^j) and the weight of its pixels in the loss (lossmult, the area they cover).
+    """
+
+    config: MultiscaleConfig
+
+    @staticmethod
+    def sniff(path: Path) -> str | None:
+        """See `radfield_blender.sniff.multiscale`."""
+        return sniff.multiscale(path)
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test. DatasetError names every faulty entry, missing file and odd image."""
+        root = Path(self.config.root)
+        if split not in self.splits:
+            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(root))
+        problems = Problems()
+        columns = _columns(root / METADATA, split, problems)
+        names = [str(name) for name in columns["file_path"]]
+        paths = _paths(root, columns["file_path"], problems)
+        poses = _matrices(columns["cam2world"], names, problems)
+        intrinsics = _intrinsics(columns["pix2cam"], names, problems)
+        numbers = _numbers(columns, names, problems)
+        problems.raise_as(DatasetError)
+        c2w, notes = check_poses(poses, names, problems)
+        headers, faults = read_headers(paths)
+        problems.found += faults
+        sizes = numbers[:, :2]
+        _check_sizes(names, sizes, headers, problems)
+        problems.raise_as(DatasetError)
+        return Scene(
+            cameras=Cameras(
+                torch.from_numpy(c2w), torch.from_numpy(intrinsics), torch.from_numpy(sizes).to(torch.int64),
+                self.config.pixel_center,
+            ),
+            images=FileImages(paths, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
+            near=float(numbers[:, 3].min()), far=float(numbers[:, 4].max()), limits_along="axis",
+            box=SceneBox(torch.zeros(3), RADIUS), names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
+            loss_weights=torch.from_numpy(numbers[:, 5]), notes=tuple(notes),
+        )  # fmt: skip
+
+
+def _scale(label: int) -> str:
+    return "full" if label == 0 else f"1/{2**label}"
+
+
+def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[Any]]:
+    """The columns of a split, all equally long; DatasetError if any is missing."""
+    data = read_json(file)
+    table = data.get(split) if isinstance(data, dict) else None
+    if not isinstance(table, dict):
+        raise DatasetError(f"has no split {split!r}", path=str(file))
+    for key in KEYS:
+        if not isinstance(table.get(key), list):
+            problems.add(f"{file} {split}", f"has no list {key!r}")
+        elif len(table[key]) != len(table.get("file_path") or []):
+            problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, file_path {len(table['file_path'])}")
+    problems.raise_as(DatasetError)
+    if not table["file_path"]:
+        raise DatasetError("lists no images: the split is empty", path=f"{file} {split}")
+    return table
+
+
+def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path]:
+    paths = []
+    for name in names:
+        try:
+            paths.append(safe_join(root, name))
+        except DatasetError as error:
+            problems.found += error.problems
+    problems.found += missing_files(paths, root.resolve())
+    return paths
+
+
+def _matrices(values: list[Any], names: list[str], problems: Problems) -> list[np.ndarray]:
+    """The poses [4, 4]; what is none is added to the problems and stands as zeros."""
+    matrices = []
+    for value, name in zip(values, names, strict=True):
+        try:
+            matrices.append(read_matrix(value))
+        except ValueError as error:
+            problems.add(name, str(error))
+            matrices.append(np.zeros((4, 4)))
+    return matrices
+
+
+def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.ndarray:
+    """fx, fy, cx, cy [V, 4] from pix2cam = [[1/fx, 0, −cx/fx], [0, −1/fy, cy/fy], [0, 0, −1]]."""
+    rows = np.ones((len(values), 4))
+    for row, value, name in zip(rows, values, names, strict=True):
+        try:
+            matrix = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            matrix = np.empty(0)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+            problems.add(name, "pix2cam is no 3×3 matrix of numbers")
+            continue
+        if not (
+            matrix[0, 0] > 0
+            and matrix[1, 1] < 0
+            and matrix[2, 2] == -1
+            and not matrix[[0, 1, 2, 2], [1, 0, 0, 1]].any()
+        ):
+            problems.add(name, "pix2cam is not the inverse of a pinhole's matrix with y and z turned round")
+            continue
+        fx, fy = 1.0 / matrix[0, 0], -1.0 / matrix[1, 1]
+        row[:] = fx, fy, -matrix[0, 2] * fx, matrix[1, 2] * fy
+    return rows
+
+
+def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Problems) -> np.ndarray:
+    """width, height, label, near, far, lossmult [V, 6] float64."""
+    numbers = np.ones((len(names), len(_SCALARS)))
+    for i, name in enumerate(names):
+        values = [columns[key][i] for key in _SCALARS]
+        bad = [key for key, value in zip(_SCALARS, values, strict=True) if type(value) not in (int, float)]
+        if bad:
+            problems.add(name, f"{', '.join(bad)}: no number")
+            continue
+        width, height, label, near, far, weight = numbers[i] = values
+        if not (width >= 1 and height >= 1 and float(width).is_integer() and float(height).is_integer()):
+            problems.add(name, f"width {width:g} and height {height:g} are no size in pixels")
+        if label not in range(32):
+            problems.add(name, f"label {label:g} is no scale: 0 is full size, 1 half of it, …")
+        if not 0 <= near < far:
+            problems.add(name, f"near {near:g} and far {far:g} are no limits")
+        if not weight >= 0:
+            problems.add(name, f"lossmult {weight:g} is no weight")
+    return numbers
+
+
+def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[Header], problems: Problems) -> None:
+    for name, (width, height), header in zip(names, sizes.astype(int), headers, strict=True):
+        if header.width and (header.width, header.height) != (width, height):
+            problems.add(name, f"the image is {header.width}×{header.height}, {METADATA} says {width}×{height}")

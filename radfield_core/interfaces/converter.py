@@ -1,0 +1,25 @@
+"""Converters: a data set in one layout -> the same in another (`radfield data convert NAME SRC DST`)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Progress = Callable[[int, int], None]
+"""progress(done, of) after each file written."""
+
+
+class Converter(ABC):
+    """Writes one layout. Subclasses take their options as `Converter(config)`."""
+
+    def __init__(self, config: Any):
+        self.config = config
+
+    @abstractmethod
+    def convert(self, source: Path, target: Path, progress: Progress | None = None) -> list[Path]:
+        """Write the data set at `source` into folder `target`, whole or not at all; returns the files written.
+
+        The target must be absent or empty. Raises DatasetError with every fault of the source.
+        """
