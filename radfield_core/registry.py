@@ -29,7 +29,12 @@ FORBIDDEN = ("torch", "numpy")
 
 FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-synthetic": ("dataparser:synthetic",),
-    "radfield-blender": ("dataparser:blender", "dataparser:blender-multiscale", "dataparser:tiny-nerf", "converter:multiscale"),
+    "radfield-blender": (
+        "dataparser:blender",
+        "dataparser:blender-multiscale",
+        "dataparser:tiny-nerf",
+        "converter:multiscale",
+    ),
     "radfield-llff": ("dataparser:llff",),
     "radfield-dtu": ("dataparser:dtu",),
     "radfield-transforms": ("dataparser:transforms",),
