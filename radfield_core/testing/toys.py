@@ -14,6 +14,7 @@ from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.interfaces import BuildContext, Field, Sampler
+from radfield_core.ops import segments
 from radfield_core.ops.derivatives import gradient
 from radfield_core.ops.segments import Packing
 from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBundle, RaySamples, SceneBox, Step
@@ -134,7 +135,7 @@ class Ball(Field):
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Mean squared (|∇f| − 1) over all samples."""
         slopes = [level.outputs.gradients for level in outputs.levels if level.outputs.gradients is not None]
-        return {"eikonal": sum(((s.norm(dim=-1) - 1).square().sum() / max(len(s), 1) for s in slopes), torch.zeros(()))}
+        return {"eikonal": segments.mean((torch.cat(slopes).norm(dim=-1) - 1.0).square())}
 
 
 class Ragged(Sampler):
@@ -173,4 +174,4 @@ class Proposal(Sampler):
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Squared difference of the two levels' opacities."""
         first, last = (level.samples.dense(level.weights).sum(1) for level in outputs.levels)
-        return {"proposal": (first - last.detach()).square().sum() / max(len(first), 1)}
+        return {"proposal": segments.mean((first - last.detach()).square())}
