@@ -22,7 +22,10 @@ FILE_KEYS = frozenset(
      "integer_depth_scale", "n_extra_learnable_dims", *INTRINSIC_KEYS}
 )  # fmt: skip
 
-_PERSPECTIVE = {"SIMPLE_RADIAL": "simple_radial", "RADIAL": "radial", "OPENCV": "opencv", "FULL_OPENCV": "full_opencv"}
+_PERSPECTIVE = {
+    "PINHOLE": "pinhole", "SIMPLE_PINHOLE": "pinhole", "SIMPLE_RADIAL": "simple_radial", "RADIAL": "radial",
+    "OPENCV": "opencv", "FULL_OPENCV": "full_opencv",
+}  # fmt: skip
 _LENS_PARAMETERS = {
     "pinhole": (),
     "simple_radial": ("k1",),
@@ -59,15 +62,13 @@ def lens_of(meta: Mapping[str, Any], table: Mapping[str, Any], where: str, probl
     given = {key for key in LENS_KEYS if type(table.get(key)) in (int, float) and table[key] != 0}
     if name in ("OPENCV_FISHEYE", "SIMPLE_FISHEYE", "FISHEYE") or (name is None and fisheye is True):
         return "opencv_fisheye"
-    if name in ("PINHOLE", "SIMPLE_PINHOLE"):
-        return "pinhole"
-    if name is not None and name not in _PERSPECTIVE:
-        known = ", ".join(["PINHOLE", *_PERSPECTIVE, "OPENCV_FISHEYE"])
+    if name is not None and (not isinstance(name, str) or name not in _PERSPECTIVE):
+        known = ", ".join([*_PERSPECTIVE, "OPENCV_FISHEYE"])
         problems.add(where, f"camera_model {name!r:.60} is not supported", f"one of {known}")
         return "pinhole"
     lens = _PERSPECTIVE[name] if name is not None else "opencv" if given else "pinhole"
     beyond = given - set(_LENS_PARAMETERS[lens])
-    if beyond == {"k3"}:
+    if beyond == {"k3"} and lens == "opencv":
         return "full_opencv"  # its third radial coefficient alone is the polynomial's next term
     if beyond:
         problems.add(where, f"{', '.join(sorted(beyond))} mean nothing for {(name or lens).upper()}", "FULL_OPENCV")

@@ -1,0 +1,340 @@
+"""transforms.json: what is written is read, keys mean what nerfstudio and instant-ngp say, and every fault is named."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from radfield_transforms.config import TransformsConfig
+from radfield_transforms.dataparser import Transforms
+from radfield_transforms.sniff import sniff
+from radfield_transforms.writer import write
+
+from radfield_core.errors import DatasetError, UsageError
+from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
+
+LENSES = {
+    "pinhole": (),
+    "opencv": (-0.1, 0.03, 0.002, -0.001),
+    "full_opencv": (0.1, -0.05, 0.002, -0.001, 0.01, 0.05, 0.01, 0.002),
+    "opencv_fisheye": (-0.03, 0.01, -0.004, 0.001),
+}
+
+
+def parse(root, split="train", **options):
+    return Transforms(TransformsConfig(root=str(root), **options)).parse(split)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write({"train": toy_capture(9)}, tmp_path)
+    return tmp_path
+
+
+def edit(folder, change):
+    file = folder / "transforms.json"
+    meta = json.loads(file.read_text())
+    change(meta)
+    file.write_text(json.dumps(meta))
+
+
+def faults(folder, split="train", **options) -> str:
+    with pytest.raises(DatasetError) as caught:
+        parse(folder, split, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("model", LENSES)
+@pytest.mark.parametrize("options", [{}, {"orientation": "pca", "center": "poses", "auto_scale": True}])
+def test_a_capture_written_and_read_has_the_same_rays_in_its_own_coordinates(tmp_path, model, options):
+    scene = toy_capture(9, model=model, distortion=LENSES[model], masks=True)
+    write({"train": scene}, tmp_path)
+    back = parse(tmp_path, holdout=0, **options)
+    assert len(back.cameras) == 9
+    for name, read_name in zip(scene.names, back.names, strict=True):
+        assert ray_difference(scene, back, name, read_name) < 1e-5
+        assert pixel_difference(scene, back, name, read_name) < 1e-4
+    assert torch.equal(back.images[4], scene.images[4])
+    assert back.masks is not None and torch.equal(back.masks[4], scene.masks[4])
+    torch.testing.assert_close(back.data_points(back.points), scene.points)
+
+
+def test_instant_ngps_box_is_where_its_unit_cube_maps_to(folder):
+    edit(folder, lambda meta: meta.update(aabb_scale=4, scale=0.25, offset=[0.5, 0.25, 0.75]))
+    scene = parse(folder)
+    assert scene.box.center.tolist() == [0.0, 1.0, -1.0]
+    assert scene.box.radius == 8.0 and scene.box.measured
+    assert scene.near == pytest.approx(0.4)
+    assert torch.equal(scene.to_data, torch.eye(4, dtype=torch.float64))
+
+
+def test_without_a_box_the_scene_is_upright_centred_and_scaled(folder):
+    edit(folder, lambda meta: [meta.pop(key) for key in ("aabb_scale", "scale", "offset")])
+    scene = parse(folder, holdout=0)
+    assert float(scene.cameras.c2w[:, :, 3].abs().max()) == pytest.approx(1.0)
+    up = scene.cameras.c2w[:, :, 1].mean(0)
+    torch.testing.assert_close(up / up.norm(), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    looked_at = scene.data_points(torch.zeros(1, 3, dtype=torch.float64))[0]
+    torch.testing.assert_close(looked_at, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), atol=0.2, rtol=0)
+    assert scene.box.measured  # by the points
+    assert 0 < scene.near < scene.far
+
+
+def test_the_original_coordinates_are_those_before_the_applied_transform(folder):
+    before = parse(folder)
+    turn = [[0.0, 1.0, 0.0, 5.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 2.0]]
+    edit(folder, lambda meta: meta.update(applied_transform=turn))
+    after = parse(folder)
+    point = torch.tensor([[0.3, 0.2, 0.1]], dtype=torch.float64)
+    in_file = before.data_points(point)
+    matrix = torch.tensor(turn, dtype=torch.float64)
+    torch.testing.assert_close(after.data_points(point) @ matrix[:, :3].T + matrix[:, 3], in_file)
+
+
+def test_focal_lengths_may_be_given_as_angles(folder):
+    def change(meta):
+        meta.update(camera_angle_x=2 * math.atan(0.5), camera_angle_y=2 * math.atan(0.25))
+        for key in ("fl_x", "fl_y", "cx", "cy"):
+            meta.pop(key)
+
+    edit(folder, change)
+    assert parse(folder).cameras.intrinsics[0].tolist() == pytest.approx([32.0, 48.0, 16.0, 12.0])
+
+
+def test_every_eighth_frame_by_name_is_held_out(folder):
+    assert parse(folder, "test").names == ["images/view_000.png", "images/view_008.png"]
+    assert len(parse(folder, "train").names) == 7
+    assert parse(folder, "val").names == parse(folder, "test").names
+
+
+def test_lists_of_names_make_the_splits(folder):
+    lists = {"train_filenames": ["images/view_003.png"], "val_filenames": ["./images/view_001.png"]}
+    edit(folder, lambda meta: meta.update(lists, test_filenames=["images\\view_002.png"]))
+    assert [parse(folder, split).names for split in ("train", "val", "test")] == [
+        ["images/view_003.png"], ["images/view_001.png"], ["images/view_002.png"],
+    ]  # fmt: skip
+
+
+def test_one_file_per_split_is_read(tmp_path):
+    for split, seed in (("train", 1), ("test", 2)):
+        write({split: toy_capture(4, seed=seed)}, tmp_path / "part")
+        meta = json.loads((tmp_path / "part" / "transforms.json").read_text())
+        meta.pop("ply_file_path")
+        for frame in meta["frames"]:
+            frame["file_path"] = f"{split}/{frame['file_path']}"
+        shutil.copytree(tmp_path / "part" / "images", tmp_path / "all" / split / "images")
+        (tmp_path / "all" / f"transforms_{split}.json").write_text(json.dumps(meta))
+    assert sniff(tmp_path / "all")
+    assert parse(tmp_path / "all", "test").names == [f"test/images/view_{i:03d}.png" for i in range(4)]
+    assert len(parse(tmp_path / "all", "train").names) == 4
+
+
+def test_frames_may_each_have_their_own_lens(folder):
+    def change(meta):
+        shared = {key: meta.pop(key) for key in ("camera_model", "w", "h", "fl_x", "fl_y", "cx", "cy")}
+        for i, frame in enumerate(meta["frames"]):
+            frame.update(shared, fl_x=30.0 + i)
+        meta["frames"][1].update(camera_model="OPENCV", k1=0.1, k2=0.0, p1=0.01, p2=0.0)
+
+    edit(folder, change)
+    cameras = parse(folder, holdout=0).cameras
+    assert cameras.intrinsics[:, 0].tolist() == [30.0 + i for i in range(9)]
+    assert cameras.model == "opencv"
+    assert cameras.distortion[:3].tolist() == [[0.0] * 4, [0.1, 0.0, 0.01, 0.0], [0.0] * 4]
+
+
+def test_lens_keys_without_a_model_mean_opencv_and_is_fisheye_means_fisheye(folder):
+    edit(folder, lambda meta: (meta.pop("camera_model"), meta.update(k1=0.1)))
+    assert parse(folder).cameras.model == "opencv"
+    edit(folder, lambda meta: meta.update(is_fisheye=True))
+    assert parse(folder).cameras.model == "opencv_fisheye"
+
+
+def test_a_copy_at_an_integer_fraction_rescales_intrinsics_and_says_so(folder):
+    for path in (folder / "images").iterdir():
+        Image.open(path).resize((16, 12)).save(path)
+    scene = parse(folder)
+    assert scene.cameras.intrinsics[0].tolist() == [16.0, 16.0, 8.0, 6.0]
+    assert any("1/2" in note for note in scene.notes)
+
+
+def test_any_other_size_is_refused(folder):
+    Image.new("RGB", (30, 24)).save(folder / "images" / "view_002.png")
+    Image.new("RGB", (24, 32)).save(folder / "images" / "view_003.png")
+    text = faults(folder)
+    assert "view_002.png: is 30×24, its camera is for 32×24" in text
+    assert "turning the image back" in text
+
+
+def test_every_missing_image_is_named_with_what_is_there(folder):
+    (folder / "images" / "view_001.png").rename(folder / "images" / "view_001.PNG")
+    (folder / "images" / "view_004.png").unlink()
+    (folder / "images" / "view_005.png").rename(folder / "images" / "view_005.jpg")
+    text = faults(folder)
+    assert "images/view_001.PNG, which is there" in text and "view_004.png: there is no such file" in text
+    assert "images/view_005.jpg, which is there" in text
+
+
+def test_names_without_an_ending_and_with_backslashes_are_found(folder):
+    edit(folder, lambda meta: meta["frames"][0].update(file_path="images\\view_000"))
+    assert len(parse(folder, holdout=0).cameras) == 9
+
+
+def test_every_unreadable_image_is_named(folder):
+    whole = (folder / "images" / "view_001.png").read_bytes()
+    (folder / "images" / "view_001.png").write_bytes(b"")
+    (folder / "images" / "view_002.png").write_text("no image")
+    (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
+    text = faults(folder)
+    assert "view_001.png: is empty" in text and "view_002.png: is no PNG" in text
+    write({"train": toy_capture(9)}, folder)
+    (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
+    assert [index for index, _ in parse(folder, holdout=0).images.check()] == [3]
+
+
+def test_a_rotated_photograph_is_not_turned_and_said(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = folder / "images" / "view_002.png"
+    Image.open(path).save(path, exif=exif)
+    scene = parse(folder)
+    assert any("EXIF" in note for note in scene.notes)
+    assert scene.cameras.sizes[0].tolist() == [32, 24]
+
+
+def test_every_bad_pose_is_named(folder):
+    def change(meta):
+        matrices = [frame["transform_matrix"] for frame in meta["frames"]]
+        matrices[1][0] = [-x for x in matrices[1][0]]
+        matrices[2][3] = [0.0, 0.0, 0.0, 0.01]
+        matrices[3][0][0] += 0.1
+        meta["frames"][4]["transform_matrix"] = [[1, 2], [3, 4]]
+        meta["frames"][5].pop("transform_matrix")
+
+    edit(folder, change)
+    text = faults(folder)
+    assert "view_004" in text and "view_005" in text
+    edit(folder, lambda meta: [meta["frames"].pop(i) for i in (5, 4)])
+    text = faults(folder)
+    assert "view_001" in text and "mirrors" in text and "last row" in text and "not rigid" in text
+
+
+def test_tiny_drift_is_mended_and_said(folder):
+    def change(meta):
+        meta["frames"][1]["transform_matrix"][0][0] += 2e-4
+
+    edit(folder, change)
+    scene = parse(folder, holdout=0)
+    rotation = scene.cameras.c2w[1, :, :3]
+    torch.testing.assert_close(rotation @ rotation.T, torch.eye(3, dtype=torch.float64))
+    assert any("mended" in note for note in scene.notes)
+
+
+@pytest.mark.parametrize("key", ["mask_path", "depth_file_path"])
+def test_what_only_some_frames_have_is_refused(folder, key):
+    edit(folder, lambda meta: meta["frames"][3].update({key: "masks/a.png"}))
+    assert f"8 of 9 frames have no {key}" in faults(folder)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path):
+    write({"train": toy_capture(3, masks=True)}, tmp_path)
+    Image.new("L", (16, 12)).save(tmp_path / "masks" / "view_001.png")
+    assert "the mask is 16×12, its image 32×24" in faults(tmp_path)
+
+
+def test_no_frames_one_frame_and_an_empty_split(folder):
+    edit(folder, lambda meta: meta.update(train_filenames=["images/view_001.png"], val_filenames=[], test_filenames=[]))
+    assert "the test split is empty" in faults(folder, "test")
+    edit(folder, lambda meta: [meta.pop(f"{split}_filenames") for split in ("train", "val", "test")])
+    edit(folder, lambda meta: meta.update(frames=meta["frames"][:1]))
+    scene = parse(folder, "test")
+    assert len(scene.cameras) == 1 and any("say nothing about new views" in note for note in scene.notes)
+    edit(folder, lambda meta: meta.update(frames=[]))
+    assert "no views" in faults(folder)
+
+
+def test_unknown_keys_are_named_once(folder):
+    edit(folder, lambda meta: (meta.update(lens_maker="Zeiss"), [frame.update(iso=1) for frame in meta["frames"]]))
+    notes = [note for note in parse(folder).notes if "not understood" in note]
+    assert len(notes) == 1 and "lens_maker" in notes[0] and "iso" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"camera_model": "EQUIRECTANGULAR"}, "not supported"),
+        ({"camera_model": 7}, "not supported"),
+        ({"camera_model": "OPENCV", "k4": 0.1}, "k4 mean nothing"),
+        ({"camera_model": "PINHOLE", "k1": 0.1}, "k1 mean nothing"),
+        ({"fl_x": "wide"}, "not a usable number"),
+        ({"fl_x": -3.0, "fl_y": 2.0}, "focal length is -3"),
+        ({"w": 0}, "size is 0"),
+        ({"aabb_scale": -1}, "aabb_scale: is -1"),
+        ({"offset": [1, 2]}, "offset"),
+        ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "no rotation"),
+        ({"train_filenames": ["nobody.png"], "val_filenames": []}, "is no frame"),
+        ({"ply_file_path": "../points.ply"}, "leaves the folder"),
+        ({"frames": {}}, "no list of frames"),
+        ({"frames": [7]}, "no objects"),
+        ({"frames": [{"file_path": 7}]}, "not a name"),
+    ],
+)
+def test_a_nonsensical_value_is_named(folder, change, message):
+    edit(folder, lambda meta: meta.update(change))
+    assert message in faults(folder)
+
+
+def test_a_name_that_leaves_the_folder_is_refused(folder):
+    edit(folder, lambda meta: meta["frames"][0].update(file_path="../../etc/passwd"))
+    assert "leaves the folder" in faults(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1, 2", '{"frames": [NaN]}', '{"frames": [], "frames": []}', "[" * 100_000, '{"frames": 1e999}', "\xff"],
+)
+def test_broken_json_is_one_clear_error(folder, text):
+    (folder / "transforms.json").write_bytes(text.encode("latin-1"))
+    assert "transforms.json" in faults(folder)
+
+
+def test_points_are_read_in_text_and_binary(folder):
+    expected = parse(folder).points
+    file = folder / "sparse_pc.ply"
+    points = np.frombuffer(file.read_bytes().split(b"end_header\n")[1], "<f8").reshape(-1, 3)
+    rows = "\n".join(f"{x} {y} {z} 255 0 0" for x, y, z in points)
+    properties = (
+        "\n".join(f"property float {axis}" for axis in "xyz")
+        + "\n"
+        + "\n".join(f"property uchar {name}" for name in ("red", "green", "blue"))
+    )
+    header = f"ply\nformat ascii 1.0\ncomment by hand\nelement vertex {len(points)}\n{properties}\nend_header\n"
+    file.write_text(header + rows + "\n")
+    torch.testing.assert_close(parse(folder).points, expected)
+
+
+def test_a_folder_is_recognised_by_its_file(folder, tmp_path_factory):
+    assert sniff(folder) == "it holds transforms.json"
+    assert sniff(folder / "transforms.json")
+    assert parse(folder / "transforms.json").names == parse(folder).names
+    assert sniff(tmp_path_factory.mktemp("empty")) is None
+
+
+def test_a_lens_that_the_format_does_not_know_is_refused_when_writing(tmp_path):
+    with pytest.raises(UsageError, match="no lens model fov"):
+        write({"train": toy_capture(2, model="fov", distortion=(0.9,))}, tmp_path)
+
+
+def test_fox_is_read_whole(test_data):
+    scenes = [parse(test_data / "instant_ngp" / "fox", split) for split in ("train", "test")]
+    assert sum(len(scene.cameras) for scene in scenes) == 50
+    scene = scenes[0]
+    assert scene.cameras.model == "opencv" and scene.cameras.sizes[0].tolist() == [540, 960]
+    assert scene.cameras.intrinsics[0].tolist() == [687.76, 687.245, 277.279, 482.634]
+    assert scene.box.radius == pytest.approx(2 / 0.33) and not scene.notes
+    assert not scene.images.check()
