@@ -8,37 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from radfield_core.interfaces import Method
-from radfield_core.memory import with_smaller_chunks
 from radfield_core.metrics import PROTOCOL, psnr, rounded, ssim
 from radfield_core.model import Model
 from radfield_core.pixels import background_for, on_background
+from radfield_core.rendering import render
 from radfield_core.scene import Scene
-from radfield_core.types import Rendered
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ViewResult:
-    """One view: its picture, the image it is compared with, both [H, W, 3] in [0, 1], and the metrics."""
+    """One view: its metrics, and the seconds that rendering it took."""
 
     name: str
-    rendered: Rendered
-    rgb: Tensor
-    truth: Tensor
     metrics: dict[str, float]
     seconds: float
-
-
-def render_view(model: Model, method: Method, scene: Scene, index: int, chunk: int) -> Rendered:
-    """Pixels [H·W, ...] of a view of a scene as in evaluation, in smaller chunks where memory runs out."""
-    view = scene.cameras.view(index)
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    background = background_for(scene, method, None, 1, device)
-    colour = None if background is None else background[0]
-    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk), chunk, 256)
-    return rendered
 
 
 def evaluate_views(
@@ -47,7 +32,7 @@ def evaluate_views(
     """Results of some views, one at a time. Where a scene has masks, `psnr_masked` is that of the pixels inside."""
     for index in views:
         started = time.perf_counter()
-        rendered = render_view(model, method, scene, index, chunk)
+        rendered = render(model, method, scene, scene.cameras.view(index), chunk)
         pixels = scene.images[index]
         height, width = pixels.shape[:2]
         assert rendered.rgb is not None  # the model saw to it
@@ -65,7 +50,7 @@ def evaluate_views(
             if bool(mask.any()):
                 metrics["psnr_masked"] = psnr(shown, wanted, mask)
         name = scene.names[index] if scene.names else f"{index:04d}"
-        yield ViewResult(name, rendered, rgb, truth, metrics, seconds)
+        yield ViewResult(name, metrics, seconds)
 
 
 def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:

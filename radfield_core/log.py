@@ -45,8 +45,10 @@ class TrainingLog:
         """Start counting at these counters and drop entries of later steps, which will be taken again."""
         self._seconds, self._rays = counters.seconds, 0
         self._shown_seconds, self._shown_rays = counters.seconds, 0
-        kept = [line for line in self._lines() if _step_of(line) <= counters.step]
-        if kept:
+        self._progress.begin(self._share(counters))
+        lines = self._lines()
+        kept = [line for line in lines if _step_of(line) <= counters.step]
+        if len(kept) < len(lines):
             replace(self._folder.metrics, "".join(kept))
 
     def step(self, trainer: Trainer, losses: StepLosses) -> None:

@@ -27,7 +27,7 @@ class Progress:
         self._interval = REFRESH_SECONDS if self._terminal else LINE_SECONDS
         self._bar: Bar | None = None
         self._started = self._shown = time.monotonic()
-        self._first: float | None = None
+        self._first = 0.0
 
     def __enter__(self) -> Progress:
         self._started = self._shown = time.monotonic()
@@ -46,6 +46,10 @@ class Progress:
             self._bar.stop()
             self._bar = None
 
+    def begin(self, done: float) -> None:
+        """Say how much was done before, which tells nothing about the pace."""
+        self._first = done
+
     def due(self) -> bool:
         """Whether it is time to show something."""
         return not self.quiet and time.monotonic() - self._shown >= self._interval
@@ -55,8 +59,6 @@ class Progress:
         if self.quiet:
             return
         self._shown = time.monotonic()
-        if self._first is None:
-            self._first = done
         if done < self._total:
             text = f"{text} · {self._left(done)} left"
         if self._bar is not None:
@@ -72,7 +74,7 @@ class Progress:
             print(line, file=self._stream, flush=True)
 
     def _left(self, done: float) -> str:
-        fresh = done - (self._first or 0.0)
+        fresh = done - self._first
         if fresh <= 0:
             return "?"
         return duration((self._total - done) / fresh * (self._shown - self._started))

@@ -116,7 +116,7 @@ class RunFolder:
 
 def new_run(run: RunConfig, out: Path | None) -> RunFolder:
     """The folder of a new run: `out` itself, or a fresh one below `outputs/`. UsageError if `out` holds a run."""
-    folder = RunFolder(out if out is not None else _fresh(Path("outputs") / scene_name(run) / run.method.name))
+    folder = RunFolder(out if out is not None else fresh_folder(Path("outputs") / scene_name(run) / run.method.name))
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
             "holds a run already", path=str(folder.path),
@@ -199,7 +199,8 @@ def _version(distribution: str) -> str:
         return "unknown"
 
 
-def _fresh(parent: Path) -> Path:
+def fresh_folder(parent: Path) -> Path:
+    """A folder below `parent`, named by the time, that does not exist yet."""
     name = time.strftime("%Y-%m-%d_%H%M%S")
     candidates = (parent / (f"{name}-{n}" if n > 1 else name) for n in range(1, 1000))
     return next(path for path in candidates if not path.exists())

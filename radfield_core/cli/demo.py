@@ -1,0 +1,49 @@
+"""`radfield demo`: trains on the synthetic scene, evaluates, renders, and says where the pictures are."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from radfield_core.errors import UsageError
+
+HELP = "Train on a synthetic scene, evaluate and render it: everything once, in a few minutes, nothing to download."
+
+METHOD = "tiny-nerf"
+DATA = "synthetic"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("--out", metavar="DIR", help="the run's folder (default: outputs/demo/<method>/<time>)")
+    parser.add_argument("--seconds", type=float, default=90.0, help="seconds of training (default: 90)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but results")
+
+
+def run(args: Namespace) -> int:
+    """Train, evaluate, render; exit code 0, or that of a signal."""
+    if not args.seconds > 0:
+        raise UsageError("training takes some time", path="--seconds", hint="--seconds 90")
+    from radfield_core.threads import set_policy
+
+    threads = set_policy()
+    from radfield_core.assembly import open_run
+    from radfield_core.config.layers import compose
+    from radfield_core.registry import get_registry
+    from radfield_core.reports import evaluate_split, render_path, render_split
+    from radfield_core.runs import fresh_folder
+    from radfield_core.session import train
+
+    overrides = [f"data.type={DATA}", f"trainer.max_seconds={args.seconds}"]
+    options = compose(get_registry(), method=METHOD, overrides=overrides).run
+    out = Path(args.out) if args.out else fresh_folder(Path("outputs") / "demo" / METHOD)
+    code = train(options, out=out, quiet=args.quiet, threads=threads)
+    if code:
+        return code
+    trained = open_run(out)
+    evaluate_split(trained, "test", quiet=args.quiet)
+    images = out / "images"
+    render_split(trained, "test", "3", images, quiet=args.quiet)
+    video = render_path(trained, "turntable", 30, images, quiet=args.quiet)
+    print(f"pictures: {images}\nvideo:    {video}")
+    return 0

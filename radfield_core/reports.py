@@ -1,0 +1,99 @@
+"""What is made of a trained run: results.json, pictures and videos, with progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from radfield_core.assembly import Trained
+from radfield_core.errors import StorageError, UsageError
+from radfield_core.evaluation import evaluate_views, report, spread
+from radfield_core.hooks import Observers
+from radfield_core.log import format_metrics
+from radfield_core.paths import camera_path
+from radfield_core.progress import tracked
+from radfield_core.registry import get_registry
+from radfield_core.rendering import path_views, pictures, render, save_pictures, save_video, scaled, view_names
+from radfield_core.storage import dump_json, replace
+from radfield_core.types import View
+
+
+def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, float]:
+    """Evaluate every view of a split, write `results.json` and print the means, which are returned."""
+    _warn(trained)
+    scene = trained.scenes.get(split)
+    views = range(len(scene.cameras))
+    evaluated = evaluate_views(trained.model, trained.method, scene, views, trained.run.eval.rays_per_chunk)
+    results = list(tracked(evaluated, f"evaluate {split}", len(views), quiet=quiet))
+    summary = report(results, split, trained.step)
+    try:
+        replace(trained.folder.results, dump_json(summary, indent=2) + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror}", path=str(trained.folder.results)) from error
+    metrics: dict[str, float] = summary["metrics"]
+    Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
+    print(f"{split}, {len(views)} views, step {trained.step}: {format_metrics(metrics)}")
+    print(trained.folder.results)
+    return metrics
+
+
+def render_split(
+    trained: Trained, split: str, views: str, out: Path, *, scale: float = 1.0, quiet: bool = False
+) -> list[Path]:
+    """Write pictures of views of a split: "all", a number of evenly spread ones, or "0,5,9". Returns the files."""
+    _warn(trained)
+    scene = trained.scenes.get(split)
+    indices = choose_views(views, len(scene.cameras))
+    written = []
+    for index, name in tracked(
+        list(zip(indices, view_names(scene, split, indices), strict=True)), f"render {split}", len(indices), quiet=quiet
+    ):
+        view = View(scene.cameras.c2w[index], scaled(scene.cameras.camera(index), scale))
+        written += save_pictures(_pictures(trained, split, view), out, name)
+    return written
+
+
+def render_path(
+    trained: Trained, path: str, n_frames: int, out: Path, *, scale: float = 1.0, quiet: bool = False
+) -> Path:
+    """Write a video along a camera path and return its file."""
+    _warn(trained)
+    scene = trained.scenes.get("train")
+    name, c2w = camera_path(scene, path, n_frames)
+    views = path_views(scene, c2w, scale)
+
+    def frames() -> Iterator[np.ndarray]:
+        for view in tracked(views, f"render {name}", len(views), quiet=quiet):
+            yield _pictures(trained, "train", view)["rgb"]
+
+    out.mkdir(parents=True, exist_ok=True)
+    return save_video(frames(), out / f"{name}.mp4")
+
+
+def choose_views(text: str, n: int) -> list[int]:
+    """Numbers of views from "all", "6" (that many, evenly spread) or "0,5,9". Raises UsageError naming bad ones."""
+    if text == "all":
+        return list(range(n))
+    if text.isdecimal():
+        return spread(n, int(text))
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    bad = [word for word in words if not word.isdecimal() or int(word) >= n]
+    if bad or not words:
+        raise UsageError(
+            f"no views {', '.join(bad) or text!r}; there are 0 to {n - 1}", path="--views", hint="all, or 0,5"
+        )
+    return [int(word) for word in words]
+
+
+def _pictures(trained: Trained, split: str, view: View) -> dict[str, np.ndarray]:
+    scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
+    rendered = render(trained.model, trained.method, scene, view, chunk)
+    return pictures(rendered, view.camera.width, view.camera.height)
+
+
+def _warn(trained: Trained) -> None:
+    for remark in trained.remarks:
+        print(f"warning: {remark}", file=sys.stderr)
