@@ -47,8 +47,15 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-nerf": ("method:nerf", "method:tiny-nerf", "field:nerf"),
     "radfield-mipnerf": ("method:mipnerf", "field:mipnerf", "sampler:mip"),
     "radfield-ngp": ("method:ngp", "field:ngp"),
-    "radfield-neus": ("method:neus", "method:neus-fast", "field:neus", "sampler:neus"),
-    "radfield-mesh": ("exporter:mesh", "exporter:pointcloud"),
+    "radfield-neus": (
+        "method:neus",
+        "method:neus-fast",
+        "field:neus",
+        "field:inverted-sphere",
+        "sampler:neus",
+        "sampler:inverted-sphere",
+    ),
+    "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
 """Known distributions and their parts, so that a missing part can name the `pip install` line."""
 

@@ -83,7 +83,7 @@ def _float(value: Any, kind: Any) -> float:
     if type(value) not in (int, float):
         raise _fault(value, float)
     if not math.isfinite(value):
-        raise ValueFault(f"must be finite, not {value}")
+        raise ValueFault(f"{value} is not finite")
     return float(value)
 
 

@@ -1,0 +1,41 @@
+"""Fixtures of core's tests: parts that exist in name only, and distributions made on the spot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from radfield_core.registry import CORE, Registry
+
+FAKES = Path(__file__).parent / "fakes"
+
+
+@pytest.fixture(scope="session")
+def fakes() -> Iterator[Registry]:
+    """A registry of core's parts and the fake ones, whatever else is installed."""
+    sys.path.insert(0, str(FAKES))
+    found = Registry.discover({})
+    yield Registry([p for p in found.plugins if p.distribution in (CORE, "fake-parts")], found.hooks)
+    sys.path.remove(str(FAKES))
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a distribution out of a declaration's source; returns the folder to put on the path."""
+
+    def make(name: str, source: str, *, plugin: str = "it", modules: dict[str, str] | None = None) -> Path:
+        folder = tmp_path / "site"
+        module = f"{name.replace('-', '_')}_plugin"
+        info = folder / f"{name.replace('-', '_')}-2.5.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n\nA README\n")
+        (info / "entry_points.txt").write_text(f"[radfield.plugins]\n{plugin} = {module}\n")
+        (folder / f"{module}.py").write_text(source)
+        for path, text in (modules or {}).items():
+            (folder / path).write_text(text)
+        return folder
+
+    return make
