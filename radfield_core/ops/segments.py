@@ -15,9 +15,7 @@ from torch import Tensor
 
 from radfield_core.ops.backend import Op
 
-PACKED = Op(
-    "compositing", {"cpu": {"numba": "radfield_core.ops.cpu"}, "cuda": {"triton": "radfield_core.ops.gpu"}}
-)
+PACKED = Op("compositing", {"cpu": {"numba": "radfield_core.ops.cpu"}, "cuda": {"triton": "radfield_core.ops.gpu"}})
 
 
 class LayoutError(ValueError):
@@ -37,11 +35,11 @@ class Packing:
     max_per_ray: int
 
     @staticmethod
-    def from_counts(counts: Tensor, max_per_ray: int | None = None) -> Packing:
-        """The packing of `counts` [R] samples per ray. Without `max_per_ray` the largest count is read back."""
+    def from_counts(counts: Tensor, max_per_ray: int | None = None, total: int | None = None) -> Packing:
+        """The packing of `counts` [R] samples per ray. Bound and total that are not given are read back."""
         counts = counts.to(torch.int64)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        rays = torch.arange(counts.shape[0], device=counts.device).repeat_interleave(counts)
+        rays = torch.arange(counts.shape[0], device=counts.device).repeat_interleave(counts, output_size=total)
         if max_per_ray is None:
             max_per_ray = int(counts.max()) if counts.numel() else 0
         return Packing(rays, offsets, max_per_ray)

@@ -1,0 +1,1 @@
+"""Occupancy grid and marching: sampler:occupancy."""

@@ -1,0 +1,152 @@
+"""Marching on a CPU, compiled by numba: empty cells and empty bricks are skipped, the steps kept are the reference's.
+
+Skipping only ever jumps to a step that certainly still lies in the empty cell or at its border, and every kept step is
+computed from its number, in the reference's order of float32 operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radfield_core.ops.jit import kernel
+from radfield_occupancy.march import Grid, Lattice
+
+F = np.float32
+BRICK = 8
+
+
+def march(
+    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Twin of `radfield_occupancy.march.reference`."""
+    counts = torch.zeros(origins.shape[0], dtype=torch.int64)
+    # Inner levels must end at the borders of an outer level's bricks, else an empty brick may hide an occupied cell.
+    use_bricks = not grid.contracted and (grid.n_levels == 1 or grid.resolution % (4 * BRICK) == 0)
+    starts, ends = _march(
+        origins.numpy(), directions.numpy(), t_first.numpy(), far.numpy(), n_even.numpy(),
+        grid.bits.numpy(), grid.bricks.numpy(), grid.resolution, grid.n_levels,
+        (F(grid.center[0]), F(grid.center[1]), F(grid.center[2])),
+        F(1.0 / grid.radius), F(grid.radius), grid.contracted, use_bricks,
+        F(lattice.step), F(lattice.cone_angle), lattice.growth.numpy(), lattice.n_steps, lattice.max_samples,
+        counts.numpy(),
+    )  # fmt: skip
+    return torch.from_numpy(starts), torch.from_numpy(ends), counts
+
+
+def probe() -> None:
+    """March one ray through one full brick."""
+    full = torch.full((BRICK**3 // 8,), 255, dtype=torch.uint8)
+    grid = Grid(full, full[:1], BRICK, 1, (0.0, 0.0, 0.0), 1.0, False)
+    ray = torch.tensor([[1.0, 0.0, 0.0]])
+    lattice = Lattice.make(0.5, 0.0, 2.0, 8)
+    near, far = torch.zeros(1), torch.full((1,), 2.0)
+    counts = march(-ray, ray, near, far, lattice.even_steps(near), grid, lattice)[2]
+    if counts.tolist() != [4]:
+        raise ArithmeticError("marching through a full grid keeps other than every step")
+
+
+@kernel
+def _edge(i, t_first, n_even, step, growth):
+    return (t_first + F(min(i, n_even)) * step) * growth[min(max(i - n_even, 0), len(growth) - 1)]
+
+
+@kernel
+def _locate(x, y, z, n_levels, contracted):
+    """Level and position in [-1, 1] of a point in units of the radius around the centre."""
+    if contracted:
+        norm = np.sqrt(x * x + y * y + z * z)
+        scale = F(1.0)
+        if norm > F(1.0):
+            scale = (F(2.0) - F(1.0) / norm) / norm
+        return 0, x * scale * F(0.5), y * scale * F(0.5), z * scale * F(0.5)
+    largest = max(abs(x), max(abs(y), abs(z)))
+    level, scale, bound = 0, F(1.0), F(1.0)
+    for _ in range(n_levels - 1):
+        if largest > bound:
+            level += 1
+            scale *= F(0.5)
+        bound *= F(2.0)
+    return level, x * scale, y * scale, z * scale
+
+
+@kernel
+def _cell(x, half, top):
+    """Cell of a coordinate in [-1, 1], of cells numbered up to `top`; `half` is half their number."""
+    return np.uint32(min(max(np.int32((x + F(1.0)) * half), np.int32(0)), top))
+
+
+@kernel
+def _leave(x, cell, low_bits, width, inverse):
+    """How far along the ray, in radii of the level, the side is by which an axis leaves 1 + low_bits cells."""
+    side = F((cell | low_bits) + np.uint32(1) if inverse > 0 else cell & ~low_bits) * width - F(1.0)
+    return (side - x) * inverse
+
+
+@kernel
+def _march_ray(
+    origin, direction, first, last, even, bits, bricks, n, n_levels, center, inverse_radius, radius, contracted,
+    use_bricks, step, cone_angle, growth, n_steps, starts, ends,
+):  # fmt: skip
+    """Write one ray's steps into starts and ends until they are full; returns how many."""
+    ox, oy, oz = origin
+    dx, dy, dz = direction
+    mx, my, mz = center
+    # A component of zero never leaves a block: its inverse is large, not infinite, so that 0 · inverse is no NaN.
+    ix = F(1.0) / dx if dx != 0 else F(1e30)
+    iy = F(1.0) / dy if dy != 0 else F(1e30)
+    iz = F(1.0) / dz if dz != 0 else F(1e30)
+    half, top, width = F(0.5 * n), np.int32(n - 1), F(2.0 / n)
+    side, brick_side, shift = np.uint32(n), np.uint32(n // BRICK), np.uint32(3)
+    kept, room, i = np.uint64(0), np.uint64(len(starts)), 0
+    start = _edge(i, first, even, step, growth)
+    while i < n_steps and start < last and kept < room:
+        end = _edge(i + 1, first, even, step, growth)
+        middle = (start + min(end, last)) * F(0.5)
+        level, x, y, z = _locate(
+            (ox + dx * middle - mx) * inverse_radius, (oy + dy * middle - my) * inverse_radius,
+            (oz + dz * middle - mz) * inverse_radius, n_levels, contracted,
+        )  # fmt: skip
+        cx, cy, cz, base = _cell(x, half, top), _cell(y, half, top), _cell(z, half, top), np.uint32(level)
+        brick = ((base * brick_side + (cx >> shift)) * brick_side + (cy >> shift)) * brick_side + (cz >> shift)
+        low_bits = np.uint32(7)
+        if not use_bricks or bricks[brick] != 0:
+            low_bits = np.uint32(0)
+            index = ((base * side + cx) * side + cy) * side + cz
+            if (bits[index >> shift] >> (index & np.uint32(7))) & np.uint8(1):
+                starts[kept], ends[kept] = start, min(end, last)
+                kept += np.uint64(1)
+                start, i = end, i + 1
+                continue
+        if contracted:
+            start, i = end, i + 1
+            continue
+        away = radius * F(1 << level) * min(
+            _leave(x, cx, low_bits, width, ix),
+            min(_leave(y, cy, low_bits, width, iy), _leave(z, cz, low_bits, width, iz)),
+        )
+        longest = max(step, cone_angle * (middle + away) * (F(1.0) + cone_angle))
+        i += max(1, int(np.ceil(away / longest - F(0.1))))
+        start = _edge(i, first, even, step, growth)
+    return kept
+
+
+@kernel
+def _march(
+    origins, directions, t_first, far, n_even, bits, bricks, n, n_levels, center, inverse_radius, radius, contracted,
+    use_bricks, step, cone_angle, growth, n_steps, max_samples, counts,
+):  # fmt: skip
+    room = min(n_steps, max_samples)
+    starts, ends, kept = np.empty(room + 64 * len(origins), F), np.empty(room + 64 * len(origins), F), 0
+    for r in range(len(origins)):
+        if kept + room > len(starts):
+            starts = np.concatenate((starts, np.empty(len(starts), F)))
+            ends = np.concatenate((ends, np.empty(len(ends), F)))
+        counts[r] = _march_ray(
+            (origins[r, 0], origins[r, 1], origins[r, 2]), (directions[r, 0], directions[r, 1], directions[r, 2]),
+            t_first[r], far[r], n_even[r], bits, bricks, n, n_levels, center, inverse_radius, radius, contracted,
+            use_bricks, step, cone_angle, growth, n_steps, starts[kept : kept + room], ends[kept : kept + room],
+        )  # fmt: skip
+        kept += counts[r]
+    return starts[:kept], ends[:kept]

@@ -1,0 +1,132 @@
+"""sampler:occupancy: samples where the grid says that something may be (Müller et al. 2022, Instant-NGP)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from radfield_core.errors import Problems, UsageError
+from radfield_core.interfaces.field import Field, HasDensity, HasOccupancy
+from radfield_core.interfaces.part import BuildContext
+from radfield_core.interfaces.sampler import Sampler
+from radfield_core.types import Level, RayBundle, RaySamples, SceneBox, Step
+from radfield_occupancy import grid
+from radfield_occupancy.config import OccupancyConfig
+from radfield_occupancy.march import Grid, Lattice, march
+from radfield_occupancy.visibility import visible
+
+CELLS_AT_ONCE = 1 << 18
+
+
+class OccupancySampler(Sampler):
+    """One level of packed samples. Buffers, all kept in checkpoints:
+
+    memory [L, res³] float32: opacity of one step that each cell remembers. bits [L·res³/8] and bricks [L·(res/8)³]
+    uint8: the cells and the 8³ bricks that count as occupied. Until the first update every cell does.
+    """
+
+    memory: Tensor
+    bits: Tensor
+    bricks: Tensor
+
+    def __init__(self, config: OccupancyConfig, ctx: BuildContext):
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.contracted = config.contraction == "sphere"
+        x, y, z = ctx.bounds.center.tolist()
+        self.center = (x, y, z)
+        self.radius = float(ctx.bounds.radius)
+        outer = self.radius * 2.0 ** (config.n_levels - 1)
+        self.box = SceneBox(ctx.bounds.center, outer, ctx.bounds.shape if config.n_levels == 1 else "box")
+        diagonal = 2.0 * math.sqrt(3.0)
+        self.step = config.step or diagonal * self.radius / config.num_samples
+        reach = math.inf if self.contracted else diagonal * outer
+        self.lattice = Lattice.make(self.step, config.cone_angle, reach, config.max_samples_per_ray)
+        n = config.resolution
+        self.register_buffer("memory", torch.zeros(config.n_levels, n**3))
+        bits, bricks = grid.pack(torch.ones(config.n_levels, n, n, n, dtype=torch.bool))
+        self.register_buffer("bits", bits)
+        self.register_buffer("bricks", bricks)
+        self._generator: torch.Generator | None = None
+
+    def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
+        """The data's near [R] and far [R], narrowed to the grid unless that holds all of space."""
+        if self.contracted:
+            return rays.near, rays.far
+        enter, leave = self.box.intersect(rays)
+        near = torch.maximum(rays.near, enter)
+        return near, torch.maximum(torch.minimum(rays.far, leave), near)
+
+    def begin_step(self, step: Step) -> None:
+        """Start this step's random numbers; rays may then come in any number of chunks."""
+        self._generator = step.generator("occupancy/march", self.memory.device)
+
+    @torch.no_grad()
+    def refresh(self, step: Step, field: Field) -> None:
+        """Visit cells every `update_every` steps: all of them during warm-up, then a quarter and the occupied ones."""
+        if step.index % self.config.update_every:
+            return
+        if not isinstance(field, HasOccupancy):
+            raise UsageError("sampler:occupancy needs a field that answers `occupancy`", path="field",
+                             hint="radfield plugins list shows which fields provide it")  # fmt: skip
+        generator = step.generator("occupancy/grid", self.memory.device)
+        n, memory = self.config.resolution, self.memory.view(-1)
+        if step.index < self.config.warmup_steps:
+            cells = torch.arange(memory.numel(), device=memory.device)
+        else:
+            cells = grid.cells_to_visit(grid.unpack(self.bits, n), 0.25, generator)
+        opacity = torch.cat([self._look(field, part, generator) for part in cells.split(CELLS_AT_ONCE)])
+        memory.copy_(grid.remember(memory, cells, opacity, self.config.decay))
+        occupied = grid.occupied_cells(memory, self.config.threshold)
+        bits, bricks = grid.pack(occupied.view(-1, n, n, n))
+        self.bits.copy_(bits)
+        self.bricks.copy_(bricks)
+
+    def _look(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
+        """Opacity of one step [M] at a random point of each cell [M]."""
+        jitter = torch.rand(len(cells), 3, generator=generator, device=cells.device)
+        center = self.memory.new_tensor(self.center)
+        x = grid.world_points(cells, jitter, self.config.resolution, center, self.radius, self.contracted)
+        return field.occupancy(x, self.step)
+
+    @torch.no_grad()
+    def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
+        """The steps in occupied cells, packed. In training each ray begins at a random share of a step."""
+        near, far = self.extent(rays)
+        first = near
+        if self.training:
+            if self._generator is None:
+                raise RuntimeError("sampler:occupancy draws at random only after begin_step; or call eval()")
+            share = torch.rand(len(rays), generator=self._generator, device=near.device, dtype=torch.float32)
+            first = near + share * torch.clamp_min(self.config.cone_angle * near, self.step)
+        starts, ends, packing = march(rays.origins, rays.directions, first, far, self.grid(), self.lattice)
+        samples = RaySamples.packed(rays, starts, ends, packing)
+        when = self.config.early_stop
+        if (when == "always" or (when == "render" and not self.training)) and isinstance(field, HasDensity):
+            samples = visible(samples, field, self.config.early_stop_eps, self.config.alpha_threshold)
+        return samples
+
+    def grid(self) -> Grid:
+        """The grid as marching takes it."""
+        return Grid(
+            self.bits, self.bricks, self.config.resolution, self.config.n_levels, self.center, self.radius,
+            self.contracted,
+        )  # fmt: skip
+
+    def scalars(self) -> dict[str, Tensor]:
+        """The share of cells that count as occupied."""
+        return {"occupied": grid.unpack(self.bits, self.config.resolution).float().mean()}
+
+
+def _check(config: OccupancyConfig) -> None:
+    problems = Problems()
+    if config.resolution % grid.BRICK:
+        problems.add("sampler.resolution", f"{config.resolution} is no multiple of {grid.BRICK}", "128")
+    if config.contraction == "sphere" and config.cone_angle == 0:
+        problems.add("sampler.cone_angle", "steps must grow when all of space is in the grid", "0.004")
+    if config.contraction == "sphere" and config.n_levels > 1:
+        problems.add("sampler.n_levels", "one level holds all of space when it is contracted", "n_levels = 1")
+    problems.raise_as(UsageError)
