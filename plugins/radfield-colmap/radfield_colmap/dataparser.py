@@ -82,7 +82,7 @@ class Colmap(DataParser):
             return None
         for problem in missing:
             problems.add(problem.path, "there is no mask for this image, though others have one", problem.hint)
-        return [path for path in paths if path.is_file()] if missing else paths
+        return None if missing else paths
 
 
 def _one_lens(lenses: list[tuple[str, tuple[float, ...]]], root: Path) -> tuple[str, np.ndarray | None]:
