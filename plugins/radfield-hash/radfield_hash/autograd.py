@@ -1,0 +1,121 @@
+"""Derivatives of the encoding, put together from a twin's four kernels so that they can be differentiated again.
+
+y(x, T) is linear in the table T. With g a gradient by y and v one by a gradient by position,
+
+    table gradient      ∂⟨g, y⟩/∂T            kernels.table_gradient(x, g)
+    position gradient   p = ∂⟨g, y⟩/∂x        kernels.position_gradient(x, T, g)
+    second              ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v);   ∂⟨v, p⟩/∂T    kernels.table_gradient(x, g, v)
+
+Values and position gradients are separate nodes, each blind to the other's input: asking for the gradient by position
+alone (a surface normal) then does not compute the one by the table, which costs as much again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from radfield_hash import reference
+from radfield_hash.levels import Grid
+
+
+class Kernels(Protocol):
+    """What a twin implements: contiguous float32 x, v [M, 3], g [M, L·F], table [n_entries, F] of one device."""
+
+    def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
+        """Features [M, L·F]."""
+
+    def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
+        """Gradient by the table [n_entries, F] of ⟨g, y⟩, or with `v` of ⟨v, ∂⟨g, y⟩/∂x⟩."""
+
+    def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
+        """Gradient by x [M, 3] of ⟨g, y⟩."""
+
+    def second(self, x: Tensor, table: Tensor, g: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩."""
+
+
+def encode(x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F], both float32; differentiable any number of times."""
+    if grid.n_features == 1:
+        pairs = torch.cat([table, torch.zeros_like(table)], -1)
+        return encode(x, pairs, grid._replace(n_features=2), kernels)[:, ::2]
+    x, table = x.contiguous(), table.contiguous()
+    y = _Values.apply(table, (x,), grid, kernels)
+    return _Positions.apply(y, x, (table,), grid, kernels) if x.requires_grad else y
+
+
+class _Values(Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, points: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
+        ctx.save_for_backward(*points)
+        ctx.grid, ctx.kernels = grid, kernels
+        return kernels.values(points[0], table, grid)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return _TableGradient.apply(g.contiguous(), x, ctx.grid, ctx.kernels), None, None, None
+
+
+class _Positions(Function):
+    """The identity on y, through which the gradient by position leaves."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
+        ctx.save_for_backward(x, *tables)
+        ctx.grid, ctx.kernels = grid, kernels
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, table = ctx.saved_tensors
+        return g, _PositionGradient.apply(g.contiguous(), x, table, ctx.grid, ctx.kernels), None, None, None
+
+
+class _TableGradient(Function):
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, x: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
+        ctx.save_for_backward(g, x)
+        ctx.grid, ctx.kernels = grid, kernels
+        return kernels.table_gradient(x, g, grid)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        g, x = ctx.saved_tensors
+        by_g = encode(x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[0] else None
+        by_x = _PositionGradient.apply(g, x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[1] else None
+        return by_g, by_x, None, None
+
+
+class _PositionGradient(Function):
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
+        ctx.save_for_backward(g, x, table)
+        ctx.grid, ctx.kernels = grid, kernels
+        return kernels.position_gradient(x, table, g, grid)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        g, x, table = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *_second_by_reference(g, x, table, v, ctx.grid), None, None
+        v = v.contiguous()
+        by_g, by_x = ctx.kernels.second(x, table, g, v, ctx.grid)
+        by_table = ctx.kernels.table_gradient(x, g, ctx.grid, v) if ctx.needs_input_grad[2] else None
+        return by_g, by_x, by_table, None, None
+
+
+def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, ...]:
+    """Gradients by g, x and the table of ⟨v, ∂⟨g, y⟩/∂x⟩ that can be differentiated further: third derivatives are rare.
+
+    Views, because g may itself depend on x: that path is the caller's to follow.
+    """
+    seen = [
+        tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in (g, x, table)
+    ]
+    (p,) = torch.autograd.grad(reference.encode(seen[1], seen[2], grid), seen[1], seen[0], create_graph=True)
+    return torch.autograd.grad(p, seen, v, create_graph=True)

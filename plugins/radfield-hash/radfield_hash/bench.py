@@ -1,0 +1,131 @@
+"""How fast the encoding is: the torch reference and the twin in one process, and the share of the gather limit reached.
+
+One encode fetches 8 entries per point and level from random places. The limit is what a loop that does nothing but fetch
+and add entries reaches, at random numbers that were written out beforehand, on tables as large as each level's.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numba import float32, uint64
+from torch import Tensor
+
+from radfield_core.ops.backend import choices, using
+from radfield_core.ops.jit import kernel
+from radfield_hash import pair
+from radfield_hash.encoding import encode
+from radfield_hash.levels import Grid, build
+
+SIZES = {
+    "2^18 points, T=2^19, 16 levels to 2048": (18, (16, 2, 19, 16, 2048)),
+    "2^18 points, T=2^15, 16 levels to 2048": (18, (16, 2, 15, 16, 2048)),
+    "2^14 points, T=2^16, 8 levels to 256": (14, (8, 2, 16, 16, 256)),
+}
+
+
+def measure(
+    *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
+) -> list[dict[str, Any]]:
+    """One row per size and task: milliseconds (medians) of reference and twin, their ratio, the share of the limit."""
+    rows = []
+    for name, (log2_points, sizes_of_grid) in sizes.items():
+        rows += _measure_size(name, 2**log2_points, build(*sizes_of_grid), repeats, reference_repeats, device)
+    return rows
+
+
+def _measure_size(
+    name: str, n: int, grid: Grid, repeats: int, reference_repeats: int, device: str
+) -> list[dict[str, Any]]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(n, 3, generator=generator).to(device)
+    table = torch.rand(grid.n_entries, grid.n_features, generator=generator).sub_(0.5).to(device).requires_grad_()
+    g = torch.randn(n, grid.out_dim, generator=generator).to(device)
+    limit = gather_limit(grid, n, repeats) if device == "cpu" else None
+    rows = []
+    for task, run in _tasks(x, table, g, grid).items():
+        with using(_twin(device)):
+            twin = median_ms(run, repeats, device)
+            backend = next(str(choice) for choice in reversed(choices()) if choice.op == "hash encoding")
+        with using("torch"):
+            reference = median_ms(run, reference_repeats, device)
+        share = limit / twin if limit is not None and task == "forward" else None
+        rows.append(
+            {
+                "size": name, "task": task, "backend": backend, "reference_ms": reference, "twin_ms": twin,
+                "ratio": reference / twin, "gather_limit_ms": limit, "share_of_limit": share,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _twin(device: str) -> str:
+    return "numba" if device == "cpu" else "triton"
+
+
+def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callable[[], object]]:
+    def forward() -> None:
+        with torch.no_grad():
+            encode(x, table, grid)
+
+    def both() -> None:
+        table.grad = None
+        encode(x, table, grid).backward(g)
+
+    def eikonal() -> None:
+        """Features, their gradient by position, and a loss on both, as a signed distance field trains."""
+        table.grad = None
+        points = x.detach().requires_grad_()
+        y = encode(points, table, grid)
+        (p,) = torch.autograd.grad(y, points, g, create_graph=True)
+        ((p.norm(dim=-1) - 1).square().mean() + (y * g).mean()).backward()
+
+    return {"forward": forward, "forward + backward": both, "with position gradient and double backward": eikonal}
+
+
+def median_ms(run: Callable[[], object], repeats: int, device: str = "cpu") -> float:
+    """The median of `repeats` runs after one to warm up, in milliseconds."""
+    times = []
+    for _ in range(repeats + 1):
+        _wait(device)
+        begin = time.perf_counter()
+        run()
+        _wait(device)
+        times.append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(times[1:])
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def gather_limit(grid: Grid, n: int, repeats: int) -> float:
+    """Milliseconds to fetch 8 random entries of every level for each of n points, and nothing else; one thread."""
+    random = np.random.default_rng(0)
+    total = 0.0
+    for level in grid.levels:
+        entries = random.random(level.size * 2, dtype=np.float32)
+        number = random.integers(0, level.size, 8 * n).astype(np.uint32)
+        total += median_ms(lambda entries=entries, number=number: _gather(entries, number), repeats)
+    return total * grid.n_features / 2
+
+
+@kernel
+def _gather(entries: Any, number: Any) -> Any:
+    """The sum of the entries (pairs), over four chains so that additions do not wait for each other."""
+    none = pair.scale(pair.load(entries, uint64(0)), float32(0.0))
+    a, b, c, d = none, none, none, none
+    two = uint64(2)
+    for i in range(0, number.size - 3, 4):
+        a = pair.add(a, pair.load(entries, uint64(number[i]) * two))
+        b = pair.add(b, pair.load(entries, uint64(number[i + 1]) * two))
+        c = pair.add(c, pair.load(entries, uint64(number[i + 2]) * two))
+        d = pair.add(d, pair.load(entries, uint64(number[i + 3]) * two))
+    total = pair.add(pair.add(a, b), pair.add(c, d))
+    return pair.dot(total, total)

@@ -1,0 +1,91 @@
+"""encoding:hash: positions -> interpolated features of a multiresolution grid. M points, L levels, F features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from radfield_core.errors import UsageError
+from radfield_core.interfaces import BuildContext, Encoding
+from radfield_core.ops.backend import Op
+from radfield_core.types import Step
+from radfield_hash import levels, reference
+from radfield_hash.config import HashConfig
+
+OP = Op(
+    "hash encoding",
+    {
+        "cpu": {"numba": "radfield_hash.cpu"},
+        "cuda": {"triton": "radfield_hash.gpu", "tinycudann": "radfield_hash.tcnn"},
+    },
+)
+INITIAL = 1e-4  # entries begin uniform in ±this, as in tiny-cuda-nn
+
+
+def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
+    """Features [M, L·F] of x [M, 3] in [0, 1]³ from the table [n_entries, F], by the implementation in force."""
+    return (OP.pick(x.device) or reference).encode(x, table, grid)
+
+
+class HashEncoding(Encoding):
+    """Features at positions in the scene's bounds, the box center ± radius; beyond it, those at its surface.
+
+    Differentiable any number of times by position and by `table` [n_entries, F]. Features of levels that are not yet in
+    use are zero. Raises UsageError for another input than 3 coordinates, or sizes that contradict each other.
+    """
+
+    center: Tensor
+    active_levels: Tensor
+    feature_levels: Tensor
+
+    def __init__(self, config: HashConfig, ctx: BuildContext, *, in_dim: int = 3):
+        super().__init__()
+        _check(config, in_dim)
+        self.config = config
+        self.grid = levels.build(
+            config.n_levels, config.n_features, config.log2_table_size, config.base_resolution, config.finest_resolution
+        )
+        self.in_dim = in_dim
+        self.out_dim = self.grid.out_dim + in_dim * config.include_xyz
+        self.radius = float(ctx.bounds.radius)
+        self.register_buffer("center", ctx.bounds.center.detach().clone(), persistent=False)
+        self.register_buffer("active_levels", torch.tensor(config.start_levels or config.n_levels), persistent=False)
+        feature_levels = torch.arange(config.n_levels).repeat_interleave(config.n_features)
+        self.register_buffer("feature_levels", feature_levels, persistent=False)
+        self.table = nn.Parameter(torch.empty(self.grid.n_entries, config.n_features).uniform_(-INITIAL, INITIAL))
+
+    def begin_step(self, step: Step) -> None:
+        """Take one more level into use every `steps_per_level` steps."""
+        if self.config.start_levels is not None:
+            active = self.config.start_levels + step.index // self.config.steps_per_level
+            self.active_levels.fill_(min(active, self.config.n_levels))
+
+    def scalars(self) -> dict[str, Tensor]:
+        """The number of levels in use, where it changes."""
+        return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
+
+    def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Features [M, out_dim] of positions [M, 3]. Of a Gaussian the mean is encoded: `cov` has no effect."""
+        unit = (x - self.center) / self.radius
+        features = encode((unit + 1) / 2, self.table, self.grid)
+        if self.config.start_levels is not None:
+            features = features * (self.feature_levels < self.active_levels)
+        return torch.cat([unit, features], -1) if self.config.include_xyz else features
+
+
+def _check(config: HashConfig, in_dim: int) -> None:
+    if in_dim != 3:
+        raise UsageError(
+            f"the hash encoding takes 3 coordinates, not {in_dim}",
+            path="encoding", hint="use it for positions; encoding=sh or frequency for directions",
+        )  # fmt: skip
+    if config.finest_resolution < config.base_resolution:
+        raise UsageError(
+            f"{config.finest_resolution} cells at the finest level are fewer than {config.base_resolution} at the coarsest",
+            path="encoding.finest_resolution", hint="at least base_resolution",
+        )  # fmt: skip
+    if config.start_levels is not None and config.start_levels > config.n_levels:
+        raise UsageError(
+            f"{config.start_levels} levels at the start are more than the {config.n_levels} there are",
+            path="encoding.start_levels", hint=f"at most {config.n_levels}, or leave it unset",
+        )  # fmt: skip

@@ -1,0 +1,237 @@
+"""The four numba kernels of the encoding, on arrays: values, table gradient, position gradient and second derivatives.
+
+All take contiguous float32 arrays of points x [M, 3] and features [M, L·F], the flat table [n_entries · F], and of the
+grid: levels [L, 4] (resolution, offset, size, hashed), scales [L], F (even) and the number of points in a chunk.
+Features are treated in pairs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import uint64
+
+from radfield_core.ops.jit import kernel
+from radfield_hash import pair
+from radfield_hash.cells import (
+    B1,
+    B2,
+    B3,
+    B4,
+    B5,
+    B6,
+    B7,
+    BLOCK,
+    direction_weights,
+    load_directions,
+    load_points,
+    locate,
+    store_inside,
+    value_weights,
+)  # fmt: skip
+
+TWO = np.uint64(2)
+ZERO = np.float32(0.0)
+
+
+@kernel
+def values(x: Any, y: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int) -> None:
+    """Features y [M, L·F], written."""
+    points, number = np.empty((3, chunk), np.float32), np.empty(8 * BLOCK, np.uint32)
+    fraction = np.empty(3 * BLOCK, np.float32)
+    features, stride = y.reshape(-1), levels.shape[0] * n_features
+    for start in range(0, x.shape[0], chunk):
+        count = min(chunk, x.shape[0] - start)
+        load_points(x, start, count, points)
+        for level in range(levels.shape[0]):
+            for begin in range(0, count, BLOCK):
+                size = min(BLOCK, count - begin)
+                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                for p in range(0, n_features, 2):
+                    entries = table[n_features * levels[level, 1] + p :]
+                    place = (start + begin) * stride + level * n_features + p
+                    _interpolate(entries, number, fraction, size, features, uint64(place), uint64(stride))
+        _spread_nan(x, y, start, start + count)
+
+
+@kernel
+def table_gradient(
+    x: Any, v: Any, g: Any, directed: bool, table: Any, levels: Any, scales: Any, n_features: int, chunk: int,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Adds to the table, for levels first to last: Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g."""
+    points, directions = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
+    number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
+    weight = np.empty(8 * BLOCK, np.float32)
+    features, stride = g.reshape(-1), levels.shape[0] * n_features
+    for start in range(0, x.shape[0], chunk):
+        count = min(chunk, x.shape[0] - start)
+        load_points(x, start, count, points)
+        if directed:
+            load_directions(x, v, start, count, directions)
+        for level in range(first, last):
+            for begin in range(0, count, BLOCK):
+                size = min(BLOCK, count - begin)
+                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                if directed:
+                    direction_weights(fraction, directions, begin, size, scales[level], weight)
+                else:
+                    value_weights(fraction, size, weight)
+                for p in range(0, n_features, 2):
+                    entries = table[n_features * levels[level, 1] + p :]
+                    place = (start + begin) * stride + level * n_features + p
+                    _scatter(entries, number, weight, size, features, uint64(place), uint64(stride))
+
+
+@kernel
+def position_gradient(
+    x: Any, g: Any, result: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int
+) -> None:
+    """∂⟨g, y⟩/∂x [M, 3], written."""
+    points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
+    number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
+    features, stride = g.reshape(-1), levels.shape[0] * n_features
+    for start in range(0, x.shape[0], chunk):
+        count = min(chunk, x.shape[0] - start)
+        load_points(x, start, count, points)
+        sums[:] = ZERO
+        for level in range(levels.shape[0]):
+            for begin in range(0, count, BLOCK):
+                size = min(BLOCK, count - begin)
+                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                for p in range(0, n_features, 2):
+                    entries = table[n_features * levels[level, 1] + p :]
+                    place = (start + begin) * stride + level * n_features + p
+                    _slopes(
+                        entries, number, fraction, scales[level], size, features, uint64(place), uint64(stride),
+                        sums[:, begin:],
+                    )  # fmt: skip
+        store_inside(x, sums, start, count, result)
+
+
+@kernel
+def second(
+    x: Any, g: Any, v: Any, by_g: Any, by_x: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int
+) -> None:
+    """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩, written."""
+    points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
+    directions = np.empty((3, chunk), np.float32)
+    number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
+    features, slopes, stride = g.reshape(-1), by_g.reshape(-1), levels.shape[0] * n_features
+    for start in range(0, x.shape[0], chunk):
+        count = min(chunk, x.shape[0] - start)
+        load_points(x, start, count, points)
+        load_directions(x, v, start, count, directions)
+        sums[:] = ZERO
+        for level in range(levels.shape[0]):
+            for begin in range(0, count, BLOCK):
+                size = min(BLOCK, count - begin)
+                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                for p in range(0, n_features, 2):
+                    entries = table[n_features * levels[level, 1] + p :]
+                    place = (start + begin) * stride + level * n_features + p
+                    _bend(
+                        entries, number, fraction, scales[level], size, features, slopes, uint64(place), uint64(stride),
+                        directions[:, begin:], sums[:, begin:],
+                    )  # fmt: skip
+        store_inside(x, sums, start, count, by_x)
+
+
+@kernel
+def _entry(entries: Any, number: Any, place: Any) -> Any:
+    return pair.load(entries, uint64(number[place]) * TWO)
+
+
+@kernel
+def _lerp(a: Any, b: Any, t: Any) -> Any:
+    return pair.add(a, pair.scale(pair.sub(b, a), t))
+
+
+@kernel
+def _along_z(entries: Any, number: Any, i: int) -> Any:
+    """Per edge along z: the entry at its start, and the difference to that at its end; edges by (y, x)."""
+    a, b, c, d = (
+        _entry(entries, number, i),
+        _entry(entries, number, i + B1),
+        _entry(entries, number, i + B2),
+        _entry(entries, number, i + B3),
+    )
+    return (
+        a, pair.sub(_entry(entries, number, i + B4), a), b, pair.sub(_entry(entries, number, i + B5), b),
+        c, pair.sub(_entry(entries, number, i + B6), c), d, pair.sub(_entry(entries, number, i + B7), d),
+    )  # fmt: skip
+
+
+@kernel
+def _interpolate(entries: Any, number: Any, fraction: Any, size: int, features: Any, place: Any, stride: Any) -> None:
+    for i in range(size):
+        fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
+        a, za, b, zb, c, zc, d, zd = _along_z(entries, number, i)
+        a, b = pair.add(a, pair.scale(za, fz)), pair.add(b, pair.scale(zb, fz))
+        c, d = pair.add(c, pair.scale(zc, fz)), pair.add(d, pair.scale(zd, fz))
+        pair.store(features, place, _lerp(_lerp(a, c, fy), _lerp(b, d, fy), fx))
+        place += stride
+
+
+@kernel
+def _scatter(entries: Any, number: Any, weight: Any, size: int, features: Any, place: Any, stride: Any) -> None:
+    for i in range(size):
+        g = pair.load(features, place)
+        for c in range(8):
+            at = uint64(number[i + c * BLOCK]) * TWO
+            pair.store(entries, at, pair.add(pair.load(entries, at), pair.scale(g, weight[i + c * BLOCK])))
+        place += stride
+
+
+@kernel
+def _slopes(
+    entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, place: Any, stride: Any,
+    sums: Any,
+) -> None:  # fmt: skip
+    """Adds scale · ∂⟨g, pair⟩/∂f to the sums."""
+    for i in range(size):
+        fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
+        a, za, b, zb, c, zc, d, zd = _along_z(entries, number, i)
+        a, b = pair.add(a, pair.scale(za, fz)), pair.add(b, pair.scale(zb, fz))
+        c, d = pair.add(c, pair.scale(zc, fz)), pair.add(d, pair.scale(zd, fz))
+        g = pair.scale(pair.load(features, place), scale)
+        sums[0, i] += pair.dot(g, _lerp(pair.sub(b, a), pair.sub(d, c), fy))
+        sums[1, i] += pair.dot(g, _lerp(pair.sub(c, a), pair.sub(d, b), fx))
+        sums[2, i] += pair.dot(g, _lerp(_lerp(za, zb, fx), _lerp(zc, zd, fx), fy))
+        place += stride
+
+
+@kernel
+def _bend(
+    entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, slopes: Any, place: Any,
+    stride: Any, directions: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Writes scale · Σ_k u_k ∂pair/∂f_k to the slopes, and adds scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k to the sums."""
+    for i in range(size):
+        fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
+        ux, uy, uz = scale * directions[0, i], scale * directions[1, i], scale * directions[2, i]
+        a, za, b, zb, c, zc, d, zd = _along_z(entries, number, i)
+        a, b = pair.add(a, pair.scale(za, fz)), pair.add(b, pair.scale(zb, fz))
+        c, d = pair.add(c, pair.scale(zc, fz)), pair.add(d, pair.scale(zd, fz))
+        x0, x1, y0 = pair.sub(b, a), pair.sub(d, c), pair.sub(c, a)
+        z0, z1 = _lerp(za, zb, fx), _lerp(zc, zd, fx)
+        by_x, by_y, by_z = _lerp(x0, x1, fy), _lerp(y0, pair.sub(d, b), fx), _lerp(z0, z1, fy)
+        slope = pair.add(pair.add(pair.scale(by_x, ux), pair.scale(by_y, uy)), pair.scale(by_z, uz))
+        g = pair.scale(pair.load(features, place), scale)
+        xy = pair.dot(g, pair.sub(x1, x0))
+        xz = pair.dot(g, _lerp(pair.sub(zb, za), pair.sub(zd, zc), fy))
+        yz = pair.dot(g, pair.sub(z1, z0))
+        pair.store(slopes, place, slope)
+        sums[0, i] += uy * xy + uz * xz
+        sums[1, i] += ux * xy + uz * yz
+        sums[2, i] += ux * xz + uy * yz
+        place += stride
+
+
+@kernel
+def _spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
+    for i in range(start, stop):
+        total = x[i, 0] + x[i, 1] + x[i, 2]
+        if total != total and (x[i, 0] != x[i, 0] or x[i, 1] != x[i, 1] or x[i, 2] != x[i, 2]):
+            y[i] = np.nan

@@ -1,0 +1,123 @@
+"""The reference against a nested loop that restates the published formulas, and against finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from radfield_hash import reference
+from radfield_hash.levels import build
+
+
+def number_written_out(vertex: tuple[int, int, int], resolution: int, size: int) -> int:
+    """tiny-cuda-nn's grid_index: strides while they fit, else a hash; 32-bit arithmetic; modulo the level's size."""
+    stride, index = 1, 0
+    for coordinate in vertex:
+        if stride > size:
+            break
+        index, stride = (index + coordinate * stride) % 2**32, stride * resolution
+    if size < stride:
+        index = 0
+        for coordinate, prime in zip(vertex, (1, 2654435761, 805459861), strict=True):
+            index ^= (coordinate * prime) % 2**32
+    return index % size
+
+
+def feature_written_out(point, level, entries, feature: int) -> float:
+    position = [min(max(value, 0.0), 1.0) * level.scale + 0.5 for value in point]
+    cell = [math.floor(value) for value in position]
+    total = 0.0
+    for corner in range(8):
+        weight, vertex = 1.0, []
+        for k in range(3):
+            fraction, upper = position[k] - cell[k], corner >> k & 1
+            weight *= fraction if upper else 1 - fraction
+            vertex.append(cell[k] + upper)
+        total += weight * entries[number_written_out(tuple(vertex), level.resolution, level.size)][feature]
+    return total
+
+
+POINT = st.tuples(*[st.one_of(st.floats(-0.3, 1.3), st.sampled_from([0.0, 0.5, 1.0, 1 / 3]))] * 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    points=st.lists(POINT, max_size=4),
+    n_levels=st.integers(1, 5),
+    n_features=st.sampled_from([1, 2, 4]),
+    log2_table_size=st.integers(3, 12),
+    base=st.integers(2, 20),
+    times=st.integers(1, 64),
+)
+def test_features_are_those_of_the_published_formulas(points, n_levels, n_features, log2_table_size, base, times):
+    grid = build(n_levels, n_features, log2_table_size, base, base * times)
+    table = torch.randn(grid.n_entries, n_features, dtype=torch.float64)
+    expected = [
+        [
+            feature_written_out(point, level, table[level.offset : level.offset + level.size].tolist(), feature)
+            for level in grid.levels
+            for feature in range(n_features)
+        ]
+        for point in points
+    ]
+    x = torch.tensor(points, dtype=torch.float64).reshape(-1, 3)
+    expected = torch.tensor(expected, dtype=torch.float64).reshape(len(points), grid.out_dim)
+    torch.testing.assert_close(reference.encode(x, table, grid), expected, atol=1e-9, rtol=0)
+
+
+def test_published_sizes_grow_by_the_published_factors():
+    blender, surfaces = build(16, 2, 19, 16, 4096), build(16, 2, 19, 32, 2048)
+    for grid, base, growth in ((blender, 16, 1.44727), (surfaces, 32, 1.31951)):
+        for index, level in enumerate(grid.levels):
+            assert level.scale == pytest.approx(base * growth**index - 1, rel=2e-4)
+            assert level.resolution == math.ceil(level.scale) + 1
+            assert level.hashed == (level.resolution**3 > 2**19)
+    assert [level.hashed for level in blender.levels] == [False] * 5 + [True] * 11
+    assert blender.levels[-1].resolution == 4096
+
+
+def test_levels_fill_the_table_without_gaps():
+    grid = build(7, 2, 9, 3, 90)
+    ends = [0]
+    for level in grid.levels:
+        assert level.offset == ends[-1]
+        assert level.size % 8 == 0
+        ends.append(level.offset + level.size)
+    assert grid.n_entries == ends[-1]
+
+
+@pytest.fixture
+def smooth():
+    """Points well inside their cells at every level, where finite differences of 1e-6 stay in one cell; and a table."""
+    grid = build(3, 2, 6, 2, 9)
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(200, 3, generator=generator, dtype=torch.float64)
+    clear = torch.ones(200, dtype=torch.bool)
+    for level in grid.levels:
+        fraction = (x * level.scale + 0.5) % 1
+        clear &= ((fraction > 1e-3) & (fraction < 1 - 1e-3)).all(-1)
+    outside = torch.tensor([[-0.2, 0.31, 0.62], [0.43, 1.7, 1.1]], dtype=torch.float64)
+    points = torch.cat([x[clear][:4], outside]).requires_grad_()
+    table = torch.randn(grid.n_entries, 2, generator=generator, dtype=torch.float64).requires_grad_()
+    return points, table, grid
+
+
+def test_first_and_second_derivatives_equal_finite_differences(smooth):
+    x, table, grid = smooth
+    assert torch.autograd.gradcheck(lambda x, table: reference.encode(x, table, grid), (x, table))
+    assert torch.autograd.gradgradcheck(lambda x, table: reference.encode(x, table, grid), (x, table))
+
+
+def test_outside_the_box_features_are_those_at_its_surface_and_the_gradient_along_the_moved_axis_is_zero():
+    grid = build(4, 2, 8, 4, 30)
+    table = torch.randn(grid.n_entries, 2)
+    x = torch.tensor([[1.5, 0.4, -3.0]], requires_grad=True)
+    y = reference.encode(x, table, grid)
+    torch.testing.assert_close(y, reference.encode(torch.tensor([[1.0, 0.4, 0.0]]), table, grid), atol=0, rtol=0)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient[0, 0] == 0
+    assert gradient[0, 2] == 0
+    assert gradient[0, 1] != 0
