@@ -59,6 +59,7 @@ class TinyNerfParser(DataParser):
             cameras=Cameras.pinhole(torch.from_numpy(c2w[chosen]), focal, width, height, self.config.pixel_center),
             images=MemoryImages(torch.from_numpy(_eight_bits(images[chosen]))), near=NEAR, far=FAR,
             limits_along="axis", box=SceneBox(torch.zeros(3), RADIUS), names=all_names[chosen], notes=tuple(notes),
+            background=(0.0, 0.0, 0.0),
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
         mask = masks[view][..., 0].numpy() > 127
         wide = distance_transform_edt(~mask) <= pixels if pixels else mask
         uv, depth = project(scene.cameras.view(view), points)
-        column, row = np.floor(uv.numpy()).astype(int).T
+        column, row = np.floor(uv.numpy() + 0.5).astype(int).T
         inside = (column >= 0) & (row >= 0) & (column < mask.shape[1]) & (row < mask.shape[0]) & (depth.numpy() > 0)
         kept[inside] &= wide[row[inside], column[inside]]
     return kept

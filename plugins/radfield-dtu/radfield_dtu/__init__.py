@@ -1,0 +1,1 @@
+"""DTU and BlendedMVS scenes in the layout of IDR and NeuS."""

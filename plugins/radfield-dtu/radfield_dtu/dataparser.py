@@ -1,0 +1,167 @@
+"""`dataparser:dtu`: cameras_sphere.npz, image/ and mask/ as IDR and NeuS lay them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import trimesh
+
+from radfield_core.arrays import npz_names, read_npz
+from radfield_core.cameras import Cameras
+from radfield_core.capture import choose, held_out, split_notes
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files import missing_files, safe_join
+from radfield_core.images import FileImages, Header, read_headers
+from radfield_core.interfaces import DataParser
+from radfield_core.masking import WithAlpha
+from radfield_core.scene import Mesh, Scene
+from radfield_core.types import SceneBox
+from radfield_dtu import sniff
+from radfield_dtu.config import DtuConfig
+from radfield_dtu.projection import Array, decompose
+
+GROUND_TRUTH = "ground_truth.ply"
+MAX_SKEW = 0.05
+"""Pixels; the camera model has no skew, and published matrices have some 1e-4 of it from rounding."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class DtuParser(DataParser):
+    """The scene is the unit sphere that scale_mat takes to the world; principal points count from pixel corners.
+
+    world_mat projects to pixels whose first has its middle at 0, as NeuS samples them; half a pixel is added.
+    """
+
+    config: DtuConfig
+
+    @staticmethod
+    def sniff(path: Path) -> str | None:
+        """See `radfield_dtu.sniff.sniff`."""
+        return sniff.sniff(path)
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test. DatasetError names every fault of cameras, images and masks."""
+        root = Path(self.config.root)
+        problems = Problems()
+        images = _files(root / "image", problems)
+        projections, to_data = _matrices(self._cameras_file(root), len(images), problems)
+        masks = _files(root / "mask", problems) if (root / "mask").is_dir() else None
+        if masks is not None and len(masks) != len(images):
+            problems.add(root / "mask", f"holds {len(masks)} masks for {len(images)} images")
+        if masks is None and self.config.apply_mask:
+            problems.add(root / "mask", "there are no masks to apply", "data.apply_mask=false")
+        problems.raise_as(DatasetError)
+        headers = _headers(images, masks, problems)
+        intrinsics, c2w = _cameras(projections, images, problems)
+        problems.raise_as(DatasetError)
+
+        splits = held_out(len(images), self.config.hold_every, root)
+        rows = choose(splits, split, root)
+        cameras = Cameras(
+            torch.from_numpy(c2w[rows]), torch.from_numpy(intrinsics[rows]),
+            torch.tensor([[headers[row].width, headers[row].height] for row in rows]),
+        )  # fmt: skip
+        distance = np.linalg.norm(c2w[:, :, 3], axis=1)
+        pictures = FileImages([images[row] for row in rows], 3, headers=[headers[row] for row in rows])
+        covers = None if masks is None else FileImages([masks[row] for row in rows], 1)
+        return Scene(
+            cameras=cameras, images=WithAlpha(pictures, covers) if self.config.apply_mask and covers else pictures,
+            masks=covers, near=max(0.05, float(distance.min()) - 1.0), far=float(distance.max()) + 1.0,
+            box=SceneBox(torch.zeros(3), 1.0, "sphere"), to_data=torch.from_numpy(to_data), unit=self.config.unit,
+            ground_truth=_ground_truth(root, to_data), names=[images[row].stem for row in rows],
+            notes=tuple(split_notes(splits)),
+        )  # fmt: skip
+
+    def _cameras_file(self, root: Path) -> Path:
+        if self.config.cameras is not None:
+            return safe_join(root, self.config.cameras)
+        return next(
+            (root / name for name in sniff.CAMERA_FILES if (root / name).is_file()), root / sniff.CAMERA_FILES[0]
+        )
+
+
+def _files(folder: Path, problems: Problems) -> list[Path]:
+    found = (
+        sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    )
+    if not found:
+        problems.found.extend(missing_files([folder], folder.parent))
+        if folder.is_dir():
+            problems.add(folder, "holds no images")
+    return found
+
+
+def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Array]:
+    """P [3, 4] of each view into the unit sphere, and the transform from there to the world."""
+    if missing := missing_files([path], path.parent):
+        problems.found.extend(missing)
+        return [], np.eye(4)
+    there = sum(name.startswith("world_mat_") and name[10:].isdigit() for name in npz_names(path))
+    if there != n:
+        problems.add(path, f"holds {there} cameras for {n} images")
+        return [], np.eye(4)
+    names = [f"{kind}_{i}" for i in range(n) for kind in ("world_mat", "scale_mat")]
+    arrays = read_npz(path, names, max_bytes=2**20)
+    for name in names:
+        matrix = arrays[name]
+        if matrix.shape != (4, 4) or matrix.dtype.kind != "f" or not np.isfinite(matrix).all():
+            problems.add(f"{path.name}: {name}", f"is {matrix.dtype} {matrix.shape}, not a finite 4x4 matrix")
+    problems.raise_as(DatasetError)
+    scales = [arrays[f"scale_mat_{i}"].astype(np.float64) for i in range(n)]
+    for i, scale in enumerate(scales):
+        if fault := _not_a_scale(scale):
+            problems.add(f"{path.name}: scale_mat_{i}", fault)
+    worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in range(n)]
+    return [(world @ scale)[:3] for world, scale in zip(worlds, scales, strict=True)], scales[0]
+
+
+def _not_a_scale(matrix: Array) -> str | None:
+    size = matrix[0, 0]
+    if size <= 0 or np.abs(matrix[:3, :3] / size - np.eye(3)).max() > 1e-4 or (matrix[3] != [0, 0, 0, 1]).any():
+        return "is not a uniform scale and a shift"
+    return None
+
+
+def _cameras(projections: list[Array], images: list[Path], problems: Problems) -> tuple[Array, Array]:
+    """Intrinsics [V, 4] with half a pixel added to the principal point, and c2w [V, 3, 4]."""
+    intrinsics, c2w = np.zeros((len(images), 4)), np.zeros((len(images), 3, 4))
+    for view, projection in enumerate(projections):
+        try:
+            k, c2w[view] = decompose(projection)
+        except ValueError as error:
+            problems.add(images[view].name, str(error))
+            continue
+        if abs(k[0, 1]) > MAX_SKEW:
+            problems.add(
+                images[view].name, f"its camera is skewed by {k[0, 1]:.3g} pixels, which no lens model here has"
+            )
+        intrinsics[view] = k[0, 0], k[1, 1], k[0, 2] + 0.5, k[1, 2] + 0.5
+    return intrinsics, c2w
+
+
+def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[Header]:
+    headers, faults = read_headers(images)
+    problems.found.extend(faults)
+    if masks is not None:
+        covers, faults = read_headers(masks)
+        problems.found.extend(faults)
+        for path, header, cover in zip(masks, headers, covers, strict=True):
+            if cover.width and header.width and cover[:2] != header[:2]:
+                problems.add(path, f"is {cover.width}×{cover.height}, its image {header.width}×{header.height}")
+    return headers
+
+
+def _ground_truth(root: Path, to_data: Array) -> Mesh | None:
+    """The exact surface that `radfield data make --format dtu` leaves beside the images, in scene coordinates."""
+    path = root / GROUND_TRUTH
+    if not path.is_file():
+        return None
+    try:
+        mesh = trimesh.load_mesh(path, process=False)
+    except Exception as error:  # a parser of somebody else's, on a file that may be anybody's
+        raise DatasetError(f"cannot be read as a mesh: {error}", path=str(path)) from error
+    vertices = (np.asarray(mesh.vertices) - to_data[:3, 3]) / to_data[0, 0]
+    return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(np.asarray(mesh.faces, np.int64)))

@@ -1,0 +1,13 @@
+"""Is this a scene in the layout of IDR and NeuS? Looks at names only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
+
+
+def sniff(path: Path) -> str | None:
+    """Why a folder is in this layout, or None."""
+    found = next((name for name in CAMERA_FILES if (path / name).is_file()), None)
+    return f"it holds {found} and image/" if found and (path / "image").is_dir() else None

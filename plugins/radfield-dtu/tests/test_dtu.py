@@ -1,0 +1,194 @@
+"""DTU scenes: the decomposition against scipy's, real scans, the way back to millimetres, and every fault named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from radfield_dtu.config import DtuConfig
+from radfield_dtu.dataparser import DtuParser
+from radfield_dtu.projection import compose, decompose
+from radfield_dtu.sniff import sniff
+from scipy.linalg import rq
+from scipy.spatial.transform import Rotation
+
+from radfield_core.cameras import project
+from radfield_core.errors import DatasetError, RadfieldError
+from radfield_core.rays import pixel_rays
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    turn=st.tuples(*[st.floats(-3, 3)] * 3),
+    place=st.tuples(*[st.floats(-50, 50)] * 3),
+    k=st.tuples(
+        st.floats(50, 5000), st.floats(50, 5000), st.floats(-100, 2000), st.floats(-100, 2000), st.floats(-5, 5)
+    ),
+    multiple=st.sampled_from([1.0, -1.0, 0.003, -77.0]),
+)
+def test_decomposition_undoes_composition_and_agrees_with_an_rq_decomposition(turn, place, k, multiple) -> None:
+    fx, fy, cx, cy, skew = k
+    intrinsics = np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]])
+    c2w = np.concatenate([Rotation.from_rotvec(turn).as_matrix(), np.array(place)[:, None]], axis=1)
+    projection = compose(intrinsics, c2w) * multiple
+    found_k, found_c2w = decompose(projection)
+    np.testing.assert_allclose(found_k, intrinsics, rtol=1e-7, atol=1e-6)
+    np.testing.assert_allclose(found_c2w, c2w, rtol=1e-7, atol=1e-6)
+    upper, _ = rq(projection[:, :3] * np.sign(multiple))
+    upper = upper @ np.diag(np.sign(np.diag(upper)))
+    np.testing.assert_allclose(found_k, upper / upper[2, 2], rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize(("scan", "size"), [("scan65", (800, 600)), ("scan37", (400, 300))])
+def test_a_real_scan_projects_its_reference_points_into_its_masks(test_data: Path, scan: str, size: tuple) -> None:
+    import trimesh
+
+    root = test_data / "dtu" / scan
+    scene = DtuParser(DtuConfig(root=str(root))).parse("train")
+    assert len(scene.cameras) == 49 and (scene.cameras.sizes == torch.tensor(size)).all()
+    points = np.asarray(trimesh.load(root / "reference_points.ply").vertices)
+    to_scene = np.linalg.inv(scene.to_data.numpy())
+    inside = torch.from_numpy(points @ to_scene[:3, :3].T + to_scene[:3, 3])
+    assert inside.norm(dim=-1).max() <= 1.001
+    torch.testing.assert_close(scene.data_points(inside), torch.from_numpy(points), atol=1e-6, rtol=0)
+    arrays = np.load(root / "cameras_sphere.npz")
+    for view in (0, 20, 48):
+        uv, depth = project(scene.cameras.view(view), inside)
+        assert (depth > 0).all()
+        world = arrays[f"world_mat_{view}"].astype(np.float64)[:3]
+        direct = points @ world[:, :3].T + world[:, 3]
+        np.testing.assert_allclose(uv.numpy(), direct[:, :2] / direct[:, 2:], atol=2e-2)
+
+
+def test_masks_become_alpha_only_when_asked_for(test_data: Path) -> None:
+    root = str(test_data / "dtu" / "scan37")
+    plain = DtuParser(DtuConfig(root=root)).parse("train")
+    masked = DtuParser(DtuConfig(root=root, apply_mask=True)).parse("train")
+    assert plain.images[3].shape == (300, 400, 3) and plain.masks is not None
+    image, mask = masked.images[3], plain.masks[3]
+    assert (
+        image.shape == (300, 400, 4) and torch.equal(image[..., 3:], mask) and set(mask.unique().tolist()) == {0, 255}
+    )
+    where = torch.tensor([3, 3]), torch.tensor([10, 150]), torch.tensor([20, 200])
+    assert torch.equal(masked.images.gather(*where), torch.stack([image[10, 20], image[150, 200]]))
+
+
+def test_every_eighth_view_is_held_out_on_request(test_data: Path) -> None:
+    parser = DtuParser(DtuConfig(root=str(test_data / "dtu" / "scan37"), hold_every=8))
+    assert len(parser.parse("train").cameras) == 42 and len(parser.parse("test").cameras) == 7
+    assert not set(parser.parse("train").names) & set(parser.parse("test").names)
+
+
+@pytest.fixture
+def small(test_data: Path, tmp_path: Path) -> Path:
+    """A copy of the first three views of a scan."""
+    source, root = test_data / "dtu" / "scan37", tmp_path / "scan"
+    for kind in ("image", "mask"):
+        (root / kind).mkdir(parents=True)
+        for path in sorted((source / kind).glob("*.png"))[:3]:
+            shutil.copy(path, root / kind)
+    arrays = np.load(source / "cameras_sphere.npz")
+    np.savez(root / "cameras_sphere.npz", **{k: arrays[k] for k in arrays if k.rsplit("_", 1)[1] in ("0", "1", "2")})
+    return root
+
+
+def damage_nan(root: Path, arrays: dict) -> str:
+    arrays["world_mat_1"][0, 0] = np.nan
+    return "world_mat_1"
+
+
+def damage_shape(root: Path, arrays: dict) -> str:
+    arrays["scale_mat_2"] = np.eye(3, dtype=np.float32)
+    return "scale_mat_2"
+
+
+def damage_singular(root: Path, arrays: dict) -> str:
+    arrays["world_mat_0"][:] = 0
+    return "cannot be inverted"
+
+
+def damage_stretch(root: Path, arrays: dict) -> str:
+    arrays["scale_mat_0"][1, 1] *= 2
+    return "uniform scale"
+
+
+def damage_count(root: Path, arrays: dict) -> str:
+    del arrays["world_mat_2"]
+    return "2 cameras for 3 images"
+
+
+def damage_size(root: Path, arrays: dict) -> str:
+    path = sorted((root / "mask").iterdir())[1]
+    Image.open(path).resize((50, 50)).save(path)
+    return "50×50"
+
+
+def damage_image(root: Path, arrays: dict) -> str:
+    path = sorted((root / "image").iterdir())[2]
+    path.write_bytes(b"no picture")
+    return path.name
+
+
+def damage_masks(root: Path, arrays: dict) -> str:
+    sorted((root / "mask").iterdir())[0].unlink()
+    return "2 masks for 3 images"
+
+
+@pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])
+def test_each_fault_is_named(small: Path, damage) -> None:
+    arrays = {name: array.copy() for name, array in np.load(small / "cameras_sphere.npz").items()}
+    expected = damage(small, arrays)
+    np.savez(small / "cameras_sphere.npz", **arrays)
+    with pytest.raises(DatasetError) as caught:
+        DtuParser(DtuConfig(root=str(small))).parse("train")
+    assert expected in str(caught.value)
+
+
+def test_a_camera_file_outside_the_folder_is_refused(small: Path) -> None:
+    with pytest.raises(RadfieldError):
+        DtuParser(DtuConfig(root=str(small), cameras="../elsewhere.npz")).parse("train")
+
+
+def test_pickled_cameras_are_refused(small: Path) -> None:
+    np.savez(small / "cameras_sphere.npz", world_mat_0=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(DatasetError):
+        DtuParser(DtuConfig(root=str(small))).parse("train")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mangled_camera_files_raise_nothing_but_dataset_errors(small: Path, data: st.DataObject) -> None:
+    path = small / "cameras_sphere.npz"
+    original = path.read_bytes()
+    mangled = bytearray(original)
+    for _ in range(data.draw(st.integers(1, 4))):
+        mangled[data.draw(st.integers(0, len(mangled) - 1))] = data.draw(st.integers(0, 255))
+    mangled = mangled[: data.draw(st.integers(1, len(mangled)))]
+    try:
+        path.write_bytes(mangled)
+        DtuParser(DtuConfig(root=str(small))).parse("train")
+    except DatasetError:
+        pass
+    finally:
+        path.write_bytes(original)
+
+
+def test_sniffing_needs_cameras_and_images(small: Path, tmp_path: Path) -> None:
+    assert "cameras_sphere.npz" in (sniff(small) or "")
+    assert sniff(tmp_path) is None
+
+
+def test_rays_pass_through_the_pixels_that_the_matrices_project_to(test_data: Path) -> None:
+    scene = DtuParser(DtuConfig(root=str(test_data / "dtu" / "scan37"))).parse("train")
+    rays = pixel_rays(scene, torch.tensor([5]), torch.tensor([120]), torch.tensor([77]), torch.float64)
+    points = rays.origins + 2.3 * rays.directions
+    arrays = np.load(test_data / "dtu" / "scan37" / "cameras_sphere.npz")
+    matrix = arrays["world_mat_5"].astype(np.float64) @ arrays["scale_mat_5"].astype(np.float64)
+    u, v, w = matrix[:3, :3] @ points[0].numpy() + matrix[:3, 3]
+    assert (u / w, v / w) == pytest.approx((77.0, 120.0), abs=1e-3)
