@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,15 @@ FAKES = Path(__file__).parent / "fakes"
 
 
 @pytest.fixture(scope="session")
-def fakes() -> Iterator[Registry]:
+def fakes() -> Registry:
     """A registry of core's parts and the fake ones, whatever else is installed."""
     sys.path.insert(0, str(FAKES))
-    found = Registry.discover({})
-    yield Registry([p for p in found.plugins if p.distribution in (CORE, "fake-parts")], found.hooks)
-    sys.path.remove(str(FAKES))
+    try:
+        found = Registry.discover({})
+        import_module("fake_parts.config")
+    finally:
+        sys.path.remove(str(FAKES))
+    return Registry([p for p in found.plugins if p.distribution in (CORE, "fake-parts")], found.hooks)
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""Start-up is a feature: what is only listed or explained imports nothing that is slow."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from radfield_core.cli.main import VERBS
+
+SLOW = {"torch", "numpy", "attrs", "attr", "cattrs", "rich", "scipy", "matplotlib", "PIL", "tomli_w", "safetensors"}
+
+
+def modules_after(*argv: str) -> set[str]:
+    """Top-level modules loaded by a process that ran `radfield argv`."""
+    program = (
+        "import sys; from radfield_core.cli.main import main\n"
+        f"code = main({list(argv)!r})\n"
+        "print('\\nMODULES', code, *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    code, *modules = done.stdout.rpartition("MODULES ")[2].split()
+    assert code == "0", done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["--version"], ["plugins", "list"], ["plugins", "doctor"], ["plugins", "info", "importance"],
+     *([verb, "--help"] for verb in VERBS)],
+    ids=" ".join,
+)  # fmt: skip
+def test_listing_and_help_import_nothing_slow(argv):
+    modules = modules_after(*argv)
+    assert "radfield_core" in modules
+    assert modules & SLOW == set()
+
+
+def test_help_does_not_discover_plugins():
+    assert "importlib.metadata" not in modules_after("--help") and "pluggy" not in modules_after("--help")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_in_the_table_is_a_module_with_help(verb):
+    module = importlib.import_module(f"radfield_core.cli.{verb}")
+    assert module.HELP and callable(module.configure) and callable(module.run)
+
+
+def test_the_program_is_installed():
+    from radfield_core import __version__
+
+    script = os.path.join(os.path.dirname(sys.executable), "radfield")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"radfield {__version__}\n"
