@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
-from radfield_core.config.sniff import recognise
+from radfield_core.config.sniff import needs_no_root, recognise
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, UsageError
 from radfield_core.registry import Registry
@@ -143,7 +143,12 @@ def _preset(registry: Registry, written: Sequence[Entry]) -> list[Entry]:
 
 
 def _data_flag(registry: Registry, path: Path, written: Sequence[Entry]) -> tuple[Entry, tuple[str, ...]]:
-    """The layer of `--data PATH`, with the recognised format unless one is written, and what to say about it."""
+    """The layer of `--data PATH`, with the recognised format unless one is written, and what to say about it.
+
+    A name that is no path may be that of a dataparser that reads none.
+    """
+    if not path.exists() and needs_no_root(registry, str(path)):
+        return Entry("--data", {"data": {"type": str(path)}}), ()
     table = {"root": str(path.absolute())}
     if _written(written, "data") is not None:
         return Entry("--data", {"data": table}), ()

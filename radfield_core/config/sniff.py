@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radfield_core.errors import DatasetError, UsageError
+import attrs
+
+from radfield_core.errors import DatasetError, PluginError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import load_of
 from radfield_core.registry import Registry
@@ -40,6 +42,16 @@ def recognise(registry: Registry, path: Path) -> tuple[str, str]:
     knows = "; ".join(f"{parser.name}: {parser.summary}" for parser in parsers) or "no dataparser is installed"
     hint = "data.type=NAME if you know better" if parsers else "pip install radfield-blender"
     raise DatasetError("; ".join(["in no known format", *failed, f"known are {knows}"]), path=str(path), hint=hint)
+
+
+def needs_no_root(registry: Registry, name: str) -> bool:
+    """Whether `name` is a dataparser that reads no files: its options have no `root`."""
+    try:
+        parser = registry.find("dataparser", name)
+        options = attrs.fields_dict(load_of(parser, parser.config))
+    except PluginError:
+        return False
+    return "root" not in options
 
 
 def _no_such_path(path: Path, parsers: list[str]) -> DatasetError:

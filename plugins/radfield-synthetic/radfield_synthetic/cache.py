@@ -1,0 +1,58 @@
+"""What was computed once, kept in the cache folder by what it was computed from, and verified when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from radfield_core.files import cache_dir, write_atomic
+
+
+@cache
+def _code() -> str:
+    """Digest of this package's source: another version of the scene is another scene."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+class Kept:
+    """Tensors of one kind, made with certain options."""
+
+    def __init__(self, kind: str, options: Mapping[str, Any]):
+        words = json.dumps([kind, _code(), dict(sorted(options.items()))])
+        self.name = f"{kind}-{hashlib.sha256(words.encode()).hexdigest()[:20]}.safetensors"
+
+    def read(self) -> dict[str, Tensor] | None:
+        """What was kept, or None if there is nothing or it is damaged."""
+        try:
+            data = (cache_dir("synthetic") / self.name).read_bytes()
+            digest, content = data[:32], data[32:]
+            return load(content) if hashlib.sha256(content).digest() == digest else None
+        except (OSError, SafetensorError, ValueError):
+            return None
+
+    def write(self, tensors: Mapping[str, Tensor]) -> None:
+        """Keep tensors; without a place to write they are made again next time."""
+        content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+        try:
+            write_atomic(cache_dir("synthetic") / self.name, hashlib.sha256(content).digest() + content)
+        except OSError:
+            return
+
+    def get(self, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """What was kept, or else what `make` gives, which is then kept."""
+        found = self.read()
+        if found is None:
+            found = make()
+            self.write(found)
+        return found

@@ -1,0 +1,23 @@
+"""Options of the analytic scene."""
+
+from __future__ import annotations
+
+import attrs
+
+from radfield_core.config.slots import option
+
+
+@attrs.frozen(kw_only=True)
+class SyntheticConfig:
+    """How many pictures of the scene are taken, from where, and how finely."""
+
+    resolution: int = option(128, help="width and height of the images, pixels", min=8, max=4096)
+    n_train: int = option(100, help="training views, spread over the hemisphere", min=1, max=10000)
+    n_val: int = option(10, help="validation views, spread over the hemisphere", min=1, max=10000)
+    n_test: int = option(20, help="test views, on one smooth round", min=1, max=10000)
+    seed: int = option(0, help="seed of the places of the training and validation cameras", min=0)
+    supersample: int = option(2, help="rays per pixel along each axis", min=1, max=16)
+    min_elevation: float = option(
+        5.0, help="lowest elevation of training and validation cameras, degrees; below 0 they see the underside",
+        min=-80, max=70,
+    )  # fmt: skip

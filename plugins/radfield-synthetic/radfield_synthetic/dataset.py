@@ -1,0 +1,135 @@
+"""dataparser:synthetic — the analytic scene as a data set: cameras on a hemisphere, images, depth, normals, mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import Cameras
+from radfield_core.errors import DatasetError
+from radfield_core.images import MemoryImages
+from radfield_core.interfaces import DataParser
+from radfield_core.scene import Mesh, Scene
+from radfield_core.types import SceneBox
+from radfield_synthetic import orbit, views
+from radfield_synthetic.cache import Kept
+from radfield_synthetic.config import SyntheticConfig
+from radfield_synthetic.mesh import surface_mesh
+from radfield_synthetic.tracing import BOUND
+
+NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
+"""Along the rays: no camera's ray meets the scene nearer or farther."""
+
+_TOGETHER = 1 << 17
+
+
+class SyntheticParser(DataParser):
+    """Splits train, val and test; everything about them follows from the options."""
+
+    config: SyntheticConfig
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test. Its images are rendered when they are first asked for, and kept on disk."""
+        config = self.config
+        if split not in self.splits:
+            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
+        cameras = orbit.cameras(self._places(split), config.resolution)
+        mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
+        return Scene(
+            cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR,
+            box=SceneBox(torch.zeros(3), BOUND), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
+            depths=_PerView(cameras, views.depth), normals=_PerView(cameras, views.normals),
+            names=[f"{split}/r_{i}" for i in range(len(cameras))],
+        )  # fmt: skip
+
+    def _places(self, split: str) -> Tensor:
+        config = self.config
+        if split == "test":
+            return orbit.round_trip(config.n_test)
+        if split == "train":
+            return orbit.spread(config.n_train, config.seed, config.min_elevation)
+        return orbit.spread(config.n_val, config.seed + 1_000_003, config.min_elevation)
+
+
+class RenderedImages:
+    """Images [H, W, 4] uint8 of the scene, rendered when asked for; once all are there they are kept on disk."""
+
+    def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str):
+        self.sizes, self.channels = cameras.sizes, 4
+        self._cameras, self._supersample = cameras, config.supersample
+        self._kept = Kept("images", {"split": split, **attrs.asdict(config)})
+        self._made: dict[int, Tensor] = {}
+        self._whole: MemoryImages | None = None
+
+    def __len__(self) -> int:
+        return len(self._cameras)
+
+    def __getitem__(self, index: int) -> Tensor:
+        index %= len(self)
+        whole = self._whole or self._read()
+        if whole is not None:
+            return whole[index]
+        if index not in self._made:
+            self._made[index] = views.render(self._cameras, range(index, index + 1), self._supersample)[0]
+            self._finish()
+        return self._made[index] if self._whole is None else self._whole[index]
+
+    def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Pixels [n, 4] uint8."""
+        return self._all().gather(images, rows, columns)
+
+    def check(self) -> list[tuple[int, str]]:
+        """Nothing: what is rendered is never broken."""
+        return []
+
+    def prepare(self, cache_mb: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Render every view that is not there yet; `progress(done, of)` is called on the way."""
+        if self._whole is not None or self._read() is not None:
+            return
+        area = int(self.sizes[0].prod())
+        together = max(1, _TOGETHER // area)
+        for start in range(0, len(self), together):
+            block = range(start, min(start + together, len(self)))
+            if any(index not in self._made for index in block):
+                images = views.render(self._cameras, block, self._supersample)
+                self._made.update(zip(block, images, strict=True))
+            if progress is not None:
+                progress(block.stop, len(self))
+        self._finish()
+
+    def _all(self) -> MemoryImages:
+        if self._whole is None:
+            self.prepare(0)
+        assert self._whole is not None
+        return self._whole
+
+    def _read(self) -> MemoryImages | None:
+        found = None if self._made else self._kept.read()
+        if found is not None:
+            self._whole = MemoryImages(found["images"])
+        return self._whole
+
+    def _finish(self) -> None:
+        if len(self._made) == len(self):
+            images = torch.stack([self._made[index] for index in range(len(self))])
+            self._kept.write({"images": images})
+            self._whole = MemoryImages(images)
+            self._made.clear()
+
+
+class _PerView(Sequence[Tensor]):
+    """Ground truth of each view, worked out when asked for."""
+
+    def __init__(self, cameras: Cameras, make: Callable[[Cameras, int], Tensor]):
+        self._cameras, self._make = cameras, make
+
+    def __len__(self) -> int:
+        return len(self._cameras)
+
+    def __getitem__(self, index: Any) -> Any:
+        places = range(len(self))[index]
+        return [self[i] for i in places] if isinstance(places, range) else self._make(self._cameras, places)

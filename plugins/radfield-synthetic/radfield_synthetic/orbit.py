@@ -1,0 +1,51 @@
+"""Where the cameras stand: on a hemisphere around the scene, looking at it. OpenGL axes, z up. V cameras."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import Cameras
+
+DISTANCE = 4.0
+"""From the origin to every camera."""
+
+FIELD_OF_VIEW = 0.50
+"""Horizontal, radians: the scene fills the picture."""
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_HIGHEST = 78.0
+
+
+def look_at_origin(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """c2w [V, 3, 4] float64 of cameras at these angles [V], radians, with z up in the picture."""
+    back = torch.stack([azimuth.cos() * elevation.cos(), azimuth.sin() * elevation.cos(), elevation.sin()], -1)
+    right = torch.stack([-azimuth.sin(), azimuth.cos(), torch.zeros_like(azimuth)], -1)
+    up = torch.linalg.cross(back, right)
+    return torch.stack([right, up, back, DISTANCE * back], -1)
+
+
+def spread(n: int, seed: int, lowest: float) -> Tensor:
+    """c2w [n, 3, 4]: the hemisphere above `lowest` degrees covered by a Fibonacci spiral, jittered by the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    turn = torch.rand(1, generator=generator, dtype=torch.float64)
+    jitter = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    index = torch.arange(n, dtype=torch.float64)
+    low, high = math.sin(math.radians(lowest)), math.sin(math.radians(_HIGHEST))
+    sine = low + (high - low) * (index + jitter[:, 0]) / n
+    azimuth = 2 * math.pi * (turn + index * _GOLDEN + 0.5 * (jitter[:, 1] - 0.5) / math.sqrt(n))
+    return look_at_origin(azimuth, sine.asin())
+
+
+def round_trip(n: int) -> Tensor:
+    """c2w [n, 3, 4]: one round whose height swings, so that the views in order make a film."""
+    turn = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
+    return look_at_origin(turn - math.pi / 3, math.radians(28) + math.radians(14) * turn.sin())
+
+
+def cameras(c2w: Tensor, resolution: int) -> Cameras:
+    """Cameras with the scene's field of view and square images."""
+    focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
+    return Cameras.pinhole(c2w, focal, resolution, resolution)

@@ -1,0 +1,18 @@
+"""What this distribution offers."""
+
+from radfield_core.plugin import component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components():
+    """The parts, in names only."""
+    return [
+        component(
+            "dataparser", "synthetic", impl="radfield_synthetic.dataset:SyntheticParser",
+            config="radfield_synthetic.config:SyntheticConfig",
+            summary="an analytic scene with exact images, depth, normals and mesh; nothing to download",
+            provides={"images", "depths", "bounded", "ground_truth_mesh"},
+        )
+    ]  # fmt: skip

@@ -1,0 +1,82 @@
+"""The scene's colours: a sun, a sky, soft shadows, and a polished ring that mirrors them. M points."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_synthetic.materials import albedo
+from radfield_synthetic.surface import SOLIDS, normal, solid
+from radfield_synthetic.tracing import light_arriving, openness, trace
+
+_RING = SOLIDS.index("ring")
+_SUN = (0.45, -0.38, 0.81)
+_LAMP = (-0.75, 0.35, 0.56)
+
+
+def _direction(like: Tensor, direction: tuple[float, float, float]) -> Tensor:
+    return torch.nn.functional.normalize(like.new_tensor(direction), dim=0)
+
+
+def _sky(directions: Tensor) -> Tensor:
+    """Light [M, 3] from far away: blue above, warm below, and two bright windows."""
+    up = (0.5 + 0.5 * directions[:, 2:]).clamp(0.0, 1.0)
+    base = directions.new_tensor([0.30, 0.24, 0.20]) * (1 - up) + directions.new_tensor([0.75, 0.90, 1.15]) * up
+    for window, wide, light in ((_SUN, 0.955, (7.0, 6.4, 5.4)), (_LAMP, 0.90, (2.2, 2.5, 3.0))):
+        facing = directions @ _direction(directions, window)
+        share = ((facing - wide) / (0.6 * (1 - wide))).clamp(0.0, 1.0)
+        base = base + (share * share * (3 - 2 * share))[:, None] * directions.new_tensor(light)
+    return base
+
+
+def _matte(x: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
+    """Light [M, 3] that a matte surface sends everywhere alike."""
+    sun, lamp = _direction(x, _SUN), _direction(x, _LAMP)
+    lifted = x + 0.004 * normals
+    facing = (normals @ sun).clamp_min(0.0)
+    arriving = torch.zeros_like(facing)
+    lit = (facing > 0).nonzero()[:, 0]
+    arriving[lit] = light_arriving(lifted[lit], sun)
+    up = 0.5 + 0.5 * normals[:, 2:]
+    around = x.new_tensor([0.26, 0.21, 0.17]) * (1 - up) + x.new_tensor([0.40, 0.46, 0.56]) * up
+    light = around * openness(x, normals)[:, None]
+    light = light + (facing * arriving)[:, None] * x.new_tensor([1.12, 1.0, 0.84])
+    light = light + (normals @ lamp).clamp_min(0.0)[:, None] * x.new_tensor([0.10, 0.12, 0.15])
+    return paint * light
+
+
+def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
+    """Linear light [M, 3] that leaves surface points x [M, 3] against unit viewing directions viewdirs [M, 3]."""
+    which, normals = solid(x), normal(x)
+    paint = albedo(x, which)
+    result = _matte(x, normals, paint)
+    shiny = (which == _RING).nonzero()[:, 0]
+    if len(shiny):
+        result[shiny] = 0.12 * result[shiny] + _mirrored(x[shiny], viewdirs[shiny], normals[shiny], paint[shiny])
+    return result
+
+
+def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
+    """What polished metal shows: the sky, or the matte colour of what stands in the way (Schlick 1994)."""
+    facing = -(viewdirs * normals).sum(-1, keepdim=True)
+    away = torch.nn.functional.normalize(viewdirs + 2 * facing * normals, dim=-1)
+    seen = _sky(away)
+    start = x + 0.006 * normals
+    t = trace(start, away)
+    met = t.isfinite().nonzero()[:, 0]
+    if len(met):
+        point = start[met] + t[met, None] * away[met]
+        seen[met] = _matte(point, normal(point), albedo(point, solid(point)))
+    grazing = (1 - facing).clamp(0.0, 1.0) ** 5
+    return (paint + (1 - paint) * grazing) * seen
+
+
+def encode(light: Tensor) -> Tensor:
+    """sRGB values in [0, 1] of linear light, bright parts rolled off."""
+    rolled = torch.where(light < 0.7, light, 0.7 + 0.3 * (1 - torch.exp(-(light - 0.7) / 0.3)))
+    return torch.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+
+
+def color(x: Tensor, viewdirs: Tensor) -> Tensor:
+    """sRGB [M, 3] in [0, 1] of surface points x [M, 3] seen along unit viewdirs [M, 3]."""
+    return encode(radiance(x, viewdirs))

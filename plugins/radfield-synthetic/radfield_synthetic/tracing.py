@@ -1,0 +1,81 @@
+"""Where rays meet the scene, and how much of the light arrives: sphere tracing (Hart 1996). R rays."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radfield_synthetic.surface import sdf, sdf_of
+
+BOUND = 1.0
+"""Radius of the ball around the origin that holds the scene."""
+
+_STEPS = 160
+_CLOSE = 5e-5
+
+
+def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0) -> Tensor:
+    """Distance t [R] along unit directions to the surface, infinite for rays that miss. origins, directions [R, 3].
+
+    start [R]: a distance up to which nothing is met, if known. With `spread` > 0 the rays are cones of radius spread·t,
+    and t is a distance up to which nothing touches them (Crassin et al. 2011); a cone that touches nothing is infinite.
+    """
+    o, d = origins.T.contiguous(), directions.T.contiguous()
+    middle = -(o * d).sum(0)
+    bound = BOUND + spread * (middle.abs().max() + BOUND) if spread and len(middle) else BOUND
+    half = (bound**2 - (o + middle * d).square().sum(0)).clamp_min(0.0).sqrt()
+    result = torch.full_like(middle, float("inf"))
+    t = (middle - half).clamp_min(0.0)
+    t = t if start is None else torch.maximum(t, start)
+    which = ((half > 0) & (middle + half > t)).nonzero()[:, 0]
+    o, d, t, end = o[:, which], d[:, which], t[which], (middle + half)[which]
+    for step in range(_STEPS):
+        distance = sdf_of(*torch.addcmul(o, t, d))
+        if spread:
+            close = distance < 2 * spread * t
+            t = torch.where(close, t, torch.add(t + distance, t, alpha=-spread))
+        else:
+            close = distance < _CLOSE
+            t = t + distance
+        if step % 3 == 2:
+            gone = t > end
+            hit = (close & ~gone).nonzero()[:, 0]
+            result[which[hit]] = t[hit]
+            keep = (~(close | gone)).nonzero()[:, 0]
+            which, o, d, t, end = which[keep], o[:, keep], d[:, keep], t[keep], end[keep]
+            if not len(which):
+                return result
+    graze = sdf_of(*torch.addcmul(o, t, d)) < 20 * _CLOSE
+    near = which if spread else which[graze]
+    result[near] = t if spread else t[graze]
+    return result
+
+
+def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tensor:
+    """Share [M] in [0, 1] of a soft light from unit `direction` [3] that arrives at points x [M, 3].
+
+    The nearest miss on the way, over its distance, tells how much of the light's disc is covered.
+    """
+    share = x.new_ones(x.shape[0])
+    which = torch.arange(x.shape[0], device=x.device)
+    at, t, seen = x.T.contiguous(), torch.full_like(share, 0.02), share.clone()
+    for step in range(48):
+        distance = sdf_of(*torch.addcmul(at, t, direction[:, None]))
+        seen = torch.minimum(seen, 0.5 + 0.5 / softness * distance / t)
+        t = t + distance.clamp(0.006, 0.12)
+        if step % 4 == 3:
+            share[which] = seen
+            keep = ((seen > 0) & (t < 1.5)).nonzero()[:, 0]
+            which, at, t, seen = which[keep], at[:, keep], t[keep], seen[keep]
+            if not len(which):
+                break
+    share = share.clamp(0.0, 1.0)
+    return share * share * (3 - 2 * share)
+
+
+def openness(x: Tensor, normals: Tensor) -> Tensor:
+    """How little is in the way [M] of light from all sides, in [0, 1]: distances met along the normal."""
+    covered = x.new_zeros(x.shape[0])
+    for height, weight in ((0.02, 1.0), (0.06, 0.8), (0.12, 0.6), (0.2, 0.4)):
+        covered = covered + weight * (height - sdf(x + height * normals)).clamp_min(0.0) / height
+    return (1 - covered / 2.8 * 0.95).clamp(0.0, 1.0)

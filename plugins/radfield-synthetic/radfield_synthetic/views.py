@@ -1,0 +1,88 @@
+"""Pictures of the scene by pinhole cameras of one size: colour with coverage, depth, normals. V views, P pixels."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import Cameras
+from radfield_synthetic.shading import color
+from radfield_synthetic.surface import normal
+from radfield_synthetic.tracing import trace
+
+_CHUNK = 1 << 18
+
+
+class Pixels:
+    """All V·H·W pixels of some views in one list, and rays through them."""
+
+    def __init__(self, cameras: Cameras, views: range):
+        self.width, self.height = cameras.sizes[0].tolist()
+        self.shape = (len(views), self.height, self.width)
+        self._c2w = cameras.c2w[views.start : views.stop].to(torch.float32)
+        self._fx, self._fy, self._cx, self._cy = cameras.intrinsics[0].tolist()
+        self.spread = 0.5 * math.sqrt(2) / min(self._fx, self._fy)
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    def rays(self, pixels: Tensor, offset: tuple[float, float]) -> tuple[Tensor, Tensor]:
+        """Origins and unit directions [P, 3] through one place in each pixel's cell (column, row; 0.5: the middle)."""
+        area = self.width * self.height
+        views, place = pixels // area, pixels % area
+        x = ((place % self.width).to(torch.float32) + (offset[0] - self._cx)) / self._fx
+        y = ((place // self.width).to(torch.float32) + (offset[1] - self._cy)) / self._fy
+        c2w = self._c2w[views]
+        along = x[:, None] * c2w[:, :, 0] - y[:, None] * c2w[:, :, 1] - c2w[:, :, 2]
+        return c2w[:, :, 3], torch.nn.functional.normalize(along, dim=-1)
+
+
+def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
+    """Images [V, H, W, 4] uint8 sRGB with straight alpha.
+
+    A pixel's colour is the mean over supersample² places in its cell that meet the scene, alpha the share that does.
+    A first pass with one cone per pixel finds where nothing is and how far the rays can go unhindered.
+    """
+    pixels = Pixels(cameras, views)
+    image = torch.zeros(len(pixels), 4, dtype=torch.uint8)
+    for chunk in torch.arange(len(pixels)).split(_CHUNK):
+        free = trace(*pixels.rays(chunk, (0.5, 0.5)), spread=pixels.spread)
+        touched = free.isfinite().nonzero()[:, 0]
+        for part in touched.split(max(1, _CHUNK // supersample**2)):
+            image[chunk[part]] = _mean_colour(pixels, chunk[part], free[part], supersample)
+    return image.reshape(*pixels.shape, 4)
+
+
+def _mean_colour(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
+    """RGBA [P, 4] uint8 of the chosen pixels, whose rays are unhindered up to free [P]."""
+    steps = [(i + 0.5) / supersample for i in range(supersample)]
+    rays = [pixels.rays(chosen, (x, y)) for y in steps for x in steps]
+    origins, directions = (torch.cat(parts) for parts in zip(*rays, strict=True))
+    t = trace(origins, directions, start=free.repeat(supersample**2))
+    met = t.isfinite().nonzero()[:, 0]
+    seen = color(origins[met] + t[met, None] * directions[met], directions[met])
+    total = torch.zeros(len(chosen), 4)
+    total.index_add_(0, met % len(chosen), torch.cat([seen, seen.new_ones(len(met), 1)], -1))
+    rgb, alpha = total[:, :3] / total[:, 3:].clamp_min(1.0), total[:, 3:] / supersample**2
+    return (torch.cat([rgb, alpha], -1).clamp(0.0, 1.0) * 255).round().to(torch.uint8)
+
+
+def depth(cameras: Cameras, view: int) -> Tensor:
+    """Distance [H, W] along the rays through the pixels' middles, infinite where they miss."""
+    pixels = Pixels(cameras, range(view, view + 1))
+    chunks = torch.arange(len(pixels)).split(_CHUNK)
+    return torch.cat([trace(*pixels.rays(chunk, (0.5, 0.5))) for chunk in chunks]).reshape(pixels.shape[1:])
+
+
+def normals(cameras: Cameras, view: int) -> Tensor:
+    """Unit normals [H, W, 3] where the rays through the pixels' middles meet the scene, zero where they miss."""
+    pixels = Pixels(cameras, range(view, view + 1))
+    result = torch.zeros(len(pixels), 3)
+    for chunk in torch.arange(len(pixels)).split(_CHUNK):
+        origins, directions = pixels.rays(chunk, (0.5, 0.5))
+        t = trace(origins, directions)
+        met = t.isfinite().nonzero()[:, 0]
+        result[chunk[met]] = normal(origins[met] + t[met, None] * directions[met])
+    return result.reshape(*pixels.shape[1:], 3)
