@@ -40,8 +40,8 @@ class MipNerfField(DensityOccupancy, Field):
             self.bottleneck = nn.Linear(width, width)
             self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
             self.color_head = nn.Linear(config.color_width, 3)
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Linear) and not name.startswith(("encoding.", "direction_encoding.")):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
 

@@ -27,6 +27,9 @@ class NerfFieldConfig:
     )
     color_width: int = option(128, help="units of the layer that sees the view direction", min=1)
     density_activation: Literal["relu", "softplus"] = option("relu", help="raw density -> density")
+    density_bias: float = option(
+        0.1, help="raw density that a new network adds everywhere: a ReLU that starts below zero never learns"
+    )
     density_noise: float = option(
         0.0, help="standard deviation of noise on the raw density in training; the paper: 1 on real scenes", min=0
     )

@@ -18,6 +18,8 @@ from radfield_nerf.config import NerfFieldConfig
 class NerfField(DensityOccupancy, Field):
     """σ and rgb by an MLP with one skip connection; colour from a linear bottleneck joined by the direction.
 
+    Weights start as the paper's code starts them (Glorot, biases zero), but for the bias of the density.
+
     Samples are asked as Gaussians where the encoding takes them, else as points. Directions are encoded once per ray,
     and the colour layer is applied in two halves, per sample and per ray, which sum to the layer on the joined input.
     """
@@ -45,6 +47,11 @@ class NerfField(DensityOccupancy, Field):
             self.bottleneck = nn.Linear(width, width)
             self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
             self.color_head = nn.Linear(config.color_width, 3)
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Linear) and not name.startswith(("encoding.", "direction_encoding.")):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.density_head.bias, config.density_bias)
 
     def begin_step(self, step: Step) -> None:
         """Take this step's random numbers for the density noise."""

@@ -1,0 +1,55 @@
+"""NeRF and tiny-NeRF trained for a few steps on real images: they learn, and a resumed run is the same run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from radfield_core import checkpoint
+from radfield_core.cli.main import main
+
+SMALL = ["trainer.n_rays=32", "trainer.eval_views=1", "trainer.log_every=1", "eval.rays_per_chunk=10000"]
+
+
+def losses(folder: Path) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+def test_20_steps_of_nerf_at_the_papers_settings_lower_the_loss_on_lego(test_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("radfield_core.evaluation.spread", lambda n, count: [])  # a 400×400 view takes minutes
+    words = ["trainer.max_steps=20", "trainer.log_every=1", "trainer.n_rays=32"]
+    data, out = str(test_data / "blender/lego"), tmp_path / "run"
+    assert main(["train", "--method", "nerf", "--data", data, "--out", str(out), "-q", *words]) == 0
+    found = losses(out)
+    assert len(found) == 20
+    assert sum(found[-5:]) < 0.85 * sum(found[:5])
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("tiny-nerf", ["field.width=16"]),
+        (
+            "nerf",
+            ["field.width=16", "field.depth=5", "sampler.n_samples=8", "sampler.n_importance=8", "method.background=black",
+             "field.density_noise=1.0"],
+        ),
+    ],
+)  # fmt: skip
+def test_200_steps_equal_100_then_resumed_for_100_more_bit_for_bit(test_data, tmp_path, method, words):
+    data, whole, halved = str(test_data / "tiny_nerf/tiny_nerf_lego.npz"), tmp_path / "whole", tmp_path / "halved"
+    words = [*SMALL, "trainer.max_steps=200", "trainer.save_every=100", *words]
+    assert main(["train", "--method", method, "--data", data, "--out", str(whole), "-q", *words]) == 0
+    shutil.copytree(whole, halved, symlinks=True)
+    assert main(["train", "--resume", str(halved / "checkpoints/step-000000100"), "-q"]) == 0
+    first, second = (checkpoint.load(run / "checkpoints/step-000000200") for run in (whole, halved))
+    assert first.model.keys() == second.model.keys() and first.model
+    for name, tensor in first.model.items():
+        assert torch.equal(tensor, second.model[name]), name
+    assert len(losses(whole)) == len(losses(halved)) == 200
+    assert losses(whole) == losses(halved)
