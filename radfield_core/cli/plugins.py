@@ -77,8 +77,7 @@ def _info(registry: Registry, name: str) -> int:
     from radfield_core.names import normalize_distribution
 
     plugins = [p for p in registry.plugins if name == p.name or normalize_distribution(name) == p.distribution]
-    spellings = ("{0.key}", "{0.name}", "{0.distribution}:{0.name}")
-    parts = [c for c in registry.components if name in [spelling.format(c) for spelling in spellings]]
+    parts = [c for c in registry.components if name in (c.key, c.name, f"{c.distribution}:{c.name}", *c.preset)]
     if not plugins and not parts:
         raise _nothing_called(registry, name)
     for plugin in plugins:

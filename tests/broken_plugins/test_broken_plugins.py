@@ -27,10 +27,16 @@ BROKEN = {
     "imports numpy by way of a helper": ("error", "may not import numpy", "import acme_helper\n" + PART),
     "misspells a hook": ("error", "did you mean radfield_components?", PART.replace("components():", "component():")),
     "raises in its hook": ("error", "ZeroDivisionError", PART.replace("return [", "1 / 0\n    return [")),
-    "has the name of another's part": ("shadowed", "encoding:wave is also offered by fake-parts", PART.replace("maze", "wave")),
-    "has the name of core's part": ("shadowed", "write acme-maze:importance", PART.replace('"encoding", "maze"', '"sampler", "importance"')),
+    "has the name of another's part": (
+        "shadowed", "encoding:wave is also offered by fake-parts", PART.replace("maze", "wave"),
+    ),
+    "has the name of core's part": (
+        "shadowed", "write acme-maze:importance", PART.replace('"encoding", "maze"', '"sampler", "importance"'),
+    ),
     "declares a part twice": ("error", "encoding:maze is declared twice", PART.replace("return [", "return 2 * [")),
-    "uses words that nobody knows": ("error", "unknown capability 'pionts'", PART.replace('maze")]', 'maze", provides={"pionts"})]')),
+    "uses words that nobody knows": (
+        "error", "unknown capability 'pionts'", PART.replace('maze")]', 'maze", provides={"pionts"})]'),
+    ),
 }  # fmt: skip
 
 

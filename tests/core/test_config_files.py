@@ -142,6 +142,44 @@ def test_any_text_is_a_table_or_a_value_error(text):
         assert isinstance(parse_table(text), dict)
 
 
+KEYS = st.sampled_from(
+    [
+        "method",
+        "field",
+        "data",
+        "type",
+        "encoding",
+        "sampler",
+        "trainer",
+        "seed",
+        "background",
+        "inner",
+        "root",
+        "scene",
+        "x",
+    ]
+)
+NAMES = st.sampled_from(["study", "blob", "wave", "cells", "boxes", "none", "bare", "acme:wave", ""])
+TREES = st.recursive(
+    st.one_of(NAMES, st.integers(), st.booleans(), st.floats(), st.dates()),
+    lambda tree: st.one_of(st.dictionaries(KEYS, tree, max_size=4), st.lists(tree, max_size=2)),
+    max_leaves=12,
+)
+
+
+@given(file=st.dictionaries(KEYS, TREES, max_size=5))
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_says_it_composes_or_is_refused_in_words(fakes, tmp_path, file):
+    path = tmp_path / "any.toml"
+    path.write_text(tomli_w.dumps(file), encoding="utf-8")
+    try:
+        run = compose(fakes, file=path, method="study", needs_data=False).run
+    except RadfieldError as error:
+        assert all(problem.message for problem in error.problems)
+    else:
+        assert run.method.name == "study"
+
+
 def test_a_file_that_is_not_there_is_a_storage_error(tmp_path):
     for path in (tmp_path / "absent.toml", tmp_path):
         with pytest.raises(StorageError) as caught:
