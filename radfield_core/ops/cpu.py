@@ -1,7 +1,6 @@
-"""Packed scans, weights and compositing on a CPU, compiled by numba: twins of `segments` and `volume`.
+"""Kernels for packed samples on a CPU, compiled by numba; `packed` makes differentiable ops of them.
 
-Each ray is walked on its own, forwards for values and backwards for gradients. Sums and scans are differentiable any
-number of times, weights and composites once: a second derivative through them raises.
+Each ray is walked on its own, forwards for values and backwards for gradients.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from radfield_core.ops.jit import kernel, reduction
 from radfield_core.ops.segments import Packing
@@ -19,43 +17,94 @@ from radfield_core.ops.segments import Packing
 ONE = np.uint64(1)
 
 
+def spread(x: Tensor, packing: Packing) -> Tensor:
+    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    if x.dim() > 1:
+        return x.index_select(0, packing.ray_indices)
+    out = x.new_empty(packing.ray_indices.shape[0])
+    _spread(_array(x), _offsets(packing), out.numpy())
+    return out
+
+
 def sum(x: Tensor, packing: Packing) -> Tensor:
     """Sum over each ray [R, ...]."""
-    return _Sum.apply(x, packing)
+    out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
+    _sum(_table(x), _offsets(packing), _table(out))
+    return out
 
 
-def per_sample(x: Tensor, packing: Packing) -> Tensor:
-    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
-    return _Spread.apply(x, packing)
+def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
+    """Sum of the samples before each one on its ray, or behind it if `reverse` [N, ...]."""
+    out = _like(x)
+    _scan(_table(x), _offsets(packing), reverse, _table(out))
+    return out
 
 
-def exclusive_cumsum(x: Tensor, packing: Packing) -> Tensor:
-    """Sum of the samples before each one on its ray [N, ...]."""
-    return _Scan.apply(x, packing, False)
+def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights, opacities and transmittances [N] from densities and lengths [N]."""
+    negative_depth = torch.mul(density, lengths).neg_()
+    weights, transmittance = torch.exp(negative_depth), torch.empty_like(negative_depth)
+    alpha = negative_depth
+    _opacity(weights.numpy(), alpha.numpy())
+    _alpha_weights(alpha.numpy(), _offsets(packing), weights.numpy(), transmittance.numpy())
+    return weights, alpha, transmittance
 
 
-def weights_from_density(density: Tensor, lengths: Tensor, packing: Packing) -> Tensor:
-    """Weights [N] from densities and lengths of intervals [N]."""
-    return _DensityWeights.apply(density, lengths, packing)
+def density_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+    """Gradient by σδ [N] from the gradient by weights [N]."""
+    out = torch.empty_like(alpha)
+    _density_backward(_array(grad), alpha.numpy(), transmittance.numpy(), _offsets(packing), out.numpy())
+    return out
 
 
-def weights_from_alpha(alpha: Tensor, packing: Packing) -> Tensor:
-    """Weights [N] from opacities [N]."""
-    return _AlphaWeights.apply(alpha, packing)
+def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+    """Weights and transmittances [N] from opacities [N]."""
+    weights, transmittance = _like(alpha), _like(alpha)
+    _alpha_weights(_array(alpha), _offsets(packing), weights.numpy(), transmittance.numpy())
+    return weights, transmittance
+
+
+def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+    """Gradient by opacities [N] from the gradient by weights [N]."""
+    out = _like(alpha)
+    _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(packing), out.numpy())
+    return out
 
 
 def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
     """Σ w x over each ray [R, ...]."""
-    return _Composite.apply(weights, x, packing)
+    out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
+    _composite(_array(weights), _table(x), _offsets(packing), _table(out))
+    return out
+
+
+def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    """Gradient by weights [N] from the gradient by pixels [R, ...]."""
+    out = x.new_empty(x.shape[0])
+    _composite_backward_weights(_table(grad), _table(x), _offsets(packing), out.numpy())
+    return out
+
+
+def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    """Gradient by what is composited [N, ...] from the gradient by pixels [R, ...]."""
+    out = _like(x)
+    _composite_backward_x(_table(grad), _array(weights), _offsets(packing), _table(out))
+    return out
 
 
 def probe() -> None:
-    """Run every kernel once in float32."""
-    packing = Packing.from_counts(torch.tensor([1]))
-    density = torch.ones(1, requires_grad=True)
-    weights = weights_from_density(exclusive_cumsum(density, packing), torch.ones(1), packing)
-    with torch.enable_grad():
-        (composite(weights, torch.ones(1, 3), packing).sum() + sum(weights, packing).sum()).backward()
+    """Run every kernel that rendering needs once in float32."""
+    packing, one = Packing.from_counts(torch.tensor([1])), torch.ones(1)
+    weights, alpha, transmittance = density_weights(one, one, packing)
+    density_backward(composite_backward_weights(composite(weights, one, packing), one, packing), alpha, transmittance,
+                     packing)  # fmt: skip
+    composite_backward_x(composite(weights, torch.ones(1, 3), packing), weights, torch.ones(1, 3), packing)
+    if abs(float(sum(scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
+        raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")
+
+
+def _like(x: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 def _array(x: Tensor) -> Any:
@@ -69,114 +118,6 @@ def _table(x: Tensor) -> Any:
 
 def _offsets(packing: Packing) -> Any:
     return packing.offsets.numpy().view(np.uint64)
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing) -> Tensor:
-        ctx.packing = packing
-        out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
-        _sum(_table(x), _offsets(packing), _table(out))
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _Spread.apply(grad, ctx.packing), None
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing) -> Tensor:
-        ctx.packing = packing
-        if x.dim() > 1:
-            return x.index_select(0, packing.ray_indices)
-        out = x.new_empty(packing.ray_indices.shape[0])
-        _spread(_array(x), _offsets(packing), out.numpy())
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _Sum.apply(grad, ctx.packing), None
-
-
-class _Scan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-        ctx.packing, ctx.reverse = packing, reverse
-        out = torch.empty_like(x, memory_format=torch.contiguous_format)
-        _scan(_table(x), _offsets(packing), reverse, _table(out))
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _Scan.apply(grad, ctx.packing, not ctx.reverse), None, None
-
-
-class _DensityWeights(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing) -> Tensor:
-        negative_depth = torch.mul(density, lengths).neg_()
-        weights, transmittance = torch.exp(negative_depth), torch.empty_like(negative_depth)
-        alpha = negative_depth
-        _opacity(weights.numpy(), alpha.numpy())
-        _alpha_weights(alpha.numpy(), _offsets(packing), weights.numpy(), transmittance.numpy())
-        ctx.save_for_backward(density, lengths, alpha, transmittance)
-        ctx.packing = packing
-        return weights
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        density, lengths, alpha, transmittance = ctx.saved_tensors
-        by_depth = torch.empty_like(alpha)
-        _density_backward(
-            _array(grad), alpha.numpy(), transmittance.numpy(), _offsets(ctx.packing), by_depth.numpy()
-        )
-        by_lengths = by_depth * density if ctx.needs_input_grad[1] else None
-        return by_depth.mul_(lengths) if ctx.needs_input_grad[0] else None, by_lengths, None
-
-
-class _AlphaWeights(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, alpha: Tensor, packing: Packing) -> Tensor:
-        alpha = alpha.contiguous()
-        weights, transmittance = torch.empty_like(alpha), torch.empty_like(alpha)
-        _alpha_weights(_array(alpha), _offsets(packing), weights.numpy(), transmittance.numpy())
-        ctx.save_for_backward(alpha, transmittance)
-        ctx.packing = packing
-        return weights
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        alpha, transmittance = ctx.saved_tensors
-        out = torch.empty_like(alpha)
-        _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(ctx.packing), out.numpy())
-        return out, None
-
-
-class _Composite(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        ctx.save_for_backward(weights, x)
-        ctx.packing = packing
-        out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
-        _composite(_array(weights), _table(x), _offsets(packing), _table(out))
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        weights, x = ctx.saved_tensors
-        offsets, rows = _offsets(ctx.packing), _table(grad)
-        grad_weights, grad_x = None, None
-        if ctx.needs_input_grad[0]:
-            grad_weights = torch.empty_like(weights, memory_format=torch.contiguous_format)
-            _composite_backward_weights(rows, _table(x), offsets, grad_weights.numpy())
-        if ctx.needs_input_grad[1]:
-            grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-            _composite_backward_x(rows, _array(weights), offsets, _table(grad_x))
-        return grad_weights, grad_x, None
 
 
 # Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; loops over one

@@ -8,12 +8,12 @@ packed samples are scanned in a padded [R, max_per_ray] view, or by a twin that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from radfield_core.ops.backend import Op
+from radfield_core.ops.packed import Twin
 
 PACKED = Op("compositing", {"cpu": {"numba": "radfield_core.ops.cpu"}, "cuda": {"triton": "radfield_core.ops.gpu"}})
 
@@ -59,9 +59,10 @@ class Layout:
     packing: Packing | None = None
 
 
-def twin(layout: Layout, device: torch.device) -> ModuleType | None:
+def twin(layout: Layout, device: torch.device) -> Twin | None:
     """The accelerated twin for packed samples, or None where plain torch serves: a uniform layout, or no twin."""
-    return None if layout.packing is None else PACKED.pick(device)
+    kernels = None if layout.packing is None else PACKED.pick(device)
+    return None if kernels is None else Twin(kernels)
 
 
 def counts(layout: Layout, device: torch.device) -> Tensor:

@@ -1,0 +1,134 @@
+"""Autograd of packed scans, weights and compositing over the kernels of a twin: numba's on a CPU, Triton's on CUDA.
+
+A twin's module gives `spread`, `sum`, `scan`, `density_weights`, `density_backward`, `alpha_weights`, `alpha_backward`,
+`composite`, `composite_backward_weights` and `composite_backward_x`. Sums and scans are differentiable any number of
+times, weights and composites once: a second derivative through them raises. R rays, N samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from radfield_core.ops.segments import Packing
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The ops of `segments` and `volume` on packed samples, by the kernels of one module."""
+
+    kernels: ModuleType
+
+    def sum(self, x: Tensor, packing: Packing) -> Tensor:
+        """Sum over each ray [R, ...]."""
+        return _Sum.apply(x, packing, self.kernels)
+
+    def per_sample(self, x: Tensor, packing: Packing) -> Tensor:
+        """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+        return _Spread.apply(x, packing, self.kernels)
+
+    def exclusive_cumsum(self, x: Tensor, packing: Packing) -> Tensor:
+        """Sum of the samples before each one on its ray [N, ...]."""
+        return _Scan.apply(x, packing, self.kernels, False)
+
+    def weights_from_density(self, density: Tensor, lengths: Tensor, packing: Packing) -> Tensor:
+        """Weights [N] from densities and lengths of intervals [N]."""
+        dtype = torch.promote_types(density.dtype, lengths.dtype)
+        return _DensityWeights.apply(density.to(dtype), lengths.to(dtype), packing, self.kernels)
+
+    def weights_from_alpha(self, alpha: Tensor, packing: Packing) -> Tensor:
+        """Weights [N] from opacities [N]."""
+        return _AlphaWeights.apply(alpha, packing, self.kernels)
+
+    def composite(self, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+        """Σ w x over each ray [R, ...]."""
+        return _Composite.apply(weights, x, packing, self.kernels)
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+        ctx.packing, ctx.kernels = packing, kernels
+        return kernels.sum(x, packing)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return _Spread.apply(grad, ctx.packing, ctx.kernels), None, None
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+        ctx.packing, ctx.kernels = packing, kernels
+        return kernels.spread(x, packing)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return _Sum.apply(grad, ctx.packing, ctx.kernels), None, None
+
+
+class _Scan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType, reverse: bool) -> Tensor:
+        ctx.packing, ctx.kernels, ctx.reverse = packing, kernels, reverse
+        return kernels.scan(x, packing, reverse)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        return _Scan.apply(grad, ctx.packing, ctx.kernels, not ctx.reverse), None, None, None
+
+
+class _DensityWeights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+        weights, alpha, transmittance = kernels.density_weights(density, lengths, packing)
+        ctx.save_for_backward(density, lengths, alpha, transmittance)
+        ctx.packing, ctx.kernels = packing, kernels
+        return weights
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        density, lengths, alpha, transmittance = ctx.saved_tensors
+        by_depth = ctx.kernels.density_backward(grad, alpha, transmittance, ctx.packing)
+        by_lengths = by_depth * density if ctx.needs_input_grad[1] else None
+        return by_depth.mul_(lengths) if ctx.needs_input_grad[0] else None, by_lengths, None, None
+
+
+class _AlphaWeights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, alpha: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+        weights, transmittance = kernels.alpha_weights(alpha, packing)
+        ctx.save_for_backward(alpha, transmittance)
+        ctx.packing, ctx.kernels = packing, kernels
+        return weights
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.kernels.alpha_backward(grad, *ctx.saved_tensors, ctx.packing), None, None
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+        ctx.save_for_backward(weights, x)
+        ctx.packing, ctx.kernels = packing, kernels
+        return kernels.composite(weights, x, packing)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        weights, x = ctx.saved_tensors
+        by_weights, by_x = None, None
+        if ctx.needs_input_grad[0]:
+            by_weights = ctx.kernels.composite_backward_weights(grad, x, ctx.packing)
+        if ctx.needs_input_grad[1]:
+            by_x = ctx.kernels.composite_backward_x(grad, weights, x, ctx.packing)
+        return by_weights, by_x, None, None

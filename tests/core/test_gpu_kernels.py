@@ -1,0 +1,100 @@
+"""The Triton kernels for packed samples against the torch definition, run by Triton's interpreter on a CPU."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from radfield_core.ops import segments, volume
+from radfield_core.ops.backend import using
+from radfield_core.ops.packed import Twin
+from radfield_core.ops.segments import Layout, Packing
+
+COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
+
+
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Twin]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
+        patch.delitem(sys.modules, "radfield_core.ops.gpu", raising=False)
+        yield Twin(importlib.import_module("radfield_core.ops.gpu"))
+    sys.modules.pop("radfield_core.ops.gpu", None)
+
+
+def packed(counts: list[int]) -> Layout:
+    return Layout(len(counts), None, Packing.from_counts(torch.tensor(counts, dtype=torch.int64)))
+
+
+def uniform(n: int, seed: int, *features: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.rand(n, *features, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def values_and_gradients(op, *inputs: torch.Tensor) -> list[torch.Tensor]:  # type: ignore[no-untyped-def]
+    inputs = tuple(x.clone().requires_grad_() for x in inputs)
+    out = op(*inputs)
+    factors = uniform(out.numel(), 7, dtype=out.dtype).view_as(out)
+    return [out.detach(), *torch.autograd.grad((out * factors).sum(), inputs)]
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_and_gradients_equal_the_definition(twin: Twin, counts: list[int], dtype: torch.dtype) -> None:
+    layout, n = packed(counts), sum(counts)
+    packing = layout.packing
+    assert packing is not None
+    x, x3 = uniform(n, 1, dtype=dtype), uniform(n, 2, 3, dtype=dtype)
+    density, lengths = 40 * uniform(n, 3, dtype=dtype), 0.01 * uniform(n, 4, dtype=dtype)
+    alpha = 0.1 * uniform(n, 5, dtype=dtype)
+    alpha[:: 50] = 1.0
+    cases = [
+        (lambda x: segments.sum(x, layout), lambda x: twin.sum(x, packing), (x3,)),
+        (lambda x: segments.exclusive_cumsum(x, layout), lambda x: twin.exclusive_cumsum(x, packing), (x3,)),
+        (lambda x: segments.per_sample(x, layout), lambda x: twin.per_sample(x, packing),
+         (uniform(len(counts), 6, 2, dtype=dtype),)),
+        (lambda d, t: volume.weights_from_density(d, t, layout), lambda d, t: twin.weights_from_density(d, t, packing),
+         (density, lengths)),
+        (lambda a: volume.weights_from_alpha(a, layout), lambda a: twin.weights_from_alpha(a, packing), (alpha,)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x, packing), (x, x3)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x, packing), (x, alpha)),
+    ]  # fmt: skip
+    for reference, fast, inputs in cases:
+        with using("torch"):
+            expected = values_and_gradients(reference, *inputs)
+        found = values_and_gradients(fast, *inputs)
+        torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(found[1:], expected[1:], rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_equal_finite_differences(twin: Twin) -> None:
+    packing = packed([3, 0, 2]).packing
+    assert packing is not None
+    density, lengths, x = (uniform(5, 1, *features).requires_grad_() for features in [(), (), (2,)])
+
+    def pixels(density: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return twin.composite(twin.weights_from_density(density, lengths, packing), x, packing)
+
+    assert torch.autograd.gradcheck(pixels, (density, lengths, x))
+    assert torch.autograd.gradcheck(lambda a: twin.weights_from_alpha(a, packing), density)
+    assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x, packing) ** 2, x)
+
+
+def test_a_second_derivative_through_weights_raises(twin: Twin) -> None:
+    packing = packed([2]).packing
+    assert packing is not None
+    density = torch.ones(2, requires_grad=True)
+    weights = twin.weights_from_density(density, torch.ones(2), packing)
+    (grad,) = torch.autograd.grad((weights**2).sum(), density, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_an_opaque_far_end_does_not_drown_what_is_before_it(twin: Twin) -> None:
+    packing = packed([3]).packing
+    assert packing is not None
+    weights = twin.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]), packing)
+    torch.testing.assert_close(weights, torch.tensor([0.39346934, 0.23865122, 0.36787944]))
