@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.registry import CORE, Registry
+from radfield_core.discovery import CORE
+from radfield_core.registry import Registry
 
 FAKES = Path(__file__).parent / "fakes"
 

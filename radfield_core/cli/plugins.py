@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from radfield_core.discovery import Plugin
     from radfield_core.plugin import Component
-    from radfield_core.registry import Plugin, Registry
+    from radfield_core.registry import Registry
 
 HELP = "List plugins and the parts they offer, explain one, or show what is wrong. Imports declarations only."
 

@@ -65,8 +65,9 @@ def test_a_dump_does_not_depend_on_the_preset(fakes, tmp_path):
 
 
 def test_a_bare_name_that_became_ambiguous_is_dumped_with_its_distribution(fakes, tmp_path):
+    from radfield_core.discovery import Plugin
     from radfield_core.plugin import component
-    from radfield_core.registry import Plugin, Registry
+    from radfield_core.registry import Registry
 
     twin = component("encoding", "wave", impl="m:A", config="m:B", summary="another")._replace(distribution="acme-wave")
     both = Registry([*fakes.plugins, Plugin("w", "acme-wave", "1", "m", "ok", components=(twin,))], fakes.hooks)

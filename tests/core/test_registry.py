@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from radfield_core.discovery import CORE, Plugin
 from radfield_core.errors import PluginError
 from radfield_core.plugin import component
-from radfield_core.registry import CORE, FIRST_PARTY, Plugin, Registry
+from radfield_core.registry import FIRST_PARTY, Registry
 
 GOOD = """
 from radfield_core.plugin import component, hookimpl
