@@ -60,6 +60,7 @@ class Trained:
     model: Model
     device: torch.device
     step: int
+    checkpoint: Path
     remarks: tuple[str, ...]
 
 
@@ -92,14 +93,14 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     """
     folder, chosen = find_run(path)
     run = stored_run(folder)
-    state, _, skipped = load_state(folder, chosen)
+    state, checkpoint, skipped = load_state(folder, chosen)
     target = choose_device(device or run.trainer.device)
     scenes = Scenes(run)
     method: Method = run.method.load()(run.method.config)
     model = method.build(build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)
     model.begin_step(Step(state.step, run.trainer.max_steps, run.trainer.seed))  # what is scheduled, as it was then
-    return Trained(run, folder, scenes, method, model.eval(), target, state.step, tuple(skipped))
+    return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint, tuple(skipped))
 
 
 def load_weights(model: Model, state: State, folder: RunFolder) -> None:

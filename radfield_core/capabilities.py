@@ -115,6 +115,15 @@ def check(run: RunConfig, registry: Registry) -> None:
     problems.raise_as(UsageError)
 
 
+def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
+    """Make sure that a part beside the run, such as an exporter, finds in the run what it needs. Raises UsageError."""
+    from radfield_core.errors import Problems, UsageError
+
+    problems = Problems()
+    _check_part(_Placed(choice.kind, choice), _slots(run, ""), registry, problems)
+    problems.raise_as(UsageError)
+
+
 class _Placed(NamedTuple):
     """A chosen part and where it is chosen."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from radfield_core.assembly import Trained
+from radfield_core.capabilities import check_part
+from radfield_core.config.slots import Choice
 from radfield_core.errors import StorageError, UsageError
 from radfield_core.evaluation import evaluate_views, report, spread
 from radfield_core.hooks import Observers
+from radfield_core.interfaces import Metric
 from radfield_core.log import format_metrics
 from radfield_core.paths import camera_path
 from radfield_core.progress import tracked
@@ -38,6 +42,33 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     print(f"{split}, {len(views)} views, step {trained.step}: {format_metrics(metrics)}")
     print(trained.folder.results)
     return metrics
+
+
+def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
+    """Measure a run with a metric part, write `<metric>.json` into the run and print it. Returns the numbers."""
+    _warn(trained)
+    check_part(choice, trained.run, get_registry())
+    metric: Metric = choice.load()(choice.config)
+    name = choice.component.name
+    found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
+    summary = {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
+    path = trained.folder.path / f"{name}.json"
+    try:
+        replace(path, dump_json(summary, indent=2) + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror}", path=str(path)) from error
+    for line in _listed(found, ""):
+        print(line)
+    print(path)
+    return found
+
+
+def _listed(numbers: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _listed(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix + key:28} {value:.6g}" if isinstance(value, float) else f"{prefix + key:28} {value}"
 
 
 def render_split(

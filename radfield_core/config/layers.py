@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
+from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import needs_no_root, recognise
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, UsageError
@@ -26,6 +27,11 @@ class Composed:
     run: RunConfig
     origins: dict[str, str]
     remarks: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class _DataOnly:
+    data: Choice = slot("dataparser", help="where images and cameras come from")
 
 
 def compose(
@@ -62,6 +68,34 @@ def compose(
     run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
     structurer.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
+
+
+def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[str] = ()) -> Choice:
+    """One part that no run's slot holds, such as an exporter, with the options of `key=value` words.
+
+    Raises UsageError or PluginError with every mistake found.
+    """
+    structurer = Structurer(registry)
+    entries = [Entry("command line", {"type": name}), Entry(COMMAND_LINE, read_overrides(overrides))]
+    choice = structurer.slot(Slot(kind, None, False), entries, "", Owner())
+    structurer.finish()
+    assert choice is not None
+    return choice
+
+
+def compose_data(
+    registry: Registry, data: str | Path, overrides: Sequence[str] = ()
+) -> tuple[Choice, tuple[str, ...]]:
+    """The dataparser for `data`, alone, with `data.key=value` words; and what was decided for the user.
+
+    Raises as `compose` does.
+    """
+    words = Entry(COMMAND_LINE, read_overrides(overrides))
+    flag, remarks = _data_flag(registry, Path(data), [words])
+    structurer = Structurer(registry)
+    only = structurer.table(_DataOnly, [flag, words], "", Owner())
+    structurer.finish()
+    return only.data, (*remarks, *structurer.remarks)
 
 
 def read_overrides(words: Sequence[str]) -> dict[str, Any]:

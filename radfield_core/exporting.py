@@ -1,0 +1,52 @@
+"""Exports of a run: files in the data's own coordinates, each with a sidecar that says what its numbers mean."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from radfield_core.assembly import Trained
+from radfield_core.capabilities import check_part
+from radfield_core.config.slots import Choice
+from radfield_core.errors import StorageError
+from radfield_core.interfaces import Exporter
+from radfield_core.registry import get_registry
+from radfield_core.scene import Scene
+from radfield_core.storage import dump_json, replace
+
+
+def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
+    """Write an export of a run and its sidecar; returns the files. By default into the run's folder.
+
+    Raises UsageError if the run's parts do not give what the exporter needs, NoSurface, StorageError.
+    """
+    check_part(choice, trained.run, get_registry())
+    exporter: Exporter = choice.load()(choice.config)
+    scene = trained.scenes.get("train")
+    target = out if out is not None else trained.folder.path / "exports" / choice.component.name
+    try:
+        files = exporter.export(trained.model, scene, target)
+        sidecars = [_write_sidecar(path, trained, scene, choice) for path in files]
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror}", path=str(error.filename or target)) from error
+    return [*files, *sidecars]
+
+
+def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:
+    """`mesh.json` beside `mesh.ply`: frame, unit, up axis, the transform from scene coordinates, and the checkpoint."""
+    glb = path.suffix == ".glb"
+    manifest = trained.checkpoint / "MANIFEST.json"
+    sidecar = path.with_suffix(".json")
+    content = {
+        "file": path.name,
+        "exporter": choice.component.key,
+        "frame": "the data's own, turned y-up as glTF prescribes" if glb else "the data's own",
+        "unit": scene.unit,
+        "up": "y" if glb else scene.up,
+        "scene_to_data": scene.to_data.tolist(),
+        "checkpoint": trained.checkpoint.name,
+        "checkpoint_manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "step": trained.step,
+    }
+    replace(sidecar, dump_json(content, indent=2) + "\n")
+    return sidecar
