@@ -65,6 +65,20 @@ def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> N
     assert torch.equal(places(1), places(2))
 
 
+def test_every_level_draws_numbers_of_its_own() -> None:
+    salts = []
+
+    class Spy(Step):
+        def generator(self, salt: str, device: torch.device | str = "cpu") -> torch.Generator:
+            salts.append(salt)
+            return super().generator(salt, device)
+
+    sampler, field, rays = importance(8, 5), Blob(), toy_rays(4)
+    sampler.begin_step(Spy(3, 10, 0))
+    sampler.propose(rays, 1, level_of(sampler.propose(rays, 0, None, field), field), field)
+    assert len(salts) == len(set(salts)) == 2
+
+
 def test_rays_in_pieces_get_the_places_of_the_whole() -> None:
     sampler, field, rays = importance(8, 5), Blob(), toy_rays(30)
 

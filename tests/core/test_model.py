@@ -77,7 +77,7 @@ def test_opacity_comes_near_the_closed_form_as_samples_get_denser() -> None:
     for n in (50, 100, 200):
         with torch.no_grad():
             found = Model([field], importance(n), volume()).eval()(rays).rendered.opacity
-        errors.append(float((found - exact).abs().max()))
+        errors.append((found - exact).abs().max().item())
     assert errors[2] < 1e-3 and errors[2] < errors[1] < errors[0]
 
 
