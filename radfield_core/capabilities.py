@@ -79,7 +79,10 @@ def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
 
 
 def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """What a chosen part provides and requires under its options. Raises PluginError if its own function fails."""
+    """What a chosen part provides and requires: what it declares, and what its options add.
+
+    Raises PluginError if the part's own function fails.
+    """
     from radfield_core.errors import PluginError
     from radfield_core.plugin import load_of
 
@@ -88,8 +91,10 @@ def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozen
         return component.provides, component.requires
     function = load_of(component, component.capabilities)
     try:
-        provides, requires = function(choice.config)
-        return frozenset(provides), {slot: frozenset(needs) for slot, needs in requires.items()}
+        more, needs = function(choice.config)
+        slots = {*component.requires, *needs}
+        requires = {slot: component.requires.get(slot, frozenset()) | frozenset(needs.get(slot, ())) for slot in slots}
+        return component.provides | frozenset(more), requires
     except Exception as error:  # another's code
         message = f"{component.capabilities} of {component.distribution} failed: {type(error).__name__}: {error}"
         raise PluginError(message, hint="radfield plugins doctor") from error

@@ -81,8 +81,8 @@ def component(
     the part's own options ("encoding") and, for methods and samplers, those of the run ("field", "sampler", "data").
     preset: for methods, TOML files beside the declaration ("package:presets/neus.toml"); one, or several by name, of
     which the one named like the method is the default.
-    capabilities: "module:function" that takes the options and returns (provides, requires) where they depend on options
-    or hardware; it must not import torch.
+    capabilities: "module:function" that takes the options and returns (provides, requires) to add to those declared,
+    for what depends on options or hardware; it must not import torch.
     sniff: for dataparsers, "module:function": path -> reason or None, without torch.
     writer: for dataparsers, "module:function" that writes a scene in the format (`radfield data make --format`).
     """

@@ -108,7 +108,13 @@ def test_a_run_without_data_is_checked_in_everything_else(fakes):
         check(run, fakes)
 
 
-def test_the_first_law_of_cores_parts(fakes):
+def test_what_options_add_is_added_to_what_is_declared(fakes):
+    overrides = ["field.encoding=cells", "field.encoding.smooth=true"]
+    run = compose(fakes, method="study", overrides=overrides, needs_data=False).run
+    assert capabilities_of(run.field.config.encoding) == ({"points", "gaussians", "grad"}, {"inner": {"grad"}})
+
+
+def test_the_second_level_of_core_depends_on_its_samples(fakes):
     run = compose(fakes, method="study", overrides=["sampler.n_importance=0"], needs_data=False).run
     assert capabilities_of(run.sampler)[0] == {"dense"}
     run = compose(fakes, method="study", needs_data=False).run

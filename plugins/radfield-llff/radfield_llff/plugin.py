@@ -12,7 +12,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "llff",
             impl="radfield_llff.dataparser:Llff", config="radfield_llff.config:LlffConfig",
             summary="forward-facing and round captures (poses_bounds.npy, images_8)",
-            provides={"images", "ndc"}, capabilities="radfield_llff.config:capabilities",
+            provides={"images"}, capabilities="radfield_llff.config:capabilities",
             sniff="radfield_llff.sniff:sniff", writer="radfield_llff.writer:write",
         )
     ]  # fmt: skip

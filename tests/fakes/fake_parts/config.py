@@ -31,7 +31,7 @@ class CellsConfig:
 
 
 def cells_capabilities(config):
-    return {"points", "gaussians"} | ({"grad"} if config.smooth else set()), {"inner": {"grad"}}
+    return {"grad"} if config.smooth else set(), {"inner": {"grad"}}
 
 
 @attrs.frozen(kw_only=True)
