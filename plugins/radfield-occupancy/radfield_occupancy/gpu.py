@@ -1,0 +1,134 @@
+"""Marching on CUDA, in Triton: one lane walks one ray, once to count and once to write, skipping as on a CPU.
+
+Multiplications and additions are not fused and divisions and roots are rounded: kept steps equal the reference's.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from radfield_occupancy.march import Grid, Lattice
+
+LANES = 32
+
+
+def march(
+    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Twin of `radfield_occupancy.march.reference`; waits for the device once, for the number of samples."""
+    n_rays = origins.shape[0]
+    counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
+    growth, nothing = lattice.growth.to(origins.device), t_first.new_empty(0)
+    arguments = (
+        origins, directions, t_first, far, n_even, grid.bits, grid.bricks, growth, *grid.center, 1.0 / grid.radius,
+        grid.radius, lattice.step, lattice.cone_angle, n_rays, lattice.n_steps, lattice.max_samples, len(growth),
+    )  # fmt: skip
+    use_bricks = not grid.contracted and (grid.n_levels == 1 or grid.resolution % 32 == 0)
+    options = {
+        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": use_bricks,
+        "SIZE": LANES, "enable_fp_fusion": False,
+    }  # fmt: skip
+    programs = (triton.cdiv(n_rays, LANES),)
+    if n_rays:
+        _march[programs](*arguments, counts, counts, nothing, nothing, WRITE=False, **options)
+    offsets = counts.cumsum(0) - counts
+    total = int(counts.sum())
+    starts, ends = t_first.new_empty(total), t_first.new_empty(total)
+    if total:
+        _march[programs](*arguments, counts, offsets, starts, ends, WRITE=True, **options)
+    return starts, ends, counts
+
+
+@triton.jit
+def _edge(i, first, even, step, growth, n_growth, lane):
+    grown = tl.minimum(tl.maximum(i - even, 0), n_growth - 1)
+    return (first + tl.minimum(i, even).to(tl.float32) * step) * tl.load(growth + grown, mask=lane, other=1.0)
+
+
+@triton.jit
+def _cell(x, RES: tl.constexpr):
+    return tl.minimum(tl.maximum(((x + 1.0) * (0.5 * RES)).to(tl.int32), 0), RES - 1)
+
+
+@triton.jit
+def _leave(x, cell, low_bits, inverse, RES: tl.constexpr):
+    side = tl.where(inverse > 0, (cell | low_bits) + 1, cell - (cell & low_bits)).to(tl.float32) * (2.0 / RES) - 1.0
+    return (side - x) * inverse
+
+
+@triton.jit
+def _march(
+    origins, directions, t_first, far, n_even, bits, bricks, growth, mx, my, mz, inverse_radius, radius, step,
+    cone_angle, n_rays, n_steps, max_samples, n_growth, counts, offsets, starts, ends,
+    RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, SIZE: tl.constexpr,
+    WRITE: tl.constexpr,
+):  # fmt: skip
+    r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    lane = r < n_rays
+    ox = tl.load(origins + 3 * r, mask=lane, other=0.0)
+    oy = tl.load(origins + 3 * r + 1, mask=lane, other=0.0)
+    oz = tl.load(origins + 3 * r + 2, mask=lane, other=0.0)
+    dx = tl.load(directions + 3 * r, mask=lane, other=1.0)
+    dy = tl.load(directions + 3 * r + 1, mask=lane, other=1.0)
+    dz = tl.load(directions + 3 * r + 2, mask=lane, other=1.0)
+    first = tl.load(t_first + r, mask=lane, other=0.0)
+    last = tl.load(far + r, mask=lane, other=0.0)
+    even = tl.load(n_even + r, mask=lane, other=0)
+    place = tl.load(offsets + r, mask=lane, other=0)
+    ix = tl.where(dx != 0, 1.0 / tl.where(dx != 0, dx, 1.0), 1e30)
+    iy = tl.where(dy != 0, 1.0 / tl.where(dy != 0, dy, 1.0), 1e30)
+    iz = tl.where(dz != 0, 1.0 / tl.where(dz != 0, dz, 1.0), 1e30)
+    i = tl.zeros([SIZE], tl.int32)
+    kept = tl.zeros([SIZE], tl.int64)
+    start = _edge(i, first, even, step, growth, n_growth, lane)
+    active = lane & (start < last) & (i < n_steps) & (kept < max_samples)
+    while tl.max(active.to(tl.int32), 0) > 0:
+        end = tl.minimum(_edge(i + 1, first, even, step, growth, n_growth, active), last)
+        middle = (start + end) * 0.5
+        x = (ox + dx * middle - mx) * inverse_radius
+        y = (oy + dy * middle - my) * inverse_radius
+        z = (oz + dz * middle - mz) * inverse_radius
+        level = tl.zeros([SIZE], tl.int32)
+        scale = tl.full([SIZE], 1.0, tl.float32)
+        if CONTRACTED:
+            norm = tl.sqrt_rn(x * x + y * y + z * z)
+            outside = norm > 1.0
+            norm = tl.where(outside, norm, 1.0)
+            scale = tl.where(outside, tl.div_rn(2.0 - tl.div_rn(scale, norm), norm), scale)
+            x, y, z = x * scale * 0.5, y * scale * 0.5, z * scale * 0.5
+        else:
+            largest = tl.maximum(tl.abs(x), tl.maximum(tl.abs(y), tl.abs(z)))
+            for finer in tl.static_range(LEVELS - 1):
+                beyond = largest > (1 << finer)
+                level += beyond.to(tl.int32)
+                scale = tl.where(beyond, scale * 0.5, scale)
+            x, y, z = x * scale, y * scale, z * scale
+        cx, cy, cz = _cell(x, RES), _cell(y, RES), _cell(z, RES)
+        base = level.to(tl.int64)
+        index = ((base * RES + cx) * RES + cy) * RES + cz
+        byte = tl.load(bits + (index >> 3), mask=active, other=0).to(tl.int32)
+        keep = active & (((byte >> (index & 7).to(tl.int32)) & 1) == 1)
+        if WRITE:
+            tl.store(starts + place + kept, start, mask=keep)
+            tl.store(ends + place + kept, end, mask=keep)
+        kept += keep.to(tl.int64)
+        if CONTRACTED:
+            i += 1
+        else:
+            low_bits = tl.zeros([SIZE], tl.int32)
+            if BRICKS:
+                side: tl.constexpr = RES // 8
+                brick = ((base * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
+                low_bits = tl.where(tl.load(bricks + brick, mask=active, other=1) == 0, 7, 0)
+            away = tl.minimum(_leave(x, cx, low_bits, ix, RES), _leave(y, cy, low_bits, iy, RES))
+            away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
+            longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))
+            skipped = tl.maximum(tl.ceil(tl.minimum(away / longest, 1e6) - 0.1).to(tl.int32), 1)
+            i += tl.where(keep | (active == 0), 1, skipped)
+        start = _edge(i, first, even, step, growth, n_growth, active)
+        active = active & (start < last) & (i < n_steps) & (kept < max_samples)
+    if not WRITE:
+        tl.store(counts + r, kept, mask=lane)
