@@ -4,7 +4,8 @@ y(x, T) is linear in the table T. With g a gradient by y and v one by a gradient
 
     table gradient      ∂⟨g, y⟩/∂T            kernels.table_gradient(x, g)
     position gradient   p = ∂⟨g, y⟩/∂x        kernels.position_gradient(x, T, g)
-    second              ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v);   ∂⟨v, p⟩/∂T    kernels.table_gradient(x, g, v)
+    second              ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
+                        ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
 Values and position gradients are separate nodes, each blind to the other's input: asking for the gradient by position
 alone (a surface normal) then does not compute the one by the table, which costs as much again.
@@ -110,7 +111,7 @@ class _PositionGradient(Function):
 
 
 def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, ...]:
-    """Gradients by g, x and the table of ⟨v, ∂⟨g, y⟩/∂x⟩ that can be differentiated further: third derivatives are rare.
+    """Gradients by g, x and the table of ⟨v, ∂⟨g, y⟩/∂x⟩ that can be differentiated again; slow, and rare.
 
     Views, because g may itself depend on x: that path is the caller's to follow.
     """

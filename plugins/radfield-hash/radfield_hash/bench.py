@@ -1,7 +1,7 @@
 """How fast the encoding is: the torch reference and the twin in one process, and the share of the gather limit reached.
 
-One encode fetches 8 entries per point and level from random places. The limit is what a loop that does nothing but fetch
-and add entries reaches, at random numbers that were written out beforehand, on tables as large as each level's.
+One encode fetches 8 entries per point and level from random places. The limit is what a loop that only fetches and
+adds entries reaches, at random numbers that were written out beforehand, on tables as large as each level's.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from radfield_core.config.slots import option
 
 @attrs.frozen(kw_only=True)
 class HashConfig:
-    """Multiresolution hash grid (Müller et al. 2022). The defaults are the published sizes: growth 1.44727 per level."""
+    """Multiresolution hash grid (Müller et al. 2022). By default of the published sizes: growth 1.44727."""
 
     n_levels: int = option(16, help="number of levels, coarse to fine", min=1, max=32)
     n_features: Literal[1, 2, 4, 8] = option(2, help="trainable features of one entry")

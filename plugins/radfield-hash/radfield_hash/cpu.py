@@ -1,8 +1,8 @@
 """The encoding on a CPU, compiled by numba: twin of `reference`, same derivatives, float32.
 
 Points are taken in chunks whose features stay in the second-level cache; within a chunk level by level, so that one
-level's table is in use at a time; within a level in blocks, of which first all entry numbers are computed and then all
-entries fetched. The gradient by the table is summed by one thread per level in the order of the points: no atomics, and
+level's table is in use at a time; within a level in blocks, of which first all entry numbers are computed and then
+all entries fetched. The gradient by the table is summed by one thread per level in the order of the points: no atomics, and
 the same bits every time.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ _KERNELS = _Numba()
 
 
 def _empty(*shape: int) -> Tensor:
-    """A tensor to be written, in numpy's memory: unlike torch, numpy asks for huge pages, which are mapped 10× faster."""
+    """A tensor to be written, in numpy's memory: numpy asks for huge pages, which are mapped sooner; torch does not."""
     return torch.from_numpy(np.empty(shape, np.float32))
 
 
@@ -101,7 +102,7 @@ def _point_ranges(n: int) -> list[tuple[int, int]]:
     """The points, cut into one range per thread."""
     parts = max(1, min(torch.get_num_threads(), n // kernels.BLOCK))
     bounds = [n * part // parts for part in range(parts + 1)]
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))
 
 
 def _levels(grid: Grid) -> list[tuple[int, int]]:

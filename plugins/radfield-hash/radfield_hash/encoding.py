@@ -81,7 +81,7 @@ def _check(config: HashConfig, in_dim: int) -> None:
         )  # fmt: skip
     if config.finest_resolution < config.base_resolution:
         raise UsageError(
-            f"{config.finest_resolution} cells at the finest level are fewer than {config.base_resolution} at the coarsest",
+            f"the finest level has {config.finest_resolution} cells a side, the coarsest {config.base_resolution}",
             path="encoding.finest_resolution", hint="at least base_resolution",
         )  # fmt: skip
     if config.start_levels is not None and config.start_levels > config.n_levels:

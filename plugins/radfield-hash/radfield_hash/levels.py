@@ -4,8 +4,8 @@ As in tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", s
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
-A point x in [0, 1]³ lies at x·scale + 0.5 in units of its cells. Where resolution³ entries fit into 2^T the level is dense
-and entry (i, j, k) is number (i + j·r + k·r²) mod size; otherwise it has 2^T entries and the number is a hash.
+A point x in [0, 1]³ lies at x·scale + 0.5 in units of its cells. Where resolution³ entries fit into 2^T the level is
+dense and entry (i, j, k) is number (i + j·r + k·r²) mod size; otherwise it has 2^T entries and the number is a hash.
 """
 
 from __future__ import annotations

@@ -1,0 +1,262 @@
+"""The encoding on CUDA in Triton: twin of `reference`, same derivatives, float32.
+
+Values and table gradients run one program per block of points and level; position gradients and second derivatives one
+per block, over all levels. Table gradients are summed with atomics, so their last bits may differ from run to run.
+Products and sums are not fused: x·scale + 0.5 rounds as the reference's does, and a point falls into the same cell.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from radfield_hash import autograd, reference
+from radfield_hash.levels import Grid, build
+
+BLOCK = 128
+
+
+def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 run the reference."""
+    if x.dtype != torch.float32 or table.dtype != torch.float32:
+        return reference.encode(x, table, grid)
+    return autograd.encode(x, table, grid, _KERNELS)
+
+
+def probe() -> None:
+    """Compile the kernels that every training step uses, and run them on one point."""
+    grid = build(2, 2, 10, 4, 16)
+    table = torch.zeros(grid.n_entries, 2, device="cuda", requires_grad=True)
+    with torch.enable_grad():
+        encode(torch.zeros(1, 3, device="cuda"), table, grid).sum().backward()
+
+
+class _Triton:
+    """The four kernels on tensors; see `autograd.Kernels`."""
+
+    def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
+        y = x.new_empty(x.shape[0], grid.out_dim)
+        _launch(_values, x, grid, True, table, y)
+        return y
+
+    def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
+        result = x.new_zeros(grid.n_entries, grid.n_features)
+        _launch(_table_gradient, x, grid, True, x if v is None else v, g, result, directed=v is not None)
+        return result
+
+    def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
+        result = torch.empty_like(x)
+        _launch(_position_gradient, x, grid, False, table, g, result)
+        return result
+
+    def second(self, x: Tensor, table: Tensor, g: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+        by_g, by_x = torch.empty_like(g), torch.empty_like(x)
+        _launch(_second, x, grid, False, table, g, v, by_g, by_x)
+        return by_g, by_x
+
+
+_KERNELS = _Triton()
+
+
+def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: Tensor, **constants: Any) -> None:
+    if x.shape[0] == 0:
+        return
+    n_levels = len(grid.levels)
+    programs = (triton.cdiv(x.shape[0], BLOCK), n_levels if level_by_level else 1)
+    with torch.cuda.device_of(x):
+        kernel[programs](
+            x, *tensors, *_geometry(grid, x.device), x.shape[0], n_levels=n_levels, n_features=grid.n_features,
+            block=BLOCK, enable_fp_fusion=False, **constants,
+        )  # fmt: skip
+
+
+@cache
+def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Scales [L] and resolution, offset, size, hashed [L, 4]."""
+    rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
+    scales = torch.tensor([level.scale for level in grid.levels], device=device)
+    return scales, torch.tensor(rows, dtype=torch.int32, device=device)
+
+
+@triton.jit
+def _point(x_ptr, rows, inside, k: tl.constexpr):
+    """Coordinate k moved into the box (a NaN to 0), and whether it was inside."""
+    value = tl.load(x_ptr + rows * 3 + k, mask=inside, other=0.0)
+    moved = tl.where(value > 0.0, value, 0.0)
+    return tl.where(moved < 1.0, moved, 1.0), (value >= 0.0) & (value <= 1.0), value != value
+
+
+@triton.jit
+def _cell(coordinate, scale):
+    """The cell along one axis and the fraction within it."""
+    position = coordinate * scale + 0.5
+    cell = position.to(tl.int32)
+    return cell, position - cell.to(tl.float32)
+
+
+@triton.jit
+def _number(i, j, k, level_ptr, level):
+    """Which row of the table belongs to a vertex."""
+    resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
+    offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)
+    size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)
+    hashed = tl.load(level_ptr + level * 4 + 3) != 0
+    i, j, k = i.to(tl.uint32), j.to(tl.uint32), k.to(tl.uint32)
+    by_hash = (i ^ (j * 2654435761) ^ (k * 805459861)) & (size - 1)
+    dense = i + j * resolution + k * resolution * resolution
+    dense = tl.where(dense < size, dense, dense - size)
+    return (tl.where(hashed, by_hash, dense) + offset).to(tl.int64)
+
+
+@triton.jit
+def _values(
+    x_ptr, table_ptr, y_ptr, scale_ptr, level_ptr, n,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    level = tl.program_id(1)
+    inside = rows < n
+    scale = tl.load(scale_ptr + level)
+    x, _, nan_x = _point(x_ptr, rows, inside, 0)
+    y, _, nan_y = _point(x_ptr, rows, inside, 1)
+    z, _, nan_z = _point(x_ptr, rows, inside, 2)
+    i, fx = _cell(x, scale)
+    j, fy = _cell(y, scale)
+    k, fz = _cell(z, scale)
+    out = y_ptr + rows * (n_levels * n_features) + level * n_features
+    for f in tl.static_range(n_features):
+        total = tl.where(nan_x | nan_y | nan_z, float("nan"), 0.0)
+        for c in tl.static_range(8):
+            number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
+            wx = fx if c & 1 else 1.0 - fx
+            wy = fy if (c >> 1) & 1 else 1.0 - fy
+            wz = fz if c >> 2 else 1.0 - fz
+            total += wx * wy * wz * tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
+        tl.store(out + f, total, mask=inside)
+
+
+@triton.jit
+def _table_gradient(
+    x_ptr, v_ptr, g_ptr, result_ptr, scale_ptr, level_ptr, n,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr, directed: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    level = tl.program_id(1)
+    inside = rows < n
+    scale = tl.load(scale_ptr + level)
+    x, in_x, _ = _point(x_ptr, rows, inside, 0)
+    y, in_y, _ = _point(x_ptr, rows, inside, 1)
+    z, in_z, _ = _point(x_ptr, rows, inside, 2)
+    i, fx = _cell(x, scale)
+    j, fy = _cell(y, scale)
+    k, fz = _cell(z, scale)
+    if directed:
+        ux = scale * tl.load(v_ptr + rows * 3, mask=inside & in_x, other=0.0)
+        uy = scale * tl.load(v_ptr + rows * 3 + 1, mask=inside & in_y, other=0.0)
+        uz = scale * tl.load(v_ptr + rows * 3 + 2, mask=inside & in_z, other=0.0)
+    features = g_ptr + rows * (n_levels * n_features) + level * n_features
+    for c in tl.static_range(8):
+        number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
+        wx = fx if c & 1 else 1.0 - fx
+        wy = fy if (c >> 1) & 1 else 1.0 - fy
+        wz = fz if c >> 2 else 1.0 - fz
+        weight = wx * wy * wz
+        if directed:
+            sx = 1.0 if c & 1 else -1.0
+            sy = 1.0 if (c >> 1) & 1 else -1.0
+            sz = 1.0 if c >> 2 else -1.0
+            weight = sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy
+        for f in tl.static_range(n_features):
+            g = tl.load(features + f, mask=inside, other=0.0)
+            tl.atomic_add(result_ptr + number * n_features + f, weight * g, mask=inside)
+
+
+@triton.jit
+def _position_gradient(
+    x_ptr, table_ptr, g_ptr, result_ptr, scale_ptr, level_ptr, n,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = rows < n
+    x, in_x, _ = _point(x_ptr, rows, inside, 0)
+    y, in_y, _ = _point(x_ptr, rows, inside, 1)
+    z, in_z, _ = _point(x_ptr, rows, inside, 2)
+    px = tl.zeros([block], tl.float32)
+    py = tl.zeros([block], tl.float32)
+    pz = tl.zeros([block], tl.float32)
+    for level in range(n_levels):
+        scale = tl.load(scale_ptr + level)
+        i, fx = _cell(x, scale)
+        j, fy = _cell(y, scale)
+        k, fz = _cell(z, scale)
+        features = g_ptr + rows * (n_levels * n_features) + level * n_features
+        for c in tl.static_range(8):
+            number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
+            wx = fx if c & 1 else 1.0 - fx
+            wy = fy if (c >> 1) & 1 else 1.0 - fy
+            wz = fz if c >> 2 else 1.0 - fz
+            sx = 1.0 if c & 1 else -1.0
+            sy = 1.0 if (c >> 1) & 1 else -1.0
+            sz = 1.0 if c >> 2 else -1.0
+            along = tl.zeros([block], tl.float32)
+            for f in tl.static_range(n_features):
+                entry = tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
+                along += entry * tl.load(features + f, mask=inside, other=0.0)
+            along = along * scale
+            px += sx * along * wy * wz
+            py += sy * along * wx * wz
+            pz += sz * along * wx * wy
+    tl.store(result_ptr + rows * 3, tl.where(in_x, px, 0.0), mask=inside)
+    tl.store(result_ptr + rows * 3 + 1, tl.where(in_y, py, 0.0), mask=inside)
+    tl.store(result_ptr + rows * 3 + 2, tl.where(in_z, pz, 0.0), mask=inside)
+
+
+@triton.jit
+def _second(
+    x_ptr, table_ptr, g_ptr, v_ptr, by_g_ptr, by_x_ptr, scale_ptr, level_ptr, n,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = rows < n
+    x, in_x, _ = _point(x_ptr, rows, inside, 0)
+    y, in_y, _ = _point(x_ptr, rows, inside, 1)
+    z, in_z, _ = _point(x_ptr, rows, inside, 2)
+    vx = tl.load(v_ptr + rows * 3, mask=inside & in_x, other=0.0)
+    vy = tl.load(v_ptr + rows * 3 + 1, mask=inside & in_y, other=0.0)
+    vz = tl.load(v_ptr + rows * 3 + 2, mask=inside & in_z, other=0.0)
+    hx = tl.zeros([block], tl.float32)
+    hy = tl.zeros([block], tl.float32)
+    hz = tl.zeros([block], tl.float32)
+    for level in range(n_levels):
+        scale = tl.load(scale_ptr + level)
+        i, fx = _cell(x, scale)
+        j, fy = _cell(y, scale)
+        k, fz = _cell(z, scale)
+        ux, uy, uz = scale * vx, scale * vy, scale * vz
+        at = rows * (n_levels * n_features) + level * n_features
+        for f in tl.static_range(n_features):
+            g = scale * tl.load(g_ptr + at + f, mask=inside, other=0.0)
+            slope = tl.zeros([block], tl.float32)
+            for c in tl.static_range(8):
+                number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
+                wx = fx if c & 1 else 1.0 - fx
+                wy = fy if (c >> 1) & 1 else 1.0 - fy
+                wz = fz if c >> 2 else 1.0 - fz
+                sx = 1.0 if c & 1 else -1.0
+                sy = 1.0 if (c >> 1) & 1 else -1.0
+                sz = 1.0 if c >> 2 else -1.0
+                entry = tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
+                slope += entry * (sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy)
+                along = entry * g
+                hx += along * (sx * sy * uy * wz + sx * sz * uz * wy)
+                hy += along * (sx * sy * ux * wz + sy * sz * uz * wx)
+                hz += along * (sx * sz * ux * wy + sy * sz * uy * wx)
+            tl.store(by_g_ptr + at + f, slope, mask=inside)
+    tl.store(by_x_ptr + rows * 3, tl.where(in_x, hx, 0.0), mask=inside)
+    tl.store(by_x_ptr + rows * 3 + 1, tl.where(in_y, hy, 0.0), mask=inside)
+    tl.store(by_x_ptr + rows * 3 + 2, tl.where(in_z, hz, 0.0), mask=inside)

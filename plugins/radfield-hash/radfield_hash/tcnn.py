@@ -1,0 +1,48 @@
+"""The encoding by tiny-cuda-nn's own grid, on CUDA, where its torch extension is installed.
+
+The same table serves: our entries lie in the order of its parameters. It computes in float32 here, not in half. It
+derives the scale of each level itself, from the growth in float32, which may differ from ours in the last bit.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import tinycudann
+import torch
+from torch import Tensor
+
+from radfield_hash import reference
+from radfield_hash.levels import Grid
+
+
+def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 run the reference."""
+    if x.dtype != torch.float32 or table.dtype != torch.float32 or x.shape[0] == 0:
+        return reference.encode(x, table, grid)
+    module = _module(grid, x.device)
+    if module.params.numel() != table.numel():
+        raise RuntimeError(
+            f"tiny-cuda-nn lays out {module.params.numel()} parameters where {table.numel()} are expected"
+        )
+    return torch.func.functional_call(module, {"params": table.reshape(-1)}, (x.clamp(0.0, 1.0),))
+
+
+@cache
+def _module(grid: Grid, device: torch.device) -> Any:
+    return tinycudann.Encoding(3, settings(grid), dtype=torch.float32).to(device)
+
+
+def settings(grid: Grid) -> dict[str, Any]:
+    """The grid as tiny-cuda-nn describes one."""
+    first, last = grid.levels[0], grid.levels[-1]
+    return {
+        "otype": "HashGrid",
+        "n_levels": len(grid.levels),
+        "n_features_per_level": grid.n_features,
+        "log2_hashmap_size": (max(level.size for level in grid.levels) - 1).bit_length(),
+        "base_resolution": round(first.scale + 1),
+        "per_level_scale": ((last.scale + 1) / (first.scale + 1)) ** (1 / max(len(grid.levels) - 1, 1)),
+        "interpolation": "Linear",
+    }

@@ -1,0 +1,124 @@
+"""encoding:hash as a part: bounds, options, schedule, choice of implementation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from radfield_hash import cpu, reference
+from radfield_hash.config import HashConfig
+from radfield_hash.encoding import HashEncoding
+
+from radfield_core.errors import UsageError
+from radfield_core.interfaces import BuildContext
+from radfield_core.ops.backend import using
+from radfield_core.types import SceneBox, Step
+
+CENTER = torch.tensor([1.0, -2.0, 0.5])
+CONTEXT = BuildContext(bounds=SceneBox(CENTER, 3.0))
+SMALL = {"n_levels": 4, "log2_table_size": 9, "base_resolution": 4, "finest_resolution": 32}
+
+
+def make(**options) -> HashEncoding:
+    return HashEncoding(HashConfig(**{**SMALL, **options}), CONTEXT, in_dim=3)
+
+
+def test_the_bounds_are_mapped_to_the_unit_cube():
+    part = make()
+    unit = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.25, 0.5], [0.1, 0.9, 1.0]])
+    world = CENTER + 3.0 * (2 * unit - 1)
+    torch.testing.assert_close(part(world), reference.encode(unit, part.table, part.grid), atol=1e-8, rtol=0)
+
+
+def test_entries_begin_uniform_within_1e_4():
+    table = make(log2_table_size=14).table.detach()
+    assert table.abs().max() <= 1e-4
+    assert table.std().item() == pytest.approx(1e-4 / 3**0.5, rel=0.05)
+
+
+def test_include_xyz_puts_the_position_between_minus_one_and_one_first():
+    part = make(include_xyz=True)
+    x = CENTER + torch.tensor([[-3.0, 0.0, 3.0]])
+    assert part.out_dim == 3 + 8
+    torch.testing.assert_close(part(x)[:, :3], torch.tensor([[-1.0, 0.0, 1.0]]))
+    assert part(x).shape == (1, part.out_dim)
+
+
+def test_levels_come_into_use_as_a_function_of_the_step_alone():
+    part = make(start_levels=2, steps_per_level=10)
+    x = CENTER + torch.rand(50, 3)
+    for index, active in ((25, 4), (0, 2), (9, 2), (10, 3), (1000, 4)):
+        part.begin_step(Step(index, 100, 0))
+        assert part.scalars()["active_levels"] == active
+        in_use = (part(x).view(50, 4, 2) != 0).any(-1).any(0)
+        assert in_use.tolist() == [level < active for level in range(4)]
+
+
+def test_levels_not_in_use_get_no_gradient():
+    part = make(start_levels=1)
+    part.begin_step(Step(0, 100, 0))
+    part(CENTER + torch.rand(50, 3)).sum().backward()
+    first = part.grid.levels[0].size
+    assert part.table.grad[:first].any()
+    assert not part.table.grad[first:].any()
+
+
+def test_only_the_table_is_saved():
+    assert set(make(start_levels=1).state_dict()) == {"table"}
+
+
+@pytest.mark.parametrize("asked, expected", [("torch", "reference"), ("numba", "cpu"), ("", "cpu")])
+def test_runs_what_was_asked_for(asked, expected, monkeypatch):
+    part, ran = make(), []
+    for name, encode in (("reference", reference.encode), ("cpu", cpu.encode)):
+        record = partial(_record, ran, name, encode)
+        monkeypatch.setattr(f"radfield_hash.{name}.encode", record)
+    with using(asked):
+        part(CENTER[None])
+    assert set(ran) == {expected}
+
+
+def _record(ran, name, encode, *args):
+    ran.append(name)
+    return encode(*args)
+
+
+@pytest.mark.parametrize("absent", ["triton", "nonsense"])
+def test_asking_for_what_cannot_run_here_is_an_error(absent):
+    with using(absent), pytest.raises(UsageError):
+        make()(CENTER[None])
+
+
+def test_every_implementation_gives_the_same_features():
+    part, x = make(), CENTER + 4 * torch.rand(300, 3) - 2
+    part.table.data.normal_()
+    with using("torch"):
+        expected = part(x)
+    with using("numba"):
+        torch.testing.assert_close(part(x), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "options, in_dim, path",
+    [
+        ({"finest_resolution": 3}, 3, "encoding.finest_resolution"),
+        ({"start_levels": 5}, 3, "encoding.start_levels"),
+        ({}, 2, "encoding"),
+    ],
+)
+def test_sizes_that_contradict_each_other_are_refused_with_a_hint(options, in_dim, path):
+    with pytest.raises(UsageError) as raised:
+        HashEncoding(HashConfig(**{**SMALL, **options}), CONTEXT, in_dim=in_dim)
+    (problem,) = raised.value.problems
+    assert problem.path == path
+    assert problem.hint
+
+
+def test_no_points_give_no_features_and_a_zero_gradient():
+    part = make(include_xyz=True)
+    y = part(torch.empty(0, 3))
+    assert y.shape == (0, part.out_dim)
+    y.sum().backward()
+    assert part.table.grad is not None
+    assert not part.table.grad.any()

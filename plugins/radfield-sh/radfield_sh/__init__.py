@@ -1,0 +1,1 @@
+"""encoding:sh, spherical harmonics of directions."""

@@ -1,0 +1,14 @@
+"""Options of encoding:sh."""
+
+from __future__ import annotations
+
+import attrs
+
+from radfield_core.config.slots import option
+
+
+@attrs.frozen(kw_only=True)
+class SHConfig:
+    """Real spherical harmonics."""
+
+    degree: int = option(4, help="number of bands; degree² features", min=1, max=8)
