@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -120,30 +120,41 @@ class Model(nn.Module):
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
     def render(self, view: View, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
-        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3]."""
-        if self.space is None:
+        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3].
+
+        depth is Σ w times the distance in the scene, also where t is not one (NDC).
+        """
+        space, device = self.space, self._device()
+        if space is None:
             raise ValueError("this model was built without a scene; make the rays and call render_rays")
-        n, device = view.camera.width * view.camera.height, self._device()
-        spans = _spans(n, chunk)
-        return self._render(n, (view_rays(self.space, view, *span, device=device) for span in spans), background)
+
+        def piece(start: int, stop: int, colours: Tensor | None) -> Rendered:
+            rays = view_rays(space, view, start, stop, device)
+            rendered = self(rays, colours).rendered
+            mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
+            return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
+
+        return self._evaluate(view.camera.width * view.camera.height, chunk, background, piece)
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
         """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""
-        return self._render(len(rays), (rays[slice(*span)] for span in _spans(len(rays), chunk)), background)
+        return self._evaluate(
+            len(rays), chunk, background, lambda start, stop, colours: self(rays[start:stop], colours).rendered
+        )
 
     @torch.no_grad()
-    def _render(self, n: int, pieces: Iterator[RayBundle], background: Tensor | None) -> Rendered:
+    def _evaluate(
+        self, n: int, chunk: int, background: Tensor | None, piece: Callable[[int, int, Tensor | None], Rendered]
+    ) -> Rendered:
+        """Pixels [n, ...] of all pieces start:stop, of which `background` gives the colours behind them."""
+        colours = None if background is None else background.to(self._device()).expand(n, 3)
         was_training = self.training
         self.eval()
         try:
-            done, rendered = 0, []
-            for rays in pieces:
-                colours = None if background is None else background.to(rays.origins).expand(n, 3)
-                rendered.append(self(rays, None if colours is None else colours[done : done + len(rays)]).rendered)
-                done += len(rays)
+            spans = [(start, min(start + chunk, n)) for start in range(0, max(n, 1), chunk)]
+            return _concatenated([piece(*span, None if colours is None else colours[slice(*span)]) for span in spans])
         finally:
             self.train(was_training)
-        return _concatenated(rendered)
 
     def _device(self) -> torch.device | None:
         return next((tensor.device for tensor in self.parameters()), None)
@@ -195,11 +206,6 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
         return level
     rgb = rendered.rgb + (1.0 - rendered.opacity)[:, None] * background.to(rendered.rgb)
     return dataclasses.replace(level, rendered=dataclasses.replace(rendered, rgb=rgb))
-
-
-def _spans(n: int, chunk: int) -> list[tuple[int, int]]:
-    """start, stop of the pieces of n; one empty piece for none."""
-    return [(start, min(start + chunk, n)) for start in range(0, max(n, 1), chunk)]
 
 
 def _concatenated(pieces: list[Rendered]) -> Rendered:

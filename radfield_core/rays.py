@@ -39,9 +39,13 @@ class RaySpace:
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
-        """Distances [R] in the scene, from the view's centre, of the points at t [R] on its rays."""
+        """Distances [R] in the scene, from the view's centre, of the points at t [R] on its rays.
+
+        Under NDC the end of a ray is infinitely far; what lies beyond 10⁴ times the near plane counts as there.
+        """
         if self.warp is None:
             return t
+        t = torch.minimum(t, (1.0 - 1e-4) * rays.far)
         points = self.warp.unwarp(rays.origins + t[:, None] * rays.directions)
         return (points - view.c2w[:, 3].to(points)).norm(dim=-1)
 

@@ -15,16 +15,7 @@ from radfield_core.scene import Scene
 from radfield_core.types import SceneBox
 
 if TYPE_CHECKING:
-    from radfield_core.interfaces import DataParser
     from radfield_core.schema import SceneConfig
-
-
-def load_scene(parser: DataParser, split: str, config: SceneConfig) -> Scene:
-    """One split, parsed and prepared. Every split is normalised by the training split's cameras."""
-    scene = parser.parse(split)
-    if config.normalize == "none" or split == "train":
-        return prepare_scene(scene, config)
-    return prepare_scene(scene, config, parser.parse("train"))
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:

@@ -17,7 +17,8 @@ from radfield_core.errors import UsageError
 from radfield_core.images import MemoryImages
 from radfield_core.interfaces import BuildContext, Field, Part, Sampler
 from radfield_core.model import Model, build_context
-from radfield_core.rays import RaySpace
+from radfield_core.ops.ndc import Ndc
+from radfield_core.rays import RaySpace, view_rays
 from radfield_core.scene import Scene
 from radfield_core.schema import BackgroundConfig, RunConfig, TrainerConfig
 from radfield_core.testing.toys import Ball, Blob, Constant, Proposal, Ragged, importance, toy_rays, volume
@@ -103,7 +104,7 @@ def test_alpha_fields_render_with_their_own_opacity() -> None:
         seen, total, normal = 1.0, 0.0, np.zeros(3)
         for a, n in zip(alpha[ray], normals[ray], strict=True):
             total, normal, seen = total + seen * a, normal + seen * a * n, seen * (1 - a)
-        assert float(outputs.rendered.opacity[ray]) == pytest.approx(total, abs=1e-9)
+        assert outputs.rendered.opacity[ray].item() == pytest.approx(total, abs=1e-9)
         np.testing.assert_allclose(outputs.rendered.normals[ray].detach(), normal, atol=1e-9)
 
 
@@ -268,6 +269,24 @@ class Given(NamedTuple):
 
     def load(self) -> Callable[[Any, BuildContext], Part]:
         return self.build
+
+
+def test_depths_of_a_view_are_distances_in_the_scene_also_under_ndc() -> None:
+    """A wall across z = −5, seen from z = 0.5: distance along a ray is 5.5 over its cosine."""
+
+    class Wall(Field):
+        def forward(self, samples: RaySamples) -> FieldOutputs:
+            z = samples.positions()[:, 2]
+            return FieldOutputs(rgb=torch.zeros(samples.n, 3), density=1e4 * ((z > 1 - 2 / 5) & (z < 0.9)).to(z))
+
+    c2w = torch.tensor([[1.0, 0, 0, 0.1], [0, 1, 0, 0.2], [0, 0, 1, 0.5]], dtype=torch.float64)
+    view = View(c2w, Camera(6, 4, 5.0, 5.0, 3.0, 2.0))
+    space = RaySpace(0.0, 1.0, warp=Ndc(2 * 5.0 / 6, 2 * 5.0 / 4))
+    rendered = Model([Wall()], importance(3000), volume(), space=space).render(view)
+    cosines = -view_rays(space, view).viewdirs[:, 2]
+    torch.testing.assert_close(rendered.depth / rendered.opacity, 5.5 / cosines, rtol=5e-3, atol=0)
+    clear = Model([Constant(0.0)], importance(8), volume(), space=space).render(view)
+    assert clear.depth.tolist() == [0.0] * 24
 
 
 def test_a_model_from_slots_has_the_parts_of_the_run() -> None:

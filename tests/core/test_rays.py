@@ -137,6 +137,8 @@ def test_points_on_ndc_rays_lie_on_the_scene_rays_and_give_their_distances() -> 
     distances = (offsets * bundle.viewdirs).sum(-1)
     torch.testing.assert_close(offsets, distances[:, None] * bundle.viewdirs)
     torch.testing.assert_close(RaySpace.of(made).distances(view, bundle, t), distances)
+    furthest = RaySpace.of(made).distances(view, bundle, bundle.far)
+    assert bool(torch.isfinite(furthest).all()) and float(furthest.min()) > 5e3
     assert made.warp is not None
     torch.testing.assert_close(made.warp.points(points), bundle.origins + t[:, None] * bundle.directions)
 
