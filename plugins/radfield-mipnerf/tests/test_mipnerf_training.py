@@ -1,0 +1,95 @@
+"""mip-NeRF's losses and presets, and a few steps on real images: it learns, and a resumed run is the same run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from radfield_core import capabilities, checkpoint
+from radfield_core.cli.main import main
+from radfield_core.config.layers import compose
+from radfield_core.interfaces import BuildContext
+from radfield_core.registry import get_registry
+from radfield_core.types import (
+    Batch,
+    FieldOutputs,
+    Level,
+    ModelOutputs,
+    RayBundle,
+    RaySamples,
+    Rendered,
+    SceneBox,
+    Step,
+)  # fmt: skip
+
+
+def run_of(method: str, *overrides: str):
+    return compose(get_registry(), method=method, overrides=overrides, needs_data=False).run
+
+
+def method_of(*overrides: str):
+    run = run_of("mipnerf", *overrides)
+    return run.method.load()(run.method.config)
+
+
+def outputs_with(*colors: torch.Tensor) -> ModelOutputs:
+    n = colors[0].shape[0]
+    one = torch.ones(n)
+    rays = RayBundle(torch.zeros(n, 3), torch.zeros(n, 3), torch.zeros(n, 3), one, 2 * one, one)
+    samples = RaySamples.from_edges(rays, torch.tensor([[1.0, 2.0]]).expand(n, 2))
+    levels = tuple(Level(samples, FieldOutputs(density=one), one, Rendered(color, one, one)) for color in colors)
+    assert levels[-1].rendered is not None
+    return ModelOutputs(levels[-1].rendered, levels, None, n)
+
+
+@pytest.mark.parametrize("preset", ["mipnerf", "mipnerf-llff", "mipnerf-small"])
+def test_presets_compose_and_their_parts_fit(preset):
+    capabilities.check(run_of(preset), get_registry())
+
+
+def test_the_preset_is_the_published_one():
+    run = run_of("mipnerf")
+    field, sampler, method = run.field.config, run.sampler.config, run.method.config
+    assert (field.depth, field.width, field.skip_layer, field.color_width) == (8, 256, 6, 128)
+    assert (field.encoding.config.min_degree, field.encoding.config.max_degree) == (0, 16)
+    assert (field.density_activation, field.density_bias, field.rgb_padding) == ("softplus", -1.0, 0.001)
+    assert (sampler.n_samples, sampler.n_levels, sampler.resample_padding) == (128, 2, 0.01)
+    assert (method.lr, method.lr_final, method.lr_delay_steps, method.lr_delay_mult) == (5e-4, 5e-6, 2500, 0.01)
+    assert (method.coarse_loss, run.trainer.n_rays, run.trainer.max_steps) == (0.1, 4096, 1_000_000)
+    model = method_of().build(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run))
+    assert sum(parameter.numel() for parameter in model.parameters()) // 1000 == 612
+
+
+def test_the_coarse_level_counts_a_tenth_and_pixels_by_the_area_they_cover():
+    coarse, fine, pixels = torch.rand(4, 3), torch.rand(4, 3), torch.rand(4, 3)
+    area = torch.tensor([1.0, 4.0, 16.0, 64.0]) / 21.25  # of mean one
+    batch = Batch(rays=None, view=None, rgb=pixels, loss_weights=area)
+    losses = method_of().losses(outputs_with(coarse, fine), batch, None, Step(0, 1, 0))
+    weighted = {"coarse": 0.0, "fine": 0.0}
+    for name, color, factor in (("coarse", coarse, 0.1), ("fine", fine, 1.0)):
+        for r, weight in enumerate((1, 4, 16, 64)):
+            weighted[name] += factor * weight * float((color[r] - pixels[r]).square().sum()) / (1 + 4 + 16 + 64) / 3
+    assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(weighted, rel=1e-5)
+    plain = method_of("method.multiscale_loss=false").losses(outputs_with(coarse, fine), batch, None, Step(0, 1, 0))
+    assert float(plain["fine"]) == pytest.approx(float((fine - pixels).square().mean()), rel=1e-5)
+
+
+def test_200_steps_equal_100_then_resumed_for_100_more_bit_for_bit(test_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("radfield_core.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    data, whole, halved = str(test_data / "blender_multiscale/lego"), tmp_path / "whole", tmp_path / "halved"
+    words = ["trainer.n_rays=32", "trainer.eval_views=1", "trainer.log_every=1", "field.width=16", "field.depth=2",
+             "sampler.n_samples=8", "trainer.max_steps=200", "trainer.save_every=100",
+             "field.density_noise=1.0"]  # fmt: skip
+    assert main(["train", "--method", "mipnerf-small", "--data", data, "--out", str(whole), "-q", *words]) == 0
+    shutil.copytree(whole, halved, symlinks=True)
+    assert main(["train", "--resume", str(halved / "checkpoints/step-000000100"), "-q"]) == 0
+    first, second = (checkpoint.load(run / "checkpoints/step-000000200") for run in (whole, halved))
+    assert first.model.keys() == second.model.keys() and first.model
+    for name, tensor in first.model.items():
+        assert torch.equal(tensor, second.model[name]), name
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert len(losses) == 200 and sum(losses[-20:]) < 0.7 * sum(losses[:20])

@@ -1,0 +1,53 @@
+"""Encodings inside other plugins' fields, by config alone: what fits trains, what does not is said before training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from radfield_core.capabilities import check
+from radfield_core.cli.main import main
+from radfield_core.config.layers import compose
+from radfield_core.errors import UsageError
+from radfield_core.registry import get_registry
+
+TINY = [
+    "trainer.n_rays=256", "trainer.log_every=1", "trainer.max_steps=100", "sampler.n_samples=16", "field.width=32",
+    "method.lr=5e-3", "method.background=black",
+]  # fmt: skip
+
+
+def test_mipnerf_with_an_encoding_of_points_is_refused_in_words():
+    run = compose(get_registry(), method="mipnerf", overrides=["field.encoding=frequency"], needs_data=False).run
+    with pytest.raises(UsageError) as caught:
+        check(run, get_registry())
+    said = str(caught.value)
+    assert "frequency" in said and "gaussians" in said and "mipnerf" in said and "field.encoding=ipe" in said
+
+
+def test_the_refusal_comes_before_the_data_is_even_opened(tmp_path, capsys):
+    (tmp_path / "transforms_train.json").write_text('{"camera_angle_x": 0.7, "frames": []}')
+    words = ["field.encoding=frequency", "--out", str(tmp_path / "run")]
+    assert main(["train", "--method", "mipnerf", "--data", str(tmp_path), *words]) == 2
+    said = capsys.readouterr().err
+    assert "gaussians" in said and "Traceback" not in said and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("nerf-small", ["field.encoding=ipe", "sampler.n_importance=16"]),
+        ("nerf-small", ["field.encoding=ipe", "sampler=mip", "renderer.opaque_far=false"]),
+        ("mipnerf-small", ["field=nerf", "field.encoding=frequency", "method.lr_delay_steps=0"]),
+        ("tiny-nerf", ["field=mipnerf"]),
+    ],
+)
+def test_what_fits_trains_and_its_loss_falls(method, words, test_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("radfield_core.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    data, out = str(test_data / "tiny_nerf/tiny_nerf_lego.npz"), tmp_path / "run"
+    assert main(["train", "--method", method, "--data", data, "--out", str(out), "-q", *TINY, *words]) == 0
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert len(losses) == 100
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
