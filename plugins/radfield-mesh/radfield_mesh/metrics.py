@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from radfield_core.errors import DatasetError, NoSurface, UsageError
 from radfield_core.interfaces import Metric
 from radfield_core.model import Model
-from radfield_core.scene import Scene
+from radfield_core.scene import Scene, apply_similarity
 from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig
 from radfield_mesh.mesh import largest_component, surface_of, to_data
@@ -68,7 +68,7 @@ class PointToMesh(Metric):
         if reference is not None:
             points = np.asarray(read_mesh(reference).vertices)
         else:
-            points = scene.data_points(cast(torch.Tensor, scene.points)).double().numpy()
+            points = apply_similarity(scene.to_data, cast(torch.Tensor, scene.points).double()).numpy()
         surface = _surface(model, scene, self.config)
         found = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
         return {**distance.summary(found, None), "points": len(points), "unit": scene.unit}
@@ -98,7 +98,7 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
     """The scene's own surface, in the data's coordinates. Raises UsageError where there is none."""
     if scene.ground_truth is None:
         raise UsageError("the data do not know their surface", path="--reference", hint="--reference FILE.ply")
-    vertices = scene.data_points(scene.ground_truth.vertices.double()).cpu().numpy()
+    vertices = apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).cpu().numpy()
     return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
 
 
