@@ -36,7 +36,7 @@ class PixelDrawer:
             rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
             view=None,
             rgb=on_background(pixels, background),
-            mask=None if masks is None else _share(masks.gather(images, rows, columns)).to(self.device),
+            mask=_mask(pixels, None if masks is None else masks.gather(images, rows, columns)),
             background=background,
             loss_weights=None if weights is None else weights[images].to(self.device, torch.float32),
         )
@@ -68,7 +68,7 @@ class PixelDrawer:
             rays=None,
             view=self.scene.cameras.view(index, image_id=index),
             rgb=on_background(pixels, background),
-            mask=None if masks is None else _share(masks[index]).to(self.device),
+            mask=_mask(pixels, None if masks is None else masks[index]),
             background=background,
             loss_weights=None if weights is None else weights[index].to(self.device).expand(height, width),
         )
@@ -97,6 +97,7 @@ def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
     return rgb * alpha if background is None else torch.lerp(background, rgb, alpha)
 
 
-def _share(mask: Tensor) -> Tensor:
-    """Masks [..., C] uint8 as [...] in [0, 1]; the last channel counts, which is alpha where there is one."""
-    return mask[..., -1].to(torch.float32) / 255.0
+def _mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Masks [...] in [0, 1] of the last channel of `mask` [..., C], else the pixels' alpha, if they have one."""
+    source = mask if mask is not None else pixels if pixels.shape[-1] == 4 else None
+    return None if source is None else source[..., -1].to(pixels.device, torch.float32) / 255.0
