@@ -74,14 +74,13 @@ def _locate(x, y, z, n_levels, contracted):
 @kernel
 def _cell(x, half, top):
     """Cell of a coordinate in [-1, 1], of cells numbered up to `top`; `half` is half their number."""
-    return np.uint32(min(max(np.int32((x + F(1.0)) * half), np.int32(0)), top))
+    return min(max(int((x + F(1.0)) * half), 0), top)
 
 
 @kernel
-def _leave(x, cell, low_bits, width, inverse):
-    """How far along the ray, in radii of the level, the side is by which an axis leaves 1 + low_bits cells."""
-    side = F((cell | low_bits) + np.uint32(1) if inverse > 0 else cell & ~low_bits) * width - F(1.0)
-    return (side - x) * inverse
+def _leave(x, cell, shift, width, inverse, forwards):
+    """How far along the ray, in radii of the level, the side is by which an axis leaves a block of 2^shift cells."""
+    return (F(((cell >> shift) + forwards) << shift) * width - F(1.0) - x) * inverse
 
 
 @kernel
@@ -97,8 +96,8 @@ def _march_ray(
     ix = F(1.0) / dx if dx != 0 else F(1e30)
     iy = F(1.0) / dy if dy != 0 else F(1e30)
     iz = F(1.0) / dz if dz != 0 else F(1e30)
-    half, top, width = F(0.5 * n), np.int32(n - 1), F(2.0 / n)
-    side, brick_side, shift = np.uint32(n), np.uint32(n // BRICK), np.uint32(3)
+    fx, fy, fz = int(dx >= 0), int(dy >= 0), int(dz >= 0)
+    half, top, width, side = F(0.5 * n), n - 1, F(2.0 / n), n >> 3
     kept, room, i = np.uint64(0), np.uint64(len(starts)), 0
     start = _edge(i, first, even, step, growth)
     while i < n_steps and start < last and kept < room:
@@ -108,23 +107,26 @@ def _march_ray(
             (ox + dx * middle - mx) * inverse_radius, (oy + dy * middle - my) * inverse_radius,
             (oz + dz * middle - mz) * inverse_radius, n_levels, contracted,
         )  # fmt: skip
-        cx, cy, cz, base = _cell(x, half, top), _cell(y, half, top), _cell(z, half, top), np.uint32(level)
-        brick = ((base * brick_side + (cx >> shift)) * brick_side + (cy >> shift)) * brick_side + (cz >> shift)
-        low_bits = np.uint32(7)
-        if not use_bricks or bricks[brick] != 0:
-            low_bits = np.uint32(0)
-            index = ((base * side + cx) * side + cy) * side + cz
-            if (bits[index >> shift] >> (index & np.uint32(7))) & np.uint8(1):
+        cx, cy, cz = _cell(x, half, top), _cell(y, half, top), _cell(z, half, top)
+        brick = np.uint64(((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3))
+        octant = (cx & 4) | (cy & 4) >> 1 | (cz & 4) >> 2
+        shift = 3
+        if not use_bricks or bricks[brick] >> octant & 1:
+            shift = 0
+            index = ((level * n + cx) * n + cy) * n + cz
+            if (bits[np.uint64(index >> 3)] >> (index & 7)) & 1:
                 starts[kept], ends[kept] = start, min(end, last)
                 kept += np.uint64(1)
                 start, i = end, i + 1
                 continue
+        elif bricks[brick]:
+            shift = 2
         if contracted:
             start, i = end, i + 1
             continue
         away = radius * F(1 << level) * min(
-            _leave(x, cx, low_bits, width, ix),
-            min(_leave(y, cy, low_bits, width, iy), _leave(z, cz, low_bits, width, iz)),
+            _leave(x, cx, shift, width, ix, fx),
+            min(_leave(y, cy, shift, width, iy, fy), _leave(z, cz, shift, width, iz, fz)),
         )
         longest = max(step, cone_angle * (middle + away) * (F(1.0) + cone_angle))
         i += max(1, int(np.ceil(away / longest - F(0.1))))

@@ -122,7 +122,9 @@ def _march(
             if BRICKS:
                 side: tl.constexpr = RES // 8
                 brick = ((base * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
-                low_bits = tl.where(tl.load(bricks + brick, mask=active, other=1) == 0, 7, 0)
+                octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
+                octants = tl.load(bricks + brick, mask=active, other=0).to(tl.int32)
+                low_bits = tl.where(octants == 0, 7, tl.where(((octants >> octant) & 1) == 0, 3, 0))
             away = tl.minimum(_leave(x, cx, low_bits, ix, RES), _leave(y, cy, low_bits, iy, RES))
             away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
             longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))

@@ -18,9 +18,11 @@ def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
     levels, n = occupied.shape[0], occupied.shape[1]
     places = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=occupied.device)
     bits = (occupied.reshape(-1, 8) * places).sum(-1, dtype=torch.uint8)
-    # Eight cells along z are one byte, so a brick is 8 × 8 bytes.
-    bricks = bits.view(levels, n // BRICK, BRICK, n // BRICK, BRICK, n // BRICK).amax((2, 4)) > 0
-    return bits, bricks.to(torch.uint8).flatten()
+    # Eight cells along z are one byte, so a brick is 8 × 8 bytes, and an octant one half of each of 4 × 4.
+    b, half = n // BRICK, BRICK // 2
+    octants = [part.view(levels, b, 2, half, b, 2, half, b).amax((3, 6)) > 0 for part in (bits & 15, bits >> 4)]
+    in_order = torch.stack(octants, -1).permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 8)
+    return bits, (in_order * places).sum(-1, dtype=torch.uint8)
 
 
 def unpack(bits: Tensor, resolution: int) -> Tensor:

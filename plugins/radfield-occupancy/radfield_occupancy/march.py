@@ -30,7 +30,8 @@ MAX_GROWTH = 1e6  # a growing lattice ends where it has grown by this factor
 class Grid:
     """Which cells are occupied. bits [L·res³/8] uint8: cell (l, x, y, z) is bit `index % 8` of byte `index // 8`.
 
-    bricks [L·(res/8)³] uint8: whether any of the 8³ cells of a brick is occupied. Level 0 spans center ± radius, each
+    bricks [L·(res/8)³] uint8: for each octant of a brick of 8³ cells a bit, 4x + 2y + z, whether any of its 4³ cells is
+    occupied. Level 0 spans center ± radius, each
     next one twice that; contracted: the one level spans the contracted ball of radius 2.
     """
 

@@ -23,8 +23,8 @@ CELLS_AT_ONCE = 1 << 18
 class OccupancySampler(Sampler):
     """One level of packed samples. Buffers, all kept in checkpoints:
 
-    memory [L, res³] float32: opacity of one step that each cell remembers. bits [L·res³/8] and bricks [L·(res/8)³]
-    uint8: the cells and the 8³ bricks that count as occupied. Until the first update every cell does.
+    memory [L, res³] float32: opacity of one step that each cell remembers. bits [L·res³/8] uint8: the cells that count
+    as occupied; until the first update every cell does. bricks [L·(res/8)³] uint8: a summary of them, see `march.Grid`.
     """
 
     memory: Tensor

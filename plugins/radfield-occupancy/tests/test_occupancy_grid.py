@@ -26,7 +26,10 @@ def test_packed_bits_are_read_back_and_bricks_tell_where_any_is_set(levels: int,
         for x in range(0, n, 8):
             for y in range(0, n, 8):
                 for z in range(0, n, 8):
-                    assert bool(bricks[i]) == bool(cells[level, x : x + 8, y : y + 8, z : z + 8].any())
+                    for octant in range(8):
+                        a, b, c = x + 4 * (octant >> 2), y + 4 * (octant >> 1 & 1), z + 4 * (octant & 1)
+                        occupied = bool(cells[level, a : a + 4, b : b + 4, c : c + 4].any())
+                        assert bool(bricks[i] >> octant & 1) == occupied
                     i += 1
 
 
