@@ -13,7 +13,7 @@ from radfield_core.config.slots import option
 class OccupancyConfig:
     """Occupancy grid and marching (Instant-NGP, appendix C and E)."""
 
-    resolution: int = option(128, help="cells per side of the grid, a multiple of 8", min=8, max=1024)
+    resolution: int = option(128, help="cells per side of the grid, a multiple of 8", min=8, max=512)
     n_levels: int = option(1, help="nested grids, each twice as wide as the one before", min=1, max=12)
     contraction: Literal["none", "sphere"] = option(
         "none", help="sphere brings all of space into the grid, as in mip-NeRF 360; needs cone_angle"

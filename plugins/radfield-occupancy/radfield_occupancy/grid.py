@@ -35,18 +35,21 @@ def world_points(
     cells: Tensor, jitter: Tensor, resolution: int, center: Tensor, radius: float, contracted: bool
 ) -> Tensor:
     """Points [M, 3] in the cells with flat index [M], at the share `jitter` [M, 3] of each cell's sides."""
-    n = resolution
-    level = cells // n**3
-    place = torch.stack([cells // n**2 % n, cells // n % n, cells % n], -1)
-    u = (place + jitter) * (2.0 / n) - 1.0
+    n, rows = resolution, cells.to(torch.int32)  # 32-bit division is twice as fast; the options keep indices below 2³¹
+    planes = rows // n
+    z, rows = rows - planes * n, planes
+    planes = rows // n
+    y, rows = rows - planes * n, planes
+    level = rows // n
+    u = (jitter + torch.stack([rows - level * n, y, z], -1)) * (2.0 / n) - 1.0
     if not contracted:
-        return center + u * (radius * torch.exp2(level.to(u.dtype)))[:, None]
-    y = 2.0 * u
+        return torch.addcmul(center, u, (radius * torch.exp2(level.to(u.dtype)))[:, None])
+    v = 2.0 * u
     # The ball of radius 2 is all of space; the corners of its box are nowhere and stand for the farthest points.
-    norm = y.norm(dim=-1, keepdim=True).clamp_max(2.0 - 1e-3)
+    norm = v.norm(dim=-1, keepdim=True).clamp_max(2.0 - 1e-3)
     outside = norm > 1.0
-    far = torch.nn.functional.normalize(y, dim=-1) / (2.0 - torch.where(outside, norm, 1.0))
-    return center + radius * torch.where(outside, far, y)
+    far = torch.nn.functional.normalize(v, dim=-1) / (2.0 - torch.where(outside, norm, 1.0))
+    return center + radius * torch.where(outside, far, v)
 
 
 def cells_to_visit(occupied: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -80,5 +83,5 @@ def occupied_cells(memory: Tensor, threshold: float) -> Tensor:
 
 def _one_of_each_run(n: int, m: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """m ascending numbers of [0, n), one from each of m runs that share [0, n) evenly [m] int64."""
-    u = torch.rand(m, generator=generator, device=device, dtype=torch.float64)
-    return ((torch.arange(m, device=device) + u) * (n / m)).to(torch.int64).clamp_max(n - 1)
+    u = torch.rand(m, generator=generator, device=device)
+    return ((torch.arange(m, device=device, dtype=torch.float64) + u) * (n / m)).to(torch.int64).clamp_max(n - 1)
