@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -10,6 +11,9 @@ from radfield_core.errors import DatasetError, PluginError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import load_of
 from radfield_core.registry import Registry
+
+_CHILDREN = 50
+"""Folders looked into for a scene when the one given is none."""
 
 
 def recognise(registry: Registry, path: Path) -> tuple[str, str]:
@@ -20,17 +24,7 @@ def recognise(registry: Registry, path: Path) -> tuple[str, str]:
     parsers = registry.of_kind("dataparser")
     if not path.exists():
         raise _no_such_path(path, [parser.name for parser in parsers])
-    found, failed = [], []
-    for parser in parsers:
-        if parser.sniff is None:
-            continue
-        try:
-            reason = load_of(parser, parser.sniff)(path)
-        except Exception as error:  # another's code, looking at files nobody vouches for
-            failed.append(f"{parser.key} of {parser.distribution} failed while looking: {error}")
-            continue
-        if reason:
-            found.append((registry.spelling(parser, parser.name), reason))
+    found, failed = _ask(registry, path)
     if len(found) == 1:
         return found[0]
     if found:
@@ -41,17 +35,30 @@ def recognise(registry: Registry, path: Path) -> tuple[str, str]:
         )
     knows = "; ".join(f"{parser.name}: {parser.summary}" for parser in parsers) or "no dataparser is installed"
     hint = "data.type=NAME if you know better" if parsers else "pip install radfield-blender"
-    raise DatasetError("; ".join(["in no known format", *failed, f"known are {knows}"]), path=str(path), hint=hint)
+    message = "; ".join(["in no known format", *failed, f"known are {knows}"])
+    raise DatasetError(message, path=str(path), hint=_scene_below(registry, path) or hint)
 
 
-def needs_no_root(registry: Registry, name: str) -> bool:
-    """Whether `name` is a dataparser that reads no files: its options have no `root`."""
-    try:
-        parser = registry.find("dataparser", name)
-        options = attrs.fields_dict(load_of(parser, parser.config))
-    except PluginError:
-        return False
-    return "root" not in options
+def _ask(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[str]]:
+    """Every dataparser that knows the path, with its reason; and those that failed while looking."""
+    found, failed = [], []
+    for parser in registry.of_kind("dataparser"):
+        if parser.sniff is None:
+            continue
+        try:
+            reason = load_of(parser, parser.sniff)(path)
+        except Exception as error:  # another's code, looking at files nobody vouches for
+            failed.append(f"{parser.key} of {parser.distribution} failed while looking: {error}")
+            continue
+        if reason:
+            found.append((registry.spelling(parser, parser.name), reason))
+    return found, failed
+
+
+def _scene_below(registry: Registry, path: Path) -> str:
+    """A folder in `path` that somebody knows, as when the folder of all scenes is named instead of one; else ""."""
+    children = islice(sorted(path.iterdir()), _CHILDREN) if path.is_dir() else ()
+    return next((f"--data {child}" for child in children if child.is_dir() and _ask(registry, child)[0]), "")
 
 
 def _no_such_path(path: Path, parsers: list[str]) -> DatasetError:

@@ -240,6 +240,15 @@ def test_data_in_no_known_format_lists_what_is_known_and_who_failed(fakes, tmp_p
     assert "dataparser:nervous of fake-parts failed while looking: cannot bear to look" in str(caught.value)
 
 
+def test_the_folder_of_all_scenes_says_a_scene_in_it(fakes, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "lego").mkdir()
+    (tmp_path / "lego" / "boxes.txt").touch()
+    with pytest.raises(DatasetError, match="in no known format") as caught:
+        compose(fakes, method="study", data=tmp_path)
+    assert caught.value.problems[0].hint == f"--data {tmp_path / 'lego'}"
+
+
 def test_data_that_is_not_there_says_what_is_near(fakes, tmp_path):
     (tmp_path / "lego").mkdir()
     with pytest.raises(DatasetError) as caught:
