@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, Problems
+from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, shown
 from radfield_core.images import FileImages, Header, orientation_notes, read_headers
 from radfield_core.placement import move_cameras, move_points, scale_of
@@ -157,7 +157,7 @@ def choose(splits: dict[str, list[int]], split: str, root: Path) -> list[int]:
     chosen = splits.get(split, [])
     if not chosen:
         there = ", ".join(f"{name} ({len(rows)})" for name, rows in splits.items() if rows)
-        raise DatasetError(f"the {split} split is empty; there are {there or 'no others'}", path=str(root))
+        raise NoSuchSplit(f"the {split} split is empty; there are {there or 'no others'}", path=str(root))
     return chosen
 
 

@@ -53,6 +53,10 @@ class DatasetError(RadfieldError):
     code = 65
 
 
+class NoSuchSplit(DatasetError):
+    """The data is without this split, which is no fault of the others."""
+
+
 class PluginError(RadfieldError):
     """A part is not installed, or its plugin failed to load."""
 

@@ -12,7 +12,7 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
 from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, Problems
+from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, read_json, safe_join
 from radfield_core.images import SUFFIXES, FileImages, orientation_notes, read_headers
 from radfield_core.interfaces import DataParser
@@ -79,7 +79,8 @@ class BlenderParser(DataParser):
         if not file.is_file():
             inside = sorted(found.parent.name for found in root.glob(f"*/{file.name}"))
             hint = f"one of the scenes inside: {', '.join(inside[:8])}" if inside else "a NeRF-synthetic folder"
-            raise DatasetError("there is no such file", path=str(file), hint=hint)
+            kind = NoSuchSplit if split != "train" else DatasetError
+            raise kind("there is no such file", path=str(file), hint=hint)
         return safe_join(root, file.name)
 
 

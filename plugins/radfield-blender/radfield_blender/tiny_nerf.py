@@ -12,7 +12,7 @@ from radfield_blender.blender import FAR, NEAR, RADIUS
 from radfield_blender.config import TinyNerfConfig
 from radfield_core.arrays import read_npz
 from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, Problems
+from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.images import MemoryImages
 from radfield_core.interfaces import DataParser
 from radfield_core.poses import check_poses
@@ -50,7 +50,7 @@ class TinyNerfParser(DataParser):
         n_train = self.config.n_train
         chosen = slice(0, n_train) if split == "train" else slice(n_train, None)
         if not all_names[chosen]:
-            raise DatasetError(
+            raise NoSuchSplit(
                 f"has {len(images)} views, all of which train: the {split} split is empty", path=str(path),
                 hint=f"data.n_train={max(1, len(images) * 9 // 10)}",
             )  # fmt: skip

@@ -1,1 +1,1 @@
-"""An analytic scene, in `surface`, `materials`, `shading`, `tracing`, `views`, `orbit` and `mesh`; `dataset` reads it."""
+"""An analytic scene: `surface`, `materials`, `shading`, `tracing`, `views`, `orbit`, `mesh`; `dataset` reads it."""

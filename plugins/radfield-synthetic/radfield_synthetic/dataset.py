@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import attrs
@@ -25,6 +26,7 @@ NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
 """Along the rays: no camera's ray meets the scene nearer or farther."""
 
 _TOGETHER = 1 << 17
+"""Pixels rendered in one piece: enough that what each step costs by itself does not count."""
 
 
 class SyntheticParser(DataParser):
@@ -62,6 +64,7 @@ class RenderedImages:
         self.sizes, self.channels = cameras.sizes, 4
         self._cameras, self._supersample = cameras, config.supersample
         self._kept = Kept("images", {"split": split, **attrs.asdict(config)})
+        self._together = max(1, _TOGETHER // int(self.sizes[0].prod()))
         self._made: dict[int, Tensor] = {}
         self._whole: MemoryImages | None = None
 
@@ -74,8 +77,8 @@ class RenderedImages:
         if whole is not None:
             return whole[index]
         if index not in self._made:
-            self._made[index] = views.render(self._cameras, range(index, index + 1), self._supersample)[0]
-            self._finish()
+            start = index - index % self._together
+            self._render([range(start, min(start + self._together, len(self)))], None)
         return self._made[index] if self._whole is None else self._whole[index]
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -90,16 +93,26 @@ class RenderedImages:
         """Render every view that is not there yet; `progress(done, of)` is called on the way."""
         if self._whole is not None or self._read() is not None:
             return
-        area = int(self.sizes[0].prod())
-        together = max(1, _TOGETHER // area)
-        for start in range(0, len(self), together):
-            block = range(start, min(start + together, len(self)))
-            if any(index not in self._made for index in block):
-                images = views.render(self._cameras, block, self._supersample)
-                self._made.update(zip(block, images, strict=True))
-            if progress is not None:
-                progress(block.stop, len(self))
-        self._finish()
+        starts = [start for start in range(0, len(self), self._together) if start not in self._made]
+        self._render([range(start, min(start + self._together, len(self))) for start in starts], progress)
+
+    def _render(self, blocks: list[range], progress: Callable[[int, int], None] | None) -> None:
+        """Render blocks of views, each on one core: the pieces of work are too small to share one among cores."""
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                done = pool.map(lambda block: views.render(self._cameras, block, self._supersample), blocks)
+                for block, images in zip(blocks, done, strict=True):
+                    self._made.update(zip(block, images, strict=True))
+                    if progress is not None:
+                        progress(len(self._made), len(self))
+        finally:
+            torch.set_num_threads(threads)
+        if len(self._made) == len(self):
+            images = torch.stack([self._made[index] for index in range(len(self))])
+            self._kept.write({"images": images})
+            self._whole = MemoryImages(images)
+            self._made.clear()
 
     def _all(self) -> MemoryImages:
         if self._whole is None:
@@ -112,13 +125,6 @@ class RenderedImages:
         if found is not None:
             self._whole = MemoryImages(found["images"])
         return self._whole
-
-    def _finish(self) -> None:
-        if len(self._made) == len(self):
-            images = torch.stack([self._made[index] for index in range(len(self))])
-            self._kept.write({"images": images})
-            self._whole = MemoryImages(images)
-            self._made.clear()
 
 
 class _PerView(Sequence[Tensor]):

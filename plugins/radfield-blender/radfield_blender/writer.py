@@ -1,0 +1,60 @@
+"""Writes NeRF-synthetic folders."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from radfield_core.errors import UsageError
+from radfield_core.files import write_atomic
+from radfield_core.placement import move_cameras
+from radfield_core.scene import Scene
+
+
+def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
+    """transforms_{split}.json and PNG images of each split, in the data's own coordinates; returns the files written.
+
+    The format knows one field of view and a principal point in the middle: UsageError for other cameras.
+    """
+    angle = _field_of_view(scenes)
+    written = []
+    for split, scene in scenes.items():
+        poses = move_cameras(scene.to_data.double().numpy(), scene.cameras.c2w.detach().double().numpy())
+        frames: list[dict[str, Any]] = []
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        for i, pose in enumerate(poses):
+            pixels = scene.images[i].numpy()
+            path = folder / split / f"r_{i}.png"
+            Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+            matrix = [*pose.tolist(), [0.0, 0.0, 0.0, 1.0]]
+            frames.append({"file_path": f"./{split}/r_{i}", "transform_matrix": matrix})
+            written.append(path)
+        file = folder / f"transforms_{split}.json"
+        write_atomic(file, json.dumps({"camera_angle_x": angle, "frames": frames}, indent=1, allow_nan=False))
+        written.append(file)
+    return written
+
+
+def _field_of_view(scenes: Mapping[str, Scene]) -> float:
+    """The horizontal field of view that all cameras of all splits have, radians."""
+    cameras = [scene.cameras for scene in scenes.values()]
+    fx, fy, cx, cy = np.concatenate([each.intrinsics.numpy() for each in cameras]).T
+    width, height = np.concatenate([each.sizes.numpy() for each in cameras]).T
+    shift = np.concatenate([np.full(len(each), 0.5 - each.pixel_center) for each in cameras])
+    off_middle = np.abs(cx + shift - width / 2) + np.abs(cy + shift - height / 2)
+    if (
+        any(each.model != "pinhole" for each in cameras)
+        or len({*width}) * len({*height}) > 1
+        or max(off_middle.max(), np.ptp(fx), np.abs(fx - fy).max()) > 1e-6
+    ):
+        raise UsageError(
+            "a Blender folder holds pinholes of one size, one focal length and a principal point in the middle only",
+            path="--format blender", hint="--format transforms or colmap",
+        )  # fmt: skip
+    return 2 * math.atan(0.5 * float(width[0]) / float(fx[0]))

@@ -1,0 +1,150 @@
+"""`radfield data`: look at a data set, or write one in a format."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from radfield_core.inspection import SplitReport
+    from radfield_core.plugin import Component
+    from radfield_core.registry import Registry
+    from radfield_core.scene import Scene
+
+HELP = "Inspect a data set, check every image, draw its cameras; or write a data set in a format."
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="inspect|make", required=True)
+    inspect = actions.add_parser("inspect", help="what is there, and what is wrong with it")
+    inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognised by looking")
+    inspect.add_argument("--out", metavar="DIR", help="where the pictures go; default outputs/inspect/NAME")
+    make = actions.add_parser("make", help="write a data set, by default the synthetic scene, in a format")
+    make.add_argument("folder", metavar="DIR", help="a new or empty folder")
+    make.add_argument("--format", metavar="NAME", required=True, help="a dataparser that can also write")
+    make.add_argument("--data", metavar="PATH", default="synthetic", help="what is written; default synthetic")
+    for action in (inspect, make):
+        action.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
+        action.add_argument(
+            "overrides", metavar="key=value", nargs="*", default=[],
+            help="an option of the data's format, such as data.resolution=200",
+        )  # fmt: skip
+
+
+def run(args: Namespace) -> int:
+    """Run the verb and return its exit code."""
+    from radfield_core.threads import set_policy
+
+    set_policy()
+    return _inspect(args) if args.action == "inspect" else _make(args)
+
+
+def _inspect(args: Namespace) -> int:
+    from radfield_core.inspection import inspect
+    from radfield_core.sheets import contact_sheet, frustum_picture
+
+    parser, name = _parser(args.path, args)
+    reports = inspect(parser, args.quiet)
+    print(f"{args.path}: {name}")
+    for report in reports:
+        _print(report)
+    scenes = {report.split: report.scene for report in reports if report.scene is not None}
+    if scenes:
+        folder = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data"))
+        folder.mkdir(parents=True, exist_ok=True)
+        frustum_picture(scenes, folder / "cameras.png")
+        contact_sheet(scenes, folder / "images.png")
+        print(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
+    return _verdict(reports)
+
+
+def _print(report: SplitReport) -> None:
+    print(report.split if not report.absent else f"{report.split}: none ({report.absent})")
+    for name, text in report.facts:
+        print(f"  {name:<8} {text}")
+    for warning in report.warnings:
+        print(f"  warning: {warning}")
+    if report.problems:
+        print(f"  {len(report.problems)} faults, listed below")
+
+
+def _verdict(reports: list[SplitReport]) -> int:
+    """0 if the data can be used; raises DatasetError with every fault, each once."""
+    from radfield_core.errors import DatasetError
+
+    problems = list(dict.fromkeys(problem for report in reports for problem in report.problems))
+    if not problems and all(report.scene is None for report in reports):
+        raise DatasetError("has no split at all", hint="radfield data inspect --help")
+    if problems:
+        raise DatasetError(problems=problems)
+    return 0
+
+
+def _make(args: Namespace) -> int:
+    from radfield_core.errors import UsageError
+    from radfield_core.files import atomic_path
+    from radfield_core.plugin import load_of
+    from radfield_core.registry import get_registry
+
+    component = _writing(get_registry(), args.format)
+    folder = Path(args.folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError("exists and is not an empty folder", path=str(folder), hint="a name that is free")
+    assert component.writer is not None
+    write = load_of(component, component.writer)
+    parser, name = _parser(args.data, args)
+    scenes = _scenes(parser, args.quiet)
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        files = write(scenes, temporary)
+    views = ", ".join(f"{split} {len(scene.cameras)}" for split, scene in scenes.items())
+    print(f"{folder}: {name} as {args.format}, {views} views, {len(files)} files")
+    return 0
+
+
+def _parser(path: str, args: Namespace) -> tuple[Any, str]:
+    """The dataparser for a path, and the name of its format."""
+    import sys
+
+    from radfield_core.config.layers import compose_data
+    from radfield_core.registry import get_registry
+
+    choice, remarks = compose_data(get_registry(), path, args.overrides)
+    if not args.quiet:
+        for remark in remarks:
+            print(remark, file=sys.stderr)
+    return choice.load()(choice.config), choice.name
+
+
+def _writing(registry: Registry, name: str) -> Component:
+    """The dataparser of that name, which can write."""
+    from radfield_core.errors import UsageError
+
+    component = registry.find("dataparser", name)
+    if component.writer is None:
+        able = sorted(each.name for each in registry.of_kind("dataparser") if each.writer is not None)
+        raise UsageError(f"{name} can be read but not written", path="--format", hint=" or ".join(able))
+    return component
+
+
+def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
+    """Every split that the data has, its images ready."""
+    from radfield_core.errors import NoSuchSplit
+    from radfield_core.progress import Progress
+
+    scenes = {}
+    for split in parser.splits:
+        try:
+            scene = scenes[split] = parser.parse(split)
+        except NoSuchSplit:
+            continue
+        with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
+
+            def shown(done: int, of: int, progress: Progress = progress) -> None:
+                if progress.due():
+                    progress.update(done, f"{done}/{of}")
+
+            scene.images.prepare(1024, shown)
+    return scenes
