@@ -39,6 +39,16 @@ def recognise(registry: Registry, path: Path) -> tuple[str, str]:
     raise DatasetError(message, path=str(path), hint=_scene_below(registry, path) or hint)
 
 
+def needs_no_root(registry: Registry, name: str) -> bool:
+    """Whether `name` is a dataparser that reads no files: its options have no `root`."""
+    try:
+        parser = registry.find("dataparser", name)
+        options = attrs.fields_dict(load_of(parser, parser.config))
+    except PluginError:
+        return False
+    return "root" not in options
+
+
 def _ask(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[str]]:
     """Every dataparser that knows the path, with its reason; and those that failed while looking."""
     found, failed = [], []
