@@ -71,16 +71,6 @@ def _scene_below(registry: Registry, path: Path) -> str:
     return next((f"--data {child}" for child in children if child.is_dir() and _ask(registry, child)[0]), "")
 
 
-def needs_no_root(registry: Registry, name: str) -> bool:
-    """Whether `name` is a dataparser that reads no files: its options have no `root`."""
-    try:
-        parser = registry.find("dataparser", name)
-        options = attrs.fields_dict(load_of(parser, parser.config))
-    except PluginError:
-        return False
-    return "root" not in options
-
-
 def _no_such_path(path: Path, parsers: list[str]) -> DatasetError:
     """What is said of a path that does not exist: near names beside it, or the dataparser that was meant."""
     if str(path) in parsers:
