@@ -19,11 +19,12 @@ from radfield_core.scene import Scene
 
 @dataclass(frozen=True)
 class ViewResult:
-    """One view: its metrics, and the seconds that rendering it took."""
+    """One view: its metrics, the seconds that rendering it took, and the group it belongs to, if views have any."""
 
     name: str
     metrics: dict[str, float]
     seconds: float
+    group: str | None = None
 
 
 def evaluate_views(
@@ -50,7 +51,7 @@ def evaluate_views(
             if bool(mask.any()):
                 metrics["psnr_masked"] = psnr(shown, wanted, mask)
         name = scene.names[index] if scene.names else f"{index:04d}"
-        yield ViewResult(name, metrics, seconds)
+        yield ViewResult(name, metrics, seconds, scene.groups[index] if scene.groups else None)
 
 
 def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -63,10 +64,21 @@ def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
     return means
 
 
+def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
+    """Mean metrics of each group of views, with its number of views, in the order in which groups first occur."""
+    groups: dict[str, list[dict[str, float]]] = {}
+    for result in results:
+        if result.group is not None:
+            groups.setdefault(result.group, []).append(result.metrics)
+    return {name: {"views": len(metrics), **mean_metrics(metrics)} for name, metrics in groups.items()}
+
+
 def report(results: Sequence[ViewResult], split: str, step: int) -> dict[str, Any]:
     """What `results.json` holds."""
+    groups = group_metrics(results)
     return {
         "metrics": mean_metrics([result.metrics for result in results]),
+        **({"groups": groups} if groups else {}),
         "per_image": [
             {"name": result.name, **result.metrics, "seconds": round(result.seconds, 4)} for result in results
         ],

@@ -38,7 +38,7 @@ class PixelDrawer:
             rgb=on_background(pixels, background),
             mask=_mask(pixels, None if masks is None else masks.gather(images, rows, columns)),
             background=background,
-            loss_weights=None if weights is None else weights[images].to(self.device, torch.float32),
+            loss_weights=None if weights is None else _of_mean_one(weights[images]).to(self.device, torch.float32),
         )
 
     def places(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,6 +95,12 @@ def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
         return rgb
     alpha = values[..., 3:]
     return rgb * alpha if background is None else torch.lerp(background, rgb, alpha)
+
+
+def _of_mean_one(weights: Tensor) -> Tensor:
+    """Weights [R] over their mean, so that a mean of weighted losses is the weighted mean; all zero stays zero."""
+    total = weights.sum()
+    return weights * (weights.shape[0] / total) if total > 0 else weights
 
 
 def _mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,9 +40,20 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
         raise StorageError(f"cannot be written: {error.strerror}", path=str(trained.folder.results)) from error
     metrics: dict[str, float] = summary["metrics"]
     Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
+    for line in _table(summary.get("groups", {}), metrics):
+        print(line)
     print(f"{split}, {len(views)} views, step {trained.step}: {format_metrics(metrics)}")
     print(trained.folder.results)
     return metrics
+
+
+def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
+    """Lines of a table with one row for each group of views and one for the mean over all; none without groups."""
+    if groups:
+        yield f"{'':8}" + "".join(f"{name.upper():>12}" for name in means)
+        for name, metrics in [*groups.items(), ("mean", means)]:
+            values = (format(metrics.get(key, math.nan), ".2f" if key == "psnr" else ".4f") for key in means)
+            yield f"{name:8}" + "".join(f"{value:>12}" for value in values)
 
 
 def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:

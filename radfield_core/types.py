@@ -235,7 +235,8 @@ class View:
 class Batch:
     """What a step trains on; `rgb` [R, 3] (or [H, W, 3] for image batches) is already on `background`.
 
-    background: [R, 3], or None when the method has none. mask [R] float in [0, 1]. loss_weights [R] ("lossmult").
+    background: [R, 3], or None when the method has none. mask [R] float in [0, 1]. loss_weights [R]: of
+    mean one over the step's rays, also where micro-batches split them (mip-NeRF's "lossmult").
     """
 
     rays: RayBundle | None

@@ -1,0 +1,62 @@
+"""Views that carry a group label, such as their scale, are averaged group by group."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from radfield_core.cameras import Cameras
+from radfield_core.evaluation import ViewResult, group_metrics, report
+from radfield_core.images import MemoryImages
+from radfield_core.interfaces import Method
+from radfield_core.pixels import PixelDrawer
+from radfield_core.reports import _table
+from radfield_core.scene import Scene
+from radfield_core.types import SceneBox, Step
+
+
+def result(psnr: float, ssim: float, group: str | None) -> ViewResult:
+    return ViewResult("view", {"psnr": psnr, "ssim": ssim}, 0.1, group)
+
+
+def test_each_group_has_the_mean_of_its_own_views_and_order_is_that_of_first_sight():
+    results = [result(20, 0.5, "full"), result(30, 0.7, "1/2"), result(22, 0.7, "full"), result(34, 0.9, "1/2")]
+    groups = group_metrics(results)
+    assert list(groups) == ["full", "1/2"]
+    assert groups["full"] == pytest.approx({"views": 2, "psnr": 21, "ssim": 0.6})
+    assert groups["1/2"] == pytest.approx({"views": 2, "psnr": 32, "ssim": 0.8})
+    summary = report(results, "test", 3)
+    assert summary["groups"] == groups and summary["metrics"]["psnr"] == pytest.approx(26.5)
+    lines = list(_table(groups, summary["metrics"]))
+    assert [line.split() for line in lines] == [
+        ["PSNR", "SSIM"], ["full", "21.00", "0.6000"], ["1/2", "32.00", "0.8000"], ["mean", "26.50", "0.7000"],
+    ]  # fmt: skip
+
+
+def test_views_without_groups_have_no_table():
+    summary = report([result(20, 0.5, None)], "test", 3)
+    assert "groups" not in summary and list(_table({}, summary["metrics"])) == []
+
+
+class White(Method):
+    def losses(self, outputs, batch, model, step):
+        return {}
+
+
+@pytest.mark.parametrize("weights", [[1.0, 4.0, 16.0], [0.0, 0.0, 2.0], [0.0, 0.0, 0.0]])
+def test_loss_weights_of_a_batch_have_the_proportions_of_their_images_and_mean_one(weights):
+    cameras = Cameras.pinhole(torch.eye(4, dtype=torch.float64)[:3].expand(3, 3, 4).clone(), 10.0, 4, 4)
+    images = MemoryImages(torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 4, 4, 3).contiguous())
+    scene = Scene(
+        cameras,
+        images,
+        2.0,
+        6.0,
+        SceneBox(torch.zeros(3), 1.0),
+        loss_weights=torch.tensor(weights, dtype=torch.float64),
+    )
+    batch = PixelDrawer(scene, White(None), torch.device("cpu")).draw(Step(0, 10, 0), 500)
+    raw = torch.tensor(weights)[(batch.rgb[:, 0] * 255).round().to(torch.int64)]
+    torch.testing.assert_close(batch.loss_weights * raw.mean(), raw)
+    if raw.any():
+        assert float(batch.loss_weights.mean()) == pytest.approx(1.0, rel=1e-5)
