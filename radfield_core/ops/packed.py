@@ -19,36 +19,37 @@ if TYPE_CHECKING:
     from radfield_core.ops.segments import Packing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Twin:
-    """The ops of `segments` and `volume` on packed samples, by the kernels of one module."""
+    """The ops of `segments` and `volume` on one packing of samples, by the kernels of one module."""
 
     kernels: ModuleType
+    packing: Packing
 
-    def sum(self, x: Tensor, packing: Packing) -> Tensor:
+    def sum(self, x: Tensor) -> Tensor:
         """Sum over each ray [R, ...]."""
-        return _Sum.apply(x, packing, self.kernels)
+        return _Sum.apply(x, self.packing, self.kernels)
 
-    def per_sample(self, x: Tensor, packing: Packing) -> Tensor:
+    def per_sample(self, x: Tensor) -> Tensor:
         """Per-ray values [R, ...] repeated for each sample [N, ...]."""
-        return _Spread.apply(x, packing, self.kernels)
+        return _Spread.apply(x, self.packing, self.kernels)
 
-    def exclusive_cumsum(self, x: Tensor, packing: Packing) -> Tensor:
+    def exclusive_cumsum(self, x: Tensor) -> Tensor:
         """Sum of the samples before each one on its ray [N, ...]."""
-        return _Scan.apply(x, packing, self.kernels, False)
+        return _Scan.apply(x, self.packing, self.kernels, False)
 
-    def weights_from_density(self, density: Tensor, lengths: Tensor, packing: Packing) -> Tensor:
+    def weights_from_density(self, density: Tensor, lengths: Tensor) -> Tensor:
         """Weights [N] from densities and lengths of intervals [N]."""
         dtype = torch.promote_types(density.dtype, lengths.dtype)
-        return _DensityWeights.apply(density.to(dtype), lengths.to(dtype), packing, self.kernels)
+        return _DensityWeights.apply(density.to(dtype), lengths.to(dtype), self.packing, self.kernels)
 
-    def weights_from_alpha(self, alpha: Tensor, packing: Packing) -> Tensor:
+    def weights_from_alpha(self, alpha: Tensor) -> Tensor:
         """Weights [N] from opacities [N]."""
-        return _AlphaWeights.apply(alpha, packing, self.kernels)
+        return _AlphaWeights.apply(alpha, self.packing, self.kernels)
 
-    def composite(self, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    def composite(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ w x over each ray [R, ...]."""
-        return _Composite.apply(weights, x, packing, self.kernels)
+        return _Composite.apply(weights, x, self.packing, self.kernels)
 
 
 class _Sum(torch.autograd.Function):

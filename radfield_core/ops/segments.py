@@ -61,8 +61,9 @@ class Layout:
 
 def twin(layout: Layout, device: torch.device) -> Twin | None:
     """The accelerated twin for packed samples, or None where plain torch serves: a uniform layout, or no twin."""
-    kernels = None if layout.packing is None else PACKED.pick(device)
-    return None if kernels is None else Twin(kernels)
+    if layout.packing is None or (kernels := PACKED.pick(device)) is None:
+        return None
+    return Twin(kernels, layout.packing)
 
 
 def counts(layout: Layout, device: torch.device) -> Tensor:
@@ -75,7 +76,7 @@ def counts(layout: Layout, device: torch.device) -> Tensor:
 def per_sample(x: Tensor, layout: Layout) -> Tensor:
     """Per-ray values [R, ...] repeated for each sample [N, ...]."""
     if (fast := twin(layout, x.device)) is not None and x.is_floating_point():
-        return fast.per_sample(x, layout.packing)
+        return fast.per_sample(x)
     if layout.packing is not None:
         return x.index_select(0, layout.packing.ray_indices)
     s = _uniform(layout)
@@ -96,7 +97,7 @@ def sum(x: Tensor, layout: Layout) -> Tensor:
     if layout.packing is None:
         return _view(x, layout).sum(1)
     if (fast := twin(layout, x.device)) is not None:
-        return fast.sum(x, layout.packing)
+        return fast.sum(x)
     return x.new_zeros(layout.n_rays, *x.shape[1:]).index_add(0, layout.packing.ray_indices, x)
 
 
@@ -120,7 +121,7 @@ def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
 def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
     """Sum of the samples before each one on its ray [N, ...]; zero for the first."""
     if (fast := twin(layout, x.device)) is not None:
-        return fast.exclusive_cumsum(x, layout.packing)
+        return fast.exclusive_cumsum(x)
     rows = _rows(x, layout, 0.0)
     before = torch.cat([torch.zeros_like(rows[:, :1]), rows[:, :-1].cumsum(1)], 1)
     return _flat(before, layout)

@@ -43,14 +43,14 @@ def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaqu
         crosses = segments.per_sample(segments.maximum(lengths, layout) > 0, layout)
         lengths = torch.where(last & crosses, FAR_LENGTH, lengths)
     if (fast := segments.twin(layout, density.device)) is not None:
-        return fast.weights_from_density(density, lengths, layout.packing)
+        return fast.weights_from_density(density, lengths)
     return transmittance_from_density(density, lengths, layout) * alpha_from_density(density, lengths)
 
 
 def weights_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
     """Weights [N], w = T α, for fields that give the opacity itself (NeuS)."""
     if (fast := segments.twin(layout, alpha.device)) is not None:
-        return fast.weights_from_alpha(alpha, layout.packing)
+        return fast.weights_from_alpha(alpha)
     return transmittance_from_alpha(alpha, layout) * alpha
 
 
@@ -59,7 +59,7 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
     dtype = torch.promote_types(weights.dtype, x.dtype)
     weights, x = weights.to(dtype), x.to(dtype)
     if (fast := segments.twin(layout, x.device)) is not None:
-        return fast.composite(weights, x, layout.packing)
+        return fast.composite(weights, x)
     return segments.sum(weights.view(-1, *[1] * (x.dim() - 1)) * x, layout)
 
 

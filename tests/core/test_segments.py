@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radfield_core.ops import segments
+from radfield_core.ops.backend import using
 from radfield_core.ops.segments import Layout, LayoutError, Packing
 
 BACKENDS = ["torch", "numba"]
@@ -46,9 +47,15 @@ def oracle_cumsum(x: torch.Tensor, counts: list[int]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("features", [(), (3,)])
+@pytest.mark.parametrize("name", BACKENDS)
 @given(counts=rays)
 @settings(max_examples=40, deadline=None)
-def test_packed_ops_equal_loops_over_rays(features: tuple[int, ...], counts: list[int]) -> None:
+def test_packed_ops_equal_loops_over_rays(name: str, features: tuple[int, ...], counts: list[int]) -> None:
+    with using(name):
+        check_packed_ops(features, counts)
+
+
+def check_packed_ops(features: tuple[int, ...], counts: list[int]) -> None:
     layout, x = packed(counts), values(counts, *features)
     chunks = by_ray(x, counts)
     empty = torch.zeros(features, dtype=x.dtype)

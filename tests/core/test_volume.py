@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radfield_core.ops import segments, volume
+from radfield_core.ops.backend import using
 from radfield_core.ops.segments import Layout, Packing
 
 BACKENDS = ["torch", "numba"]
@@ -60,9 +61,15 @@ def test_a_slab_of_constant_density_has_the_closed_form(backend: str) -> None:
         assert float(volume.depth(weights, middles, layout)) == pytest.approx(mean_depth, rel=2e-3)
 
 
+@pytest.mark.parametrize("name", BACKENDS)
 @given(counts=rays, seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_weights_equal_a_loop_and_leave_what_is_transmitted(counts: list[int], seed: int) -> None:
+def test_weights_equal_a_loop_and_leave_what_is_transmitted(name: str, counts: list[int], seed: int) -> None:
+    with using(name):
+        check_weights(counts, seed)
+
+
+def check_weights(counts: list[int], seed: int) -> None:
     layout, n = packed(counts), sum(counts)
     density, lengths = 5 * uniform(n, seed), uniform(n, seed + 1)
     alpha = volume.alpha_from_density(density, lengths)

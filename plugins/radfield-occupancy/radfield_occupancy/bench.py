@@ -31,14 +31,13 @@ def measure(
     The hull's thickness makes about 62 samples a ray (253 k of 4096 rays). Rows have op, backend, device, n_rays,
     n_samples, both_ms (the median) and speedup.
     """
-    rays = _rays(n_rays, seed)
     diagonal = 2 * math.sqrt(3) * RADIUS
     grid, lattice = _hull(resolution), Lattice.make(diagonal / 1024, 0.0, diagonal, 1024)
-    rays = tuple(x.to(device) for x in rays)
+    origins, directions, near, far = (x.to(device) for x in _rays(n_rays, seed))
     grid = Grid(grid.bits.to(device), grid.bricks.to(device), resolution, 1, grid.center, RADIUS, False)
 
     def run() -> int:
-        return march(*rays, grid, lattice)[0].shape[0]
+        return march(origins, directions, near, far, grid, lattice)[0].shape[0]
 
     names = ["torch", *MARCHING.twins.get(device, {})]
     times: dict[str, list[float]] = {name: [] for name in names}

@@ -104,11 +104,10 @@ def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, grid: Grid, lattice: Lattice
 ) -> tuple[Tensor, Tensor, Packing]:
     """t_starts [N], t_ends [N] and packing of the steps in occupied cells, on rays [R, 3] from t_first to far [R]."""
-    arguments = [x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far)]
-    n_even = lattice.even_steps(arguments[2])
+    o, d, first, last = (x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far))
     twin = MARCHING.pick(origins.device)
     run = reference if twin is None else twin.march
-    t_starts, t_ends, counts = run(*arguments, n_even, grid, lattice)
+    t_starts, t_ends, counts = run(o, d, first, last, lattice.even_steps(first), grid, lattice)
     bound = min(lattice.n_steps, lattice.max_samples)
     packing = Packing.from_counts(counts, bound, total=t_starts.shape[0])
     return t_starts.to(origins.dtype), t_ends.to(origins.dtype), packing

@@ -1,10 +1,11 @@
-"""The Triton kernels for packed samples against the torch definition, run by Triton's interpreter on a CPU."""
+"""The numba and Triton kernels for packed samples against the torch definition; Triton's run in its interpreter."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import torch
@@ -17,12 +18,14 @@ from radfield_core.ops.segments import Layout, Packing
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 
 
-@pytest.fixture(scope="module")
-def twin() -> Iterator[Twin]:
+@pytest.fixture(scope="module", params=["cpu", "gpu"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """numba's kernels, and Triton's run by its interpreter, which is chosen when the module is loaded."""
+    name = f"radfield_core.ops.{request.param}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         patch.delitem(sys.modules, "radfield_core.ops.gpu", raising=False)
-        yield Twin(importlib.import_module("radfield_core.ops.gpu"))
+        yield importlib.import_module(name)
     sys.modules.pop("radfield_core.ops.gpu", None)
 
 
@@ -43,24 +46,25 @@ def values_and_gradients(op, *inputs: torch.Tensor) -> list[torch.Tensor]:  # ty
 
 @pytest.mark.parametrize("counts", COUNTS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_values_and_gradients_equal_the_definition(twin: Twin, counts: list[int], dtype: torch.dtype) -> None:
+def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: list[int], dtype: torch.dtype) -> None:
     layout, n = packed(counts), sum(counts)
     packing = layout.packing
     assert packing is not None
+    twin = Twin(kernels, packing)
     x, x3 = uniform(n, 1, dtype=dtype), uniform(n, 2, 3, dtype=dtype)
     density, lengths = 40 * uniform(n, 3, dtype=dtype), 0.01 * uniform(n, 4, dtype=dtype)
     alpha = 0.1 * uniform(n, 5, dtype=dtype)
     alpha[:: 50] = 1.0
     cases = [
-        (lambda x: segments.sum(x, layout), lambda x: twin.sum(x, packing), (x3,)),
-        (lambda x: segments.exclusive_cumsum(x, layout), lambda x: twin.exclusive_cumsum(x, packing), (x3,)),
-        (lambda x: segments.per_sample(x, layout), lambda x: twin.per_sample(x, packing),
+        (lambda x: segments.sum(x, layout), lambda x: twin.sum(x), (x3,)),
+        (lambda x: segments.exclusive_cumsum(x, layout), lambda x: twin.exclusive_cumsum(x), (x3,)),
+        (lambda x: segments.per_sample(x, layout), lambda x: twin.per_sample(x),
          (uniform(len(counts), 6, 2, dtype=dtype),)),
-        (lambda d, t: volume.weights_from_density(d, t, layout), lambda d, t: twin.weights_from_density(d, t, packing),
+        (lambda d, t: volume.weights_from_density(d, t, layout), lambda d, t: twin.weights_from_density(d, t),
          (density, lengths)),
-        (lambda a: volume.weights_from_alpha(a, layout), lambda a: twin.weights_from_alpha(a, packing), (alpha,)),
-        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x, packing), (x, x3)),
-        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x, packing), (x, alpha)),
+        (lambda a: volume.weights_from_alpha(a, layout), lambda a: twin.weights_from_alpha(a), (alpha,)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, x3)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, alpha)),
     ]  # fmt: skip
     for reference, fast, inputs in cases:
         with using("torch"):
@@ -70,31 +74,34 @@ def test_values_and_gradients_equal_the_definition(twin: Twin, counts: list[int]
         torch.testing.assert_close(found[1:], expected[1:], rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_equal_finite_differences(twin: Twin) -> None:
+def test_gradients_equal_finite_differences(kernels: ModuleType) -> None:
     packing = packed([3, 0, 2]).packing
     assert packing is not None
+    twin = Twin(kernels, packing)
     density, lengths, x = (uniform(5, 1, *features).requires_grad_() for features in [(), (), (2,)])
 
     def pixels(density: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return twin.composite(twin.weights_from_density(density, lengths, packing), x, packing)
+        return twin.composite(twin.weights_from_density(density, lengths), x)
 
     assert torch.autograd.gradcheck(pixels, (density, lengths, x))
-    assert torch.autograd.gradcheck(lambda a: twin.weights_from_alpha(a, packing), density)
-    assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x, packing) ** 2, x)
+    assert torch.autograd.gradcheck(lambda a: twin.weights_from_alpha(a), density)
+    assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x) ** 2, x)
 
 
-def test_a_second_derivative_through_weights_raises(twin: Twin) -> None:
+def test_a_second_derivative_through_weights_raises(kernels: ModuleType) -> None:
     packing = packed([2]).packing
     assert packing is not None
+    twin = Twin(kernels, packing)
     density = torch.ones(2, requires_grad=True)
-    weights = twin.weights_from_density(density, torch.ones(2), packing)
+    weights = twin.weights_from_density(density, torch.ones(2))
     (grad,) = torch.autograd.grad((weights**2).sum(), density, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
 
 
-def test_an_opaque_far_end_does_not_drown_what_is_before_it(twin: Twin) -> None:
+def test_an_opaque_far_end_does_not_drown_what_is_before_it(kernels: ModuleType) -> None:
     packing = packed([3]).packing
     assert packing is not None
-    weights = twin.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]), packing)
+    twin = Twin(kernels, packing)
+    weights = twin.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]))
     torch.testing.assert_close(weights, torch.tensor([0.39346934, 0.23865122, 0.36787944]))
