@@ -2,8 +2,8 @@
 
 Points are taken in chunks whose features stay in the second-level cache; within a chunk level by level, so that one
 level's table is in use at a time; within a level in blocks, of which first all entry numbers are computed and then
-all entries fetched. The gradient by the table is summed by one thread per level in the order of the points: no atomics, and
-the same bits every time.
+all entries fetched. The gradient by the table is summed by one thread per level in the order of the points: no
+atomics, and the same bits every time.
 """
 
 from __future__ import annotations
