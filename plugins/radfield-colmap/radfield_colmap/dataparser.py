@@ -52,10 +52,10 @@ class Colmap(DataParser):
         names = [image.name for image in model.images]
         cameras = [model.cameras[image.camera_id] for image in model.images]
         lens, distortion = _one_lens([(camera.lens, camera.distortion) for camera in cameras], root)
-        images = []
+        images, folder = [], safe_join(root, self.config.images)
         for name in names:
             try:
-                images.append(safe_join(safe_join(root, self.config.images), name))
+                images.append(safe_join(folder, name))
             except DatasetError as error:
                 problems.found.extend(error.problems)
         problems.raise_as(DatasetError)

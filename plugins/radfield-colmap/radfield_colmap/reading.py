@@ -43,10 +43,10 @@ def _fault(image: SparseImage, has_camera: bool) -> str | None:
     pose = np.concatenate([image.quaternion, image.translation])
     if not np.isfinite(pose).all():
         return "has a pose that holds NaN or infinity"
+    if np.abs(pose).max() > _FURTHEST:
+        return "has a pose beyond all distances"
     if abs(np.linalg.norm(image.quaternion) - 1) > 1e-2:
         return f"has a quaternion of length {np.linalg.norm(image.quaternion):.3g}, not 1"
-    if np.abs(image.translation).max() > _FURTHEST:
-        return "is beyond all distances"
     if not has_camera:
         return f"has camera {image.camera_id}, which is not in the cameras file"
     return None

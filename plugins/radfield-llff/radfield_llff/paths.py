@@ -10,11 +10,11 @@ _Z_RATE = 0.5
 
 
 def look(back: np.ndarray, up: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """c2w [3, 4] of a camera at a place whose z axis is `back` and whose y axis is as near to `up` as it can be."""
-    z = back / np.linalg.norm(back)
+    """c2w [..., 3, 4] of cameras at places [..., 3] with z axis `back` and the y axis as near to `up` as it can be."""
+    z = back / np.linalg.norm(back, axis=-1, keepdims=True)
     x = np.cross(up, z)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z, place], axis=1)
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    return np.stack([x, np.cross(z, x), z, place], axis=-1)
 
 
 def average(c2w: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndar
     angles = np.linspace(0.0, 2 * np.pi * _ROTATIONS, frames, endpoint=False)
     offsets = np.stack([np.cos(angles), -np.sin(angles), -np.sin(angles * _Z_RATE)], axis=-1) * radii
     places = offsets @ middle[:, :3].T + middle[:, 3]
-    return np.stack([look(place - target, up, place) for place in places])
+    return look(places - target, up, places)
 
 
 def circle(c2w: np.ndarray, frames: int = FRAMES) -> np.ndarray:
@@ -46,4 +46,4 @@ def circle(c2w: np.ndarray, frames: int = FRAMES) -> np.ndarray:
     radius = np.sqrt(max(float(np.square(places).sum(-1).mean()) - height**2, 1e-12))
     angles = np.linspace(0.0, 2 * np.pi, frames, endpoint=False)
     ring = np.stack([radius * np.cos(angles), radius * np.sin(angles), np.full(frames, height)], axis=-1)
-    return np.stack([look(place, np.array([0.0, 0.0, 1.0]), place) for place in ring])
+    return look(ring, np.array([0.0, 0.0, 1.0]), ring)

@@ -49,7 +49,7 @@ class Transforms(DataParser):
         chosen = choose(splits, split, folder)
         capture = _capture(frames, folder, problems).fitted(problems)
         first = next(iter(metas.values()))
-        ngp_box = _ngp_box(first, problems)
+        ngp_box = _ngp_box(first, capture.c2w[:, :, 3], problems)
         to_original = _to_original(first, problems)
         problems.raise_as(DatasetError)
         config, keep = self.config, ngp_box is not None
@@ -221,7 +221,9 @@ def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
     return points if len(points) else None
 
 
-def _ngp_box(meta: dict[str, Any], problems: Problems) -> tuple[np.ndarray, float, bool, float, float] | None:
+def _ngp_box(
+    meta: dict[str, Any], places: np.ndarray, problems: Problems
+) -> tuple[np.ndarray, float, bool, float, float] | None:
     """Centre, half side, measured, near, far of instant-ngp's box, or None if the file does not speak of one.
 
     instant-ngp looks at x · scale + offset in a cube of side aabb_scale round 1/2, from 0.1 in front of the camera on.
@@ -232,7 +234,8 @@ def _ngp_box(meta: dict[str, Any], problems: Problems) -> tuple[np.ndarray, floa
     side, scale = 1.0 if side is None else side, keys.number(meta, "scale", "scale", problems)
     scale = 0.33 if scale is None else scale
     offset = meta.get("offset", [0.5, 0.5, 0.5])
-    if not (isinstance(offset, list) and len(offset) == 3 and all(type(x) in (int, float) for x in offset)):
+    numbers = isinstance(offset, list) and all(type(x) in (int, float) and abs(x) < 1e6 for x in offset)
+    if not numbers or len(offset) != 3:
         problems.add("offset", "is not a list of three numbers")
         offset = [0.5, 0.5, 0.5]
     if not 0 < side <= 128:
@@ -242,8 +245,7 @@ def _ngp_box(meta: dict[str, Any], problems: Problems) -> tuple[np.ndarray, floa
     if problems:
         return None
     center, radius = (0.5 - np.array(offset, dtype=np.float64)) / scale, 0.5 * side / scale
-    places = np.array([frame["transform_matrix"] for frame in meta["frames"]], dtype=np.float64)[:, :3, 3]
-    furthest = float(np.linalg.norm(places - center, axis=-1).max(initial=0.0))
+    furthest = float(np.linalg.norm(places - center, axis=-1).max())
     return center, radius, True, 0.1 / scale, furthest + 3**0.5 * radius
 
 

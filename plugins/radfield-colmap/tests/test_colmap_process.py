@@ -1,0 +1,123 @@
+"""Photographs become a capture; and our lens models are COLMAP's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pycolmap
+import pytest
+import torch
+from PIL import Image
+from radfield_colmap.config import ColmapConfig
+from radfield_colmap.dataparser import Colmap
+from radfield_colmap.model import LENS_OF, MODEL_NAMES, N_PARAMETERS, camera, camera_to_world
+from radfield_colmap.process import process
+from radfield_colmap.reading import read_model
+from radfield_colmap.writer import write
+
+from radfield_core.errors import DatasetError, UsageError
+from radfield_core.ops.distortion import distort, undistort
+from radfield_core.testing.captures import toy_capture
+
+LENSES = {
+    "SIMPLE_RADIAL": [-0.05],
+    "RADIAL": [-0.1, 0.03],
+    "OPENCV": [-0.1, 0.03, 0.002, -0.001],
+    "FULL_OPENCV": [0.1, -0.05, 0.002, -0.001, 0.01, 0.05, 0.01, 0.002],
+    "SIMPLE_RADIAL_FISHEYE": [-0.03],
+    "RADIAL_FISHEYE": [-0.03, 0.01],
+    "OPENCV_FISHEYE": [-0.03, 0.01, -0.004, 0.001],
+    "THIN_PRISM_FISHEYE": [-0.03, 0.01, 0.002, -0.001, 0.003, -0.001, 0.001, -0.002],
+    "RAD_TAN_THIN_PRISM_FISHEYE": [
+        -0.02, 0.01, -0.003, 0.002, -0.001, 0.0002, 0.001, -0.002, 0.001, 0.0005, -0.001, 0.0003,
+    ],
+    "FOV": [0.9],
+    "SIMPLE_DIVISION": [-0.15],
+    "DIVISION": [-0.15],
+    "EUCM": [0.6, 1.1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(set(MODEL_NAMES) - {"EQUIRECTANGULAR"}))
+def test_every_lens_projects_as_colmap_does(name):
+    number, rest = MODEL_NAMES.index(name), LENSES.get(name, [])
+    focal = [500.0] if N_PARAMETERS[number] - len(rest) == 3 else [500.0, 490.0]
+    parameters = [*focal, 318.0, 243.0, *rest]
+    ours = camera(number, 640, 480, tuple(parameters))
+    theirs = pycolmap.Camera(model=name, width=640, height=480, params=parameters)
+    fx, fy, cx, cy = ours.intrinsics
+    lens = torch.tensor(ours.distortion, dtype=torch.float64)
+    columns, rows = np.meshgrid(np.linspace(0, 640, 41), np.linspace(0, 480, 31))
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=-1)
+    directions = undistort(ours.lens, torch.from_numpy((pixels - [cx, cy]) / [fx, fy]), lens).numpy()
+    np.testing.assert_allclose(theirs.img_from_cam(directions), pixels, atol=1e-4)
+    points = np.random.default_rng(0).normal(size=(500, 3)) * [0.4, 0.4, 0.2] + [0, 0, 1.5]
+    projected = distort(ours.lens, torch.from_numpy(points), lens).numpy() * [fx, fy] + [cx, cy]
+    np.testing.assert_allclose(projected, theirs.img_from_cam(points), atol=1e-4)
+    assert ours.lens == LENS_OF.get(name, name.lower())
+
+
+def test_colmap_reads_what_is_written_here(tmp_path):
+    scene = toy_capture(9, model="opencv", distortion=(-0.1, 0.03, 0.002, -0.001))
+    write({"train": scene}, tmp_path)
+    theirs = pycolmap.Reconstruction(tmp_path / "sparse" / "0")
+    assert theirs.num_reg_images() == 9
+    for number, image in theirs.images.items():
+        w2c = image.cam_from_world().matrix()
+        np.testing.assert_allclose(-w2c[:, :3].T @ w2c[:, 3], scene.cameras.c2w[number - 1, :, 3].numpy(), atol=1e-9)
+    theirs.update_point_3d_errors()
+    assert theirs.compute_mean_reprojection_error() < 1e-6
+
+
+@pytest.fixture(scope="module")
+def photographs(test_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    for path in sorted((test_data / "colmap" / "can" / "images").iterdir())[:8]:
+        image = Image.open(path)
+        image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS).save(
+            folder / path.name, quality=95
+        )
+    return folder
+
+
+def test_photographs_become_a_capture_with_the_published_cameras_turns(photographs, test_data, tmp_path):
+    stages = []
+    report = process(photographs, tmp_path / "capture", lambda stage, done, of: stages.append((stage, done, of)))
+    assert report.total == 8 and len(report.names) >= 7
+    assert report.reprojection_error < 1.0 and report.n_points > 100 and not report.advice
+    assert {stage for stage, done, of in stages if done == of} == {"features", "matches", "mapping"}
+    found = read_model(tmp_path / "capture" / "sparse" / "0")
+    published = {image.name: image for image in read_model(test_data / "colmap" / "can" / "sparse" / "0").images}
+    turns = [camera_to_world(image)[:, :3] @ camera_to_world(published[image.name])[:, :3].T for image in found.images]
+    for turn in turns[1:]:  # the same rotation for every view, but for what two solutions differ by
+        angle = np.degrees(np.arccos(np.clip((np.trace(turns[0].T @ turn) - 1) / 2, -1, 1)))
+        assert angle < 2.0
+    scene = Colmap(ColmapConfig(root=str(tmp_path / "capture"), holdout=0)).parse("train")
+    assert scene.names == list(report.names)
+    assert scene.cameras.intrinsics[0, 0].item() == pytest.approx(1105.13 / 2, rel=0.1)
+
+
+def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(3):
+        Image.new("RGB", (64, 48), (80 * i, 0, 0)).save(tmp_path / "photos" / f"{i}.png")
+    with pytest.raises(DatasetError, match="no two photographs could be put into one scene"):
+        process(tmp_path / "photos", tmp_path / "capture", lambda *_: None)
+    assert not (tmp_path / "capture").exists()
+
+
+def test_what_is_no_photograph_is_named_and_too_few_are_refused(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with pytest.raises(DatasetError, match="holds 0 photographs"):
+        process(photos, tmp_path / "capture", lambda *_: None)
+    for i in range(4):
+        (photos / f"{i}.jpg").write_text("no image")
+    with pytest.raises(DatasetError) as caught:
+        process(photos, tmp_path / "capture", lambda *_: None)
+    assert len(caught.value.problems) == 4
+
+
+def test_a_folder_in_use_is_not_overwritten(photographs, tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(UsageError, match="is not empty"):
+        process(photographs, tmp_path, lambda *_: None)
