@@ -48,9 +48,10 @@ def safe_join(base: Path, name: str) -> Path:
     root = base.resolve()
     try:
         path = (root / relative).resolve()
+        settled = path.resolve() == path  # behind a link to itself resolve() leaves the rest of the name unfollowed
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(f"the name {name!r:.200} cannot be followed: {error}", path=str(base)) from None
-    if not path.is_relative_to(root):
+    if not settled or not path.is_relative_to(root):
         raise DatasetError(
             f"the name {name!r:.200} leaves the folder (it leads to {path})", path=str(base),
             hint="copies instead of links, and names relative to this folder",
