@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from radfield_core.config.slots import option
@@ -21,3 +23,9 @@ class SyntheticConfig:
         5.0, help="lowest elevation of training and validation cameras, degrees; below 0 they see the underside",
         min=-80, max=70,
     )  # fmt: skip
+    layout: Literal["round", "forward"] = option(
+        "round", help="cameras all round, or side by side facing forward, as NDC needs them"
+    )
+    lens: Literal["pinhole", "opencv", "opencv_fisheye"] = option(
+        "pinhole", help="lens of all cameras; the others distort noticeably"
+    )

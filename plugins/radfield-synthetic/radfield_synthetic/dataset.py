@@ -39,7 +39,7 @@ class SyntheticParser(DataParser):
         config = self.config
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
-        cameras = orbit.cameras(self._places(split), config.resolution)
+        cameras = orbit.cameras(self._places(split), config.resolution, config.lens)
         mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
         return Scene(
             cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR,
@@ -50,6 +50,9 @@ class SyntheticParser(DataParser):
 
     def _places(self, split: str) -> Tensor:
         config = self.config
+        if config.layout == "forward":
+            counts = {"train": config.n_train, "val": config.n_val, "test": config.n_test}
+            return orbit.side_by_side(counts[split], config.seed + 1_000_003 * self.splits.index(split))
         if split == "test":
             return orbit.round_trip(config.n_test)
         if split == "train":

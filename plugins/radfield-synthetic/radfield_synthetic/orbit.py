@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ DISTANCE = 4.0
 
 FIELD_OF_VIEW = 0.50
 """Horizontal, radians: the scene fills the picture."""
+
+LENSES = {"opencv": (-0.35, 0.2, 0.004, -0.003), "opencv_fisheye": (-0.25, 0.1, -0.02, 0.005)}
+"""Distortions that move the corners of the picture by several hundredths of its width."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _HIGHEST = 78.0
@@ -45,7 +49,21 @@ def round_trip(n: int) -> Tensor:
     return look_at_origin(turn - math.pi / 3, math.radians(28) + math.radians(14) * turn.sin())
 
 
-def cameras(c2w: Tensor, resolution: int) -> Cameras:
-    """Cameras with the scene's field of view and square images."""
+def side_by_side(n: int, seed: int) -> Tensor:
+    """c2w [n, 3, 4]: a patch of 40° by 25° of the hemisphere, covered evenly, from the front and a little above."""
+    generator = torch.Generator().manual_seed(seed)
+    shift = torch.rand(2, generator=generator, dtype=torch.float64)
+    index = torch.arange(n, dtype=torch.float64)
+    across = (index * _GOLDEN + shift[0]) % 1.0 - 0.5
+    upwards = ((index + shift[1]) / n) % 1.0 - 0.5
+    return look_at_origin(math.radians(-90) + math.radians(40) * across, math.radians(25) * (1 + upwards))
+
+
+def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole") -> Cameras:
+    """Cameras with the scene's field of view and square images, and a lens of `LENSES`."""
     focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
-    return Cameras.pinhole(c2w, focal, resolution, resolution)
+    pinholes = Cameras.pinhole(c2w, focal, resolution, resolution)
+    if lens == "pinhole":
+        return pinholes
+    distortion = torch.tensor(LENSES[lens], dtype=torch.float64).expand(len(pinholes), -1).clone()
+    return replace(pinholes, model=lens, distortion=distortion)

@@ -1,4 +1,4 @@
-"""Pictures of the scene by pinhole cameras of one size: colour with coverage, depth, normals. V views, P pixels."""
+"""Pictures of the scene by cameras of one size and lens: colour with coverage, depth, normals. V views, P pixels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import Cameras
+from radfield_core.cameras import Cameras, directions
 from radfield_synthetic.shading import color
 from radfield_synthetic.surface import normal
 from radfield_synthetic.tracing import trace
 
 _CHUNK = 1 << 18
+_DISTORTED_SPREAD = 1.25  # a lens widens a pixel's cone by less
 
 
 class Pixels:
@@ -23,7 +24,9 @@ class Pixels:
         self.shape = (len(views), self.height, self.width)
         self._c2w = cameras.c2w[views.start : views.stop].to(torch.float32)
         self._fx, self._fy, self._cx, self._cy = cameras.intrinsics[0].tolist()
-        self.spread = 0.5 * math.sqrt(2) / min(self._fx, self._fy)
+        self._first = cameras.camera(0)
+        distorted = _DISTORTED_SPREAD if self._first.model != "pinhole" else 1.0
+        self.spread = distorted * 0.5 * math.sqrt(2) / min(self._fx, self._fy)
 
     def __len__(self) -> int:
         return math.prod(self.shape)
@@ -35,8 +38,16 @@ class Pixels:
         x = ((place % self.width).to(torch.float32) + (offset[0] - self._cx)) / self._fx
         y = ((place // self.width).to(torch.float32) + (offset[1] - self._cy)) / self._fy
         c2w = self._c2w[views]
+        if self._first.model != "pinhole":
+            return c2w[:, :, 3], self._distorted(place, offset, c2w)
         along = x[:, None] * c2w[:, :, 0] - y[:, None] * c2w[:, :, 1] - c2w[:, :, 2]
         return c2w[:, :, 3], torch.nn.functional.normalize(along, dim=-1)
+
+    def _distorted(self, place: Tensor, offset: tuple[float, float], c2w: Tensor) -> Tensor:
+        pixels = torch.stack([place % self.width, place // self.width], -1) + torch.tensor(offset, dtype=torch.float64)
+        lens = torch.tensor(self._first.distortion, dtype=torch.float64)
+        local = directions(pixels, self._first.intrinsics, 0.0, self._first.model, lens).to(torch.float32)
+        return torch.nn.functional.normalize((c2w[:, :, :3] * local[:, None, :]).sum(-1), dim=-1)
 
 
 def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
