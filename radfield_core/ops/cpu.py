@@ -178,12 +178,13 @@ def _opacity(passed, alpha):
 @kernel
 def _density_backward(grad, alpha, transmittance, offsets, out):
     # By x = σδ: ∂w_i/∂x_i = T_i (1 − α_i), and ∂w_j/∂x_i = −w_j for the samples j behind.
+    zero, one = out.dtype.type(0), out.dtype.type(1)
     for r in range(len(offsets) - 1):
-        start, stop, behind = offsets[r], offsets[r + 1], 0.0
+        start, stop, behind = offsets[r], offsets[r + 1], zero
         for k in range(stop - start):
             i = stop - ONE - k
             arriving = grad[i] * transmittance[i]
-            out[i] = arriving * (1.0 - alpha[i]) - behind
+            out[i] = arriving * (one - alpha[i]) - behind
             behind += arriving * alpha[i]
 
 
