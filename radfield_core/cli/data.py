@@ -1,4 +1,4 @@
-"""`radfield data`: look at a data set, or write one in a format."""
+"""`radfield data`: look at a data set, write one in a format, or convert one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from radfield_core.registry import Registry
     from radfield_core.scene import Scene
 
-HELP = "Inspect a data set, check every image, draw its cameras; or write a data set in a format."
+HELP = "Inspect a data set, check every image, draw its cameras; write a data set in a format, or convert one."
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="inspect|make", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert", required=True)
     inspect = actions.add_parser("inspect", help="what is there, and what is wrong with it")
     inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognised by looking")
     inspect.add_argument("--out", metavar="DIR", help="where the pictures go; default outputs/inspect/NAME")
@@ -25,11 +25,15 @@ def configure(parser: ArgumentParser) -> None:
     make.add_argument("folder", metavar="DIR", help="a new or empty folder")
     make.add_argument("--format", metavar="NAME", required=True, help="a dataparser that can also write")
     make.add_argument("--data", metavar="PATH", default="synthetic", help="what is written; default synthetic")
-    for action in (inspect, make):
+    convert = actions.add_parser("convert", help="write a data set in another layout")
+    convert.add_argument("name", metavar="NAME", help="a converter (`radfield plugins list`), such as multiscale")
+    convert.add_argument("source", metavar="SRC", help="the data set")
+    convert.add_argument("target", metavar="DST", help="a new or empty folder")
+    for action in (inspect, make, convert):
         action.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
         action.add_argument(
             "overrides", metavar="key=value", nargs="*", default=[],
-            help="an option of the data's format, such as data.resolution=200",
+            help="an option of the converter" if action is convert else "an option of the format: data.resolution=200",
         )  # fmt: skip
 
 
@@ -38,7 +42,7 @@ def run(args: Namespace) -> int:
     from radfield_core.threads import set_policy
 
     set_policy()
-    return _inspect(args) if args.action == "inspect" else _make(args)
+    return {"inspect": _inspect, "make": _make, "convert": _convert}[args.action](args)
 
 
 def _inspect(args: Namespace) -> int:
@@ -101,6 +105,29 @@ def _make(args: Namespace) -> int:
         files = write(scenes, temporary)
     views = ", ".join(f"{split} {len(scene.cameras)}" for split, scene in scenes.items())
     print(f"{folder}: {name} as {args.format}, {views} views, {len(files)} files")
+    return 0
+
+
+def _convert(args: Namespace) -> int:
+    from radfield_core.config.layers import compose_part
+    from radfield_core.errors import UsageError
+    from radfield_core.interfaces import Converter
+    from radfield_core.progress import Progress
+    from radfield_core.registry import get_registry
+
+    choice = compose_part(get_registry(), "converter", args.name, args.overrides)
+    source, target = Path(args.source), Path(args.target)
+    if not source.exists():
+        raise UsageError("there is no such file or folder", path=str(source))
+    converter: Converter = choice.load()(choice.config)
+    with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
+
+        def shown(done: int, of: int) -> None:
+            if progress.due():
+                progress.update(done / of, f"{done}/{of}")
+
+        files = converter.convert(source, target, shown)
+    print(f"{target}: {args.name} of {source}, {len(files)} files")
     return 0
 
 

@@ -13,7 +13,7 @@ from radfield_blender import sniff
 from radfield_blender.blender import RADIUS
 from radfield_blender.config import MultiscaleConfig
 from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, Problems
+from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, read_json, safe_join
 from radfield_core.images import FileImages, Header, read_headers
 from radfield_core.interfaces import DataParser
@@ -80,7 +80,8 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
     data = read_json(file)
     table = data.get(split) if isinstance(data, dict) else None
     if not isinstance(table, dict):
-        raise DatasetError(f"has no split {split!r}", path=str(file))
+        kind = DatasetError if split == "train" else NoSuchSplit
+        raise kind(f"has no split {split!r}", path=str(file))
     for key in KEYS:
         if not isinstance(table.get(key), list):
             problems.add(f"{file} {split}", f"has no list {key!r}")

@@ -15,6 +15,7 @@ from radfield_blender.config import BlenderConfig, MultiscaleConfig, MultiscaleC
 from radfield_blender.convert_multiscale import MultiscaleConverter
 from radfield_blender.multiscale import KEYS, MultiscaleParser
 
+from radfield_core.cli.main import main
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.rays import pixel_rays
 
@@ -162,6 +163,16 @@ def test_a_converted_folder_reads_as_the_scene_it_came_from(small, tmp_path):
     torch.testing.assert_close(scene.cameras.c2w[::4], source.cameras.c2w)
     torch.testing.assert_close(scene.cameras.intrinsics[::4], source.cameras.intrinsics)
     assert torch.equal(scene.images[4], source.images[1])
+
+
+def test_the_command_line_converts_and_says_where_to(small, tmp_path, capsys):
+    assert main(["data", "convert", "multiscale", str(small), str(tmp_path / "out"), "n_down=2"]) == 0
+    assert "9 files" in capsys.readouterr().out
+    assert parse(tmp_path / "out").groups == ["full", "1/2", "full", "1/2"]
+    assert main(["data", "convert", "multiscale", str(small), str(tmp_path / "other"), "n_dwon=2"]) == 2
+    assert "n_down" in capsys.readouterr().err
+    assert main(["data", "convert", "multiscale", str(tmp_path / "absent"), str(tmp_path / "other")]) == 2
+    assert "absent" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_in_it_is_left_alone(small, tmp_path):
