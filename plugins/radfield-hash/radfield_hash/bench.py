@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def gather_limit(grid: Grid, n: int, repeats: int) -> float:
     for level in grid.levels:
         entries = random.random(level.size * 2, dtype=np.float32)
         number = random.integers(0, level.size, 8 * n).astype(np.uint32)
-        total += median_ms(lambda entries=entries, number=number: _gather(entries, number), repeats)
+        total += median_ms(partial(_gather, entries, number), repeats)
     return total * grid.n_features / 2
 
 

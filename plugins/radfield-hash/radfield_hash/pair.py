@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
+_kernel_function: Any = intrinsic  # kernels call it without the typing context, which its type does not say
 _VECTOR = ir.VectorType(ir.FloatType(), 2)
 _FUSED = ("contract", "nsz")  # a product and a sum may become one FMA
 
@@ -40,7 +41,7 @@ def _both(builder: Any, number: Any) -> Any:
     return builder.insert_element(half, number, lane(1))
 
 
-@intrinsic
+@_kernel_function
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """array[index], array[index + 1] of a contiguous float32 array; index uint64."""
 
@@ -52,7 +53,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     return PAIR(array, types.uint64), generate
 
 
-@intrinsic
+@_kernel_function
 def store(typing_context: Any, array: Any, index: Any, pair: Any) -> Any:
     """array[index], array[index + 1] = pair."""
 
@@ -64,19 +65,19 @@ def store(typing_context: Any, array: Any, index: Any, pair: Any) -> Any:
     return types.void(array, types.uint64, PAIR), generate
 
 
-@intrinsic
+@_kernel_function
 def add(typing_context: Any, a: Any, b: Any) -> Any:
     """a + b."""
     return PAIR(PAIR, PAIR), lambda context, builder, signature, args: builder.fadd(*args, flags=_FUSED)
 
 
-@intrinsic
+@_kernel_function
 def sub(typing_context: Any, a: Any, b: Any) -> Any:
     """a − b."""
     return PAIR(PAIR, PAIR), lambda context, builder, signature, args: builder.fsub(*args, flags=_FUSED)
 
 
-@intrinsic
+@_kernel_function
 def scale(typing_context: Any, a: Any, number: Any) -> Any:
     """number · a."""
 
@@ -86,7 +87,7 @@ def scale(typing_context: Any, a: Any, number: Any) -> Any:
     return PAIR(PAIR, types.float32), generate
 
 
-@intrinsic
+@_kernel_function
 def dot(typing_context: Any, a: Any, b: Any) -> Any:
     """a₀b₀ + a₁b₁."""
 
