@@ -30,7 +30,7 @@ from radfield_core.storage import dump_json, replace, sync_folder, write_new
 
 FORMAT = "radfield checkpoint 1\n"
 _NAME = re.compile(r"step-(\d{9,})")
-_TEMPORARY = re.compile(r"\.tmp-(\d+)-\d+")
+_TEMPORARY = re.compile(r"(?:\.latest)?\.tmp-(\d+)(?:-\d+)?")
 _TENSOR_FILES = ("model", "optim", "rng")
 
 
@@ -128,15 +128,17 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def clean(folder: Path) -> None:
-    """Remove what a killed process left half written: temporary folders of ours whose process is gone.
+    """Remove what a killed process left half written: temporary files and folders of ours whose process is gone.
 
-    A folder without our mark is not ours to delete, unless it is empty.
+    A folder without our mark is not ours to delete, unless it holds nothing but the beginning of a mark.
     """
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
         match = _TEMPORARY.fullmatch(path.name)
         if match is None or _alive(int(match[1])):
             continue
-        if not any(path.iterdir()) or _text(path / "FORMAT") == FORMAT:
+        if path.is_file():
+            path.unlink()
+        elif _text(path / "FORMAT") == FORMAT or _barely_begun(path):
             _remove(path)
 
 
@@ -237,6 +239,11 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _barely_begun(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()]
+    return not names or (names == ["FORMAT"] and FORMAT.startswith(_text(folder / "FORMAT") or ""))
 
 
 def _text(path: Path) -> str | None:

@@ -9,6 +9,9 @@ import torch
 
 _T = TypeVar("_T")
 
+SMALLEST = 16
+"""Rays below which a chunk is not halved any more: memory that does not hold these holds nothing."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that the device or the machine has no memory left."""
@@ -17,14 +20,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def with_smaller_chunks(run: Callable[[int], _T], chunk: int, smallest: int) -> tuple[_T, int]:
-    """`run(chunk)`, with the chunk halved down to `smallest` while memory runs out; and the chunk that fitted."""
+def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
+    """`run(chunk)`, with the chunk halved down to `SMALLEST` while memory runs out; and the chunk that fitted."""
     while True:
         try:
             return run(chunk), chunk
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or chunk <= smallest:
+            if not is_out_of_memory(error) or chunk <= SMALLEST:
                 raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        chunk = max(smallest, chunk // 2)
+        chunk = max(SMALLEST, chunk // 2)

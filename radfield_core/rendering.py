@@ -31,7 +31,7 @@ def render(model: Model, method: Method, scene: Scene, view: View, chunk: int) -
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     background = background_for(scene, method, None, 1, device)
     colour = None if background is None else background[0]
-    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk), chunk, 256)
+    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk), chunk)
     return rendered
 
 

@@ -69,8 +69,8 @@ class TrainStep(nn.Module):
 class Counters:
     """What the trainer remembers from step to step, all of it kept in checkpoints.
 
-    step: steps taken. seconds: training time. n_rays, samples_per_ray: as the last steps had them. seed, lr_factor,
-    rollbacks: changed by going back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
+    step: steps taken. seconds: training time. n_rays, samples_per_ray: as the last steps had them. rollbacks: times
+    that training went back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
     chunk_rays: largest micro-batch that fitted into memory, if one did not.
     """
 
@@ -78,8 +78,6 @@ class Counters:
     seconds: float = 0.0
     n_rays: float = 0.0
     samples_per_ray: float = 1.0
-    seed: int = 0
-    lr_factor: float = 1.0
     rollbacks: int = 0
     skipped: int = 0
     bad_in_a_row: int = 0
@@ -103,19 +101,29 @@ class Trainer:
         self.config, self.method, self.drawer, self.folder, self.log = config, method, drawer, folder, log
         self._context, self._evaluation = context, evaluation
         self._saved_step: int | None = None
-        self._start = Counters(n_rays=config.n_rays, samples_per_ray=samples_per_ray, seed=config.seed)
+        self._start = Counters(n_rays=config.n_rays, samples_per_ray=samples_per_ray)
         self._build(replace(self._start))
 
     def _build(self, counters: Counters) -> None:
         """A fresh model and optimiser, both decided by the seed."""
         self.counters = counters
-        randomness.seed_everything(counters.seed)
+        randomness.seed_everything(self.seed)
         self.model = self.method.build(self._context).to(self.drawer.device).train()
         self.train_step = TrainStep(self.model, self.method)
         groups = self.method.param_groups(self.model)
         self.optimizer = self.method.optimizer(groups)
         self._base_rates = [float(group["lr"]) for group in groups]
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything random; another one after each time that training went back."""
+        return self.config.seed + 1_000_003 * self.counters.rollbacks
+
+    @property
+    def rate_factor(self) -> float:
+        """Factor on all learning rates: halved each time that training went back."""
+        return float(0.5**self.counters.rollbacks)
 
     # The loop
 
@@ -127,7 +135,7 @@ class Trainer:
         with Interrupts() as interrupts, self.log:
             while (reason := self._ended(interrupts)) is None:
                 started = time.perf_counter()
-                step = Step(self.counters.step, self.config.max_steps, self.counters.seed)
+                step = Step(self.counters.step, self.config.max_steps, self.seed)
                 losses = self._take(step)
                 self.counters.seconds += time.perf_counter() - started
                 self.counters.step += 1
@@ -163,7 +171,7 @@ class Trainer:
         if self.config.clip_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_grad_norm, norm)
         for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = rate * self.method.lr_scale(step, group["name"]) * self.counters.lr_factor
+            group["lr"] = rate * self.method.lr_scale(step, group["name"]) * self.rate_factor
         self.optimizer.step()
         return True
 
@@ -188,7 +196,7 @@ class Trainer:
             attempts += 1
             return self._backward_in_chunks(batch, step, chunk)
 
-        losses, fitted = with_smaller_chunks(attempt, chunk, min(chunk, 256))
+        losses, fitted = with_smaller_chunks(attempt, chunk)
         if fitted < chunk:
             self.counters.chunk_rays = fitted
             self.log.say(f"out of memory: going on with micro-batches of {fitted} rays, which changes no gradient")
@@ -291,13 +299,11 @@ class Trainer:
         counters = self.counters
         counters.rollbacks, counters.skipped = before.rollbacks + 1, before.skipped
         counters.seconds, counters.bad_in_a_row = before.seconds, 0
-        counters.lr_factor = 0.5**counters.rollbacks
-        counters.seed = self.config.seed + 1_000_003 * counters.rollbacks
-        randomness.seed_everything(counters.seed)
+        randomness.seed_everything(self.seed)
         self._saved_step = None
         self.log.say(
             f"no finite loss in {before.bad_in_a_row} steps in a row: back to {path.name if path else 'the start'}, "
-            f"learning rates × {counters.lr_factor:g}, another seed"
+            f"learning rates × {self.rate_factor:g}, another seed"
         )
 
     def _dump(self, step: Step) -> Path:

@@ -1,0 +1,141 @@
+"""A whole training run in milliseconds: a scene of a ball, a small field, a method, and the trainer around them.
+
+The field and the optimiser lean on everything that a checkpoint must keep, as some part somewhere will: buffers, the
+global generators of Python, numpy and torch, and counters in the optimiser's groups.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
+from radfield_core.builtin.importance import Importance
+from radfield_core.builtin.volume import Volume
+from radfield_core.cameras import Cameras
+from radfield_core.images import MemoryImages
+from radfield_core.interfaces import BuildContext, Field, Method
+from radfield_core.log import TrainingLog
+from radfield_core.model import Model
+from radfield_core.paths import look_at
+from radfield_core.pixels import PixelDrawer
+from radfield_core.rays import RaySpace, view_rays
+from radfield_core.runs import RunFolder
+from radfield_core.scene import Scene
+from radfield_core.schema import TrainerConfig
+from radfield_core.trainer import Trainer
+from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, SceneBox, Step
+
+
+def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
+    """A ball of radius 1, coloured by its normals, seen from a circle; straight alpha."""
+    angles = torch.arange(n_views, dtype=torch.float64) * (2 * torch.pi / n_views)
+    places = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
+    c2w = look_at(places, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    cameras = Cameras.pinhole(c2w, 1.4 * size, size, size)
+    space = RaySpace(2.0, 6.0)
+    images = torch.stack([_ball(space, cameras, view, size) for view in range(n_views)])
+    return Scene(cameras, MemoryImages(images), 2.0, 6.0, SceneBox(torch.zeros(3), 1.5))
+
+
+def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
+    """One image [size, size, 4] uint8."""
+    rays = view_rays(space, cameras.view(view))
+    middle = -(rays.origins * rays.directions).sum(-1)
+    closest = rays.origins + middle[:, None] * rays.directions
+    inside = 1.0 - closest.square().sum(-1)
+    normals = closest - inside.clamp_min(0.0).sqrt()[:, None] * rays.directions
+    hit = (inside > 0).to(normals)[:, None]
+    pixels = torch.cat([(0.5 + 0.5 * normals) * hit, hit], -1)
+    return (pixels.clamp(0, 1) * 255).round().to(torch.uint8).view(size, size, 4)
+
+
+class ToyField(Field):
+    """A perceptron of positions. `noise` adds a little from every global generator; `calls` is state that counts."""
+
+    calls: Tensor
+
+    def __init__(self, noise: bool = True):
+        super().__init__()
+        self.noise = noise
+        self.layers = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 4))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """density [N], rgb [N, 3]."""
+        raw = self.layers(samples.positions())
+        if self.training and self.noise:
+            self.calls += 1.0
+            draws = torch.rand(()) + random.random() + float(np.random.rand())  # noqa: NPY002, S311
+            raw = raw + 1e-2 * draws + 1e-3 * torch.sin(self.calls)
+        return FieldOutputs(rgb=torch.sigmoid(raw[:, 1:]), density=nn.functional.softplus(raw[:, 0]))
+
+
+class CountingAdam(torch.optim.Adam):
+    """Adam whose step shrinks with a count that it keeps in its groups, as schedule-free optimisers do."""
+
+    def __init__(self, groups: list[dict[str, Any]]):
+        super().__init__([{"count": 0, **group} for group in groups], betas=(0.9, 0.99))
+
+    def step(self, closure: Any = None) -> Any:
+        """One step."""
+        for group in self.param_groups:
+            group["count"] += 1
+            group["lr"] /= 1.0 + 1e-3 * group["count"]
+        return super().step(closure)
+
+
+class ToyMethod(Method):
+    """Squared error on a random background. `spoil(step)` may say that a step's loss is not a number."""
+
+    def __init__(self, noise: bool = True, spoil: Callable[[Step], bool] = lambda step: False):
+        super().__init__(None)
+        self.noise, self.spoil = noise, spoil
+
+    def build(self, ctx: BuildContext) -> Model:
+        """One field, stratified samples, and the volume renderer."""
+        sampler = Importance(ImportanceConfig(n_samples=8, n_importance=0, perturb=self.noise), ctx)
+        return Model([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
+        """Random in training, white in evaluation."""
+        if step is None:
+            return torch.ones(n, 3, device=device)
+        return torch.rand(n, 3, generator=step.generator("background", device), device=device)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Mean squared error, or not a number."""
+        assert outputs.rendered.rgb is not None
+        squared = (outputs.rendered.rgb - batch.rgb).square().mean(-1)
+        loss = squared.sum() / max(len(squared), 1)
+        return {"rgb": loss * torch.nan if self.spoil(step) else loss}
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """All parameters."""
+        return [{"name": "all", "params": list(model.parameters()), "lr": 1e-2}]
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Adam that counts."""
+        return CountingAdam(groups)
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Falls by half over the run."""
+        return float(0.5**step.progress)
+
+
+def toy_trainer(folder: Path, method: ToyMethod | None = None, **options: Any) -> Trainer:
+    """A trainer in a folder; `options` are those of `[trainer]`. Takes about two milliseconds a step."""
+    defaults = {"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50}
+    config = TrainerConfig(**{**defaults, **options})
+    run = RunFolder(folder)
+    run.probe()
+    scene, method = toy_scene(), method or ToyMethod()
+    context = BuildContext(scene.box, len(scene.cameras), max_steps=config.max_steps, space=RaySpace.of(scene))
+    drawer = PixelDrawer(scene, method, torch.device("cpu"))
+    return Trainer(config, method, context, drawer, run, TrainingLog(run, config, quiet=True))
