@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from radfield_core.capabilities import check
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose
 from radfield_core.errors import UsageError
+from radfield_core.interfaces import BuildContext
 from radfield_core.registry import get_registry
+from radfield_core.types import RayBundle, RaySamples, SceneBox
 
 TINY = [
     "trainer.n_rays=256", "trainer.log_every=1", "trainer.max_steps=100", "sampler.n_samples=16", "field.width=32",
@@ -32,6 +35,24 @@ def test_the_refusal_comes_before_the_data_is_even_opened(tmp_path, capsys):
     assert main(["train", "--method", "mipnerf", "--data", str(tmp_path), *words]) == 2
     said = capsys.readouterr().err
     assert "gaussians" in said and "Traceback" not in said and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("encoding", "sees_the_footprint"), [("ipe", True), ("frequency", False)])
+def test_a_field_of_either_gives_gaussians_to_an_encoding_that_takes_them_and_points_to_others(
+    encoding, sees_the_footprint
+):
+    torch.manual_seed(0)
+    run = compose(
+        get_registry(), method="nerf-small", overrides=[f"field.encoding={encoding}"], needs_data=False
+    ).run  # fmt: skip
+    field = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run).make(run.field).eval()
+    origins, directions = torch.tensor([[0.0, 0.0, 4.0]]), torch.tensor([[0.0, 0.0, -1.0]])
+    near, far, edges = torch.tensor([2.0]), torch.tensor([6.0]), torch.linspace(2, 6, 5)[None]
+    thin, wide = (
+        field(RaySamples.from_edges(RayBundle(origins, directions, directions, near, far, radius), edges)).rgb
+        for radius in (torch.tensor([0.01]), torch.tensor([0.2]))
+    )
+    assert bool((thin - wide).abs().max() > 1e-5) is sees_the_footprint
 
 
 @pytest.mark.parametrize(

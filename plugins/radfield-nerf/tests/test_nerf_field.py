@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from radfield_core.config.layers import compose
@@ -70,14 +69,6 @@ def test_without_a_direction_encoding_colour_is_the_same_from_everywhere():
     other = RayBundle(bundle.origins, bundle.directions, -bundle.viewdirs, bundle.near, bundle.far, bundle.radii)
     assert torch.equal(nerf(RaySamples.from_edges(other, torch.linspace(2, 6, 5).expand(4, 5))).rgb, expected)
     torch.testing.assert_close(nerf.point_color(samples.positions()), expected)
-
-
-@pytest.mark.parametrize(("encoding", "sees_the_footprint"), [("ipe", True), ("frequency", False)])
-def test_an_encoding_of_gaussians_is_given_them_and_one_of_points_is_not(encoding, sees_the_footprint):
-    nerf, thin = field(f"field.encoding={encoding}"), rays(4)
-    wide = RayBundle(thin.origins, thin.directions, thin.viewdirs, thin.near, thin.far, 20 * thin.radii)
-    first, second = (nerf(RaySamples.from_edges(b, torch.linspace(2, 6, 5).expand(4, 5))).rgb for b in (thin, wide))
-    assert bool((first - second).abs().max() > 1e-5) is sees_the_footprint
 
 
 def test_every_parameter_gets_a_gradient_on_both_levels():
