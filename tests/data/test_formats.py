@@ -1,0 +1,131 @@
+"""The synthetic scene through every format, and what crosses formats: recognition, and real points on real images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from radfield_core.cameras import project
+from radfield_core.config.layers import compose_data
+from radfield_core.errors import UsageError
+from radfield_core.plugin import load
+from radfield_core.registry import get_registry
+from radfield_core.scene import apply_similarity
+from radfield_core.testing.captures import pixel_difference, ray_difference
+
+SMALL = ["data.resolution=32", "data.n_train=8", "data.n_val=2", "data.n_test=2", "data.supersample=1"]
+ROUTES = [
+    ("blender", [], []),
+    ("llff", ["data.layout=forward"], ["data.holdout=0"]),
+    ("llff", [], ["data.holdout=0", "data.spherify=true"]),
+    ("transforms", [], []),
+    ("transforms", ["data.lens=opencv"], ["data.orientation=up", "data.center=poses", "data.auto_scale=true"]),
+    ("transforms", ["data.lens=opencv_fisheye"], []),
+    ("colmap", ["data.lens=opencv"], ["data.holdout=0"]),
+    ("colmap", ["data.lens=opencv_fisheye"], ["data.holdout=0", "data.orientation=pca"]),
+]
+
+
+def scenes_of(path: str, overrides: list[str], splits=("train", "val", "test")):
+    choice, _ = compose_data(get_registry(), str(path), overrides)
+    parser = choice.load()(choice.config)
+    return {split: parser.parse(split) for split in splits}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Rendered images are kept in a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADFIELD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.parametrize(("name", "made_with", "read_with"), ROUTES)
+def test_every_format_gives_the_synthetic_scenes_rays_in_its_own_coordinates(tmp_path, name, made_with, read_with):
+    made = scenes_of("synthetic", SMALL + made_with)
+    component = get_registry().find("dataparser", name)
+    load(component.writer)(made, tmp_path / "capture")
+    read = scenes_of(tmp_path / "capture", [f"data.type={name}", *read_with], ("train",))["train"]
+    stand = apply_similarity(read.to_data, read.cameras.c2w[:, :, 3])
+    assert len(read.cameras) >= 8
+    for match, theirs in enumerate(read.names):
+        scene, index = _nearest(made.values(), stand[match])
+        assert ray_difference(scene, read, scene.names[index], theirs) < 1e-5
+        assert pixel_difference(scene, read, scene.names[index], theirs) < 1e-4
+        assert torch.equal(scene.images[index], read.images[match])
+
+
+def _nearest(scenes, place):
+    """The scene and the index of the view that stands at a place in the data's coordinates."""
+    found = [((apply_similarity(s.to_data, s.cameras.c2w[:, :, 3]) - place).norm(dim=-1).min(0), s) for s in scenes]
+    (_, index), scene = min(found, key=lambda each: each[0].values)
+    return scene, int(index)
+
+
+def test_a_folder_in_two_formats_asks(test_data):
+    with pytest.raises(UsageError) as caught:
+        compose_data(get_registry(), str(test_data / "colmap" / "can"), [])
+    assert "colmap" in str(caught.value) and "llff" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("colmap/can", "colmap"), ("llff/fern", "llff"), ("llff/horns", "llff"), ("instant_ngp/fox", "transforms")],
+)
+def test_every_real_capture_is_recognised_and_read_with_every_image(test_data, folder, name):
+    overrides = [f"data.type={name}"] if folder == "colmap/can" else []
+    choice, _ = compose_data(get_registry(), str(test_data / folder), overrides)
+    assert choice.name == name
+    parser = choice.load()(choice.config)
+    views = [parser.parse(split) for split in ("train", "test")]
+    stored = {"colmap/can": 71, "llff/fern": 20, "llff/horns": 62, "instant_ngp/fox": 50}[folder]
+    assert sum(len(scene.cameras) for scene in views) == stored
+    assert [fault for scene in views for fault in scene.images.check()] == []
+
+
+def test_ferns_points_look_alike_where_they_fall_in_neighbouring_views(test_data):
+    """No observations are stored with fern: what a point looks like in one view is searched for in another.
+
+    The distance between where it is found and where it falls is the reprojection error of both together.
+    """
+    from radfield_colmap.binary import read_points
+
+    scene = scenes_of(test_data / "llff" / "fern", ["data.holdout=0", "data.ndc=false"], ("train",))["train"]
+    _, points, errors = read_points(test_data / "llff" / "fern" / "sparse" / "0" / "points3D.bin")
+    points = torch.from_numpy(points[errors < 1.0])[::7]
+    inverse = torch.linalg.inv(scene.to_data)
+    points = points @ inverse[:3, :3].T + inverse[:3, 3]
+    grey = [scene.images[i].double().mean(-1).numpy() for i in range(len(scene.images))]
+    found = []
+    for first, second in ((0, 1), (5, 6), (9, 10), (14, 15)):
+        here, there = (project(scene.cameras.view(i), points)[0].numpy() for i in (first, second))
+        for a, b in zip(here, there, strict=True):
+            distance = _found_at(grey[first], grey[second], a, b)
+            if distance is not None:
+                found.append(distance)
+    assert len(found) > 200
+    assert np.median(found) <= 1.5
+
+
+def _found_at(one: np.ndarray, other: np.ndarray, a: np.ndarray, b: np.ndarray, half: int = 5, reach: int = 7):
+    """Pixels between b and where the patch of `one` about a is best found in `other`; None if that is not clear."""
+    rows, columns = one.shape
+    (x, y), (u, v) = np.round(a).astype(int), np.round(b).astype(int)
+    margin = half + reach
+    if not (half <= x < columns - half and half <= y < rows - half):
+        return None
+    if not (margin <= u < columns - margin and margin <= v < rows - margin):
+        return None
+    patch = one[y - half : y + half + 1, x - half : x + half + 1]
+    if patch.std() < 12:
+        return None
+    window = other[v - margin : v + margin + 1, u - margin : u + margin + 1]
+    views = np.lib.stride_tricks.sliding_window_view(window, patch.shape)
+    centred, like = views - views.mean((-1, -2), keepdims=True), patch - patch.mean()
+    score = (centred * like).sum((-1, -2)) / np.sqrt((centred**2).sum((-1, -2)) * (like**2).sum() + 1e-9)
+    row, column = np.unravel_index(score.argmax(), score.shape)
+    if score.max() < 0.9:
+        return None  # hidden in the other view, or seen too differently
+    offset = np.array([column - reach + u, row - reach + v]) - (np.round(a) - a) - b
+    return float(np.hypot(*offset))
