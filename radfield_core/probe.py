@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from radfield_core import randomness
 from radfield_core.errors import PluginError, Problems
-from radfield_core.interfaces import BuildContext, Method
+from radfield_core.interfaces import BuildContext, Field, Method
 from radfield_core.model import Model
 from radfield_core.pixels import PixelDrawer
 from radfield_core.trainer import StepLosses, TrainStep
-from radfield_core.types import Batch, Level, ModelOutputs, Step
+from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RaySamples, Step
 
 FEW_RAYS = 32
 MANY_RAYS = 1024
@@ -62,9 +62,31 @@ def probe(method: Method, context: BuildContext, drawer: PixelDrawer, seed: int)
 def _check_outputs(model: Model, method: Method, batch: Batch) -> None:
     """Shapes and finiteness of every level's samples, outputs, weights and pixels; also for no rays at all."""
     problems = Problems()
+    fields = [part for part in model.modules() if isinstance(part, Field)]
+    hooks = [field.register_forward_hook(_check_field) for field in fields]
     for rays in (batch, batch[0:0]):
         _check_stack(model, method.forward(model, rays), len(rays.rgb), problems)
+    for hook in hooks:
+        hook.remove()
     problems.raise_as(PluginError)
+
+
+def _check_field(field: nn.Module, inputs: tuple[RaySamples], outputs: FieldOutputs) -> None:
+    """Raise PluginError before what follows stumbles over a field's outputs."""
+    problems, n = Problems(), inputs[0].n
+    shapes = {"density": (n,), "alpha": (n,), "sdf": (n,), "rgb": (n, 3), "gradients": (n, 3), "normals": (n, 3)}
+    for quantity, shape in shapes.items():
+        _check_tensor(_name(field), quantity, getattr(outputs, quantity), shape, problems)
+    problems.raise_as(PluginError)
+
+
+def _check_tensor(part: str, quantity: str, value: Tensor | None, shape: tuple[int, ...], problems: Problems) -> None:
+    if value is None:
+        return
+    if tuple(value.shape) != shape:
+        problems.add(part, f"{quantity} has shape {list(value.shape)}, expected {list(shape)}")
+    elif not bool(torch.isfinite(value).all()):
+        problems.add(part, f"{quantity} is not finite on the first rays")
 
 
 def _check_stack(model: Model, outputs: ModelOutputs, n_rays: int, problems: Problems) -> None:
@@ -75,18 +97,12 @@ def _check_stack(model: Model, outputs: ModelOutputs, n_rays: int, problems: Pro
 
 
 def _check_level(model: Model, level: Level, number: int, n_rays: int, problems: Problems) -> None:
-    samples, outputs, n = level.samples, level.outputs, level.samples.n
-    sampler, renderer, field = (_name(part) for part in (model.sampler, model.renderer, model.field_of(number)))
+    samples, n = level.samples, level.samples.n
+    sampler, renderer = _name(model.sampler), _name(model.renderer)
     expected: list[tuple[str, str, Tensor | None, tuple[int, ...]]] = [
         (sampler, "t_starts", samples.t_starts, (n,)),
         (sampler, "t_ends", samples.t_ends, (n,)),
         (sampler, "t_eval", samples.t_eval, (n,)),
-        (field, "density", outputs.density, (n,)),
-        (field, "alpha", outputs.alpha, (n,)),
-        (field, "rgb", outputs.rgb, (n, 3)),
-        (field, "sdf", outputs.sdf, (n,)),
-        (field, "gradients", outputs.gradients, (n, 3)),
-        (field, "normals", outputs.normals, (n, 3)),
         (renderer, "weights", level.weights, (n,)),
     ]
     if level.rendered is not None:
@@ -97,14 +113,9 @@ def _check_level(model: Model, level: Level, number: int, n_rays: int, problems:
             (renderer, "normals", level.rendered.normals, (n_rays, 3)),
         ]
     for part, quantity, value, shape in expected:
-        if value is None:
-            continue
-        if tuple(value.shape) != shape:
-            problems.add(part, f"{quantity} of level {number} has shape {list(value.shape)}, expected {list(shape)}")
-        elif not bool(torch.isfinite(value).all()):
-            problems.add(part, f"{quantity} of level {number} is not finite on the first rays")
+        _check_tensor(part, f"level {number}: {quantity}", value, shape, problems)
     if samples.t_starts.shape == samples.t_ends.shape and bool((samples.t_ends < samples.t_starts).any()):
-        problems.add(sampler, f"an interval of level {number} ends before it starts")
+        problems.add(sampler, f"level {number}: an interval ends before it starts")
 
 
 def _check_emptiness(train_step: TrainStep, batch: Batch, step: Step) -> None:

@@ -146,7 +146,7 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
         path = path.parent / named if named else path
     path = path.resolve()
     chosen = path if checkpoint.is_checkpoint(path) else None
-    for folder in (path, path.parent, path.parent.parent):
+    for folder in (path, path.parent, path.parent.parent) if path.is_dir() else ():
         if (folder / "config.toml").is_file() and (folder == path or _inside_checkpoints(path, folder)):
             return RunFolder(folder), chosen
     raise UsageError("is neither a run folder nor a checkpoint", path=str(path), hint=_near(path))

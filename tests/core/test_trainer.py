@@ -43,11 +43,11 @@ def assert_close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
-    trainer = toy_trainer(tmp_path, ToyMethod(noise=False), max_steps=250, log_every=1)
+    trainer = toy_trainer(tmp_path, ToyMethod(noise=False), max_steps=150, log_every=1)
     trainer.train()
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert len(losses) == 250
-    assert sum(losses[-20:]) < 0.7 * sum(losses[:20])
+    assert len(losses) == 150
+    assert sum(losses[-20:]) < 0.85 * sum(losses[:20])
 
 
 @pytest.mark.parametrize("samples_per_chunk", [8, 40, 56, 1000])

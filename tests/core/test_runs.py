@@ -1,0 +1,255 @@
+"""Run folders: what is in them, how they are found, and what may not be mixed up."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import attrs
+import pytest
+
+from radfield_core import checkpoint, progress
+from radfield_core.checkpoint import State
+from radfield_core.config.slots import Choice, option, slot
+from radfield_core.errors import StorageError, UsageError
+from radfield_core.plugin import component
+from radfield_core.progress import Progress, duration, tracked
+from radfield_core.reports import choose_views
+from radfield_core.runs import (
+    RunFolder,
+    changes,
+    find_run,
+    fresh_folder,
+    load_state,
+    new_run,
+    parts_of,
+    plugin_versions,
+    scene_name,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Inner:
+    """No options."""
+
+
+@attrs.frozen(kw_only=True)
+class Data:
+    """Where the data is."""
+
+    root: str = option("x", help="the folder")
+
+
+@attrs.frozen(kw_only=True)
+class Outer:
+    """A part within a part."""
+
+    encoding: Choice = slot("encoding", help="an encoding")
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """As much of a run's options as folders need."""
+
+    method: Choice
+    data: Choice
+    field: Choice | None = None
+
+
+def choice(kind: str, name: str, config: object, distribution: str = "radfield-core") -> Choice:
+    declared = component(kind, name, impl="x:Y", config="x:Z", summary="s")._replace(distribution=distribution)
+    return Choice(name, declared, config)
+
+
+def a_run(root: str = "/data/my scene/") -> Run:
+    inner = choice("encoding", "waves", Inner(), "no-such-distribution")
+    return Run(
+        method=choice("method", "toy", Inner()), data=choice("dataparser", "files", Data(root=root)),
+        field=choice("field", "net", Outer(encoding=inner)),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> RunFolder:
+    """A run with checkpoints at steps 1 and 2."""
+    folder = RunFolder(tmp_path / "run")
+    folder.probe()
+    folder.record("a = 1\n", {"radfield-core": "1"})
+    for step in (1, 2):
+        checkpoint.save(folder.checkpoints, State(step, {}))
+    return folder
+
+
+def test_runs_go_below_outputs_by_scene_method_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = new_run(a_run(), None), new_run(a_run(), None)  # type: ignore[arg-type]
+    assert first.path != second.path
+    assert first.path.parent == second.path.parent == Path("outputs/my-scene/toy")
+    assert (Path("outputs") / "latest").resolve() == second.path.resolve()
+
+
+def test_where_links_are_not_possible_a_file_names_the_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    folder = new_run(a_run(), None)  # type: ignore[arg-type]
+    folder.record("", {})
+    assert find_run(Path("outputs/latest"))[0].path == folder.path.resolve()
+
+
+def test_out_is_the_folder_itself_and_may_not_hold_a_run(made: RunFolder, tmp_path: Path) -> None:
+    assert new_run(a_run(), tmp_path / "here").path == tmp_path / "here"  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="holds a run already") as caught:
+        new_run(a_run(), made.path)  # type: ignore[arg-type]
+    assert "--resume" in caught.value.problems[0].hint
+
+
+def test_a_folder_that_exists_gets_a_neighbour(tmp_path: Path) -> None:
+    first = fresh_folder(tmp_path)
+    first.mkdir()
+    assert fresh_folder(tmp_path) != first
+
+
+@pytest.mark.parametrize(("root", "name"), [("a/lego/", "lego"), ("x/two words.npz", "two-words"), ("/", "scene")])
+def test_the_scene_is_called_after_its_path(root: str, name: str) -> None:
+    assert scene_name(a_run(root)) == name  # type: ignore[arg-type]
+
+
+def test_a_run_is_found_by_its_folder_its_checkpoints_or_one_of_them(made: RunFolder) -> None:
+    one = made.checkpoints / "step-000000001"
+    assert find_run(made.path) == (made, None)
+    assert find_run(made.checkpoints) == (made, None)
+    assert find_run(one) == (made, one)
+    assert load_state(made, None)[0].step == 2 and load_state(made, one)[0].step == 1
+
+
+@pytest.mark.parametrize("name", ["rum", "run/checkpoints/step-000000009", "nothing"])
+def test_a_path_that_is_no_run_is_refused_with_a_near_name(made: RunFolder, name: str) -> None:
+    with pytest.raises(UsageError, match="neither a run folder nor a checkpoint") as caught:
+        find_run(made.path.parent / name)
+    if name == "rum":
+        assert caught.value.problems[0].hint.endswith("/run")
+
+
+def test_a_run_without_a_good_checkpoint_says_what_was_wrong_with_each(made: RunFolder) -> None:
+    for path in checkpoint.list_steps(made.checkpoints):
+        (path / "state.json").write_bytes(b"")
+    with pytest.raises(StorageError, match="no checkpoint") as caught:
+        load_state(made, None)
+    assert "step-000000001" in str(caught.value) and "step-000000002" in str(caught.value)
+
+
+def test_parts_are_found_at_any_depth_with_their_distributions() -> None:
+    assert [part.name for part in parts_of(a_run())] == ["toy", "files", "net", "waves"]
+    versions = plugin_versions(a_run())  # type: ignore[arg-type]
+    assert versions["no-such-distribution"] == "unknown" and versions["torch"] and versions["radfield-core"]
+
+
+def test_changes_show_options_and_versions_that_differ_and_nothing_else() -> None:
+    assert changes("a = 1\nb = 2\n", "a = 1\nb = 2\n", {"p": "1"}, {"p": "1"}) == []
+    found = changes("a = 1\nb = 2\n", "a = 1\nb = 3\n", {"p": "1", "q": "1"}, {"p": "2"})
+    assert found == ["-b = 2", "+b = 3", "p: 1 -> 2", "q: 1 -> absent"]
+
+
+def test_stored_plugins_that_cannot_be_read_are_a_storage_error(made: RunFolder) -> None:
+    assert made.stored_plugins() == {"radfield-core": "1"}
+    made.plugins.write_text("[1, 2")
+    with pytest.raises(StorageError, match=r"plugins\.json"):
+        made.stored_plugins()
+
+
+def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
+    RunFolder(tmp_path).probe()
+    assert [path.name for path in tmp_path.rglob("*")] == ["checkpoints"]
+
+
+def test_a_folder_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written to"):
+        RunFolder(tmp_path / "file" / "run").probe()
+
+
+def test_views_are_chosen_by_all_a_number_or_a_list() -> None:
+    assert choose_views("all", 3) == [0, 1, 2]
+    assert choose_views("2", 10) == [2, 7]
+    assert choose_views("0,9", 10) == [0, 9]
+    with pytest.raises(UsageError, match="no views '10, x'; there are 0 to 9"):
+        choose_views("1,10,x", 10)
+
+
+class Watch:
+    """A clock that tests move."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_without_a_terminal_there_is_one_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, stream = Watch(), io.StringIO()
+    monkeypatch.setattr(progress, "time", watch)
+    with Progress("train", 100, stream=stream) as shown:
+        for second in range(1, 31):
+            watch.now = float(second)
+            if shown.due():
+                shown.update(second, f"step {second}")
+    assert stream.getvalue() == "".join(
+        f"train step {n} · {left} left\n" for n, left in ((10, "1m 30s"), (20, "1m 20s"), (30, "1m 10s"))
+    )
+
+
+def test_the_pace_of_a_resumed_job_is_that_of_what_is_done_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, stream = Watch(), io.StringIO()
+    monkeypatch.setattr(progress, "time", watch)
+    with Progress("train", 100, stream=stream) as shown:
+        shown.begin(50)
+        watch.now = 10.0
+        shown.update(60, "x")
+    assert stream.getvalue() == "train x · 40s left\n"
+
+
+def test_quiet_shows_no_progress_but_says_what_must_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, stream = Watch(), io.StringIO()
+    monkeypatch.setattr(progress, "time", watch)
+    with Progress("train", 100, quiet=True, stream=stream) as shown:
+        watch.now = 1000.0
+        assert not shown.due()
+        shown.update(50, "x")
+        shown.say("warning: disk full")
+    assert stream.getvalue() == "warning: disk full\n"
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with Progress("train", 4, stream=stream) as shown:
+        shown.update(2, "step 2 · loss 0.5")
+        shown.say("a line")
+    assert "train" in stream.getvalue() and "step 2 · loss 0.5" in stream.getvalue() and "a line" in stream.getvalue()
+
+
+def test_tracked_hands_on_every_item(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(tracked(iter("abc"), "spell", 3)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(9.4, "9s"), (65, "1m 05s"), (7384, "2h 03m"), (-1, "0s")])
+def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_figures_that_json_cannot_hold_are_null(tmp_path: Path) -> None:
+    from radfield_core.storage import dump_json
+
+    assert json.loads(dump_json({"psnr": float("inf"), "all": [float("nan"), 0.1 + 0.2]})) == {
+        "psnr": None, "all": [None, 0.1 + 0.2],
+    }  # fmt: skip
+    assert os.listdir(tmp_path) == []
