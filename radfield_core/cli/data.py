@@ -1,4 +1,4 @@
-"""`radfield data`: look at a data set, write one in a format, or convert one."""
+"""`radfield data`: look at a data set, write one in a format, convert one, or make one from photographs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from radfield_core.registry import Registry
     from radfield_core.scene import Scene
 
-HELP = "Inspect a data set, check every image, draw its cameras; write a data set in a format, or convert one."
+HELP = "Inspect a data set and draw its cameras; write one in a format, convert one, or make one from photographs."
+
+
+_PHOTOGRAPHS = "photographs"
+"""The converter that `process` runs."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process", required=True)
     inspect = actions.add_parser("inspect", help="what is there, and what is wrong with it")
     inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognised by looking")
     inspect.add_argument("--out", metavar="DIR", help="where the pictures go; default outputs/inspect/NAME")
@@ -25,15 +29,21 @@ def configure(parser: ArgumentParser) -> None:
     make.add_argument("folder", metavar="DIR", help="a new or empty folder")
     make.add_argument("--format", metavar="NAME", required=True, help="a dataparser that can also write")
     make.add_argument("--data", metavar="PATH", default="synthetic", help="what is written; default synthetic")
-    convert = actions.add_parser("convert", help="write a data set in another layout")
-    convert.add_argument("name", metavar="NAME", help="a converter (`radfield plugins list`), such as multiscale")
+    convert = actions.add_parser("convert", help="write a data set in another layout or format")
+    convert.add_argument(
+        "name", metavar="NAME", help="a converter, such as multiscale, or a format that can be written"
+    )
     convert.add_argument("source", metavar="SRC", help="the data set")
     convert.add_argument("target", metavar="DST", help="a new or empty folder")
-    for action in (inspect, make, convert):
+    process = actions.add_parser("process", help="solve the cameras of photographs")
+    process.add_argument("source", metavar="PHOTOS", help="a folder of photographs of one scene that keeps still")
+    process.add_argument("target", metavar="DST", help="a new or empty folder")
+    process.set_defaults(name=_PHOTOGRAPHS)
+    for action in (inspect, make, convert, process):
         action.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
         action.add_argument(
             "overrides", metavar="key=value", nargs="*", default=[],
-            help="an option of the converter" if action is convert else "an option of the format: data.resolution=200",
+            help="an option of the converter or of the format read",
         )  # fmt: skip
 
 
@@ -42,7 +52,7 @@ def run(args: Namespace) -> int:
     from radfield_core.threads import set_policy
 
     set_policy()
-    return {"inspect": _inspect, "make": _make, "convert": _convert}[args.action](args)
+    return {"inspect": _inspect, "make": _make, "convert": _convert, "process": _convert}[args.action](args)
 
 
 def _inspect(args: Namespace) -> int:
@@ -87,24 +97,28 @@ def _verdict(reports: list[SplitReport]) -> int:
 
 
 def _make(args: Namespace) -> int:
+    from radfield_core.registry import get_registry
+
+    return _write(_writing(get_registry(), args.format), args.data, Path(args.folder), args)
+
+
+def _write(component: Component, data: str, folder: Path, args: Namespace) -> int:
+    """Write a data set in a component's format into a new folder."""
     from radfield_core.errors import UsageError
     from radfield_core.files import atomic_path
     from radfield_core.plugin import load_of
-    from radfield_core.registry import get_registry
 
-    component = _writing(get_registry(), args.format)
-    folder = Path(args.folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("exists and is not an empty folder", path=str(folder), hint="a name that is free")
     assert component.writer is not None
     write = load_of(component, component.writer)
-    parser, name = _parser(args.data, args)
+    parser, name = _parser(data, args)
     scenes = _scenes(parser, args.quiet)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         files = write(scenes, temporary)
     views = ", ".join(f"{split} {len(scene.cameras)}" for split, scene in scenes.items())
-    print(f"{folder}: {name} as {args.format}, {views} views, {len(files)} files")
+    print(f"{folder}: {name} as {component.name}, {views} views, {len(files)} files")
     return 0
 
 
@@ -115,8 +129,12 @@ def _convert(args: Namespace) -> int:
     from radfield_core.progress import Progress
     from radfield_core.registry import get_registry
 
-    choice = compose_part(get_registry(), "converter", args.name, args.overrides)
+    registry = get_registry()
     source, target = Path(args.source), Path(args.target)
+    formats = [each for each in registry.of_kind("dataparser") if each.writer and each.name == args.name]
+    if formats and all(each.name != args.name for each in registry.of_kind("converter")):
+        return _write(_writing(registry, args.name), args.source, target, args)
+    choice = compose_part(registry, "converter", args.name, args.overrides)
     if not source.exists():
         raise UsageError("there is no such file or folder", path=str(source))
     converter: Converter = choice.load()(choice.config)
@@ -128,6 +146,8 @@ def _convert(args: Namespace) -> int:
 
         files = converter.convert(source, target, shown)
     print(f"{target}: {args.name} of {source}, {len(files)} files")
+    for remark in converter.remarks:
+        print(remark)
     return 0
 
 
@@ -159,6 +179,7 @@ def _writing(registry: Registry, name: str) -> Component:
 def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
     """Every split that the data has, its images ready."""
     from radfield_core.errors import NoSuchSplit
+    from radfield_core.images import FileImages
     from radfield_core.progress import Progress
 
     scenes = {}
@@ -167,6 +188,8 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
             scene = scenes[split] = parser.parse(split)
         except NoSuchSplit:
             continue
+        if isinstance(scene.images, FileImages):
+            continue  # copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
 
             def shown(done: int, of: int, progress: Progress = progress) -> None:

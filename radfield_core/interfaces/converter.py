@@ -16,6 +16,8 @@ class Converter(ABC):
 
     def __init__(self, config: Any):
         self.config = config
+        self.remarks: list[str] = []
+        """What to tell the user when `convert` is done."""
 
     @abstractmethod
     def convert(self, source: Path, target: Path, progress: Progress | None = None) -> list[Path]:

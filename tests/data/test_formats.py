@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from radfield_core.cameras import project
+from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
 from radfield_core.errors import UsageError
 from radfield_core.plugin import load
@@ -129,3 +130,17 @@ def _found_at(one: np.ndarray, other: np.ndarray, a: np.ndarray, b: np.ndarray, 
         return None  # hidden in the other view, or seen too differently
     offset = np.array([column - reach + u, row - reach + v]) - (np.round(a) - a) - b
     return float(np.hypot(*offset))
+
+
+def test_convert_writes_a_format_from_any_other(test_data, tmp_path, capsys):
+    can = str(test_data / "colmap" / "can")
+    code = main(["data", "convert", "transforms", can, str(tmp_path / "new"), "data.type=colmap", "-q"])
+    assert code == 0 and "colmap as transforms" in capsys.readouterr().out
+    before = scenes_of(can, ["data.type=colmap"], ("train", "test"))
+    after = scenes_of(tmp_path / "new", [], ("train", "test"))
+    for split, scene in before.items():
+        assert [f"images/{name}" for name in scene.names] == after[split].names
+        for name in scene.names[::9]:
+            assert ray_difference(scene, after[split], name, f"images/{name}") < 1e-5
+    copied, original = tmp_path / "new" / "images" / "0001.jpg", test_data / "colmap/can/images/0001.jpg"
+    assert copied.read_bytes() == original.read_bytes()

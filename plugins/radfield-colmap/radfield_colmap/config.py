@@ -30,3 +30,17 @@ class ColmapConfig:
     holdout: int = option(
         8, help="every so many images, from the first by name, are for testing; 0 trains on all", min=0
     )
+
+
+@attrs.frozen(kw_only=True)
+class PhotographsConfig:
+    """How the cameras of photographs are solved."""
+
+    max_size: int = option(
+        1600, help="longer side, pixels, that photographs are shrunk to for finding features", min=100
+    )
+    pairs: Literal["auto", "all", "neighbours"] = option(
+        "auto",
+        help="which photographs are compared: all with all, or neighbours by name as in a video; auto: all of 150",
+    )
+    seed: int = option(0, help="seed of everything random", min=0)

@@ -14,5 +14,10 @@ def radfield_components() -> list[Component]:
             summary="photographs with COLMAP's reconstruction (sparse/0)",
             provides={"images", "masks", "sparse_points"},
             sniff="radfield_colmap.sniff:sniff", writer="radfield_colmap.writer:write",
-        )
+        ),
+        component(
+            "converter", "photographs",
+            impl="radfield_colmap.process:Photographs", config="radfield_colmap.config:PhotographsConfig",
+            summary="photographs -> images and sparse/0, solved by COLMAP (`radfield data process`)",
+        ),
     ]  # fmt: skip

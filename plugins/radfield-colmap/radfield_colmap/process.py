@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
 from radfield_core.errors import DatasetError, PluginError, Problems, UsageError
 from radfield_core.files import atomic_path
 from radfield_core.images import SUFFIXES, read_headers
+from radfield_core.interfaces import Converter
+from radfield_core.interfaces.converter import Progress as Done
 
 EXHAUSTIVE_UP_TO = 150
 """Photographs of which every pair is compared; of more only neighbours by name, as in a video."""
@@ -26,8 +29,28 @@ _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
 _MANY = 30  # photographs that can hold down a lens of four coefficients; of fewer one is asked
 
+_SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
+"""Stage -> where it begins and how much it is, in hundredths of the whole."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is."""
+
+
+class Photographs(Converter):
+    """Photographs -> images and sparse/0. Says how many were registered, how well, and what to try if too few were."""
+
+    config: PhotographsConfig
+
+    def convert(self, source: Path, target: Path, progress: Done | None = None) -> list[Path]:
+        """Solve the cameras of the photographs in folder `source`; see `process`."""
+
+        def shown(stage: str, done: int, of: int) -> None:
+            if progress is not None:
+                progress(int(_SHARES[stage][0] + _SHARES[stage][1] * done / max(of, 1)), 100)
+
+        report = process(source, target, self.config, shown)
+        self.remarks += summary(report)
+        return sorted(path for path in target.rglob("*") if path.is_file())
 
 
 class Registered(NamedTuple):
@@ -45,12 +68,23 @@ class Registered(NamedTuple):
         return len(self.names) + len(self.left_out)
 
 
-def process(photos: Path, folder: Path, progress: Progress, *, max_size: int = 1600, seed: int = 0) -> Registered:
+def summary(report: Registered) -> list[str]:
+    """What became of the photographs, in lines."""
+    lines = [
+        f"registered {len(report.names)} of {report.total} photographs, {report.n_points} points, "
+        f"mean reprojection error {report.reprojection_error:.2f} px"
+    ]
+    if report.left_out:
+        more = " …" if len(report.left_out) > 5 else ""
+        lines.append(f"left out: {', '.join(report.left_out[:5])}{more}")
+    return lines + [f"  try: {line}" for line in report.advice]
+
+
+def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Progress) -> Registered:
     """Solve the cameras of all photographs in a folder and store images and sparse/0 in another, absent or empty.
 
-    max_size: photographs are shrunk to this many pixels along the longer side for finding features; the cameras are for
-    the photographs as they are. DatasetError names every file that is no image, and says what to try if nothing could
-    be registered; PluginError if pycolmap is not installed.
+    DatasetError names every file that is no image, and says what to try if nothing could be registered; PluginError if
+    pycolmap is not installed.
     """
     pycolmap = _pycolmap()
     paths = _photographs(photos)
@@ -66,10 +100,12 @@ def process(photos: Path, folder: Path, progress: Progress, *, max_size: int = 1
         for path in paths:
             shutil.copyfile(path, result / "images" / path.name)
         database = Path(scratch) / "database.db"
-        pycolmap.set_random_seed(seed)
-        _find_features(pycolmap, database, result / "images", names, one_camera, max_size, progress)
-        _match(pycolmap, database, len(names), progress)
-        largest = _map(pycolmap, database, result / "images", Path(scratch) / "models", len(names), seed, progress)
+        pycolmap.set_random_seed(config.seed)
+        _find_features(pycolmap, database, result / "images", names, one_camera, config.max_size, progress)
+        _match(pycolmap, database, len(names), config.pairs, progress)
+        largest = _map(
+            pycolmap, database, result / "images", Path(scratch) / "models", len(names), config.seed, progress
+        )
         if largest is None:
             raise DatasetError("no two photographs could be put into one scene", path=str(photos), hint=_ADVICE[0])
         (result / "sparse" / "0").mkdir(parents=True)
@@ -135,9 +171,9 @@ def _find_features(
     progress("features", len(names), len(names))
 
 
-def _match(pycolmap: Any, database: Path, n: int, progress: Progress) -> None:
+def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Progress) -> None:
     """Every pair of few photographs, neighbours of many; how many pairs are done is asked of the database."""
-    exhaustive = n <= EXHAUSTIVE_UP_TO
+    exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
     pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
     done, failure = threading.Event(), []

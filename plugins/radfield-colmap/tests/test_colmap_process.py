@@ -7,17 +7,19 @@ import pycolmap
 import pytest
 import torch
 from PIL import Image
-from radfield_colmap.config import ColmapConfig
+from radfield_colmap.config import ColmapConfig, PhotographsConfig
 from radfield_colmap.dataparser import Colmap
 from radfield_colmap.model import LENS_OF, MODEL_NAMES, N_PARAMETERS, camera, camera_to_world
-from radfield_colmap.process import process
+from radfield_colmap.process import Photographs, Registered, process, summary
 from radfield_colmap.reading import read_model
 from radfield_colmap.writer import write
 
+from radfield_core.cli.main import main
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.ops.distortion import distort, undistort
 from radfield_core.testing.captures import toy_capture
 
+CONFIG = PhotographsConfig()
 LENSES = {
     "SIMPLE_RADIAL": [-0.05],
     "RADIAL": [-0.1, 0.03],
@@ -81,10 +83,13 @@ def photographs(test_data, tmp_path_factory):
 
 def test_photographs_become_a_capture_with_the_published_cameras_turns(photographs, test_data, tmp_path):
     stages = []
-    report = process(photographs, tmp_path / "capture", lambda stage, done, of: stages.append((stage, done, of)))
-    assert report.total == 8 and len(report.names) >= 7
-    assert report.reprojection_error < 1.0 and report.n_points > 100 and not report.advice
-    assert {stage for stage, done, of in stages if done == of} == {"features", "matches", "mapping"}
+    converter = Photographs(CONFIG)
+    files = converter.convert(photographs, tmp_path / "capture", lambda *stage: stages.append(stage))
+    assert len([path for path in files if path.suffix == ".jpg"]) == 8
+    assert converter.remarks[0].startswith("registered 8 of 8 photographs")
+    words = converter.remarks[0].split()
+    assert len(converter.remarks) == 1 and int(words[5]) > 100 and float(words[-2]) < 1.0  # points; pixels
+    assert stages[-1] == (100, 100) and stages == sorted(stages) and len(stages) > 5
     found = read_model(tmp_path / "capture" / "sparse" / "0")
     published = {image.name: image for image in read_model(test_data / "colmap" / "can" / "sparse" / "0").images}
     turns = [camera_to_world(image)[:, :3] @ camera_to_world(published[image.name])[:, :3].T for image in found.images]
@@ -92,16 +97,17 @@ def test_photographs_become_a_capture_with_the_published_cameras_turns(photograp
         angle = np.degrees(np.arccos(np.clip((np.trace(turns[0].T @ turn) - 1) / 2, -1, 1)))
         assert angle < 2.0
     scene = Colmap(ColmapConfig(root=str(tmp_path / "capture"), holdout=0)).parse("train")
-    assert scene.names == list(report.names)
+    assert scene.names == sorted(path.name for path in photographs.iterdir())
     assert scene.cameras.intrinsics[0, 0].item() == pytest.approx(1105.13 / 2, rel=0.1)
 
 
-def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path):
+def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     for i in range(3):
         Image.new("RGB", (64, 48), (80 * i, 0, 0)).save(tmp_path / "photos" / f"{i}.png")
-    with pytest.raises(DatasetError, match="no two photographs could be put into one scene"):
-        process(tmp_path / "photos", tmp_path / "capture", lambda *_: None)
+    assert main(["data", "process", str(tmp_path / "photos"), str(tmp_path / "capture")]) == 65
+    error = capsys.readouterr().err
+    assert "no two photographs could be put into one scene" in error and "try: " in error
     assert not (tmp_path / "capture").exists()
 
 
@@ -109,15 +115,24 @@ def test_what_is_no_photograph_is_named_and_too_few_are_refused(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     with pytest.raises(DatasetError, match="holds 0 photographs"):
-        process(photos, tmp_path / "capture", lambda *_: None)
+        process(photos, tmp_path / "capture", CONFIG, lambda *_: None)
     for i in range(4):
         (photos / f"{i}.jpg").write_text("no image")
     with pytest.raises(DatasetError) as caught:
-        process(photos, tmp_path / "capture", lambda *_: None)
+        process(photos, tmp_path / "capture", CONFIG, lambda *_: None)
     assert len(caught.value.problems) == 4
 
 
 def test_a_folder_in_use_is_not_overwritten(photographs, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UsageError, match="is not empty"):
-        process(photographs, tmp_path, lambda *_: None)
+        process(photographs, tmp_path, CONFIG, lambda *_: None)
+
+
+def test_too_few_registered_are_named_with_what_to_try():
+    lines = summary(Registered(("a.jpg",), tuple(f"{i}.jpg" for i in range(7)), 50, 0.4321, ("sharper photographs",)))
+    assert lines == [
+        "registered 1 of 8 photographs, 50 points, mean reprojection error 0.43 px",
+        "left out: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg …",
+        "  try: sharper photographs",
+    ]
