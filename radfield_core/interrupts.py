@@ -17,13 +17,6 @@ class Interrupts:
         self.received: signal.Signals | None = None
         self._before: dict[int, object] = {}
 
-    @property
-    def exit_code(self) -> int:
-        """130 for SIGINT, 143 for the others, 0 if none came."""
-        if self.received is None:
-            return 0
-        return 130 if self.received == signal.SIGINT else 143
-
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):

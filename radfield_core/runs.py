@@ -122,8 +122,8 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
             "holds a run already", path=str(folder.path),
             hint=f"radfield train --resume {folder.path}, or another --out",
         )  # fmt: skip
-    folder.probe()
     if out is None:
+        folder.probe()
         _point_latest(Path("outputs"), folder.path)
     return folder
 

@@ -49,6 +49,7 @@ def train(
     folder = new_run(run, out) if resume is None else resume
     folder.probe()
     with folder.locked():
+        checkpoint.clean(folder.checkpoints)
         say = _silent if quiet else print
         scenes = Scenes(run)
         scene = scenes.get("train")
@@ -97,8 +98,7 @@ def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callabl
 
 
 def _go_on(trainer: Trainer, folder: RunFolder, chosen: Path | None, say: Callable[[str], None]) -> None:
-    """Restore a checkpoint, and remove what a killed process left half written."""
-    checkpoint.clean(folder.checkpoints)
+    """Restore a checkpoint."""
     state, path, skipped = load_state(folder, chosen)
     for line in skipped:
         print(f"warning: {line}", file=sys.stderr)

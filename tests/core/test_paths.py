@@ -1,0 +1,68 @@
+"""Camera paths: rigid poses that look at the scene and close on themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from radfield_core.errors import UsageError
+from radfield_core.paths import camera_path, look_at, surrounds, turntable
+from radfield_core.scene import Scene
+from radfield_core.testing.training import toy_scene
+
+
+def forward_facing() -> Scene:
+    """Cameras side by side that all look along −z."""
+    scene = toy_scene()
+    c2w = torch.eye(4, dtype=torch.float64)[None, :3].repeat(6, 1, 1)
+    c2w[:, 0, 3] = torch.linspace(-0.5, 0.5, 6, dtype=torch.float64)
+    return dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w))
+
+
+@pytest.mark.parametrize("name", ["turntable", "spiral"])
+@pytest.mark.parametrize("scene", [toy_scene(), forward_facing()], ids=["around", "forward"])
+def test_poses_are_rigid_and_steps_even_round_the_end(name: str, scene: Scene) -> None:
+    _, c2w = camera_path(scene, name, 24)
+    rotations = c2w[:, :, :3]
+    eye = torch.eye(3, dtype=torch.float64).expand(24, 3, 3)
+    torch.testing.assert_close(rotations @ rotations.mT, eye, atol=1e-9, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(24, dtype=torch.float64))
+    steps = (c2w[:, :, 3] - c2w[:, :, 3].roll(1, 0)).norm(dim=-1)
+    assert float(steps[0]) <= float(steps[1:].max()) * 1.01
+
+
+def test_a_turntable_goes_round_what_the_cameras_look_at_at_their_height_and_distance() -> None:
+    c2w = turntable(toy_scene(), 12)  # the toy's cameras stand on this very circle, at 4 (cos, sin, 0.4)
+    places = c2w[:, :, 3]
+    torch.testing.assert_close(places[:, :2].norm(dim=-1), torch.full((12,), 4.0, dtype=torch.float64))
+    torch.testing.assert_close(places[:, 2], torch.full((12,), 1.6, dtype=torch.float64))
+    towards = torch.nn.functional.normalize(-places, dim=-1)
+    torch.testing.assert_close(-c2w[:, :, 2], towards, atol=1e-9, rtol=0)
+    assert bool((c2w[:, 2, 1] > 0).all()), "upright"
+
+
+def test_a_spiral_stays_among_the_cameras_and_looks_their_way() -> None:
+    _, c2w = camera_path(forward_facing(), "spiral", 30)
+    assert float(c2w[:, :, 3].abs().max()) <= 0.5
+    assert float(-c2w[:, 2, 2].max()) < -0.9
+
+
+def test_auto_looks_at_the_cameras() -> None:
+    assert surrounds(toy_scene()) and not surrounds(forward_facing())
+    assert camera_path(toy_scene(), "auto", 3)[0] == "turntable"
+    assert camera_path(forward_facing(), "auto", 3)[0] == "spiral"
+
+
+def test_an_unknown_path_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="turntable or spiral"):
+        camera_path(toy_scene(), "loop", 3)
+
+
+def test_a_camera_that_looks_at_a_target_has_it_on_its_axis() -> None:
+    target = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    pose = look_at(torch.tensor([[5.0, -1.0, 4.0]]).double(), target, torch.tensor([0.0, 0.0, 1.0]).double())[0]
+    local = pose[:, :3].T @ (target - pose[:, 3])
+    torch.testing.assert_close(local[:2], torch.zeros(2, dtype=torch.float64), atol=1e-9, rtol=0)
+    assert float(local[2]) < 0
