@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radfield_core import quality
 from radfield_core.cameras import directions
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.interfaces import DataParser
@@ -46,6 +47,13 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
             continue
         report.facts += scene_facts(scene)
         report.warnings += [*scene.notes, *camera_warnings(scene)]
+        for facts, warnings in (
+            quality.coverage(scene),
+            quality.lens(scene),
+            quality.limits_against_points(scene),
+        ):
+            report.facts += facts
+            report.warnings += warnings
         _look_at_images(scene, report, quiet)
     return reports
 
@@ -73,7 +81,6 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
         "masks": scene.masks is not None,
         "depths": scene.depths is not None,
         "normals": scene.normals is not None,
-        f"{len(scene.points) if scene.points is not None else 0} points": scene.points is not None,
         "true mesh": scene.ground_truth is not None,
     }
     also = ", ".join(name for name, there in others.items() if there)
@@ -150,10 +157,13 @@ def _some(scene: Scene, views: list[int]) -> str:
 def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
     """Decode every image and mask once: what cannot be read, channels, transparency, views of one colour."""
     clear, empty = [], []
+    scores, thumbnails = [], []
     channels: set[int] = set()
     views = range(len(scene.images))
     for i in tracked(views, f"read {report.split}", len(views), quiet=quiet):
         image = _decoded(scene.images, i, report)
+        scores.append(math.nan if image is None else quality.sharpness(image))
+        thumbnails.append(None if image is None else quality.thumbnail(image))
         if image is not None:
             channels.add(image.shape[-1])
             if image.shape[-1] == 4:
@@ -167,6 +177,9 @@ def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
     if clear:
         text += f", {100 * sum(clear) / len(clear):.0f} % transparent"
     report.facts.append(("pixels", f"{text}; {len(scene.images) - len(report.problems)} images read"))
+    facts, warnings = quality.blur(scene, scores)
+    report.facts += facts
+    report.warnings += [*warnings, *quality.duplicates(scene, thumbnails)]
     if empty:
         report.warnings.append(f"{_some(scene, empty)} are of one colour")
 

@@ -62,7 +62,7 @@ class Llff(DataParser):
         center, radius = _seen_box(capture, placed, far) if not config.spherify else (np.zeros(3), _reach(placed))
         scene = capture.scene(
             choose(splits, split, root), to_scene, near=near, far=far,
-            notes=[f"images are from {folder.name}", *split_notes(splits)],
+            notes=[*_folder_notes(root, folder), *split_notes(splits)],
             box=box_of(center, radius, np.eye(4), measured=not config.spherify),
         )  # fmt: skip
         scene = replace(scene, limits_along="axis", render_path=torch.from_numpy(path))
@@ -116,6 +116,12 @@ def _images_folder(root: Path, factor: int | None) -> Path:
     there = ", ".join(sorted(path.name for path in root.glob("images*") if path.is_dir()))
     names = ", ".join(folder.name for folder in folders)
     raise DatasetError(f"there is no folder {names}", path=str(root), hint=f"one of {there}" if there else "")
+
+
+def _folder_notes(root: Path, folder: Path) -> list[str]:
+    """A remark on which images were taken if there are several sizes."""
+    others = sorted(path.name for path in root.glob("images*") if path.is_dir() and path.name != folder.name)
+    return [f"images are from {folder.name}, not from {', '.join(others)}; data.factor chooses"] if others else []
 
 
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
