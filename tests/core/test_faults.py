@@ -157,7 +157,10 @@ def test_thirty_kills_at_random_moments_lose_nothing_acknowledged(tmp_path: Path
             os._exit(99)
         os.close(writer)
         first = os.read(reader, 8)  # it is saving by now
-        time.sleep(draw.uniform(0.0, 0.05))
+        time.sleep(draw.uniform(0.0, 0.02))
+        while trial % 2 and not any(name.startswith(".tmp") for name in os.listdir(folder)):
+            pass  # every second kill waits for a save to begin
+        time.sleep(draw.uniform(0.0, 0.001))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         rest = first
