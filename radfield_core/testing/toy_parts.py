@@ -1,0 +1,206 @@
+"""The toys as parts that a run can name: what stands in for the parts that a plugin under test does not bring.
+
+They are declared like any plugin's, but offered only to the conformance kit: `encoding:toy`, `field:toy`,
+`field:toy-surface`, `dataparser:toy-ball` and `method:toy`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import attrs
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from radfield_core.capabilities import capabilities_of
+from radfield_core.config.slots import Choice, option, slot
+from radfield_core.discovery import Plugin
+from radfield_core.errors import DatasetError
+from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method
+from radfield_core.interfaces.field import DensityOccupancy
+from radfield_core.model import Model
+from radfield_core.ops.segments import mean
+from radfield_core.plugin import Component, component
+from radfield_core.scene import Scene
+from radfield_core.testing.toys import Ball
+from radfield_core.testing.training import toy_scene
+from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
+
+DISTRIBUTION = "radfield-toys"
+
+
+@attrs.frozen(kw_only=True)
+class ToyEncodingConfig:
+    """Sines and cosines."""
+
+    n_frequencies: int = option(3, help="frequencies 1, 2, 4, …", min=1, max=10)
+
+
+class ToyEncoding(Encoding):
+    """x, and the expected sines and cosines of 2^k x: those of a point where there is no covariance."""
+
+    def __init__(self, config: ToyEncodingConfig, ctx: BuildContext, *, in_dim: int = 3):
+        super().__init__()
+        self.scales = [2.0**k for k in range(config.n_frequencies)]
+        self.in_dim, self.out_dim = in_dim, in_dim * (1 + 2 * config.n_frequencies)
+
+    def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Features [M, out_dim] of x [M, in_dim]."""
+        parts = [x]
+        for scale in self.scales:
+            fade = 1.0 if cov is None else torch.exp(-0.5 * scale**2 * cov)
+            parts += [fade * torch.sin(scale * x), fade * torch.cos(scale * x)]
+        return torch.cat(parts, -1)
+
+
+@attrs.frozen(kw_only=True)
+class ToyFieldConfig:
+    """A small network behind encodings."""
+
+    encoding: Choice = slot("encoding", default="toy", help="of positions")
+    direction_encoding: Choice | None = slot("encoding", default="toy", optional=True, help="of view directions")
+    width: int = option(16, help="units of the hidden layer", min=1)
+
+
+class ToyMlp(DensityOccupancy, Field):
+    """Density and colour by one hidden layer."""
+
+    def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
+        super().__init__()
+        self.encoding = ctx.make(config.encoding, in_dim=3)
+        self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
+        self.direction_encoding = config.direction_encoding and ctx.make(config.direction_encoding, in_dim=3)
+        self.hidden = nn.Linear(int(self.encoding.out_dim), config.width)  # type: ignore[arg-type]
+        self.density_head = nn.Linear(config.width, 1)
+        extra = int(self.direction_encoding.out_dim) if self.direction_encoding is not None else 0  # type: ignore[arg-type]
+        self.color_head = nn.Linear(config.width + extra, 3)
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        """density [N], rgb [N, 3]."""
+        x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
+        features = self._features(x, cov)
+        directions = None
+        if self.direction_encoding is not None:
+            directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
+
+    def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Density [M] at x [M, 3]."""
+        return self._density(self._features(x, cov))
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """Colour [M, 3] at x [M, 3]; without a direction, seen along x."""
+        seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
+        encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
+        return self._color(self._features(x, None), encoded)
+
+    def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
+        encoded = self.encoding(x) if cov is None else self.encoding(x, cov)
+        return F.softplus(self.hidden(encoded))
+
+    def _density(self, features: Tensor) -> Tensor:
+        return F.softplus(self.density_head(features)[:, 0])
+
+    def _color(self, features: Tensor, directions: Tensor | None) -> Tensor:
+        joined = features if directions is None else torch.cat([features, directions], -1)
+        return torch.sigmoid(self.color_head(joined))
+
+
+@attrs.frozen(kw_only=True)
+class ToySurfaceConfig:
+    """A sphere."""
+
+    radius: float = option(0.8, help="radius at the start", min=0.01)
+
+
+class ToySurface(Ball):
+    """A sphere as a signed distance, with every query that a field may answer."""
+
+    def __init__(self, config: ToySurfaceConfig, ctx: BuildContext):
+        super().__init__(config.radius)
+
+    def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
+        """Opacity [M] of an interval of `length` that meets the surface head-on."""
+        sdf = self.sdf(x)
+        before, after = (torch.sigmoid((sdf + sign * 0.5 * length) * self.sharpness) for sign in (1.0, -1.0))
+        return ((before - after) / before).clamp(0.0, 1.0)
+
+    def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
+        """The normal as a colour [M, 3]."""
+        return 0.5 + 0.5 * F.normalize(self.gradient(x), dim=-1)
+
+
+@attrs.frozen(kw_only=True)
+class ToyBallConfig:
+    """Views of a ball of radius 1, coloured by its normals."""
+
+    n_views: int = option(6, help="views, on a circle", min=1)
+    size: int = option(16, help="width and height, pixels", min=4)
+
+
+class ToyBallParser(DataParser):
+    """The same views in every split; the scene's coordinates are the data's own."""
+
+    config: ToyBallConfig
+
+    def parse(self, split: str) -> Scene:
+        """One of train, val, test."""
+        if split not in self.splits:
+            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=toy-ball")
+        scene = toy_scene(self.config.n_views, self.config.size)
+        return replace(scene, names=[f"{split}/{i}" for i in range(self.config.n_views)])
+
+
+@attrs.frozen(kw_only=True)
+class ToyMethodConfig:
+    """Squared error on white."""
+
+    lr: float = option(5e-3, help="learning rate", min=0, exclusive_min=True)
+
+
+class SquaredError(Method):
+    """Mean squared error of every level that has a colour, on white."""
+
+    config: ToyMethodConfig
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
+        """White [n, 3]."""
+        return torch.ones(n, 3, device=device)
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """One loss for each level."""
+        pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
+        return {f"rgb{i}": mean((rgb - batch.rgb).square().mean(-1)) for i, rgb in enumerate(pixels)}
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """All parameters, and no decay."""
+        return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Falls by half over the run."""
+        return math.exp(-math.log(2.0) * step.progress)
+
+
+def toy_plugin() -> Plugin:
+    """The toys as a row of a registry."""
+    here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
+    everything = {"density", "rgb", "occupancy", "point_color"}
+    parts = [
+        component("dataparser", "toy-ball", impl=f"{here}:ToyBallParser", config=f"{here}:ToyBallConfig",
+                  summary="a ball coloured by its normals", provides={"images", "bounded"}),
+        component("encoding", "toy", impl=f"{here}:ToyEncoding", config=f"{here}:ToyEncodingConfig",
+                  summary="sines and cosines", provides={"points", "gaussians", "directions", "grad", "grad2"}),
+        component("field", "toy", impl=f"{here}:ToyMlp", config=f"{here}:ToyFieldConfig", provides=everything,
+                  summary="a small network",
+                  requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}}),
+        component("field", "toy-surface", impl=f"{here}:ToySurface", config=f"{here}:ToySurfaceConfig",
+                  summary="a sphere",
+                  provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),
+        component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",
+                  summary="squared error", requires=photometric),
+    ]  # fmt: skip
+    owned: tuple[Component, ...] = tuple(part._replace(distribution=DISTRIBUTION, plugin="toys") for part in parts)
+    return Plugin("toys", DISTRIBUTION, "0", here, "ok", components=owned)

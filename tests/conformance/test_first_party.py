@@ -1,0 +1,43 @@
+"""Every part that the distributions in this repository offer keeps every law of the conformance kit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from radfield_core.registry import FIRST_PARTY, get_registry
+from radfield_core.testing.kit import check_waivers, judge, laws_for, subject_of
+from radfield_core.testing.law import LAWS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from first_party import EXAMPLES, OPTIONS, RUN, WAIVED  # noqa: E402
+
+OURS = {"radfield-core", *FIRST_PARTY}
+KEYS = [c.key for c in get_registry().components if c.distribution in OURS]
+
+
+def subject(key):
+    return subject_of(key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key))
+
+
+PAIRS = [(key, law.name) for key in KEYS for law in laws_for(subject(key))]
+
+
+@pytest.mark.parametrize(("key", "name"), PAIRS, ids=[f"{key}-{name}" for key, name in PAIRS])
+def test_keeps_the_law(key, name):
+    law = next(law for law in LAWS if law.name == name and key.partition(":")[0] in law.kinds)
+    verdict = judge(subject(key), law, WAIVED.get(key))
+    if verdict.state == "waived":
+        pytest.xfail(verdict.message)
+    assert verdict.state == "kept", verdict.message
+
+
+def test_every_waiver_names_a_law_that_fits_and_gives_a_reason():
+    for key, waivers in WAIVED.items():
+        check_waivers(laws_for(subject(key)), waivers)
+
+
+def test_every_distribution_in_the_table_is_installed_and_offers_what_the_table_says():
+    assert {key for keys in FIRST_PARTY.values() for key in keys} | {"sampler:importance", "renderer:volume"} >= set(KEYS)
