@@ -118,7 +118,7 @@ class Capture:
         return Scene(
             cameras=self.cameras(to_scene, chosen),
             images=FileImages([self.images[i] for i in chosen], channels, headers=headers),
-            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1),
+            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1), masks_mean="counted",
             near=near, far=far, box=box, to_data=torch.from_numpy(back),
             points=None if self.points is None else torch.from_numpy(move_points(to_scene, self.points)),
             names=[self.names[i] for i in chosen], notes=(*self.notes, *notes),

@@ -23,8 +23,8 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
     """What the constructors of a run's parts are given."""
     return BuildContext(
         bounds=warped_box(scene) if scene.ndc else scene.box, n_images=len(scene.cameras),
-        has_masks=scene.masks is not None, ndc=scene.ndc, max_steps=run.trainer.max_steps, run=run,
-        space=RaySpace.of(scene),
+        has_masks=scene.masks is not None and scene.masks_mean == "object", ndc=scene.ndc,
+        max_steps=run.trainer.max_steps, run=run, space=RaySpace.of(scene),
     )  # fmt: skip
 
 

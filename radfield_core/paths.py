@@ -15,7 +15,10 @@ PATHS = ("auto", "turntable", "spiral")
 
 
 def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
-    """The path of a name, and which one `auto` means: a turntable if the cameras surround the scene, else a spiral."""
+    """The path of a name, and which one `auto` means: the data's own if there is one, else a turntable if the cameras
+    surround the scene, else a spiral."""
+    if name == "auto" and scene.render_path is not None:
+        return "path", scene.render_path[torch.arange(n) * len(scene.render_path) // n]
     if name == "auto":
         name = "turntable" if not scene.ndc and surrounds(scene) else "spiral"
     if name == "turntable":

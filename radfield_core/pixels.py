@@ -31,15 +31,30 @@ class PixelDrawer:
         background = background_for(self.scene, self.method, step, n, self.device)
         images, rows, columns = self.places(step, n)
         pixels = self.scene.images.gather(images, rows, columns).to(self.device, non_blocking=True)
-        masks, weights = self.scene.masks, self.scene.loss_weights
+        masks = self.scene.masks
+        mask = None if masks is None else masks.gather(images, rows, columns)
+        weights = self._weights(images, mask)
         return Batch(
             rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
             view=None,
             rgb=on_background(pixels, background),
-            mask=_mask(pixels, None if masks is None else masks.gather(images, rows, columns)),
+            mask=_mask(pixels, self._object(mask)),
             background=background,
-            loss_weights=None if weights is None else _of_mean_one(weights[images]).to(self.device, torch.float32),
+            loss_weights=None if weights is None else _of_mean_one(weights).to(self.device, torch.float32),
         )
+
+    def _object(self, mask: Tensor | None) -> Tensor | None:
+        """The mask where it shows the object."""
+        return mask if self.scene.masks_mean == "object" else None
+
+    def _weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Loss weights [...] of pixels [..., C] of images [...]: the image's, and none where the mask says they are not
+        to count."""
+        weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
+        if mask is None or self.scene.masks_mean == "object":
+            return weights
+        counted = (mask[..., -1] >= 128).to(torch.float64 if weights is None else weights.dtype)
+        return counted if weights is None else weights * counted
 
     def places(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Images, rows and columns [n] int64, uniform over all pixels of all views, with replacement."""
@@ -63,14 +78,15 @@ class PixelDrawer:
         height, width = pixels.shape[:2]
         background = background_for(self.scene, self.method, step, height * width, self.device)
         background = None if background is None else background.view(height, width, 3)
-        masks, weights = self.scene.masks, self.scene.loss_weights
+        mask = None if self.scene.masks is None else self.scene.masks[index]
+        weights = self._weights(torch.full((height, width), index), mask)
         return Batch(
             rays=None,
             view=self.scene.cameras.view(index, image_id=index),
             rgb=on_background(pixels, background),
-            mask=_mask(pixels, None if masks is None else masks[index]),
+            mask=_mask(pixels, self._object(mask)),
             background=background,
-            loss_weights=None if weights is None else weights[index].to(self.device).expand(height, width),
+            loss_weights=None if weights is None else weights.to(self.device, torch.float32),
         )
 
 

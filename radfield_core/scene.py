@@ -54,6 +54,8 @@ class Scene:
     for the method's background.
     depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
     there is nothing, and unit normals [H, W, 3] in scene coordinates.
+    masks_mean: "object", masks show the object (white) that is to be reconstructed; "counted", black pixels are none of
+    the scene, such as a passer-by, and are left out of the losses.
     loss_weights [V]: weight of each image's pixels, where the data says so (mip-NeRF's lossmult).
     groups: a label for each view by which evaluation splits its table, such as the scale; empty where there is none.
     render_path [F, 3, 4]: cameras of the video that suits the capture, if its format knows one.
@@ -66,6 +68,7 @@ class Scene:
     far: float
     box: SceneBox
     masks: ImageSource | None = None
+    masks_mean: Literal["object", "counted"] = "object"
     limits_along: Literal["ray", "axis"] = "ray"
     ndc: bool = False
     to_data: Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))

@@ -66,15 +66,19 @@ def moved(scene: Scene, center: Tensor, radius: float) -> Scene:
     back = torch.eye(4, dtype=torch.float64)
     back[:3, :3] *= radius
     back[:3, 3] = center
-    c2w = torch.cat([cameras.c2w[:, :, :3], move(cameras.c2w[:, :, 3:].squeeze(-1))[..., None]], -1)
+
+    def moved_poses(c2w: Tensor) -> Tensor:
+        return torch.cat([c2w[:, :, :3], move(c2w[:, :, 3])[..., None]], -1)
+
     return dataclasses.replace(
         scene,
-        cameras=dataclasses.replace(cameras, c2w=c2w),
+        cameras=dataclasses.replace(cameras, c2w=moved_poses(cameras.c2w)),
         near=scene.near / radius,
         far=scene.far / radius,
         box=dataclasses.replace(scene.box, center=move(scene.box.center), radius=scene.box.radius / radius),
         to_data=scene.to_data.to(torch.float64) @ back,
         points=None if scene.points is None else move(scene.points),
+        render_path=None if scene.render_path is None else moved_poses(scene.render_path),
         ground_truth=None if truth is None else dataclasses.replace(truth, vertices=move(truth.vertices)),
         depths=None if scene.depths is None else _Scaled(scene.depths, 1.0 / radius),
     )

@@ -10,6 +10,7 @@ import torch
 from radfield_core.errors import UsageError
 from radfield_core.paths import camera_path, look_at, surrounds, turntable
 from radfield_core.scene import Scene
+from radfield_core.scene_transform import moved
 from radfield_core.testing.training import toy_scene
 
 
@@ -66,3 +67,15 @@ def test_a_camera_that_looks_at_a_target_has_it_on_its_axis() -> None:
     local = pose[:, :3].T @ (target - pose[:, 3])
     torch.testing.assert_close(local[:2], torch.zeros(2, dtype=torch.float64), atol=1e-9, rtol=0)
     assert float(local[2]) < 0
+
+
+def test_a_captures_own_path_is_followed_and_moves_with_the_scene() -> None:
+    own = camera_path(forward_facing(), "spiral", 8)[1]
+    scene = dataclasses.replace(toy_scene(), render_path=own)
+    name, c2w = camera_path(scene, "auto", 4)
+    assert name == "path" and torch.equal(c2w, own[::2])
+    center = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64)
+    shifted = moved(scene, center, 2.0)
+    assert shifted.render_path is not None
+    torch.testing.assert_close(shifted.data_points(shifted.render_path[:, :, 3]), own[:, :, 3])
+    assert torch.equal(shifted.render_path[:, :, :3], own[:, :, :3])

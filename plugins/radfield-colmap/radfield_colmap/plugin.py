@@ -12,7 +12,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "colmap",
             impl="radfield_colmap.dataparser:Colmap", config="radfield_colmap.config:ColmapConfig",
             summary="photographs with COLMAP's reconstruction (sparse/0)",
-            provides={"images", "masks", "sparse_points"},
+            provides={"images", "sparse_points"},
             sniff="radfield_colmap.sniff:sniff", writer="radfield_colmap.writer:write",
         ),
         component(

@@ -12,7 +12,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "transforms",
             impl="radfield_transforms.dataparser:Transforms", config="radfield_transforms.config:TransformsConfig",
             summary="captures described by transforms.json (nerfstudio, instant-ngp)",
-            provides={"images", "masks", "sparse_points"},
+            provides={"images", "sparse_points"},
             sniff="radfield_transforms.sniff:sniff", writer="radfield_transforms.writer:write",
         )
     ]  # fmt: skip
