@@ -38,6 +38,11 @@ def mlp(x: Tensor, weights: list[Tensor], *, second_derivative: bool = False) ->
     return chunked(x, weights)
 
 
+def at_least_float32(y: Tensor) -> Tensor:
+    """What a network gave, for what follows it: autocast's half floats widened, float64 kept."""
+    return y.to(torch.promote_types(y.dtype, torch.float32))
+
+
 class _Chunked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[override]

@@ -101,6 +101,4 @@ class NeuSConfig:
 
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
     """Analytic normals differentiate the encoding twice; finite differences ask it at more points instead."""
-    if config.normals == "analytic":
-        return frozenset(), {"encoding": frozenset({"points", "grad2"})}
-    return frozenset(), {}
+    return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.ops import derivatives, segments
+from radfield_core.ops.mlp import at_least_float32
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
 from radfield_neus import schedule
 from radfield_neus.alpha import annealed_cosine, interval_alpha
@@ -116,7 +117,7 @@ class NeuSField(Field):
     def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Distance [M] in scene units, and features [M, F]."""
         unit = (x - self.center) / self.radius
-        out = self.distance(torch.cat([unit, self.encoding(x)], dim=-1)).float()
+        out = at_least_float32(self.distance(torch.cat([unit, self.encoding(x)], dim=-1)))
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
@@ -130,4 +131,5 @@ class NeuSField(Field):
 
     def _color(self, x: Tensor, directions: Tensor, normals: Tensor, features: Tensor) -> Tensor:
         unit = (x - self.center) / self.radius
-        return torch.sigmoid(self.color(torch.cat([unit, directions, normals, features], dim=-1)).float())
+        raw = self.color(torch.cat([unit, directions, normals, features], dim=-1))
+        return torch.sigmoid(at_least_float32(raw))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
 from radfield_core.model import Model
+from radfield_core.ops import segments
 from radfield_core.types import Batch, ModelOutputs, Step
 from radfield_neus.config import NeuSConfig
 
@@ -42,9 +43,10 @@ class NeuS(Method):
         losses = {"rgb": config.loss_weight * (error * counted).sum() / (counted.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
         if config.mask > 0 and batch.mask is not None:
-            losses["mask"] = config.mask * F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity))
+            wrong = F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity), reduction="none")
+            losses["mask"] = config.mask * segments.mean(wrong)
         if config.opaque > 0:
-            losses["opaque"] = config.opaque * F.binary_cross_entropy(opacity, opacity)
+            losses["opaque"] = config.opaque * segments.mean(F.binary_cross_entropy(opacity, opacity, reduction="none"))
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:

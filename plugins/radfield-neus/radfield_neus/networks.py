@@ -14,7 +14,8 @@ class DistanceNetwork(nn.Module):
     """Input [M, in] whose first three numbers are the position -> distance and features [M, 1 + F].
 
     Starts, roughly, as the distance from a sphere of radius `init_radius` about the origin (SAL, Atzmon & Lipman 2020):
-    only the position is looked at, and the last layer averages.
+    only the position is looked at, and the last layer averages. As published, chance may leave the surface open: here
+    the first layer looks evenly into all directions, and the last is set so that the mean distance is right.
     """
 
     def __init__(
@@ -24,27 +25,39 @@ class DistanceNetwork(nn.Module):
         super().__init__()
         self.skip_layer = skip_layer if skip_layer is not None and skip_layer < n_layers else None
         self.beta = beta
-        layers: list[nn.Module] = []
+        self.layers = nn.ModuleList()
         for index in range(n_layers + 1):
             n_in = in_dim if index == 0 else width
             n_out = out_dim if index == n_layers else width - in_dim if index + 1 == self.skip_layer else width
-            layer = nn.Linear(n_in, n_out)
-            self._initialise(layer, index, n_layers, in_dim, init_radius)
-            layers.append(weight_norm(layer) if normalize_weights else layer)
-        self.layers = nn.ModuleList(layers)
+            self.layers.append(nn.Linear(n_in, n_out))
+            self._initialise(index, in_dim)
+        self._calibrate(in_dim, init_radius)
+        if normalize_weights:
+            self.layers = nn.ModuleList(weight_norm(layer) for layer in self.layers)
 
     @torch.no_grad()
-    def _initialise(self, layer: nn.Linear, index: int, n_layers: int, in_dim: int, init_radius: float) -> None:
-        if index == n_layers:
-            layer.weight.normal_(math.sqrt(math.pi / layer.in_features), 1e-4)
-            layer.bias.fill_(-init_radius)
-            return
-        layer.weight.normal_(0.0, math.sqrt(2.0 / layer.out_features))
-        layer.bias.zero_()
+    def _initialise(self, index: int, in_dim: int) -> None:
+        layer = self.layers[index]
+        nn.init.zeros_(layer.bias)
         if index == 0:
-            layer.weight[:, 3:] = 0.0
-        elif index == self.skip_layer:
+            nn.init.zeros_(layer.weight)
+            turn, _ = torch.linalg.qr(torch.randn(3, 3))
+            layer.weight[:, :3] = math.sqrt(6.0 / layer.out_features) * spread_directions(layer.out_features) @ turn
+            return
+        nn.init.normal_(layer.weight, 0.0, math.sqrt(2.0 / layer.out_features))
+        if index == self.skip_layer:
             layer.weight[:, layer.in_features - (in_dim - 3) :] = 0.0
+
+    @torch.no_grad()
+    def _calibrate(self, in_dim: int, radius: float) -> None:
+        """Give the last layer equal weights and biases by which the mean distance is 0 at `radius`, 1 − radius at 1."""
+        last = self.layers[-1]
+        nn.init.normal_(last.weight, 1.0, 1e-4 / math.sqrt(math.pi / last.in_features))
+        on_sphere = nn.functional.pad(spread_directions(1000), (0, in_dim - 3))
+        at_radius, at_one = (self(on_sphere * r)[:, 0].mean() for r in (radius, 1.0))
+        scale = (1.0 - radius) / (at_one - at_radius)
+        last.weight.mul_(scale)
+        last.bias.fill_(-scale * at_radius)
 
     def forward(self, x: Tensor) -> Tensor:
         """Distance, then features [M, 1 + F]."""
@@ -90,3 +103,11 @@ class ReluNetwork(nn.Module):
             if index + 1 < len(self.layers):
                 h = F.relu(h)
         return h
+
+
+def spread_directions(n: int) -> Tensor:
+    """n unit vectors [n, 3] spread evenly, on a Fibonacci spiral."""
+    place = torch.arange(n) + 0.5
+    z, turn = 1.0 - 2.0 * place / n, math.pi * (1.0 + math.sqrt(5.0)) * place
+    across = (1.0 - z * z).sqrt()
+    return torch.stack([across * turn.cos(), across * turn.sin(), z], dim=-1)

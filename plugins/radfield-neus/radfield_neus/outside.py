@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core.interfaces import BuildContext, Encoding, Field, Sampler
@@ -30,12 +31,21 @@ class InvertedSphereField(Field):
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """density [N] per unit length and rgb [N, 3]."""
-        x = (samples.positions() - self.center) / self.radius
+        raw, features = self._trunk(samples.positions())
+        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        rgb = torch.sigmoid(self.head(torch.cat([features, directions], dim=-1)))
+        return FieldOutputs(rgb=rgb, density=F.softplus(raw) / self.radius)
+
+    def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
+        """Density [M] per unit length at x [M, 3]."""
+        return F.softplus(self._trunk(x)[0]) / self.radius
+
+    def _trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw density [M] and features [M, F]."""
+        x = (x - self.center) / self.radius
         r = x.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         out = self.trunk(self.encoding(torch.cat([x / r, 1.0 / r], dim=-1)))
-        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
-        rgb = torch.sigmoid(self.head(torch.cat([out[:, 1:], directions], dim=-1)))
-        return FieldOutputs(rgb=rgb, density=F.softplus(out[:, 0]) / self.radius)
+        return out[:, 0], out[:, 1:]
 
 
 class InvertedSphereSampler(Sampler):
@@ -50,6 +60,10 @@ class InvertedSphereSampler(Sampler):
     def begin_step(self, step: Step) -> None:
         """One generator per step."""
         self._generator = step.generator("sampler.inverted-sphere")
+
+    def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
+        """From the near limit given, S radii outwards."""
+        return rays.near, rays.near + self.radius * self.config.n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """t = near + radius (1/u − 1) for u falling evenly from 1 to 1/(S + 1)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.contraction import contract
-from radfield_core.ops.mlp import mlp
+from radfield_core.ops.mlp import at_least_float32, mlp
 from radfield_core.types import FieldOutputs, RaySamples, SceneBox
 from radfield_ngp.activation import truncated_exp
 from radfield_ngp.config import NgpFieldConfig
@@ -71,7 +71,8 @@ class NgpField(DensityOccupancy, Field):
         return mlp(encoded, list(self.density_weights))
 
     def _density(self, features: Tensor) -> Tensor:
-        return truncated_exp(features[:, 0].float() + self.config.density_bias)
+        return truncated_exp(at_least_float32(features[:, 0]) + self.config.density_bias)
 
     def _color(self, features: Tensor, directions: Tensor) -> Tensor:
-        return torch.sigmoid(mlp(torch.cat([features, directions], dim=-1), list(self.color_weights)).float())
+        raw = mlp(torch.cat([features, directions], dim=-1), list(self.color_weights))
+        return torch.sigmoid(at_least_float32(raw))

@@ -1,0 +1,237 @@
+"""The NeuS field and model: where it starts, its derivatives, and the paper's forward pass restated in float64."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from radfield_neus.config import NeuSConfig
+from radfield_neus.method import NeuS
+from torch import Tensor
+from torch.nn import functional as F
+
+from radfield_core.builtin.config import VolumeConfig
+from radfield_core.builtin.volume import Volume
+from radfield_core.config.layers import compose_part
+from radfield_core.interfaces import BuildContext
+from radfield_core.model import Model
+from radfield_core.registry import get_registry
+from radfield_core.types import Batch, RayBundle, SceneBox, Step
+
+MLP: tuple[str, ...] = ()
+HASH = (
+    "encoding={type='hash', n_levels=8, log2_table_size=14, finest_resolution=256}", "width=64", "n_layers=1",
+    "skip_layer=none", "n_features=13", "unit_normals=true", "color_width=64", "color_layers=2",
+)  # fmt: skip
+
+
+def make(kind: str, name: str, *words: str, radius: float = 1.0, **context: Any):
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), radius, "sphere"), **context)
+    return ctx.make(compose_part(get_registry(), kind, name, words))
+
+
+def sphere_points(n: int, radius: float = 1.0) -> Tensor:
+    return radius * F.normalize(torch.randn(n, 3, generator=torch.Generator().manual_seed(5)), dim=-1)
+
+
+@pytest.mark.parametrize("words", [MLP, HASH], ids=["mlp", "hash"])
+@pytest.mark.parametrize("radius", [1.0, 1.7])
+def test_the_initial_field_is_a_closed_surface_about_the_centre_for_twenty_seeds(words, radius: float) -> None:
+    directions = sphere_points(400)
+    steps = torch.linspace(0.02, 1.0, 60) * radius
+    with torch.no_grad():
+        for seed in range(20):
+            torch.manual_seed(seed)
+            field = make("field", "neus", *words, radius=radius)
+            assert field.sdf(torch.zeros(1, 3)) < 0
+            assert (field.sdf(directions * radius) > 0).all()
+            along = field.sdf((directions[:, None] * steps[:, None]).view(-1, 3)).view(400, 60)
+            crossing = steps[(along > 0).to(torch.int).argmax(dim=1)]
+            assert abs(crossing.mean() / radius - 0.5) < 0.25
+
+
+@pytest.mark.parametrize("words", [MLP, HASH], ids=["mlp", "hash"])
+def test_analytic_normals_equal_finite_differences(words) -> None:
+    torch.manual_seed(0)
+    field = make("field", "neus", *words).double()
+    with torch.no_grad():
+        for parameter in field.encoding.parameters():
+            parameter.normal_(0, 0.05)
+    x = sphere_points(60, 0.6).double() + 0.1234
+    step = 1e-6
+    expected = torch.stack(
+        [(field.sdf(x + step * e) - field.sdf(x - step * e)) / (2 * step) for e in torch.eye(3).double()], dim=-1
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(field.gradient(x), expected, atol=1e-3, rtol=1e-3)
+    by_taps = make("field", "neus", *words, "normals=finite_differences", "fd_step=1e-5").double()
+    by_taps.load_state_dict(field.state_dict())
+    torch.testing.assert_close(by_taps.gradient(x), expected, atol=2e-3, rtol=1e-3)
+
+
+def rays_of(n: int, dtype=torch.float32) -> RayBundle:
+    generator = torch.Generator().manual_seed(1)
+    eye = F.normalize(torch.randn(n, 3, generator=generator, dtype=torch.float64), dim=-1) * 2.2
+    target = 0.3 * torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    directions = F.normalize(target - eye, dim=-1)
+    ones = torch.ones(n, dtype=torch.float64)
+    parts = (part.to(dtype) for part in (eye, directions, directions, 0.5 * ones, 6 * ones, 1e-3 * ones))
+    return RayBundle(*parts)
+
+
+def eikonal(model: Model, batch: Batch) -> Tensor:
+    outputs = model(batch.rays, None)
+    return model.main_field.losses(outputs, batch, Step(0, 10, 0))["eikonal"]
+
+
+def test_the_eikonal_loss_trains_through_the_hash_grid() -> None:
+    torch.manual_seed(0)
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
+    field = make("field", "neus", *HASH).double()
+    sampler = make("sampler", "neus", "n_samples=6", "n_importance=0").double()
+    model = Model([field], sampler, Volume(VolumeConfig(), ctx)).eval()
+    rays = rays_of(5, torch.float64)
+    batch = Batch(rays=rays, view=None, rgb=torch.zeros(5, 3).double())
+    with torch.no_grad():  # at the start the network does not look at the features
+        for parameter in field.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    table = next(iter(field.encoding.parameters()))
+    (slope,) = torch.autograd.grad(eikonal(model, batch), table)
+    assert slope.abs().sum() > 0
+    flat, step = table.data.view(-1), 1e-5
+    for index in slope.abs().view(-1).topk(5).indices.tolist():
+        kept = flat[index].item()
+        flat[index] = kept + step
+        more = eikonal(model, batch)
+        flat[index] = kept - step
+        less = eikonal(model, batch)
+        flat[index] = kept
+        assert slope.view(-1)[index].item() == pytest.approx(((more - less) / (2 * step)).item(), rel=1e-4)
+
+
+def encoded(x: Tensor, n: int, identity: bool) -> Tensor:
+    parts = [x] if identity else []
+    for k in range(n):
+        parts += [(x * 2.0**k).sin(), (x * 2.0**k).cos()]
+    return torch.cat(parts, dim=-1)
+
+
+def restated(field, rays: RayBundle, edges: Tensor, anneal: float) -> dict[str, Tensor]:
+    """The paper's networks, α and compositing written out, from the field's own weights."""
+    starts, ends = edges[:, :-1], edges[:, 1:]
+    t = (starts + ends) / 2
+    x = (rays.origins[:, None] + rays.directions[:, None] * t[..., None]).view(-1, 3).detach().requires_grad_()
+    layers = [(layer.weight, layer.bias) for layer in field.distance.layers]
+    inputs = torch.cat([x, encoded(x, 6, identity=False)], dim=-1)
+    h = inputs
+    for index, (weight, bias) in enumerate(layers):
+        if index == 4:
+            h = torch.cat([h, inputs], dim=-1) / math.sqrt(2)
+        h = h @ weight.t() + bias
+        if index < 8:
+            h = torch.where(h * 100 > 30, h, torch.log1p(torch.exp((h * 100).clamp(max=30))) / 100)
+    sdf, features = h[:, 0], h[:, 1:]
+    (gradient,) = torch.autograd.grad(sdf.sum(), x, create_graph=True)
+    directions = rays.directions[:, None].expand(*t.shape, 3).reshape(-1, 3)
+    h = torch.cat([x, encoded(directions, 4, identity=True), gradient, features], dim=-1)
+    for index, layer in enumerate(field.color.layers):
+        h = h @ layer.weight.t() + layer.bias
+        h = h.relu() if index < 4 else 1 / (1 + (-h).exp())
+    rgb = h.view(*t.shape, 3)
+    inv_s = (10 * field.sharpness_log).exp()
+    cosine = (directions * gradient).sum(-1)
+    slope = -((0.5 - 0.5 * cosine).relu() * (1 - anneal) + (-cosine).relu() * anneal)
+    length = (ends - starts).reshape(-1)
+    before = torch.sigmoid((sdf - slope * length / 2) * inv_s)
+    after = torch.sigmoid((sdf + slope * length / 2) * inv_s)
+    alpha = ((before - after + 1e-5) / (before + 1e-5)).clamp(0, 1).view(t.shape)
+    weights = torch.zeros_like(alpha)
+    for ray in range(len(alpha)):
+        free = torch.ones((), dtype=alpha.dtype)
+        row = []
+        for i in range(alpha.shape[1]):
+            row.append(free * alpha[ray, i])
+            free = free * (1 - alpha[ray, i])
+        weights[ray] = torch.stack(row)
+    off = (gradient.norm(dim=-1) - 1) ** 2
+    near = x.norm(dim=-1) < 1.2
+    return {
+        "rgb": (weights[..., None] * rgb).sum(1), "opacity": weights.sum(1),
+        "eikonal": 0.1 * (off * near).sum() / near.sum(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("anneal", [0.0, 0.4, 1.0])
+def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_settings(anneal: float) -> None:
+    torch.manual_seed(3)
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
+    field = make("field", "neus").double()
+    sampler = make("sampler", "neus").double().eval()
+    model = Model([field], sampler, Volume(VolumeConfig(), ctx)).train()
+    sampler.eval()
+    rays = rays_of(3, torch.float64)
+    generator = torch.Generator().manual_seed(2)
+    target = torch.rand(3, 3, generator=generator, dtype=torch.float64)
+    mask = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
+    batch = Batch(rays=rays, view=None, rgb=target, mask=mask)
+    field.anneal.fill_(anneal)
+    outputs = model(rays, None)
+    step = Step(0, 300_000, 0)
+    losses = NeuS(NeuSConfig(mask=0.1)).losses(outputs, batch, model, step) | field.losses(outputs, batch, step)
+    total = sum(losses.values())
+    parameters = list(field.parameters())
+    grads = torch.autograd.grad(total, parameters, allow_unused=True)
+
+    expected = restated(field, rays, outputs.levels[0].samples.edges(), anneal)
+    torch.testing.assert_close(outputs.rendered.rgb, expected["rgb"], atol=1e-8, rtol=1e-8)
+    torch.testing.assert_close(outputs.rendered.opacity, expected["opacity"], atol=1e-8, rtol=1e-8)
+    counted = (mask > 0.5).double()
+    photometric = ((expected["rgb"] - target).abs() * counted[:, None]).sum() / (counted.sum() + 1e-5)
+    o = expected["opacity"].clamp(1e-3, 1 - 1e-3)
+    bce = -(counted * o.log() + (1 - counted) * (1 - o).log()).mean()
+    assert losses["rgb"].item() == pytest.approx(photometric.item(), rel=1e-8)
+    assert losses["mask"].item() == pytest.approx(0.1 * bce.item(), rel=1e-8)
+    assert losses["eikonal"].item() == pytest.approx(expected["eikonal"].item(), rel=1e-8)
+    expected_grads = torch.autograd.grad(photometric + 0.1 * bce + expected["eikonal"], parameters, allow_unused=True)
+    for found, wanted in zip(grads, expected_grads, strict=True):
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-6)
+
+
+def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> None:
+    torch.manual_seed(0)
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
+    for words in (MLP, HASH, (*HASH, "normals=finite_differences", "curvature=0.1", "sparsity=0.1")):
+        field = make("field", "neus", *words)
+        model = Model([field], make("sampler", "neus", "n_samples=8", "n_importance=8"), Volume(VolumeConfig(), ctx))
+        model.begin_step(Step(5, 10, 0))
+        for n in (0, 6):
+            batch = Batch(rays=rays_of(6)[:n], view=None, rgb=torch.full((n, 3), 0.5))
+            outputs = model(batch.rays, None)
+            losses = field.losses(outputs, batch, Step(5, 10, 0))
+            total = (outputs.rendered.rgb - batch.rgb).square().sum() + sum(losses.values())
+            assert total.isfinite()
+        grads = torch.autograd.grad(total, list(field.parameters()))
+        assert all(grad.isfinite().all() for grad in grads)
+
+
+def test_a_background_stack_shows_only_beyond_the_sphere() -> None:
+    torch.manual_seed(0)
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
+    outside = Model([make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
+                    make("sampler", "inverted-sphere"), Volume(VolumeConfig(), ctx))  # fmt: skip
+    model = Model([make("field", "neus")], make("sampler", "neus"), Volume(VolumeConfig(), ctx), outside).eval()
+    outputs = model(rays_of(4), None)
+    assert outputs.background is not None
+    t = outputs.background.levels[0].samples
+    _, far = model.sampler.extent(rays_of(4))
+    assert (t.dense(t.t_starts)[:, 0] >= far - 1e-5).all() and t.t_ends.isfinite().all()
+    free = 1 - outputs.rendered.opacity
+    torch.testing.assert_close(
+        outputs.rendered.rgb - free[:, None] * outputs.background.rendered.rgb,
+        (outputs.levels[0].weights.view(4, -1, 1) * outputs.levels[0].outputs.rgb.view(4, -1, 3)).sum(1),
+        atol=1e-5, rtol=1e-4,
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""NeuS against float64 restatements of its formulas, finite differences and closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from radfield_neus.alpha import annealed_cosine, interval_alpha
+from radfield_neus.config import NeuSConfig, NeuSSamplerConfig
+from radfield_neus.method import NeuS
+from radfield_neus.sampler import NeuSSampler, upsampling_weights
+from radfield_neus.schedule import at
+
+from radfield_core.interfaces import BuildContext, Field
+from radfield_core.ops import segments, volume
+from radfield_core.types import FieldOutputs, RayBundle, RaySamples, SceneBox, Step
+
+
+def logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+def rays_of(origins: list, directions: list, dtype=torch.float64) -> RayBundle:
+    o = torch.tensor(origins, dtype=dtype)
+    d = torch.nn.functional.normalize(torch.tensor(directions, dtype=dtype), dim=-1)
+    ones = torch.ones(len(o), dtype=dtype)
+    return RayBundle(o, d, d, 0.1 * ones, 10 * ones, 1e-3 * ones)
+
+
+class Plane(Field):
+    """The half space below z = height."""
+
+    def __init__(self, height: float = 0.0) -> None:
+        super().__init__()
+        self.height = height
+
+    def sdf(self, x):
+        return x[..., 2] - self.height
+
+    def gradient(self, x):
+        return torch.tensor([0.0, 0, 1], dtype=x.dtype).expand_as(x)
+
+    def forward(self, samples):
+        return FieldOutputs(density=torch.zeros(samples.n))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sdf=st.floats(-2, 2), cosine=st.floats(-1, 1), ratio=st.floats(0, 1), length=st.floats(0, 0.5),
+    sharpness=st.floats(1, 2000),
+)  # fmt: skip
+def test_alpha_and_annealing_are_the_published_formulas(sdf, cosine, ratio, length, sharpness) -> None:
+    slope = -(max(0.0, -cosine * 0.5 + 0.5) * (1 - ratio) + max(0.0, -cosine) * ratio)
+    before, after = logistic((sdf - slope * length / 2) * sharpness), logistic((sdf + slope * length / 2) * sharpness)
+    expected = min(1.0, max(0.0, (before - after + 1e-5) / (before + 1e-5)))
+    tensor = lambda value: torch.tensor([value], dtype=torch.float64)  # noqa: E731
+    found = annealed_cosine(tensor(cosine), ratio)
+    assert found.item() == pytest.approx(slope, abs=1e-12)
+    assert interval_alpha(tensor(sdf), found, tensor(length), sharpness).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.3, 0.71])
+def test_a_plane_seen_head_on_has_its_largest_weight_on_the_plane(phase: float) -> None:
+    n, length = 128, 2 / 128
+    edges = 1.0 + length * (torch.arange(n + 1, dtype=torch.float64) + phase)[None]
+    rays = rays_of([[0, 0, 2.0]], [[0, 0, -1.0]])
+    samples = RaySamples.from_edges(rays, edges)
+    sdf = Plane().sdf(samples.positions())
+    alpha = interval_alpha(sdf, torch.full_like(sdf, -1.0), samples.lengths, 400.0)
+    weights = volume.weights_from_alpha(alpha, samples.layout)
+    middle = samples.t_eval[weights.argmax()]
+    assert abs(middle - 2.0) <= length / 2 + 1e-12
+    assert segments.sum(weights, samples.layout).item() == pytest.approx(1.0, abs=2e-2)
+
+
+def test_upsampling_weights_are_those_of_a_nested_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rays = rays_of([[0, 0, 2.0], [0.3, -0.2, 1.7]], [[0, 0.1, -1.0], [0.2, 0.1, -1]])
+    t = (0.9 + 2.2 * torch.rand(2, 12, generator=generator, dtype=torch.float64)).sort(dim=1).values
+    sdf = torch.randn(2, 12, generator=generator, dtype=torch.float64) * 0.3
+    center, radius, sharpness = torch.tensor([0.05, 0.0, 0.0], dtype=torch.float64), 0.9, 64.0
+    found = upsampling_weights(rays, t, sdf, center, radius, sharpness)
+    for ray in range(2):
+        previous, free = 0.0, 1.0
+        points = [rays.origins[ray] + t[ray, i] * rays.directions[ray] - center for i in range(12)]
+        for i in range(11):
+            length = (t[ray, i + 1] - t[ray, i]).item()
+            raw = (sdf[ray, i + 1] - sdf[ray, i]).item() / (length + 1e-5)
+            slope = max(-1e3, min(0.0, min(raw, previous)))
+            previous = raw
+            if not (points[i].norm() < radius or points[i + 1].norm() < radius):
+                slope = 0.0
+            middle = 0.5 * (sdf[ray, i] + sdf[ray, i + 1]).item()
+            a, b = (logistic((middle - sign * slope * length / 2) * sharpness) for sign in (1, -1))
+            alpha = (a - b + 1e-5) / (a + 1e-5)
+            assert found[ray, i].item() == pytest.approx(alpha * free, abs=1e-9)
+            free *= 1 - alpha + 1e-7
+
+
+def sampler_of(**options) -> NeuSSampler:
+    return NeuSSampler(NeuSSamplerConfig(**options), BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere")))
+
+
+def test_added_samples_gather_where_the_surface_is() -> None:
+    sampler = sampler_of(perturb=False).eval()
+    samples = sampler.propose(rays_of([[0.1, 0.2, 3.0]] * 3, [[0, 0, -1.0]] * 3, torch.float32), 0, None, Plane(0.25))
+    assert samples.samples_per_ray == 128 and (samples.lengths >= 0).all()
+    t = samples.dense(samples.t_starts)[0]
+    assert ((t - 2.75).abs() < 0.05).sum() >= 48 and t.min() >= 2.0 - 0.25 and samples.edges().max() <= 4.1
+
+
+def test_samples_are_shifted_by_at_most_half_a_step_in_training_and_not_in_evaluation() -> None:
+    rays = rays_of([[0, 0, 3.0]] * 50, [[0, 0, -1.0]] * 50, torch.float32)
+    sampler = sampler_of(n_importance=0, n_samples=10)
+    sampler.begin_step(Step(3, 10, 0))
+    moved = sampler.train().propose(rays, 0, None, Plane()).dense(sampler.propose(rays, 0, None, Plane()).t_starts)
+    fixed = sampler.eval().propose(rays, 0, None, Plane())
+    shift = moved - fixed.dense(fixed.t_starts)
+    assert (shift.abs() <= 0.5 * 2.0 / 10 + 1e-6).all() and shift.std() > 0.02
+    assert torch.allclose(shift, shift[:, :1].expand_as(shift), atol=1e-6)
+
+
+def test_no_rays_are_a_normal_input() -> None:
+    rays = rays_of([[0, 0, 3.0]], [[0, 0, -1.0]], torch.float32)[:0]
+    assert sampler_of().eval().propose(rays, 0, None, Plane()).n == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "value"),
+    [(0.3, 5, 0.3), ((10, 0.0, 1.0, 20), 5, 0.0), ((10, 0.0, 1.0, 20), 15, 0.5), ((10, 0.0, 1.0, 20), 99, 1.0)],
+)
+def test_a_schedule_is_linear_between_its_steps(schedule, step: int, value: float) -> None:
+    assert at(schedule, step) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("step", [0, 100, 4999, 5000, 77_000, 300_000])
+def test_the_learning_rate_warms_up_linearly_and_falls_by_a_cosine(step: int) -> None:
+    method = NeuS(NeuSConfig())
+    if step < 5000:
+        expected = (step + 1) / 5000
+    else:
+        p = (step - 5000) / 295_000
+        expected = (np.cos(np.pi * p) + 1) / 2 * 0.95 + 0.05
+    assert method.lr_scale(Step(step, 300_000, 0), "networks") == pytest.approx(expected, rel=1e-9)
