@@ -1,0 +1,111 @@
+"""The house's walls: who may import whom, and what a declaration may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml") if path.parent.name != "radfield")
+TORCH_FREE = ("plugin", "errors", "schema", "registry", "discovery", "capabilities", "hookspecs", "names", "hooks")
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    """The modules that a file imports; with `top_level_only`, those imported when it is, type checking aside."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def package(plugin: Path) -> str:
+    return plugin.name.replace("-", "_")
+
+
+def test_core_imports_no_plugin() -> None:
+    names = {package(plugin) for plugin in PLUGINS}
+    for path in ROOT.glob("radfield_core/**/*.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & names, path
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_imports_no_other_plugin(plugin: Path) -> None:
+    others = {package(other) for other in PLUGINS} - {package(plugin)}
+    for path in plugin.glob("radfield_*/**/*.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & others, path
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_declaration_imports_nothing_but_the_declarations_module(plugin: Path) -> None:
+    found = set(imports(plugin / package(plugin) / "plugin.py"))
+    assert found <= {"__future__", "radfield_core.plugin"}, found
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_requires_every_distribution_that_its_presets_name(plugin: Path) -> None:
+    project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.match(r"[A-Za-z0-9-]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+    from radfield_core.registry import get_registry
+
+    registry = get_registry()
+    for preset in plugin.glob("radfield_*/presets/*.toml"):
+        for kind, name in parts_of(tomllib.loads(preset.read_text(encoding="utf-8"))):
+            owner = registry.find(kind, name).distribution
+            assert owner in required | {plugin.name, "radfield-core"}, f"{preset.name} names {name} of {owner}"
+
+
+def parts_of(table: dict) -> Iterator[tuple[str, str]]:
+    """Kind and name of every part that a preset's tables choose."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            kind = "encoding" if key.endswith("encoding") else "dataparser" if key == "data" else key
+            if "type" in value:
+                yield kind, value["type"]
+            yield from parts_of(value)
+
+
+@pytest.mark.parametrize("name", TORCH_FREE)
+def test_modules_that_the_command_line_needs_at_once_import_no_torch(name: str) -> None:
+    found = {module.partition(".")[0] for module in imports(ROOT / f"radfield_core/{name}.py", top_level_only=True)}
+    assert not found & {"torch", "numpy"}
+
+
+def test_option_classes_import_no_torch() -> None:
+    for path in ROOT.glob("plugins/*/radfield_*/config.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & {"torch", "numpy"}, path
+
+
+def test_first_party_distributions_share_one_version() -> None:
+    from radfield_core import __version__
+
+    for plugin in [*PLUGINS, ROOT / "plugins/radfield"]:
+        project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["version"] == __version__, plugin.name
+
+
+def test_the_metapackage_requires_every_plugin() -> None:
+    project = tomllib.loads((ROOT / "plugins/radfield/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {line.partition(">")[0] for line in project["dependencies"]}
+    assert required == {"radfield-core", *(plugin.name for plugin in PLUGINS)}
+
+
+def test_what_is_not_on_the_index_is_never_required() -> None:
+    for path in [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        required = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
+        assert not [line for line in required if re.match(r"tinycudann|tiny-cuda-nn|nvdiffrast|torchmcubes", line)], path
+
+
+def test_the_readmes_commands_are_what_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    command = "python -m pip install tox && tox run"
+    assert command in readme and f"{command} -e demo" in readme
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8")
