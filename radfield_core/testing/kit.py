@@ -1,8 +1,8 @@
 """The conformance kit: every law that fits a part, as tests of pytest or as rows of a table.
 
-    from radfield_core.testing import conformance
+from radfield_core.testing import conformance
 
-    test_conforms = conformance("encoding:fourier")
+test_conforms = conformance("encoding:fourier")
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from radfield_core.plugin import KINDS
 from radfield_core.registry import Registry
 from radfield_core.testing import laws as _laws  # noqa: F401  registers them
 from radfield_core.testing.law import LAWS, Broken, Law
-from radfield_core.testing.subject import Example, Subject, with_toys
+from radfield_core.testing.subject import Example, NeedsExample, Subject, with_toys
 
 
 class Verdict(NamedTuple):
@@ -38,7 +38,7 @@ def subject_of(
     read: Callable[[Path], tuple[Any, Any]] | None = None,
     registry: Registry | None = None,
 ) -> Subject:
-    """The part `kind:name` or `distribution:kind:name`, ready to be tested. Raises PluginError if it is not installed."""
+    """The part `kind:name` or `distribution:kind:name`, ready to be tested. PluginError if it is not installed."""
     words = key.split(":")
     kind, name = words[-2:] if len(words) > 1 else ("", words[0])
     if kind not in KINDS:
@@ -63,6 +63,10 @@ def judge(subject: Subject, law: Law, waive: Mapping[str, str] | None = None) ->
             found = None
         except Broken as broken:
             found = str(broken)
+        except NeedsExample as error:
+            if reason is None:
+                raise
+            found = str(error)
         except Exception as error:
             found = f"it raised {type(error).__name__}: {error}"
     if found is None:
@@ -72,8 +76,8 @@ def judge(subject: Subject, law: Law, waive: Mapping[str, str] | None = None) ->
                        f"({reason}): take it out of waive=")  # fmt: skip
     if reason is not None:
         return Verdict(law, "waived", reason)
-    text = f"{subject.component.key} breaks the law {law.name!r}\n  law:   {law.statement}\n  found: {found}\n  mend:  {law.mend}"
-    return Verdict(law, "broken", text)
+    title = f"{subject.component.key} breaks the law {law.name!r}"
+    return Verdict(law, "broken", f"{title}\n  law:   {law.statement}\n  found: {found}\n  mend:  {law.mend}")
 
 
 def check_waivers(laws: list[Law], waive: Mapping[str, str]) -> None:
@@ -84,7 +88,9 @@ def check_waivers(laws: list[Law], waive: Mapping[str, str]) -> None:
             near = nearest(name, known)
             raise UsageError(f"no law {name!r} fits this part", path="waive", hint=near or ", ".join(known))
         if len(reason.split()) < 3:
-            raise UsageError(f"the waiver of {name!r} needs a reason in words", path="waive", hint="say why, in a sentence")
+            raise UsageError(
+                f"the waiver of {name!r} needs a reason in words", path="waive", hint="say why, in a sentence"
+            )
 
 
 def conformance(
@@ -130,5 +136,7 @@ def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
     if not found:
         near = nearest(wanted, {c.distribution for c in registry.components})
-        raise PluginError(f"no installed distribution {distribution!r} offers parts", hint=near or "radfield plugins list")
+        raise PluginError(
+            f"no installed distribution {distribution!r} offers parts", hint=near or "radfield plugins list"
+        )
     return found

@@ -18,6 +18,7 @@ from radfield_core.capabilities import capabilities_of, check, lacking
 from radfield_core.config.files import read_preset
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.structure import Entry, Owner, Structurer, options_of
+from radfield_core.errors import UsageError
 from radfield_core.interfaces import Method
 from radfield_core.log import TrainingLog
 from radfield_core.model import build_context
@@ -32,6 +33,10 @@ from radfield_core.testing.toys import toy_context
 from radfield_core.trainer import Trainer
 
 Table = dict[str, Any]
+
+
+class NeedsExample(UsageError):
+    """A part reads files, and nobody supplied any."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,11 @@ class Subject:
         return f"{component.distribution}:{component.name}"
 
     def filled(self, component: Component, options: Table) -> Table:
-        """The options, and a toy for every slot whose default nobody installed offers."""
+        """The options, a toy for every slot whose default is not installed, and some root where one is needed."""
         found = dict(options)
         for attribute in attrs.fields(options_of(component)):
+            if attribute.name == "root" and attribute.default is attrs.NOTHING:
+                found.setdefault("root", ".")
             place: Slot | None = attribute.metadata.get("slot")
             if place is None or attribute.name in found or (place.default is None and place.optional):
                 continue
@@ -151,9 +158,20 @@ class Subject:
         else:
             tables["field"] = self._field_for(self.requires.get("field", frozenset()))
             tables[self.kind] = self.table()
-        steps = {"max_steps": max_steps, "n_rays": 32, "device": "cpu", "save_every": max_steps, "target_samples": "none"}
+        steps = {
+            "max_steps": max_steps,
+            "n_rays": 32,
+            "device": "cpu",
+            "save_every": max_steps,
+            "target_samples": "none",
+        }
         structurer = Structurer(self.registry)
-        entries = [*layers, Entry("the test", tables), Entry("the test", self.run), Entry("the test", {"trainer": steps})]
+        entries = [
+            *layers,
+            Entry("the test", tables),
+            Entry("the test", self.run),
+            Entry("the test", {"trainer": steps}),
+        ]
         entries.append(Entry("the test", {"trainer": trainer or {}}))
         run = structurer.table(RunConfig, entries, "", Owner())
         structurer.finish()

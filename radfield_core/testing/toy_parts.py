@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import torch
@@ -70,12 +70,14 @@ class ToyMlp(DensityOccupancy, Field):
 
     def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
         super().__init__()
-        self.encoding = ctx.make(config.encoding, in_dim=3)
+        self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
-        self.direction_encoding = config.direction_encoding and ctx.make(config.direction_encoding, in_dim=3)
-        self.hidden = nn.Linear(int(self.encoding.out_dim), config.width)  # type: ignore[arg-type]
+        self.direction_encoding: Encoding | None = None
+        if config.direction_encoding is not None:
+            self.direction_encoding = cast(Encoding, ctx.make(config.direction_encoding, in_dim=3))
+        self.hidden = nn.Linear(self.encoding.out_dim, config.width)
         self.density_head = nn.Linear(config.width, 1)
-        extra = int(self.direction_encoding.out_dim) if self.direction_encoding is not None else 0  # type: ignore[arg-type]
+        extra = 0 if self.direction_encoding is None else self.direction_encoding.out_dim
         self.color_head = nn.Linear(config.width + extra, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
@@ -158,7 +160,7 @@ class ToyBallParser(DataParser):
 class ToyMethodConfig:
     """Squared error on white."""
 
-    lr: float = option(5e-3, help="learning rate", min=0, exclusive_min=True)
+    lr: float = option(1e-3, help="learning rate", min=0, exclusive_min=True)
 
 
 class SquaredError(Method):
@@ -200,7 +202,7 @@ def toy_plugin() -> Plugin:
                   summary="a sphere",
                   provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),
         component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",
-                  summary="squared error", requires=photometric),
+                  summary="squared error", requires=photometric, preset="radfield_core.testing:toy.toml"),
     ]  # fmt: skip
     owned: tuple[Component, ...] = tuple(part._replace(distribution=DISTRIBUTION, plugin="toys") for part in parts)
     return Plugin("toys", DISTRIBUTION, "0", here, "ok", components=owned)

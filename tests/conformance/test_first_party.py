@@ -12,7 +12,7 @@ from radfield_core.testing.kit import check_waivers, judge, laws_for, subject_of
 from radfield_core.testing.law import LAWS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from first_party import EXAMPLES, OPTIONS, RUN, WAIVED  # noqa: E402
+from first_party import EXAMPLES, OPTIONS, RUN, WAIVED
 
 OURS = {"radfield-core", *FIRST_PARTY}
 KEYS = [c.key for c in get_registry().components if c.distribution in OURS]
@@ -40,4 +40,6 @@ def test_every_waiver_names_a_law_that_fits_and_gives_a_reason():
 
 
 def test_every_distribution_in_the_table_is_installed_and_offers_what_the_table_says():
-    assert {key for keys in FIRST_PARTY.values() for key in keys} | {"sampler:importance", "renderer:volume"} >= set(KEYS)
+    assert {key for keys in FIRST_PARTY.values() for key in keys} | {"sampler:importance", "renderer:volume"} >= set(
+        KEYS
+    )

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
-from radfield_core.ops import volume
+from radfield_core.ops import segments, volume
 from radfield_core.types import Batch, ModelOutputs, Step
 from radfield_ngp.config import NgpConfig
 
@@ -33,12 +33,12 @@ class Ngp(Method):
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
         if batch.loss_weights is not None:
             error = error * batch.loss_weights
-        losses = {"rgb": error.mean()}
+        losses = {"rgb": segments.mean(error)}
         if self.config.distortion > 0:
             level = outputs.levels[-1]
             samples = level.samples
             per_ray = volume.distortion(level.weights, samples.t_starts, samples.t_ends, samples.layout)
-            losses["distortion"] = self.config.distortion * per_ray.mean()
+            losses["distortion"] = self.config.distortion * segments.mean(per_ray)
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import attrs
 import torch
 
 from radfield_core.config.structure import options_of
-from radfield_core.errors import DatasetError, NoSuchSplit, RadfieldError, UsageError
+from radfield_core.errors import DatasetError, NoSuchSplit, RadfieldError
 from radfield_core.interfaces import Converter, DataParser
 from radfield_core.plugin import load_of
 from radfield_core.rays import pixel_rays
@@ -19,20 +19,33 @@ from radfield_core.scene import Scene, apply_similarity
 from radfield_core.testing.captures import ray_difference, toy_capture
 from radfield_core.testing.law import Broken, expect, law
 from radfield_core.testing.mutations import assert_sound
-from radfield_core.testing.subject import Example, Subject
+from radfield_core.testing.subject import Example, NeedsExample, Subject
 
 
 def _example(subject: Subject) -> Example:
     if subject.example is None:
-        if "root" not in subject.options and "root" not in _names(subject):
+        if subject.kind == "dataparser" and "root" not in _names(subject):
             return Example(Path("."))
-        raise UsageError(
+        if subject.component.writer is not None:
+            return Example(_written(subject, subject.folder / "example", _capture(subject)))
+        raise NeedsExample(
             f"{subject.component.key} reads files, so its laws need some",
             hint="conformance(…, example=make) where make(folder) writes a small data set and returns an Example",
         )  # fmt: skip
     place = subject.folder / "example"
     place.mkdir(exist_ok=True)
     return subject.example(place)
+
+
+def _capture(subject: Subject) -> Scene:
+    return toy_capture(forward="ndc" in subject.provides, masks="masks" in subject.provides)
+
+
+def _written(subject: Subject, place: Path, capture: Scene) -> Path:
+    """The folder into which the format's own writer wrote a capture."""
+    place.mkdir()
+    load_of(subject.component, cast(str, subject.component.writer))({"train": capture}, place)
+    return place
 
 
 def _names(subject: Subject) -> list[str]:
@@ -72,7 +85,9 @@ def scenes_are_sound(subject: Subject) -> None:
         image = scene.images[0]
         width, height = scene.cameras.sizes[0].tolist()
         expect(image.dtype == torch.uint8, f"images are {image.dtype}")
-        expect(tuple(image.shape[:2]) == (height, width), f"an image is {list(image.shape)}, its camera {width}×{height}")
+        expect(
+            tuple(image.shape[:2]) == (height, width), f"an image is {list(image.shape)}, its camera {width}×{height}"
+        )
 
 
 @law("dataparser", mend="rows first: images are [H, W, C]; gather takes (images, rows, columns)")
@@ -92,7 +107,10 @@ def the_known_pixel_is_there(subject: Subject) -> None:
     expect(torch.equal(gathered, image[rows, columns]), "gather and indexing give different pixels")
 
 
-@law("dataparser", mend="c2w in OpenGL axes (x right, y up, z back); to_data takes scene coordinates back to the data's own")
+@law(
+    "dataparser",
+    mend="c2w in OpenGL axes (x right, y up, z back); to_data takes scene coordinates back to the data's own",
+)
 def the_known_ray_is_there(subject: Subject) -> None:
     """The example's pixel looks from where, and to where, the example says, in the data's own coordinates: neither axes
     nor transposes nor half pixels went wrong. Without a known ray, depth of the ground truth must agree with it."""
@@ -123,7 +141,8 @@ def what_a_scene_holds_is_declared(subject: Subject) -> None:
     images."""
     _, scenes = _scenes(subject)
     scene = scenes["train"]
-    held = {"images": scene.images, "masks": scene.masks, "depths": scene.depths, "sparse_points": scene.points,
+    objects = scene.masks if scene.masks_mean == "object" else None
+    held = {"images": scene.images, "masks": objects, "depths": scene.depths, "sparse_points": scene.points,
             "ground_truth_mesh": scene.ground_truth, "ndc": scene.ndc or None}  # fmt: skip
     missing = [word for word, value in held.items() if value is not None and word not in subject.provides]
     expect(not missing, f"held and not declared: {', '.join(missing)}")
@@ -147,7 +166,10 @@ def sniff_knows_its_own(subject: Subject) -> None:
         expect(sniff(path) is None, f"sniff takes {path.name} for its own")
 
 
-@law("dataparser", mend="raise DatasetError (radfield_core.errors) with path, message and hint; never KeyError, never OSError")
+@law(
+    "dataparser",
+    mend="raise DatasetError (radfield_core.errors) with path, message and hint; never KeyError, never OSError",
+)
 def broken_data_is_said_in_words(subject: Subject) -> None:
     """A missing root, an unknown split, and every file of the example cut in half or emptied give a DatasetError or a
     sound scene, never another error."""
@@ -177,7 +199,9 @@ def broken_data_is_said_in_words(subject: Subject) -> None:
             except RadfieldError:
                 pass
             except Exception as error:
-                raise Broken(f"with {file.name} cut to {share:.0%} it raises {type(error).__name__}: {error}") from error
+                raise Broken(
+                    f"with {file.name} cut to {share:.0%} it raises {type(error).__name__}: {error}"
+                ) from error
 
 
 def _refused(subject: Subject, root: Path | None, split: str) -> None:
@@ -190,14 +214,15 @@ def _refused(subject: Subject, root: Path | None, split: str) -> None:
     raise Broken(f"split {split!r} of {root} is read as if it were there")
 
 
-@law("dataparser", when=lambda subject: subject.component.writer is not None, mend="write what parse reads: axes, units, pixels")
+@law(
+    "dataparser",
+    when=lambda subject: subject.component.writer is not None,
+    mend="write what parse reads: axes, units, pixels",
+)
 def what_is_written_is_read_back(subject: Subject) -> None:
     """A capture that the writer wrote is read back with the same rays in the data's own coordinates."""
-    capture = toy_capture(size=(32, 24), masks="masks" in subject.provides)
-    place = subject.folder / "written"
-    place.mkdir()
-    load_of(subject.component, cast(str, subject.component.writer))({"train": capture}, place)
-    read = _parser(subject, place).parse("train")
+    capture = _capture(subject)
+    read = _parser(subject, _written(subject, subject.folder / "written", capture)).parse("train")
     expect(len(read.cameras) > 0, "nothing was read back")
     for index, name in enumerate(read.names):
         stand = apply_similarity(read.to_data, read.cameras.c2w[index, :, 3])
@@ -206,7 +231,9 @@ def what_is_written_is_read_back(subject: Subject) -> None:
         expect(difference < 1e-4, f"rays of {name} differ by {difference:.3g}")
 
 
-@law("converter", mend="write into a folder of its own; DatasetError for what cannot be read; the target absent or empty")
+@law(
+    "converter", mend="write into a folder of its own; DatasetError for what cannot be read; the target absent or empty"
+)
 def conversion_is_whole_or_nothing(subject: Subject) -> None:
     """Every file returned exists below the target; a target with something in it is refused and left alone; a missing
     source is a RadfieldError and leaves no target."""

@@ -18,7 +18,15 @@ from radfield_core.config.structure import options_of, table_class, types_of
 from radfield_core.discovery import FORBIDDEN, GROUP
 from radfield_core.errors import PluginError, RadfieldError
 from radfield_core.interfaces import (
-    Converter, DataParser, Encoding, Exporter, Field, Method, Metric, Renderer, Sampler,
+    Converter,
+    DataParser,
+    Encoding,
+    Exporter,
+    Field,
+    Method,
+    Metric,
+    Renderer,
+    Sampler,
 )  # fmt: skip
 from radfield_core.plugin import KINDS, load_of
 from radfield_core.testing.law import Broken, expect, law
@@ -36,19 +44,21 @@ import radfield_core.plugin
 before = time.process_time()
 import_module(sys.argv[1])
 print(1000 * (time.process_time() - before))
-for name in sys.argv[2:]:
-    import_module(name)
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
+for names in sys.argv[2:]:
+    for name in names.split():
+        import_module(name)
+    print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
 @law(*KINDS, mend="move the import into the module of the part; name the part as 'module:Class'")
 def declaration_is_free_of_torch(subject: Subject) -> None:
-    """Importing the declaration, the options and the functions that the declaration names imports neither torch nor
-    numpy: `radfield --help` and the check of a config stay quick whatever is installed."""
-    _, imported = _imported(subject)
+    """Importing the declaration, the options and the function of capabilities imports neither torch nor numpy, and
+    that of sniff no torch: `radfield --help` and the check of a config stay quick whatever is installed."""
+    _, imported, by_sniff = _imported(subject)
     found = [name for name in FORBIDDEN if name in imported]
     expect(not found, f"{_declaration(subject)} or the modules it names for options import {' and '.join(found)}")
+    expect("torch" not in by_sniff, f"the module of {subject.component.sniff} imports torch")
 
 
 @law(*KINDS, mend="import nothing but radfield_core.plugin, and do nothing else at module level")
@@ -106,9 +116,6 @@ def options_survive_a_round_trip(subject: Subject) -> None:
     tables = [dict(subject.options)]
     for path, value in _others(subject.choice.config):
         tables.append(_with(subject.options, path, value))
-    if subject.example is not None:
-        root = str(subject.example(subject.folder).root)
-        tables = [{**table, "root": table.get("root", root)} for table in tables]
     refused: list[str] = []
     for table in tables:
         try:
@@ -133,8 +140,9 @@ def _round_trip(subject: Subject, choice: Choice, table: dict[str, Any]) -> None
 def _others(config: Any) -> list[tuple[str, Any]]:
     """For every scalar option that is not a slot: its name and another value that its type and range allow."""
     found = []
-    for attribute in attrs.fields(type(config)):
-        kind, limits = types_of(type(config))[attribute.name], attribute.metadata.get("range") or Range()
+    options: Any = type(config)
+    for attribute in attrs.fields(options):
+        kind, limits = types_of(options)[attribute.name], attribute.metadata.get("range") or Range()
         if "slot" in attribute.metadata or table_class(kind) is not None:
             continue
         for value in _candidates(kind, getattr(config, attribute.name)):
@@ -171,16 +179,19 @@ def _declaration(subject: Subject) -> str:
     raise PluginError(f"no entry point {subject.component.plugin!r} of the group {GROUP} is installed")
 
 
-def _imported(subject: Subject) -> tuple[float, set[str]]:
-    """Milliseconds that importing the declaration takes in a fresh process, and the packages imported with all that
-    must be free of torch."""
+def _imported(subject: Subject) -> tuple[float, set[str], set[str]]:
+    """Milliseconds that importing the declaration takes in a fresh process, and the packages imported with it and its
+    options, then with its sniff."""
     component = subject.component
-    references = (component.config, component.capabilities, component.sniff)
-    modules = [reference.partition(":")[0] for reference in references if reference is not None]
-    command = [sys.executable, "-c", _PROGRAM, _declaration(subject), *modules]
-    paths = [path for path in sys.path if path]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    options, sniff = (
+        " ".join(reference.partition(":")[0] for reference in references if reference is not None)
+        for references in ((component.config, component.capabilities), (component.sniff,))
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, _declaration(subject), options, sniff],
+        capture_output=True, text=True, env=environ, check=False,
+    )  # fmt: skip
     expect(done.returncode == 0, f"it cannot be imported:\n{done.stderr}")
-    duration, _, names = done.stdout.partition("\n")
-    return float(duration), set(names.split())
+    duration, imported, by_sniff = done.stdout.splitlines()
+    return float(duration), set(imported.split()), set(by_sniff.split())

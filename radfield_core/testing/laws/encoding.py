@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from radfield_core.testing.law import (
-    expect, expect_close, expect_mostly_close, expect_shape, law, moved_by,
+    expect,
+    expect_close,
+    expect_mostly_close,
+    expect_shape,
+    law,
+    moved_by,
 )  # fmt: skip
 from radfield_core.testing.laws.parts import begun
 from radfield_core.testing.subject import Subject
@@ -42,7 +47,9 @@ def a_row_does_not_see_the_others(subject: Subject) -> None:
     expect_close("the encoding in another order", part(x[order]), whole[order], 1e-6)
 
 
-@law("encoding", when=_gives("grad", "grad2"), mend="leave out 'grad' from provides, or make forward differentiable by x")
+@law(
+    "encoding", when=_gives("grad", "grad2"), mend="leave out 'grad' from provides, or make forward differentiable by x"
+)
 def grad_is_true(subject: Subject) -> None:
     """Who declares `grad` has the derivative by position that central differences find, almost everywhere."""
     part, x, direction, weights = _double(subject)

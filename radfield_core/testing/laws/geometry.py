@@ -77,7 +77,7 @@ def _read(subject: Subject, path: Path) -> tuple[np.ndarray, np.ndarray, Any]:
         import trimesh
     except ImportError as error:
         raise Broken("its files are read with trimesh, which is not installed: pip install trimesh") from error
-    loaded = trimesh.load(path, process=False)
+    loaded: Any = trimesh.load(path, process=False)
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_mesh()
     return np.asarray(loaded.vertices, np.float64), np.asarray(getattr(loaded, "faces", np.zeros((0, 3)))), loaded
@@ -88,7 +88,10 @@ def _exported(subject: Subject, folder: str) -> list[Path]:
     return exporter.export(*sphere(subject), subject.folder / folder / "out")
 
 
-@law("exporter", mend="return every file written; make parent folders; write beside and rename, so that none is half there")
+@law(
+    "exporter",
+    mend="return every file written; make parent folders; write beside and rename, so that none is half there",
+)
 def every_file_returned_exists(subject: Subject) -> None:
     """export makes the folders it needs and returns the files it wrote, each with something in it, all where it was
     told."""
@@ -158,7 +161,11 @@ def the_same_model_gives_the_same(subject: Subject) -> None:
     expect(first == second, "the second time something else came out")
 
 
-@law("exporter", when=lambda subject: bool(subject.requires.get("field")), mend="raise NoSurface with the range of values")
+@law(
+    "exporter",
+    when=lambda subject: bool(subject.requires.get("field")),
+    mend="raise NoSurface with the range of values",
+)
 def nothing_to_export_is_said_in_words(subject: Subject) -> None:
     """Of a model that is empty everywhere nothing is written, and a RadfieldError says so."""
 
@@ -233,4 +240,3 @@ def _numbers(found: Any, prefix: str = "") -> dict[str, float]:
     if isinstance(found, (int, float)) and not isinstance(found, bool):
         return {prefix: float(found)}
     return {}
-

@@ -49,7 +49,9 @@ def every_parameter_is_in_one_group(subject: Subject) -> None:
     method, model = _built(subject)
     groups = method.param_groups(model)
     names = [group.get("name") for group in groups]
-    expect(all(isinstance(name, str) for name in names) and len(set(names)) == len(names), f"names of groups are {names}")
+    expect(
+        all(isinstance(name, str) for name in names) and len(set(names)) == len(names), f"names of groups are {names}"
+    )
     expect(all(float(group.get("lr", 0)) > 0 for group in groups), "a group has no learning rate above 0")
     found = [id(parameter) for group in groups for parameter in group["params"]]
     expect(len(found) == len(set(found)), "a parameter is in two groups")
@@ -71,7 +73,10 @@ def rates_are_a_function_of_the_step(subject: Subject) -> None:
         expect(any(scale > 0 for scale in scales), "no step has a learning rate above 0")
 
 
-@law("method", mend="background(step, n, device) -> [n, 3] in [0, 1] or None; random only from step.generator, never for step None")
+@law(
+    "method",
+@law("method", mend="[n, 3] in [0, 1] or None; random only from step.generator, never for step None")
+)
 def background_is_a_colour(subject: Subject) -> None:
     """The background is [n, 3] within [0, 1] or None, the same for the same step, and one colour in evaluation."""
     method: Method = subject.build()
@@ -83,7 +88,9 @@ def background_is_a_colour(subject: Subject) -> None:
             expect_shape("the background", found, (n, 3))
             expect(bool(((found >= 0) & (found <= 1)).all()), "the background is outside [0, 1]")
             again = method.background(step, n, "cpu")
-            expect(again is not None and torch.equal(found, again), "the background of one step differs when asked again")
+            expect(
+                again is not None and torch.equal(found, again), "the background of one step differs when asked again"
+            )
     plain = method.background(None, 5, "cpu")
     expect(plain is None or bool((plain == plain[:1]).all()), "in evaluation the background differs from ray to ray")
 
@@ -111,4 +118,4 @@ def losses_are_means_over_rays(subject: Subject) -> None:
         halves = 0.5 * (first[name] + second[name])
         expect_close(f"loss {name} as a mean of halves", halves.reshape(()), loss.reshape(()), 1e-4)
     for name, loss in losses(batch[0:0]).items():
-        expect(bool(loss.isfinite().all()), f"loss {name} of no rays is {float(loss):g}")
+        expect(bool(loss.isfinite().all()), f"loss {name} of no rays is {loss.item():g}")

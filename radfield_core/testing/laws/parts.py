@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -119,7 +118,7 @@ def device_is_kept(subject: Subject) -> None:
     if torch.cuda.is_available():
         inputs = inputs._replace(
             x=inputs.x.cuda(), rays=inputs.rays.to("cuda"), samples=dense(inputs.rays.to("cuda")),
-            outputs=replace(inputs.outputs, rgb=inputs.outputs.rgb.cuda(), density=inputs.outputs.density.cuda()),
+            outputs=toy_outputs(dense(inputs.rays.to("cuda"))),
             field=inputs.field.cuda(),
         )  # fmt: skip
         found, device = made(part.cuda(), inputs), "cuda"
@@ -130,7 +129,9 @@ def device_is_kept(subject: Subject) -> None:
         expect(tensor.device.type == device, f"inputs on {device} give an output on {tensor.device}")
 
 
-@law(*PARTS, mend="draw initial values from torch's generator; take what is random in training from step.generator(salt)")
+@law(
+    *PARTS, mend="draw initial values from torch's generator; take what is random in training from step.generator(salt)"
+)
 def same_seed_same_part(subject: Subject) -> None:
     """Built twice from one seed the part has the same state and the same outputs."""
     first, second = subject.build(7), subject.build(7)
@@ -189,4 +190,3 @@ def evaluation_is_not_random(subject: Subject) -> None:
     part = begun(subject.build())
     for one, other in zip(exercise(subject, part), exercise(subject, part), strict=True):
         expect_close("an output asked for twice", one, other, 0.0)
-

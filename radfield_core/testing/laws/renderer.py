@@ -81,7 +81,9 @@ def an_empty_interval_weighs_nothing(subject: Subject) -> None:
     rays = toy_rays(2)
     with_gap = RaySamples.from_edges(rays, torch.tensor([2.0, 3.0, 3.0, 4.0]).expand(2, 4))
     outputs = outputs_for(subject, with_gap)
-    weights = renderer.weights(with_gap, outputs).view(2, 3)
+    name = "density" if outputs.density is not None else "alpha"
+    half = _changed(outputs, name, torch.full((6,), 0.5))
+    weights = renderer.weights(with_gap, half).view(2, 3)
     expect(bool((weights[:, 1] == 0).all()), "an empty interval has a weight")
 
 
@@ -100,6 +102,11 @@ def pixels_are_weighted_sums(subject: Subject) -> None:
             expect_close(name, getattr(rendered, name), _looped(weights, value, samples), 1e-5)
 
 
+def _changed(outputs: FieldOutputs, name: str, value: Tensor) -> FieldOutputs:
+    """The outputs with another density or alpha."""
+    return replace(outputs, density=value) if name == "density" else replace(outputs, alpha=value)
+
+
 def _looped(weights: Tensor, values: Tensor, samples: RaySamples) -> Tensor:
     """Σ w v by a loop over samples."""
     total = torch.zeros(len(samples.rays), *values.shape[1:], dtype=torch.float64)
@@ -114,9 +121,9 @@ def what_is_in_front_hides_what_is_behind(subject: Subject) -> None:
     renderer, samples = begun(subject.build()), dense(toy_rays(1), 4)
     outputs = outputs_for(subject, samples)
     name = "density" if outputs.density is not None else "alpha"
-    thin = replace(outputs, **{name: torch.full((4,), 0.2)})
-    front = replace(outputs, **{name: torch.tensor([0.9, 0.2, 0.2, 0.2])})
-    back = replace(outputs, **{name: torch.tensor([0.2, 0.2, 0.9, 0.2])})
+    thin = _changed(outputs, name, torch.full((4,), 0.2))
+    front = _changed(outputs, name, torch.tensor([0.9, 0.2, 0.2, 0.2]))
+    back = _changed(outputs, name, torch.tensor([0.2, 0.2, 0.9, 0.2]))
     base, first, second = (renderer.weights(samples, each) for each in (thin, front, back))
     expect(bool((first[1:3] < base[1:3]).all()), "more density in front does not take weight from behind")
     expect_close("weights in front of more density", second[:2], base[:2], 1e-6)
@@ -131,7 +138,7 @@ def weights_have_true_gradients(subject: Subject) -> None:
     value = getattr(outputs, name).clamp(0.05, 0.9).requires_grad_()
 
     def weights(x: Tensor) -> Tensor:
-        return renderer.weights(samples, replace(outputs, **{name: x}))
+        return renderer.weights(samples, _changed(outputs, name, x))
 
     coefficients = torch.linspace(-1.0, 1.0, samples.n, dtype=torch.float64)
     total = (weights(value) * coefficients).sum()

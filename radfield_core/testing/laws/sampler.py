@@ -48,7 +48,9 @@ def samples_are_sorted(subject: Subject) -> None:
             same = samples.ray_indices[1:] == samples.ray_indices[:-1]
             expect(bool((samples.ray_indices[1:] >= samples.ray_indices[:-1]).all()), f"rays are out of order {where}")
             overlap = (ends[:-1] - starts[1:])[same]
-            expect(not len(overlap) or float(overlap.max()) < 1e-4, f"intervals of a ray overlap or are unsorted {where}")
+            expect(
+                not len(overlap) or float(overlap.max()) < 1e-4, f"intervals of a ray overlap or are unsorted {where}"
+            )
 
 
 @law("sampler", mend="clamp t to self.extent(rays), also after jittering")
@@ -93,7 +95,9 @@ def layout_is_as_declared(subject: Subject) -> None:
             if samples.packing is not None:
                 counts = samples.packing.offsets.diff()
                 expect(int(samples.packing.offsets[-1]) == samples.n, "offsets do not end at the number of samples")
-                expect(not n or int(counts.max()) <= samples.packing.max_per_ray, "a ray has more than max_per_ray samples")
+                expect(
+                    not n or int(counts.max()) <= samples.packing.max_per_ray, "a ray has more than max_per_ray samples"
+                )
 
 
 @law("sampler", mend="one generator per step and level, made in begin_step; nothing that depends on how many rays come")
@@ -143,4 +147,7 @@ def something_opaque_is_seen(subject: Subject) -> None:
     near, far = sampler.extent(rays)
     crossing = (far - near) > 0.5
     short = lengths[crossing] < 0.5 * (far - near)[crossing]
-    expect(not bool(short.any()), f"{int(short.sum())} of {int(crossing.sum())} rays are sampled over less than half their way")
+    expect(
+        not bool(short.any()),
+        f"{int(short.sum())} of {int(crossing.sum())} rays are sampled over less than half their way",
+    )

@@ -34,7 +34,7 @@ def three_steps_lower_the_loss(subject: Subject) -> None:
         model.begin_step(start)
         return trainer.train_step(batch, start).total
 
-    before = float(loss_now())
+    before = float(loss_now().detach())
     for index in range(3):
         step = Step(index, 3, 0)
         loss_now().backward()
@@ -43,14 +43,14 @@ def three_steps_lower_the_loss(subject: Subject) -> None:
         trainer.optimizer.step()
         trainer.optimizer.zero_grad(set_to_none=True)
         method.after_step(model, trainer.optimizer, step)
-    after = float(loss_now())
+    after = float(loss_now().detach())
     expect(after < before, f"the loss was {before:.6g} before and is {after:.6g} after three steps")
 
 
 @law(*TRAINED, when=_has_colour, mend="keep state in buffers; random numbers from step.generator(salt); nothing global")
 def resuming_is_bit_equal(subject: Subject) -> None:
-    """Four steps, and two steps, a checkpoint and two more in a new process' place, end with the same model and the same
-    state of the optimiser, bit for bit."""
+    """Four steps, and two steps, a checkpoint and two more from there, end with the same model and the same state of
+    the optimiser, bit for bit."""
     options = {"save_every": 2, "keep_checkpoints": 3}
     run = subject.run_config(4, options)
     whole = subject.trainer(run, "whole")

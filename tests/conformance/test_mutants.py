@@ -1,0 +1,100 @@
+"""Planted faults: the law that names a fault catches it, and its message says what to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from radfield_core.registry import Registry, get_registry
+from radfield_core.testing.kit import Verdict, judge, subject_of
+from radfield_core.testing.law import LAWS
+from radfield_core.testing.subject import with_toys
+from radfield_core.testing.toy_parts import toy_plugin
+
+sys.path.insert(0, str(Path(__file__).parent))
+import mutants
+from first_party import EXAMPLES, OPTIONS
+
+DECLARATION = """
+from radfield_core.plugin import component, hookimpl
+RADFIELD_API = (1, 0)
+@hookimpl
+def radfield_components():
+    return [component("encoding", "toy-again", impl="radfield_core.testing.toy_parts:ToyEncoding",
+        config="{config}", summary="a toy", provides={{"points", "directions"}})]
+"""
+OPTIONS_ALONE = """
+import attrs
+from radfield_core.config.slots import option
+@attrs.frozen(kw_only=True)
+class Options:
+    n_frequencies: int = option(3, help="frequencies")
+"""
+DECLARED = {
+    "imports torch beside its options": ("declaration_is_free_of_torch", "", "import torch\n" + OPTIONS_ALONE),
+    "imports numpy beside its options": ("declaration_is_free_of_torch", "", "import numpy\n" + OPTIONS_ALONE),
+    "computes while it is declared": ("declaration_is_quick", "sum(i * i for i in range(2_000_000))", OPTIONS_ALONE),
+}
+
+
+def mutated(name: str) -> Verdict:
+    """The verdict of the law that must catch a mutant."""
+    base, law_name, changes = mutants.CAUGHT_BY[name]
+    here = f"mutants:{name}"
+    changes = {("config" if name.endswith("Config") else "impl"): here, **changes}
+    if base == "dataparser:blender":
+        del changes["impl"]
+    registry = with_toys()
+    kind, _, part = base.partition(":")
+    component = registry.find(kind, part)._replace(name="mutant", **changes)
+    kept = [plugin for plugin in registry.plugins if plugin.distribution != "acme"]
+    row = toy_plugin()._replace(name="acme", distribution="acme", components=(component._replace(distribution="acme"),))
+    registry = Registry([*kept, row], get_registry().hooks)
+    subject = subject_of(
+        f"acme:{kind}:mutant", options=OPTIONS.get(base), example=EXAMPLES.get(base), registry=registry
+    )
+    return judge(subject, next(law for law in LAWS if law.name == law_name and kind in law.kinds))
+
+
+@pytest.mark.parametrize("name", list(mutants.CAUGHT_BY))
+def test_the_fault_is_caught_by_the_law_that_names_it(name):
+    verdict = mutated(name)
+    assert verdict.state == "broken"
+    assert f"breaks the law {verdict.law.name!r}" in verdict.message
+    assert "  mend:  " + verdict.law.mend in verdict.message
+
+
+@pytest.mark.parametrize("name", list(DECLARED))
+def test_the_fault_in_a_declaration_is_caught(name, distribution, monkeypatch):
+    law_name, declaration, options = DECLARED[name]
+    source = declaration + DECLARATION.format(config="acme_options:Options")
+    site = distribution("acme-maze", source, plugin="maze", modules={"acme_options.py": options})
+    monkeypatch.syspath_prepend(str(site))
+    subject = subject_of("encoding:toy-again", registry=Registry.discover({}))
+    verdict = judge(subject, next(law for law in LAWS if law.name == law_name))
+    sys.modules.pop("acme_options", None)
+    sys.modules.pop("acme_maze_plugin", None)
+    assert verdict.state == "broken", verdict
+
+
+@pytest.mark.parametrize("component", toy_plugin().components, ids=lambda component: component.key)
+def test_without_the_fault_the_toys_keep_every_law_that_mutants_of_them_break(component):
+    subject = subject_of(f"radfield-toys:{component.key}")
+    broken_by = {law for base, law, _ in mutants.CAUGHT_BY.values() if base == component.key}
+    for law in LAWS:
+        if law.name in broken_by and component.kind in law.kinds:
+            verdict = judge(subject, law)
+            assert verdict.state == "kept", verdict.message
+
+
+def test_every_law_catches_some_fault():
+    caught = {law for _, law, _ in mutants.CAUGHT_BY.values()} | {law for law, _, _ in DECLARED.values()}
+    assert {law.name for law in LAWS} == caught
+
+
+def test_there_are_enough_of_them(capsys):
+    with capsys.disabled():
+        print(f"\n{len(LAWS)} laws, {len(mutants.CAUGHT_BY) + len(DECLARED)} planted faults")
+    assert len(mutants.CAUGHT_BY) + len(DECLARED) >= 25
