@@ -73,10 +73,7 @@ def rates_are_a_function_of_the_step(subject: Subject) -> None:
         expect(any(scale > 0 for scale in scales), "no step has a learning rate above 0")
 
 
-@law(
-    "method",
 @law("method", mend="[n, 3] in [0, 1] or None; random only from step.generator, never for step None")
-)
 def background_is_a_colour(subject: Subject) -> None:
     """The background is [n, 3] within [0, 1] or None, the same for the same step, and one colour in evaluation."""
     method: Method = subject.build()
