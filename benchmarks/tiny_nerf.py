@@ -1,0 +1,83 @@
+"""PSNR over time of `tiny-nerf` on the tiny NeRF scene, trained and evaluated by the command line.
+
+    python benchmarks/tiny_nerf.py tiny_nerf_lego.npz [--write] [key=value ...]
+
+Prints the curve of the held-out views during training (a few of them, clock of training alone) and the result of
+`radfield eval` on all of them. `--write` puts both into benchmarks/results/tiny_nerf.json. Exits 1 under 23 dB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RADFIELD = Path(sys.executable).parent / "radfield"
+WANTED_DB = 23.0
+
+
+def train(data: Path, out: Path, overrides: list[str]) -> None:
+    """Train in a run folder of its own."""
+    command = [str(RADFIELD), "train", "--method", "tiny-nerf", "--data", str(data), "--out", str(out), "--quiet"]
+    subprocess.run([*command, "trainer.eval_every=1000", "trainer.eval_views=6", *overrides], check=True)
+
+
+def curve(out: Path) -> list[dict[str, float]]:
+    """Step, seconds of training and PSNR of the held-out views, as training wrote them down."""
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [
+        {"step": row["step"], "seconds": round(row["seconds"], 1), "psnr": round(row["eval"]["psnr"], 2)}
+        for row in rows
+        if "eval" in row
+    ]
+
+
+def evaluate(out: Path) -> dict[str, float]:
+    """Mean metrics of the test views."""
+    subprocess.run([str(RADFIELD), "eval", str(out), "--quiet"], check=True)
+    metrics: dict[str, float] = json.loads((out / "results.json").read_text())["metrics"]
+    return {name: round(value, 4) for name, value in metrics.items()}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        "platform": platform.platform(),
+        "cpu_threads": int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the tiny NeRF .npz file")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results/tiny_nerf.json")
+    parser.add_argument("overrides", nargs="*", help="options laid over the preset")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        train(args.data, out, args.overrides)
+        points, final = curve(out), evaluate(out)
+    print(f"{'step':>8} {'seconds':>8} {'PSNR':>7}")
+    for point in points:
+        print(f"{point['step']:>8} {point['seconds']:>8.1f} {point['psnr']:>7.2f}")
+    print(f"test views: PSNR {final['psnr']:.2f} dB, SSIM {final['ssim']:.4f}")
+    if args.write:
+        path = Path(__file__).parent / "results" / "tiny_nerf.json"
+        path.parent.mkdir(exist_ok=True)
+        figures = {"machine": machine(), "overrides": args.overrides, "curve": points, "test": final}
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0 if final["psnr"] >= WANTED_DB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
