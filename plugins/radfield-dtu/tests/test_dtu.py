@@ -15,12 +15,16 @@ from radfield_dtu.config import DtuConfig
 from radfield_dtu.dataparser import DtuParser
 from radfield_dtu.projection import compose, decompose
 from radfield_dtu.sniff import sniff
+from radfield_dtu.writer import MILLIMETRES, PLACE, write
 from scipy.linalg import rq
 from scipy.spatial.transform import Rotation
 
-from radfield_core.cameras import project
+from radfield_core.cameras import Cameras, project
 from radfield_core.errors import DatasetError, RadfieldError
+from radfield_core.images import MemoryImages
 from radfield_core.rays import pixel_rays
+from radfield_core.scene import Mesh, Scene, apply_similarity
+from radfield_core.types import SceneBox
 
 
 @settings(max_examples=200, deadline=None)
@@ -190,3 +194,45 @@ def test_rays_pass_through_the_pixels_that_the_matrices_project_to(test_data: Pa
     matrix = arrays["world_mat_5"].astype(np.float64) @ arrays["scale_mat_5"].astype(np.float64)
     u, v, w = matrix[:3, :3] @ points[0].numpy() + matrix[:3, 3]
     assert (u / w, v / w) == pytest.approx((77.0, 120.0), abs=1e-3)
+
+
+def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Origins [R, 3] and points one `reach` (data units) along the rays of every pixel, in the data's own coordinates."""
+    height, width = scene.images[0].shape[:2]
+    pixels = torch.cartesian_prod(torch.arange(len(scene.cameras)), torch.arange(height), torch.arange(width))
+    rays = pixel_rays(scene, *pixels.unbind(-1), dtype=torch.float64)
+    origins = apply_similarity(scene.to_data, rays.origins)
+    towards = apply_similarity(scene.to_data, rays.origins + rays.directions) - origins
+    return origins, origins + reach * torch.nn.functional.normalize(towards, dim=-1)
+
+
+def test_a_written_scene_reads_back_with_the_same_rays_in_millimetres(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    turns = torch.from_numpy(Rotation.random(3, random_state=1).as_matrix())
+    c2w = torch.cat([turns, torch.randn(3, 3, 1, generator=generator, dtype=torch.float64) * 2], dim=-1)
+    to_data = torch.eye(4, dtype=torch.float64)
+    to_data[:3, :3] = 1.7 * torch.from_numpy(Rotation.from_rotvec([0.3, -0.2, 0.9]).as_matrix())
+    to_data[:3, 3] = torch.tensor([0.4, -1.0, 2.0])
+    images = torch.randint(0, 256, (3, 5, 7, 4), generator=generator, dtype=torch.uint8)
+    images[..., 3] = torch.where(images[..., 3] > 127, 255, 0)
+    truth = Mesh(torch.rand(4, 3, generator=generator), torch.tensor([[0, 1, 2], [0, 2, 3]]))
+    scene = Scene(
+        cameras=Cameras(c2w, torch.tensor([[9.0, 8.5, 3.2, 2.9]] * 3).double(), torch.tensor([[7, 5]] * 3)),
+        images=MemoryImages(images), near=0.1, far=5.0, box=SceneBox(torch.zeros(3), 1.0), to_data=to_data,
+        ground_truth=truth, names=["a", "b", "c"],
+    )  # fmt: skip
+    write({"train": scene}, tmp_path)
+    back = DtuParser(DtuConfig(root=str(tmp_path), apply_mask=True)).parse("train")
+
+    origins, ends = ray_ends(scene, 1.0)
+    found_origins, found_ends = ray_ends(back, MILLIMETRES)
+    torch.testing.assert_close(found_origins, origins * MILLIMETRES + torch.from_numpy(PLACE), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found_ends, ends * MILLIMETRES + torch.from_numpy(PLACE), atol=1e-5, rtol=0)
+    for view in range(3):
+        covered = images[view, ..., 3:] > 127
+        assert (back.images[view] == torch.where(covered, images[view], 0)).all()
+    assert back.unit == "mm" and back.ground_truth is not None
+    expected = apply_similarity(to_data, truth.vertices.double()) * MILLIMETRES + torch.from_numpy(PLACE)
+    found = apply_similarity(back.to_data, back.ground_truth.vertices.double())
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    assert back.ground_truth.vertices.norm(dim=-1).max() <= 1.0
