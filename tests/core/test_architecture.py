@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,24 @@ def parts_of(table: dict) -> Iterator[tuple[str, str]]:
 def test_modules_that_the_command_line_needs_at_once_import_no_torch(name: str) -> None:
     found = {module.partition(".")[0] for module in imports(ROOT / f"radfield_core/{name}.py", top_level_only=True)}
     assert not found & {"torch", "numpy"}
+
+
+IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage", "fast-simplification": "fast_simplification"}
+DETECTED = {"triton", "tinycudann", "nerfacc"}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_requires_every_library_that_it_imports(plugin: Path) -> None:
+    declared = {"radfield_core", package(plugin), *DETECTED}
+    for path in (ROOT / "pyproject.toml", plugin / "pyproject.toml"):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        extras = project.get("optional-dependencies", {}).get("process", [])
+        for line in [*project["dependencies"], *extras]:
+            name = re.match(r"[A-Za-z0-9-]+", line)[0]  # type: ignore[index]
+            declared.add(IMPORTED_AS.get(name, name.replace("-", "_")))
+    for path in plugin.glob("radfield_*/**/*.py"):
+        found = {name.partition(".")[0] for name in imports(path)}
+        assert found <= declared | set(sys.stdlib_module_names), path
 
 
 def test_option_classes_import_no_torch() -> None:

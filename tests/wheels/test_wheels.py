@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tomllib
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,10 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> subprocess.Compl
 class Environment:
     """A virtual environment that sees another one's packages, so that torch is installed once and not for each test."""
 
-    def __init__(self, folder: Path, wheels: Path, beneath: Environment | None = None):
+    def __init__(self, folder: Path, wheels: Path, *beneath: Environment):
         venv.create(folder, with_pip=True)
         self.folder, self.wheels = folder, wheels
-        if beneath is not None:
-            (self.site / "beneath.pth").write_text(f"{beneath.site}\n")
+        (self.site / "beneath.pth").write_text("".join(f"{other.site}\n" for other in beneath))
 
     @property
     def site(self) -> Path:
@@ -73,16 +71,30 @@ def core(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
+@pytest.fixture(scope="session")
+def libraries(core: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Third parties' packages that plugins require, installed once: numba alone takes longer than all our wheels."""
+    environment = Environment(tmp_path_factory.mktemp("libraries"), core.wheels, core)
+    third_party = {line for name in PLUGINS for line in dependencies_of(name) if not line.startswith("radfield")}
+    environment.install(*sorted(third_party))
+    return environment
+
+
 @pytest.fixture
-def above_core(core: Environment, wheels: Path, tmp_path: Path) -> Iterator[Environment]:
-    """A fresh environment on top of core's."""
-    yield Environment(tmp_path / "env", wheels, beneath=core)
+def above_core(core: Environment, libraries: Environment, tmp_path: Path) -> Environment:
+    """A fresh environment on top of core's, in which no plugin is installed."""
+    return Environment(tmp_path / "env", core.wheels, core, libraries)
+
+
+def dependencies_of(name: str) -> list[str]:
+    """What a plugin requires."""
+    project = tomllib.loads((ROOT / "plugins" / name / "pyproject.toml").read_text())["project"]
+    return project.get("dependencies", [])
 
 
 def requirements_of(name: str) -> list[str]:
-    """The first-party distributions that a plugin requires."""
-    project = tomllib.loads((ROOT / "plugins" / name / "pyproject.toml").read_text())["project"]
-    return [line for line in project.get("dependencies", []) if line.startswith("radfield-")]
+    """The plugins that a plugin requires."""
+    return [line for line in dependencies_of(name) if line.startswith("radfield-") and "core" not in line]
 
 
 def test_core_alone_lists_its_own_parts_only(core: Environment) -> None:
