@@ -1,23 +1,33 @@
 """Install core and every distribution under plugins/, editable, with the extras named on the command line.
 
-Usage: python tools/install_editable.py [extra ...]     (extras of the root project: test, docs)
+Usage: python tools/install_editable.py [--oldest] [extra ...]     (extras of the root project: test, docs)
+
+--oldest takes the lowest versions that the distributions allow.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from lower_bounds import ROOT, lower_bounds
 
 
-def main(extras: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Exit code of pip. Without build isolation: a build environment for each of twenty plugins takes minutes."""
+    extras = [word for word in arguments if word != "--oldest"]
     core = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     plugins = [str(path.parent) for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
     editable = [argument for path in [core, *plugins] for argument in ("-e", path)]
-    return subprocess.call([sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", *editable])
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        lowest = lower_bounds() if "--oldest" in arguments else {}
+        lines = [f"{name}=={version}.*" for name, version in lowest.items()]
+        constraints.write_text("\n".join(lines), encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", "-c", str(constraints)]
+        return subprocess.call([*pip, *editable])
 
 
 if __name__ == "__main__":
