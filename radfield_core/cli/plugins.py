@@ -11,23 +11,38 @@ if TYPE_CHECKING:
     from radfield_core.plugin import Component
     from radfield_core.registry import Registry
 
-HELP = "List plugins and the parts they offer, explain one, or show what is wrong. Imports declarations only."
+HELP = (
+    "List plugins and the parts they offer, explain one, show what is wrong; begin a plugin of your own, or test one."
+)
+TEMPLATES = ("encoding", "field", "sampler", "renderer", "dataparser", "exporter", "method")
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="list|info|doctor", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="list|info|doctor|new|check", required=True)
     actions.add_parser("list", help="every plugin with its status and parts")
     info = actions.add_parser("info", help="all about a plugin, a distribution or a part")
     info.add_argument("name", metavar="NAME", help="a plugin, a distribution, a part such as hash, or kind:name")
     actions.add_parser("doctor", help="tracebacks of what does not load; exit code 1 if anything is wrong")
+    new = actions.add_parser("new", help="write a plugin that works as it is, to begin from")
+    new.add_argument("name", metavar="NAME", help="of the distribution, such as acme-fourier")
+    new.add_argument("--kind", choices=TEMPLATES, required=True, help="of its part")
+    new.add_argument("--out", metavar="FOLDER", help="where to write it; default: a folder called NAME, here")
+    check = actions.add_parser("check", help="hold parts to the laws of their kind; exit code 1 if one is broken")
+    check.add_argument("name", metavar="DIST", help="a distribution, or one part as kind:name")
 
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
     from radfield_core.registry import get_registry
 
+    if args.action == "new":
+        from radfield_core.templates import write_plugin
+
+        return write_plugin(args.name, args.kind, args.out)
     registry = get_registry()
+    if args.action == "check":
+        return _check(registry, args.name)
     if args.action == "list":
         return _list(registry)
     return _doctor(registry) if args.action == "doctor" else _info(registry, args.name)
@@ -72,6 +87,36 @@ def _doctor(registry: Registry) -> int:
     if disabled:
         print(f"disabled by RADFIELD_DISABLE_PLUGINS: {', '.join(disabled)}")
     return 1 if wrong else 0
+
+
+def _check(registry: Registry, name: str) -> int:
+    """A row for each law that fits each part; what is broken is explained below."""
+    from radfield_core.testing.kit import judge, laws_for, parts_of_distribution, subject_of
+    from radfield_core.testing.subject import NeedsExample
+
+    keys = [name] if ":" in name else parts_of_distribution(registry, name)
+    broken = []
+    counts = {"kept": 0, "broken": 0, "untested": 0}
+    for key in keys:
+        subject = subject_of(key, registry=registry)
+        laws = laws_for(subject)
+        width = max(len(law.name) for law in laws)
+        print(f"{subject.component.key} ({subject.component.distribution})")
+        for law in laws:
+            try:
+                verdict = judge(subject, law)
+                state = verdict.state
+            except NeedsExample:
+                state = "untested"
+            counts[state] += 1
+            broken += [verdict] if state == "broken" else []
+            print(f"  {law.name:<{width}}  {state}")
+    for verdict in broken:
+        print(f"\n{verdict.message}")
+    print(f"\n{counts['kept']} laws kept, {counts['broken']} broken, {counts['untested']} untested")
+    if counts["untested"]:
+        print("untested: a part that reads files is tested on an example, which its own tests supply (example=)")
+    return 1 if broken else 0
 
 
 def _info(registry: Registry, name: str) -> int:

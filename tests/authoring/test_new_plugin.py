@@ -1,0 +1,105 @@
+"""`radfield plugins new`: what it writes for each kind is installed and passes its own tests, unedited."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from radfield_core.cli.main import main
+from radfield_core.cli.plugins import TEMPLATES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command: object, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command outside the checkout, with packages installed into `path`."""
+    environ = {**os.environ, "PYTHONPATH": str(path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return subprocess.run(list(map(str, command)), cwd=cwd, env=environ, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_new_plugin_is_green_as_it_is_written(kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    name = f"acme-first-{kind}"
+    assert main(["plugins", "new", name, "--kind", kind]) == 0
+    assert f"pip install -e '{name}[test]'" in capsys.readouterr().out
+    project, site = tmp_path / name, tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", site, project]
+    installed = run(*pip, cwd=tmp_path, path=site)
+    assert installed.returncode == 0, installed.stderr
+
+    started = time.perf_counter()
+    tested = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", project, cwd=project, path=site)
+    with capsys.disabled():
+        print(f"\n{kind}: {tested.stdout.splitlines()[-1]} ({time.perf_counter() - started:.0f} s)")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "passed" in tested.stdout and "skipped" not in tested.stdout and "xfailed" not in tested.stdout
+
+    command = [sys.executable, "-m", "radfield_core.cli.main"]
+    listed = run(*command, "plugins", "list", cwd=tmp_path, path=site).stdout
+    assert f"{kind}:first-{kind}" in listed
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_what_is_written_compiles_and_has_no_long_lines(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugins", "new", "acme-first", "--kind", kind]) == 0
+    for path in (tmp_path / "acme-first").rglob("*.py"):
+        text = path.read_text()
+        assert "$" not in text and max(map(len, text.splitlines())) <= 120, path
+        compile(text, str(path), "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "near"),
+    [
+        ("Acme_Fourier", "is no name for a distribution", "acme-fourier"),
+        ("acme--fourier", "is no name for a distribution", "acme-fourier"),
+        ("../acme-fourier", "is no name for a distribution", "acme-fourier"),
+        ("9acme-fourier", "is no name for a distribution", "acme-fourier"),
+        ("fourier", "does not say whose it is", "acme-fourier"),
+        ("radfield-fourier", "are the project's own", "acme-fourier"),
+        ("radfield", "are the project's own", "acme-fourier"),
+        ("fake-parts", "which is taken", "fake-parts-2"),
+    ],
+)
+def test_a_bad_name_is_refused_in_words_and_nothing_is_written(name, says, near, tmp_path, monkeypatch, capsys, fakes):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "fakes"))
+    assert main(["plugins", "new", name, "--kind", "encoding"]) == 2
+    said = capsys.readouterr().err
+    assert says in said and f"try: {near}" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_there_is_refused_and_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme-fourier").mkdir()
+    (tmp_path / "acme-fourier" / "mine.txt").write_text("mine")
+    assert main(["plugins", "new", "acme-fourier", "--kind", "field"]) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "acme-fourier").iterdir()] == ["mine.txt"]
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugins", "new", "acme-fourier", "--kind", "encodin"]) == 2
+    assert "encoding" in capsys.readouterr().err
+
+
+def test_check_prints_a_row_for_each_law_and_fails_where_one_is_broken(capsys, monkeypatch):
+    assert main(["plugins", "check", "radfield-frequency"]) == 0
+    said = capsys.readouterr().out
+    assert "grad2_is_true" in said and "0 broken" in said
+    from radfield_frequency.encoding import Frequency
+
+    whole = Frequency.forward
+    monkeypatch.setattr(Frequency, "forward", lambda self, x, cov=None: whole(self, x.detach()))
+    assert main(["plugins", "check", "encoding:frequency"]) == 1
+    said = capsys.readouterr().out
+    assert "breaks the law 'grad_is_true'" in said and "mend:" in said
