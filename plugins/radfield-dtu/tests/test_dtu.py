@@ -197,7 +197,7 @@ def test_rays_pass_through_the_pixels_that_the_matrices_project_to(test_data: Pa
 
 
 def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Origins [R, 3] and points one `reach` (data units) along the rays of every pixel, in the data's own coordinates."""
+    """Origins [R, 3] and points `reach` along the rays of every pixel, in the data's own coordinates."""
     height, width = scene.images[0].shape[:2]
     pixels = torch.cartesian_prod(torch.arange(len(scene.cameras)), torch.arange(height), torch.arange(width))
     rays = pixel_rays(scene, *pixels.unbind(-1), dtype=torch.float64)

@@ -99,6 +99,13 @@ class NeuSConfig:
     decay: Literal["cosine", "exponential"] = option("cosine", help="how the learning rate falls after the warm-up")
 
 
+@attrs.frozen(kw_only=True)
+class SlicesConfig:
+    """A picture of the signed distance on three planes."""
+
+    resolution: int = option(384, help="width and height of each plane's picture, pixels", min=16, max=4096)
+
+
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
     """Analytic normals differentiate the encoding twice; finite differences ask it at more points instead."""
     return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

@@ -101,11 +101,12 @@ class NeuSField(Field):
         return self._surface(x)[1]
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] of an interval of `length` that meets the level set head-on."""
-        sdf = self.sdf(x)
-        return interval_alpha(
-            sdf, torch.full_like(sdf, -1.0), torch.full_like(sdf, length), self.sharpness / self.radius
-        )
+        """Weight [M] of an interval of `length` on a ray that comes from outside and meets the level set head-on.
+
+        Unlike its opacity, which is that of everything solid, it vanishes deep inside, where no ray arrives.
+        """
+        sdf, half, sharpness = self.sdf(x), 0.5 * length, self.sharpness / self.radius
+        return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
         """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""

@@ -1,0 +1,58 @@
+"""What NeuS says and leaves beside training: a vanished surface is named, and slices show the distance."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from PIL import Image
+from radfield_neus.config import SlicesConfig
+from radfield_neus.observer import PATIENCE, Watch
+from radfield_neus.slices import PLANES, SdfSlices, slice_of
+
+from radfield_core.types import SceneBox
+
+
+class Ball(torch.nn.Module):
+    """A ball about (0.5, 0, 0) of radius 0.6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.center = torch.nn.Parameter(torch.tensor([0.5, 0.0, 0.0]))
+
+    def sdf(self, x):
+        return (x - self.center).norm(dim=-1) - 0.6
+
+    def gradient(self, x):
+        return torch.nn.functional.normalize(x - self.center, dim=-1)
+
+
+def test_a_vanished_surface_is_named_once_and_again_when_it_came_back_in_between() -> None:
+    watch = Watch()
+    entries = [0.3, 0.004, *[0.0] * PATIENCE, 0.0, 0.0, 0.2, *[0.001] * PATIENCE]
+    said = [watch.step(index, {"weight_inside": value}) for index, value in enumerate(entries)]
+    named = [index for index, text in enumerate(said) if text is not None]
+    assert named == [PATIENCE, len(entries) - 1]
+    assert "vanished" in said[PATIENCE] and f"step {PATIENCE}" in said[PATIENCE]
+
+
+def test_runs_of_other_fields_are_not_watched() -> None:
+    watch = Watch()
+    assert all(watch.step(index, {"loss": 0.0}) is None for index in range(20))
+
+
+def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
+    scene = SimpleNamespace(box=SceneBox(torch.tensor([0.5, 0.0, 0.0]), 2.0))
+    values = slice_of(Ball(), scene, PLANES[0], 101)
+    np.testing.assert_allclose([values[50, 50], values[50, 100], values[0, 50]], [-0.6, 1.4, 1.4], atol=1e-6)
+    scene.box = SceneBox(torch.zeros(3), 2.0)
+    model = SimpleNamespace(main_field=Ball())
+    (path,) = SdfSlices(SlicesConfig(resolution=101)).export(model, scene, tmp_path / "slices")
+    picture = np.asarray(Image.open(path)).astype(int)
+    assert picture.shape == (101, 303, 3)
+    inside, outside = picture[50, 62], picture[50, 2]  # the xy plane: x to the right
+    assert inside[2] > inside[0] and outside[0] > outside[2]
+    red_left = picture[50, 2, 0] - picture[50, 2, 2]
+    red_right = picture[50, 98, 0] - picture[50, 98, 2]
+    assert red_left > red_right  # the ball lies to the right, so the left border is farther
