@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement. Only `radfield_components` adds anything; the others observe.
+"""The hooks that a plugin may implement. `radfield_components` and `radfield_benchmarks` add; the others observe.
 
 An observing hook never changes training and never depends on the order of plugins: what changes training is a
 component in a slot, visible in the config. An implementation may take fewer parameters than its hook has.
@@ -26,6 +26,18 @@ def radfield_components() -> Iterable[Component]:
     Called once per process, when plugins are discovered, also for `radfield plugins list`: it imports no part.
 
     Since 1.0.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def radfield_benchmarks() -> Mapping[str, str]:
+    """What `radfield bench micro` measures: name -> "module:function".
+
+    The function takes device ("cpu" or "cuda") and repeats, and returns `radfield_core.ops.bench.Timing`s: an op's
+    torch reference and its twins, timed in one process.
+
+    Called by `radfield bench` alone; it imports nothing. Since 1.0.
     """
     raise NotImplementedError
 

@@ -23,3 +23,8 @@ def radfield_components() -> list[Component]:
             requires={"field": {"density|alpha"}}, capabilities="radfield_core.builtin.config:volume_capabilities",
         ),
     ]  # fmt: skip
+
+
+@hookimpl
+def radfield_benchmarks() -> dict[str, str]:
+    return {"compositing": "radfield_core.ops.bench:compositing", "perceptron": "radfield_core.ops.bench:perceptron"}

@@ -24,6 +24,7 @@ VERBS = {
     "plugins": "list what is installed and what is wrong with it",
     "config": "show, check and explain the options of a run",
     "doctor": "report on this machine and installation",
+    "bench": "measure the kernels, or how fast a method learns",
     "demo": "train, evaluate and render a synthetic scene",
 }
 """verb -> one line; `radfield_core.cli.<verb>` is imported only when it is named."""

@@ -18,6 +18,7 @@ from numba import float32, uint64
 from torch import Tensor
 
 from radfield_core.ops.backend import choices, using
+from radfield_core.ops.bench import Timing
 from radfield_core.ops.jit import kernel
 from radfield_hash import pair
 from radfield_hash.encoding import encode
@@ -38,6 +39,17 @@ def measure(
     for name, (log2_points, sizes_of_grid) in sizes.items():
         rows += _measure_size(name, 2**log2_points, build(*sizes_of_grid), repeats, reference_repeats, device)
     return rows
+
+
+def timings(device: str, repeats: int) -> list[Timing]:
+    """What `radfield bench micro` shows of the encoding: forward against the gather limit, and with gradients."""
+    return [
+        Timing(
+            "hash encoding", f"{row['size']}: {row['task']}", _twin(device), row["reference_ms"], row["twin_ms"],
+            *(("gather", row["gather_limit_ms"]) if row["share_of_limit"] is not None else ()),
+        )
+        for row in measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
+    ]  # fmt: skip
 
 
 def _measure_size(

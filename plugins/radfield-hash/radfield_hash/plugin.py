@@ -15,3 +15,8 @@ def radfield_components() -> list[Component]:
             provides={"points", "grad", "grad2"},
         )
     ]  # fmt: skip
+
+
+@hookimpl
+def radfield_benchmarks() -> dict[str, str]:
+    return {"hash encoding": "radfield_hash.bench:timings"}

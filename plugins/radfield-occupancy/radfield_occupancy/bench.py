@@ -14,6 +14,7 @@ from torch import Tensor
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.interfaces.part import BuildContext
 from radfield_core.ops.backend import using
+from radfield_core.ops.bench import Timing
 from radfield_core.types import SceneBox, Step
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.grid import pack
@@ -53,6 +54,13 @@ def measure(
          "both_ms": ms, "speedup": medians["torch"] / ms}
         for name, ms in medians.items()
     ]  # fmt: skip
+
+
+def timings(device: str, repeats: int) -> list[Timing]:
+    """What `radfield bench micro` shows of marching."""
+    reference, *twins = measure(repeats=repeats, device=device)
+    case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples kept"
+    return [Timing("marching", case, twin["backend"], reference["both_ms"], twin["both_ms"]) for twin in twins]
 
 
 def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu") -> list[dict[str, Any]]:

@@ -15,3 +15,8 @@ def radfield_components() -> list[Component]:
             provides={"packed"}, requires={"field": ["occupancy"]},
         )
     ]  # fmt: skip
+
+
+@hookimpl
+def radfield_benchmarks() -> dict[str, str]:
+    return {"marching": "radfield_occupancy.bench:timings"}

@@ -1,0 +1,110 @@
+"""What `radfield bench` measures: ratios, curves and the clocks beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from radfield_core import benchmarking
+from radfield_core.benchmarking import Point, reached
+from radfield_core.cli.main import main
+from radfield_core.errors import UsageError
+from radfield_core.ops.bench import Timing, gemm_limit, perceptron
+from radfield_core.registry import get_registry
+from radfield_core.testing.training import toy_scene
+
+KEYS = {"op", "case", "backend", "torch_ms", "twin_ms", "ratio", "limit", "share_of_limit"}
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch):
+    """The verb sets the process's threads; put them back."""
+    count = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", str(count))
+    yield
+    torch.set_num_threads(count)
+
+
+def test_a_timing_compares_with_the_reference_and_with_the_limit():
+    timing = Timing("march", "1 ray", "numba", 30.0, 2.0, "gather", 1.5)
+    assert (timing.ratio, timing.share_of_limit) == (15.0, 0.75)
+    assert Timing("march", "1 ray", "numba", 30.0, 2.0).share_of_limit is None
+
+
+def test_a_threshold_is_reached_at_the_first_point_on_or_above_it():
+    points = [Point(50, 1.0, 0.9, 19.9), Point(100, 2.0, 1.8, 25.0), Point(150, 3.0, 2.7, 24.0)]
+    assert reached(points, [20.0, 25.0, 26.0]) == {
+        "20": {"seconds": 2.0, "cpu_seconds": 1.8}, "25": {"seconds": 2.0, "cpu_seconds": 1.8}, "26": None,
+    }  # fmt: skip
+
+
+def test_every_plugin_with_kernels_is_measured():
+    assert set(benchmarking.benchmarks(get_registry())) >= {"compositing", "hash encoding", "marching", "perceptron"}
+
+
+def test_something_unknown_to_measure_is_refused_with_what_there_is():
+    with pytest.raises(UsageError, match="marhcing") as caught:
+        benchmarking.micro(["marhcing"])
+    assert "marching" in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA; tests/gpu covers those with it")
+def test_an_absent_device_is_said():
+    with pytest.raises(UsageError, match="no CUDA device"):
+        benchmarking.micro(device="cuda")
+
+
+def test_no_more_than_the_limit_of_products_is_reached():
+    (timing,) = perceptron("cpu", 1, rows=4096)
+    assert timing.limit == "GEMM" and timing.limit_ms is not None
+    flops = 6 * 4096 * (32 * 64 + 64 * 64 + 64 * 16)
+    assert 0 < timing.limit_ms <= 1e3 * flops / 1e8, "any machine multiplies a hundred million times a second"
+    assert gemm_limit(1) > 1e8
+
+
+def test_micro_writes_the_ratio_and_the_machine(tmp_path, capsys):
+    assert main(["bench", "micro", "perceptron", "--repeats", "1", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "micro.json").read_text())
+    (row,) = found["rows"]
+    assert set(row) == KEYS
+    assert row["ratio"] == pytest.approx(row["torch_ms"] / row["twin_ms"], rel=1e-2)
+    assert found["machine"]["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
+    assert "perceptron" in capsys.readouterr().out
+
+
+def test_nothing_can_be_measured_zero_times(capsys):
+    assert main(["bench", "micro", "--repeats", "0"]) == 2
+    assert "--repeats" in capsys.readouterr().err
+
+
+@pytest.fixture
+def ball(tmp_path: Path) -> Path:
+    """A tiny NeRF file of a ball: 100 views to train on and two held out."""
+    scene = toy_scene(n_views=102, size=12)
+    rgb = torch.stack([scene.images[i][..., :3] for i in range(102)])
+    poses = torch.eye(4).repeat(102, 1, 1)
+    poses[:, :3] = scene.cameras.c2w.float()
+    path = tmp_path / "ball.npz"
+    np.savez(path, images=rgb.numpy(), poses=poses.numpy(), focal=np.float64(scene.cameras.intrinsics[0, 0]))
+    return path
+
+
+def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
+    words = ["field.width=16", "sampler.n_samples=8", "trainer.n_rays=32", "trainer.max_steps=25"]
+    words += ["--every", "10", "--views", "2", "--out", str(tmp_path / "bench")]
+    assert main(["bench", "run", "--method", "tiny-nerf", "--data", str(ball), *words]) == 0
+    found = json.loads((tmp_path / "bench" / "tiny-nerf-ball.json").read_text())
+    curve = found["curve"]
+    assert [point["step"] for point in curve] == [10, 20, 25]
+    for clock in ("seconds", "cpu_seconds"):
+        times = [point[clock] for point in curve]
+        assert times == sorted(times) and times[0] > 0
+    assert found["final"]["views"] == 2 and found["final"]["psnr"] == pytest.approx(curve[-1]["psnr"], abs=1e-3)
+    assert found["data"] == "ball.npz" and found["machine"]["threads"] == 1
+    picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, benchmarking._Watch))
