@@ -32,6 +32,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "points": "encodes points",
         "gaussians": "encodes Gaussians: a mean and a diagonal covariance",
         "directions": "encodes unit directions",
+        "any_dim": "encodes any number of coordinates, not only three",
         "grad": "has derivatives by position",
         "grad2": "has second derivatives by position, so that a loss may use the first",
     },

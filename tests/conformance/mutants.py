@@ -45,6 +45,12 @@ class ForgetsRowsWhenThereAreNone(ToyEncoding):
         return super().forward(x, cov) if len(x) else x.new_zeros(self.out_dim)
 
 
+@caught_by("any_dimension_is_encoded", "encoding:toy")
+class CountsOnThreeCoordinates(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x * x.new_ones(3), cov)
+
+
 @caught_by("a_row_does_not_see_the_others", "encoding:toy")
 class NormalisesOverTheBatch(ToyEncoding):
     def forward(self, x, cov=None):

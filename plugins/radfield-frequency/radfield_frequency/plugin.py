@@ -12,6 +12,6 @@ def radfield_components() -> list[Component]:
             "encoding", "frequency",
             impl="radfield_frequency.encoding:Frequency", config="radfield_frequency.config:FrequencyConfig",
             summary="sines and cosines at doubling frequencies (NeRF)",
-            provides={"points", "directions", "grad", "grad2"},
+            provides={"points", "directions", "any_dim", "grad", "grad2"},
         )
     ]  # fmt: skip

@@ -11,6 +11,6 @@ def radfield_components() -> list[Component]:
         component(
             "encoding", "ipe", impl="radfield_ipe.encoding:Ipe", config="radfield_ipe.config:IpeConfig",
             summary="expected sines and cosines of Gaussians (mip-NeRF)",
-            provides={"points", "gaussians", "grad", "grad2"},
+            provides={"points", "gaussians", "any_dim", "grad", "grad2"},
         )
     ]  # fmt: skip

@@ -36,6 +36,15 @@ def rows_come_first(subject: Subject) -> None:
             expect_shape(f"of {m} Gaussians the encoding", part(x, torch.full_like(x, 0.01)), (m, part.out_dim))
 
 
+@law("encoding", when=_gives("any_dim"), mend="leave out 'any_dim', or take the size of everything from in_dim")
+def any_dimension_is_encoded(subject: Subject) -> None:
+    """Who declares `any_dim` encodes 1, 2 and 4 coordinates as well as 3."""
+    for dim in (1, 2, 4):
+        part = begun(subject.build(in_dim=dim))
+        expect(part.in_dim == dim, f"in_dim is {part.in_dim}, {dim} was asked for")
+        expect_shape(f"of 5 rows of {dim} the encoding", part(torch.full((5, dim), 0.3)), (5, part.out_dim))
+
+
 @law("encoding", mend="no statistics over rows (mean, max, batch norm); everything is worked out row by row")
 def a_row_does_not_see_the_others(subject: Subject) -> None:
     """f(concat(a, b)) = concat(f(a), f(b)), in any order."""
