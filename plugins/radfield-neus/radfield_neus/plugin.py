@@ -1,6 +1,7 @@
-"""Declaration of NeuS: its method, fields and samplers."""
+"""Declaration of NeuS: its method, fields, samplers and exporter, and what it says beside training."""
 
 from radfield_core.plugin import component, hookimpl
+from radfield_neus import observer
 
 RADFIELD_API = (1, 0)
 CONFIG = "radfield_neus.config"
@@ -33,11 +34,35 @@ def radfield_components():
             "field", "inverted-sphere", impl="radfield_neus.outside:InvertedSphereField",
             config=f"{CONFIG}:InvertedSphereFieldConfig",
             summary="what lies beyond a sphere, by direction and inverse distance (NeRF++)",
-            provides={"density", "rgb"}, requires={"encoding": {"points", "any_dim"}, "direction_encoding": {"directions"}},
+            provides={"density", "rgb"},
+            requires={"encoding": {"points"}, "direction_encoding": {"directions"}},
         ),
         component(
             "sampler", "inverted-sphere", impl="radfield_neus.outside:InvertedSphereSampler",
             config=f"{CONFIG}:InvertedSphereSamplerConfig",
             summary="samples beyond a sphere, even in inverse distance", provides={"dense"},
         ),
+        component(
+            "exporter", "sdf-slices", impl="radfield_neus.slices:SdfSlices", config=f"{CONFIG}:SlicesConfig",
+            summary="a picture of the signed distance on three planes", requires={"field": {"sdf"}},
+        ),
     ]  # fmt: skip
+
+
+@hookimpl
+def radfield_train_started():
+    """A new run to watch."""
+    observer.WATCH.started()
+
+
+@hookimpl
+def radfield_step_ended(step, scalars):
+    """Say when the surface has vanished."""
+    observer.warn(step, scalars)
+
+
+@hookimpl
+def radfield_run_finished(folder, reason):
+    """Leave slices of the distance in the run."""
+    if reason in ("max_steps", "max_seconds"):
+        observer.leave_slices(folder)
