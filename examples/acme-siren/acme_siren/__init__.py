@@ -1,0 +1,1 @@
+"""A radiance field of sines for radfield."""

@@ -1,0 +1,22 @@
+"""Options of field:siren and method:siren."""
+
+import attrs
+
+from radfield_core.config.slots import option
+
+
+@attrs.frozen(kw_only=True)
+class SirenConfig:
+    """A network of sines."""
+
+    width: int = option(64, help="units per hidden layer", min=1)
+    depth: int = option(3, help="hidden layers", min=1)
+    frequency: float = option(8.0, help="factor on the first layer: how fine a detail the network starts with", min=0)
+
+
+@attrs.frozen(kw_only=True)
+class TrainSirenConfig:
+    """Learning rate."""
+
+    lr: float = option(1e-3, help="learning rate at the start", min=0, exclusive_min=True)
+    lr_final: float = option(0.1, help="learning rate at the end, as a share of the first", min=0, exclusive_min=True)

@@ -1,0 +1,21 @@
+"""What acme-siren offers."""
+
+from radfield_core.plugin import component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components():
+    return [
+        component(
+            "field", "siren", impl="acme_siren.field:Siren", config="acme_siren.config:SirenConfig",
+            summary="density and colour from a network of sines",
+            provides={"density", "rgb", "occupancy", "point_color"},
+        ),
+        component(
+            "method", "siren", impl="acme_siren.method:TrainSiren", config="acme_siren.config:TrainSirenConfig",
+            summary="squared error of the pixels, a falling rate", preset="acme_siren:presets/siren.toml",
+            requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,40 @@
+"""The worked example of a third party: short, installable, green, and built from documented names alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "acme-siren"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "authors"
+
+
+def own_files() -> list[Path]:
+    return [path for path in sorted((EXAMPLE / "acme_siren").rglob("*")) if path.suffix in (".py", ".toml")]
+
+
+def test_it_has_at_most_120_lines_of_its_own(capsys):
+    lines = [line for path in own_files() for line in path.read_text().splitlines() if line.strip()]
+    with capsys.disabled():
+        print(f"\nacme-siren: {len(lines)} lines")
+    assert len(lines) <= 120
+
+
+def test_it_uses_only_modules_that_the_pages_for_authors_name():
+    used = {name for path in own_files() for name in re.findall(r"^from (radfield_\S+) import", path.read_text(), re.M)}
+    documented = "".join(path.read_text() for path in DOCS.glob("*.md"))
+    assert used and not [name for name in used if name not in documented]
+
+
+def test_it_installs_trains_on_the_synthetic_scene_and_keeps_every_law(tmp_path):
+    site = tmp_path / "site"
+    environ = {**os.environ, "PYTHONPATH": str(site), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", site, EXAMPLE]
+    subprocess.run(list(map(str, pip)), cwd=tmp_path, env=environ, check=True, capture_output=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE)]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout and "xfailed" not in done.stdout
