@@ -35,7 +35,7 @@ def radfield_components():
             config=f"{CONFIG}:InvertedSphereFieldConfig",
             summary="what lies beyond a sphere, by direction and inverse distance (NeRF++)",
             provides={"density", "rgb"},
-            requires={"encoding": {"points"}, "direction_encoding": {"directions"}},
+            requires={"encoding": {"points", "any_dim"}, "direction_encoding": {"directions"}},
         ),
         component(
             "sampler", "inverted-sphere", impl="radfield_neus.outside:InvertedSphereSampler",
