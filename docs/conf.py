@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "radfield"
 author = "the radfield authors"
-extensions = ["myst_parser", "generated"]
+extensions = ["myst_parser", "generated", "authors"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"

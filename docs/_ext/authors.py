@@ -1,0 +1,166 @@
+"""Pages for plugin authors made from the code before each build: interfaces, capabilities, hooks, laws and mixes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from radfield_core import hookspecs, interfaces, types
+from radfield_core.capabilities import VOCABULARY
+from radfield_core.interfaces.field import DensityOccupancy
+from radfield_core.plugin import KINDS
+from radfield_core.registry import get_registry
+from radfield_core.testing import laws as _laws  # noqa: F401  registers them
+from radfield_core.testing.law import LAWS
+from radfield_core.testing.mixing import Mix, Refused, compose_mix, method_mixes, mixes
+
+METHOD = "ngp"
+"""The method under which encodings, fields, samplers and renderers are mixed: its preset sets none of their options."""
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def capabilities() -> str:
+    """Every word, what it means, and which installed parts provide and need it."""
+    pages = [
+        "# Capabilities\n",
+        "A declaration says in words what a part provides, and what it needs of the parts in its slots. Core compares "
+        "them before anything is built and names every misfit. The words are closed, so that a slip of the pen is "
+        "found; a word of your own has a dot in it (`acme.fisheye`) and means what you say it means.\n",
+        '```python\ncomponent(\n    ..., provides={"density", "rgb"},\n'
+        '    requires={"encoding": {"points|gaussians"}},   # either of the two, of the part in its slot `encoding`\n'
+        '    capabilities="acme_fourier.config:capabilities",  # options -> (provides, requires) to add; no torch\n)\n```\n',
+    ]
+    components = get_registry().components
+    for kind, words in VOCABULARY.items():
+        if not words:
+            continue
+        rows = []
+        for word, meaning in words.items():
+            givers = [c.name for c in components if c.kind == kind and word in c.provides]
+            takers = [c.key for c in components if any(word in n.split("|") for ns in c.requires.values() for n in ns)]
+            rows.append((f"`{word}`", meaning, ", ".join(givers), ", ".join(takers)))
+        pages += [f"## Of {kind}s\n", table(("word", "meaning", "declared by", "needed by"), rows)]
+    return "\n".join(pages)
+
+
+def hooks() -> str:
+    """Every hook with its signature and its text."""
+    pages = [f"# Hooks\n\n{inspect.getdoc(hookspecs)}\n", "Mark an implementation with `@hookimpl`.\n"]
+    for name, function in vars(hookspecs).items():
+        if name.startswith("radfield_"):
+            pages += [f"## {name}\n", _signature(name, function), f"{inspect.getdoc(function)}\n"]
+    return "\n".join(pages)
+
+
+def _signature(name: str, function: Any) -> str:
+    return f"```python\n{name}{inspect.signature(function)}\n```\n"
+
+
+def interface_pages() -> str:
+    """Every interface that a part implements and every carrier that it is handed, with shapes."""
+    pages = [
+        "# Interfaces\n",
+        "R rays, N samples, S samples per ray, M any number of rows. Parts are built as `Part(config, ctx, **sizes)`, "
+        "the others as `Kind(config)`. Import interfaces from `radfield_core.interfaces` "
+        "(`DensityOccupancy` from `radfield_core.interfaces.field`), carriers from `radfield_core.types`, options from "
+        "`radfield_core.config.slots`, reductions along rays from `radfield_core.ops.segments`, and declarations from "
+        "`radfield_core.plugin`.\n",
+    ]
+    for name in ("BuildContext", "Part", *sorted(set(interfaces.__all__) - {"BuildContext", "Part"})):
+        pages += list(_class(getattr(interfaces, name)))
+    pages += list(_class(DensityOccupancy))
+    pages.append("# What is handed over\n")
+    for name in types.__all__:
+        thing = getattr(types, name)
+        if dataclasses.is_dataclass(thing):
+            pages += list(_class(thing))
+    return "\n".join(pages)
+
+
+def _class(thing: Any) -> Iterator[str]:
+    yield f"## {thing.__name__}\n\n{inspect.getdoc(thing)}\n"
+    if dataclasses.is_dataclass(thing):
+        yield "```python\n" + "\n".join(f"{f.name}: {f.type}" for f in dataclasses.fields(thing)) + "\n```\n"
+    for name, member in vars(thing).items():
+        function = member.__func__ if isinstance(member, staticmethod) else member
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        first = (inspect.getdoc(function) or "").strip()
+        yield f"`{name}{inspect.signature(function)}`\n: {first.replace(chr(10), ' ')}\n"
+
+
+def laws() -> str:
+    """Every law of the conformance kit, by kind."""
+    pages = [
+        "# Laws\n",
+        'What `conformance("kind:name")` and `radfield plugins check` hold a part to. A law may be waived with a '
+        'reason, `waive={"law": "why"}`; one that is waived and kept after all is reported.\n',
+    ]
+    for kind in KINDS:
+        rows = [(f"`{law.name}`", law.statement, law.mend) for law in LAWS if kind in law.kinds]
+        pages += [f"## {kind.capitalize()}\n", table(("law", "what is promised", "if it is broken"), rows)]
+    return "\n".join(pages)
+
+
+def mixing() -> str:
+    """Every mix of installed parts: whether it fits, or why it is refused."""
+    registry = get_registry()
+    pages = [
+        "# What mixes with what\n",
+        "Made from what the parts declare, with default options. Every mix that fits is trained for three steps in our "
+        "tests; every other is refused in these words before anything is built.\n",
+    ]
+    for title, key, found in (
+        (f"Encoding, field, sampler, renderer (method {METHOD})", "encoding", mixes(registry, METHOD)),
+        ("Method, field, sampler, renderer (each field with its own encodings)", "method", method_mixes(registry)),
+    ):
+        rows, count = [], {True: 0, False: 0}
+
+        def group(mix: Mix, key: str = key) -> tuple[str, str, str]:
+            return mix.field, getattr(mix, key), mix.renderer
+
+        for (field, first, renderer), members in groupby(sorted(found, key=group), key=group):
+            fits, refused = [], {}
+            for mix in members:
+                verdict = compose_mix(registry, mix)
+                count[not isinstance(verdict, Refused)] += 1
+                if isinstance(verdict, Refused):
+                    refused.setdefault(verdict.reason, []).append(mix.sampler)
+                else:
+                    fits.append(mix.sampler)
+            why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in refused.items())
+            rows.append((field, first, renderer, ", ".join(fits) or "none", why))
+        pages += [f"## {title}\n", f"{count[True]} fit, {count[False]} are refused.\n"]
+        pages.append(table(("field", key, "renderer", "samplers that fit", "refused"), rows))
+    return "\n".join(pages)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "interfaces": interface_pages, "capabilities": capabilities, "hooks": hooks, "laws": laws, "mixing": mixing,
+}  # fmt: skip
+
+
+def write(app: Sphinx) -> None:
+    """Write the pages whose text changed."""
+    folder = Path(app.srcdir) / "authors"
+    for name, make in PAGES.items():
+        path, text = folder / f"{name}.md", make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}
