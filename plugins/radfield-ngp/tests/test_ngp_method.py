@@ -1,0 +1,140 @@
+"""Losses, backgrounds and schedules of `method:ngp` against loops and closed forms."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from radfield_ngp.config import NgpConfig
+from radfield_ngp.method import Ngp
+
+from radfield_core.config.layers import compose
+from radfield_core.interfaces import BuildContext
+from radfield_core.registry import get_registry
+from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox, Step
+
+STEP = Step(3, 100, 0)
+
+
+def method(**options) -> Ngp:
+    return Ngp(NgpConfig(**options))
+
+
+def outputs(rgb, level=None):
+    """As much of a model's outputs as losses look at."""
+    return SimpleNamespace(rendered=SimpleNamespace(rgb=rgb), levels=(level,))
+
+
+def batch(rgb, loss_weights=None):
+    return SimpleNamespace(rgb=rgb, loss_weights=loss_weights)
+
+
+def smooth_l1(error: float) -> float:
+    return 0.5 * error**2 if abs(error) < 1 else abs(error) - 0.5
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("loss", "function"), [("smooth_l1", smooth_l1), ("mse", lambda error: error**2)])
+def test_the_photometric_loss_is_the_mean_over_rays_and_channels(loss, function, weighted):
+    torch.manual_seed(0)
+    shown, wanted = torch.randn(5, 3, dtype=torch.float64) * 2, torch.rand(5, 3, dtype=torch.float64)
+    weights = torch.rand(5, dtype=torch.float64) if weighted else None
+    total = 0.0
+    for ray in range(5):
+        for channel in range(3):
+            term = function(float(shown[ray, channel] - wanted[ray, channel])) / 15
+            total += term * (float(weights[ray]) if weights is not None else 1.0)
+    losses = method(loss=loss).losses(outputs(shown), batch(wanted, weights), None, STEP)
+    assert set(losses) == {"rgb"} and losses["rgb"].item() == pytest.approx(total)
+
+
+def test_distortion_is_the_double_sum_over_each_ray_s_samples():
+    """Mip-NeRF 360, equation 15, by its definition: every pair of samples of every ray."""
+    torch.manual_seed(0)
+    counts = [3, 0, 5, 1]
+    n = sum(counts)
+    starts = torch.cat([torch.rand(c, dtype=torch.float64).sort().values for c in counts])
+    ends, weights = starts + 0.01, torch.rand(n, dtype=torch.float64) / 5
+    one = torch.ones(4, dtype=torch.float64)
+    bundle = RayBundle(torch.zeros(4, 3), torch.eye(4, 3), torch.eye(4, 3), one, one, one)
+    samples = RaySamples.packed(bundle, starts, ends, Packing.from_counts(torch.tensor(counts)))
+    total, first = 0.0, 0
+    for count in counts:
+        for i in range(first, first + count):
+            total += float(weights[i] ** 2 * (ends[i] - starts[i])) / 3
+            for j in range(first, first + count):
+                apart = 0.5 * float(starts[i] + ends[i] - starts[j] - ends[j])
+                total += float(weights[i] * weights[j]) * abs(apart)
+        first += count
+    rgb = torch.zeros(4, 3, dtype=torch.float64)
+    level = SimpleNamespace(samples=samples, weights=weights)
+    losses = method(distortion=0.25).losses(outputs(rgb, level), batch(rgb), None, STEP)
+    assert losses["distortion"].item() == pytest.approx(0.25 * total / 4)
+    assert losses["rgb"].item() == 0.0
+
+
+def test_no_rays_cost_nothing():
+    nothing = torch.zeros(0, 3)
+    assert method().losses(outputs(nothing), batch(nothing), None, STEP)["rgb"].item() == 0.0
+
+
+def test_random_backgrounds_are_a_function_of_the_step_and_white_in_evaluation():
+    random = method(background="random")
+    first, again = (random.background(STEP, 1000, "cpu") for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, random.background(Step(4, 100, 0), 1000, "cpu"))
+    assert not torch.equal(first, random.background(Step(3, 100, 1), 1000, "cpu"))
+    assert first.min() >= 0 and first.max() <= 1 and abs(float(first.mean()) - 0.5) < 0.03
+    assert float(first.std(0).min()) > 0.25, "each ray has its own colour"
+    assert torch.equal(random.background(None, 2, "cpu"), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize(("name", "level"), [("white", 1.0), ("black", 0.0)])
+def test_a_constant_background_is_the_same_in_training_and_evaluation(name, level):
+    for step in (STEP, None):
+        assert torch.equal(method(background=name).background(step, 4, "cpu"), torch.full((4, 3), level))
+
+
+@given(st.integers(0, 400), st.integers(0, 60), st.lists(st.integers(1, 300), max_size=4), st.floats(0.1, 1.0))
+def test_the_learning_rate_rises_linearly_and_falls_at_each_milestone(index, warmup, milestones, gamma):
+    config = NgpConfig(warmup_steps=warmup, lr_milestones=tuple(milestones), lr_gamma=gamma)
+    expected = 1.0
+    if index < warmup:
+        expected = 0.01 * (1 - index / warmup) + 1.0 * (index / warmup)
+    for milestone in milestones:
+        if index >= milestone:
+            expected *= gamma
+    for group in ("networks", "encodings"):
+        assert Ngp(config).lr_scale(Step(index, 1000, 0), group) == pytest.approx(expected)
+
+
+def model_of(*overrides: str):
+    small = ["field.encoding.n_levels=2", "field.encoding.log2_table_size=8", "sampler.resolution=8"]
+    run = compose(get_registry(), method="ngp", overrides=[*small, *overrides], needs_data=False).run
+    made = Ngp(attrs.evolve(run.method.config))
+    return made, made.build(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run))
+
+
+def test_networks_are_decayed_and_tables_are_not_and_every_parameter_is_in_one_group():
+    made, model = model_of()
+    groups = {group["name"]: group for group in made.param_groups(model)}
+    assert groups["networks"]["weight_decay"] == 0.01 and groups["encodings"]["weight_decay"] == 0.0
+    sizes = {name: sum(p.numel() for p in group["params"]) for name, group in groups.items()}
+    assert sizes["encodings"] == model.main_field.encoding.table.numel()
+    assert sum(sizes.values()) == sum(p.numel() for p in model.parameters())
+
+
+def test_an_entry_without_gradient_does_not_move():
+    made, model = model_of()
+    optimizer = made.optimizer(made.param_groups(model))
+    table = model.main_field.encoding.table
+    table.grad = torch.zeros_like(table)
+    table.grad[3] = 1.0
+    before = table.detach().clone()
+    optimizer.step()
+    moved = (table.detach() != before).any(-1).nonzero()[:, 0]
+    assert moved.tolist() == [3]

@@ -1,0 +1,92 @@
+"""Resuming a run with everything that changes on its own: grid, levels in use and number of rays. Bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from radfield_core import checkpoint
+from radfield_core.config.layers import compose
+from radfield_core.log import TrainingLog
+from radfield_core.model import build_context
+from radfield_core.pixels import PixelDrawer
+from radfield_core.registry import get_registry
+from radfield_core.runs import RunFolder
+from radfield_core.testing.training import toy_scene
+from radfield_core.trainer import Trainer
+
+STEPS, HALF = 200, 100
+OPTIONS = [
+    "field.encoding.n_levels=4", "field.encoding.log2_table_size=10", "field.encoding.finest_resolution=64",
+    "field.encoding.start_levels=1", "field.encoding.steps_per_level=60", "field.width=16", "field.color_width=16",
+    "sampler.resolution=16", "sampler.num_samples=64", "sampler.warmup_steps=32", "sampler.update_every=4", "sampler.threshold=0.05",
+    "method.lr_milestones=[120]",
+    "method.distortion=1e-3", "trainer.n_rays=16", "trainer.target_samples=2048", f"trainer.max_steps={STEPS}",
+    f"trainer.save_every={HALF}", "trainer.keep_checkpoints=3", "trainer.device=cpu",
+]  # fmt: skip
+
+
+def trainer_in(folder: Path) -> Trainer:
+    run = compose(get_registry(), method="ngp-small", overrides=OPTIONS, needs_data=False).run
+    scene, method = toy_scene(), run.method.load()(run.method.config)
+    folder = RunFolder(folder)
+    folder.probe()
+    drawer, log = PixelDrawer(scene, method, torch.device("cpu")), TrainingLog(folder, run.trainer, quiet=True)
+    return Trainer(run.trainer, method, build_context(scene, run), drawer, folder, log)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A run that was not interrupted."""
+    trainer = trainer_in(tmp_path_factory.mktemp("whole"))
+    trainer.train()
+    return trainer
+
+
+def go_on(trainer: Trainer, state: checkpoint.State) -> Trainer:
+    torch.rand(11)  # another process drew other numbers before
+    trainer.restore(state)
+    trainer.train()
+    return trainer
+
+
+def halfway(whole: Trainer) -> checkpoint.State:
+    return checkpoint.load(whole.folder.checkpoints / f"step-{HALF:09d}")
+
+
+def differing(a: Trainer, b: Trainer) -> set[str]:
+    """What is not equal bit for bit between two runs: state of the model and of the optimiser, counters."""
+    one, other = a.state(), b.state()
+    names = {name for name in one.model if not torch.equal(one.model[name], other.model[name])}
+    for index, entries in one.optimizer["state"].items():
+        names |= {f"optimizer.{index}.{key}" for key, value in entries.items()
+                  if not torch.equal(value, other.optimizer["state"][index][key])}  # fmt: skip
+    counters, others = one.progress["counters"], other.progress["counters"]
+    return names | {key for key in counters if key != "seconds" and counters[key] != others[key]}
+
+
+def test_a_resumed_run_ends_where_one_that_was_not_interrupted_does(whole, tmp_path):
+    assert differing(go_on(trainer_in(tmp_path), halfway(whole)), whole) == set()
+
+
+def test_what_must_change_in_that_run_does_change_on_both_sides_of_the_interruption(whole):
+    state = halfway(whole)
+    bits = state.model["sampler.bits"]
+    assert 0 < int((bits > 0).sum()) < bits.numel(), "some space is known to be empty"
+    assert not torch.equal(bits, whole.model.state_dict()["sampler.bits"])
+    assert 16 < round(state.progress["counters"]["n_rays"]) != round(whole.counters.n_rays)
+    active = whole.model.main_field.encoding.active_levels
+    assert int(active) == 1 + (STEPS - 1) // 60 > 1 + (HALF - 1) // 60
+
+
+@pytest.mark.parametrize("item", ["sampler.memory", "sampler.bits", "n_rays"])
+def test_forgetting_the_grid_or_the_number_of_rays_is_noticed(item, whole, tmp_path):
+    state = halfway(whole)
+    if item == "n_rays":
+        state.progress["counters"]["n_rays"] = 16.0
+    else:
+        tensor = state.model[item]
+        tensor.fill_(255 if tensor.dtype == torch.uint8 else 0)
+    assert differing(go_on(trainer_in(tmp_path), state), whole) != set()
