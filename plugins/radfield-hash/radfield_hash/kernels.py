@@ -1,8 +1,11 @@
 """The four numba kernels of the encoding, on arrays: values, table gradient, position gradient and second derivatives.
 
 All take contiguous float32 arrays of points x [M, 3] and features [M, L·F], the flat table [n_entries · F], and of the
-grid: levels [L, 4] (resolution, offset, size, hashed), scales [L], F (even) and the number of points in a chunk.
-Features are treated in pairs.
+grid: levels [L, 4] (resolution, offset, size, hashed), scales [L] and F (even). Features are treated in pairs.
+
+In rows of features, the pairs of one level lie far apart: written or read level by level, each would claim a line of
+the cache of its own, which takes longer than to fetch the entries. So a chunk's features are turned: `turned`
+[L·F/2, chunk + PAD] holds pairs level by level.
 """
 
 from __future__ import annotations
@@ -32,15 +35,16 @@ from radfield_hash.cells import (
 )  # fmt: skip
 
 TWO = np.uint64(2)
+PAD = 8  # so that a point's pairs do not all fall into one set of the cache
 ZERO = np.float32(0.0)
 
 
 @kernel
-def values(x: Any, y: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int) -> None:
+def values(x: Any, y: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int) -> None:
     """Features y [M, L·F], written."""
+    chunk = turned.shape[1] // 2 - PAD
     points, number = np.empty((3, chunk), np.float32), np.empty(8 * BLOCK, np.uint32)
     fraction = np.empty(3 * BLOCK, np.float32)
-    features, stride = y.reshape(-1), levels.shape[0] * n_features
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
         load_points(x, start, count, points)
@@ -50,24 +54,26 @@ def values(x: Any, y: Any, table: Any, levels: Any, scales: Any, n_features: int
                 locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
-                    place = (start + begin) * stride + level * n_features + p
-                    _interpolate(entries, number, fraction, size, features, uint64(place), uint64(stride))
+                    features = turned[(level * n_features + p) // 2, 2 * begin :]
+                    _interpolate(entries, number, fraction, size, features)
+        store_features(turned, start, count, y)
         _spread_nan(x, y, start, start + count)
 
 
 @kernel
 def table_gradient(
-    x: Any, v: Any, g: Any, directed: bool, table: Any, levels: Any, scales: Any, n_features: int, chunk: int,
+    x: Any, v: Any, g: Any, directed: bool, turned: Any, table: Any, levels: Any, scales: Any, n_features: int,
     first: int, last: int,
 ) -> None:  # fmt: skip
     """Adds to the table, for levels first to last: Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g."""
+    chunk = turned.shape[1] // 2 - PAD
     points, directions = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     weight = np.empty(8 * BLOCK, np.float32)
-    features, stride = g.reshape(-1), levels.shape[0] * n_features
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
         load_points(x, start, count, points)
+        load_features(g, start, count, first * n_features // 2, last * n_features // 2, turned)
         if directed:
             load_directions(x, v, start, count, directions)
         for level in range(first, last):
@@ -80,21 +86,22 @@ def table_gradient(
                     value_weights(fraction, size, weight)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
-                    place = (start + begin) * stride + level * n_features + p
-                    _scatter(entries, number, weight, size, features, uint64(place), uint64(stride))
+                    features = turned[(level * n_features + p) // 2, 2 * begin :]
+                    _scatter(entries, number, weight, size, features)
 
 
 @kernel
 def position_gradient(
-    x: Any, g: Any, result: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int
+    x: Any, g: Any, result: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
     """∂⟨g, y⟩/∂x [M, 3], written."""
+    chunk = turned.shape[1] // 2 - PAD
     points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
-    features, stride = g.reshape(-1), levels.shape[0] * n_features
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
         load_points(x, start, count, points)
+        load_features(g, start, count, 0, g.shape[1] // 2, turned)
         sums[:] = ZERO
         for level in range(levels.shape[0]):
             for begin in range(0, count, BLOCK):
@@ -102,27 +109,25 @@ def position_gradient(
                 locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
-                    place = (start + begin) * stride + level * n_features + p
-                    _slopes(
-                        entries, number, fraction, scales[level], size, features, uint64(place), uint64(stride),
-                        sums[:, begin:],
-                    )  # fmt: skip
+                    features = turned[(level * n_features + p) // 2, 2 * begin :]
+                    _slopes(entries, number, fraction, scales[level], size, features, sums[:, begin:])
         store_inside(x, sums, start, count, result)
 
 
 @kernel
 def second(
-    x: Any, g: Any, v: Any, by_g: Any, by_x: Any, table: Any, levels: Any, scales: Any, n_features: int, chunk: int
+    x: Any, g: Any, v: Any, by_g: Any, by_x: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
     """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩, written."""
+    chunk = turned.shape[1] // 2 - PAD
     points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
     directions = np.empty((3, chunk), np.float32)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
-    features, slopes, stride = g.reshape(-1), by_g.reshape(-1), levels.shape[0] * n_features
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
         load_points(x, start, count, points)
         load_directions(x, v, start, count, directions)
+        load_features(g, start, count, 0, g.shape[1] // 2, turned)
         sums[:] = ZERO
         for level in range(levels.shape[0]):
             for begin in range(0, count, BLOCK):
@@ -130,12 +135,31 @@ def second(
                 locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
-                    place = (start + begin) * stride + level * n_features + p
+                    features = turned[(level * n_features + p) // 2, 2 * begin :]
                     _bend(
-                        entries, number, fraction, scales[level], size, features, slopes, uint64(place), uint64(stride),
-                        directions[:, begin:], sums[:, begin:],
+                        entries, number, fraction, scales[level], size, features, directions[:, begin:],
+                        sums[:, begin:],
                     )  # fmt: skip
+        store_features(turned, start, count, by_g)
         store_inside(x, sums, start, count, by_x)
+
+
+@kernel
+def load_features(rows: Any, start: int, count: int, first: int, last: int, turned: Any) -> None:
+    """Pairs first to last of the rows [count, 2P] from `start` on, as turned [P, chunk] pairs."""
+    for i in range(count):
+        row = rows[start + i]
+        for q in range(first, last):
+            pair.store(turned[q], uint64(2 * i), pair.load(row, uint64(2 * q)))
+
+
+@kernel
+def store_features(turned: Any, start: int, count: int, rows: Any) -> None:
+    """The inverse of `load_features`, for all pairs."""
+    for i in range(count):
+        row = rows[start + i]
+        for q in range(turned.shape[0]):
+            pair.store(row, uint64(2 * q), pair.load(turned[q], uint64(2 * i)))
 
 
 @kernel
@@ -164,49 +188,42 @@ def _along_z(entries: Any, number: Any, i: int) -> Any:
 
 
 @kernel
-def _interpolate(entries: Any, number: Any, fraction: Any, size: int, features: Any, place: Any, stride: Any) -> None:
+def _interpolate(entries: Any, number: Any, fraction: Any, size: int, features: Any) -> None:
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
         a, za, b, zb, c, zc, d, zd = _along_z(entries, number, i)
         a, b = pair.add(a, pair.scale(za, fz)), pair.add(b, pair.scale(zb, fz))
         c, d = pair.add(c, pair.scale(zc, fz)), pair.add(d, pair.scale(zd, fz))
-        pair.store(features, place, _lerp(_lerp(a, c, fy), _lerp(b, d, fy), fx))
-        place += stride
+        pair.store(features, uint64(2 * i), _lerp(_lerp(a, c, fy), _lerp(b, d, fy), fx))
 
 
 @kernel
-def _scatter(entries: Any, number: Any, weight: Any, size: int, features: Any, place: Any, stride: Any) -> None:
+def _scatter(entries: Any, number: Any, weight: Any, size: int, features: Any) -> None:
     for i in range(size):
-        g = pair.load(features, place)
+        g = pair.load(features, uint64(2 * i))
         for c in range(8):
             at = uint64(number[i + c * BLOCK]) * TWO
             pair.store(entries, at, pair.add(pair.load(entries, at), pair.scale(g, weight[i + c * BLOCK])))
-        place += stride
 
 
 @kernel
-def _slopes(
-    entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, place: Any, stride: Any,
-    sums: Any,
-) -> None:  # fmt: skip
+def _slopes(entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, sums: Any) -> None:
     """Adds scale · ∂⟨g, pair⟩/∂f to the sums."""
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
         a, za, b, zb, c, zc, d, zd = _along_z(entries, number, i)
         a, b = pair.add(a, pair.scale(za, fz)), pair.add(b, pair.scale(zb, fz))
         c, d = pair.add(c, pair.scale(zc, fz)), pair.add(d, pair.scale(zd, fz))
-        g = pair.scale(pair.load(features, place), scale)
+        g = pair.scale(pair.load(features, uint64(2 * i)), scale)
         sums[0, i] += pair.dot(g, _lerp(pair.sub(b, a), pair.sub(d, c), fy))
         sums[1, i] += pair.dot(g, _lerp(pair.sub(c, a), pair.sub(d, b), fx))
         sums[2, i] += pair.dot(g, _lerp(_lerp(za, zb, fx), _lerp(zc, zd, fx), fy))
-        place += stride
 
 
 @kernel
 def _bend(
-    entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, slopes: Any, place: Any,
-    stride: Any, directions: Any, sums: Any,
-) -> None:  # fmt: skip
+    entries: Any, number: Any, fraction: Any, scale: Any, size: int, features: Any, directions: Any, sums: Any
+) -> None:
     """Writes scale · Σ_k u_k ∂pair/∂f_k to the slopes, and adds scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k to the sums."""
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
@@ -218,15 +235,14 @@ def _bend(
         z0, z1 = _lerp(za, zb, fx), _lerp(zc, zd, fx)
         by_x, by_y, by_z = _lerp(x0, x1, fy), _lerp(y0, pair.sub(d, b), fx), _lerp(z0, z1, fy)
         slope = pair.add(pair.add(pair.scale(by_x, ux), pair.scale(by_y, uy)), pair.scale(by_z, uz))
-        g = pair.scale(pair.load(features, place), scale)
+        g = pair.scale(pair.load(features, uint64(2 * i)), scale)
         xy = pair.dot(g, pair.sub(x1, x0))
         xz = pair.dot(g, _lerp(pair.sub(zb, za), pair.sub(zd, zc), fy))
         yz = pair.dot(g, pair.sub(z1, z0))
-        pair.store(slopes, place, slope)
+        pair.store(features, uint64(2 * i), slope)
         sums[0, i] += uy * xy + uz * xz
         sums[1, i] += ux * xy + uz * yz
         sums[2, i] += ux * xz + uy * yz
-        place += stride
 
 
 @kernel

@@ -52,9 +52,10 @@ def test_equals_the_reference_at_any_size(n, n_levels, n_features, log2_table_si
     assert_twins(x, grid, seed=seed)
 
 
-def test_equals_the_reference_over_several_chunks():
+def test_equals_the_reference_over_several_chunks(monkeypatch):
     grid = build(8, 8, 10, 4, 100)
-    assert_twins(torch.rand(3 * cpu.CHUNK_BYTES // (4 * grid.out_dim) + 17, 3), grid)
+    monkeypatch.setattr(cpu, "CHUNK_BYTES", 700 * 4 * grid.out_dim)
+    assert_twins(torch.rand(3 * 700 + 17, 3), grid)
 
 
 def test_equals_the_reference_on_the_borders_of_cells_and_of_the_box():
