@@ -101,7 +101,7 @@ def test_core_alone_lists_its_own_parts_only(core: Environment) -> None:
     listed = core.radfield("plugins", "list").stdout
     assert core.components() == ["renderer:volume", "sampler:importance"]
     assert "importance" in listed and "volume" in listed
-    refused = core.radfield("train", "--method", "nerf", "--data", "synthetic", check=False)
+    refused = core.radfield("config", "show", "--method", "nerf", check=False)
     assert refused.returncode == 69 and "pip install radfield-nerf" in refused.stderr
     assert "Traceback" not in refused.stderr
 
