@@ -13,7 +13,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.points: list[Point] = []
-        self.seconds = self.cpu = 0.0
+        self.cpu = 0.0
         self._mark = time.process_time()
 
     @hookimpl
@@ -133,13 +133,13 @@ class _Watch:
         self._mark = time.process_time()
 
     @hookimpl
-    def radfield_step_ended(self, step: int, scalars: Mapping[str, float]) -> None:
+    def radfield_step_ended(self, step: int) -> None:
         now = time.process_time()
-        self.cpu, self.seconds, self._mark = self.cpu + now - self._mark, scalars["seconds"], now
+        self.cpu, self._mark = self.cpu + now - self._mark, now
 
     @hookimpl
     def radfield_evaluated(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        self.points.append(Point(step, round(self.seconds, 2), round(self.cpu, 2), round(metrics["psnr"], 3)))
+        self.points.append(Point(step, 0.0, round(self.cpu, 2), round(metrics["psnr"], 3)))
         self._mark = time.process_time()
 
 
@@ -170,7 +170,7 @@ def whole_run(
             out = Path(folder) / "run"
             if train(run, out=out, threads=str(torch.get_num_threads())):
                 raise UsageError("a run that is interrupted has no result", hint="let it end")
-            points = list(watch.points)
+            points = _timed_by_the_run(watch.points, out / "metrics.jsonl")
             trained = open_run(out)
             scene = trained.scenes.get(split)
             n_views = len(scene.cameras)
@@ -189,6 +189,13 @@ def whole_run(
         "curve": [point.__dict__ for point in points],
         "peak_memory_mib": _peak_memory(),
     }  # fmt: skip
+
+
+def _timed_by_the_run(points: Sequence[Point], metrics: Path) -> list[Point]:
+    """The points with the seconds that the run wrote down itself."""
+    rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    seconds = {row["step"]: round(row["seconds"], 2) for row in rows if "eval" in row}
+    return [replace(point, seconds=seconds[point.step]) for point in points]
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:

@@ -9,21 +9,21 @@ from radfield_core.errors import UsageError
 
 HELP = "Train on a synthetic scene, evaluate and render it: everything once, in a few minutes, nothing to download."
 
-METHOD = "tiny-nerf"
+METHOD = "ngp-small"
 DATA = "synthetic"
 
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--out", metavar="DIR", help="the run's folder (default: outputs/demo/<method>/<time>)")
-    parser.add_argument("--seconds", type=float, default=90.0, help="seconds of training (default: 90)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="seconds of training (default: 40)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but results")
 
 
 def run(args: Namespace) -> int:
     """Train, evaluate, render; exit code 0, or that of a signal."""
     if not args.seconds > 0:
-        raise UsageError("training takes some time", path="--seconds", hint="--seconds 90")
+        raise UsageError("training takes some time", path="--seconds", hint="--seconds 40")
     from radfield_core.threads import set_policy
 
     threads = set_policy()

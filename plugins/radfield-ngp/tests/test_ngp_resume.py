@@ -21,9 +21,9 @@ STEPS, HALF = 200, 100
 OPTIONS = [
     "field.encoding.n_levels=4", "field.encoding.log2_table_size=10", "field.encoding.finest_resolution=64",
     "field.encoding.start_levels=1", "field.encoding.steps_per_level=60", "field.width=16", "field.color_width=16",
-    "sampler.resolution=16", "sampler.num_samples=64", "sampler.warmup_steps=32", "sampler.update_every=4", "sampler.threshold=0.05",
-    "method.lr_milestones=[120]",
-    "method.distortion=1e-3", "trainer.n_rays=16", "trainer.target_samples=2048", f"trainer.max_steps={STEPS}",
+    "sampler.resolution=16", "sampler.num_samples=64", "sampler.warmup_steps=32",
+    "sampler.update_every=4", "sampler.threshold=0.05", "method.lr_milestones=[120]", "method.distortion=1e-3",
+    "trainer.n_rays=16", "trainer.target_samples=2048", f"trainer.max_steps={STEPS}",
     f"trainer.save_every={HALF}", "trainer.keep_checkpoints=3", "trainer.device=cpu",
 ]  # fmt: skip
 
