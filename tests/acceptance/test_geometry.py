@@ -1,0 +1,139 @@
+"""From photographs to a mesh in the data's own coordinates, and its error, as users type it; a few steps each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import trimesh
+from PIL import Image
+
+from radfield_core.cli.main import main
+
+PICTURES = ["data.resolution=24", "data.n_train=6", "data.n_val=1", "data.n_test=2", "data.supersample=1"]
+FAST = [
+    "field.encoding.n_levels=4", "field.encoding.log2_table_size=12", "field.encoding.finest_resolution=64",
+    "field.encoding.start_levels=2", "field.encoding.steps_per_level=4", "sampler.resolution=16",
+    "sampler.warmup_steps=4", "sampler.update_every=2", "trainer.target_samples=1024", "trainer.n_rays=32",
+]  # fmt: skip
+
+
+def train(method: str, out: Path, *words: str) -> int:
+    return main(["train", "--method", method, "--out", str(out), "--quiet", "trainer.log_every=3", *words])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve steps of neus-fast on the synthetic scene."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert (
+        train("neus-fast", out, "data=synthetic", *PICTURES, *FAST, "trainer.save_every=6", "trainer.max_steps=12") == 0
+    )
+    return out
+
+
+def test_a_mesh_is_written_in_every_format_with_its_sidecar(run: Path, tmp_path: Path, capsys) -> None:
+    ply = tmp_path / "mesh.ply"
+    assert main(["export", str(run), "--resolution", "24", "--out", str(ply)]) == 0
+    assert str(ply) in capsys.readouterr().out
+    mesh = trimesh.load(ply)
+    assert mesh.is_watertight and 0.1 < np.linalg.norm(mesh.vertices, axis=1).mean() < 1.0
+    assert mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)
+    sidecar = json.loads(ply.with_suffix(".json").read_text())
+    assert sidecar["up"] == "z" and sidecar["step"] == 12 and len(sidecar["checkpoint_manifest_sha256"]) == 64
+    glb = tmp_path / "turned.glb"
+    assert main(["export", str(run), "--format", "glb", "--resolution", "24", "--out", str(glb)]) == 0
+    turned = trimesh.load(glb).to_mesh().vertices
+    upright = np.stack([mesh.vertices[:, 0], mesh.vertices[:, 2], -mesh.vertices[:, 1]], axis=1)
+    assert json.loads(glb.with_suffix(".json").read_text())["up"] == "y"
+    np.testing.assert_allclose(turned.min(0), upright.min(0), atol=1e-5)
+
+
+def test_the_surface_is_measured_against_what_the_data_know_and_against_a_file(run: Path, tmp_path: Path) -> None:
+    words = ["resolution=24", "n_samples=2000"]
+    assert main(["eval", str(run), "--metric", "chamfer", *words]) == 0
+    found = json.loads((run / "chamfer.json").read_text())
+    assert found["step"] == 12 and 0.001 < found["chamfer_over_radius"] < 1.0
+    assert found["chamfer"] == pytest.approx((found["accuracy"]["mean"] + found["completeness"]["mean"]) / 2)
+    own = tmp_path / "own.ply"
+    assert main(["export", str(run), "--resolution", "24", "--out", str(own)]) == 0
+    assert main(["eval", str(run), "--metric", "chamfer", "--reference", str(own), *words]) == 0
+    assert json.loads((run / "chamfer.json").read_text())["chamfer"] < 1e-4, "a surface is no distance from itself"
+    points = ["eval", str(run), "--metric", "point-to-mesh", "--reference", str(own), "resolution=24"]
+    assert main(points) == 0
+    assert json.loads((run / "point-to-mesh.json").read_text())["median"] < 1e-4
+
+
+def test_a_run_keeps_its_sharpness_and_slices_of_its_distance(run: Path) -> None:
+    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert entries[0]["sharpness"] > 1 and 0 < entries[0]["weight_inside"] <= 1
+    assert Image.open(run / "sdf-slices.png").size == (3 * 384, 384)
+
+
+def test_pictures_have_normals_beside_colour_and_depth(run: Path, tmp_path: Path) -> None:
+    assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path), "--quiet"]) == 0
+    kinds = {path.stem.rpartition("_")[2] for path in tmp_path.iterdir()}
+    assert kinds == {"rgb", "depth", "opacity", "normals"}
+
+
+def test_resuming_neus_fast_is_exact(run: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(run, half)
+    checkpoints = sorted(path for path in (half / "checkpoints").iterdir() if path.is_dir())
+    assert len(checkpoints) == 2
+    shutil.rmtree(checkpoints[1])
+    assert main(["train", "--resume", str(half), "--quiet"]) == 0
+    whole = sorted(run.glob(f"checkpoints/{checkpoints[1].name}/*.safetensors"))
+    assert whole
+    for path in whole:
+        again = safetensors.torch.load_file(half / path.relative_to(run))
+        expected = safetensors.torch.load_file(path)
+        assert again.keys() == expected.keys()
+        assert all((again[name] == expected[name]).all() for name in expected), path.name
+
+
+def test_a_scene_written_in_millimetres_gives_a_mesh_in_millimetres(tmp_path: Path) -> None:
+    folder, out = tmp_path / "dtu", tmp_path / "run"
+    assert main(["data", "make", str(folder), "--format", "dtu", "--quiet", *PICTURES]) == 0
+    assert train("neus-fast", out, "--data", str(folder), *FAST, "data.apply_mask=true", "trainer.max_steps=3") == 0
+    assert main(["export", str(out), "--resolution", "24"]) == 0
+    (path,) = (out / "exports").glob("*.ply")
+    truth, mesh = trimesh.load(folder / "ground_truth.ply"), trimesh.load(path)
+    size = np.linalg.norm(np.ptp(truth.vertices, axis=0))
+    assert size > 100 and np.linalg.norm(truth.vertices.mean(0)) > 300, "large and off-centre"
+    middle = (mesh.vertices.max(0) + mesh.vertices.min(0)) / 2
+    assert np.linalg.norm(middle - (truth.vertices.max(0) + truth.vertices.min(0)) / 2) < 0.2 * size
+    assert json.loads(path.with_suffix(".json").read_text())["unit"] == "mm"
+
+
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        ("neus", ["trainer.n_rays=8"]),
+        (
+            "neus-masks",
+            ["trainer.n_rays=8", "field.encoding=hash", "field.encoding.log2_table_size=12", "field.width=64"],
+        ),
+        ("neus-fast-open", [*FAST, "background.field.encoding.log2_table_size=12"]),
+        ("neus-fast", [*FAST, "field.normals=finite_differences", "field.curvature=0.001", "field.sparsity=0.01"]),
+    ],
+)
+def test_every_preset_trains(preset: str, words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    steps = "trainer.max_steps=20" if preset == "neus" else "trainer.max_steps=3"
+    assert train(preset, out, "data=synthetic", *PICTURES, *words, steps, "trainer.eval_views=1") == 0
+    entries = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert np.isfinite(entries[-2]["loss"]) and entries[-2]["loss/eikonal"] > 0
+
+
+def test_what_does_not_fit_is_refused_in_words(run: Path, tmp_path: Path, capsys) -> None:
+    code = train("ngp", tmp_path / "run", "data=synthetic", "sampler=neus")
+    said = capsys.readouterr().err
+    assert code == 2 and "sdf" in said and "sampler" in said and "Traceback" not in said
+    code = main(["eval", str(run), "--metric", "point-to-mesh"])
+    said = capsys.readouterr().err
+    assert code != 0 and "--reference" in said
