@@ -41,6 +41,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "field:inverted-sphere",
         "sampler:neus",
         "sampler:inverted-sphere",
+        "exporter:sdf-slices",
     ),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }

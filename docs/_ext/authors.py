@@ -39,7 +39,8 @@ def capabilities() -> str:
         "found; a word of your own has a dot in it (`acme.fisheye`) and means what you say it means.\n",
         '```python\ncomponent(\n    ..., provides={"density", "rgb"},\n'
         '    requires={"encoding": {"points|gaussians"}},   # either of the two, of the part in its slot `encoding`\n'
-        '    capabilities="acme_fourier.config:capabilities",  # options -> (provides, requires) to add; no torch\n)\n```\n',
+        '    capabilities="acme_fourier.config:capabilities",  # options -> (provides, requires) to add; no torch\n'
+        ")\n```\n",
     ]
     components = get_registry().components
     for kind, words in VOCABULARY.items():

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,13 @@ def test_check_prints_a_row_for_each_law_and_fails_where_one_is_broken(capsys, m
     assert main(["plugins", "check", "encoding:frequency"]) == 1
     said = capsys.readouterr().out
     assert "breaks the law 'grad_is_true'" in said and "mend:" in said
+
+
+def test_the_wheel_holds_every_template(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(list(map(str, build)), cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "radfield_core/templates/plugin").rglob("*.tmpl")}
+    assert len(templates) > 40 and templates <= held
+    assert "radfield_core/testing/toy.toml" in held

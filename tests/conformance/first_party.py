@@ -57,8 +57,10 @@ WAIVED: dict[str, dict[str, str]] = {
         "samples_are_inside_the_extent": "as published: the last interval is one step long beyond far, and in training "
         "a ray's samples are shifted together by up to half a step",
     },
-    "converter:photographs": {
-        "conversion_is_whole_or_nothing": "it solves cameras from real photographs, minutes of work; its own tests do",
+    "exporter:sdf-slices": {
+        "exports_are_in_the_datas_own_coordinates": "it draws pictures, whose axes are labelled; it writes no geometry",
+        "surfaces_are_watertight": "it draws pictures; it writes no geometry",
+        "nothing_to_export_is_said_in_words": "a distance without a zero is what the picture is looked at for",
     },
     "dataparser:dtu": {
         "what_is_written_is_read_back": "it writes millimetres, off-centre, as the scans are; the known ray of its "
