@@ -41,19 +41,17 @@ def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, opacities and transmittances [N] from densities and lengths [N]."""
-    negative_depth = torch.mul(density, lengths).neg_()
-    weights, transmittance = torch.exp(negative_depth), torch.empty_like(negative_depth)
-    alpha = negative_depth
-    _opacity(weights.numpy(), alpha.numpy())
-    _alpha_weights(alpha.numpy(), _offsets(packing), weights.numpy(), transmittance.numpy())
-    return weights, alpha, transmittance
+    """Weights [N] from densities and lengths [N]; and for the backward the weights and the transmittances behind."""
+    behind = torch.mul(density, lengths).neg_()
+    weights = torch.exp(behind)
+    _density_weights(_offsets(packing), weights.numpy(), behind.numpy())
+    return weights, weights, behind
 
 
-def density_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+def density_backward(grad: Tensor, weights: Tensor, behind: Tensor, packing: Packing) -> Tensor:
     """Gradient by σδ [N] from the gradient by weights [N]."""
-    out = torch.empty_like(alpha)
-    _density_backward(_array(grad), alpha.numpy(), transmittance.numpy(), _offsets(packing), out.numpy())
+    out = torch.empty_like(weights)
+    _density_backward(_array(grad), weights.numpy(), behind.numpy(), _offsets(packing), out.numpy())
     return out
 
 
@@ -95,9 +93,8 @@ def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Pack
 def probe() -> None:
     """Run every kernel that rendering needs once in float32."""
     packing, one = Packing.from_counts(torch.tensor([1])), torch.ones(1)
-    weights, alpha, transmittance = density_weights(one, one, packing)
-    density_backward(composite_backward_weights(composite(weights, one, packing), one, packing), alpha, transmittance,
-                     packing)  # fmt: skip
+    weights, *saved = density_weights(one, one, packing)
+    density_backward(composite_backward_weights(composite(weights, one, packing), one, packing), *saved, packing)
     composite_backward_x(composite(weights, torch.ones(1, 3), packing), weights, torch.ones(1, 3), packing)
     if abs(float(sum(scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
         raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")
@@ -164,28 +161,36 @@ def _scan(x, offsets, reverse, out):
 
 
 @kernel
-def _opacity(passed, alpha):
-    # `alpha` comes in as −σδ and leaves as α = 1 − exp(−σδ), by its series where the difference would cancel.
-    number = passed.dtype.type
-    thin = number(0.05) if passed.itemsize == 4 else number(1e-3)
+def _density_weights(offsets, weights, behind):
+    # `behind` comes in as −σδ and leaves as the transmittance behind each sample; `weights` come in as exp(−σδ).
+    # Opacities in a loop of their own, which uses vector units, and ray by ray, while the samples are in cache.
+    number = weights.dtype.type
+    thin = number(0.05) if weights.itemsize == 4 else number(1e-3)
     one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
-    for i in range(len(alpha)):
-        x = alpha[i]
-        series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
-        alpha[i] = one - passed[i] if abs(x) > thin else series
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            # α = 1 − exp(−σδ), by its series where the difference would cancel
+            x = behind[i]
+            series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
+            weights[i] = one - weights[i] if abs(x) > thin else series
+        left = 1.0
+        for i in range(offsets[r], offsets[r + 1]):
+            alpha = weights[i]
+            weights[i] = left * alpha
+            left *= 1.0 - alpha
+            behind[i] = left
 
 
 @kernel
-def _density_backward(grad, alpha, transmittance, offsets, out):
-    # By x = σδ: ∂w_i/∂x_i = T_i (1 − α_i), and ∂w_j/∂x_i = −w_j for the samples j behind.
-    zero, one = out.dtype.type(0), out.dtype.type(1)
+def _density_backward(grad, weights, behind, offsets, out):
+    # By x = σδ: ∂w_i/∂x_i is the transmittance behind i, and ∂w_j/∂x_i = −w_j for the samples j behind.
+    zero = out.dtype.type(0)
     for r in range(len(offsets) - 1):
-        start, stop, behind = offsets[r], offsets[r + 1], zero
+        start, stop, hidden = offsets[r], offsets[r + 1], zero
         for k in range(stop - start):
             i = stop - ONE - k
-            arriving = grad[i] * transmittance[i]
-            out[i] = arriving * (one - alpha[i]) - behind
-            behind += arriving * alpha[i]
+            out[i] = grad[i] * behind[i] - hidden
+            hidden += grad[i] * weights[i]
 
 
 @kernel

@@ -88,16 +88,16 @@ class _Scan(torch.autograd.Function):
 class _DensityWeights(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
-        weights, alpha, transmittance = kernels.density_weights(density, lengths, packing)
-        ctx.save_for_backward(density, lengths, alpha, transmittance)
+        weights, *saved = kernels.density_weights(density, lengths, packing)
+        ctx.save_for_backward(density, lengths, *saved)
         ctx.packing, ctx.kernels = packing, kernels
         return weights
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        density, lengths, alpha, transmittance = ctx.saved_tensors
-        by_depth = ctx.kernels.density_backward(grad, alpha, transmittance, ctx.packing)
+        density, lengths, *saved = ctx.saved_tensors
+        by_depth = ctx.kernels.density_backward(grad, *saved, ctx.packing)
         by_lengths = by_depth * density if ctx.needs_input_grad[1] else None
         return by_depth.mul_(lengths) if ctx.needs_input_grad[0] else None, by_lengths, None, None
 
