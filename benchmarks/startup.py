@@ -3,7 +3,8 @@
     python benchmarks/startup.py [--repeats 15] [--write]
 
 Times are user + system of the child process, the least of many runs in turn, so that another job on the machine raises
-the figures as little as possible. Modules are byte-compiled before, as pip leaves them. `--write` puts them into benchmarks/results/startup.json.
+the figures as little as possible. Modules are byte-compiled before, as pip leaves them. `--write` puts them into
+benchmarks/results/startup.json.
 """
 
 from __future__ import annotations

@@ -66,6 +66,9 @@ def compose(
     layers = [*_preset(registry, written), *written]
     has_data = any("data" in layer.value for layer in layers)
     run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
+    if any(problem.path == "method" for problem in structurer.problems):  # its preset would have chosen what is open
+        chosen = {slot for layer in layers for slot in layer.value}
+        structurer.problems = [p for p in structurer.problems if p.path != "field" or "field" in chosen]
     structurer.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 
@@ -83,9 +86,7 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
     return choice
 
 
-def compose_data(
-    registry: Registry, data: str | Path, overrides: Sequence[str] = ()
-) -> tuple[Choice, tuple[str, ...]]:
+def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] = ()) -> tuple[Choice, tuple[str, ...]]:
     """The dataparser for `data`, alone, with `data.key=value` words; and what was decided for the user.
 
     Raises as `compose` does.

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class BuildContext:
     """What a constructor gets besides its options.
 
-    bounds: the region to model, in the space that fields live in (the cube under NDC). run, space: the run's options and
-    what it takes to make rays of a view; None when a part is built alone (tests, queries).
+    bounds: the region to model, in the space that fields live in (the cube under NDC). run, space: the run's options
+    and what it takes to make rays of a view; None when a part is built alone (tests, queries).
     """
 
     bounds: SceneBox

@@ -45,7 +45,7 @@ def at_least_float32(y: Tensor) -> Tensor:
 
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> Tensor:
         rows = x.shape[0]
         hidden = [x.new_empty(rows, weight.shape[0]) for weight in weights[:-1]]
         out = x.new_empty(rows, weights[-1].shape[0])
@@ -59,7 +59,7 @@ class _Chunked(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
         # Gradients are enabled here only under create_graph; torch's own once_differentiable would then return
         # gradients without a graph, and a loss on them would silently train nothing.
         if torch.is_grad_enabled():

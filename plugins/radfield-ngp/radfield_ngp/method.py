@@ -6,11 +6,11 @@ from bisect import bisect_right
 from typing import Any
 
 import torch
-from radfield_core.model import Model
 from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
+from radfield_core.model import Model
 from radfield_core.ops import segments, volume
 from radfield_core.types import Batch, ModelOutputs, Step
 from radfield_ngp.config import NgpConfig
