@@ -15,3 +15,13 @@ def test_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.fail(f"RADFIELD_TEST_DATA={folder!r} is not a folder; it must hold blender/lego and others")
     return Path(folder).resolve()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say that tests/gpu was left out, if it was."""
+    import torch
+
+    folder = Path(__file__).parent / "tests" / "gpu"
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    if not torch.cuda.is_available() and any(folder == path or path in folder.parents for path in asked):
+        terminalreporter.write_line("no CUDA device: tests/gpu not collected")

@@ -1,9 +1,9 @@
 """Which implementation of an op runs: the torch reference or an accelerated twin, by device and by what is importable.
 
 `RADFIELD_BACKEND` names the implementations to use, comma separated, best first: `torch`, `numba`, `triton`,
-`tinycudann`, `nerfacc`. A name counts for the ops that have such a twin; the others choose for themselves. Unset, every
-op takes its best twin that loads. A twin that was asked for and is absent is an error; one that was not is passed over,
-and the reason kept.
+`tinycudann`. A name counts for the ops that have such a twin; the others choose for themselves. Unset, every op takes
+its best twin that loads. A twin that was asked for and is absent is an error; one that was not is passed over, and the
+reason kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from radfield_core.errors import UsageError
 
 VARIABLE = "RADFIELD_BACKEND"
-NAMES = ("torch", "numba", "triton", "tinycudann", "nerfacc")
+NAMES = ("torch", "numba", "triton", "tinycudann")
 
 
 @dataclass(frozen=True)

@@ -51,13 +51,7 @@ def measure(
 
     Rows have op, backend, device, n_rays, n_samples, forward_ms, backward_ms, both_ms (medians) and speedup.
     """
-    generator = torch.Generator().manual_seed(seed)
-    counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
-    layout = Layout(n_rays, None, Packing.from_counts(counts.bincount(minlength=n_rays).to(device)))
-    density = torch.rand(n_samples, generator=generator).mul_(5).to(device).requires_grad_()
-    rgb = torch.rand(n_samples, 3, generator=generator).to(device).requires_grad_()
-    lengths = torch.full((n_samples,), 0.01, device=device)
-    t = 2.0 + 0.01 * segments.local_index(layout, lengths.device)
+    layout, density, rgb, t, lengths = packed_samples(n_rays, n_samples, device, seed)
 
     def forward() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         weights = volume.weights_from_density(density, lengths, layout)
@@ -73,6 +67,19 @@ def measure(
          **row, "speedup": base / row["both_ms"]}
         for name, row in times.items()
     ]  # fmt: skip
+
+
+def packed_samples(
+    n_rays: int, n_samples: int, device: str, seed: int = 0
+) -> tuple[Layout, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Layout, density [N], rgb [N, 3], t [N] and lengths [N] of samples spread over the rays at random."""
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
+    layout = Layout(n_rays, None, Packing.from_counts(counts.bincount(minlength=n_rays).to(device)))
+    density = torch.rand(n_samples, generator=generator).mul_(5).to(device).requires_grad_()
+    rgb = torch.rand(n_samples, 3, generator=generator).to(device).requires_grad_()
+    lengths = torch.full((n_samples,), 0.01, device=device)
+    return layout, density, rgb, 2.0 + 0.01 * segments.local_index(layout, lengths.device), lengths
 
 
 def turns(runs: Mapping[str, Run], repeats: int, device: str) -> dict[str, dict[str, float]]:

@@ -27,7 +27,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
     for module in (good, bad):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(backend, "_chosen", {})
-    monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "nerfacc" else object())
+    monkeypatch.setattr(backend, "find_spec", lambda name: object())
     monkeypatch.delenv(backend.VARIABLE, raising=False)
     yield {"good": good, "bad": bad}
 
@@ -65,7 +65,8 @@ def test_a_name_decides_for_the_ops_that_offer_it_and_leaves_the_others_free(
     ("asked", "device", "message"),
     [
         ("cuda", CPU, "unknown backend 'cuda'"),
-        ("nerfacc", CPU, "nerfacc was asked for and is not installed"),
+        ("nerfacc", CPU, "unknown backend 'nerfacc'"),
+        ("tinycudann", CPU, "tinycudann was asked for and is not installed"),
         ("numba", CUDA, "encode has no numba implementation on cuda"),
         ("numba", CPU, "numba was asked for, and encode cannot load it: OSError: kernel does not compile"),
     ],
@@ -74,6 +75,7 @@ def test_asking_for_an_absent_twin_is_an_error_that_says_what_to_try(
     asked: str, device: torch.device, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(backend.VARIABLE, asked)
+    monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "tinycudann" else object())
     op = Op("encode", {"cpu": {"numba": "bad_twin"}, "cuda": {"triton": "good_twin"}})
     with pytest.raises(RadfieldError, match="try: ") as raised:
         op.pick(device)

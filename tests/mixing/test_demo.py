@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from radfield_core import reports
 from radfield_core.cli.demo import METHOD
 from radfield_core.cli.main import main
+from radfield_core.reports import render_path
 
 
-def test_the_demo_trains_the_fast_method_and_leaves_pictures_a_result_and_a_video(tmp_path, capsys):
+def test_the_demo_trains_the_fast_method_and_leaves_pictures_a_result_and_a_video(tmp_path, capsys, monkeypatch):
     assert METHOD == "ngp-small"
+    monkeypatch.setattr(
+        reports, "render_path", lambda run, path, n, out, **more: render_path(run, path, 3, out, **more)
+    )
     out = tmp_path / "demo"
     assert main(["demo", "--seconds", "4", "--out", str(out), "-q"]) == 0
     results = json.loads((out / "results.json").read_text())

@@ -33,8 +33,8 @@ def measure(
     n_samples, both_ms (the median) and speedup.
     """
     diagonal = 2 * math.sqrt(3) * RADIUS
-    grid, lattice = _hull(resolution), Lattice.make(diagonal / 1024, 0.0, diagonal, 1024)
-    origins, directions, near, far = (x.to(device) for x in _rays(n_rays, seed))
+    grid, lattice = hull_grid(resolution), Lattice.make(diagonal / 1024, 0.0, diagonal, 1024)
+    origins, directions, near, far = (x.to(device) for x in hull_rays(n_rays, seed))
     grid = Grid(grid.bits.to(device), grid.bricks.to(device), resolution, 1, grid.center, RADIUS, False)
 
     def run() -> int:
@@ -86,7 +86,7 @@ class _Ball(DensityOccupancy):
         return 50.0 * (x.norm(dim=-1) < 0.7).to(x.dtype)
 
 
-def _rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def hull_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Origins, directions, near and far of rays from a sphere of radius 4 to points in the ball."""
     generator = torch.Generator().manual_seed(seed)
     normal = torch.randn(2, n, 3, generator=generator)
@@ -96,7 +96,8 @@ def _rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return origins, directions, torch.full((n,), 4.0 - RADIUS), torch.full((n,), 4.0 + RADIUS)
 
 
-def _hull(resolution: int) -> Grid:
+def hull_grid(resolution: int) -> Grid:
+    """A grid of which a ball's hull of radius 0.7 is occupied."""
     place = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
     radius = RADIUS * torch.stack(torch.meshgrid(place, place, place, indexing="ij")).norm(dim=0)
     return Grid(*pack((radius - 0.7).abs()[None] < 0.07), resolution, 1, (0.0, 0.0, 0.0), RADIUS, False)
