@@ -66,7 +66,7 @@ def compose(
     layers = [*_preset(registry, written), *written]
     has_data = any("data" in layer.value for layer in layers)
     run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
-    if any(problem.path == "method" for problem in structurer.problems):  # its preset would have chosen what is open
+    if structurer.missing_parts:  # an unknown method's preset would have chosen what is open
         chosen = {slot for layer in layers for slot in layer.value}
         structurer.problems = [p for p in structurer.problems if p.path != "field" or "field" in chosen]
     structurer.finish()
