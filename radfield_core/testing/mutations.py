@@ -16,7 +16,7 @@ _ODD_BYTES = (
     struct.pack("<d", float("nan")), struct.pack("<d", float("inf")), struct.pack("<d", -1e300),
     struct.pack("<Q", 2**63),
 )  # fmt: skip
-_ODD_VALUES = (
+_ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 7, 2**40, -(2**70), 0.0, -0.5, 1e-300, 1e300, "", "x", "nan", "../x", "a\0b", "C:\\x",
     "/", ".", [], {}, [[]], [0.0] * 3, [[0.0] * 4] * 4, [[1.0, 2.0], [3.0]], {"frames": []}, "x" * 5000,
 )  # fmt: skip
