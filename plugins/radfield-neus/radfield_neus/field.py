@@ -22,6 +22,11 @@ EIKONAL_RADIUS = 1.2
 class NeuSField(Field):
     """Distance f, features and sharpness 1/s; α of each interval from f at its middle and its slope along the ray."""
 
+    center: Tensor
+    anneal: Tensor
+    fd_step: Tensor
+    inside: Tensor
+
     def __init__(self, config: NeuSFieldConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
@@ -76,7 +81,8 @@ class NeuSField(Field):
         for level in outputs.levels:
             sdf, gradients = level.outputs.sdf, level.outputs.gradients
             assert sdf is not None and gradients is not None
-            self.inside.copy_(level.rendered.opacity.detach().mean() if level.rendered is not None else 0.0)
+            if level.rendered is not None:
+                self.inside.copy_(level.rendered.opacity.detach().mean())
             near = (level.samples.positions() - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
             off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
             losses["eikonal"] = schedule.at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)

@@ -25,19 +25,19 @@ class DistanceNetwork(nn.Module):
         super().__init__()
         self.skip_layer = skip_layer if skip_layer is not None and skip_layer < n_layers else None
         self.beta = beta
-        self.layers = nn.ModuleList()
+        layers = []
         for index in range(n_layers + 1):
             n_in = in_dim if index == 0 else width
             n_out = out_dim if index == n_layers else width - in_dim if index + 1 == self.skip_layer else width
-            self.layers.append(nn.Linear(n_in, n_out))
-            self._initialise(index, in_dim)
-        self._calibrate(in_dim, init_radius)
+            layers.append(nn.Linear(n_in, n_out))
+            self._initialise(layers[index], index, in_dim)
+        self.layers = nn.ModuleList(layers)
+        self._calibrate(layers[-1], in_dim, init_radius)
         if normalize_weights:
-            self.layers = nn.ModuleList(weight_norm(layer) for layer in self.layers)
+            self.layers = nn.ModuleList(weight_norm(layer) for layer in layers)
 
     @torch.no_grad()
-    def _initialise(self, index: int, in_dim: int) -> None:
-        layer = self.layers[index]
+    def _initialise(self, layer: nn.Linear, index: int, in_dim: int) -> None:
         nn.init.zeros_(layer.bias)
         if index == 0:
             nn.init.zeros_(layer.weight)
@@ -49,9 +49,8 @@ class DistanceNetwork(nn.Module):
             layer.weight[:, layer.in_features - (in_dim - 3) :] = 0.0
 
     @torch.no_grad()
-    def _calibrate(self, in_dim: int, radius: float) -> None:
+    def _calibrate(self, last: nn.Linear, in_dim: int, radius: float) -> None:
         """Give the last layer equal weights and biases by which the mean distance is 0 at `radius`, 1 − radius at 1."""
-        last = self.layers[-1]
         nn.init.normal_(last.weight, 1.0, 1e-4 / math.sqrt(math.pi / last.in_features))
         on_sphere = nn.functional.pad(spread_directions(1000), (0, in_dim - 3))
         at_radius, at_one = (self(on_sphere * r)[:, 0].mean() for r in (radius, 1.0))

@@ -15,6 +15,8 @@ from radfield_neus.networks import ReluNetwork
 class InvertedSphereField(Field):
     """Density (softplus) and colour of (x/r, 1/r), r in units of the scene's radius."""
 
+    center: Tensor
+
     def __init__(self, config: InvertedSphereFieldConfig, ctx: BuildContext):
         super().__init__()
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)

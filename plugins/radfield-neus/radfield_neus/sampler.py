@@ -14,6 +14,8 @@ from radfield_neus.config import NeuSSamplerConfig
 class NeuSSampler(Sampler):
     """S = n_samples + n_importance intervals per ray, each asked at its middle."""
 
+    center: Tensor
+
     def __init__(self, config: NeuSSamplerConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
