@@ -1,19 +1,28 @@
 """Prints how long compositing packed samples takes, by backend. One thread; medians of runs that take turns."""
 
+import argparse
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from radfield_core.benchmarking import machine, write
 from radfield_core.ops.bench import measure
 
 COLUMNS = ("op", "backend", "n_samples", "forward_ms", "backward_ms", "both_ms", "speedup")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures, with the machine")
+    args = parser.parse_args()
+    rows = measure()
     print("".join(f"{name:>14}" for name in COLUMNS))
-    for row in measure():
+    for row in rows:
         cells = (row.get(name, "") for name in COLUMNS)
         print("".join(f"{cell:>14.2f}" if isinstance(cell, float) else f"{cell:>14}" for cell in cells))
+    if args.json:
+        write({"machine": machine(), "rows": rows}, args.json)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,29 @@
 """Prints how long marching and grid updates take, by backend. One thread; medians of runs that take turns."""
 
+import argparse
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from radfield_occupancy.bench import measure, measure_refresh
 
+from radfield_core.benchmarking import machine, write
+
 COLUMNS = ("op", "backend", "n_rays", "n_samples", "both_ms", "speedup")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures, with the machine")
+    args = parser.parse_args()
+    rows = measure() + measure_refresh()
     print("".join(f"{name:>14}" for name in COLUMNS))
-    for row in measure() + measure_refresh():
+    for row in rows:
         cells = (row.get(name, "") for name in COLUMNS)
         print("".join(f"{cell:>14.2f}" if isinstance(cell, float) else f"{cell:>14}" for cell in cells))
+    if args.json:
+        write({"machine": machine(), "rows": rows}, args.json)
 
 
 if __name__ == "__main__":

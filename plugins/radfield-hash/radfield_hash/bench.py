@@ -101,7 +101,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
 def median_ms(run: Callable[[], object], repeats: int, device: str = "cpu") -> float:
     """The median of `repeats` runs after one to warm up, in milliseconds.
 
-    On one thread of a CPU it is the thread's own time, which other jobs on the machine raise less than they do a clock's.
+    On one thread of a CPU it is CPU time, which other jobs on the machine raise less than they do a clock's.
     """
     alone = device == "cpu" and torch.get_num_threads() == 1
     clock = time.process_time if alone else time.perf_counter
