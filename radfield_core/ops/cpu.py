@@ -94,7 +94,8 @@ def probe() -> None:
     """Run every kernel that rendering needs once in float32."""
     packing, one = Packing.from_counts(torch.tensor([1])), torch.ones(1)
     weights, *saved = density_weights(one, one, packing)
-    density_backward(composite_backward_weights(composite(weights, one, packing), one, packing), *saved, packing)
+    grad = composite_backward_weights(composite(weights, one, packing), one, packing)
+    density_backward(grad, saved[0], saved[1], packing)
     composite_backward_x(composite(weights, torch.ones(1, 3), packing), weights, torch.ones(1, 3), packing)
     if abs(float(sum(scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
         raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")

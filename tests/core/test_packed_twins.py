@@ -54,7 +54,7 @@ def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: 
     x, x3 = uniform(n, 1, dtype=dtype), uniform(n, 2, 3, dtype=dtype)
     density, lengths = 40 * uniform(n, 3, dtype=dtype), 0.01 * uniform(n, 4, dtype=dtype)
     alpha = 0.1 * uniform(n, 5, dtype=dtype)
-    alpha[:: 50] = 1.0
+    alpha[::50] = 1.0
     cases = [
         (lambda x: segments.sum(x, layout), lambda x: twin.sum(x), (x3,)),
         (lambda x: segments.exclusive_cumsum(x, layout), lambda x: twin.exclusive_cumsum(x), (x3,)),

@@ -124,9 +124,13 @@ def _march_ray(
         if contracted:
             start, i = end, i + 1
             continue
-        away = radius * F(1 << level) * min(
-            _leave(x, cx, shift, width, ix, fx),
-            min(_leave(y, cy, shift, width, iy, fy), _leave(z, cz, shift, width, iz, fz)),
+        away = (
+            radius
+            * F(1 << level)
+            * min(
+                _leave(x, cx, shift, width, ix, fx),
+                min(_leave(y, cy, shift, width, iy, fy), _leave(z, cz, shift, width, iz, fz)),
+            )
         )
         longest = max(step, cone_angle * (middle + away) * (F(1.0) + cone_angle))
         i += max(1, int(np.ceil(away / longest - F(0.1))))
