@@ -59,4 +59,4 @@ def test_200_steps_equal_100_then_resumed_for_100_more_bit_for_bit(
     for name, tensor in first.model.items():
         assert torch.equal(tensor, second.model[name]), name
     assert len(losses(whole)) == 200 and losses(whole) == losses(halved)
-    assert sum(losses(whole)[-20:]) < 0.7 * sum(losses(whole)[:20])
+    assert sum(losses(whole)[-20:]) < 0.9 * sum(losses(whole)[:20])
