@@ -7,9 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING, Any
 
 from radfield_core import hookspecs, interfaces, types
 from radfield_core.capabilities import VOCABULARY
@@ -19,6 +17,9 @@ from radfield_core.registry import get_registry
 from radfield_core.testing import laws as _laws  # noqa: F401  registers them
 from radfield_core.testing.law import LAWS
 from radfield_core.testing.mixing import Mix, Refused, compose_mix, method_mixes, mixes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 METHOD = "ngp"
 """The method under which encodings, fields, samplers and renderers are mixed: its preset sets none of their options."""
