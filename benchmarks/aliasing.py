@@ -1,6 +1,6 @@
 """mip-NeRF against the same network without its integrated encoding, scale by scale, on a multiscale scene.
 
-    python benchmarks/aliasing.py blender_multiscale/lego [--steps 10000] [--write] [key=value ...]
+    python benchmarks/aliasing.py blender_multiscale/lego [--steps 3000] [--write] [key=value ...]
 
 Trains `mipnerf-small` twice for the same steps with the same seed, once with `field.disable_integration=true`, and
 evaluates every test view of every scale by the command line. Prints both columns; `--write` puts them into
@@ -54,7 +54,7 @@ def machine() -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="a folder in the multiscale layout")
-    parser.add_argument("--steps", type=int, default=10_000, help="steps of each variant")
+    parser.add_argument("--steps", type=int, default=3_000, help="steps of each variant")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/aliasing.json")
     parser.add_argument("overrides", nargs="*", help="options laid over the preset in both variants")
     args = parser.parse_args()
