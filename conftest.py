@@ -12,6 +12,16 @@ if not Path("/dev/nvidiactl").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
+try:
+    from hypothesis import settings
+except ImportError:  # where only wheels are tested
+    pass
+else:  # the same cases every time, so that a run says something about a change; random: HYPOTHESIS_PROFILE=random
+    settings.register_profile("fixed", derandomize=True)
+    settings.register_profile("random", derandomize=False)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real scenes, named by RADFIELD_TEST_DATA; without it the test fails and says so."""

@@ -92,7 +92,7 @@ def _table(path: Path, problems: Problems) -> np.ndarray:
         near, far = row[15:]
         if not np.isfinite(row).all():
             problems.add(path.name, f"row {i} holds NaN or infinity", "removing the row and its image")
-        elif not (1 <= height < 1e6 and 1 <= width < 1e6 and 0 < focal < 1e9):
+        elif not (1 <= height < 1e6 and 1 <= width < 1e6 and 0.01 <= focal < 1e9):
             problems.add(path.name, f"row {i}: height {height:g}, width {width:g}, focal length {focal:g}")
         elif not 1e-6 < near < far < 1e9:
             problems.add(path.name, f"row {i}: near {near:g} and far {far:g} are no limits")
