@@ -43,6 +43,7 @@ def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
     import nerfacc
 
     layout, density, rgb, t, lengths = packed_samples(4096, 253_000, DEVICE)
+    assert layout.packing is not None
     counts = layout.packing.counts
     rays = torch.repeat_interleave(torch.arange(len(counts), device=DEVICE), counts)
     starts, ends = t - 0.5 * lengths, t + 0.5 * lengths

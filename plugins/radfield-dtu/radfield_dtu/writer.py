@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,8 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     center, radius = _sphere(next(iter(scenes.values())))
     scale_mat = np.diag([radius * MILLIMETRES] * 3 + [1.0])
     scale_mat[:3, 3] = center * MILLIMETRES + PLACE
-    arrays, written = {}, []
+    arrays: dict[str, Any] = {}  # a mapping of arrays alone could, for all a type checker knows, name an option
+    written: list[Path] = []
     for index, view in enumerate(views):
         arrays[f"world_mat_{index}"], arrays[f"scale_mat_{index}"] = _world_mat(view), scale_mat
         rgb, mask = _pixels(view)

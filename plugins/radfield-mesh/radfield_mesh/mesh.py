@@ -12,6 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn import functional as F
+from trimesh.visual import ColorVisuals
 
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import Exporter, Field, HasColor, HasDensity, HasSDF
@@ -53,10 +54,10 @@ class MeshExporter(Exporter):
         if self.config.max_faces is not None and len(mesh.faces) > self.config.max_faces:
             mesh = mesh.simplify_quadric_decimation(face_count=self.config.max_faces)
         normals = -inward(field, mesh.vertices, self.config.chunk)
-        mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, process=False)
+        colors = None
         if self.config.colors and isinstance(field, HasColor):
-            mesh.visual.vertex_colors = vertex_colors(field, mesh.vertices, -normals, self.config.chunk)
-        return mesh
+            colors = vertex_colors(field, device_of(field), mesh.vertices, -normals, self.config.chunk)
+        return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
 
 
 def surface_query(field: Field, density: float) -> tuple[Query, float]:
@@ -65,7 +66,14 @@ def surface_query(field: Field, density: float) -> tuple[Query, float]:
         return field.sdf, 0.0
     if isinstance(field, HasDensity):
         return lambda x: -field.density(x), -density
-    raise UsageError(f"{type(field).__name__} answers neither sdf nor density, so it has no surface")
+    raise _without_surface(field)
+
+
+def _without_surface(field: Field) -> UsageError:
+    return UsageError(
+        f"{type(field).__name__} answers neither sdf nor density, so it has no surface",
+        path="field", hint="radfield plugins list shows which fields provide either",
+    )  # fmt: skip
 
 
 def surface_of(
@@ -73,7 +81,7 @@ def surface_of(
 ) -> trimesh.Trimesh:
     """The field's surface in the scene's box, in scene coordinates."""
     query, level = surface_query(field, density)
-    device = next(field.parameters()).device
+    device = device_of(field)
     center, radius = scene.box.center.double().cpu().numpy(), scene.box.radius
     with Progress("surface", 1.0) as bar:
 
@@ -107,25 +115,31 @@ def inward(field: Field, vertices: NDArray[np.float64], chunk: int) -> NDArray[n
         if isinstance(field, HasSDF):
             with torch.no_grad():
                 return -field.gradient(x)
+        if not isinstance(field, HasDensity):
+            raise _without_surface(field)
         with torch.enable_grad():
             x = x.requires_grad_()
             return torch.autograd.grad(field.density(x).sum(), x)[0]
 
-    return _asked(lambda x: F.normalize(slope(x), dim=-1), field, vertices, chunk).astype(np.float64)
+    return _asked(lambda x: F.normalize(slope(x), dim=-1), device_of(field), vertices, chunk).astype(np.float64)
 
 
 def vertex_colors(
-    field: HasColor, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
+    field: HasColor, device: torch.device, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
 ) -> NDArray[np.uint8]:
     """Colours [V, 3] as bytes."""
     both = np.concatenate([vertices, viewdirs], axis=1)
     with torch.no_grad():
-        colors = _asked(lambda x: field.point_color(x[:, :3], x[:, 3:]), field, both, chunk)
+        colors = _asked(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)
     return np.round(colors.clip(0, 1) * 255).astype(np.uint8)
 
 
-def _asked(function: Query, field: Field, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
-    device = next(field.parameters()).device
+def device_of(field: Field) -> torch.device:
+    """Where the field's parameters are."""
+    return next(field.parameters()).device
+
+
+def _asked(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
     parts = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).split(chunk)
     return torch.cat([function(part.to(device)).detach().cpu().float() for part in parts]).numpy()
 
@@ -135,7 +149,7 @@ def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
     transform = scene.to_data.double().cpu().numpy()
     rotation = transform[:3, :3] / np.cbrt(np.linalg.det(transform[:3, :3]))
     vertices = scene.data_points(torch.from_numpy(np.asarray(mesh.vertices, np.float64))).numpy()
-    moved = trimesh.Trimesh(vertices, mesh.faces, vertex_normals=mesh.vertex_normals @ rotation.T, process=False)
-    if mesh.visual.kind == "vertex":
-        moved.visual.vertex_colors = mesh.visual.vertex_colors
-    return moved
+    visual = mesh.visual
+    colors = visual.vertex_colors if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
+    normals = mesh.vertex_normals @ rotation.T
+    return trimesh.Trimesh(vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)

@@ -114,6 +114,8 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
         loaded = trimesh.load(path, process=False, resolver=None, skip_materials=True)
         if isinstance(loaded, trimesh.Scene):
             loaded = loaded.to_mesh()
+        if not isinstance(loaded, trimesh.Trimesh | trimesh.PointCloud):
+            raise TypeError(f"it holds a {type(loaded).__name__}")
     except Exception as error:  # a parser of somebody else's, on somebody else's file
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise DatasetError(f"cannot be read as a mesh: {text}", path=str(path)) from error

@@ -17,6 +17,7 @@ def radfield_components():
         component(
             "exporter", "pointcloud", impl="radfield_mesh.pointcloud:PointCloudExporter",
             config="radfield_mesh.config:PointCloudConfig", summary="points with colours and normals",
+            requires=geometry,
         ),
         component(
             "metric", "chamfer", impl="radfield_mesh.metrics:Chamfer", config="radfield_mesh.config:ChamferConfig",

@@ -30,8 +30,10 @@ class PointCloudExporter(Exporter):
         path = path.with_suffix(".ply")
         points, colors = self.points(model, scene)
         normals = -inward(model.main_field, points.numpy(), 65536)
-        cloud = trimesh.Trimesh(points.numpy(), np.zeros((0, 3), int), vertex_normals=normals, process=False)
-        cloud.visual.vertex_colors = np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8)
+        cloud = trimesh.Trimesh(
+            points.numpy(), np.zeros((0, 3), int), vertex_normals=normals,
+            vertex_colors=np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8), process=False,
+        )  # fmt: skip
         cloud = to_data(cloud, scene)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial.ply")

@@ -26,6 +26,8 @@ def _weights(sizes: list[int]) -> nn.ParameterList:
 class NgpField(DensityOccupancy, Field):
     """Density = exp(raw − 1) of a point's features; colour of those features and the view direction."""
 
+    center: Tensor
+
     def __init__(self, config: NgpFieldConfig, ctx: BuildContext):
         super().__init__()
         self.config = config

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
@@ -30,6 +31,7 @@ class Ngp(Method):
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss."""
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
+        assert outputs.rendered.rgb is not None
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
         if batch.loss_weights is not None:
             error = error * batch.loss_weights
@@ -44,7 +46,8 @@ class Ngp(Method):
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
         """Networks with weight decay, encodings without: an untouched grid entry must not shrink."""
         common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
-        tables, networks = [], []
+        tables: list[Parameter] = []
+        networks: list[Parameter] = []
         for name, parameter in model.named_parameters():
             (tables if "encoding" in name else networks).append(parameter)
         groups = [

@@ -19,6 +19,10 @@ def radfield_components():
             "method", "ngp", impl="radfield_ngp.method:Ngp", config="radfield_ngp.config:NgpConfig",
             summary="hash grid, occupancy marching, seconds instead of hours (instant-ngp)",
             requires={"field": {"rgb", "density|alpha"}},
-            preset={"ngp": "radfield_ngp:presets/ngp.toml", "ngp-small": "radfield_ngp:presets/ngp-small.toml"},
+            preset={
+                "ngp": "radfield_ngp:presets/ngp.toml",
+                "ngp-small": "radfield_ngp:presets/ngp-small.toml",
+                "ngp-capture": "radfield_ngp:presets/ngp-capture.toml",
+            },
         ),
     ]  # fmt: skip
