@@ -23,7 +23,10 @@ class MeshConfig:
     exhaustive: bool = option(
         False, help="look for the surface in every block, not only near where a coarse grid saw it"
     )
-    largest_component: bool = option(False, help="keep the component with the most faces only")
+    min_component: float = option(
+        0.001, help="least faces of a component that is kept, as a share of the largest one's; 0: all, 1: the largest only",
+        min=0, max=1,
+    )  # fmt: skip
     max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
     colors: bool = option(
         True, help="colour at each vertex, seen along the inward normal, where the field knows colours"
@@ -48,7 +51,10 @@ class ChamferConfig:
     density: float = option(
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
     )
-    largest_component: bool = option(False, help="measure the component with the most faces only")
+    min_component: float = option(
+        0.001, help="least faces of a component that is kept, as a share of the largest one's; 0: all, 1: the largest only",
+        min=0, max=1,
+    )  # fmt: skip
     n_samples: int = option(200_000, help="points sampled on each surface", min=100)
     spacing: float | None = option(
         None, help="thin the samples to this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
@@ -75,4 +81,7 @@ class PointToMeshConfig:
     density: float = option(
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
     )
-    largest_component: bool = option(False, help="measure the component with the most faces only")
+    min_component: float = option(
+        0.001, help="least faces of a component that is kept, as a share of the largest one's; 0: all, 1: the largest only",
+        min=0, max=1,
+    )  # fmt: skip

@@ -49,8 +49,7 @@ class MeshExporter(Exporter):
         mesh = surface_of(
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
         )
-        if self.config.largest_component:
-            mesh = largest_component(mesh)
+        mesh = without_specks(mesh, self.config.min_component)
         if self.config.max_faces is not None and len(mesh.faces) > self.config.max_faces:
             mesh = mesh.simplify_quadric_decimation(face_count=self.config.max_faces)
         normals = -inward(field, mesh.vertices, self.config.chunk)
@@ -96,14 +95,15 @@ def surface_of(
     return trimesh.Trimesh(vertices, faces, process=False)
 
 
-def largest_component(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The connected part with the most faces."""
+def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
+    """The connected parts with at least `share` of the faces of the largest."""
     faces = np.asarray(mesh.faces)
     n = len(mesh.vertices)
     rows, columns = np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]])
     graph = coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
-    kept = label[faces[:, 0]] == np.bincount(label[faces[:, 0]]).argmax()
+    sizes = np.bincount(label[faces[:, 0]])
+    kept = (sizes >= share * sizes.max())[label[faces[:, 0]]]
     used, index = np.unique(faces[kept], return_inverse=True)
     return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
 

@@ -16,7 +16,7 @@ from radfield_core.model import Model
 from radfield_core.scene import Scene, apply_similarity
 from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig
-from radfield_mesh.mesh import largest_component, surface_of, to_data
+from radfield_mesh.mesh import surface_of, to_data, without_specks
 
 MAX_BYTES = 2**31
 
@@ -76,7 +76,7 @@ class PointToMesh(Metric):
 
 def _surface(model: Model, scene: Scene, config: ChamferConfig | PointToMeshConfig) -> trimesh.Trimesh:
     mesh = surface_of(model.main_field, scene, config.resolution, config.density)
-    return to_data(largest_component(mesh) if config.largest_component else mesh, scene)
+    return to_data(without_specks(mesh, config.min_component), scene)
 
 
 def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:

@@ -126,13 +126,25 @@ def test_a_density_has_the_surface_of_its_threshold(tmp_path: Path) -> None:
     np.testing.assert_allclose(radii, RADIUS * SCALE, rtol=1e-2)
 
 
-def test_face_count_and_component_options_hold(tmp_path: Path) -> None:
-    class Two(Ball):
-        def sdf(self, x):
-            return torch.minimum(super().sdf(x), (x - 0.85).norm(dim=-1) - 0.1)
+class WithOthers(Ball):
+    """Beside the ball a small one, and a speck that is smaller than a cell of most grids."""
 
-    config = MeshConfig(resolution=64, largest_component=True, max_faces=500)
-    (path,) = MeshExporter(config).export(model_of(Two()), scene_of(), tmp_path / "mesh")
+    def sdf(self, x):
+        small, speck = (x - 0.85).norm(dim=-1) - 0.1, (x - torch.tensor([0.8, 0.8, -0.8])).norm(dim=-1) - 0.02
+        return torch.minimum(super().sdf(x), torch.minimum(small, speck))
+
+
+@pytest.mark.parametrize(("share", "components"), [(0.0, 3), (0.005, 2), (1.0, 1)])
+def test_components_smaller_than_the_share_are_dropped(share: float, components: int, tmp_path: Path) -> None:
+    config = MeshConfig(resolution=96, min_component=share)
+    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh")
+    mesh = trimesh.load(path, process=False)
+    assert mesh.body_count == components and mesh.is_watertight
+
+
+def test_face_count_and_component_options_hold_together(tmp_path: Path) -> None:
+    config = MeshConfig(resolution=64, min_component=1.0, max_faces=500)
+    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh")
     mesh = trimesh.load(path, process=False)
     assert mesh.body_count == 1 and len(mesh.faces) <= 500
     assert mesh.volume == pytest.approx(4 / 3 * np.pi * (RADIUS * SCALE) ** 3, rel=0.03)
