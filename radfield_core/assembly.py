@@ -13,6 +13,7 @@ from radfield_core.config.layers import compose
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.interfaces import DataParser, Method
 from radfield_core.model import Model, build_context
+from radfield_core.ops import backend
 from radfield_core.registry import get_registry
 from radfield_core.runs import RunFolder, find_run, load_state
 from radfield_core.scene import Scene
@@ -65,7 +66,8 @@ class Trained:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `trainer.device` means. Raises UsageError if it is not there."""
+    """The device that `trainer.device` means. Raises UsageError if it, or a backend asked for, is not there."""
+    backend.requested()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -18,11 +18,18 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
+    from radfield_core.errors import UsageError
+    from radfield_core.ops.backend import requested
     from radfield_core.registry import get_registry
 
     registry = get_registry()
     wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
     missing, versions = _versions()
+    mistakes = []
+    try:
+        requested()
+    except UsageError as error:
+        mistakes += [str(problem) for problem in error.problems]
     sections = {
         "versions": versions,
         "devices": list(_devices()),
@@ -38,9 +45,11 @@ def run(args: Namespace) -> int:
             print(f"  {name:<16}  {text}")
     for name in missing:
         print(f"wrong: {name} is required and not installed; try: pip install {name}")
+    for mistake in mistakes:
+        print(f"wrong: {mistake}")
     if wrong:
         print(f"wrong: {', '.join(plugin.name for plugin in wrong)}; try: radfield plugins doctor")
-    return 1 if missing or wrong else 0
+    return 1 if missing or wrong or mistakes else 0
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:

@@ -80,7 +80,7 @@ def test_modules_that_the_command_line_needs_at_once_import_no_torch(name: str) 
 
 
 IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage", "fast-simplification": "fast_simplification"}
-DETECTED = {"triton", "tinycudann", "nerfacc"}
+DETECTED = {"triton", "tinycudann"}
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)

@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from radfield_core.errors import RadfieldError
+from radfield_core.assembly import choose_device
+from radfield_core.errors import RadfieldError, UsageError
 from radfield_core.ops import backend
 from radfield_core.ops.backend import Op
 
@@ -82,3 +83,14 @@ def test_asking_for_an_absent_twin_is_an_error_that_says_what_to_try(
     assert str(raised.value).startswith(f"{backend.VARIABLE}: {message}")
     monkeypatch.delenv(backend.VARIABLE)
     op.pick(device)
+
+
+@pytest.mark.parametrize("absent", ["nerfacc", "tinycudann"])
+def test_no_run_starts_with_an_absent_backend_even_if_no_op_of_its_would_have_a_twin(
+    absent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choose_device("cpu") == CPU
+    monkeypatch.setenv(backend.VARIABLE, f"torch,{absent}")
+    monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "tinycudann" else object())
+    with pytest.raises(UsageError, match=f"^{backend.VARIABLE}: .*{absent}.*\n    try: "):
+        choose_device("cpu")

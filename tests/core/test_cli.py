@@ -176,3 +176,9 @@ def test_doctor_reports_versions_devices_space_and_plugins(tmp_path):
         assert text in done.stdout, text
     broken = radfield("doctor", RADFIELD_DISABLE_PLUGINS="*")
     assert broken.returncode == 0 and "disabled, fake-parts 1.0" in broken.stdout
+
+
+def test_doctor_says_what_is_wrong_with_the_backends_asked_for():
+    done = radfield("doctor", RADFIELD_BACKEND="torch,nerfacc")
+    assert done.returncode == 1
+    assert "wrong: RADFIELD_BACKEND: unknown backend 'nerfacc'\n    try: one of: torch, numba, " in done.stdout
