@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from radfield_core.capabilities import check
 from radfield_core.checkpoint import State
 from radfield_core.config.layers import compose
-from radfield_core.errors import DatasetError, StorageError, UsageError
+from radfield_core.errors import NoSuchSplit, StorageError, UsageError
 from radfield_core.interfaces import DataParser, Method
 from radfield_core.model import Model, build_context
 from radfield_core.ops import backend
@@ -23,9 +24,13 @@ from radfield_core.types import Step
 
 
 class Scenes:
-    """The splits of a run's data, each read once and prepared like the training split."""
+    """The splits of a run's data, each read once and prepared like the training split.
 
-    def __init__(self, run: RunConfig):
+    left_out: split -> numbers of the views that the run does without.
+    """
+
+    def __init__(self, run: RunConfig, left_out: Mapping[str, Sequence[int]] | None = None):
+        self.left_out = dict(left_out or {})
         self._config = run.scene
         self._parser: DataParser = run.data.load()(run.data.config)
         self._raw: dict[str, Scene] = {}
@@ -36,16 +41,26 @@ class Scenes:
         return self._parser.splits
 
     def get(self, split: str) -> Scene:
-        """A split in scene coordinates. Raises UsageError for an unknown one, DatasetError for an empty one."""
+        """A split in scene coordinates. Raises UsageError for an unknown one, NoSuchSplit for an empty one."""
         if split not in self.splits:
             raise UsageError(f"the data has no split {split!r}", path="--split", hint=" or ".join(self.splits))
         return prepare_scene(self._parse(split), self._config, self._parse("train"))
 
+    def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
+        """Do without these views as well; numbers are those of the data, whatever was left out before."""
+        for split, numbers in views.items():
+            known = self.left_out.get(split, ())
+            if set(numbers) - set(known):
+                self.left_out[split] = sorted({*known, *numbers})
+                self._raw.pop(split, None)
+
     def _parse(self, split: str) -> Scene:
         if split not in self._raw:
             scene = self._parser.parse(split)
+            if out := self.left_out.get(split):
+                scene = scene.only([view for view in range(len(scene.cameras)) if view not in set(out)])
             if len(scene.cameras) == 0:
-                raise DatasetError(f"split {split!r} has no images", path="data")
+                raise NoSuchSplit(f"split {split!r} has no images", path="data")
             self._raw[split] = scene
         return self._raw[split]
 
@@ -97,7 +112,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     run = stored_run(folder)
     state, checkpoint, skipped = load_state(folder, chosen)
     target = choose_device(device or run.trainer.device)
-    scenes = Scenes(run)
+    scenes = Scenes(run, folder.left_out())
     method: Method = run.method.load()(run.method.config)
     model = method.build(build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)

@@ -7,7 +7,8 @@ middle of the top left pixel is (0, 0). Everything is float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,6 +65,14 @@ class Cameras:
         width, height = self.sizes[index].tolist()
         distortion = () if self.distortion is None else tuple(self.distortion[index].tolist())
         return Camera(width, height, fx, fy, cx, cy, self.pixel_center, self.model, distortion)
+
+    def only(self, kept: Sequence[int]) -> Cameras:
+        """The cameras at these places alone."""
+        rows = list(kept)
+        distortion = None if self.distortion is None else self.distortion[rows]
+        return replace(
+            self, c2w=self.c2w[rows], intrinsics=self.intrinsics[rows], sizes=self.sizes[rows], distortion=distortion
+        )
 
     def view(self, index: int, image_id: int | None = None) -> View:
         """One camera in its place."""

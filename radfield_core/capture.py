@@ -43,6 +43,8 @@ class Capture:
     def fitted(self, problems: Problems) -> Capture:
         """With the headers of all files read and the intrinsics scaled to them; what is amiss goes to `problems`.
 
+        Files without a readable header are among it if something else is amiss or none can be read.
+
         A file that is an integer factor smaller than the cameras' size in both directions is a shrunken copy: its
         intrinsics shrink with it. Any other difference is a fault.
         """
@@ -52,8 +54,6 @@ class Capture:
         gone = {problem.path for problem in absent}
         there = [path for path in files if shown(path, self.root) not in gone]
         found, faults = read_headers(there)
-        for fault in faults:
-            problems.add(shown(Path(fault.path), self.root), fault.message, fault.hint)
         headers = dict(zip(there, found, strict=True))
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
@@ -62,7 +62,7 @@ class Capture:
             if header is None or header.width == 0:
                 continue
             name = shown(path, self.root)
-            factor = _shrink_factor(tuple(self.sizes[i]), (header.width, header.height))
+            factor = shrink_factor(tuple(self.sizes[i]), (header.width, header.height))
             if factor is None:
                 width, height = self.sizes[i]
                 turned = (header.height, header.width) == (width, height)
@@ -81,6 +81,9 @@ class Capture:
                     shown(self.masks[i], self.root),
                     f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
                 )
+        if problems or len(faults) == len(there):  # else what can be read is used, and the images name the others
+            for fault in faults:
+                problems.add(shown(Path(fault.path), self.root), fault.message, fault.hint)
         used = tuple(headers.get(path, Header(0, 0, 3, 1)) for path in self.images)
         notes = list(orientation_notes(used))
         if factors - {1}:
@@ -125,7 +128,9 @@ class Capture:
         )  # fmt: skip
 
 
-def _shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
+def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
+    """The integer that a size (width, height) was divided by to give the actual one, either way rounded; None if there
+    is no such."""
     factor = max(1, round(size[0] / actual[0])) if actual[0] else 1
     fits = all(have in (want // factor, -(-want // factor)) for want, have in zip(size, actual, strict=True))
     return factor if fits else None

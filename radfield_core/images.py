@@ -7,8 +7,6 @@ table of pixels: in memory if it fits, else in a file that is mapped, so that se
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
@@ -22,8 +20,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from radfield_core.errors import DatasetError, Problem, StorageError
-from radfield_core.files import cache_dir
+from radfield_core.errors import DatasetError, Problem
+from radfield_core.pixel_tables import MappedTable, MemoryTable, Places
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -39,12 +37,16 @@ class ImageFault(Exception):
 
 
 class Header(NamedTuple):
-    """What a file says before it is decoded; `orientation` is EXIF's, 1 for upright. It is never applied."""
+    """What a file says before it is decoded; `orientation` is EXIF's, 1 for upright. It is never applied.
+
+    fault: why there is no header; width and height are then 0.
+    """
 
     width: int
     height: int
     channels: int
-    orientation: int
+    orientation: int = 1
+    fault: str = ""
 
 
 def read_header(path: Path) -> Header:
@@ -101,7 +103,7 @@ class MemoryImages:
         self._images = list(images)
         if any(image.dtype != torch.uint8 or image.ndim != 3 for image in self._images):
             raise TypeError("images are [H, W, C] uint8")
-        self._table = _Table([(image.shape[0], image.shape[1]) for image in self._images])
+        self._places = Places([(image.shape[0], image.shape[1]) for image in self._images])
         self._stacked = images.flatten(0, 2) if isinstance(images, Tensor) else None
 
     def __len__(self) -> int:
@@ -118,48 +120,31 @@ class MemoryImages:
     @property
     def sizes(self) -> Tensor:
         """Width and height of each image, [V, 2] int64."""
-        return self._table.sizes
+        return self._places.sizes
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Pixels [n, C] uint8."""
         if self._stacked is None:
             self._stacked = torch.cat([image.flatten(0, 1) for image in self._images])
-        return self._stacked[self._table.rows(images, rows, columns)]
+        return self._stacked[self._places.rows(images, rows, columns)]
 
     def check(self) -> list[tuple[int, str]]:
         """Nothing: what is in memory is decoded."""
         return []
 
+    def only(self, kept: Sequence[int]) -> MemoryImages:
+        """The images at these places alone."""
+        return MemoryImages([self._images[index] for index in kept])
+
     def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
         """Nothing to do."""
-
-
-class _Table:
-    """Where pixel (image, row, column) stands in the flat list of all pixels; images may differ in size."""
-
-    def __init__(self, shapes: Sequence[tuple[int, int]]):
-        heights_widths = torch.tensor(shapes, dtype=torch.int64).reshape(-1, 2)
-        counts = heights_widths.prod(-1)
-        self.sizes = heights_widths.flip(-1)
-        self.total = int(counts.sum())
-        self._offsets = counts.cumsum(0) - counts
-        self._widths = self.sizes[:, 0].contiguous()
-
-    def rows(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Flat index [n] of each pixel."""
-        return self._offsets[images] + rows * self._widths[images] + columns
-
-    def span(self, image: int) -> slice:
-        """The flat indices of one image."""
-        start = int(self._offsets[image])
-        return slice(start, start + int(self.sizes[image].prod()))
 
 
 class FileImages:
     """Images decoded when asked for, the latest of them kept, up to `cache_mb` MiB.
 
     paths: V files. channels: 1, 3 or 4, to which every image is converted. headers: of each file, if known already.
-    Raises DatasetError naming every file whose header cannot be read.
+    A file without a readable header is no reason not to build: `check` and `prepare` name it, and its size is 0×0.
     """
 
     def __init__(
@@ -168,15 +153,13 @@ class FileImages:
         self.paths = list(paths)
         self.channels = channels
         self.cache_mb = cache_mb
-        if headers is None:
-            headers, problems = read_headers(self.paths)
-            if problems:
-                raise DatasetError(problems=problems)
-        self._table = _Table([(header.height, header.width) for header in headers])
+        self._headers = list(headers) if headers is not None else read_headers(self.paths)[0]
+        self._places = Places([(header.height, header.width) for header in self._headers])
         self._latest: OrderedDict[int, Tensor] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
-        self._pixels: Tensor | None = None
+        self._pixels: MemoryTable | MappedTable | None = None
+        self._faults: list[tuple[int, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -184,19 +167,19 @@ class FileImages:
     @property
     def sizes(self) -> Tensor:
         """Width and height of each image as its header says, [V, 2] int64."""
-        return self._table.sizes
+        return self._places.sizes
 
     @property
     def mapped(self) -> bool:
         """Whether the decoded pixels are in a mapped file rather than in memory."""
-        return self._table.total * self.channels > self.cache_mb * 2**20
+        return self._places.total * self.channels > self.cache_mb * 2**20
 
     def __getitem__(self, index: int) -> Tensor:
         if index < 0:
             index += len(self)
         if self._pixels is not None:
             width, height = self.sizes[index].tolist()
-            return self._pixels[self._table.span(index)].reshape(height, width, self.channels)
+            return self._pixels.read(self._places.span(index)).reshape(height, width, self.channels)
         with self._lock:
             if index in self._latest:
                 self._latest.move_to_end(index)
@@ -216,6 +199,8 @@ class FileImages:
                 self._held -= self._latest.popitem(last=False)[1].numel()
 
     def _decode(self, index: int) -> np.ndarray:
+        if self._headers[index].fault:
+            raise ImageFault(self._headers[index].fault)
         pixels = decode(self.paths[index], self.channels)
         width, height = self.sizes[index].tolist()
         if pixels.shape[:2] != (height, width):
@@ -227,7 +212,7 @@ class FileImages:
         if self._pixels is None:
             self.prepare(self.cache_mb)
         assert self._pixels is not None
-        return self._pixels[self._table.rows(images, rows, columns)]
+        return self._pixels.gather(self._places.rows(images, rows, columns))
 
     def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
         """Decode all images, so that `gather` is one lookup; `progress(done, of)` is called after each.
@@ -238,18 +223,18 @@ class FileImages:
         self.cache_mb = cache_mb
         if self._pixels is not None:
             return
-        shape = (self._table.total, self.channels)
-        table = _mapped(shape) if self.mapped else torch.empty(shape, dtype=torch.uint8)
-        problems = []
+        table = (MappedTable if self.mapped else MemoryTable)(self._places.total, self.channels)
+        faults = []
         for done, (index, result) in enumerate(self._decoded(), start=1):
             if isinstance(result, ImageFault):
-                problems.append(Problem(str(self.paths[index]), str(result)))
+                faults.append((index, str(result)))
             else:
-                table[self._table.span(index)] = torch.from_numpy(result.copy()).flatten(0, 1)
+                table.write(self._places.span(index), result)
             if progress is not None:
                 progress(done, len(self))
-        if problems:
-            raise DatasetError(problems=problems)
+        self._faults = faults
+        if faults:
+            raise DatasetError(problems=[Problem(str(self.paths[index]), reason) for index, reason in faults])
         with self._lock:
             self._latest.clear()
             self._held = 0
@@ -271,18 +256,30 @@ class FileImages:
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
     def check(self) -> list[tuple[int, str]]:
-        """Every image that cannot be decoded, with the reason; decodes each once and keeps none."""
-        return [(index, str(result)) for index, result in self._decoded() if isinstance(result, ImageFault)]
+        """Every image that cannot be decoded, with the reason; decodes each once and keeps none, or remembers what
+        `prepare` found."""
+        if self._faults is None:
+            return [(index, str(result)) for index, result in self._decoded() if isinstance(result, ImageFault)]
+        return list(self._faults)
+
+    def only(self, kept: Sequence[int]) -> FileImages:
+        """The images at these places alone, not decoded yet."""
+        headers = [self._headers[index] for index in kept]
+        return FileImages([self.paths[index] for index in kept], self.channels, headers=headers, cache_mb=self.cache_mb)
 
 
 def read_headers(paths: Sequence[Path]) -> tuple[list[Header], list[Problem]]:
-    """The header of each image and a problem for each that has none (its header is then all zeros)."""
+    """The header of each image, and a problem for each that has none.
+
+    A parser goes on with what can be read: whoever uses the images decides about the others, by `ImageSource.check`.
+    Its caller names the problems beside those that it finds itself, and where no header can be read at all.
+    """
     headers, problems = [], []
     for path in paths:
         try:
             headers.append(read_header(path))
         except ImageFault as fault:
-            headers.append(Header(0, 0, 0, 1))
+            headers.append(Header(0, 0, 3, fault=str(fault)))
             problems.append(Problem(str(path), str(fault)))
     return headers, problems
 
@@ -295,23 +292,3 @@ def orientation_notes(headers: Sequence[Header]) -> list[str]:
     return [
         f"{turned} images carry an EXIF rotation, which is not applied: poses are taken to fit the pixels as stored"
     ]
-
-
-def _mapped(shape: tuple[int, int]) -> Tensor:
-    """An empty table of pixels in a nameless file of the cache folder; StorageError if the disk has no room."""
-    needed = shape[0] * shape[1]
-    folder = cache_dir("pixels")
-    free = shutil.disk_usage(folder).free
-    hint = "a larger scene.image_cache_mb, or RADFIELD_CACHE on a larger disk"
-    if needed > free:
-        raise StorageError(
-            f"{needed / 2**20:.0f} MiB of decoded images do not fit in the {free / 2**20:.0f} MiB free",
-            path=str(folder), hint=hint,
-        )  # fmt: skip
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, needed)
-            return torch.from_numpy(np.memmap(file, dtype=np.uint8, mode="w+", shape=shape))
-    except OSError as error:
-        raise StorageError(f"cannot make room for decoded images: {error}", path=str(folder), hint=hint) from None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from radfield_core.errors import DatasetError, Problems
 from radfield_core.images import FileImages, Progress
 
 
@@ -36,7 +39,19 @@ class WithAlpha:
         """Every image or mask that cannot be decoded, with the reason."""
         return self.images.check() + [(index, f"mask: {reason}") for index, reason in self.masks.check()]
 
+    def only(self, kept: Sequence[int]) -> WithAlpha:
+        """The images at these places alone, with their masks."""
+        return WithAlpha(self.images.only(kept), self.masks.only(kept))
+
     def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
-        """Decode all images and masks; three quarters of the memory are for the images, which have three channels."""
-        self.images.prepare(cache_mb * 3 // 4, progress)
-        self.masks.prepare(cache_mb // 4, progress)
+        """Decode all images and masks; three quarters of the memory are for the images, which have three channels.
+
+        Raises DatasetError naming every one of both that cannot be used.
+        """
+        problems = Problems()
+        for source, share in ((self.images, cache_mb * 3 // 4), (self.masks, cache_mb // 4)):
+            try:
+                source.prepare(share, progress)
+            except DatasetError as error:
+                problems.found += error.problems
+        problems.raise_as(DatasetError)

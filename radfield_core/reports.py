@@ -24,6 +24,7 @@ from radfield_core.registry import get_registry
 from radfield_core.rendering import path_views, pictures, render, save_pictures, save_video, scaled, view_names
 from radfield_core.storage import dump_json, replace
 from radfield_core.types import View
+from radfield_core.vetting import find, refuse
 
 
 def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, float]:
@@ -31,6 +32,7 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     _warn(trained)
     scene = trained.scenes.get(split)
     views = range(len(scene.cameras))
+    refuse(find(scene, split, None, quiet=quiet))
     evaluated = evaluate_views(trained.model, trained.method, scene, views, trained.run.eval.rays_per_chunk)
     results = list(tracked(evaluated, f"evaluate {split}", len(views), quiet=quiet))
     summary = report(results, split, trained.step)

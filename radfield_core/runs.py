@@ -53,7 +53,7 @@ class RunFolder:
 
     @property
     def scene(self) -> Path:
-        """The way from scene coordinates to the data's own, and their unit."""
+        """The way from scene coordinates to the data's own, their unit, and the views that the run does without."""
         return self.path / "scene.json"
 
     @property
@@ -77,6 +77,16 @@ class RunFolder:
             return dict(json.loads(self.plugins.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise StorageError(f"cannot be read: {error}", path=str(self.plugins)) from error
+
+    def left_out(self) -> dict[str, list[int]]:
+        """Split -> numbers of the views that the run does without."""
+        try:
+            stored = json.loads(self.scene.read_text(encoding="utf-8")).get("left_out", {})
+            return {str(split): [int(view) for view in views] for split, views in stored.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise StorageError(f"cannot be read: {error}", path=str(self.scene)) from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ class ImageSource(Protocol):
 
     def check(self) -> list[tuple[int, str]]:
         """Every image that cannot be used, with the reason; decodes each once."""
+
+    def only(self, kept: Sequence[int]) -> ImageSource:
+        """The images at these places alone."""
 
     def prepare(self, cache_mb: int, progress: Callable[[int, int], None] | None = None) -> None:
         """Make `gather` fast, with at most `cache_mb` MiB of memory; DatasetError names every image that is bad."""
@@ -85,6 +88,19 @@ class Scene:
     render_path: Tensor | None = None
     notes: tuple[str, ...] = ()
 
+    def only(self, kept: Sequence[int]) -> Scene:
+        """The scene with these views alone; where it lies, its limits and its region stay."""
+        rows = list(kept)
+        return replace(
+            self, cameras=self.cameras.only(rows), images=self.images.only(rows),
+            masks=None if self.masks is None else self.masks.only(rows),
+            depths=None if self.depths is None else _Chosen(self.depths, rows),
+            normals=None if self.normals is None else _Chosen(self.normals, rows),
+            names=[self.names[i] for i in rows] if self.names else [],
+            loss_weights=None if self.loss_weights is None else self.loss_weights[rows],
+            groups=[self.groups[i] for i in rows] if self.groups else [],
+        )  # fmt: skip
+
     @property
     def warp(self) -> Ndc | None:
         """The warp under NDC, by the first camera's field of view."""
@@ -100,6 +116,19 @@ class Scene:
     def data_points(self, x: Tensor) -> Tensor:
         """Points [..., 3] of the space that fields live in, in the data's own coordinates."""
         return apply_similarity(self.to_data, self.to_world(x))
+
+
+class _Chosen(Sequence[Tensor]):
+    """Some of a sequence's tensors, each fetched when it is asked for."""
+
+    def __init__(self, tensors: Sequence[Tensor], kept: Sequence[int]):
+        self._tensors, self._kept = tensors, kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._tensors[self._kept[index]]
 
 
 def apply_similarity(similarity: Tensor, x: Tensor) -> Tensor:

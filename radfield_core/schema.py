@@ -27,7 +27,10 @@ class SceneConfig:
     )
     near: float | None = option(None, help="overrides the data's near limit, in scene units", min=0)
     far: float | None = option(None, help="overrides the data's far limit, in scene units", min=0, exclusive_min=True)
-    image_cache_mb: int = option(1024, help="decoded images kept in memory, MiB", min=16)
+    image_cache_mb: int = option(1024, help="decoded images kept in memory, MiB; more are mapped from disk", min=16)
+    skip_bad_images: bool = option(
+        False, help="leave out images that cannot be read, if they are at most 5 % of all; else they end the run"
+    )
 
 
 @attrs.frozen(kw_only=True)

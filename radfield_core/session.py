@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from radfield_core import checkpoint
+from radfield_core import checkpoint, vetting
 from radfield_core.assembly import Scenes, choose_device
 from radfield_core.capabilities import check
 from radfield_core.config.files import dump
-from radfield_core.errors import DatasetError, Diverged
+from radfield_core.errors import DatasetError, Diverged, NoSuchSplit
 from radfield_core.evaluation import QuickEvaluation
 from radfield_core.hooks import Observers
 from radfield_core.interfaces import Method
@@ -22,7 +22,6 @@ from radfield_core.model import build_context
 from radfield_core.ops import backend
 from radfield_core.pixels import PixelDrawer
 from radfield_core.probe import probe
-from radfield_core.progress import Progress
 from radfield_core.registry import get_registry
 from radfield_core.runs import RunFolder, load_state, new_run, parts_of, plugin_versions
 from radfield_core.scene import Scene
@@ -51,17 +50,15 @@ def train(
     with folder.locked():
         checkpoint.clean(folder.checkpoints)
         say = _silent if quiet else print
-        scenes = Scenes(run)
-        scene = scenes.get("train")
         method: Method = run.method.load()(run.method.config)
-        if method.batching == "rays":
-            _prepare_images(scene, run, quiet)
+        scenes, remarks = _open(run, method, {} if resume is None else folder.left_out(), quiet)
+        scene = scenes.get("train")
         drawer = PixelDrawer(scene, method, device)
         context = build_context(scene, run)
         findings = probe(method, context, drawer, run.trainer.seed)
 
         folder.record(dump(run), plugin_versions(run))
-        _record_scene(folder, scene)
+        _record_scene(folder, scene, scenes)
         observers = Observers(registry)
         log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
         trainer = Trainer(
@@ -70,7 +67,7 @@ def train(
         )  # fmt: skip
         for line in (*_header(run, folder, scene, trainer, threads), *scene.notes):
             say(line)
-        for warning in findings.warnings:
+        for warning in (*remarks, *findings.warnings):
             print(f"warning: {warning}", file=sys.stderr)
         if resume is not None:
             _go_on(trainer, folder, chosen, say)
@@ -112,18 +109,37 @@ def _go_on(trainer: Trainer, folder: RunFolder, chosen: Path | None, say: Callab
         print("warning: saved with another device or number of threads: not bit for bit the same", file=sys.stderr)
 
 
-def _prepare_images(scene: Scene, run: RunConfig, quiet: bool) -> None:
-    """Decode every image once. Raises DatasetError naming all that cannot be used."""
-    for images in (scene.images, scene.masks):
-        if images is None:
-            continue
-        with Progress("read images", len(images), quiet=quiet) as progress:
+def _open(
+    run: RunConfig, method: Method, left_out: Mapping[str, Sequence[int]], quiet: bool
+) -> tuple[Scenes, list[str]]:
+    """The run's data with every image of every split looked at, without those `left_out` before and the bad ones that
+    may be left out, and remarks; the pixels of the training split are decoded if the method draws from them.
 
-            def shown(done: int, of: int, progress: Progress = progress) -> None:
-                if progress.due():
-                    progress.update(done, f"{done}/{of}")
-
-            images.prepare(run.scene.image_cache_mb, shown)
+    Raises DatasetError naming every bad image.
+    """
+    remarks, opened = [], {}
+    scenes = Scenes(run)
+    for split in scenes.splits:
+        try:
+            opened[split] = scenes.get(split)
+        except NoSuchSplit:
+            if split == "train":
+                raise
+    if "val" not in opened and "test" not in opened:
+        remarks.append("the data has neither validation nor test views: nothing will be evaluated")
+    if len(opened["train"].cameras) == 1:
+        remarks.append("there is a single training view, from which no depth can be learned")
+    cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
+    found: list[vetting.BadImage] = []
+    for split, scene in opened.items():
+        found += vetting.find(scene, split, cache_mb if split == "train" else None, quiet=quiet)
+    bad = vetting.left_out(found, opened, run.scene.skip_bad_images)
+    remarks += [f"left out: {each}" for each in found]
+    scenes.leave_out(left_out)
+    scenes.leave_out(bad)
+    if cache_mb is not None and scenes.left_out:
+        vetting.keep(scenes.get("train"), cache_mb, quiet=quiet)
+    return scenes, remarks
 
 
 def _evaluation(method: Method, scenes: Scenes, run: RunConfig) -> QuickEvaluation | None:
@@ -138,8 +154,8 @@ def _evaluation(method: Method, scenes: Scenes, run: RunConfig) -> QuickEvaluati
     return None
 
 
-def _record_scene(folder: RunFolder, scene: Scene) -> None:
-    """Write how scene coordinates become the data's own."""
+def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
+    """Write how scene coordinates become the data's own, and which views are left out."""
     box = scene.box
     text = dump_json(
         {
@@ -150,6 +166,7 @@ def _record_scene(folder: RunFolder, scene: Scene) -> None:
             "near": scene.near,
             "far": scene.far,
             "box": {"center": box.center.tolist(), "radius": box.radius, "shape": box.shape, "measured": box.measured},
+            "left_out": {split: list(views) for split, views in scenes.left_out.items()},
         },
         indent=2,
     )

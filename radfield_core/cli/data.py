@@ -181,6 +181,7 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
     from radfield_core.errors import NoSuchSplit
     from radfield_core.images import FileImages
     from radfield_core.progress import Progress
+    from radfield_core.vetting import find, refuse
 
     scenes = {}
     for split in parser.splits:
@@ -189,6 +190,7 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
         except NoSuchSplit:
             continue
         if isinstance(scene.images, FileImages):
+            refuse(find(scene, split, None, quiet=quiet))
             continue  # copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
 

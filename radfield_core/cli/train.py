@@ -24,6 +24,10 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--allow-config-change", action="store_true", help="resume although options or plugin versions differ"
     )
+    parser.add_argument(
+        "--skip-bad-images", action="store_true",
+        help="leave out images that cannot be read, if they are at most 5 %% of all: scene.skip_bad_images=true",
+    )  # fmt: skip
 
 
 def run(args: Namespace) -> int:
@@ -31,6 +35,8 @@ def run(args: Namespace) -> int:
     from radfield_core.threads import set_policy
 
     threads = set_policy()
+    if args.skip_bad_images:
+        args.overrides = ["scene.skip_bad_images=true", *args.overrides]
     if args.resume is None:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from radfield_core import images as images_module
+from radfield_core import pixel_tables
 from radfield_core.errors import DatasetError, StorageError
 from radfield_core.images import FileImages, ImageFault, MemoryImages, orientation_notes, read_header, read_headers
+from radfield_core.masking import WithAlpha
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_sets_larger_than_the_budget_are_mapped_and_give_the_same_pixels(tmp_pat
 
 def test_no_room_on_the_disk_is_said_before_it_is_needed(tmp_path, monkeypatch):
     paths, _ = _save(tmp_path, [(300, 400)] * 12)
-    monkeypatch.setattr(images_module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(pixel_tables.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(StorageError, match="do not fit"):
         FileImages(paths, 3).prepare(1)
 
@@ -98,10 +99,38 @@ def test_every_broken_image_is_named_before_the_first_step(tmp_path):
     paths[0].write_bytes(b"")
     paths[2].write_text("no picture")
     paths[3].write_bytes(b"GIF89a" + whole[6:])
+    faults = FileImages(paths, 3).check()
+    assert [index for index, _ in faults] == [0, 1, 2, 3, 4]
+    assert "empty" in faults[0][1] and "no PNG" in faults[2][1] and "no PNG" in faults[3][1]
     with pytest.raises(DatasetError) as caught:
-        FileImages(paths, 3)
-    assert [problem.path for problem in caught.value.problems] == [str(paths[i]) for i in (0, 2, 3)]
-    assert "empty" in caught.value.problems[0].message
+        FileImages(paths, 3).prepare(64)
+    assert [problem.path for problem in caught.value.problems] == [str(paths[i]) for i in range(5)]
+
+
+def test_the_others_can_be_used_without_the_broken_ones(tmp_path):
+    paths, arrays = _save(tmp_path, [(40, 50), (30, 20), (40, 50), (10, 60)])
+    paths[0].write_bytes(b"")
+    paths[2].write_bytes(paths[2].read_bytes()[:500])
+    source = FileImages(paths, 3)
+    with pytest.raises(DatasetError):
+        source.prepare(64)
+    assert [index for index, _ in source.check()] == [0, 2]
+    kept = source.only([1, 3])
+    kept.prepare(64)
+    assert kept.check() == [] and kept.sizes.tolist() == [[20, 30], [60, 10]]
+    _draw_everywhere(kept, [arrays[1], arrays[3]])
+
+
+@pytest.mark.parametrize("kept", [[2, 0], [1], []])
+def test_a_choice_of_images_and_masks_keeps_their_order(tmp_path, kept):
+    colours, arrays = _save(tmp_path, [(8, 9), (5, 6), (7, 4)])
+    (tmp_path / "masks").mkdir()
+    covers, _ = _save(tmp_path / "masks", [(8, 9), (5, 6), (7, 4)], channels=3)
+    source = WithAlpha(FileImages(colours, 3), FileImages(covers, 1)).only(kept)
+    held = MemoryImages([torch.from_numpy(array) for array in arrays]).only(kept)
+    assert len(source) == len(held) == len(kept)
+    for place, index in enumerate(kept):
+        assert (source[place][..., :3].numpy() == arrays[index]).all() and (held[place].numpy() == arrays[index]).all()
 
 
 def _bomb(width: int, height: int) -> bytes:

@@ -12,6 +12,7 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
 from radfield_core.cameras import Cameras
+from radfield_core.capture import shrink_factor
 from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, read_json, safe_join
 from radfield_core.images import SUFFIXES, FileImages, orientation_notes, read_headers
@@ -45,22 +46,31 @@ class BlenderParser(DataParser):
         root = Path(self.config.root)
         file = self._split_file(root, split)
         problems = Problems()
-        angle, frames = _read(file, problems)
+        angle, stated, frames = _read(file, problems)
         frames = frames[:: getattr(self.config, f"{split}_skip")]
         names, paths, poses = _frames(frames, root, file, problems)
         problems.found += missing_files(paths, root.resolve())
         problems.raise_as(DatasetError)
         c2w, notes = check_poses(poses, names, problems)
         headers, faults = read_headers(paths)
-        problems.found += faults
-        width, height = headers[0].width, headers[0].height
+        width, height = next((header[:2] for header in headers if not header.fault), (0, 0))
         for name, header in zip(names, headers, strict=True):
-            if header.width and headers[0].width and (header.width, header.height) != (width, height):
+            if not header.fault and header[:2] != (width, height):
                 problems.add(
                     name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
                     "images of one size: the file gives one field of view for all",
                 )  # fmt: skip
+        factor = shrink_factor(stated, (width, height)) if stated is not None and width else 1
+        if factor is None and stated is not None:
+            problems.add(
+                file, f"says w {stated[0]} and h {stated[1]}, the images are {width}×{height}",
+                "images of that size or an integer factor smaller",
+            )  # fmt: skip
+        if problems or not width:  # else what can be read is used, and the images name the others
+            problems.found += faults
         problems.raise_as(DatasetError)
+        if factor != 1:
+            notes.append(f"images are 1/{factor} of the size in the file; the focal length is scaled to match")
         focal = 0.5 * width / math.tan(0.5 * angle)
         channels = 4 if any(header.channels == 4 for header in headers) else 3
         return Scene(
@@ -84,8 +94,8 @@ class BlenderParser(DataParser):
         return safe_join(root, file.name)
 
 
-def _read(file: Path, problems: Problems) -> tuple[float, list[Any]]:
-    """Horizontal field of view, radians, and the frames."""
+def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None, list[Any]]:
+    """Horizontal field of view, radians, width and height if the file states them, and the frames."""
     data = read_json(file)
     if not isinstance(data, dict):
         raise DatasetError("is not a JSON object", path=str(file))
@@ -95,11 +105,15 @@ def _read(file: Path, problems: Problems) -> tuple[float, list[Any]]:
     frames = data.get("frames")
     if not isinstance(frames, list):
         problems.add(file, "has no list of frames")
-    elif not frames:
-        problems.add(file, "lists no frames: the split is empty")
+    size = [data[key] for key in ("w", "h") if data.get(key) is not None]
+    if any(type(value) not in (int, float) or not 1 <= value <= 1e6 or value % 1 for value in size) or len(size) == 1:
+        problems.add(file, f"w is {data.get('w')!r:.40} and h is {data.get('h')!r:.40}; both in whole pixels, or none")
     problems.raise_as(DatasetError)
     assert isinstance(angle, (int, float)) and isinstance(frames, list)
-    return float(angle), frames
+    if not frames:
+        kind = DatasetError if file.name == "transforms_train.json" else NoSuchSplit
+        raise kind("lists no frames: the split is empty", path=str(file))
+    return float(angle), (int(size[0]), int(size[1])) if size else None, frames
 
 
 def _frames(

@@ -15,7 +15,7 @@ from radfield_blender.config import MultiscaleConfig
 from radfield_core.cameras import Cameras
 from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, read_json, safe_join
-from radfield_core.images import FileImages, Header, read_headers
+from radfield_core.images import FileImages, Header, orientation_notes, read_headers
 from radfield_core.interfaces import DataParser
 from radfield_core.poses import check_poses, read_matrix
 from radfield_core.scene import Scene
@@ -55,9 +55,10 @@ class MultiscaleParser(DataParser):
         problems.raise_as(DatasetError)
         c2w, notes = check_poses(poses, names, problems)
         headers, faults = read_headers(paths)
-        problems.found += faults
         sizes = numbers[:, :2]
         _check_sizes(names, sizes, headers, problems)
+        if problems or len(faults) == len(paths):  # else what can be read is used, and the images name the others
+            problems.found += faults
         problems.raise_as(DatasetError)
         return Scene(
             cameras=Cameras(
@@ -67,7 +68,7 @@ class MultiscaleParser(DataParser):
             images=FileImages(paths, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
             near=float(numbers[:, 3].min()), far=float(numbers[:, 4].max()), limits_along="axis",
             box=SceneBox(torch.zeros(3), RADIUS), names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
-            loss_weights=torch.from_numpy(numbers[:, 5]), notes=tuple(notes),
+            loss_weights=torch.from_numpy(numbers[:, 5]), notes=(*notes, *orientation_notes(headers)),
         )  # fmt: skip
 
 
@@ -89,7 +90,8 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
             problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, file_path {len(table['file_path'])}")
     problems.raise_as(DatasetError)
     if not table["file_path"]:
-        raise DatasetError("lists no images: the split is empty", path=f"{file} {split}")
+        kind = DatasetError if split == "train" else NoSuchSplit
+        raise kind("lists no images: the split is empty", path=f"{file} {split}")
     return table
 
 

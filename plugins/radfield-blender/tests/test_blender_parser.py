@@ -153,6 +153,66 @@ def test_a_file_that_is_none_says_why(tmp_path, content, says):
         _parse(tmp_path)
 
 
+def _with_size(root, **size):
+    meta = json.loads((root / "transforms_train.json").read_text())
+    (root / "transforms_train.json").write_text(json.dumps(meta | size))
+    return root
+
+
+@pytest.mark.parametrize(("w", "h", "factor"), [(20, 10, 1), (40, 20, 2), (80, 40, 4), (41, 21, 2)])
+def test_images_an_integer_factor_smaller_than_stated_get_a_shorter_focal_length_and_it_is_said(tmp_path, w, h, factor):
+    scene = _parse(_with_size(_write(tmp_path), w=w, h=h))
+    assert scene.cameras.sizes[0].tolist() == [20, 10]
+    fx, fy, cx, cy = scene.cameras.intrinsics[0].tolist()
+    assert fx == fy == pytest.approx(0.5 * 20 / math.tan(0.35)) and (cx, cy) == (10, 5)
+    assert scene.notes == ((f"images are 1/{factor} of the size in the file; the focal length is scaled to match",)
+                           if factor > 1 else ())  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [{"w": 30, "h": 15}, {"w": 10, "h": 5}, {"w": 10, "h": 20}, {"w": 40, "h": 10}])
+def test_images_of_any_other_size_than_stated_are_refused(tmp_path, size):
+    with pytest.raises(DatasetError, match=f"says w {size['w']} and h {size['h']}, the images are 20×10"):
+        _parse(_with_size(_write(tmp_path), **size))
+
+
+@pytest.mark.parametrize("size", [{"w": 20}, {"w": "20", "h": 10}, {"w": 20.5, "h": 10}, {"w": 0, "h": 10}])
+def test_a_size_that_is_none_is_refused(tmp_path, size):
+    with pytest.raises(DatasetError, match="both in whole pixels"):
+        _parse(_with_size(_write(tmp_path), **size))
+
+
+def test_a_turned_photograph_is_not_turned_and_said(tmp_path):
+    _write(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (20, 10)).save(tmp_path / "train" / "r_1.png", exif=exif)
+    assert "1 images carry an EXIF rotation" in _parse(tmp_path).notes[0]
+
+
+def test_a_training_split_needs_frames_and_the_others_may_have_none(tmp_path):
+    _write(tmp_path)
+    for split in ("val", "test"):
+        (tmp_path / f"transforms_{split}.json").write_text('{"camera_angle_x": 0.7, "frames": []}')
+        with pytest.raises(NoSuchSplit, match="the split is empty"):
+            _parse(tmp_path, split)
+    (tmp_path / "transforms_train.json").write_text('{"camera_angle_x": 0.7, "frames": []}')
+    with pytest.raises(DatasetError, match="the split is empty") as caught:
+        _parse(tmp_path)
+    assert not isinstance(caught.value, NoSuchSplit)
+
+
+def test_the_first_image_may_be_the_one_that_cannot_be_read(tmp_path):
+    _write(tmp_path)
+    (tmp_path / "train" / "r_0.png").write_bytes(b"")
+    scene = _parse(tmp_path)
+    assert scene.images.check() == [(0, "is empty")] and scene.cameras.sizes[0].tolist() == [20, 10]
+    for i in (1, 2):
+        (tmp_path / "train" / f"r_{i}.png").write_bytes(b"")
+    with pytest.raises(DatasetError) as caught:
+        _parse(tmp_path)
+    assert [problem.message for problem in caught.value.problems] == ["is empty"] * 3
+
+
 def test_a_folder_that_is_none_points_at_what_is_there(tmp_path):
     _write(tmp_path / "scenes" / "lego")
     with pytest.raises(DatasetError) as caught:

@@ -13,7 +13,7 @@ from radfield_core.cameras import Cameras
 from radfield_core.capture import choose, held_out, split_notes
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.files import missing_files, safe_join
-from radfield_core.images import FileImages, Header, read_headers
+from radfield_core.images import FileImages, Header, orientation_notes, read_headers
 from radfield_core.interfaces import DataParser
 from radfield_core.masking import WithAlpha
 from radfield_core.scene import Mesh, Scene
@@ -50,7 +50,8 @@ class DtuParser(DataParser):
         projections, to_data = _matrices(self._cameras_file(root), len(images), problems)
         masks = _files(root / "mask", problems) if (root / "mask").is_dir() else None
         if masks is not None and len(masks) != len(images):
-            problems.add(root / "mask", f"holds {len(masks)} masks for {len(images)} images")
+            said = f"holds {len(masks)} masks for {len(images)} images"
+            problems.add(root / "mask", said + _unmatched(images, masks))
         if masks is None and self.config.apply_mask:
             problems.add(root / "mask", "there are no masks to apply", "data.apply_mask=false")
         problems.raise_as(DatasetError)
@@ -72,7 +73,7 @@ class DtuParser(DataParser):
             masks=covers, near=max(0.05, float(distance.min()) - 1.0), far=float(distance.max()) + 1.0,
             box=SceneBox(torch.zeros(3), 1.0, "sphere"), to_data=torch.from_numpy(to_data), unit=self.config.unit,
             ground_truth=_ground_truth(root, to_data), names=[images[row].stem for row in rows],
-            notes=tuple(split_notes(splits)),
+            notes=(*split_notes(splits), *orientation_notes(headers)),
         )  # fmt: skip
 
     def _cameras_file(self, root: Path) -> Path:
@@ -92,6 +93,13 @@ def _files(folder: Path, problems: Problems) -> list[Path]:
         if folder.is_dir():
             problems.add(folder, "holds no images")
     return found
+
+
+def _unmatched(images: list[Path], masks: list[Path]) -> str:
+    """Which images no mask is numbered or named like: 000012.png goes with 012.png."""
+    known = {path.stem.lstrip("0") for path in masks}
+    alone = [path.name for path in images if path.stem.lstrip("0") not in known]
+    return f"; there is none for {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}" if alone else ""
 
 
 def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Array]:
@@ -143,14 +151,17 @@ def _cameras(projections: list[Array], images: list[Path], problems: Problems) -
 
 
 def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[Header]:
+    """Headers of the images. What cannot be read is a problem if there are others, or if no image can be."""
     headers, faults = read_headers(images)
-    problems.found.extend(faults)
+    unreadable = len(faults) == len(images)
     if masks is not None:
-        covers, faults = read_headers(masks)
-        problems.found.extend(faults)
+        covers, more = read_headers(masks)
+        faults += more
         for path, header, cover in zip(masks, headers, covers, strict=True):
             if cover.width and header.width and cover[:2] != header[:2]:
                 problems.add(path, f"is {cover.width}×{cover.height}, its image {header.width}×{header.height}")
+    if problems or unreadable:
+        problems.found.extend(faults)
     return headers
 
 

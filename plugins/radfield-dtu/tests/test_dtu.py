@@ -131,15 +131,15 @@ def damage_size(root: Path, arrays: dict) -> str:
     return "50×50"
 
 
-def damage_image(root: Path, arrays: dict) -> str:
-    path = sorted((root / "image").iterdir())[2]
-    path.write_bytes(b"no picture")
-    return path.name
+def damage_images(root: Path, arrays: dict) -> str:
+    for path in (root / "image").iterdir():
+        path.write_bytes(b"no picture")
+    return "is no PNG"
 
 
 def damage_masks(root: Path, arrays: dict) -> str:
     sorted((root / "mask").iterdir())[0].unlink()
-    return "2 masks for 3 images"
+    return f"2 masks for 3 images; there is none for {sorted((root / 'image').iterdir())[0].name}"
 
 
 @pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])

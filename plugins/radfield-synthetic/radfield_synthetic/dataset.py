@@ -92,6 +92,10 @@ class RenderedImages:
         """Nothing: what is rendered is never broken."""
         return []
 
+    def only(self, kept: Sequence[int]) -> MemoryImages:
+        """The images at these places alone."""
+        return MemoryImages([self[index] for index in kept])
+
     def prepare(self, cache_mb: int, progress: Callable[[int, int], None] | None = None) -> None:
         """Render every view that is not there yet; `progress(done, of)` is called on the way."""
         if self._whole is not None or self._read() is not None:

@@ -20,6 +20,7 @@ from radfield_core.poses import check_poses, read_matrix
 from radfield_core.scene import Scene
 from radfield_transforms import meta as keys
 from radfield_transforms.config import TransformsConfig
+from radfield_transforms.depths import depth_notes, depth_paths
 from radfield_transforms.ply import read_points
 from radfield_transforms.sniff import sniff
 
@@ -140,8 +141,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
     per_frame = {key for key in keys.INTRINSIC_KEYS if any(key in table for table in tables)}
     for key in sorted(per_frame & {"fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x"}):
         keys.present_in_all(tables, key, names, problems)
-    for key in ("depth_file_path", "depth_path"):
-        keys.present_in_all(tables, key, names, problems)
+    depths = depth_paths(tables, names, folder, problems)
     has_masks = keys.present_in_all(tables, "mask_path", names, problems)
     images, masks, poses = [], [], []
     for frame in frames:
@@ -163,7 +163,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
     for frame, path in zip(frames, images, strict=True):
         own = {**{key: frame.meta[key] for key in keys.INTRINSIC_KEYS if key in frame.meta}, **frame.table}
         where = frame.name if per_frame else shown(folder, folder.parent)
-        size = _size(own, path, root, problems)
+        size = _size(own, path, root, problems) or (sizes[-1] if sizes else (1.0, 1.0))
         sizes.append(size)
         rows.append(keys.intrinsics(own, size, where, problems))
         lens = keys.lens_of(frame.meta, own, where, problems)
@@ -175,7 +175,8 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
     return Capture(
         root=root, names=names, images=images, c2w=c2w, intrinsics=np.array(rows),
         sizes=np.array(sizes).round().astype(np.int64), model=model, distortion=distortion,
-        masks=masks if has_masks else None, points=_points(next(iter(frames)).meta, folder), notes=tuple(notes),
+        masks=masks if has_masks else None, points=_points(frames[0].meta, folder),
+        notes=(*notes, *depth_notes(depths, frames[0].meta, camera_box(c2w)[1], problems)),
     )  # fmt: skip
 
 
@@ -188,8 +189,8 @@ def _image_path(folder: Path, name: str) -> Path:
     return next((candidate for candidate in endings if candidate.is_file()), path.with_name(path.name + ".png"))
 
 
-def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float]:
-    """Width and height by the file's keys, else by the image itself."""
+def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float] | None:
+    """Width and height by the file's keys, else by the image itself; None if that cannot be read, as others say."""
     where = shown(path, root)
     width, height = (keys.number(table, key, where, problems) for key in ("w", "h"))
     if width is not None and height is not None:
@@ -198,9 +199,8 @@ def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> 
         return width, height
     try:
         header = read_header(path)
-    except ImageFault as fault:
-        problems.add(where, str(fault))
-        return 1.0, 1.0
+    except ImageFault:
+        return None
     return float(header.width), float(header.height)
 
 

@@ -190,11 +190,15 @@ def test_every_unreadable_image_is_named(folder):
     (folder / "images" / "view_001.png").write_bytes(b"")
     (folder / "images" / "view_002.png").write_text("no image")
     (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
+    found = dict(parse(folder, holdout=0).images.check())
+    assert list(found) == [1, 2, 3] and found[1] == "is empty" and "no PNG" in found[2] and "truncated" in found[3]
+    edit(folder, lambda meta: meta["frames"][5].pop("transform_matrix"))
     text = faults(folder)
-    assert "view_001.png: is empty" in text and "view_002.png: is no PNG" in text
-    write({"train": toy_capture(9)}, folder)
-    (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
-    assert [index for index, _ in parse(folder, holdout=0).images.check()] == [3]
+    assert "view_005" in text and "view_001" not in text, "poses come first"
+    for i in range(9):
+        (folder / "images" / f"view_{i:03d}.png").write_bytes(b"")
+    edit(folder, lambda meta: meta["frames"][5].update(transform_matrix=meta["frames"][4]["transform_matrix"]))
+    assert faults(folder).count("is empty") == 9, "there is nothing to go on with"
 
 
 def test_a_rotated_photograph_is_not_turned_and_said(folder):
@@ -239,6 +243,46 @@ def test_tiny_drift_is_mended_and_said(folder):
 def test_what_only_some_frames_have_is_refused(folder, key):
     edit(folder, lambda meta: meta["frames"][3].update({key: "masks/a.png"}))
     assert f"8 of 9 frames have no {key}" in faults(folder)
+
+
+def test_depth_images_that_are_not_there_are_all_named(folder):
+    edit(folder, lambda meta: [frame.update(depth_file_path=f"depth/{i}.png")
+                               for i, frame in enumerate(meta["frames"])])  # fmt: skip
+    text = faults(folder)
+    assert all(f"depth/{i}.png" in text for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("depth", "more", "warning"),
+    [
+        (np.uint16(4000), {}, None),  # whole numbers are millimetres: 4 m
+        (np.uint16(4000), {"integer_depth_scale": 1.0}, "millimetres, and the poses in metres"),
+        (np.uint16(40000), {"integer_depth_scale": 1e-4}, None),
+        (np.float32(4.0), {}, None),  # numbers with a point are taken as they are
+        (np.float32(4000.0), {}, "millimetres, and the poses in metres"),
+        (np.float32(0.004), {}, "metres, and the poses in millimetres"),
+    ],
+)
+def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more, warning):
+    ending = "png" if depth.dtype == np.uint16 else "npy"
+    (folder / "depth").mkdir()
+    pixels = np.full((24, 32), depth)
+    pixels[:9] = 0  # nothing was measured there
+    for i in range(9):
+        path = folder / "depth" / f"{i}.{ending}"
+        Image.fromarray(pixels).save(path) if ending == "png" else np.save(path, pixels)
+    edit(folder, lambda meta: meta.update(more) or [frame.update(depth_file_path=f"depth/{i}.{ending}")
+                                                    for i, frame in enumerate(meta["frames"])])  # fmt: skip
+    notes = [note for note in parse(folder).notes if "depth" in note]
+    assert notes[0] == "9 depth images are listed; they are not used"
+    assert len(notes) == 1 if warning is None else warning in notes[1] and len(notes) == 2
+
+
+@pytest.mark.parametrize("name", ["EQUIRECTANGULAR", "OMNIDIRECTIONALSTEREO_L", "ORTHOPHOTO"])
+def test_cameras_that_are_no_lens_here_are_refused_in_words(folder, name):
+    edit(folder, lambda meta: meta.update(camera_model=name))
+    text = faults(folder)
+    assert f"camera_model '{name}' is not supported" in text and "OPENCV_FISHEYE" in text
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
