@@ -26,7 +26,7 @@ class Ipe(Encoding):
         if octaves < 1:
             raise UsageError(
                 f"degrees {config.min_degree} to {config.max_degree} leave no frequency",
-                path="encoding.max_degree", hint=f"max_degree = {config.min_degree + 16}",
+                path="encoding.max_degree", hint=f"max_degree = {min(config.min_degree + 16, 24)}",
             )  # fmt: skip
         self.in_dim, self.out_dim = in_dim, 2 * in_dim * octaves
         frequencies = 2.0 ** torch.arange(config.min_degree, config.max_degree)

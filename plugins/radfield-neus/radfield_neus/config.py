@@ -41,7 +41,7 @@ class NeuSFieldConfig:
     )
     normals: Literal["analytic", "finite_differences"] = option("analytic", help="how gradients by position are found")
     fd_step: Schedule = option(0.005, help=f"distance of the taps, as a share of the scene's radius: {CONTRACT}", min=0)
-    init_sharpness: float = option(0.3, help="start of the sharpness: 1/s = exp(10 times this)")
+    init_sharpness: float = option(0.3, help="start of the sharpness: 1/s = exp(10 times this)", min=-1.3, max=1.3)
     anneal_end: int = option(50_000, help="steps over which the cosine is annealed; 0: not at all", min=0)
     eikonal: Schedule = option(0.1, help=f"weight of the eikonal loss: {CONTRACT}", min=0)
     sparsity: Schedule = option(0.0, help=f"weight of the loss on surfaces nobody sees: {CONTRACT}", min=0)
@@ -68,7 +68,7 @@ class InvertedSphereFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer", min=1)
+    width: int = option(256, help="units per hidden layer; the colour's has half as many", min=2)
     n_layers: int = option(8, help="hidden layers", min=1)
     skip_layer: int | None = option(4, help="hidden layer that sees the input again", min=1)
 

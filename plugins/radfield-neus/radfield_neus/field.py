@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.ops import derivatives, segments
 from radfield_core.ops.mlp import at_least_float32
@@ -34,8 +35,10 @@ class NeuSField(Field):
         self.radius = ctx.bounds.radius
         self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
         self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        in_dim = 3 + self.encoding.out_dim
+        _check(config, in_dim)
         self.distance = DistanceNetwork(
-            3 + self.encoding.out_dim, config.width, config.n_layers, config.skip_layer, 1 + config.n_features,
+            in_dim, config.width, config.n_layers, config.skip_layer, 1 + config.n_features,
             init_radius=config.init_radius, beta=config.softplus_beta, normalize_weights=config.weight_norm,
         )  # fmt: skip
         self.color = ReluNetwork(
@@ -140,3 +143,12 @@ class NeuSField(Field):
         unit = (x - self.center) / self.radius
         raw = self.color(torch.cat([unit, directions, normals, features], dim=-1))
         return torch.sigmoid(at_least_float32(raw))
+
+
+def _check(config: NeuSFieldConfig, in_dim: int) -> None:
+    skips = config.skip_layer is not None and config.skip_layer < config.n_layers
+    if skips and config.width <= in_dim:
+        raise UsageError(
+            f"{config.width} units leave none beside the {in_dim} inputs that layer {config.skip_layer} sees again",
+            path="field.width", hint=f"at least {in_dim + 1}, a smaller encoding, or field.skip_layer=none",
+        )  # fmt: skip

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+from radfield_core.errors import UsageError
+
 
 class DistanceNetwork(nn.Module):
     """Input [M, in] whose first three numbers are the position -> distance and features [M, 1 + F].
@@ -16,6 +18,7 @@ class DistanceNetwork(nn.Module):
     Starts, roughly, as the distance from a sphere of radius `init_radius` about the origin (SAL, Atzmon & Lipman 2020):
     only the position is looked at, and the last layer averages. As published, chance may leave the surface open: here
     the first layer looks evenly into all directions, and the last is set so that the mean distance is right.
+    Raises UsageError where no choice of the last layer can make it so.
     """
 
     def __init__(
@@ -54,7 +57,13 @@ class DistanceNetwork(nn.Module):
         nn.init.normal_(last.weight, 1.0, 1e-4 / math.sqrt(math.pi / last.in_features))
         on_sphere = nn.functional.pad(spread_directions(1000), (0, in_dim - 3))
         at_radius, at_one = (self(on_sphere * r)[:, 0].mean() for r in (radius, 1.0))
-        scale = (1.0 - radius) / (at_one - at_radius)
+        rise = at_one - at_radius
+        if not rise > 1e-5 * at_one.abs():  # less is rounding
+            raise UsageError(
+                "the new distance network gives the same distance everywhere, so it has no sphere to start from",
+                path="field", hint="fewer layers, a larger width, or softplus_beta nearer to 100",
+            )  # fmt: skip
+        scale = (1.0 - radius) / rise
         last.weight.mul_(scale)
         last.bias.fill_(-scale * at_radius)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from radfield_core.builtin.config import VolumeConfig
 from radfield_core.builtin.volume import Volume
 from radfield_core.config.layers import compose_part
+from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext
 from radfield_core.model import Model
 from radfield_core.registry import get_registry
@@ -50,6 +51,33 @@ def test_the_initial_field_is_a_closed_surface_about_the_centre_for_twenty_seeds
             along = field.sdf((directions[:, None] * steps[:, None]).view(-1, 3)).view(200, 20)
             crossing = steps[(along > 0).to(torch.int).argmax(dim=1)]
             assert abs(crossing.mean() / radius - 0.5) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "hint"),
+    [
+        (("width=8",), "field.width", "at least 40"),
+        (("width=39",), "field.width", "at least 40"),  # exactly as many as there are inputs
+        (("width=12", "encoding.n_frequencies=2"), "field.width", "field.skip_layer=none"),
+        (("softplus_beta=1e-6", "width=64"), "field", "softplus_beta"),
+        (("softplus_beta=1e4", "width=2", "n_layers=30", "skip_layer=none"), "field", "a larger width"),
+    ],
+)
+def test_a_network_that_cannot_be_built_or_cannot_start_is_refused_in_words(
+    words: tuple[str, ...], path: str, hint: str
+) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(UsageError) as raised:
+        make("field", "neus", *words)
+    (problem,) = raised.value.problems
+    assert problem.path == path and hint in problem.hint
+
+
+@pytest.mark.parametrize("words", [("width=40",), ("width=8", "skip_layer=none"), ("width=8", "n_layers=4")])
+def test_the_smallest_network_beside_a_skip_and_any_without_one_gives_a_distance(words: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    sdf = make("field", "neus", *words, "color_width=1", "color_layers=1").sdf(sphere_points(20))
+    assert sdf.shape == (20,) and sdf.isfinite().all()
 
 
 @pytest.mark.parametrize("words", [MLP, HASH], ids=["mlp", "hash"])
