@@ -27,11 +27,13 @@ from radfield_core.runs import RunFolder, load_state, new_run, parts_of, plugin_
 from radfield_core.scene import Scene
 from radfield_core.schema import RunConfig
 from radfield_core.storage import dump_json, replace
+from radfield_core.subnormals import flushed
 from radfield_core.trainer import Trainer
 
 SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 143}
 
 
+@flushed()  # from the start: threads take the setting over from the one that starts them
 def train(
     run: RunConfig,
     *,

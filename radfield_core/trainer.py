@@ -27,7 +27,6 @@ from radfield_core.model import Model
 from radfield_core.pixels import PixelDrawer
 from radfield_core.runs import RunFolder
 from radfield_core.schema import TrainerConfig
-from radfield_core.subnormals import flushed
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
@@ -133,7 +132,7 @@ class Trainer:
 
         Raises Diverged after too many steps without a finite loss, StorageError if the end could not be saved.
         """
-        with Interrupts() as interrupts, flushed(), self.log:
+        with Interrupts() as interrupts, self.log:
             while (reason := self._ended(interrupts)) is None:
                 started = time.perf_counter()
                 step = Step(self.counters.step, self.config.max_steps, self.seed)

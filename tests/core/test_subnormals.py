@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+from radfield_core import session
+from radfield_core.cli.main import main
 from radfield_core.subnormals import flushed
 
 TINY = 1e-40  # below float32's smallest normal number, 1.2e-38
@@ -39,3 +42,11 @@ def test_numpy_knows_its_floats_without_a_warning_inside() -> None:
     code = "import numpy as np\nfrom radfield_core.subnormals import flushed\nwith flushed():\n {}"
     asked = "np.finfo(np.float32).smallest_subnormal, np.finfo(np.float64).smallest_subnormal"
     subprocess.run([sys.executable, "-W", "error", "-c", code.format(asked)], check=True)
+
+
+def test_training_takes_subnormals_as_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(session, "_run", lambda *_: seen.append(product()) or 0)
+    words = ["data.resolution=8", "data.n_train=2", "trainer.n_rays=16", "--out", str(tmp_path / "run"), "-q"]
+    assert main(["train", "--method", "tiny-nerf", "data=synthetic", *words]) == 0
+    assert seen == [0.0]
