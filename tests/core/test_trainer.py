@@ -141,7 +141,8 @@ def test_clipping_bounds_the_norm_of_all_gradients_together(tmp_path: Path) -> N
         lambda optimizer, *_: norms.append(float(torch.cat([p.grad.flatten() for p in trainer._parameters]).norm()))
     )
     trainer._take(Step(0, 10, 0))
-    assert norms == [pytest.approx(1e-3, rel=1e-3)]
+    assert norms  # torch calls the hook again from the super class's step, where that class has been used before
+    assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
 
 
 def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_rate(tmp_path: Path) -> None:
