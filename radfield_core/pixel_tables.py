@@ -90,6 +90,8 @@ class MappedTable:
                 else:
                     file.truncate(needed)
                 self._map = mmap.mmap(file.fileno(), needed)
+                if hasattr(mmap, "MADV_RANDOM"):
+                    self._map.madvise(mmap.MADV_RANDOM)
                 self._file = os.dup(file.fileno())
         except OSError as error:
             raise StorageError(f"cannot make room for decoded images: {error}", path=str(folder), hint=hint) from None
@@ -102,11 +104,14 @@ class MappedTable:
             os.close(self._file)
 
     def write(self, span: slice, pixels: np.ndarray) -> None:
-        """Set the pixels of one image [H, W, C]: by way of the file, which makes no page the process's own."""
+        """Set the pixels of one image [H, W, C]: by way of the file, which makes no page the process's own.
+
+        In small pieces: what is written at once may be cached as one large page, which a touch then maps whole.
+        """
         rest, place = memoryview(np.ascontiguousarray(pixels).data).cast("B"), span.start * self._channels
         try:
             while rest:
-                written = os.pwrite(self._file, rest, place)
+                written = os.pwrite(self._file, rest[:_PAGES_PER_TOUCH], place)
                 rest, place = rest[written:], place + written
         except OSError as error:
             raise StorageError(f"cannot keep decoded images: {error.strerror}", hint="RADFIELD_CACHE") from None

@@ -48,9 +48,10 @@ def coverage(scene: Scene) -> Findings:
     facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbours, {across:.3g} across"))
     facts.append(("coverage", f"what is looked at, {distance:.3g} away, is seen from {angle:.0f}° round"))
     content = distance if scene.ndc else max(distance, scene.near)  # cameras that turn on the spot look at themselves
-    if across < _HARDLY_MOVES * content:
+    if across <= _HARDLY_MOVES * content:
+        share = 100 * across / max(content, 1e-12)
         return facts, [
-            f"the cameras lie within {across:.3g}, {100 * across / content:.1f} % of the distance to what they see: "
+            f"the cameras lie within {across:.3g}, {share:.1f} % of the distance to what they see: "
             "hardly enough to tell depth"
         ]
     return facts, []

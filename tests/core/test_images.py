@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,34 @@ def test_sets_larger_than_the_budget_are_mapped_and_give_the_same_pixels(tmp_pat
     assert source.mapped and seen == [(i + 1, 12) for i in range(12)]
     _draw_everywhere(source, arrays)
     assert not list((tmp_path / "cache" / "pixels").iterdir()), "the mapped file has no name to leave behind"
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not say what is resident")
+def test_of_a_mapped_table_a_process_holds_no_more_than_a_few_pages(monkeypatch):
+    monkeypatch.setattr(pixel_tables, "_RESIDENT", 8 * 2**20)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 512, 512, 3), dtype=np.uint8)
+    table = pixel_tables.MappedTable(64 * 512 * 512, 3)
+    for i, image in enumerate(pixels):
+        table.write(slice(i * 512**2, (i + 1) * 512**2), image)
+    assert _resident(table) == 0, "writing makes no page the process's own"
+    flat, most = torch.from_numpy(pixels.reshape(-1, 3)), 0
+    for seed in range(60):
+        rows = torch.randint(len(flat), (100,), generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(table.gather(rows), flat[rows])
+        most = max(most, _resident(table))
+    assert 2**20 < most <= 8 * 2**20
+    assert torch.equal(table.read(slice(0, 512**2)), flat[: 512**2])
+
+
+def _resident(table: pixel_tables.MappedTable) -> int:
+    """Bytes of the table's mapping that this process has."""
+    start = table._pixels.data_ptr()
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    for line in lines:
+        head = line.split()[0]
+        if "-" in head and int(head.split("-")[0], 16) <= start < int(head.split("-")[1], 16):
+            return next(1024 * int(more.split()[1]) for more in lines if more.startswith("Rss:"))
+    raise AssertionError("the table is not mapped")
 
 
 def test_no_room_on_the_disk_is_said_before_it_is_needed(tmp_path, monkeypatch):
