@@ -2,8 +2,8 @@
 
     python benchmarks/captures.py DATA [--only NAME ...] [--write] [--keep DIR] [key=value ...]
 
-DATA holds instant_ngp/fox, colmap/can and llff/fern. Each capture is trained as a user would, evaluated on the views that
-its format holds out, and, with `--keep`, left in a folder.
+DATA holds instant_ngp/fox, colmap/can and llff/fern. Each is trained as a user would, evaluated on the views that its
+format holds out, and, with `--keep`, left in a folder.
 `--write` puts the figures into benchmarks/results/captures.json. Exits 1 if a figure is missed.
 """
 

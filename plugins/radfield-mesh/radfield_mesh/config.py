@@ -24,7 +24,7 @@ class MeshConfig:
         False, help="look for the surface in every block, not only near where a coarse grid saw it"
     )
     min_component: float = option(
-        0.001, help="components with fewer faces than this share of the largest one's are dropped; 1: all but the largest",
+        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
         min=0, max=1,
     )  # fmt: skip
     max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
@@ -52,7 +52,7 @@ class ChamferConfig:
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
     )
     min_component: float = option(
-        0.001, help="components with fewer faces than this share of the largest one's are dropped; 1: all but the largest",
+        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
         min=0, max=1,
     )  # fmt: skip
     n_samples: int = option(200_000, help="points sampled on each surface", min=100)
@@ -82,6 +82,6 @@ class PointToMeshConfig:
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
     )
     min_component: float = option(
-        0.001, help="components with fewer faces than this share of the largest one's are dropped; 1: all but the largest",
+        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
         min=0, max=1,
     )  # fmt: skip
