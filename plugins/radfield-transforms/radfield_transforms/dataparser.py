@@ -159,7 +159,8 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
     problems.found.extend(missing_files(images, root))
     c2w, notes = check_poses(poses, names, problems)
     problems.raise_as(DatasetError)
-    lenses, rows, sizes = [], [], []
+    lenses, rows = [], []
+    sizes: list[tuple[float, float]] = []
     for frame, path in zip(frames, images, strict=True):
         own = {**{key: frame.meta[key] for key in keys.INTRINSIC_KEYS if key in frame.meta}, **frame.table}
         where = frame.name if per_frame else shown(folder, folder.parent)
