@@ -131,7 +131,9 @@ def train(method: str, data: Path, steps: int, overrides: list[str]) -> dict[str
 
     registry, clock = get_registry(), Clock()
     run = compose(
-        registry, method=method, data=str(data),
+        registry,
+        method=method,
+        data=str(data),
         overrides=[f"trainer.max_steps={steps}", "trainer.log_every=50", *overrides],
     ).run
     registry.hooks.register(clock)

@@ -63,7 +63,7 @@ class DtuParser(DataParser):
         rows = choose(splits, split, root)
         cameras = Cameras(
             torch.from_numpy(c2w[rows]), torch.from_numpy(intrinsics[rows]),
-            torch.tensor([[headers[row].width, headers[row].height] for row in rows]),
+            _sizes(headers)[rows],
         )  # fmt: skip
         distance = np.linalg.norm(c2w[:, :, 3], axis=1)
         pictures = FileImages([images[row] for row in rows], 3, headers=[headers[row] for row in rows])
@@ -163,6 +163,12 @@ def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -
     if problems or unreadable:
         problems.found.extend(faults)
     return headers
+
+
+def _sizes(headers: list[Header]) -> torch.Tensor:
+    """Width and height of each view, [V, 2]; one whose image cannot be read counts as the first that can."""
+    stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
+    return torch.tensor([stand_in if header.fault else header[:2] for header in headers])
 
 
 def _ground_truth(root: Path, to_data: Array) -> Mesh | None:
