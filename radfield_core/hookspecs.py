@@ -79,5 +79,5 @@ def radfield_run_finished(folder: Path, step: int, reason: str) -> None:
 
     folder: where the run is stored. step: steps taken. reason: "max_steps", "max_seconds", "signal" or "diverged".
 
-    Called once per start, also when a signal ended it. Since 1.0.
+    Called once per start, also when a signal ended it; not if that checkpoint could not be written. Since 1.0.
     """

@@ -22,6 +22,7 @@ from radfield_core.files import cache_dir
 
 _RESIDENT = 128 * 2**20
 _PAGES_PER_TOUCH = 64 * 2**10  # bytes: the system maps the pages around a touched one as well, 16 of them
+_HINT = "a larger scene.image_cache_mb, or RADFIELD_CACHE on a larger disk"
 
 
 class Places:
@@ -75,13 +76,15 @@ class MappedTable:
 
     def __init__(self, n: int, channels: int):
         needed = n * channels
-        folder = cache_dir("pixels")
-        free = shutil.disk_usage(folder).free
-        hint = "a larger scene.image_cache_mb, or RADFIELD_CACHE on a larger disk"
+        try:
+            folder = cache_dir("pixels")
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            raise StorageError(f"there is no folder for decoded images: {error}", hint=_HINT) from None
         if needed > free:
             raise StorageError(
                 f"{needed / 2**20:.0f} MiB of decoded images do not fit in the {free / 2**20:.0f} MiB free",
-                path=str(folder), hint=hint,
+                path=str(folder), hint=_HINT,
             )  # fmt: skip
         try:
             with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
@@ -94,7 +97,7 @@ class MappedTable:
                     self._map.madvise(mmap.MADV_RANDOM)
                 self._file = os.dup(file.fileno())
         except OSError as error:
-            raise StorageError(f"cannot make room for decoded images: {error}", path=str(folder), hint=hint) from None
+            raise StorageError(f"cannot make room for decoded images: {error}", path=str(folder), hint=_HINT) from None
         self._channels = channels
         self._pixels = torch.frombuffer(self._map, dtype=torch.uint8).reshape(n, channels)
         self._touched = 0
@@ -114,7 +117,7 @@ class MappedTable:
                 written = os.pwrite(self._file, rest[:_PAGES_PER_TOUCH], place)
                 rest, place = rest[written:], place + written
         except OSError as error:
-            raise StorageError(f"cannot keep decoded images: {error.strerror}", hint="RADFIELD_CACHE") from None
+            raise StorageError(f"cannot keep decoded images: {error.strerror}", hint=_HINT) from None
 
     def read(self, span: slice) -> Tensor:
         """Pixels [m, C] that stand together."""

@@ -109,6 +109,14 @@ class RunFolder:
             file.flush()
             yield
 
+    def remove_if_unused(self) -> None:
+        """Remove a folder in which nothing has been recorded yet."""
+        if not self.config.exists():
+            with contextlib.suppress(OSError):  # what others have put there stays
+                (self.path / ".lock").unlink(missing_ok=True)
+                self.checkpoints.rmdir()
+                self.path.rmdir()
+
     def probe(self) -> None:
         """Write and delete a file, so that a folder that cannot be written to is found out before training."""
         try:
@@ -133,8 +141,7 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
             hint=f"radfield train --resume {folder.path}, or another --out",
         )  # fmt: skip
     if out is None:
-        folder.probe()
-        _point_latest(Path("outputs"), folder.path)
+        folder.probe()  # the name is taken from here on
     return folder
 
 
@@ -216,8 +223,9 @@ def fresh_folder(parent: Path) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def _point_latest(outputs: Path, run: Path) -> None:
-    """Make `outputs/latest` a link to the run, or, where there are no links, a file that names it."""
+def point_latest(run: Path) -> None:
+    """Make `outputs/latest` a link to a run below `outputs/`, or, where there are no links, a file that names it."""
+    outputs = Path("outputs")
     link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
     target = run.relative_to(outputs)
     with contextlib.suppress(OSError):

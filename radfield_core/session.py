@@ -23,7 +23,7 @@ from radfield_core.ops import backend
 from radfield_core.pixels import PixelDrawer
 from radfield_core.probe import probe
 from radfield_core.registry import get_registry
-from radfield_core.runs import RunFolder, load_state, new_run, parts_of, plugin_versions
+from radfield_core.runs import RunFolder, load_state, new_run, parts_of, plugin_versions, point_latest
 from radfield_core.scene import Scene
 from radfield_core.schema import RunConfig
 from radfield_core.storage import dump_json, replace
@@ -48,19 +48,27 @@ def train(
     check(run, registry)
     device = choose_device(run.trainer.device)
     folder = new_run(run, out) if resume is None else resume
+    named_by_time = out is None and resume is None
     folder.probe()
     with folder.locked():
         checkpoint.clean(folder.checkpoints)
         say = _silent if quiet else print
         method: Method = run.method.load()(run.method.config)
-        scenes, remarks = _open(run, method, {} if resume is None else folder.left_out(), quiet)
-        scene = scenes.get("train")
-        drawer = PixelDrawer(scene, method, device)
-        context = build_context(scene, run)
-        findings = probe(method, context, drawer, run.trainer.seed)
+        try:
+            scenes, remarks = _open(run, method, {} if resume is None else folder.left_out(), quiet)
+            scene = scenes.get("train")
+            drawer = PixelDrawer(scene, method, device)
+            context = build_context(scene, run)
+            findings = probe(method, context, drawer, run.trainer.seed)
+        except BaseException:
+            if named_by_time:
+                folder.remove_if_unused()
+            raise
 
         folder.record(dump(run), plugin_versions(run))
         _record_scene(folder, scene, scenes)
+        if named_by_time:  # not before: until here `outputs/latest` is better off with the run before
+            point_latest(folder.path)
         observers = Observers(registry)
         log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
         trainer = Trainer(

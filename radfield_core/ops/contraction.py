@@ -15,6 +15,22 @@ def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
     return torch.where(norm <= 1.0, y, (2.0 - 1.0 / outside) * (y / outside))
 
 
+def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> Tensor:
+    """Diagonal covariance [M, 3] of contracted Gaussians of mean x [M, 3] and diagonal covariance `cov` [M, 3].
+
+    To first order, JΣJᵀ (mip-NeRF 360, equation 9), of which the diagonal is kept. Outside the ball the contraction
+    stretches by 1/r² along n = y/r and by (2 − 1/r)/r across it: J = across·I + (along − across) n nᵀ.
+    """
+    y = (x - center) / radius
+    norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+    outside = norm.clamp_min(1.0)
+    n = y / outside
+    across = (2.0 - 1.0 / outside) / outside
+    extra = torch.where(norm <= 1.0, 0.0, outside**-2 - across)
+    rank_one = extra * n * (n * n * cov).sum(-1, keepdim=True) * extra * n
+    return (across**2 * cov + 2.0 * across * extra * n**2 * cov + rank_one) / radius**2
+
+
 def uncontract(y: Tensor, center: Tensor, radius: float) -> Tensor:
     """The points [M, 3] that `contract` takes to y [M, 3], ‖y‖ < 2."""
     norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfield_core.ops.contraction import contract, uncontract
+from radfield_core.ops.contraction import contract, contract_variance, uncontract
 
 finite = st.floats(-1e3, 1e3)
 
@@ -34,6 +34,25 @@ def test_gradients_are_finite_everywhere_and_equal_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: contract(x, center, 0.7), (x[1:3].detach().requires_grad_(),))
     (slope,) = torch.autograd.grad(contract(x, center * 0, 0.7).sum(), x)
     assert slope.isfinite().all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(point=st.tuples(finite, finite, finite), cov=st.tuples(*[st.floats(0, 9)] * 3), radius=st.floats(0.1, 10))
+def test_contracted_variances_are_those_of_the_jacobian(point: tuple, cov: tuple, radius: float) -> None:
+    center = torch.tensor([0.1, -0.2, 0.3], dtype=torch.float64)
+    x, variances = torch.tensor(point, dtype=torch.float64), torch.tensor(cov, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda x: contract(x[None], center, radius)[0], x)
+    expected = (jacobian @ variances.diag() @ jacobian.T).diag()
+    result = contract_variance(x[None], variances[None], center, radius)[0]
+    torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-15)
+
+
+def test_contracted_variances_are_those_of_contracted_samples() -> None:
+    draw = torch.Generator().manual_seed(0)
+    mean, cov = torch.tensor([3.0, -4.0, 12.0]).double(), torch.tensor([0.04, 0.09, 0.01]).double()
+    samples = mean + cov.sqrt() * torch.randn(200_000, 3, generator=draw, dtype=torch.float64)
+    seen = contract(samples, mean * 0, 1.0).var(0)
+    torch.testing.assert_close(contract_variance(mean[None], cov[None], mean * 0, 1.0)[0], seen, rtol=0.03, atol=0)
 
 
 def test_no_points_are_a_normal_input() -> None:

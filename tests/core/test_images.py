@@ -102,6 +102,15 @@ def test_no_room_on_the_disk_is_said_before_it_is_needed(tmp_path, monkeypatch):
         FileImages(paths, 3).prepare(1)
 
 
+def test_a_cache_folder_that_cannot_be_is_said_in_words(tmp_path, monkeypatch):
+    paths, _ = _save(tmp_path, [(300, 400)] * 12)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RADFIELD_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(StorageError, match="there is no folder for decoded images") as caught:
+        FileImages(paths, 3).prepare(1)
+    assert "RADFIELD_CACHE" in caught.value.problems[0].hint
+
+
 def test_kept_images_stay_within_the_budget(tmp_path):
     paths, arrays = _save(tmp_path, [(300, 400)] * 8)
     source = FileImages(paths, 3, cache_mb=1)

@@ -26,6 +26,7 @@ from radfield_core.runs import (
     new_run,
     parts_of,
     plugin_versions,
+    point_latest,
     scene_name,
 )
 
@@ -87,7 +88,22 @@ def test_runs_go_below_outputs_by_scene_method_and_time(tmp_path: Path, monkeypa
     first, second = new_run(a_run(), None), new_run(a_run(), None)  # type: ignore[arg-type]
     assert first.path != second.path
     assert first.path.parent == second.path.parent == Path("outputs/my-scene/toy")
+    assert not (Path("outputs") / "latest").exists()  # nothing is recorded in either
+    point_latest(second.path)
     assert (Path("outputs") / "latest").resolve() == second.path.resolve()
+
+
+def test_a_folder_in_which_nothing_was_recorded_is_removed_and_no_other(made: RunFolder, tmp_path: Path) -> None:
+    made.remove_if_unused()
+    assert made.config.is_file() and len(list(made.checkpoints.iterdir())) >= 2
+    unused, shared = RunFolder(tmp_path / "unused"), RunFolder(tmp_path / "shared")
+    for folder in (unused, shared):
+        folder.probe()
+    (shared.path / "notes.txt").write_text("mine")
+    for folder in (unused, shared):
+        with folder.locked():
+            folder.remove_if_unused()
+    assert not unused.path.exists() and (shared.path / "notes.txt").read_text() == "mine"
 
 
 def test_where_links_are_not_possible_a_file_names_the_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +115,7 @@ def test_where_links_are_not_possible_a_file_names_the_latest(tmp_path: Path, mo
     monkeypatch.setattr(Path, "symlink_to", refuse)
     folder = new_run(a_run(), None)  # type: ignore[arg-type]
     folder.record("", {})
+    point_latest(folder.path)
     assert find_run(Path("outputs/latest"))[0].path == folder.path.resolve()
 
 

@@ -64,6 +64,20 @@ def test_resuming_gives_the_run_that_was_not_interrupted(run: Path, tmp_path: Pa
         assert files[0].read_bytes() == files[1].read_bytes(), name
 
 
+def test_a_start_that_fails_leaves_latest_with_the_run_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--quiet", "--method", "tiny-nerf", "trainer.max_steps=1", "trainer.n_rays=8"]
+    assert main([*words, "--data", "synthetic", "data.resolution=16", "data.n_train=2"]) == 0
+    before, folders = Path("outputs/latest").resolve(), sorted(Path("outputs").glob("*/*/*"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "transforms_train.json").write_text("{}")
+    assert main([*words, "--data", "broken", "data.type=blender"]) == 65
+    assert Path("outputs/latest").resolve() == before and sorted(Path("outputs").glob("*/*/*")) == folders
+    capsys.readouterr()
+
+
 def test_other_options_at_resuming_are_refused_and_shown_unless_allowed(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,12 +9,15 @@ from torch.autograd.function import FunctionCtx
 LIMIT = 15.0
 """exp(15) ≈ 3.3e6: at any sensible scale of a scene such a density is opaque, and a larger slope only overflows."""
 
+LARGEST = 80.0
+"""exp(80) ≈ 5.5e34 times any length is finite: infinity times an empty interval would be no number."""
+
 
 class _TruncatedExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return x.exp()
+        return x.clamp(max=LARGEST).exp()
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
@@ -23,5 +26,5 @@ class _TruncatedExp(torch.autograd.Function):
 
 
 def truncated_exp(x: Tensor) -> Tensor:
-    """exp(x) of any shape, with gradient exp(min(x, 15)) (instant-ngp); differentiable any number of times."""
+    """exp(min(x, 80)) of any shape, its gradient exp(min(x, 15)) (instant-ngp); differentiable any number of times."""
     return _TruncatedExp.apply(x)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.ops.contraction import contract
+from radfield_core.ops.contraction import contract, contract_variance
 from radfield_core.ops.mlp import at_least_float32, mlp
 from radfield_core.types import FieldOutputs, RaySamples, SceneBox
 from radfield_ngp.activation import truncated_exp
@@ -68,6 +68,7 @@ class NgpField(DensityOccupancy, Field):
 
     def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
         if self.config.contraction == "sphere":
+            cov = None if cov is None else contract_variance(x, cov, self.center, self.radius)
             x = contract(x, self.center, self.radius)
         encoded = self.encoding(x) if cov is None else self.encoding(x, cov)
         return mlp(encoded, list(self.density_weights))

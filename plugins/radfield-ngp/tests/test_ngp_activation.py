@@ -41,3 +41,9 @@ def test_large_inputs_give_finite_slopes_in_float32():
     x = torch.full((3,), 80.0, requires_grad=True)
     truncated_exp(x).sum().backward()
     assert torch.isfinite(x.grad).all()
+
+
+def test_no_density_is_infinite():
+    """Infinity times an interval of no length would be no number, where the opacity is 0."""
+    x = torch.tensor([80.0, 90.0, 1e30, math.inf])
+    assert (truncated_exp(x) * 0.0 == 0.0).all() and (truncated_exp(x) * 1e3).isfinite().all()

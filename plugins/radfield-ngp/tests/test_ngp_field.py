@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -21,9 +22,9 @@ SIZES = [
 ]  # fmt: skip
 
 
-def build(*overrides: str, center: tuple[float, float, float] = (0.1, -0.2, 0.3), radius: float = 1.5) -> Field:
+def build(*overrides: str, center=(0.1, -0.2, 0.3), radius: float = 1.5, sizes: Sequence[str] = SIZES) -> Field:
     torch.manual_seed(0)
-    run = compose(get_registry(), method="ngp-small", overrides=[*SIZES, *overrides], needs_data=False).run
+    run = compose(get_registry(), method="ngp-small", overrides=[*sizes, *overrides], needs_data=False).run
     field = BuildContext(bounds=SceneBox(torch.tensor(center), radius), run=run).make(run.field).eval()
     with torch.no_grad():  # entries begin near zero, where everything agrees with everything
         for name, parameter in field.named_parameters():
@@ -126,6 +127,16 @@ def test_contraction_asks_the_grid_at_the_contracted_place(distance):
         field.density(torch.tensor([center], dtype=torch.float64) + radius * length * toward)
         torch.testing.assert_close(asked.pop(), wanted * toward, atol=1e-6, rtol=0)
     assert field.encoding.radius == 2.0 and field.encoding.center.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_gaussian_far_away_is_contracted_with_its_mean():
+    """(100, 0, 0) of σ = 5: along the axis 1/r² narrows it, across (2 − 1/r)/r, as it does samples of it."""
+    field = build("field.contraction=sphere", "field.encoding.type=ipe", sizes=[], center=(0.0, 0.0, 0.0), radius=1.0)
+    asked = []
+    field.encoding.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[1]))
+    field.density(torch.tensor([[100.0, 0.0, 0.0]], dtype=torch.float64), torch.full((1, 3), 25.0, dtype=torch.float64))
+    expected = torch.tensor([[25.0 / 100**4, *[25.0 * (1.99 / 100) ** 2] * 2]], dtype=torch.float64)
+    torch.testing.assert_close(asked.pop(), expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
