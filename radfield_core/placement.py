@@ -13,6 +13,9 @@ import numpy as np
 Orientation = Literal["none", "up", "vertical", "pca", "ground"]
 Center = Literal["none", "poses", "focus"]
 
+FURTHEST = 1e7
+"""Beyond this, in the data's own units, a coordinate is a mistake."""
+
 _GROUND_TRIALS = 500
 
 
@@ -130,12 +133,13 @@ def place(
     return matrix
 
 
-def depth_limits(depths: np.ndarray) -> tuple[float, float] | None:
-    """Near and far that hold all but the outer thousandths of the depths [M] of visible points, a tenth wider."""
-    depths = depths[depths > 0]
-    if len(depths) < 10:
+def limits(distances: np.ndarray) -> tuple[float, float] | None:
+    """Near and far along the rays: they hold all but the outer thousandths of the distances [M] from the cameras to the
+    points that they see, a tenth wider. None for fewer than ten."""
+    distances = distances[distances > 0]
+    if len(distances) < 10:
         return None
-    low, high = np.percentile(depths, [0.1, 99.9])
+    low, high = np.percentile(distances, [0.1, 99.9])
     return float(0.9 * low), float(1.1 * high)
 
 

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core.cameras import project
+from radfield_core.cameras import Cameras, project
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
 from radfield_core.errors import UsageError
+from radfield_core.images import MemoryImages
 from radfield_core.plugin import load
+from radfield_core.quality import limits_against_points
 from radfield_core.registry import get_registry
-from radfield_core.scene import apply_similarity
+from radfield_core.scene import Scene, apply_similarity
 from radfield_core.testing.captures import pixel_difference, ray_difference
+from radfield_core.types import SceneBox
 
 SMALL = ["data.resolution=32", "data.n_train=8", "data.n_val=2", "data.n_test=2", "data.supersample=1"]
 ROUTES = [
@@ -62,6 +65,37 @@ def _nearest(scenes, place):
     found = [((apply_similarity(s.to_data, s.cameras.c2w[:, :, 3]) - place).norm(dim=-1).min(0), s) for s in scenes]
     (_, index), scene = min(found, key=lambda each: each[0].values)
     return scene, int(index)
+
+
+def wall(model: str) -> Scene:
+    """Nine cameras side by side, 90° wide or more, before a wall of points that fills their pictures."""
+    c2w = torch.eye(4, dtype=torch.float64)[:3].repeat(9, 1, 1)
+    c2w[:, 0, 3] = torch.linspace(-0.5, 0.5, 9)
+    side = torch.linspace(-3.5, 3.5, 40)
+    points = torch.cat([torch.cartesian_prod(side, side), torch.full((1600, 1), -4.0)], 1)
+    pinhole = Cameras.pinhole(c2w, 30.0, 60, 60)
+    lens = torch.zeros(9, 4, dtype=torch.float64) if model == "opencv_fisheye" else None
+    return Scene(
+        cameras=Cameras(c2w, pinhole.intrinsics, pinhole.sizes, model=model, distortion=lens),
+        images=MemoryImages(torch.zeros(9, 60, 60, 3, dtype=torch.uint8)), near=1.0, far=10.0,
+        box=SceneBox(torch.zeros(3), 5.0, measured=False), points=points, names=[str(i) for i in range(9)],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["pinhole", "opencv_fisheye"])
+@pytest.mark.parametrize("name", ["colmap", "transforms"])
+def test_near_and_far_along_the_rays_hold_what_stands_at_a_wide_pictures_border(tmp_path, name, model):
+    load(get_registry().find("dataparser", name).writer)({"train": wall(model)}, tmp_path / "capture")
+    scene = scenes_of(tmp_path / "capture", [f"data.type={name}", "data.holdout=0"], ("train",))["train"]
+    seen = []
+    for view in range(9):
+        pixels, depths = project(scene.cameras.view(view), scene.points)
+        inside = ((pixels >= -0.5) & (pixels < 59.5)).all(-1) & (depths > 0)
+        seen.append((scene.points[inside] - scene.cameras.c2w[view, :, 3]).norm(dim=-1))
+    distances = torch.cat(seen)
+    assert scene.limits_along == "ray"
+    assert scene.near < distances.min() and distances.max() < scene.far < 1.2 * distances.max()
+    assert not limits_against_points(scene)[1]
 
 
 def test_a_folder_in_two_formats_asks(test_data):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from radfield_colmap.config import ColmapConfig
-from radfield_colmap.model import SparseModel, camera_to_world, choose_model, world_to_camera
+from radfield_colmap.model import SparseModel, camera_to_world, choose_model
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
 from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
@@ -16,7 +16,7 @@ from radfield_core.errors import DatasetError, Problems
 from radfield_core.files import missing_files, safe_join
 from radfield_core.interfaces import DataParser
 from radfield_core.ops.distortion import MODELS, widen
-from radfield_core.placement import camera_box, content_box, depth_limits, place, scale_of
+from radfield_core.placement import camera_box, content_box, limits, place, scale_of
 from radfield_core.scene import Scene
 
 
@@ -41,8 +41,8 @@ class Colmap(DataParser):
         problems.raise_as(DatasetError)
         to_scene = place(capture.c2w, config.orientation, config.center, config.auto_scale, capture.points)
         box = content_box(model.points, capture.c2w[:, :, 3]) if len(model.points) >= 10 else camera_box(capture.c2w)
-        limits = depth_limits(visible_depths(model)) or (0.05 * box[1], 4.0 * box[1])
-        near, far = (scale_of(to_scene) * limit for limit in limits)
+        found = limits(visible_distances(model)) or (0.05 * box[1], 4.0 * box[1])
+        near, far = (scale_of(to_scene) * limit for limit in found)
         return capture.scene(
             chosen, to_scene, near=near, far=far, box=box_of(*box, to_scene, measured=len(model.points) >= 10),
             notes=[*notes, *split_notes(splits)],
@@ -98,16 +98,18 @@ def _one_lens(lenses: list[tuple[str, tuple[float, ...]]], root: Path) -> tuple[
     )  # fmt: skip
 
 
-def visible_depths(model: SparseModel) -> np.ndarray:
-    """Depth along the optical axis [M] of every observation of a point, in the reconstruction's units."""
+def visible_distances(model: SparseModel) -> np.ndarray:
+    """Distance [M] from the camera to the point of every observation, in the reconstruction's units.
+
+    Near and far count along rays: a depth along the optical axis would cut off what stands at a wide picture's border.
+    """
     order = np.argsort(model.point_ids)
     ids, points = model.point_ids[order], model.points[order]
-    depths = [np.zeros(0)]
+    distances = [np.zeros(0)]
     for image in model.images:
         if len(ids) == 0:
             break
         places = np.searchsorted(ids, image.point_ids).clip(max=len(ids) - 1)
         seen = places[ids[places] == image.point_ids]
-        row = world_to_camera(image)[2]
-        depths.append(points[seen] @ row[:3] + row[3])
-    return np.concatenate(depths)
+        distances.append(np.linalg.norm(points[seen] - camera_to_world(image)[:, 3], axis=-1))
+    return np.concatenate(distances)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from radfield_colmap import binary, text
 from radfield_colmap.config import ColmapConfig
-from radfield_colmap.dataparser import Colmap, visible_depths
+from radfield_colmap.dataparser import Colmap, visible_distances
 from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
@@ -127,16 +127,16 @@ def test_near_and_far_hold_the_points_that_were_seen(folder):
     assert inside.float().mean() > 0.9 and scene.box.measured
 
 
-def test_depths_are_those_of_a_nested_loop(folder):
+def test_distances_are_those_of_a_nested_loop(folder):
     model = read_model(folder / "sparse" / "0")
     places = dict(zip(model.point_ids.tolist(), model.points.tolist(), strict=True))
     expected = []
     scene = toy_capture(9)
     for i, image in enumerate(model.images):
-        c2w = scene.cameras.c2w[i].numpy()
+        stand = scene.cameras.c2w[i, :, 3].numpy()
         for point in image.point_ids.tolist():
-            expected.append(float(-(np.array(places[point]) - c2w[:, 3]) @ c2w[:, 2]))
-    np.testing.assert_allclose(np.sort(visible_depths(model)), np.sort(expected), atol=1e-9)
+            expected.append(float(np.linalg.norm(np.array(places[point]) - stand)))
+    np.testing.assert_allclose(np.sort(visible_distances(model)), np.sort(expected), atol=1e-9)
 
 
 def test_the_ground_becomes_level(tmp_path):

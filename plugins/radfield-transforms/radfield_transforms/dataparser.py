@@ -15,7 +15,7 @@ from radfield_core.files import missing_files, read_json, safe_join, shown
 from radfield_core.images import SUFFIXES, ImageFault, read_header
 from radfield_core.interfaces import DataParser
 from radfield_core.ops.distortion import widen
-from radfield_core.placement import camera_box, content_box, depth_limits, place, scale_of
+from radfield_core.placement import camera_box, content_box, limits, place, scale_of
 from radfield_core.poses import check_poses, read_matrix
 from radfield_core.scene import Scene
 from radfield_transforms import meta as keys
@@ -257,12 +257,12 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
         return center, radius, False, 0.05 * radius, 4.0 * radius
     center, radius = content_box(capture.points, capture.c2w[:, :, 3])
     cameras = capture.cameras(np.eye(4), range(len(capture.names)))
-    points, depths = torch.from_numpy(capture.points), []
+    points, distances = torch.from_numpy(capture.points), []
     for i in range(len(cameras)):
         pixels, depth = project(cameras.view(i), points)
-        inside = ((pixels >= 0) & (pixels < cameras.sizes[i])).all(-1) & (depth > 0)
-        depths.append(depth[inside].numpy())
-    near, far = depth_limits(np.concatenate(depths)) or (0.05 * radius, 4.0 * radius)
+        inside = ((pixels >= -0.5) & (pixels < cameras.sizes[i] - 0.5)).all(-1) & (depth > 0)
+        distances.append(np.linalg.norm(capture.points[inside.numpy()] - capture.c2w[i, :, 3], axis=-1))
+    near, far = limits(np.concatenate(distances)) or (0.05 * radius, 4.0 * radius)
     return center, radius, True, near, far
 
 
