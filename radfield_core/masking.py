@@ -1,14 +1,35 @@
-"""Images whose transparency comes from masks kept beside them."""
+"""Images whose transparency comes from masks kept beside them, and masks on their way into another format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.images import FileImages, Progress
+from radfield_core.scene import Scene
+
+_SAID = {
+    "object": "masks that show the object are not written: in this format what is black would not count; "
+    "as transparency (dtu: data.apply_mask=true) they are kept",
+    "counted": "masks that say which pixels count are not written: in this format they would show the object",
+}
+
+
+def have_masks_that_mean(meaning: Literal["object", "counted"], scenes: Iterable[Scene]) -> bool:
+    """Whether all scenes have masks, of the meaning that a format's masks have; warns of those that mean another.
+
+    Masks of objects whose images are transparent elsewhere are not missed.
+    """
+    scenes = list(scenes)
+    others = [scene for scene in scenes if scene.masks is not None and scene.masks_mean != meaning]
+    if any(scene.masks_mean == "counted" or scene.images[0].shape[-1] < 4 for scene in others):
+        print(f"warning: {_SAID[others[0].masks_mean]}", file=sys.stderr)
+    return not others and all(scene.masks is not None for scene in scenes)
 
 
 class WithAlpha:

@@ -62,20 +62,13 @@ WAIVED: dict[str, dict[str, str]] = {
         "surfaces_are_watertight": "it draws pictures; it writes no geometry",
         "nothing_to_export_is_said_in_words": "a distance without a zero is what the picture is looked at for",
     },
-    "dataparser:dtu": {
-        "what_is_written_is_read_back": "it writes millimetres, off-centre, as the scans are; the known ray of its "
-        "example, moved likewise, shows that axes and pixels are right",
-    },
 }
 
 VIEW, ROW, COLUMN = 0, 5, 9
 
 
-def written(name: str, scale: float = 1.0, place: tuple[float, ...] = (0.0, 0.0, 0.0), masks: bool = False):
-    """An example that the format's own writer makes of nine views, with a ray worked out by hand.
-
-    scale, place: where the writer puts what it is given.
-    """
+def written(name: str, masks: bool = False):
+    """An example that the format's own writer makes of nine views, with a ray worked out by hand."""
 
     def make(folder: Path) -> Example:
         scene = toy_capture(masks=masks, forward=name == "llff")
@@ -85,9 +78,8 @@ def written(name: str, scale: float = 1.0, place: tuple[float, ...] = (0.0, 0.0,
         c2w, focal = scene.cameras.c2w[VIEW].numpy(), 32.0
         local = np.array([(COLUMN + 0.5 - 16) / focal, -(ROW + 0.5 - 12) / focal, -1.0])
         direction = c2w[:, :3] @ (local / np.linalg.norm(local))
-        origin = scale * c2w[:, 3] + np.array(place)
         color = tuple(scene.images[VIEW][ROW, COLUMN].tolist())
-        return Example(root, (VIEW, ROW, COLUMN), color, tuple(origin), tuple(direction))
+        return Example(root, (VIEW, ROW, COLUMN), color, tuple(c2w[:, 3]), tuple(direction))
 
     return make
 
@@ -140,7 +132,7 @@ EXAMPLES = {
     "dataparser:transforms": written("transforms"),
     "dataparser:colmap": written("colmap"),
     "dataparser:llff": written("llff"),
-    "dataparser:dtu": written("dtu", 150.0, (-28.0, -27.5, 640.0)),
+    "dataparser:dtu": written("dtu"),
     "converter:multiscale": all_splits,
     "converter:photographs": photographs,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_mask_that_cannot_be_read_takes_its_image_with_it(
 ) -> None:
     folder, run = tmp_path / "scene", tmp_path / "run"
     folder.mkdir()
-    write_transforms({"train": toy_capture(40, masks=True)}, folder)
+    write_transforms({"train": replace(toy_capture(40, masks=True), masks_mean="counted")}, folder)
     meta = json.loads((folder / "transforms.json").read_text())
     reason = damage(folder / meta["frames"][9]["mask_path"])
     damage(folder / meta["frames"][16]["file_path"])  # held out: it belongs to val and test

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from radfield_core.plugin import load
 from radfield_core.quality import limits_against_points
 from radfield_core.registry import get_registry
 from radfield_core.scene import Scene, apply_similarity
-from radfield_core.testing.captures import pixel_difference, ray_difference
+from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
 from radfield_core.types import SceneBox
 
 SMALL = ["data.resolution=32", "data.n_train=8", "data.n_val=2", "data.n_test=2", "data.supersample=1"]
@@ -178,3 +180,21 @@ def test_convert_writes_a_format_from_any_other(test_data, tmp_path, capsys):
             assert ray_difference(scene, after[split], name, f"images/{name}") < 1e-5
     copied, original = tmp_path / "new" / "images" / "0001.jpg", test_data / "colmap/can/images/0001.jpg"
     assert copied.read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["colmap", "transforms"])
+def test_masks_of_an_object_do_not_become_masks_of_what_counts(tmp_path, name, capsys):
+    write = load(get_registry().find("dataparser", name).writer)
+    scene = toy_capture(9, masks=True)
+    assert scene.masks_mean == "object"
+    write({"train": scene}, tmp_path / "opaque")
+    assert "masks that show the object are not written" in capsys.readouterr().err
+    assert not (tmp_path / "opaque" / "masks").exists()
+    read = [f"data.type={name}", "data.holdout=0"]
+    assert scenes_of(tmp_path / "opaque", read, ("train",))["train"].masks is None
+
+    clear = MemoryImages([torch.cat([scene.images[i], scene.masks[i]], -1) for i in range(9)])
+    write({"train": replace(scene, images=clear)}, tmp_path / "clear")
+    assert capsys.readouterr().err == "", "their transparency says the same"
+    back = scenes_of(tmp_path / "clear", read, ("train",))["train"]
+    assert back.masks is None and all(torch.equal(back.images[i], clear[i]) for i in range(9))

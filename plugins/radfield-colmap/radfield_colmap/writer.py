@@ -13,6 +13,7 @@ import torch
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
 from radfield_core.cameras import Camera, project
 from radfield_core.files import write_atomic
+from radfield_core.masking import have_masks_that_mean
 from radfield_core.ops.distortion import widen
 from radfield_core.scene import Scene, apply_similarity
 from radfield_core.types import View
@@ -24,6 +25,7 @@ _MOST_POINTS = 2000
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     """All splits' views as one reconstruction in the data's own coordinates; returns the files written.
 
+    Masks in this format are of pixels that count: those that show an object are left out, with a warning.
     The points are the scene's, else vertices of its true surface; a view observes those that project into it and, where
     the scene's depth is known, are not hidden.
     """
@@ -39,7 +41,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
         images.append(_image(image_id, numbers[astuple(view.camera)], view, seen, pixels))
         view.write_image(folder / "images" / view.file_name)
     written = [folder / "images" / view.file_name for view in views]
-    if all(view.scene.masks is not None for view in views):
+    if have_masks_that_mean("counted", scenes.values()):
         for view in views:
             written.append(folder / "masks" / f"{view.file_name}.png")
             view.write_mask(written[-1])

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import trimesh
 
 from radfield_core.arrays import npz_names, read_npz
 from radfield_core.cameras import Cameras
@@ -16,13 +15,13 @@ from radfield_core.files import missing_files, safe_join
 from radfield_core.images import FileImages, Header, orientation_notes, read_headers
 from radfield_core.interfaces import DataParser
 from radfield_core.masking import WithAlpha
-from radfield_core.scene import Mesh, Scene
+from radfield_core.scene import Scene
 from radfield_core.types import SceneBox
 from radfield_dtu import sniff
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.projection import Array, decompose
+from radfield_dtu.truth import read_truth
 
-GROUND_TRUTH = "ground_truth.ply"
 MAX_SKEW = 0.05
 """Pixels; the camera model has no skew, and published matrices have some 1e-4 of it from rounding."""
 
@@ -72,7 +71,7 @@ class DtuParser(DataParser):
             cameras=cameras, images=WithAlpha(pictures, covers) if self.config.apply_mask and covers else pictures,
             masks=covers, near=max(0.05, float(distance.min()) - 1.0), far=float(distance.max()) + 1.0,
             box=SceneBox(torch.zeros(3), 1.0, "sphere"), to_data=torch.from_numpy(to_data), unit=self.config.unit,
-            ground_truth=_ground_truth(root, to_data), names=[images[row].stem for row in rows],
+            ground_truth=read_truth(root, to_data), names=[images[row].stem for row in rows],
             notes=(*split_notes(splits), *orientation_notes(headers)),
         )  # fmt: skip
 
@@ -88,10 +87,10 @@ def _files(folder: Path, problems: Problems) -> list[Path]:
     found = (
         sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
     )
-    if not found:
+    if not folder.is_dir():
         problems.found.extend(missing_files([folder], folder.parent))
-        if folder.is_dir():
-            problems.add(folder, "holds no images")
+    elif not found:
+        problems.add(folder, "holds no images")
     return found
 
 
@@ -120,7 +119,10 @@ def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Arra
     problems.raise_as(DatasetError)
     scales = [arrays[f"scale_mat_{i}"].astype(np.float64) for i in range(n)]
     for i, scale in enumerate(scales):
-        if fault := _not_a_scale(scale):
+        fault = _not_a_scale(scale)
+        if fault is None and np.abs(scale - scales[0]).max() > 1e-4 * abs(scales[0][0, 0]):
+            fault = "differs from scale_mat_0: the views would lie in different spheres"
+        if fault:
             problems.add(f"{path.name}: scale_mat_{i}", fault)
     worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in range(n)]
     return [(world @ scale)[:3] for world, scale in zip(worlds, scales, strict=True)], scales[0]
@@ -169,16 +171,3 @@ def _sizes(headers: list[Header]) -> torch.Tensor:
     """Width and height of each view, [V, 2]; one whose image cannot be read counts as the first that can."""
     stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
     return torch.tensor([stand_in if header.fault else header[:2] for header in headers])
-
-
-def _ground_truth(root: Path, to_data: Array) -> Mesh | None:
-    """The exact surface that `radfield data make --format dtu` leaves beside the images, in scene coordinates."""
-    path = root / GROUND_TRUTH
-    if not path.is_file():
-        return None
-    try:
-        mesh = trimesh.load_mesh(path, process=False)
-    except Exception as error:  # a parser of somebody else's, on a file that may be anybody's
-        raise DatasetError(f"cannot be read as a mesh: {error}", path=str(path)) from error
-    vertices = (np.asarray(mesh.vertices) - to_data[:3, 3]) / to_data[0, 0]
-    return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(np.asarray(mesh.faces, np.int64)))

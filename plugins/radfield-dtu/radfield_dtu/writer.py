@@ -1,7 +1,8 @@
-"""Writes a scene in the layout of IDR and NeuS, in millimetres and off-centre, as their scans are."""
+"""Writes a scene in the layout of IDR and NeuS: in its own coordinates, or, made up, in millimetres and off-centre."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,28 +14,36 @@ from PIL import Image
 
 from radfield_core.errors import UsageError
 from radfield_core.files import atomic_path
+from radfield_core.masking import have_masks_that_mean
+from radfield_core.placement import move_cameras, move_points, scale_of, similarity
 from radfield_core.scene import Scene, apply_similarity
 from radfield_core.views import StoredView, stored_views
-from radfield_dtu.dataparser import GROUND_TRUTH
 from radfield_dtu.projection import Array, compose
+from radfield_dtu.truth import GROUND_TRUTH
 
 MILLIMETRES = 150.0
 PLACE = np.array([-28.0, -27.5, 640.0])
-"""One unit of the scene, and where its origin comes to lie: sizes as in DTU's scans."""
+"""One unit of a scene that is made up, and where its origin comes to lie: sizes as in DTU's scans."""
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """image/, mask/, cameras_sphere.npz and, where the surface is known, its mesh; returns the files written."""
+    """image/, cameras_sphere.npz and, where they are known, mask/ and the surface; returns the files written.
+
+    Masks in this format show an object: those of pixels that count are left out, with a warning.
+    """
     views = stored_views(scenes)
-    center, radius = _sphere(next(iter(scenes.values())))
-    scale_mat = np.diag([radius * MILLIMETRES] * 3 + [1.0])
-    scale_mat[:3, 3] = center * MILLIMETRES + PLACE
+    first = next(iter(scenes.values()))
+    placed = _placement(first)
+    center, radius = _sphere(first)
+    scale_mat = similarity(np.eye(3), np.zeros(3), radius * scale_of(placed))
+    scale_mat[:3, 3] = move_points(placed, center[None])[0]
+    masked = have_masks_that_mean("object", scenes.values()) or any(_is_clear(scene) for scene in scenes.values())
     arrays: dict[str, Any] = {}  # a mapping of arrays alone could, for all a type checker knows, name an option
     written: list[Path] = []
     for index, view in enumerate(views):
-        arrays[f"world_mat_{index}"], arrays[f"scale_mat_{index}"] = _world_mat(view), scale_mat
+        arrays[f"world_mat_{index}"], arrays[f"scale_mat_{index}"] = _world_mat(view, placed), scale_mat
         rgb, mask = _pixels(view)
-        for kind, pixels in (("image", rgb), ("mask", mask)):
+        for kind, pixels in (("image", rgb), ("mask", mask)) if masked else (("image", rgb),):
             path = folder / kind / f"{index:03d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
@@ -42,7 +51,25 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     with atomic_path(folder / "cameras_sphere.npz") as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)
     written.append(folder / "cameras_sphere.npz")
-    return [*written, *_write_truth(next(iter(scenes.values())), folder)]
+    return [*written, *_write_truth(first, placed, folder)]
+
+
+def _placement(scene: Scene) -> Array:
+    """From the data's own coordinates to those written [4, 4]: the same, but for a scene that is made up.
+
+    Made up is what has an exact surface and no unit. Of others a warning names the unit, which the format cannot hold.
+    """
+    if scene.unit is None and scene.ground_truth is not None:
+        matrix = similarity(np.eye(3), np.zeros(3), MILLIMETRES)
+        matrix[:3, 3] = PLACE
+        return matrix
+    if scene.unit != "mm":
+        unit = scene.unit or "none"
+        print(
+            f"warning: the coordinates are kept, and the format does not name their unit: "
+            f"it is read as mm without data.unit={unit}", file=sys.stderr,
+        )  # fmt: skip
+    return np.eye(4)
 
 
 def _sphere(scene: Scene) -> tuple[Array, float]:
@@ -52,19 +79,21 @@ def _sphere(scene: Scene) -> tuple[Array, float]:
         center = (points.max(0) + points.min(0)) / 2
         return center, float(np.linalg.norm(points - center, axis=1).max() * 1.1)
     center = apply_similarity(scene.to_data, scene.box.center.double()).numpy()
-    return center, float(scene.box.radius * np.cbrt(np.linalg.det(scene.to_data[:3, :3].double().numpy())))
+    return center, scene.box.radius * scale_of(scene.to_data.double().numpy())
 
 
-def _world_mat(view: StoredView) -> Array:
+def _world_mat(view: StoredView, placed: Array) -> Array:
     camera = view.camera
     if camera.model != "pinhole":
         raise UsageError(f"the format has no lens model {camera.model}", path="--format dtu", hint="--format colmap")
     k = np.array([[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]])
-    c2w = view.c2w.copy()
-    c2w[:, 3] = c2w[:, 3] * MILLIMETRES + PLACE
     world_mat = np.eye(4)
-    world_mat[:3] = compose(k, c2w)
+    world_mat[:3] = compose(k, move_cameras(placed, view.c2w[None])[0])
     return world_mat
+
+
+def _is_clear(scene: Scene) -> bool:
+    return scene.images[0].shape[-1] == 4
 
 
 def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +101,7 @@ def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
     pixels = view.scene.images[view.index]
     if pixels.shape[-1] == 4:
         alpha = pixels[..., 3:]
-    elif view.scene.masks is not None:
+    elif view.scene.masks is not None and view.scene.masks_mean == "object":
         alpha = view.scene.masks[view.index]
     else:
         alpha = torch.full_like(pixels[..., :1], 255)
@@ -81,10 +110,10 @@ def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
     return rgb, np.repeat(np.where(covered > 0.5, 255, 0).astype(np.uint8), 3, axis=-1)
 
 
-def _write_truth(scene: Scene, folder: Path) -> list[Path]:
+def _write_truth(scene: Scene, placed: Array, folder: Path) -> list[Path]:
     if scene.ground_truth is None:
         return []
-    points = apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).numpy() * MILLIMETRES + PLACE
+    points = move_points(placed, apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).numpy())
     path = folder / GROUND_TRUTH
     trimesh.Trimesh(points, scene.ground_truth.faces.numpy(), process=False).export(path)
     return [path]

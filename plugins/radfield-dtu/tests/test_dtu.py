@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from radfield_core.errors import DatasetError, RadfieldError
 from radfield_core.images import MemoryImages
 from radfield_core.rays import pixel_rays
 from radfield_core.scene import Mesh, Scene, apply_similarity
+from radfield_core.testing.captures import ray_difference, toy_capture
 from radfield_core.types import SceneBox
 
 
@@ -120,6 +122,51 @@ def damage_stretch(root: Path, arrays: dict) -> str:
     return "uniform scale"
 
 
+def damage_one_sphere(root: Path, arrays: dict) -> str:
+    arrays["scale_mat_1"][:3] *= 2
+    arrays["scale_mat_1"][:3, 3] += 500
+    return "scale_mat_1: differs from scale_mat_0"
+
+
+def damage_no_images(root: Path, arrays: dict) -> str:
+    for path in (root / "image").iterdir():
+        path.unlink()
+    return "image: holds no images"
+
+
+TRUTH = """ply
+format ascii 1.0
+element vertex 3
+property float x
+property float y
+property float z
+element face 1
+property list uchar int vertex_indices
+end_header
+"""
+
+
+def damage_truth_faces(root: Path, arrays: dict) -> str:
+    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 77\n")
+    return "name vertices it does not have"
+
+
+def damage_truth_nan(root: Path, arrays: dict) -> str:
+    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 nan\n0 1 0\n3 0 1 2\n")
+    return "not finite"
+
+
+def damage_truth_far(root: Path, arrays: dict) -> str:
+    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 1e12\n0 1 0\n3 0 1 2\n")
+    return "beyond all distances"
+
+
+def damage_truth_points(root: Path, arrays: dict) -> str:
+    text = TRUTH.replace("element face 1\nproperty list uchar int vertex_indices\n", "")
+    (root / "ground_truth.ply").write_text(text + "0 0 0\n1 0 0\n0 1 0\n")
+    return "ground_truth.ply"
+
+
 def damage_count(root: Path, arrays: dict) -> str:
     del arrays["world_mat_2"]
     return "2 cameras for 3 images"
@@ -150,6 +197,15 @@ def test_each_fault_is_named(small: Path, damage) -> None:
     with pytest.raises(DatasetError) as caught:
         DtuParser(DtuConfig(root=str(small))).parse("train")
     assert expected in str(caught.value)
+    assert "which is there" not in str(caught.value)
+
+
+def test_a_true_surface_larger_than_is_read_is_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
+    assert DtuParser(DtuConfig(root=str(small))).parse("train").ground_truth is not None
+    monkeypatch.setattr("radfield_dtu.truth.MAX_BYTES", 100)
+    with pytest.raises(DatasetError, match="is larger than"):
+        DtuParser(DtuConfig(root=str(small))).parse("train")
 
 
 def test_a_camera_file_outside_the_folder_is_refused(small: Path) -> None:
@@ -206,7 +262,7 @@ def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
     return origins, origins + reach * torch.nn.functional.normalize(towards, dim=-1)
 
 
-def test_a_written_scene_reads_back_with_the_same_rays_in_millimetres(tmp_path: Path) -> None:
+def test_a_made_up_scene_reads_back_with_the_same_rays_in_millimetres(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     turns = torch.from_numpy(Rotation.random(3, random_state=1).as_matrix())
     c2w = torch.cat([turns, torch.randn(3, 3, 1, generator=generator, dtype=torch.float64) * 2], dim=-1)
@@ -236,3 +292,45 @@ def test_a_written_scene_reads_back_with_the_same_rays_in_millimetres(tmp_path: 
     found = apply_similarity(back.to_data, back.ground_truth.vertices.double())
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
     assert back.ground_truth.vertices.norm(dim=-1).max() <= 1.0
+
+
+def test_a_scan_written_again_keeps_its_coordinates_its_masks_and_its_unit(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = DtuParser(DtuConfig(root=str(small))).parse("train")
+    write({"train": scene}, tmp_path / "again")
+    back = DtuParser(DtuConfig(root=str(tmp_path / "again"))).parse("train")
+    torch.testing.assert_close(back.to_data, scene.to_data)
+    for view in range(3):
+        assert ray_difference(scene, back, scene.names[view], back.names[view]) < 1e-4
+        assert torch.equal(scene.images[view], back.images[view])
+        assert torch.equal(torch.where(scene.masks[view] > 127, 255, 0), back.masks[view])
+    assert back.unit == scene.unit == "mm" and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("unit", [None, "m"])
+def test_a_capture_keeps_its_coordinates_and_its_unit_is_said(
+    tmp_path: Path, unit: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = replace(toy_capture(4), unit=unit)
+    write({"train": scene}, tmp_path)
+    assert f"without data.unit={unit or 'none'}" in capsys.readouterr().err
+    back = DtuParser(DtuConfig(root=str(tmp_path), unit=unit)).parse("train")
+    assert back.unit == unit
+    for view in range(4):
+        assert ray_difference(scene, back, scene.names[view], back.names[view]) < 1e-9
+
+
+def test_masks_are_written_where_they_show_an_object_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"train": toy_capture(4)}, tmp_path / "none")
+    assert not (tmp_path / "none" / "mask").exists() and "masks" not in capsys.readouterr().err
+    assert DtuParser(DtuConfig(root=str(tmp_path / "none"))).parse("train").masks is None
+
+    write({"train": replace(toy_capture(4, masks=True), masks_mean="counted")}, tmp_path / "counted")
+    assert not (tmp_path / "counted" / "mask").exists()
+    assert "masks that say which pixels count are not written" in capsys.readouterr().err
+
+    scene = toy_capture(4, masks=True)
+    write({"train": scene}, tmp_path / "object")
+    back = DtuParser(DtuConfig(root=str(tmp_path / "object"))).parse("train")
+    assert back.masks_mean == "object" and all(torch.equal(back.masks[i], scene.masks[i]) for i in range(4))

@@ -13,6 +13,7 @@ import numpy as np
 from radfield_core.cameras import Camera
 from radfield_core.errors import UsageError
 from radfield_core.files import write_atomic
+from radfield_core.masking import have_masks_that_mean
 from radfield_core.placement import scale_of
 from radfield_core.scene import Scene, apply_similarity
 from radfield_core.views import StoredView, stored_views
@@ -23,18 +24,20 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     """The splits as one transforms.json in the data's own coordinates; returns the files written.
 
     Intrinsics stand at the top if all views share them, else in every frame. UsageError for a lens that the format
-    does not know.
+    does not know. Masks in this format are of pixels that count: those that show an object are left out, with a
+    warning.
     """
     views = stored_views(scenes)
     first = next(iter(scenes.values()))
     written = []
     frames = []
     shared = len({astuple(view.camera) for view in views}) == 1
+    masked = have_masks_that_mean("counted", scenes.values())
     for view in views:
         frame: dict[str, Any] = {"file_path": f"images/{view.file_name}"}
         view.write_image(folder / "images" / view.file_name)
         written.append(folder / "images" / view.file_name)
-        if view.scene.masks is not None:
+        if masked:
             mask = Path("masks") / Path(view.file_name).with_suffix(".png")
             view.write_mask(folder / mask)
             written.append(folder / mask)
