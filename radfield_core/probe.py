@@ -18,7 +18,7 @@ from radfield_core.errors import PluginError, Problems
 from radfield_core.interfaces import BuildContext, Field, Method
 from radfield_core.model import Model
 from radfield_core.pixels import PixelDrawer
-from radfield_core.trainer import StepLosses, TrainStep
+from radfield_core.train_step import StepLosses, TrainStep
 from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RaySamples, Step
 
 FEW_RAYS = 32

@@ -32,7 +32,8 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
     near = scene.near if config.near is None else config.near
     far = scene.far if config.far is None else config.far
     if not near < far:
-        raise UsageError(f"near is {near:g} and far is {far:g}", path="scene.near", hint="near below far")
+        set_wrong = "scene.far" if config.near is None else "scene.near"
+        raise UsageError(f"near is {near:g} and far is {far:g}", path=set_wrong, hint="near below far")
     return dataclasses.replace(scene, near=near, far=far)
 
 

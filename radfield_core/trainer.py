@@ -10,11 +10,10 @@ import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from radfield_core import checkpoint, randomness
 from radfield_core.errors import Diverged, StorageError
@@ -23,46 +22,13 @@ from radfield_core.interfaces import BuildContext, Method
 from radfield_core.interrupts import Interrupts
 from radfield_core.log import TrainingLog
 from radfield_core.memory import with_smaller_chunks
-from radfield_core.model import Model
 from radfield_core.pixels import PixelDrawer
 from radfield_core.runs import RunFolder
 from radfield_core.schema import TrainerConfig
+from radfield_core.train_step import StepLosses, TrainStep, backward
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
-
-
-class StepLosses(NamedTuple):
-    """Weighted losses by name, the mean squared error of the pixels (no gradient), and the rays and samples it took."""
-
-    terms: dict[str, Tensor]
-    squared_error: Tensor
-    n_rays: int
-    n_samples: int
-
-    @property
-    def total(self) -> Tensor:
-        """The sum of the losses."""
-        return torch.stack([term.reshape(()) for term in self.terms.values()]).sum()
-
-
-class TrainStep(nn.Module):
-    """Batch -> losses: what a data-parallel wrapper wraps, so that field queries inside losses are seen."""
-
-    def __init__(self, model: Model, method: Method):
-        super().__init__()
-        self.model, self.method = model, method
-
-    def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """The method's losses, and those that the parts bring for their own parameters."""
-        outputs = self.method.forward(self.model, batch)
-        terms = dict(self.method.losses(outputs, batch, self.model, step))
-        for name, loss in self.model.part_losses(outputs, batch, step).items():
-            terms[name if name not in terms else f"part.{name}"] = loss
-        rgb = outputs.rendered.rgb
-        assert rgb is not None  # the model saw to it
-        squared_error = (rgb.detach() - batch.rgb).square().mean()
-        return StepLosses(terms, squared_error, batch.rgb[..., 0].numel(), outputs.n_samples)
 
 
 @dataclass
@@ -180,7 +146,7 @@ class Trainer:
     def _backward(self, batch: Batch, step: Step) -> StepLosses:
         """Gradients of the whole batch, from micro-batches where it is too large for one."""
         if batch.rays is None:
-            return self._backward_in_chunks(batch, step, 1)
+            return backward(self.train_step, batch, step)
         n = len(batch.rays)
         chunk = n
         if self.config.samples_per_chunk is not None:
@@ -194,33 +160,13 @@ class Trainer:
                 self.optimizer.zero_grad(set_to_none=True)
                 self.model.begin_step(step)
             attempts += 1
-            return self._backward_in_chunks(batch, step, chunk)
+            return backward(self.train_step, batch, step, chunk)
 
         losses, fitted = with_smaller_chunks(attempt, chunk)
         if fitted < chunk:
             self.counters.chunk_rays = fitted
             self.log.say(f"out of memory: going on with micro-batches of {fitted} rays, which changes no gradient")
         return losses
-
-    def _backward_in_chunks(self, batch: Batch, step: Step, chunk: int) -> StepLosses:
-        """Losses and gradients of the batch as means over its rays, `chunk` rays at a time."""
-        n = len(batch.rays) if batch.rays is not None else 1
-        if chunk >= n:
-            losses = self.train_step(batch, step)
-            losses.total.backward()
-            return losses._replace(terms={name: term.detach() for name, term in losses.terms.items()})
-        sums: dict[str, Tensor] = {}
-        squared_error, n_samples = torch.zeros((), device=self.drawer.device), 0
-        for start in range(0, n, chunk):
-            stop = min(start + chunk, n)
-            share = (stop - start) / n
-            part = self.train_step(batch[start:stop], step)
-            (part.total * share).backward()
-            for name, term in part.terms.items():
-                sums[name] = sums.get(name, 0.0) + term.detach() * share
-            squared_error += part.squared_error * share
-            n_samples += part.n_samples
-        return StepLosses(sums, squared_error, n, n_samples)
 
     def _adapt_ray_count(self, batch: Batch, n_samples: int) -> None:
         """Let the number of rays follow the samples that rays really have, so that steps stay equally long."""
