@@ -9,8 +9,7 @@ import numpy as np
 from radfield_colmap import binary, text
 from radfield_colmap.model import SparseImage, SparseModel, suffix_of
 from radfield_core.errors import DatasetError, Problems
-
-_FURTHEST = 1e7
+from radfield_core.placement import FURTHEST
 
 
 def read_model(folder: Path) -> SparseModel:
@@ -25,7 +24,7 @@ def read_model(folder: Path) -> SparseModel:
     ids, points, errors = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
     if (folder / f"points3D{suffix}").is_file():
         ids, points, errors = form.read_points(folder / f"points3D{suffix}")
-        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > _FURTHEST:
+        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > FURTHEST:
             problems.add(folder / f"points3D{suffix}", "holds points that are not finite or beyond all distances")
     names = set()
     for image in images:
@@ -43,7 +42,7 @@ def _fault(image: SparseImage, has_camera: bool) -> str | None:
     pose = np.concatenate([image.quaternion, image.translation])
     if not np.isfinite(pose).all():
         return "has a pose that holds NaN or infinity"
-    if np.abs(pose).max() > _FURTHEST:
+    if np.abs(pose).max() > FURTHEST:
         return "has a pose beyond all distances"
     if abs(np.linalg.norm(image.quaternion) - 1) > 1e-2:
         return f"has a quaternion of length {np.linalg.norm(image.quaternion):.3g}, not 1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from radfield_core.images import SUFFIXES, ImageFault, read_header
 from radfield_core.interfaces import DataParser
 from radfield_core.ops.distortion import widen
 from radfield_core.placement import camera_box, content_box, limits, place, scale_of
-from radfield_core.poses import check_poses, read_matrix
+from radfield_core.poses import check_poses, fault, read_matrix
 from radfield_core.scene import Scene
 from radfield_transforms import meta as keys
 from radfield_transforms.config import TransformsConfig
@@ -89,9 +90,9 @@ def _frames(metas: dict[str | None, dict[str, Any]], folder: Path) -> list[_Fram
                 problems.add(f"frame {i}", f"file_path is {name!r:.60}, not a name")
             else:
                 frames.append(_Frame(name, table, meta, own))
-    names = [frame.name for frame in frames]
-    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
-        problems.add(name, "is listed twice")
+    for name, times in sorted(Counter(frame.name for frame in frames).items()):
+        if times > 1:
+            problems.add(name, "is listed twice")
     problems.raise_as(DatasetError)
     return sorted(frames, key=lambda frame: frame.name)
 
@@ -267,25 +268,35 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
 
 
 def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
-    """The inverse of applied_transform (and applied_scale): from the file's coordinates to those before it was made."""
-    value = meta.get("applied_transform")
-    if value is None:
+    """The inverse of applied_transform and applied_scale: from the file's coordinates to those before it was made.
+
+    Either may be absent, and both, which gives None.
+    """
+    value, scale = meta.get("applied_transform"), keys.number(meta, "applied_scale", "applied_scale", problems)
+    if value is None and scale is None:
         return None
     try:
-        matrix = read_matrix(value)
+        matrix = np.eye(4) if value is None else read_matrix(value)
     except (ValueError, OverflowError) as error:
         problems.add("applied_transform", str(error), "a 3×4 matrix")
         return None
-    scale = keys.number(meta, "applied_scale", "applied_scale", problems)
-    if scale is not None:
-        matrix[:3] *= scale
-    determinant = np.linalg.det(matrix[:3, :3]) if np.isfinite(matrix).all() and np.abs(matrix).max() < 1e6 else 0.0
-    lengthens = np.cbrt(determinant)
-    rigid = determinant > 1e-18 and np.abs(matrix[:3, :3].T @ matrix[:3, :3] / lengthens**2 - np.eye(3)).max() < 1e-3
-    if not rigid:
-        problems.add("applied_transform", "is no rotation with a scale and a move")
+    if scale is not None and not 1e-6 < scale < 1e6:
+        problems.add("applied_scale", f"is {scale:g}", "a positive number")
         return None
+    if found := _similarity_fault(matrix):
+        problems.add("applied_transform", *found)
+        return None
+    matrix[:3] *= 1.0 if scale is None else scale
     return np.linalg.inv(matrix)
+
+
+def _similarity_fault(matrix: np.ndarray) -> tuple[str, str] | None:
+    """What is wrong with a matrix [4, 4] that is no rotation with a scale and a move, and what to try."""
+    usable = np.isfinite(matrix).all() and np.abs(matrix).max() < 1e6
+    lengthens = scale_of(matrix) if usable else 0.0
+    if lengthens <= 1e-6 or np.abs(matrix[:3, :3].T @ matrix[:3, :3] / lengthens**2 - np.eye(3)).max() >= 1e-3:
+        return "is no rotation with a scale and a move", ""
+    return fault(np.block([[matrix[:3, :3] / lengthens, matrix[:3, 3:]], [matrix[3:]]]))
 
 
 def _key_notes(metas: dict[str | None, dict[str, Any]]) -> list[str]:

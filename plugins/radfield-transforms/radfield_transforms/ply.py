@@ -8,6 +8,7 @@ import numpy as np
 
 from radfield_core.errors import DatasetError
 from radfield_core.files import read_limited
+from radfield_core.placement import FURTHEST
 
 _MAX_BYTES = 2**30
 _TYPES = {
@@ -37,6 +38,8 @@ def _parse(data: bytes) -> np.ndarray:
     if not elements or lines[elements[0]][1] != "vertex" or len(lines[elements[0]][2]) > 12:
         raise ValueError("its first element is not vertex")
     n = int(lines[elements[0]][2])
+    if n < 0:
+        raise ValueError(f"it promises {n} vertices")
     last = elements[1] if len(elements) > 1 else len(lines)
     columns = [line[1:] for line in lines[elements[0] : last] if line[:1] == ["property"]]
     if any(len(column) != 2 or column[0] not in _TYPES for column in columns):
@@ -47,12 +50,12 @@ def _parse(data: bytes) -> np.ndarray:
     if form == "ascii":
         rows = data[start:].decode("ascii").split("\n", n)[:n]
         table = np.array([[float(word) for word in row.split()[: len(names)]] for row in rows], dtype=np.float64)
-        if table.shape != (n, len(names)):
+        if table.shape != (n, len(names)) and n > 0:
             raise ValueError(f"it promises {n} vertices of {len(names)} numbers")
-        points = table[:, [names.index(axis) for axis in "xyz"]]
+        points = table.reshape(n, len(names))[:, [names.index(axis) for axis in "xyz"]]
     elif form == "binary_little_endian":
         dtype = np.dtype([(name, _TYPES[kind]) for kind, name in columns])
-        if n < 0 or n * dtype.itemsize > len(data) - start:
+        if n * dtype.itemsize > len(data) - start:
             raise ValueError(f"it promises {n} vertices, for which it is too short")
         records = np.frombuffer(data, dtype, n, start)
         points = np.stack([records[axis].astype(np.float64) for axis in "xyz"], axis=-1)
@@ -60,4 +63,6 @@ def _parse(data: bytes) -> np.ndarray:
         raise ValueError(f"format {form!r}; ascii and binary_little_endian are read")
     if not np.isfinite(points).all():
         raise ValueError("a vertex is not finite")
+    if np.abs(points).max(initial=0.0) > FURTHEST:
+        raise ValueError(f"a vertex is {np.abs(points).max():.3g} units away, beyond all distances")
     return points

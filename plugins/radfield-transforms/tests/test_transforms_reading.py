@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +96,18 @@ def test_the_original_coordinates_are_those_before_the_applied_transform(folder)
     in_file = before.data_points(point)
     matrix = torch.tensor(turn, dtype=torch.float64)
     torch.testing.assert_close(after.data_points(point) @ matrix[:, :3].T + matrix[:, 3], in_file)
+
+
+def test_a_scale_that_was_applied_counts_with_a_transform_and_alone(folder):
+    before = parse(folder)
+    point = torch.tensor([[0.3, 0.2, 0.1]], dtype=torch.float64)
+    turn = [[0.0, 1.0, 0.0, 5.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 2.0]]
+    edit(folder, lambda meta: meta.update(applied_transform=turn, applied_scale=0.1))
+    matrix = torch.tensor(turn, dtype=torch.float64)
+    found = parse(folder).data_points(point)
+    torch.testing.assert_close(0.1 * (found @ matrix[:, :3].T + matrix[:, 3]), before.data_points(point))
+    edit(folder, lambda meta: meta.pop("applied_transform"))
+    torch.testing.assert_close(0.1 * parse(folder).data_points(point), before.data_points(point))
 
 
 def test_focal_lengths_may_be_given_as_angles(folder):
@@ -322,6 +335,9 @@ def test_unknown_keys_are_named_once(folder):
         ({"aabb_scale": -1}, "aabb_scale: is -1"),
         ({"offset": [1, 2]}, "offset"),
         ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "no rotation"),
+        ({"applied_transform": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]}, "last row is (0, 0, 0, 2)"),
+        ({"applied_scale": -1}, "applied_scale: is -1"),
+        ({"applied_scale": "big"}, "not a usable number"),
         ({"train_filenames": ["nobody.png"], "val_filenames": []}, "is no frame"),
         ({"ply_file_path": "../points.ply"}, "leaves the folder"),
         ({"frames": {}}, "no list of frames"),
@@ -361,6 +377,39 @@ def test_points_are_read_in_text_and_binary(folder):
     header = f"ply\nformat ascii 1.0\ncomment by hand\nelement vertex {len(points)}\n{properties}\nend_header\n"
     file.write_text(header + rows + "\n")
     torch.testing.assert_close(parse(folder).points, expected)
+
+
+def ascii_ply(rows: list[str]) -> str:
+    properties = "".join(f"property double {axis}\n" for axis in "xyz")
+    return f"ply\nformat ascii 1.0\nelement vertex {len(rows)}\n{properties}end_header\n" + "".join(
+        f"{row}\n" for row in rows
+    )
+
+
+def test_points_beyond_all_distances_are_refused(folder):
+    (folder / "sparse_pc.ply").write_text(ascii_ply([f"{sign}1e300 0 0" for sign in ("", "-")] * 10))
+    assert "sparse_pc.ply: is not a usable PLY file: a vertex is 1e+300 units away" in faults(folder)
+
+
+def test_a_file_without_points_is_none_in_text_and_binary_alike(folder):
+    text = ascii_ply([])
+    (folder / "sparse_pc.ply").write_text(text)
+    assert parse(folder).points is None
+    (folder / "sparse_pc.ply").write_text(text.replace("ascii", "binary_little_endian"))
+    assert parse(folder).points is None
+    for form in ("ascii", "binary_little_endian"):
+        (folder / "sparse_pc.ply").write_text(text.replace("ascii", form).replace("vertex 0", "vertex -3"))
+        assert "promises -3 vertices" in faults(folder)
+
+
+def test_frames_listed_twice_are_named_in_time_that_grows_with_their_number(folder):
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][3]))
+    assert faults(folder) == "images/view_003.png: is listed twice"
+    many = [{"file_path": f"{i}.png"} for i in range(30_000)]
+    edit(folder, lambda meta: meta.update(frames=[*many, many[7]]))
+    start = time.process_time()
+    assert faults(folder) == "7.png: is listed twice"
+    assert time.process_time() - start < 5.0, "pair by pair it would take half a minute"
 
 
 def test_a_folder_is_recognised_by_its_file(folder, tmp_path_factory):
