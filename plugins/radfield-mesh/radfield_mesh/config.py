@@ -14,14 +14,14 @@ class MeshConfig:
     """Marching cubes of a field, in the data's own coordinates."""
 
     format: Literal["ply", "obj", "glb", "stl"] = option(
-        "ply", help="file format; glb is written y-up, as its readers expect"
+        "ply", help="file format; glb is written y-up, as its readers expect, where the data say what is up"
     )
     resolution: int = option(512, help="cells along the longest side of the surface's box", min=8, max=2048)
     density: float = option(
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
     )
     exhaustive: bool = option(
-        False, help="look for the surface in every block, not only near where a coarse grid saw it"
+        False, help="look for the surface everywhere at `resolution`, not only near where a coarse grid saw it"
     )
     min_component: float = option(
         0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",

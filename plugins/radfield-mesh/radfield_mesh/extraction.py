@@ -31,6 +31,9 @@ Cells = NDArray[np.bool_]
 Query = Callable[[Tensor], Tensor]
 """Points [M, 3] -> values [M]; the surface is where the value crosses the level."""
 
+Report = Callable[[int, int], None]
+"""Told how many blocks of how many are done."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -68,19 +71,30 @@ class Grid:
         return values.view([len(axis) for axis in axes]).numpy()
 
 
-def active_box(query: Query, grid: Grid, level: float, chunk: int) -> tuple[Cells, tuple[float, float]]:
-    """Coarse cells through which, or beside which, the level passes; and the range of values seen."""
-    values = np.empty([n + 1 for n in grid.shape], np.float32)
-    for first, last in grid.blocks():
-        part = tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))
-        values[part] = grid.values(query, first, last, chunk)
-    inside = values > level
-    corners = [
-        inside[i : i + grid.shape[0], j : j + grid.shape[1], k : k + grid.shape[2]]
-        for i in (0, 1) for j in (0, 1) for k in (0, 1)
-    ]  # fmt: skip
-    crossed = np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
-    return crossed, (float(values.min()), float(values.max()))
+def crossed_cells(
+    query: Query, grid: Grid, coarse: Grid, level: float, chunk: int, report: Report
+) -> tuple[Cells, tuple[float, float]]:
+    """The cells of `coarse` with the middle of a cell of `grid` through which, or beside which, the level passes; and
+    the range of values seen. Both grids begin at one place."""
+    crossed = np.zeros(coarse.shape, bool)
+    smallest, largest = np.inf, -np.inf
+    blocks = list(grid.blocks())
+    for done, (first, last) in enumerate(blocks):
+        values = grid.values(query, first, last, chunk)
+        smallest, largest = min(smallest, float(values.min())), max(largest, float(values.max()))
+        middles = np.argwhere(_crossed(values, level)) + first + 0.5
+        cells = np.floor(middles * (grid.cell / coarse.cell)).astype(int)
+        crossed[tuple(np.minimum(cells, np.array(coarse.shape) - 1).T)] = True
+        report(done + 1, len(blocks))
+    return crossed, (smallest, largest)
+
+
+def _crossed(values: Values, level: float) -> Cells:
+    """Cells whose corners are not all on one side; the level itself counts as above, as where triangles are made."""
+    above = values >= level
+    i, j, k = (n - 1 for n in values.shape)
+    corners = [above[a : a + i, b : b + j, c : c + k] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    return np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
 
 
 def _dilate(mask: Cells) -> Cells:
@@ -104,41 +118,49 @@ def extract(
     level: float = 0.0,
     exhaustive: bool = False,
     chunk: int = 1 << 16,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Report = lambda done, total: None,
 ) -> tuple[Values, Indices]:
     """Vertices [V, 3] and faces [F, 3] of the surface where `query` crosses `level` in the box [low, high].
 
     Two passes: a coarse grid finds the cells that the surface passes through, and a grid of `resolution` cells along
     the longest side of their box, widened by two coarse cells, is asked in the blocks that touch them. A part thinner
-    than a coarse cell can be missed; `exhaustive` asks everywhere. Faces are wound so that normals point to larger
-    values, which is outwards for a signed distance; negate a density. Raises NoSurface with the range of values if the
-    level is not crossed.
+    than a coarse cell can be missed; `exhaustive` also looks with `resolution` cells along the whole box. Faces are
+    wound so that normals point to larger values, which is outwards for a signed distance; negate a density. Raises
+    NoSurface with the range of values if the level is not crossed.
     """
     coarse = Grid.over(low, high, min(COARSE, resolution))
-    crossed, (smallest, largest) = active_box(query, coarse, level, chunk)
+    crossed, span = crossed_cells(query, coarse, coarse, level, chunk, lambda done, total: None)
+    if exhaustive and resolution > COARSE:
+        more, wider = crossed_cells(query, Grid.over(low, high, resolution), coarse, level, chunk, report)
+        crossed, span = crossed | more, (min(span[0], wider[0]), max(span[1], wider[1]))
     if not crossed.any():
-        raise NoSurface(
-            f"no surface at level {level:g}: values lie between {smallest:.4g} and {largest:.4g}",
-            hint="another level, or train longer; a picture (radfield render) shows what has been learnt",
-        )
-    if not exhaustive:
-        cells = np.argwhere(crossed)
-        low, high = (
-            np.maximum(low, coarse.origin + coarse.cell * (cells.min(0) - 2)),
-            np.minimum(high, coarse.origin + coarse.cell * (cells.max(0) + 3)),
-        )
+        raise _no_surface(level, span)
+    cells = np.argwhere(crossed)
+    low, high = (
+        np.maximum(low, coarse.origin + coarse.cell * (cells.min(0) - 2)),
+        np.minimum(high, coarse.origin + coarse.cell * (cells.max(0) + 3)),
+    )
     near_surface = _dilate(_dilate(crossed))
     grid = Grid.over(low, high, resolution)
     pieces: list[tuple[Values, Indices]] = []
     blocks = list(grid.blocks())
     for done, (first, last) in enumerate(blocks):
-        if exhaustive or _touches(near_surface, coarse, grid, first, last):
+        if _touches(near_surface, coarse, grid, first, last):
             piece = _block_surface(grid.values(query, first, last, chunk), first, level)
             if piece is not None:
                 pieces.append(piece)
         report(done + 1, len(blocks))
     vertices, faces = _join(pieces)
+    if not len(faces):  # the first pass met a speck that lies between the points of this one
+        raise _no_surface(level, span)
     return (grid.origin + grid.cell * vertices).astype(np.float32), faces
+
+
+def _no_surface(level: float, span: tuple[float, float]) -> NoSurface:
+    return NoSurface(
+        f"no surface at level {level:g}: values lie between {span[0]:.4g} and {span[1]:.4g}",
+        hint="another level, or train longer; a picture (radfield render) shows what has been learnt",
+    )
 
 
 def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indices) -> bool:
@@ -159,10 +181,10 @@ def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values
     return vertices + first.astype(np.float32), faces.astype(np.int64)
 
 
-def _join(
-    pieces: list[tuple[Values, Indices]],
-) -> tuple[Values, Indices]:
-    """One mesh of all blocks' surfaces, vertices on shared borders joined."""
+def _join(pieces: list[tuple[Values, Indices]]) -> tuple[Values, Indices]:
+    """One mesh of all blocks' surfaces, vertices on shared borders joined; without faces where there is no surface."""
+    if not pieces:
+        return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)
     counts = np.cumsum([0] + [len(vertices) for vertices, _ in pieces])
     vertices = np.concatenate([vertices for vertices, _ in pieces])
     faces = np.concatenate([faces + start for (_, faces), start in zip(pieces, counts[:-1], strict=True)])

@@ -75,3 +75,45 @@ def test_blocks_that_hold_no_surface_are_not_asked(monkeypatch: pytest.MonkeyPat
     everywhere, asked = asked, 0
     extract(query, LOW, HIGH, 160)
     assert asked < everywhere / 2
+
+
+SPECK = tuple([-1 + 2 * 49 / 96] * 3)
+"""A corner of the coarse grid, which no point of a grid of 100 cells along the box comes near."""
+
+
+@pytest.mark.parametrize("resolution", [100, 131])
+def test_looking_everywhere_finds_what_the_coarse_grid_saw(resolution: int) -> None:
+    few = extract(sphere(0.004, SPECK), LOW, HIGH, resolution)
+    every = extract(sphere(0.004, SPECK), LOW, HIGH, resolution, exhaustive=True)
+    for ours, theirs in zip(few, every, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert trimesh.Trimesh(*every, process=False).is_watertight
+
+
+def test_looking_everywhere_finds_what_the_coarse_grid_missed() -> None:
+    corner = tuple([-1 + 2 * 101 / 160] * 3)  # of the fine grid, between corners of the coarse one
+    big = sphere(0.3, (-0.5, -0.5, -0.5))
+    both = lambda x: torch.minimum(big(x), sphere(0.008, corner)(x))  # noqa: E731
+    some = trimesh.Trimesh(*extract(both, LOW, HIGH, 160), process=False)
+    every = trimesh.Trimesh(*extract(both, LOW, HIGH, 160, exhaustive=True), process=False)
+    assert some.body_count == 1 and every.vertices.max() > 0.2
+    alone = trimesh.Trimesh(*extract(sphere(0.008, corner), LOW, HIGH, 160, exhaustive=True), process=False)
+    np.testing.assert_allclose(alone.bounds.mean(0), corner, atol=1e-4)
+    assert alone.volume == pytest.approx(4 / 3 * np.pi * 0.008**3, rel=0.05)
+
+
+def test_a_function_that_only_touches_the_level_has_no_surface() -> None:
+    with pytest.raises(NoSurface, match="values lie between 0 and"):
+        extract(lambda x: (x.norm(dim=-1) - 0.5).clamp_min(0), LOW, HIGH, 64)
+
+
+def test_a_speck_between_the_points_of_the_second_pass_is_no_surface() -> None:
+    dot = lambda x: torch.where((x - torch.tensor(SPECK)).norm(dim=-1) < 1e-4, -1.0, 1.0)  # noqa: E731
+    with pytest.raises(NoSurface, match="values lie between -1 and 1"):
+        extract(dot, LOW, HIGH, 97)
+
+
+def test_a_speck_whose_corners_fall_together_is_no_surface() -> None:
+    dot = lambda x: torch.where((x - torch.tensor(SPECK)).norm(dim=-1) < 1e-4, -1e-7, 1.0)  # noqa: E731
+    with pytest.raises(NoSurface, match="no surface at level 0"):
+        extract(dot, LOW, HIGH, 128)
