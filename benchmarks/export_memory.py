@@ -68,8 +68,9 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/export_memory.json")
     args = parser.parse_args()
     scene: Any = SimpleNamespace(
-        box=SceneBox(torch.zeros(3), 1.0), to_data=torch.eye(4, dtype=torch.float64), up="z", data_points=lambda x: x
-    )
+        box=SceneBox(torch.zeros(3), 1.0), to_data=torch.eye(4, dtype=torch.float64), up="z", warp=None,
+        data_points=lambda x: x,
+    )  # fmt: skip
     before, started = peak_gib(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         model: Any = SimpleNamespace(main_field=cast(Any, BumpySphere()))

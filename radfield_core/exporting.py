@@ -33,16 +33,16 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
 
 def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:
-    """`mesh.json` beside `mesh.ply`: frame, unit, up axis, the transform from scene coordinates, and the checkpoint."""
-    glb = path.suffix == ".glb"
+    """`mesh.ply.json` beside `mesh.ply`: frame, unit, up axis, transform from scene coordinates, and the checkpoint."""
+    turned = path.suffix == ".glb" and scene.up is not None
     manifest = trained.checkpoint / "MANIFEST.json"
-    sidecar = path.with_suffix(".json")
+    sidecar = path.with_name(f"{path.name}.json")
     content = {
         "file": path.name,
         "exporter": choice.component.key,
-        "frame": "the data's own, turned y-up as glTF prescribes" if glb else "the data's own",
+        "frame": _frame(path, scene),
         "unit": scene.unit,
-        "up": "y" if glb else scene.up,
+        "up": "y" if turned else scene.up,
         "scene_to_data": scene.to_data.tolist(),
         "checkpoint": trained.checkpoint.name,
         "checkpoint_manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
@@ -50,3 +50,11 @@ def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -
     }
     replace(sidecar, dump_json(content, indent=2) + "\n")
     return sidecar
+
+
+def _frame(path: Path, scene: Scene) -> str:
+    if path.suffix != ".glb":
+        return "the data's own"
+    if scene.up is None:
+        return "the data's own, not turned: which axis is up is not known"
+    return "the data's own, turned y-up as glTF prescribes"

@@ -43,13 +43,15 @@ def test_a_mesh_is_written_in_every_format_with_its_sidecar(run: Path, tmp_path:
     mesh = trimesh.load(ply)
     assert mesh.is_watertight and 0.1 < np.linalg.norm(mesh.vertices, axis=1).mean() < 1.0
     assert mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)
-    sidecar = json.loads(ply.with_suffix(".json").read_text())
-    assert sidecar["up"] == "z" and sidecar["step"] == 12 and len(sidecar["checkpoint_manifest_sha256"]) == 64
-    glb = tmp_path / "turned.glb"
+    sidecar = json.loads((tmp_path / "mesh.ply.json").read_text())
+    assert sidecar["file"] == "mesh.ply" and sidecar["up"] == "z"
+    assert sidecar["step"] == 12 and len(sidecar["checkpoint_manifest_sha256"]) == 64
+    glb = tmp_path / "mesh.glb"
     assert main(["export", str(run), "--format", "glb", "--resolution", "24", "--out", str(glb)]) == 0
     turned = trimesh.load(glb).to_mesh().vertices
     upright = np.stack([mesh.vertices[:, 0], mesh.vertices[:, 2], -mesh.vertices[:, 1]], axis=1)
-    assert json.loads(glb.with_suffix(".json").read_text())["up"] == "y"
+    assert json.loads((tmp_path / "mesh.glb.json").read_text())["up"] == "y"
+    assert json.loads((tmp_path / "mesh.ply.json").read_text()) == sidecar, "each file has its own"
     np.testing.assert_allclose(turned.min(0), upright.min(0), atol=1e-5)
 
 
@@ -107,7 +109,7 @@ def test_a_scene_written_in_millimetres_gives_a_mesh_in_millimetres(tmp_path: Pa
     assert size > 100 and np.linalg.norm(truth.vertices.mean(0)) > 300, "large and off-centre"
     middle = (mesh.vertices.max(0) + mesh.vertices.min(0)) / 2
     assert np.linalg.norm(middle - (truth.vertices.max(0) + truth.vertices.min(0)) / 2) < 0.2 * size
-    assert json.loads(path.with_suffix(".json").read_text())["unit"] == "mm"
+    assert json.loads(path.with_name(f"{path.name}.json").read_text())["unit"] == "mm"
 
 
 @pytest.mark.parametrize(

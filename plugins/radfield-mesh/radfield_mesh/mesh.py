@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,18 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from trimesh.visual import ColorVisuals
 
-from radfield_core.errors import UsageError
+from radfield_core.errors import NoSurface, UsageError
+from radfield_core.files import atomic_path
 from radfield_core.interfaces import Exporter, Field, HasColor, HasDensity, HasSDF
 from radfield_core.model import Model
 from radfield_core.progress import Progress
 from radfield_core.scene import Scene
 from radfield_mesh.config import MeshConfig
 from radfield_mesh.extraction import Query, extract
-
-Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-"""From z-up to the y-up that glTF prescribes: (x, y, z) -> (x, z, -y)."""
+from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
 
 class MeshExporter(Exporter):
@@ -34,17 +33,16 @@ class MeshExporter(Exporter):
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
         """Write `path`, its suffix by the format. Raises NoSurface, with the range of values, if there is none."""
         path = path.with_suffix(f".{self.config.format}")
+        turn = y_up(scene.up) if self.config.format == "glb" else np.eye(4)
         mesh = to_data(self.surface(model, scene), scene)
-        if self.config.format == "glb" and scene.up != "y":
-            mesh.apply_transform(Y_UP)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial{path.suffix}")
-        mesh.export(partial)
-        partial.replace(path)
+        if not np.array_equal(turn, np.eye(4)):
+            mesh.apply_transform(turn)
+        with atomic_path(path) as partial:
+            mesh.export(partial)
         return [path]
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
-        """The surface in scene coordinates."""
+        """The surface in the space that fields live in."""
         field = model.main_field
         mesh = surface_of(
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
@@ -55,7 +53,8 @@ class MeshExporter(Exporter):
         normals = -inward(field, mesh.vertices, self.config.chunk)
         colors = None
         if self.config.colors and isinstance(field, HasColor):
-            colors = vertex_colors(field, device_of(field), mesh.vertices, -normals, self.config.chunk)
+            viewdirs = -world_normals(normals, np.asarray(mesh.vertices), scene)
+            colors = vertex_colors(field, device_of(field), mesh.vertices, viewdirs, self.config.chunk)
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
 
 
@@ -78,7 +77,10 @@ def _without_surface(field: Field) -> UsageError:
 def surface_of(
     field: Field, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = 65536
 ) -> trimesh.Trimesh:
-    """The field's surface in the scene's box, in scene coordinates."""
+    """The field's surface in the scene's box, in the space that fields live in. What NDC puts at infinity is left out.
+
+    Raises NoSurface where there is none.
+    """
     query, level = surface_query(field, density)
     device = device_of(field)
     center, radius = scene.box.center.double().cpu().numpy(), scene.box.radius
@@ -92,7 +94,17 @@ def surface_of(
             lambda x: query(x.to(device)), center - radius, center + radius, resolution,
             level=level, exhaustive=exhaustive, chunk=chunk, report=report,
         )  # fmt: skip
-    return trimesh.Trimesh(vertices, faces, process=False)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    kept = np.all(has_place(np.asarray(mesh.vertices), scene)[faces], axis=1)
+    if not kept.any():
+        raise NoSurface("the surface is infinitely far away", hint="train longer")
+    return mesh if kept.all() else only_faces(mesh, kept)
+
+
+def only_faces(mesh: trimesh.Trimesh, kept: NDArray[np.bool_]) -> trimesh.Trimesh:
+    """The chosen faces [F] and the vertices they use."""
+    used, index = np.unique(np.asarray(mesh.faces)[kept], return_inverse=True)
+    return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
 
 
 def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
@@ -103,9 +115,7 @@ def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
     graph = coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
     sizes = np.bincount(label[faces[:, 0]])
-    kept = (sizes >= share * sizes.max())[label[faces[:, 0]]]
-    used, index = np.unique(faces[kept], return_inverse=True)
-    return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
+    return only_faces(mesh, (sizes >= share * sizes.max())[label[faces[:, 0]]])
 
 
 def inward(field: Field, vertices: NDArray[np.float64], chunk: int) -> NDArray[np.float64]:
@@ -134,22 +144,11 @@ def vertex_colors(
     return np.round(colors.clip(0, 1) * 255).astype(np.uint8)
 
 
-def device_of(field: Field) -> torch.device:
-    """Where the field's parameters are."""
-    return next(field.parameters()).device
+def device_of(module: nn.Module) -> torch.device:
+    """Where the module's parameters are, else its buffers; the CPU if it has neither."""
+    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), torch.device("cpu"))
 
 
 def _asked(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
     parts = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).split(chunk)
     return torch.cat([function(part.to(device)).detach().cpu().float() for part in parts]).numpy()
-
-
-def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
-    """The mesh in the data's own coordinates, normals turned with it; its colours are kept."""
-    transform = scene.to_data.double().cpu().numpy()
-    rotation = transform[:3, :3] / np.cbrt(np.linalg.det(transform[:3, :3]))
-    vertices = scene.data_points(torch.from_numpy(np.asarray(mesh.vertices, np.float64))).numpy()
-    visual = mesh.visual
-    colors = visual.vertex_colors if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
-    normals = mesh.vertex_normals @ rotation.T
-    return trimesh.Trimesh(vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)

@@ -10,6 +10,7 @@ import trimesh
 from torch import Tensor
 
 from radfield_core.errors import NoSurface
+from radfield_core.files import atomic_path
 from radfield_core.interfaces import Exporter
 from radfield_core.model import Model
 from radfield_core.progress import Progress
@@ -17,7 +18,8 @@ from radfield_core.rays import pixel_rays
 from radfield_core.scene import Scene
 from radfield_core.types import RayBundle
 from radfield_mesh.config import PointCloudConfig
-from radfield_mesh.mesh import inward, to_data
+from radfield_mesh.frames import has_place, to_data
+from radfield_mesh.mesh import device_of, inward
 
 
 class PointCloudExporter(Exporter):
@@ -35,26 +37,26 @@ class PointCloudExporter(Exporter):
             vertex_colors=np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8), process=False,
         )  # fmt: skip
         cloud = to_data(cloud, scene)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial.ply")
-        cloud.export(partial, vertex_normal=True)
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            cloud.export(partial, vertex_normal=True)
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:
         """Points [P, 3] of the space that fields live in, and their colours [P, 3] seen from their view."""
         pixels = int((scene.cameras.sizes[:, 0] * scene.cameras.sizes[:, 1]).sum())
         stride = max(1, round((pixels / self.config.n_points) ** 0.5))
-        points, colors = [], []
+        points, colors, device = [], [], device_of(model)
         with Progress("points", len(scene.cameras)) as bar:
             for view in range(len(scene.cameras)):
-                rays = _grid_rays(scene, view, stride)
+                rays = _grid_rays(scene, view, stride, device)
                 rendered = model.render_rays(rays, None, self.config.rays_per_chunk)
-                opaque = rendered.opacity >= self.config.min_opacity
-                t = (rendered.depth / rendered.opacity.clamp_min(1e-6))[opaque]
-                points.append((rays.origins[opaque] + rays.directions[opaque] * t[:, None]).cpu())
+                opacity = rendered.opacity.clamp_min(1e-6)[:, None]
+                seen = rays.origins + rays.directions * rendered.depth[:, None] / opacity
+                kept = (rendered.opacity >= self.config.min_opacity).cpu().numpy()
+                kept &= has_place(seen.double().cpu().numpy(), scene)
                 assert rendered.rgb is not None
-                colors.append((rendered.rgb / rendered.opacity.clamp_min(1e-6)[:, None])[opaque].cpu())
+                points.append(seen.cpu()[kept])
+                colors.append((rendered.rgb / opacity).cpu()[kept])
                 if bar.due():
                     bar.update(view + 1, f"{view + 1}/{len(scene.cameras)} views")
         if not sum(map(len, points)):
@@ -64,8 +66,8 @@ class PointCloudExporter(Exporter):
         return torch.cat(points), torch.cat(colors)
 
 
-def _grid_rays(scene: Scene, view: int, stride: int) -> RayBundle:
+def _grid_rays(scene: Scene, view: int, stride: int, device: torch.device) -> RayBundle:
     width, height = scene.cameras.sizes[view].tolist()
-    rows, columns = torch.arange(stride // 2, height, stride), torch.arange(stride // 2, width, stride)
+    rows, columns = (torch.arange(stride // 2, size, stride, device=device) for size in (height, width))
     grid = torch.cartesian_prod(rows, columns)
-    return pixel_rays(scene, torch.full((len(grid),), view), grid[:, 0], grid[:, 1])
+    return pixel_rays(scene, torch.full((len(grid),), view, device=device), grid[:, 0], grid[:, 1])
