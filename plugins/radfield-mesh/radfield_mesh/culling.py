@@ -11,14 +11,20 @@ from scipy.ndimage import distance_transform_edt
 from radfield_core.cameras import project
 from radfield_core.errors import UsageError
 from radfield_core.scene import Scene
+from radfield_mesh.mesh import only_faces
 
 
 def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:
     """Which points [P] lie, in every view that sees them, inside the mask widened by `pixels`; outside an image counts
-    as covered. Points are in the data's own coordinates. Raises UsageError where the scene has no masks."""
+    as covered. Points are in the data's own coordinates. Raises UsageError without masks that show the object."""
     masks = scene.masks
     if masks is None:
         raise UsageError("the data have no masks to cull by", path="cull_masks")
+    if scene.masks_mean != "object":
+        raise UsageError(
+            "the data's masks say which pixels count, not where the object is", path="cull_masks",
+            hint="no cull_masks, or a reference that is cut to what matters",
+        )  # fmt: skip
     back = np.linalg.inv(scene.to_data.double().cpu().numpy())
     points = torch.from_numpy(points_data @ back[:3, :3].T + back[:3, 3])
     kept = np.ones(len(points), bool)
@@ -35,6 +41,4 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
 def by_masks(mesh: trimesh.Trimesh, scene: Scene, pixels: int) -> trimesh.Trimesh:
     """The faces whose three vertices are covered."""
     kept = covered(np.asarray(mesh.vertices), scene, pixels)
-    faces = np.asarray(mesh.faces)[kept[mesh.faces].all(1)]
-    used, index = np.unique(faces, return_inverse=True)
-    return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
+    return only_faces(mesh, np.all(kept[mesh.faces], axis=1))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import trimesh
 from numpy.typing import NDArray
+from trimesh.resolvers import Resolver
 
 from radfield_core.errors import DatasetError, NoSurface, UsageError
 from radfield_core.interfaces import Metric
@@ -16,7 +17,8 @@ from radfield_core.model import Model
 from radfield_core.scene import Scene, apply_similarity
 from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig
-from radfield_mesh.mesh import surface_of, to_data, without_specks
+from radfield_mesh.frames import to_data
+from radfield_mesh.mesh import surface_of, without_specks
 
 MAX_BYTES = 2**31
 
@@ -27,9 +29,13 @@ class Chamfer(Metric):
     config: ChamferConfig
 
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """accuracy (surface -> reference), completeness (reference -> surface), their mean, F-scores."""
+        """accuracy (surface -> reference), completeness (reference -> surface), their mean, F-scores.
+
+        What is relative to the reference's radius is left out where that is 0. Raises DatasetError for a reference
+        whose faces have no area.
+        """
         config = self.config
-        truth = read_mesh(reference) if reference is not None else ground_truth(scene)
+        truth = _reference(reference, scene)
         surface = _surface(model, scene, config)
         points = np.asarray(truth.vertices) if not len(truth.faces) else _samples(truth, config)
         if config.cull_masks is not None:
@@ -41,14 +47,15 @@ class Chamfer(Metric):
         to_truth = _distances_to(truth, ours)
         to_surface = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
         radius = float(np.linalg.norm(points - points.mean(0), axis=1).max())
+        thresholds = config.thresholds if radius else ()  # they are shares of the radius, which one point does not have
         accuracy = distance.summary(to_truth, config.max_distance)
         completeness = distance.summary(to_surface, config.max_distance)
         return {
             "chamfer": (accuracy["mean"] + completeness["mean"]) / 2,
-            "chamfer_over_radius": (accuracy["mean"] + completeness["mean"]) / 2 / radius,
+            "chamfer_over_radius": (accuracy["mean"] + completeness["mean"]) / 2 / radius if radius else None,
             "accuracy": accuracy,
             "completeness": completeness,
-            "f_scores": {f"{t:g}": distance.f_score(to_truth, to_surface, t * radius) for t in config.thresholds},
+            "f_scores": {f"{t:g}": distance.f_score(to_truth, to_surface, t * radius) for t in thresholds},
             "reference_radius": radius,
             "unit": scene.unit,
             "components": int(surface.body_count),
@@ -79,6 +86,17 @@ def _surface(model: Model, scene: Scene, config: ChamferConfig | PointToMeshConf
     return to_data(without_specks(mesh, config.min_component), scene)
 
 
+def _reference(path: Path | None, scene: Scene) -> trimesh.Trimesh:
+    truth = read_mesh(path) if path is not None else ground_truth(scene)
+    area = distance.area(truth.vertices, truth.faces)
+    if len(truth.faces) and not 0 < area < np.inf:
+        raise DatasetError(
+            f"its faces have an area of {area:g}, which cannot be sampled", path=str(path or "the data's own surface"),
+            hint="--reference with a surface, or with points alone",
+        )  # fmt: skip
+    return truth
+
+
 def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     n = config.n_samples
@@ -102,8 +120,34 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
 
 
+class _NoOtherFile(Resolver):
+    """What a mesh of a stranger may have beside its own file: nothing. (None would mean all that lies beside it.)"""
+
+    def __init__(self) -> None:
+        pass
+
+    def get(self, key: str) -> bytes:
+        """Refuse to read."""
+        raise ValueError(f"it needs another file, {key!r:.200}, and only files that hold all they need are read")
+
+    def write(self, name: str, data: Any) -> None:
+        """Refuse to write."""
+        raise ValueError("nothing is written")
+
+    def namespaced(self, namespace: str) -> _NoOtherFile:
+        """The same for a folder."""
+        return self
+
+    def keys(self) -> list[str]:
+        """No names."""
+        return []
+
+
 def read_mesh(path: Path) -> trimesh.Trimesh:
-    """A mesh, or points without faces, from PLY, OBJ, STL or GLB. Raises DatasetError for anything else or broken."""
+    """A mesh, or points without faces, from PLY, OBJ, STL or GLB; no other file is opened, whatever this one names.
+
+    Raises DatasetError for anything else or broken.
+    """
     if path.suffix.lower() not in (".ply", ".obj", ".stl", ".glb"):
         raise DatasetError("is none of .ply, .obj, .stl, .glb", path=str(path))
     if not path.is_file():
@@ -111,7 +155,7 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:
-        loaded = trimesh.load(path, process=False, resolver=None, skip_materials=True)
+        loaded = trimesh.load(path, process=False, resolver=_NoOtherFile(), skip_materials=True)
         if isinstance(loaded, trimesh.Scene):
             loaded = loaded.to_mesh()
         if not isinstance(loaded, trimesh.Trimesh | trimesh.PointCloud):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import dataclasses
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +218,100 @@ def test_a_missing_or_broken_reference_is_an_error_in_words(tmp_path: Path) -> N
     out_of_range.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
     with pytest.raises(DatasetError):
         read_mesh(out_of_range)
+
+
+@pytest.mark.parametrize("name", ["mesh", "cloud"])
+def test_a_disk_that_fills_up_leaves_nothing_behind(name: str, tmp_path: Path, monkeypatch) -> None:
+    def full(self, file, **options):
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trimesh.Trimesh, "export", full)
+    exporters = {"mesh": MeshExporter(MeshConfig(resolution=32)), "cloud": PointCloudExporter(PointCloudConfig())}
+    with pytest.raises(OSError, match="No space"):
+        exporters[name].export(model_of(Ball()), scene_of(), tmp_path / "deep" / name)
+    assert not list((tmp_path / "deep").iterdir())
+
+
+def test_masks_that_say_which_pixels_count_do_not_cull() -> None:
+    masks = MemoryImages(torch.zeros(6, 48, 48, 1, dtype=torch.uint8))
+    scene = dataclasses.replace(scene_of(masks=masks), masks_mean="counted")
+    with pytest.raises(UsageError, match="which pixels count"):
+        culling.covered(SHIFT.numpy()[None], scene, 0)
+
+
+def test_a_reference_of_one_point_has_distances_and_nothing_relative(tmp_path: Path) -> None:
+    trimesh.PointCloud(SHIFT.numpy()[None] + [0, 0, 1.2 * RADIUS * SCALE]).export(tmp_path / "one.ply")
+    config = ChamferConfig(resolution=48, n_samples=1000)
+    result = Chamfer(config).measure(model_of(Ball()), scene_of(), tmp_path / "one.ply", tmp_path)
+    assert result["completeness"]["mean"] == pytest.approx(0.2 * RADIUS * SCALE, rel=0.01)
+    assert result["chamfer_over_radius"] is None and result["f_scores"] == {} and result["reference_radius"] == 0
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("far", [2.0, 1e200])
+def test_a_reference_that_cannot_be_sampled_is_an_error_in_words(far: float, tmp_path: Path) -> None:
+    corners = [[0, 0, 0], [1, 0, 0], [2, 0, 0]] if far == 2 else [[0, 0, 0], [far, 0, 0], [0, far, 0]]
+    path = tmp_path / "thin.obj"
+    path.write_text("".join("v {:g} {:g} {:g}\n".format(*row) for row in corners) + "f 1 2 3\n")
+    with pytest.raises(DatasetError, match="its faces have an area of"):
+        Chamfer(ChamferConfig(resolution=32)).measure(model_of(Ball()), scene_of(), path, tmp_path)
+
+
+def glb_with_buffer(uri: str) -> bytes:
+    """One triangle whose numbers lie in the file of this name."""
+    accessors = [
+        {"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3", "min": [0, 0, 0], "max": [1, 1, 0]},
+        {"bufferView": 1, "componentType": 5125, "count": 3, "type": "SCALAR"},
+    ]
+    tree = {
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}], "accessors": accessors,
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": 0, "byteLength": 36}, {"buffer": 0, "byteOffset": 36, "byteLength": 12},
+        ],
+        "buffers": [{"uri": uri, "byteLength": 48}],
+    }  # fmt: skip
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    return struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text), len(text), b"JSON") + text
+
+
+TEXTURED_PLY = """ply
+format ascii 1.0
+comment TextureFile other.png
+element vertex 3
+property float x
+property float y
+property float z
+property float s
+property float t
+element face 1
+property list uchar int vertex_indices
+end_header
+0 0 0 0 0
+1 0 0 0 0
+0 1 0 0 0
+3 0 1 2
+"""
+
+
+def test_reading_a_reference_opens_no_file_that_it_names(tmp_path: Path, monkeypatch) -> None:
+    numbers = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes() + np.arange(3, dtype="<u4").tobytes()
+    for name in ("other.bin", "other.mtl", "other.png"):
+        (tmp_path / name).write_bytes(numbers)
+    (tmp_path / "a.obj").write_text("mtllib other.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl stone\nf 1 2 3\n")
+    (tmp_path / "a.ply").write_text(TEXTURED_PLY)
+    (tmp_path / "a.glb").write_bytes(glb_with_buffer("other.bin"))
+    opened, real = [], builtins.open
+
+    def spy(file, *args, **options):
+        opened.append(Path(str(file)).name)
+        return real(file, *args, **options)
+
+    monkeypatch.setattr(builtins, "open", spy)
+    for name in ("a.obj", "a.ply"):
+        assert len(read_mesh(tmp_path / name).faces) == 1
+    with pytest.raises(DatasetError, match=r"needs another file, 'other\.bin'"):
+        read_mesh(tmp_path / "a.glb")
+    assert {"a.obj", "a.ply", "a.glb"} <= set(opened) and not [name for name in opened if name.startswith("other")]
