@@ -58,7 +58,7 @@ class WithAlpha:
 
     def check(self) -> list[tuple[int, str]]:
         """Every image or mask that cannot be decoded, with the reason."""
-        return self.images.check() + [(index, f"mask: {reason}") for index, reason in self.masks.check()]
+        return self.images.check() + [(index, f"its mask {reason}") for index, reason in self.masks.check()]
 
     def only(self, kept: Sequence[int]) -> WithAlpha:
         """The images at these places alone, with their masks."""

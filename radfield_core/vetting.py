@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from radfield_core.errors import DatasetError, Problem, Problems
+from radfield_core.masking import WithAlpha
 from radfield_core.progress import Progress
 from radfield_core.scene import Scene
 
@@ -40,7 +41,8 @@ def find(scene: Scene, split: str, keep_mb: int | None, *, quiet: bool) -> list[
         except DatasetError as error:
             fault = error
     found = []
-    for images, prefix in ((scene.images, ""), (scene.masks, "its mask ")):
+    masks = None if isinstance(scene.images, WithAlpha) else scene.masks  # else those are among the images' faults
+    for images, prefix in ((scene.images, ""), (masks, "its mask ")):
         for index, reason in images.check() if images is not None else ():
             found.append(BadImage(split, index, scene.names[index] if scene.names else "", prefix + reason))
     if fault is not None and not found:

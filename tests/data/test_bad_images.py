@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from radfield_blender.writer import write_blender
+from radfield_dtu.config import DtuConfig
+from radfield_dtu.dataparser import DtuParser
+from radfield_dtu.writer import write as write_dtu
 from radfield_transforms.writer import write as write_transforms
 
 from radfield_core.assembly import open_run
 from radfield_core.cli.main import main
 from radfield_core.errors import DatasetError
 from radfield_core.testing.captures import toy_capture
-from radfield_core.vetting import BadImage, left_out
+from radfield_core.vetting import BadImage, find, left_out
 
 SMALL = [
     "trainer.max_steps=3", "trainer.n_rays=16", "field.width=8", "field.depth=3", "field.skip_layer=2",
@@ -154,3 +157,13 @@ def test_the_share_counts_views_of_two_splits_once(n: int, n_bad: int, fits: boo
     with pytest.raises(DatasetError):
         left_out(found, scenes, False)
     assert left_out([], scenes, False) == {}
+
+
+@pytest.mark.parametrize("keep_mb", [None, 64])
+@pytest.mark.parametrize("apply_mask", [False, True])
+def test_a_mask_that_cannot_be_read_is_listed_once(tmp_path: Path, apply_mask: bool, keep_mb: int | None) -> None:
+    write_dtu({"train": toy_capture(9, masks=True)}, tmp_path)
+    truncate(tmp_path / "mask" / "003.png")
+    scene = DtuParser(DtuConfig(root=str(tmp_path), apply_mask=apply_mask)).parse("train")
+    (bad,) = find(scene, "train", keep_mb, quiet=True)
+    assert str(bad).startswith("image 3 of train, 003: its mask cannot be decoded")
