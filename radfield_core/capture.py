@@ -13,6 +13,7 @@ from radfield_core.cameras import Cameras
 from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, shown
 from radfield_core.images import FileImages, Header, orientation_notes, read_headers
+from radfield_core.ops.distortion import MODELS, widen
 from radfield_core.placement import move_cameras, move_points, scale_of
 from radfield_core.scene import Scene
 from radfield_core.types import SceneBox
@@ -136,11 +137,35 @@ def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
     return factor if fits else None
 
 
-def held_out(n: int, every: int, root: Path) -> dict[str, list[int]]:
+def one_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, np.ndarray | None]:
+    """The narrowest model that can express every view's lens, and its parameters [V, K]. DatasetError if none can.
+
+    lenses: each view's model and parameters, as in `ops.distortion`.
+    """
+    for wider in sorted(MODELS, key=MODELS.__getitem__):
+        rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
+        if all(row is not None for row in rows):
+            return wider, torch.stack(rows).numpy() if MODELS[wider] else None  # type: ignore[arg-type]
+    used = ", ".join(sorted({lens for lens, _ in lenses}))
+    raise DatasetError(
+        f"cameras have lenses of models that no single model covers: {used}", path=str(root),
+        hint="two captures, one camera model for all, or colmap image_undistorter",
+    )  # fmt: skip
+
+
+def held_out(n: int, every: int, root: Path, option: str = "holdout") -> dict[str, list[int]]:
     """Which of n views, sorted by name, make up each split: every `every`-th is for validation and testing, from the
-    first on; 0 trains on all and tests on every 8th of them. DatasetError if there are none at all."""
+    first on; 0 trains on all and tests on every 8th of them.
+
+    DatasetError, which names the option, if there are none at all or none is left to train on.
+    """
     if n == 0:
         raise DatasetError("there are no views", path=str(root), hint="a file that lists at least one frame")
+    if every == 1 and n > 1:
+        raise DatasetError(
+            f"data.{option}=1 holds every view out: none is left to train on", path=str(root),
+            hint=f"data.{option}=8, or 0 to train on all",
+        )  # fmt: skip
     if n == 1:
         return {"train": [0], "val": [0], "test": [0]}
     held = list(range(0, n, every or 8))

@@ -11,7 +11,7 @@ import torch
 from radfield_core.cameras import Cameras, project
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
-from radfield_core.errors import UsageError
+from radfield_core.errors import DatasetError, UsageError
 from radfield_core.images import MemoryImages
 from radfield_core.plugin import load
 from radfield_core.quality import limits_against_points
@@ -198,3 +198,13 @@ def test_masks_of_an_object_do_not_become_masks_of_what_counts(tmp_path, name, c
     assert capsys.readouterr().err == "", "their transparency says the same"
     back = scenes_of(tmp_path / "clear", read, ("train",))["train"]
     assert back.masks is None and all(torch.equal(back.images[i], clear[i]) for i in range(9))
+
+
+@pytest.mark.parametrize(("name", "option"), [("colmap", "holdout"), ("transforms", "holdout"), ("dtu", "hold_every")])
+def test_holding_every_view_out_is_refused_with_the_options_name(tmp_path, name, option):
+    load(get_registry().find("dataparser", name).writer)({"train": toy_capture(9)}, tmp_path / "capture")
+    with pytest.raises(DatasetError, match=f"data.{option}=1 holds every view out") as caught:
+        scenes_of(tmp_path / "capture", [f"data.type={name}", f"data.{option}=1"], ("train",))
+    assert f"data.{option}=8" in str(caught.value)
+    scenes = scenes_of(tmp_path / "capture", [f"data.type={name}", f"data.{option}=0"])
+    assert [len(scene.cameras) for scene in scenes.values()] == [9, 2, 2], "all trained on, every eighth tested"

@@ -28,8 +28,9 @@ class ColmapConfig:
     )
     auto_scale: bool = option(True, help="scale so that the furthest camera coordinate is 1")
     holdout: int = option(
-        8, help="every so many images, from the first by name, are for testing; 0 trains on all", min=0
-    )
+        8, help="every so many images, from the first by name, are for testing; 0 trains on all and tests on every 8th",
+        min=0,
+    )  # fmt: skip
 
 
 @attrs.frozen(kw_only=True)

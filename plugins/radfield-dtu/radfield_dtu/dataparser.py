@@ -58,7 +58,7 @@ class DtuParser(DataParser):
         intrinsics, c2w = _cameras(projections, images, problems)
         problems.raise_as(DatasetError)
 
-        splits = held_out(len(images), self.config.hold_every, root)
+        splits = held_out(len(images), self.config.hold_every, root, "hold_every")
         rows = choose(splits, split, root)
         cameras = Cameras(
             torch.from_numpy(c2w[rows]), torch.from_numpy(intrinsics[rows]),

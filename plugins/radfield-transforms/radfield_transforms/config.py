@@ -25,6 +25,7 @@ class TransformsConfig:
         None, help="scale so that the furthest camera coordinate is 1; unset: yes, if no box"
     )
     holdout: int = option(
-        8, help="every so many frames, from the first by name, are for testing if the file names none; 0: none",
+        8, help="every so many frames, from the first by name, are for testing if the file names none; "
+        "0 trains on all and tests on every 8th",
         min=0,
     )  # fmt: skip

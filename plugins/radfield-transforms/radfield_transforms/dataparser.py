@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from radfield_core.cameras import project
-from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
+from radfield_core.capture import Capture, box_of, choose, held_out, one_lens, split_notes
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.files import missing_files, read_json, safe_join, shown
 from radfield_core.images import SUFFIXES, ImageFault, read_header
 from radfield_core.interfaces import DataParser
-from radfield_core.ops.distortion import widen
 from radfield_core.placement import camera_box, content_box, limits, place, scale_of
 from radfield_core.poses import check_poses, fault, read_matrix
 from radfield_core.scene import Scene
@@ -173,7 +172,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
         if problems and not per_frame:
             break  # every frame would say the same
     problems.raise_as(DatasetError)
-    model, distortion = _one_lens(lenses, folder)
+    model, distortion = one_lens(lenses, folder)
     return Capture(
         root=root, names=names, images=images, c2w=c2w, intrinsics=np.array(rows),
         sizes=np.array(sizes).round().astype(np.int64), model=model, distortion=distortion,
@@ -204,15 +203,6 @@ def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> 
     except ImageFault:
         return None
     return float(header.width), float(header.height)
-
-
-def _one_lens(lenses: list[tuple[str, list[float]]], folder: Path) -> tuple[str, np.ndarray | None]:
-    """One model for all frames: that of the frame with most parameters, of which the others are special cases."""
-    wider = max((lens for lens, _ in lenses), key=lambda lens: len(keys.parameters_of(lens) or ()))
-    rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
-    if any(row is None for row in rows):
-        raise DatasetError("some frames are fisheye and some are not", path=str(folder), hint="two captures")
-    return wider, torch.stack(rows).numpy() if keys.parameters_of(wider) else None  # type: ignore[arg-type]
 
 
 def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
