@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from radfield_colmap.config import ColmapConfig
 from radfield_colmap.model import SparseModel, camera_to_world, choose_model
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
-from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
+from radfield_core.capture import Capture, box_of, choose, held_out, one_lens, split_notes
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.files import missing_files, safe_join
+from radfield_core.images import SUFFIXES
 from radfield_core.interfaces import DataParser
-from radfield_core.ops.distortion import MODELS, widen
 from radfield_core.placement import camera_box, content_box, limits, place, scale_of
 from radfield_core.scene import Scene
 
@@ -51,7 +50,7 @@ class Colmap(DataParser):
     def _capture(self, model: SparseModel, root: Path, problems: Problems) -> Capture:
         names = [image.name for image in model.images]
         cameras = [model.cameras[image.camera_id] for image in model.images]
-        lens, distortion = _one_lens([(camera.lens, camera.distortion) for camera in cameras], root)
+        lens, distortion = one_lens([(camera.lens, camera.distortion) for camera in cameras], root)
         images, folder = [], safe_join(root, self.config.images)
         for name in names:
             try:
@@ -59,43 +58,38 @@ class Colmap(DataParser):
             except DatasetError as error:
                 problems.found.extend(error.problems)
         problems.raise_as(DatasetError)
+        masks, notes = self._masks(names, root, problems)
         return Capture(
             root=root.resolve(), names=names, images=images,
             c2w=np.stack([camera_to_world(image) for image in model.images]),
             intrinsics=np.array([camera.intrinsics for camera in cameras]),
             sizes=np.array([(camera.width, camera.height) for camera in cameras]),
-            model=lens, distortion=distortion, masks=self._masks(names, root, problems),
-            points=model.points if len(model.points) else None,
+            model=lens, distortion=distortion, masks=masks,
+            points=model.points if len(model.points) else None, notes=notes,
         )  # fmt: skip
 
-    def _masks(self, names: list[str], root: Path, problems: Problems) -> list[Path] | None:
-        """masks/NAME.png (COLMAP's own way) or masks/STEM.png for every image, or no masks at all."""
+    def _masks(self, names: list[str], root: Path, problems: Problems) -> tuple[list[Path] | None, tuple[str, ...]]:
+        """masks/NAME.png (COLMAP's own way) or masks/STEM.png for every image, or no masks at all; and remarks."""
         folder = safe_join(root, self.config.masks)
         if not folder.is_dir():
-            return None
+            return None, ()
         paths = []
         for name in names:
             whole = safe_join(folder, f"{name}.png")
             paths.append(whole if whole.is_file() else safe_join(folder, str(Path(name).with_suffix(".png"))))
+        if not any(path.is_file() for path in paths):
+            return None, _unmatched(folder, names[0])
         missing = missing_files(paths, root.resolve())
-        if len(missing) == len(names):
-            return None
         for problem in missing:
             problems.add(problem.path, "there is no mask for this image, though others have one", problem.hint)
-        return None if missing else paths
+        return None if missing else paths, ()
 
 
-def _one_lens(lenses: list[tuple[str, tuple[float, ...]]], root: Path) -> tuple[str, np.ndarray | None]:
-    """The narrowest model that can express every camera's lens, and its parameters [V, K]. DatasetError if none can."""
-    for wider in sorted(MODELS, key=MODELS.__getitem__):
-        rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
-        if all(row is not None for row in rows):
-            return wider, torch.stack(rows).numpy() if MODELS[wider] else None  # type: ignore[arg-type]
-    used = ", ".join(sorted({lens for lens, _ in lenses}))
-    raise DatasetError(
-        f"cameras have lenses of models that no single model covers: {used}", path=str(root),
-        hint="colmap image_undistorter, or one camera model for all",
-    )  # fmt: skip
+def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
+    """A remark if a folder of which no mask is used holds images."""
+    if not any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*")):
+        return ()
+    return (f"no image in {folder.name}/ is named as a mask of any view, such as {name}.png: no masks are used",)
 
 
 def visible_distances(model: SparseModel) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radfield_colmap.sniff import find_models, suffix_of
 from radfield_core.errors import DatasetError
 
 MODEL_NAMES = (
@@ -106,26 +107,6 @@ def camera_to_world(image: SparseImage) -> np.ndarray:
     w2c = world_to_camera(image)
     rotation = w2c[:, :3].T
     return np.concatenate([rotation * (1.0, -1.0, -1.0), -rotation @ w2c[:, 3:]], axis=1)
-
-
-def suffix_of(folder: Path) -> str | None:
-    """ ".bin" or ".txt" if the folder holds a whole model (cameras and images) in that form, else None."""
-    for suffix in (".bin", ".txt"):
-        if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
-            return suffix
-    return None
-
-
-def find_models(root: Path) -> list[Path]:
-    """Folders with a model: the root, sparse, sparse/0 …, and the same under colmap."""
-    found = []
-    for base in (root, root / "sparse", root / "colmap" / "sparse", root / "colmap"):
-        try:
-            inner = sorted(path for path in base.iterdir() if path.name.isdigit()) if base.is_dir() else []
-        except OSError:
-            inner = []
-        found += [folder for folder in (base, *inner) if folder.is_dir() and suffix_of(folder)]
-    return list(dict.fromkeys(found))
 
 
 def count_images(folder: Path) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from radfield_colmap import binary, text
-from radfield_colmap.model import SparseImage, SparseModel, suffix_of
+from radfield_colmap.model import SparseImage, SparseModel
+from radfield_colmap.sniff import suffix_of
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.placement import FURTHEST
 

@@ -1,14 +1,32 @@
-"""Is this folder a COLMAP reconstruction? Looks at names only."""
+"""Where COLMAP's reconstructions lie, and whether a folder holds one. Looks at names only."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 
+def suffix_of(folder: Path) -> str | None:
+    """ ".bin" or ".txt" if the folder holds a whole model (cameras and images) in that form, else None."""
+    for suffix in (".bin", ".txt"):
+        if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
+            return suffix
+    return None
+
+
+def find_models(root: Path) -> list[Path]:
+    """Folders with a model: the root, sparse, and the same under colmap, each with those below it named by a number."""
+    found = []
+    for base in (root, root / "sparse", root / "colmap" / "sparse", root / "colmap"):
+        try:
+            inner = sorted(path for path in base.iterdir() if path.name.isdigit()) if base.is_dir() else []
+        except OSError:
+            inner = []
+        found += [folder for folder in (base, *inner) if folder.is_dir() and suffix_of(folder)]
+    return list(dict.fromkeys(found))
+
+
 def sniff(path: Path) -> str | None:
     """Why a folder is in COLMAP's format, or None."""
-    for folder in ("sparse/0", "sparse", "colmap/sparse/0", "."):
-        for suffix in (".bin", ".txt"):
-            if all((path / folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
-                return f"it holds {folder}/images{suffix}" if folder != "." else f"it holds images{suffix}"
+    for folder in find_models(path):
+        return f"it holds {(folder.relative_to(path) / 'images').as_posix()}{suffix_of(folder)}"
     return None

@@ -281,6 +281,31 @@ def test_a_folder_is_recognised_by_its_model(folder, tmp_path_factory):
     assert "radfield data process" in faults(empty)
 
 
+@pytest.mark.parametrize(
+    "place", [".", "0", "sparse", "sparse/1", "colmap", "colmap/0", "colmap/sparse", "colmap/sparse/3"]
+)
+def test_a_model_is_recognised_wherever_it_is_read_from(folder, place):
+    (folder / "sparse" / "0").rename(folder / "model")
+    (folder / "sparse").rmdir()
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    for path in (folder / "model").iterdir():
+        path.rename(folder / place / path.name)
+    assert sniff(folder) == f"it holds {'' if place == '.' else f'{place}/'}images.bin"
+    assert len(parse(folder, holdout=0).cameras) == 9
+
+
+def test_masks_of_which_none_is_named_as_an_image_are_said(tmp_path):
+    write({"train": replace(toy_capture(4, masks=True), masks_mean="counted")}, tmp_path)
+    for i, path in enumerate(sorted((tmp_path / "masks").iterdir())):
+        path.rename(path.with_name(f"mask_{i}.png"))
+    scene = parse(tmp_path)
+    (note,) = (note for note in scene.notes if "masks" in note)
+    assert scene.masks is None and "masks/ is named as a mask of any view, such as view_000.png.png" in note
+    for path in (tmp_path / "masks").iterdir():
+        path.rename(path.with_suffix(".txt"))
+    assert not [note for note in parse(tmp_path).notes if "masks" in note]
+
+
 def test_one_image_is_allowed_with_a_remark_and_none_is_not(tmp_path):
     write({"train": toy_capture(1)}, tmp_path)
     assert any("say nothing about new views" in note for note in parse(tmp_path, "test").notes)
