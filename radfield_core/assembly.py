@@ -80,8 +80,11 @@ class Trained:
     remarks: tuple[str, ...]
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that `trainer.device` means. Raises UsageError if it, or a backend asked for, is not there."""
+def choose_device(name: str, written: str = "trainer.device") -> torch.device:
+    """The device that a name means, or the best for "auto"; `written` is the option that says so.
+
+    Raises UsageError if it, or a backend asked for, is not there.
+    """
     backend.requested()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -89,10 +92,9 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"no device {name!r} here: {reason}", path="trainer.device", hint="trainer.device=auto"
-        ) from error
+        reason = str(error).splitlines()[0].partition("Expected one of")[0]  # torch lists 25 kinds of device
+        said = f"no device {name!r} here" + (f": {reason}" if reason else "")
+        raise UsageError(said, path=written, hint="auto, cpu, cuda or cuda:N") from error
     return device
 
 
@@ -111,7 +113,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     folder, chosen = find_run(path)
     run = stored_run(folder)
     state, checkpoint, skipped = load_state(folder, chosen)
-    target = choose_device(device or run.trainer.device)
+    target = choose_device(device or run.trainer.device, "--device" if device else "trainer.device")
     scenes = Scenes(run, folder.left_out())
     method: Method = run.method.load()(run.method.config)
     model = method.build(build_context(scenes.get("train"), run)).to(target)

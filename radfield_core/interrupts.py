@@ -1,10 +1,17 @@
-"""Signals that ask a run to end: the step is finished and saved first; a second Ctrl-C stops at once."""
+"""Signals that ask a run to end: the step is finished and saved first, an evaluation is broken off; a second Ctrl-C
+stops at once."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
+
+
+class BrokenOff(BaseException):
+    """A signal came while something ran that need not be finished."""
 
 
 class Interrupts:
@@ -16,6 +23,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._before: dict[int, object] = {}
+        self._breakable = False
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -29,7 +37,19 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
+    @contextlib.contextmanager
+    def breakable(self) -> Iterator[None]:
+        """What need not be finished: a signal raises BrokenOff in this block, once."""
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
+        if self._breakable:
+            self._breakable = False  # a second signal must not break off what tidies up after the first
+            raise BrokenOff

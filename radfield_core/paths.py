@@ -14,18 +14,21 @@ from radfield_core.scene import Scene
 PATHS = ("auto", "turntable", "spiral")
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError unless there is a path of this name."""
+    if name not in PATHS:
+        raise UsageError(f"unknown camera path {name!r}", path="--path", hint=" or ".join([*PATHS, "none"]))
+
+
 def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
     """The path of a name, and which one `auto` means: the data's own if there is one, else a turntable if the cameras
     surround the scene, else a spiral."""
+    check_name(name)
     if name == "auto" and scene.render_path is not None:
         return "path", scene.render_path[torch.arange(n) * len(scene.render_path) // n]
     if name == "auto":
         name = "turntable" if not scene.ndc and surrounds(scene) else "spiral"
-    if name == "turntable":
-        return name, turntable(scene, n)
-    if name == "spiral":
-        return name, spiral(scene, n)
-    raise UsageError(f"unknown camera path {name!r}", path="--path", hint=" or ".join(PATHS))
+    return name, turntable(scene, n) if name == "turntable" else spiral(scene, n)
 
 
 def surrounds(scene: Scene) -> bool:

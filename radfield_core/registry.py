@@ -72,6 +72,10 @@ class Registry:
         """The parts of one kind."""
         return tuple(component for component in self.components if component.kind == kind)
 
+    def names(self, kind: str) -> list[str]:
+        """What may be written to choose a part of this kind: every part's name, and every method's presets."""
+        return sorted({name for component in self.of_kind(kind) for name in (component.name, *component.preset)})
+
     def candidates(self, kind: str, name: str) -> list[Component]:
         """Every part that `name` may mean: `hash`, `acme-hash:hash`, or one of a method's presets."""
         distribution, _, bare = name.rpartition(":")
@@ -113,7 +117,7 @@ class Registry:
         return bare if clear else f"{component.distribution}:{bare}"
 
     def _not_found(self, kind: str, name: str) -> PluginError:
-        names = sorted({n for c in self.of_kind(kind) for n in (c.name, *c.preset)})
+        names = self.names(kind)
         parts = [f"unknown {kind} {name!r}"]
         near = nearest(name.rpartition(":")[2], names)
         parts.append(f"installed: {', '.join(names)}" if names else f"no {kind} is installed")

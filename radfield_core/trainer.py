@@ -19,7 +19,7 @@ from radfield_core import checkpoint, randomness
 from radfield_core.errors import Diverged, StorageError
 from radfield_core.evaluation import QuickEvaluation
 from radfield_core.interfaces import BuildContext, Method
-from radfield_core.interrupts import Interrupts
+from radfield_core.interrupts import BrokenOff, Interrupts
 from radfield_core.log import TrainingLog
 from radfield_core.memory import with_smaller_chunks
 from radfield_core.pixels import PixelDrawer
@@ -67,6 +67,7 @@ class Trainer:
         self.config, self.method, self.drawer, self.folder, self.log = config, method, drawer, folder, log
         self._context, self._evaluation = context, evaluation
         self._saved_step: int | None = None
+        self._interrupts = Interrupts()
         self._start = Counters(n_rays=config.n_rays, samples_per_ray=samples_per_ray)
         self._build(replace(self._start))
 
@@ -98,8 +99,8 @@ class Trainer:
 
         Raises Diverged after too many steps without a finite loss, StorageError if the end could not be saved.
         """
-        with Interrupts() as interrupts, self.log:
-            while (reason := self._ended(interrupts)) is None:
+        with self._interrupts, self.log:
+            while (reason := self._ended()) is None:
                 started = time.perf_counter()
                 step = Step(self.counters.step, self.config.max_steps, self.seed)
                 losses = self._take(step)
@@ -180,9 +181,9 @@ class Trainer:
 
     # What happens between steps
 
-    def _ended(self, interrupts: Interrupts) -> str | None:
-        if interrupts.received is not None:
-            return interrupts.received.name
+    def _ended(self) -> str | None:
+        if self._interrupts.received is not None:
+            return self._interrupts.received.name
         if self.counters.step >= self.config.max_steps:
             return "max_steps"
         if self.config.max_seconds is not None and self.counters.seconds >= self.config.max_seconds:
@@ -197,14 +198,22 @@ class Trainer:
             self.save()
 
     def evaluate(self) -> None:
-        """Evaluate a few views and log the result. Not training time; changes nothing that training depends on."""
-        if self._evaluation is None:
+        """Evaluate a few views and log the result, unless a signal asks the run to end.
+
+        Not training time; changes nothing that training depends on.
+        """
+        if self._evaluation is None or self._interrupts.received is not None:
             return
-        with randomness.undisturbed():
-            self.model.eval()
-            metrics = self._evaluation(self.model)
+        self.model.eval()
+        try:
+            with randomness.undisturbed(), self._interrupts.breakable():
+                metrics = self._evaluation(self.model)
+        except BrokenOff:
+            self.log.say("the evaluation is broken off")
+        else:
+            self.log.evaluated(self.counters, self._evaluation.split, metrics)
+        finally:
             self.model.train()
-        self.log.evaluated(self.counters, self._evaluation.split, metrics)
 
     def _finish(self, reason: str) -> None:
         if reason in ("max_steps", "max_seconds") and (

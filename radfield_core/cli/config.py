@@ -68,7 +68,9 @@ def _options(part: str | None) -> int:
     else:
         kind, _, name = part.partition(":")
         if kind not in KINDS or not name:
-            raise UsageError(f"{part!r} is not KIND:NAME", hint=f"one of {', '.join(KINDS)}, as in encoding:hash")
+            meant = [f"{each}:{part}" for each in KINDS if get_registry().candidates(each, part)]
+            hint = " or ".join(meant) or f"one of {', '.join(KINDS)}, as in encoding:hash"
+            raise UsageError(f"{part!r} is not KIND:NAME", hint=hint)
         component = get_registry().find(kind, name)
         options, title = options_of(component), f"{component.key} ({component.distribution}): {component.summary}"
     print(title)

@@ -1,11 +1,12 @@
 """The program `radfield`: finds the verb, imports that verb's module only, and turns errors into lines and exit codes.
 
-Exit codes: 0 done · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin missing · 70 a fault of the program ·
-74 reading or writing failed · 130, 143 stopped by a signal.
+Exit codes: 0 done · 1 doctor or check found something · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin
+missing · 70 a fault of the program · 74 reading or writing failed · 130, 143 stopped by a signal · 141 nobody reads.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log is read while it is written
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

@@ -38,8 +38,11 @@ def run(args: Namespace) -> int:
 
     set_policy()
     from radfield_core.assembly import open_run
+    from radfield_core.paths import check_name
     from radfield_core.reports import render_path, render_split
 
+    if args.camera_path != "none":
+        check_name(args.camera_path)
     trained = open_run(Path(args.path), args.device)
     out = Path(args.out) if args.out else trained.folder.path / "images"
     files = []

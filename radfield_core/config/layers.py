@@ -66,7 +66,8 @@ def compose(
     layers = [*_preset(registry, written), *written]
     has_data = any("data" in layer.value for layer in layers)
     run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
-    if structurer.missing_parts:  # an unknown method's preset would have chosen what is open
+    if structurer.missing_parts or not any("method" in layer.value for layer in layers):
+        # the preset of an unknown method, or of one still to be chosen, chooses what is open
         chosen = {slot for layer in layers for slot in layer.value}
         structurer.problems = [p for p in structurer.problems if p.path != "field" or "field" in chosen]
     structurer.finish()

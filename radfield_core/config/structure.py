@@ -171,7 +171,8 @@ class Structurer:
             self.missing_parts += len(error.problems)
             for problem in error.problems:
                 named = self.registry.candidates(slot.kind, problem.hint)
-                self._problem(path, problem.message, f"{path}={problem.hint}" if named else problem.hint, chosen)
+                hint = f"{path}={problem.hint}" if named and path else problem.hint
+                self._problem(path, problem.message, hint, chosen)
             return None
         name = chosen.value if ":" in chosen.value else self.registry.spelling(component, chosen.value)
         config = self.table(options, kept, path, Owner(component.distribution, component.key))
@@ -181,7 +182,7 @@ class Structurer:
         self.origins[path] = given[-1].origin if given else DEFAULT
         if slot.optional and all(entry.value == "none" for entry in given[-1:]):
             return
-        installed = ", ".join(component.name for component in self.registry.of_kind(slot.kind))
+        installed = ", ".join(self.registry.names(slot.kind))
         hint = {"method": "--method NAME", "data": "--data PATH"}.get(path, f"{path}=NAME")
         self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", hint)
 

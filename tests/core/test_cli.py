@@ -99,7 +99,7 @@ def test_help_and_version(capsys):
         (["config", "show", "--meth", "nerf"], "unknown option '--meth'", "--method"),
         (["config", "show", "--method"], "expected one argument", "radfield config show --help"),
         (["plugins", "list", "all"], "unknown argument 'all'", "radfield plugins --help"),
-        (["config", "options", "hash"], "'hash' is not KIND:NAME", "as in encoding:hash"),
+        (["config", "options", "hash"], "'hash' is not KIND:NAME", "encoding:hash"),
         (["config", "validate", "absent.toml"], "cannot be read", "ls"),
         (["plugins", "info", "wavy"], "nothing installed is called 'wavy'", "radfield plugins info wave"),
     ],

@@ -139,10 +139,13 @@ def test_a_missing_method_field_and_data_are_named_with_what_is_installed(fakes)
     with pytest.raises(UsageError) as caught:
         compose(fakes)
     problems = {problem.path: problem for problem in caught.value.problems}
-    assert problems.keys() == {"method", "data", "field"}
+    assert problems.keys() == {"method", "data"}  # the method will bring a field
     assert "installed: bare, far-fetched, study" in problems["method"].message
     assert problems["data"].hint == "--data PATH"
-    assert problems["field"].hint == "field=NAME"
+    with pytest.raises(UsageError) as caught:
+        compose(fakes, method="bare")
+    problems = {problem.path: problem for problem in caught.value.problems}
+    assert problems.keys() == {"data", "field"} and problems["field"].hint == "field=NAME"
 
 
 def test_all_mistakes_are_reported_at_once(study, tmp_path):

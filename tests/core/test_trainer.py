@@ -247,6 +247,23 @@ def test_a_signal_during_a_save_lets_it_finish(tmp_path: Path, monkeypatch: pyte
     assert state is not None and state.step == 5
 
 
+@pytest.mark.parametrize(("steps", "every", "reason"), [(20, 5, "SIGTERM"), (5, None, "max_steps")])
+def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: int | None, reason: str) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=steps, eval_every=every)
+
+    def endless(model: torch.nn.Module) -> dict[str, float]:
+        torch.rand(3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    trainer._evaluation = endless  # type: ignore[assignment]
+    random = torch.random.get_rng_state()
+    trainer.method.spoil = lambda step: (random.copy_(torch.random.get_rng_state()), False)[1]  # type: ignore[assignment]
+    assert trainer.train() == reason and trainer.model.training
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
+    assert (torch.random.get_rng_state() == random).all(), "what the evaluation drew is given back"
+
+
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
     import threading
 

@@ -80,7 +80,7 @@ class DistanceNetwork(nn.Module):
 
 
 class ReluNetwork(nn.Module):
-    """Hidden layers with ReLU and a linear last one; `skip_layer` sees the input again."""
+    """Hidden layers with ReLU and a linear last one; `skip_layer`, counted from 0, sees the input again."""
 
     def __init__(
         self,
