@@ -141,8 +141,9 @@ def _open(
         remarks.append("there is a single training view, from which no depth can be learned")
     cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
     found: list[vetting.BadImage] = []
+    seen: dict[Path, str] = {}
     for split, scene in opened.items():
-        found += vetting.find(scene, split, cache_mb if split == "train" else None, quiet=quiet)
+        found += vetting.find(scene, split, cache_mb if split == "train" else None, quiet=quiet, seen=seen)
     bad = vetting.left_out(found, opened, run.scene.skip_bad_images)
     remarks += [f"left out: {each}" for each in found]
     scenes.leave_out(left_out)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from radfield_core.errors import DatasetError, Problem, Problems
+from radfield_core.images import FileImages
 from radfield_core.masking import WithAlpha
 from radfield_core.progress import Progress
-from radfield_core.scene import Scene
+from radfield_core.scene import ImageSource, Scene
 
 MOST = 0.05
 """The share of all images that may be left out."""
@@ -29,11 +31,15 @@ class BadImage(NamedTuple):
         return f"image {self.view} of {self.split}, {self.name}: {self.reason}"
 
 
-def find(scene: Scene, split: str, keep_mb: int | None, *, quiet: bool) -> list[BadImage]:
+def find(
+    scene: Scene, split: str, keep_mb: int | None, *, quiet: bool, seen: dict[Path, str] | None = None
+) -> list[BadImage]:
     """Every bad image of a split, each of which is decoded once.
 
-    keep_mb: keep what was decoded for drawing pixels from, as `keep` does; None keeps nothing.
+    keep_mb: keep what was decoded for drawing pixels from, as `keep` does; None keeps nothing. seen: file -> what is
+    wrong with it, or nothing; those that other splits hold as well are not decoded again, and this split's are added.
     """
+    seen = {} if seen is None else seen
     fault = None
     if keep_mb is not None:
         try:
@@ -41,13 +47,26 @@ def find(scene: Scene, split: str, keep_mb: int | None, *, quiet: bool) -> list[
         except DatasetError as error:
             fault = error
     found = []
-    masks = None if isinstance(scene.images, WithAlpha) else scene.masks  # else those are among the images' faults
-    for images, prefix in ((scene.images, ""), (masks, "its mask ")):
-        for index, reason in images.check() if images is not None else ():
+    images, masks = scene.images, scene.masks
+    if isinstance(images, WithAlpha):
+        images, masks = images.images, images.masks
+    for source, prefix in ((images, ""), (masks, "its mask ")):
+        for index, reason in _faults(source, seen) if source is not None else ():
             found.append(BadImage(split, index, scene.names[index] if scene.names else "", prefix + reason))
     if fault is not None and not found:
         raise fault
     return sorted(found)
+
+
+def _faults(images: ImageSource, seen: dict[Path, str]) -> list[tuple[int, str]]:
+    """Every image that cannot be decoded, with the reason, by what is known of its file already."""
+    if not isinstance(images, FileImages):
+        return images.check()
+    new = [index for index, path in enumerate(images.paths) if path not in seen]
+    looked_at = images if len(new) == len(images) else images.only(new)
+    reasons = {new[index]: reason for index, reason in looked_at.check()}
+    seen.update({images.paths[index]: reasons.get(index, "") for index in new})
+    return [(index, seen[path]) for index, path in enumerate(images.paths) if seen[path]]
 
 
 def keep(scene: Scene, cache_mb: int, *, quiet: bool) -> None:

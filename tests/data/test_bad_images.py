@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from radfield_blender.writer import write_blender
 from radfield_dtu.config import DtuConfig
@@ -17,6 +18,7 @@ from radfield_transforms.writer import write as write_transforms
 from radfield_core.assembly import open_run
 from radfield_core.cli.main import main
 from radfield_core.errors import DatasetError
+from radfield_core.images import decode
 from radfield_core.testing.captures import toy_capture
 from radfield_core.vetting import BadImage, find, left_out
 
@@ -157,6 +159,22 @@ def test_the_share_counts_views_of_two_splits_once(n: int, n_bad: int, fits: boo
     with pytest.raises(DatasetError):
         left_out(found, scenes, False)
     assert left_out([], scenes, False) == {}
+
+
+def test_every_file_is_decoded_once_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    write_transforms({"train": replace(toy_capture(9, masks=True), masks_mean="counted")}, folder)
+    truncate(folder / "images" / "view_008.png")  # of all splits: nothing is trained
+    decoded: list[Path] = []
+
+    def counted(path: Path, channels: int) -> np.ndarray:
+        decoded.append(path)
+        return decode(path, channels)
+
+    monkeypatch.setattr("radfield_core.images.decode", counted)
+    assert train(folder, tmp_path / "run", "data.holdout=0") == 65
+    assert sorted(decoded) == sorted(p for kind in ("images", "masks") for p in (folder / kind).iterdir())
 
 
 @pytest.mark.parametrize("keep_mb", [None, 64])
