@@ -109,6 +109,16 @@ def _dilate(mask: Cells) -> Cells:
     return mask
 
 
+class NotCrossed(NoSurface):
+    """No value lies beyond the level, or all do: those met lie between `low` and `high`."""
+
+    def __init__(self, level: float, low: float, high: float):
+        self.low, self.high = low, high
+        super().__init__(
+            f"no surface at level {level:g}: values lie between {low:.4g} and {high:.4g}", hint="train longer"
+        )
+
+
 def extract(
     query: Query,
     low: Points,
@@ -134,7 +144,7 @@ def extract(
         more, wider = crossed_cells(query, Grid.over(low, high, resolution), coarse, level, chunk, report)
         crossed, span = crossed | more, (min(span[0], wider[0]), max(span[1], wider[1]))
     if not crossed.any():
-        raise _no_surface(level, span)
+        raise NotCrossed(level, *span)
     cells = np.argwhere(crossed)
     low, high = (
         np.maximum(low, coarse.origin + coarse.cell * (cells.min(0) - 2)),
@@ -152,15 +162,8 @@ def extract(
         report(done + 1, len(blocks))
     vertices, faces = _join(pieces)
     if not len(faces):  # the first pass met a speck that lies between the points of this one
-        raise _no_surface(level, span)
+        raise NotCrossed(level, *span)
     return (grid.origin + grid.cell * vertices).astype(np.float32), faces
-
-
-def _no_surface(level: float, span: tuple[float, float]) -> NoSurface:
-    return NoSurface(
-        f"no surface at level {level:g}: values lie between {span[0]:.4g} and {span[1]:.4g}",
-        hint="another level, or train longer; a picture (radfield render) shows what has been learnt",
-    )
 
 
 def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indices) -> bool:

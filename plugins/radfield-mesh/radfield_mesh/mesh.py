@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from radfield_core.model import Model
 from radfield_core.progress import Progress
 from radfield_core.scene import Scene
 from radfield_mesh.config import MeshConfig
-from radfield_mesh.extraction import Query, extract
+from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
 
@@ -74,6 +75,15 @@ def _without_surface(field: Field) -> UsageError:
     )  # fmt: skip
 
 
+def _nothing_there(field: Field, density: float, found: NotCrossed) -> NoSurface:
+    hint = "train longer; pictures (radfield render) show what has been learnt"
+    if isinstance(field, HasSDF):
+        return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
+    low, high = -found.high, -found.low
+    said = f"no surface at density {density:g}: densities lie between {low:.4g} and {high:.4g}"
+    return NoSurface(said, hint=f"density={math.sqrt(low * high):.2g}, or {hint}" if low > 0.0 else hint)
+
+
 def surface_of(
     field: Field, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = 65536
 ) -> trimesh.Trimesh:
@@ -90,10 +100,13 @@ def surface_of(
             if bar.due():
                 bar.update(done / total, f"{done}/{total} blocks")
 
-        vertices, faces = extract(
-            lambda x: query(x.to(device)), center - radius, center + radius, resolution,
-            level=level, exhaustive=exhaustive, chunk=chunk, report=report,
-        )  # fmt: skip
+        try:
+            vertices, faces = extract(
+                lambda x: query(x.to(device)), center - radius, center + radius, resolution,
+                level=level, exhaustive=exhaustive, chunk=chunk, report=report,
+            )  # fmt: skip
+        except NotCrossed as found:
+            raise _nothing_there(field, density, found) from None
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     kept = np.all(has_place(np.asarray(mesh.vertices), scene)[faces], axis=1)
     if not kept.any():

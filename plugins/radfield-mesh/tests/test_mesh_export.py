@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -155,9 +156,22 @@ def test_face_count_and_component_options_hold_together(tmp_path: Path) -> None:
 
 
 def test_no_surface_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(NoSurface, match="values lie between"):
+    with pytest.raises(NoSurface, match="distances lie between"):
         MeshExporter(MeshConfig(resolution=32)).export(model_of(Ball(offset=5.0)), scene_of(), tmp_path / "mesh")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_density_out_of_reach_is_an_error_that_names_one_within(tmp_path: Path) -> None:
+    exporter = MeshExporter(MeshConfig(resolution=32, density=1e9))
+    with pytest.raises(NoSurface, match=r"no surface at density 1e[+]09: densities lie between") as caught:
+        exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh")
+    low, high = map(float, re.findall(r"between (\S+) and (\S+)", str(caught.value))[0])
+    named = re.search(r"density=([\d.e+-]+)", caught.value.problems[0].hint)
+    assert named is not None and 0 < low < float(named[1]) < high
+    (path,) = MeshExporter(MeshConfig(resolution=32, density=float(named[1]))).export(
+        model_of(Cloud()), scene_of(), tmp_path / "mesh"
+    )
+    assert path.is_file()
 
 
 def test_a_point_cloud_lies_on_the_surface_with_its_normals(tmp_path: Path) -> None:
