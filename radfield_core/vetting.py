@@ -47,10 +47,8 @@ def find(
         except DatasetError as error:
             fault = error
     found = []
-    images, masks = scene.images, scene.masks
-    if isinstance(images, WithAlpha):
-        images, masks = images.images, images.masks
-    for source, prefix in ((images, ""), (masks, "its mask ")):
+    both = scene.images if isinstance(scene.images, WithAlpha) else scene
+    for source, prefix in ((both.images, ""), (both.masks, "its mask ")):
         for index, reason in _faults(source, seen) if source is not None else ():
             found.append(BadImage(split, index, scene.names[index] if scene.names else "", prefix + reason))
     if fault is not None and not found:
