@@ -92,24 +92,29 @@ def upright(c2w: np.ndarray, orientation: Orientation, points: np.ndarray | None
 
 
 def _ground_normal(points: np.ndarray | None, c2w: np.ndarray, mean_up: np.ndarray) -> np.ndarray:
-    """The normal of the best of 500 planes through three points, within 60° of up (RANSAC, Fischler, Bolles 1981)."""
+    """The normal of the best of 500 planes through three points, within 60° of up (RANSAC, Fischler, Bolles 1981).
+
+    Ground lies below what stands on it: a plane with more than a tenth of the points beneath it is a wall or the side
+    of something, however many points it has. The three are of the lower points, since most may be of what stands there.
+    """
     if points is None or len(points) < 10:
         return mean_up
     spread = float(np.median(np.linalg.norm(points - np.median(points, 0), axis=-1)))
     draw = np.random.default_rng(0)
     sample = points[draw.choice(len(points), min(len(points), 5000), replace=False)]
+    height = sample @ mean_up
+    low = sample[height <= np.quantile(height, 1 / 3)]
+    first, second, third = low[draw.integers(len(low), size=(_GROUND_TRIALS, 3))].swapaxes(0, 1)
+    normals = np.cross(second - first, third - first)
+    lengths = np.linalg.norm(normals, axis=-1)
+    normals *= np.where(normals @ mean_up >= 0, 1.0, -1.0)[:, None] / np.maximum(lengths, 1e-300)[:, None]
+    seen_from_above = np.median(np.einsum("tvk,tk->tv", c2w[:, :, 3] - first[:, None], normals), axis=1) > 0
+    upward = normals @ mean_up >= 0.5 * np.linalg.norm(mean_up)
     supporters = np.zeros((0, 3))
-    for three in sample[draw.integers(len(sample), size=(_GROUND_TRIALS, 3))]:
-        normal = np.cross(three[1] - three[0], three[2] - three[0])
-        length = np.linalg.norm(normal)
-        if length < 1e-9 * spread**2:
-            continue
-        normal = normal / length if normal @ mean_up >= 0 else -normal / length
-        above = (c2w[:, :, 3] - three[0]) @ normal
-        if normal @ mean_up < 0.5 * np.linalg.norm(mean_up) or np.median(above) <= 0:
-            continue
-        inliers = np.abs((sample - three[0]) @ normal) < 0.02 * spread
-        if inliers.sum() > len(supporters):
+    for trial in np.flatnonzero((lengths >= 1e-9 * spread**2) & upward & seen_from_above):
+        above = (sample - first[trial]) @ normals[trial]
+        inliers = np.abs(above) < 0.02 * spread
+        if inliers.sum() > len(supporters) and (above < -0.02 * spread).mean() <= 0.1:
             supporters = sample[inliers]
     if len(supporters) < 3:
         return mean_up

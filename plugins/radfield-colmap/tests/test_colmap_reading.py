@@ -331,3 +331,10 @@ def test_can_is_read_whole_and_its_points_fall_where_they_were_seen(test_data):
             errors.append(np.linalg.norm(pixels.numpy() + 0.5 - image.xy[seen], axis=-1))
     assert np.median(np.concatenate(errors)) <= 1.5
     assert not scenes[1].images.check()
+
+
+def test_the_can_stands_upright_as_the_photographer_held_the_phone(test_data):
+    """Most of its points are of the can; what the pictures' x axes are all at right angles to knows nothing of them."""
+    c2w = parse(test_data / "colmap" / "can").cameras.c2w.numpy()
+    vertical = np.linalg.svd(c2w[:, :, 0])[2][-1]
+    assert abs(vertical[2]) > np.cos(np.radians(5.0)) and (c2w[:, 2, 1] > 0).all()
