@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from radfield_core.errors import Problems
+from radfield_core.placement import FURTHEST
 
 TOLERANCE = 1e-3
 """Largest |RᵀR − I| that is taken for rounding and repaired; beyond it the pose is refused."""
 
 SAID = 1e-5
 """Drift above this is worth a remark: single precision alone stays below."""
-
-_FURTHEST = 1e7
 
 
 def read_matrix(value: Any) -> np.ndarray:
@@ -39,7 +38,7 @@ def fault(c2w: np.ndarray) -> tuple[str, str] | None:
     if c2w.shape[0] == 4 and np.abs(c2w[3] - (0, 0, 0, 1)).max() > 1e-6:
         last = ", ".join(f"{item:g}" for item in c2w[3])
         return f"the pose's last row is ({last}), not (0, 0, 0, 1)", "dividing the matrix by its last element"
-    if np.abs(c2w[:3, 3]).max() > _FURTHEST:
+    if np.abs(c2w[:3, 3]).max() > FURTHEST:
         return f"the camera is {np.abs(c2w[:3, 3]).max():.3g} units away", "smaller units"
     rotation = c2w[:3, :3]
     if np.abs(rotation).max() > 1e100:

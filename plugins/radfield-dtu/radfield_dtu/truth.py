@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def read_truth(root: Path, to_data: Array) -> Mesh | None:
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:
-        mesh = trimesh.load_mesh(path, process=False, resolver=None, skip_materials=True)
+        # The bytes and not the path, beside which trimesh would look for whatever other file this one names.
+        mesh = trimesh.load_mesh(BytesIO(path.read_bytes()), file_type="ply", process=False, skip_materials=True)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # a parser of somebody else's, on a file that may be anybody's
         said = " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,197 @@
+"""transforms.json: every fault is named, in words, and nothing else is raised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from radfield_transforms.writer import write
+from transforms_files import edit, faults, parse
+
+from radfield_core.errors import UsageError
+from radfield_core.testing.captures import toy_capture
+
+
+def test_any_other_size_is_refused(folder):
+    Image.new("RGB", (30, 24)).save(folder / "images" / "view_002.png")
+    Image.new("RGB", (24, 32)).save(folder / "images" / "view_003.png")
+    text = faults(folder)
+    assert "view_002.png: is 30×24, its camera is for 32×24" in text
+    assert "turning the image back" in text
+
+
+def test_every_missing_image_is_named_with_what_is_there(folder):
+    (folder / "images" / "view_001.png").rename(folder / "images" / "view_001.PNG")
+    (folder / "images" / "view_004.png").unlink()
+    (folder / "images" / "view_005.png").rename(folder / "images" / "view_005.jpg")
+    text = faults(folder)
+    assert "images/view_001.PNG, which is there" in text and "view_004.png: there is no such file" in text
+    assert "images/view_005.jpg, which is there" in text
+
+
+def test_every_unreadable_image_is_named(folder):
+    whole = (folder / "images" / "view_001.png").read_bytes()
+    (folder / "images" / "view_001.png").write_bytes(b"")
+    (folder / "images" / "view_002.png").write_text("no image")
+    (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
+    found = dict(parse(folder, holdout=0).images.check())
+    assert list(found) == [1, 2, 3] and found[1] == "is empty" and "no PNG" in found[2] and "truncated" in found[3]
+    edit(folder, lambda meta: meta["frames"][5].pop("transform_matrix"))
+    text = faults(folder)
+    assert "view_005" in text and "view_001" not in text, "poses come first"
+    for i in range(9):
+        (folder / "images" / f"view_{i:03d}.png").write_bytes(b"")
+    edit(folder, lambda meta: meta["frames"][5].update(transform_matrix=meta["frames"][4]["transform_matrix"]))
+    assert faults(folder).count("is empty") == 9, "there is nothing to go on with"
+
+
+def test_every_bad_pose_is_named(folder):
+    def change(meta):
+        matrices = [frame["transform_matrix"] for frame in meta["frames"]]
+        matrices[1][0] = [-x for x in matrices[1][0]]
+        matrices[2][3] = [0.0, 0.0, 0.0, 0.01]
+        matrices[3][0][0] += 0.1
+        meta["frames"][4]["transform_matrix"] = [[1, 2], [3, 4]]
+        meta["frames"][5].pop("transform_matrix")
+
+    edit(folder, change)
+    text = faults(folder)
+    assert "view_004" in text and "view_005" in text
+    edit(folder, lambda meta: [meta["frames"].pop(i) for i in (5, 4)])
+    text = faults(folder)
+    assert "view_001" in text and "mirrors" in text and "last row" in text and "not rigid" in text
+
+
+@pytest.mark.parametrize("key", ["mask_path", "depth_file_path"])
+def test_what_only_some_frames_have_is_refused(folder, key):
+    edit(folder, lambda meta: meta["frames"][3].update({key: "masks/a.png"}))
+    assert f"8 of 9 frames have no {key}" in faults(folder)
+
+
+def test_depth_images_that_are_not_there_are_all_named(folder):
+    edit(folder, lambda meta: [frame.update(depth_file_path=f"depth/{i}.png")
+                               for i, frame in enumerate(meta["frames"])])  # fmt: skip
+    text = faults(folder)
+    assert all(f"depth/{i}.png" in text for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("depth", "more", "warning"),
+    [
+        (np.uint16(4000), {}, None),  # whole numbers are millimetres: 4 m
+        (np.uint16(4000), {"integer_depth_scale": 1.0}, "millimetres, and the poses in metres"),
+        (np.uint16(40000), {"integer_depth_scale": 1e-4}, None),
+        (np.float32(4.0), {}, None),  # numbers with a point are taken as they are
+        (np.float32(4000.0), {}, "millimetres, and the poses in metres"),
+        (np.float32(0.004), {}, "metres, and the poses in millimetres"),
+    ],
+)
+def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more, warning):
+    ending = "png" if depth.dtype == np.uint16 else "npy"
+    (folder / "depth").mkdir()
+    pixels = np.full((24, 32), depth)
+    pixels[:9] = 0  # nothing was measured there
+    for i in range(9):
+        path = folder / "depth" / f"{i}.{ending}"
+        Image.fromarray(pixels).save(path) if ending == "png" else np.save(path, pixels)
+    edit(folder, lambda meta: meta.update(more) or [frame.update(depth_file_path=f"depth/{i}.{ending}")
+                                                    for i, frame in enumerate(meta["frames"])])  # fmt: skip
+    notes = [note for note in parse(folder).notes if "depth" in note]
+    assert notes[0] == "9 depth images are listed; they are not used"
+    assert len(notes) == 1 if warning is None else warning in notes[1] and len(notes) == 2
+
+
+@pytest.mark.parametrize("name", ["EQUIRECTANGULAR", "OMNIDIRECTIONALSTEREO_L", "ORTHOPHOTO"])
+def test_cameras_that_are_no_lens_here_are_refused_in_words(folder, name):
+    edit(folder, lambda meta: meta.update(camera_model=name))
+    text = faults(folder)
+    assert f"camera_model '{name}' is not supported" in text and "OPENCV_FISHEYE" in text
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path):
+    write({"train": replace(toy_capture(3, masks=True), masks_mean="counted")}, tmp_path)
+    Image.new("L", (16, 12)).save(tmp_path / "masks" / "view_001.png")
+    assert "the mask is 16×12, its image 32×24" in faults(tmp_path)
+
+
+def test_unknown_keys_are_named_once(folder):
+    edit(folder, lambda meta: (meta.update(lens_maker="Zeiss"), [frame.update(iso=1) for frame in meta["frames"]]))
+    notes = [note for note in parse(folder).notes if "not understood" in note]
+    assert len(notes) == 1 and "lens_maker" in notes[0] and "iso" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"camera_model": "EQUIRECTANGULAR"}, "not supported"),
+        ({"camera_model": 7}, "not supported"),
+        ({"camera_model": "OPENCV", "k4": 0.1}, "k4 mean nothing"),
+        ({"camera_model": "PINHOLE", "k1": 0.1}, "k1 mean nothing"),
+        ({"fl_x": "wide"}, "not a usable number"),
+        ({"fl_x": -3.0, "fl_y": 2.0}, "focal length is -3"),
+        ({"w": 0}, "size is 0"),
+        ({"aabb_scale": -1}, "aabb_scale: is -1"),
+        ({"offset": [1, 2]}, "offset"),
+        ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "no rotation"),
+        ({"applied_transform": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]}, "last row is (0, 0, 0, 2)"),
+        ({"applied_scale": -1}, "applied_scale: is -1"),
+        ({"applied_scale": "big"}, "not a usable number"),
+        ({"train_filenames": ["nobody.png"], "val_filenames": []}, "is no frame"),
+        ({"ply_file_path": "../points.ply"}, "leaves the folder"),
+        ({"frames": {}}, "no list of frames"),
+        ({"frames": [7]}, "no objects"),
+        ({"frames": [{"file_path": 7}]}, "not a name"),
+    ],
+)
+def test_a_nonsensical_value_is_named(folder, change, message):
+    edit(folder, lambda meta: meta.update(change))
+    assert message in faults(folder)
+
+
+def test_a_name_that_leaves_the_folder_is_refused(folder):
+    edit(folder, lambda meta: meta["frames"][0].update(file_path="../../etc/passwd"))
+    assert "leaves the folder" in faults(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1, 2", '{"frames": [NaN]}', '{"frames": [], "frames": []}', "[" * 100_000, '{"frames": 1e999}', "\xff"],
+)
+def test_broken_json_is_one_clear_error(folder, text):
+    (folder / "transforms.json").write_bytes(text.encode("latin-1"))
+    assert "transforms.json" in faults(folder)
+
+
+def ascii_ply(rows: list[str]) -> str:
+    properties = "".join(f"property double {axis}\n" for axis in "xyz")
+    return f"ply\nformat ascii 1.0\nelement vertex {len(rows)}\n{properties}end_header\n" + "".join(
+        f"{row}\n" for row in rows
+    )
+
+
+def test_points_beyond_all_distances_are_refused(folder):
+    (folder / "sparse_pc.ply").write_text(ascii_ply([f"{sign}1e300 0 0" for sign in ("", "-")] * 10))
+    assert "sparse_pc.ply: is not a usable PLY file: a vertex is 1e+300 units away" in faults(folder)
+
+
+def test_a_file_without_points_is_none_in_text_and_binary_alike(folder):
+    text = ascii_ply([])
+    (folder / "sparse_pc.ply").write_text(text)
+    assert parse(folder).points is None
+    (folder / "sparse_pc.ply").write_text(text.replace("ascii", "binary_little_endian"))
+    assert parse(folder).points is None
+    for form in ("ascii", "binary_little_endian"):
+        (folder / "sparse_pc.ply").write_text(text.replace("ascii", form).replace("vertex 0", "vertex -3"))
+        assert "promises -3 vertices" in faults(folder)
+
+
+def test_frames_listed_twice_are_named(folder):
+    edit(folder, lambda meta: meta["frames"].append(meta["frames"][3]))
+    assert faults(folder) == "images/view_003.png: is listed twice"
+
+
+def test_a_lens_that_the_format_does_not_know_is_refused_when_writing(tmp_path):
+    with pytest.raises(UsageError, match="no lens model fov"):
+        write({"train": toy_capture(2, model="fov", distortion=(0.9,))}, tmp_path)
