@@ -30,19 +30,19 @@ class Volume(Renderer):
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
         """Σ w x of colour, t, normals and every floating-point extra of the field; opacity is Σ w."""
-        layout = samples.layout
+        layout, t = samples.layout, samples.t_eval
 
-        def over_rays(x: Tensor | None) -> Tensor | None:
-            return None if x is None else volume.composite(weights, x, layout)
+        def over_rays(x: Tensor) -> Tensor:
+            return volume.composite(weights, x, layout)
 
+        if outputs.rgb is None:
+            rgb, depth, opacity = None, over_rays(t), volume.opacity(weights, layout)
+        else:
+            rgb, depth, opacity = volume.pixels(weights, outputs.rgb, t, layout)
         return Rendered(
-            rgb=over_rays(outputs.rgb),
-            depth=volume.composite(weights, samples.t_eval, layout),
-            opacity=volume.opacity(weights, layout),
-            normals=over_rays(outputs.normals),
-            extras={
-                key: volume.composite(weights, value, layout)
-                for key, value in outputs.extras.items()
-                if value.is_floating_point()
-            },
+            rgb=rgb,
+            depth=depth,
+            opacity=opacity,
+            normals=None if outputs.normals is None else over_rays(outputs.normals),
+            extras={key: over_rays(value) for key, value in outputs.extras.items() if value.is_floating_point()},
         )

@@ -55,9 +55,8 @@ def measure(
 
     def forward() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         weights = volume.weights_from_density(density, lengths, layout)
-        pixels = volume.composite(weights, rgb, layout)
-        depth, opacity = volume.composite(weights, t, layout), volume.opacity(weights, layout)
-        return pixels.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
+        colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
+        return colour.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
     runs = {name: _with_backend(name, forward) for name in ["torch", *PACKED.twins.get(device, {})]}
     times = turns(runs, repeats, device)

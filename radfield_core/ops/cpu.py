@@ -90,13 +90,32 @@ def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Pack
     return out
 
 
+def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+    n_rays = packing.offsets.shape[0] - 1
+    colour, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
+    _pixels(
+        _array(weights), _array(rgb), _array(t), _offsets(packing), colour.numpy(), depth.numpy(), opacity.numpy()
+    )  # fmt: skip
+    return colour, depth, opacity
+
+
+def pixels_backward(
+    grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+) -> tuple[Tensor, Tensor]:
+    """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
+    by_weights, by_rgb = weights.new_empty(weights.shape[0]), _like(rgb)
+    arrays = (*map(_array, (*grads, weights, rgb, t)), _offsets(packing))
+    _pixels_backward(*arrays, by_weights.numpy(), by_rgb.numpy())
+    return by_weights, by_rgb
+
+
 def probe() -> None:
     """Run every kernel that rendering needs once in float32."""
-    packing, one = Packing.from_counts(torch.tensor([1])), torch.ones(1)
+    packing, one, white = Packing.from_counts(torch.tensor([1])), torch.ones(1), torch.ones(1, 3)
     weights, *saved = density_weights(one, one, packing)
-    grad = composite_backward_weights(composite(weights, one, packing), one, packing)
+    grad, _ = pixels_backward(pixels(weights, white, one, packing), weights, white, one, packing)
     density_backward(grad, saved[0], saved[1], packing)
-    composite_backward_x(composite(weights, torch.ones(1, 3), packing), weights, torch.ones(1, 3), packing)
     if abs(float(sum(scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
         raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")
 
@@ -118,8 +137,8 @@ def _offsets(packing: Packing) -> Any:
     return packing.offsets.numpy().view(np.uint64)
 
 
-# Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; loops over one
-# feature (opacity, depth) and over three (colour) are written out for the same reason.
+# Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; sums of one
+# feature, and the colours of pixels, are written out for the same reason.
 
 
 @reduction
@@ -217,61 +236,53 @@ def _alpha_backward(grad, alpha, transmittance, offsets, out):
 
 @reduction
 def _composite(weights, x, offsets, out):
-    zero = out.dtype.type(0)
-    if x.shape[1] == 1:
-        flat = x.ravel()
-        for r in range(len(offsets) - 1):
-            total = zero
+    for r in range(len(offsets) - 1):
+        for f in range(x.shape[1]):
+            total = out.dtype.type(0)
             for i in range(offsets[r], offsets[r + 1]):
-                total += weights[i] * flat[i]
-            out[r, 0] = total
-    elif x.shape[1] == 3:
-        for r in range(len(offsets) - 1):
-            red, green, blue = zero, zero, zero
-            for i in range(offsets[r], offsets[r + 1]):
-                red += weights[i] * x[i, 0]
-                green += weights[i] * x[i, 1]
-                blue += weights[i] * x[i, 2]
-            out[r, 0], out[r, 1], out[r, 2] = red, green, blue
-    else:
-        for r in range(len(offsets) - 1):
-            for f in range(x.shape[1]):
-                total = zero
-                for i in range(offsets[r], offsets[r + 1]):
-                    total += weights[i] * x[i, f]
-                out[r, f] = total
+                total += weights[i] * x[i, f]
+            out[r, f] = total
 
 
 @reduction
 def _composite_backward_weights(grad, x, offsets, out):
-    if x.shape[1] == 1:
-        flat = x.ravel()
-        for r in range(len(offsets) - 1):
-            for i in range(offsets[r], offsets[r + 1]):
-                out[i] = grad[r, 0] * flat[i]
-    elif x.shape[1] == 3:
-        for r in range(len(offsets) - 1):
-            red, green, blue = grad[r, 0], grad[r, 1], grad[r, 2]
-            for i in range(offsets[r], offsets[r + 1]):
-                out[i] = red * x[i, 0] + green * x[i, 1] + blue * x[i, 2]
-    else:
-        for r in range(len(offsets) - 1):
-            for i in range(offsets[r], offsets[r + 1]):
-                total = out.dtype.type(0)
-                for f in range(x.shape[1]):
-                    total += grad[r, f] * x[i, f]
-                out[i] = total
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            total = out.dtype.type(0)
+            for f in range(x.shape[1]):
+                total += grad[r, f] * x[i, f]
+            out[i] = total
 
 
 @reduction
 def _composite_backward_x(grad, weights, offsets, out):
-    if out.shape[1] == 3:
-        for r in range(len(offsets) - 1):
-            red, green, blue = grad[r, 0], grad[r, 1], grad[r, 2]
-            for i in range(offsets[r], offsets[r + 1]):
-                out[i, 0], out[i, 1], out[i, 2] = red * weights[i], green * weights[i], blue * weights[i]
-    else:
-        for r in range(len(offsets) - 1):
-            for i in range(offsets[r], offsets[r + 1]):
-                for f in range(out.shape[1]):
-                    out[i, f] = grad[r, f] * weights[i]
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            for f in range(out.shape[1]):
+                out[i, f] = grad[r, f] * weights[i]
+
+
+@reduction
+def _pixels(weights, rgb, t, offsets, colour, depth, opacity):
+    zero = colour.dtype.type(0)
+    for r in range(len(offsets) - 1):
+        red, green, blue, far, total = zero, zero, zero, zero, zero
+        for i in range(offsets[r], offsets[r + 1]):
+            red += weights[i] * rgb[i, 0]
+            green += weights[i] * rgb[i, 1]
+            blue += weights[i] * rgb[i, 2]
+            far += weights[i] * t[i]
+            total += weights[i]
+        colour[r, 0], colour[r, 1], colour[r, 2] = red, green, blue
+        depth[r], opacity[r] = far, total
+
+
+@reduction
+def _pixels_backward(by_colour, by_depth, by_opacity, weights, rgb, t, offsets, by_weights, by_rgb):
+    for r in range(len(offsets) - 1):
+        red, green, blue = by_colour[r, 0], by_colour[r, 1], by_colour[r, 2]
+        far, total = by_depth[r], by_opacity[r]
+        for i in range(offsets[r], offsets[r + 1]):
+            by_weights[i] = red * rgb[i, 0] + green * rgb[i, 1] + blue * rgb[i, 2] + far * t[i] + total
+        for i in range(offsets[r], offsets[r + 1]):
+            by_rgb[i, 0], by_rgb[i, 1], by_rgb[i, 2] = red * weights[i], green * weights[i], blue * weights[i]

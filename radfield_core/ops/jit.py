@@ -13,14 +13,25 @@ def kernel(function: Callable[..., Any]) -> Any:
     return _compile(function, False)
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """A `kernel` put into its callers: for what is called once per block of a few dozen numbers.
+
+    A call that takes arrays counts references to them, in atomic instructions that wait for all stores before them.
+    """
+    return numba.njit(forceinline=True, **_options(False))(function)
+
+
 def reduction(function: Callable[..., Any]) -> Any:
     """The compiled function, in which sums may be reordered and products contracted, so that they use vector units."""
     return _compile(function, {"reassoc", "contract", "nsz"})
 
 
 def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, **_options(fastmath))(function)
     except RuntimeError:  # numba found no folder that it may write its cache to
-        return numba.njit(**options)(function)
+        return numba.njit(**_options(fastmath))(function)
+
+
+def _options(fastmath: bool | set[str]) -> dict[str, Any]:
+    return {"nogil": True, "error_model": "numpy", "fastmath": fastmath}

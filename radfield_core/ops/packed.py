@@ -1,8 +1,9 @@
 """Autograd of packed scans, weights and compositing over the kernels of a twin: numba's on a CPU, Triton's on CUDA.
 
 A twin's module gives `spread`, `sum`, `scan`, `density_weights`, `density_backward`, `alpha_weights`, `alpha_backward`,
-`composite`, `composite_backward_weights` and `composite_backward_x`. Sums and scans are differentiable any number of
-times, weights and composites once: a second derivative through them raises. R rays, N samples.
+`composite`, `composite_backward_weights` and `composite_backward_x`; it may give `pixels` and `pixels_backward`. Sums
+and scans are differentiable any number of times, weights and composites once: a second derivative through them raises.
+R rays, N samples.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ class Twin:
     def composite(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ w x over each ray [R, ...]."""
         return _Composite.apply(weights, x, self.packing, self.kernels)
+
+    def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray, in one pass if the kernels have one."""
+        if hasattr(self.kernels, "pixels"):
+            return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)
+        return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
 
 
 class _Sum(torch.autograd.Function):
@@ -133,3 +140,21 @@ class _Composite(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             by_x = ctx.kernels.composite_backward_x(grad, weights, x, ctx.packing)
         return by_weights, by_x, None, None
+
+
+class _Pixels(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing, kernels: ModuleType
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(weights, rgb, t)
+        ctx.packing, ctx.kernels = packing, kernels
+        return kernels.pixels(weights, rgb, t, packing)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        weights, rgb, t = ctx.saved_tensors
+        by_weights, by_rgb = ctx.kernels.pixels_backward(grads, weights, rgb, t, ctx.packing)
+        by_t = ctx.kernels.composite_backward_x(grads[1], weights, t, ctx.packing) if ctx.needs_input_grad[2] else None
+        return by_weights, by_rgb, by_t, None, None

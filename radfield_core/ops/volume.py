@@ -63,6 +63,18 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
     return segments.sum(weights.view(-1, *[1] * (x.dim() - 1)) * x, layout)
 
 
+def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
+    """Colour Σ w rgb [R, 3], Σ w t [R] and opacity Σ w [R] of each ray, from weights and t [N] and rgb [N, 3].
+
+    What `composite` and `opacity` give one by one; twins read the samples once for all three.
+    """
+    dtype = torch.promote_types(weights.dtype, torch.promote_types(rgb.dtype, t.dtype))
+    weights, rgb, t = weights.to(dtype), rgb.to(dtype), t.to(dtype)
+    if (fast := segments.twin(layout, rgb.device)) is not None:
+        return fast.pixels(weights, rgb, t)
+    return composite(weights, rgb, layout), composite(weights, t, layout), opacity(weights, layout)
+
+
 def opacity(weights: Tensor, layout: Layout) -> Tensor:
     """Σ w over each ray [R]."""
     return segments.sum(weights, layout)

@@ -44,6 +44,11 @@ def values_and_gradients(op, *inputs: torch.Tensor) -> list[torch.Tensor]:  # ty
     return [out.detach(), *torch.autograd.grad((out * factors).sum(), inputs)]
 
 
+def joined(pixels: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    colour, depth, opacity = pixels
+    return torch.cat([colour, depth[:, None], opacity[:, None]], -1)
+
+
 @pytest.mark.parametrize("counts", COUNTS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: list[int], dtype: torch.dtype) -> None:
@@ -65,6 +70,8 @@ def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: 
         (lambda a: volume.weights_from_alpha(a, layout), lambda a: twin.weights_from_alpha(a), (alpha,)),
         (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, x3)),
         (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, alpha)),
+        (lambda *inputs: joined(volume.pixels(*inputs, layout)), lambda *inputs: joined(twin.pixels(*inputs)),
+         (x, x3, alpha)),
     ]  # fmt: skip
     for reference, fast, inputs in cases:
         with using("torch"):
@@ -84,6 +91,8 @@ def test_gradients_equal_finite_differences(kernels: ModuleType) -> None:
         return twin.composite(twin.weights_from_density(density, lengths), x)
 
     assert torch.autograd.gradcheck(pixels, (density, lengths, x))
+    rgb = uniform(5, 2, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda w, c, t: joined(twin.pixels(w, c, t)), (density, rgb, lengths))
     assert torch.autograd.gradcheck(lambda a: twin.weights_from_alpha(a), density)
     assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x) ** 2, x)
 

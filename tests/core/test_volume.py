@@ -83,6 +83,10 @@ def check_weights(counts: list[int], seed: int) -> None:
     for i, ray in enumerate(segments.per_sample(torch.arange(len(counts)), layout).tolist()):
         pixels[ray] += expected[i] * rgb[i]
     torch.testing.assert_close(volume.composite(expected, rgb, layout), pixels)
+    colour, depth, opacity = volume.pixels(expected, rgb, lengths, layout)
+    torch.testing.assert_close(colour, pixels)
+    torch.testing.assert_close(depth, volume.composite(expected, lengths, layout))
+    torch.testing.assert_close(opacity, volume.opacity(expected, layout))
 
 
 def test_an_opaque_sample_hides_what_is_behind_and_gets_a_finite_gradient(backend: str) -> None:

@@ -1,8 +1,8 @@
 """Where points lie in a level, for blocks of points: entry numbers, fractions and corner weights. numba, vectorised.
 
-A block is `BLOCK` points or fewer. Its numbers are laid out [8, BLOCK] and its fractions [3, BLOCK], flat, so that
-every loop here runs over neighbouring numbers and compiles to SIMD. Nothing is fused or reordered: x·scale + 0.5
-rounds as the reference's does, so that a point on a cell's border falls into the same cell.
+A block is `BLOCK` points, the last of which may be empty. Its numbers are laid out [8, BLOCK] and its fractions
+[3, BLOCK], flat, so that every loop here runs over neighbouring numbers and compiles to SIMD. Nothing is fused or
+reordered: x·scale + 0.5 rounds as the reference's does, so that a point on a cell's border falls into the same cell.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, uint32
 
-from radfield_core.ops.jit import kernel
+from radfield_core.ops.jit import inlined, kernel
 from radfield_hash.levels import PRIMES
 
-BLOCK = 256
+BLOCK = 64
 B1, B2, B3, B4, B5, B6, B7 = (np.int64(k * BLOCK) for k in range(1, 8))
 PRIME_Y, PRIME_Z = np.uint32(PRIMES[1]), np.uint32(PRIMES[2])
 HALF, ONE = np.float32(0.5), np.float32(1.0)
@@ -23,7 +23,7 @@ HALF, ONE = np.float32(0.5), np.float32(1.0)
 
 @kernel
 def load_points(x: Any, start: int, count: int, points: Any) -> None:
-    """Points [count, 3] from `start` on as points [3, chunk], moved into the box; a NaN becomes 0."""
+    """Points [count, 3] from `start` on as points [3, room], moved into the box; a NaN becomes 0."""
     for k in range(3):
         row = points[k]
         for i in range(count):
@@ -34,7 +34,7 @@ def load_points(x: Any, start: int, count: int, points: Any) -> None:
 
 @kernel
 def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> None:
-    """Vectors [count, 3] as directions [3, chunk], zero along the axes on which the point is outside the box."""
+    """Vectors [count, 3] as directions [3, room], zero along the axes on which the point is outside the box."""
     for k in range(3):
         row = directions[k]
         for i in range(count):
@@ -44,71 +44,58 @@ def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> 
 
 @kernel
 def store_inside(x: Any, sums: Any, start: int, count: int, result: Any) -> None:
-    """Sums [3, chunk] as rows of result [M, 3], zero along the axes on which the point is outside the box."""
+    """Sums [3, room] as rows of result [M, 3], zero along the axes on which the point is outside the box."""
     for i in range(count):
         for k in range(3):
             value = x[start + i, k]
             result[start + i, k] = sums[k, i] if value >= float32(0.0) and value <= ONE else float32(0.0)
 
 
-@kernel
-def locate(points: Any, start: int, count: int, level: Any, scale: Any, pairs: Any, number: Any, fraction: Any) -> None:
+@inlined
+def locate(
+    points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, number: Any, fraction: Any
+) -> None:
     """Pair numbers (entry number · pairs, pairs = F/2) of the corners, x fastest, and the fractions within the cell.
 
-    `pairs` is a power of two, so that it may multiply the terms of the number instead of each number.
+    `pairs` is a power of two, so that it may multiply the terms of the number instead of each number. Whether the level
+    is hashed is asked within the loop, which the compiler turns into two: a choice between functions counts references.
     """
-    px, py, pz = points[0, start : start + count], points[1, start : start + count], points[2, start : start + count]
-    once = uint32(pairs)
-    size = uint32(once * uint32(level[2]))
-    if level[3] != 0:
-        _locate_hashed(px, py, pz, scale, once, uint32(size - once), number, fraction)
-    else:
-        _locate_dense(px, py, pz, scale, once, uint32(once * uint32(level[0])), size, number, fraction)
-
-
-@kernel
-def _locate_hashed(px: Any, py: Any, pz: Any, scale: Any, once: Any, mask: Any, number: Any, fraction: Any) -> None:
-    prime_y, prime_z = uint32(once * PRIME_Y), uint32(once * PRIME_Z)
-    for i in range(px.size):
+    px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
+    hashed, once = levels[level, 3] != 0, uint32(pairs)
+    size, row = uint32(once * uint32(levels[level, 2])), uint32(once * uint32(levels[level, 0]))
+    by_y = uint32(once * PRIME_Y) if hashed else row
+    by_z = uint32(once * PRIME_Z) if hashed else uint32(row * (row // once))
+    mask = uint32(size - once)
+    for i in range(BLOCK):
         x, y, z = px[i] * scale + HALF, py[i] * scale + HALF, pz[i] * scale + HALF
         ix, iy, iz = int32(x), int32(y), int32(z)
         fraction[i], fraction[i + B1], fraction[i + B2] = x - float32(ix), y - float32(iy), z - float32(iz)
-        x0, y0, z0 = uint32(uint32(ix) * once), uint32(uint32(iy) * prime_y), uint32(uint32(iz) * prime_z)
-        x1, y1, z1 = uint32(x0 + once), uint32(y0 + prime_y), uint32(z0 + prime_z)
-        x0, x1 = x0 & mask, x1 & mask
-        a, b, c, d = (y0 ^ z0) & mask, (y1 ^ z0) & mask, (y0 ^ z1) & mask, (y1 ^ z1) & mask
-        number[i], number[i + B1], number[i + B2], number[i + B3] = x0 ^ a, x1 ^ a, x0 ^ b, x1 ^ b
-        number[i + B4], number[i + B5], number[i + B6], number[i + B7] = x0 ^ c, x1 ^ c, x0 ^ d, x1 ^ d
+        x0, y0, z0 = uint32(uint32(ix) * once), uint32(uint32(iy) * by_y), uint32(uint32(iz) * by_z)
+        x1, y1, z1 = uint32(x0 + once), uint32(y0 + by_y), uint32(z0 + by_z)
+        if hashed:
+            x0, x1 = x0 & mask, x1 & mask
+            a, b, c, d = (y0 ^ z0) & mask, (y1 ^ z0) & mask, (y0 ^ z1) & mask, (y1 ^ z1) & mask
+            number[i], number[i + B1], number[i + B2], number[i + B3] = x0 ^ a, x1 ^ a, x0 ^ b, x1 ^ b
+            number[i + B4], number[i + B5], number[i + B6], number[i + B7] = x0 ^ c, x1 ^ c, x0 ^ d, x1 ^ d
+        else:
+            a, b, c, d = y0 + z0, y1 + z0, y0 + z1, y1 + z1
+            number[i], number[i + B1] = _wrapped(x0 + a, size), _wrapped(x1 + a, size)
+            number[i + B2], number[i + B3] = _wrapped(x0 + b, size), _wrapped(x1 + b, size)
+            number[i + B4], number[i + B5] = _wrapped(x0 + c, size), _wrapped(x1 + c, size)
+            number[i + B6], number[i + B7] = _wrapped(x0 + d, size), _wrapped(x1 + d, size)
 
 
 @kernel
-def _wrapped(number: Any, size: Any) -> Any:
-    """number mod size, for number < 2 size: below size, the unsigned difference is the larger of the two."""
+def _wrapped(sum_of_terms: Any, size: Any) -> Any:
+    """The sum mod size, for a sum below 2 size: below size, the unsigned difference is the larger of the two."""
+    number = uint32(sum_of_terms)
     return min(number, uint32(number - size))
 
 
-@kernel
-def _locate_dense(
-    px: Any, py: Any, pz: Any, scale: Any, once: Any, row: Any, size: Any, number: Any, fraction: Any
-) -> None:
-    plane = uint32(row * (row // once))
-    for i in range(px.size):
-        x, y, z = px[i] * scale + HALF, py[i] * scale + HALF, pz[i] * scale + HALF
-        ix, iy, iz = int32(x), int32(y), int32(z)
-        fraction[i], fraction[i + B1], fraction[i + B2] = x - float32(ix), y - float32(iy), z - float32(iz)
-        a = uint32(uint32(ix) * once + uint32(iy) * row + uint32(iz) * plane)
-        b, c = uint32(a + row), uint32(a + plane)
-        d = uint32(b + plane)
-        number[i], number[i + B1] = _wrapped(a, size), _wrapped(uint32(a + once), size)
-        number[i + B2], number[i + B3] = _wrapped(b, size), _wrapped(uint32(b + once), size)
-        number[i + B4], number[i + B5] = _wrapped(c, size), _wrapped(uint32(c + once), size)
-        number[i + B6], number[i + B7] = _wrapped(d, size), _wrapped(uint32(d + once), size)
-
-
-@kernel
-def value_weights(fraction: Any, count: int, weight: Any) -> None:
+@inlined
+def value_weights(fraction: Any, weight: Any) -> None:
     """w_c = Π_k (f_k if c_k else 1 − f_k), flat [8, BLOCK]."""
-    for i in range(count):
+    for i in range(BLOCK):
         x1, y1, z1 = fraction[i], fraction[i + B1], fraction[i + B2]
         x0, y0, z0 = ONE - x1, ONE - y1, ONE - z1
         a, b, c, d = y0 * z0, y1 * z0, y0 * z1, y1 * z1
@@ -116,12 +103,12 @@ def value_weights(fraction: Any, count: int, weight: Any) -> None:
         weight[i + B4], weight[i + B5], weight[i + B6], weight[i + B7] = x0 * c, x1 * c, x0 * d, x1 * d
 
 
-@kernel
-def direction_weights(fraction: Any, directions: Any, start: int, count: int, factor: Any, weight: Any) -> None:
+@inlined
+def direction_weights(fraction: Any, directions: Any, start: int, factor: Any, weight: Any) -> None:
     """factor · Σ_k u_k ∂w_c/∂f_k for the directions u, flat [8, BLOCK]."""
-    ux, uy = directions[0, start : start + count], directions[1, start : start + count]
-    uz = directions[2, start : start + count]
-    for i in range(count):
+    ux, uy = directions[0, start : start + BLOCK], directions[1, start : start + BLOCK]
+    uz = directions[2, start : start + BLOCK]
+    for i in range(BLOCK):
         u, v, w = factor * ux[i], factor * uy[i], factor * uz[i]
         x1, y1, z1 = fraction[i], fraction[i + B1], fraction[i + B2]
         x0, y0, z0 = ONE - x1, ONE - y1, ONE - z1

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from radfield_core.ops.jit import kernel
+from radfield_core.ops.jit import inlined, kernel
 from radfield_hash import pair
 from radfield_hash.cells import (
     B1,
@@ -36,6 +36,7 @@ from radfield_hash.cells import (
 
 TWO = np.uint64(2)
 PAD = 8  # so that a point's pairs do not all fall into one set of the cache
+TURN = 8  # points whose pairs of a level fill one line of the cache
 ZERO = np.float32(0.0)
 
 
@@ -43,7 +44,7 @@ ZERO = np.float32(0.0)
 def values(x: Any, y: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int) -> None:
     """Features y [M, L·F], written."""
     chunk = turned.shape[1] // 2 - PAD
-    points, number = np.empty((3, chunk), np.float32), np.empty(8 * BLOCK, np.uint32)
+    points, number = _rows(chunk), np.empty(8 * BLOCK, np.uint32)
     fraction = np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
@@ -51,7 +52,7 @@ def values(x: Any, y: Any, turned: Any, table: Any, levels: Any, scales: Any, n_
         for level in range(levels.shape[0]):
             for begin in range(0, count, BLOCK):
                 size = min(BLOCK, count - begin)
-                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
@@ -67,7 +68,7 @@ def table_gradient(
 ) -> None:  # fmt: skip
     """Adds to the table, for levels first to last: Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g."""
     chunk = turned.shape[1] // 2 - PAD
-    points, directions = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
+    points, directions = _rows(chunk), _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     weight = np.empty(8 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
@@ -79,11 +80,11 @@ def table_gradient(
         for level in range(first, last):
             for begin in range(0, count, BLOCK):
                 size = min(BLOCK, count - begin)
-                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 if directed:
-                    direction_weights(fraction, directions, begin, size, scales[level], weight)
+                    direction_weights(fraction, directions, begin, scales[level], weight)
                 else:
-                    value_weights(fraction, size, weight)
+                    value_weights(fraction, weight)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
@@ -96,7 +97,7 @@ def position_gradient(
 ) -> None:
     """∂⟨g, y⟩/∂x [M, 3], written."""
     chunk = turned.shape[1] // 2 - PAD
-    points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
+    points, sums = _rows(chunk), _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
@@ -106,7 +107,7 @@ def position_gradient(
         for level in range(levels.shape[0]):
             for begin in range(0, count, BLOCK):
                 size = min(BLOCK, count - begin)
-                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
@@ -120,8 +121,8 @@ def second(
 ) -> None:
     """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩, written."""
     chunk = turned.shape[1] // 2 - PAD
-    points, sums = np.empty((3, chunk), np.float32), np.empty((3, chunk), np.float32)
-    directions = np.empty((3, chunk), np.float32)
+    points, sums = _rows(chunk), _rows(chunk)
+    directions = _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
@@ -132,7 +133,7 @@ def second(
         for level in range(levels.shape[0]):
             for begin in range(0, count, BLOCK):
                 size = min(BLOCK, count - begin)
-                locate(points, begin, size, levels[level], scales[level], n_features // 2, number, fraction)
+                locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 for p in range(0, n_features, 2):
                     entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
@@ -145,12 +146,27 @@ def second(
 
 
 @kernel
+def _rows(chunk: int) -> Any:
+    """Room for a vector per point of a chunk, and for what the last block leaves empty: blocks are located whole."""
+    return np.zeros((3, chunk + BLOCK), np.float32)
+
+
+@kernel
 def load_features(rows: Any, start: int, count: int, first: int, last: int, turned: Any) -> None:
     """Pairs first to last of the rows [count, 2P] from `start` on, as turned [P, chunk] pairs."""
-    for i in range(count):
-        row = rows[start + i]
-        for q in range(first, last):
-            pair.store(turned[q], uint64(2 * i), pair.load(row, uint64(2 * q)))
+    whole = count - count % TURN
+    for i in range(0, whole, TURN):
+        _turn(rows, start + i, i, TURN, first, last, turned)
+    _turn(rows, start + whole, whole, count - whole, first, last, turned)
+
+
+@inlined
+def _turn(rows: Any, row: int, column: int, count: int, first: int, last: int, turned: Any) -> None:
+    width, stride = uint64(rows.shape[1]), uint64(turned.shape[1])
+    source, target = uint64(row) * width, TWO * uint64(column)
+    for q in range(uint64(first), uint64(last)):
+        for i in range(uint64(count)):
+            pair.store(turned, q * stride + target + TWO * i, pair.load(rows, source + i * width + TWO * q))
 
 
 @kernel
