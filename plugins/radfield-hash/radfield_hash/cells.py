@@ -24,12 +24,16 @@ HALF, ONE = np.float32(0.5), np.float32(1.0)
 @kernel
 def load_points(x: Any, start: int, count: int, points: Any) -> None:
     """Points [count, 3] from `start` on as points [3, room], moved into the box; a NaN becomes 0."""
-    for k in range(3):
-        row = points[k]
-        for i in range(count):
-            value = x[start + i, k]
-            value = value if value > float32(0.0) else float32(0.0)
-            row[i] = value if value < ONE else ONE
+    px, py, pz = points[0], points[1], points[2]
+    rows = x[start : start + count]
+    for i in range(count):
+        px[i], py[i], pz[i] = _inside(rows[i, 0]), _inside(rows[i, 1]), _inside(rows[i, 2])
+
+
+@kernel
+def _inside(value: Any) -> Any:
+    value = value if value > float32(0.0) else float32(0.0)
+    return value if value < ONE else ONE
 
 
 @kernel

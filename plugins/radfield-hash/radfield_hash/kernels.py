@@ -172,10 +172,11 @@ def _turn(rows: Any, row: int, column: int, count: int, first: int, last: int, t
 @kernel
 def store_features(turned: Any, start: int, count: int, rows: Any) -> None:
     """The inverse of `load_features`, for all pairs."""
-    for i in range(count):
-        row = rows[start + i]
-        for q in range(turned.shape[0]):
-            pair.store(row, uint64(2 * q), pair.load(turned[q], uint64(2 * i)))
+    width, stride, pairs = uint64(rows.shape[1]), uint64(turned.shape[1]), uint64(turned.shape[0])
+    for i in range(uint64(count)):
+        row = (uint64(start) + i) * width
+        for q in range(pairs):
+            pair.store(rows, row + TWO * q, pair.load(turned, q * stride + TWO * i))
 
 
 @kernel
