@@ -7,7 +7,6 @@ is summed by one thread per level in the order of the points: no atomics, and th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from radfield_hash import autograd, kernels, reference
 from radfield_hash.levels import Grid, build
+from radfield_hash.memory import empty, room
 
 # Of features, per thread. The more points in a chunk, the more of a level's table stays in cache from one to the next.
 CHUNK_BYTES = 1 << 25
@@ -44,67 +44,60 @@ class _Numba:
     """The four kernels on tensors; see `autograd.Kernels`."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-        y = _empty(x.shape[0], grid.out_dim)
+        y = empty(x.shape[0], grid.out_dim)
         arrays, entries, geometry = _arrays(x, y), _flat(table), _geometry(grid)
         _parallel(
-            lambda rows: kernels.values(*_cut(arrays, rows), _turned(grid, rows[1] - rows[0]), entries, *geometry),
+            lambda rows: kernels.values(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry),
             _point_ranges(x.shape[0]),
         )
         return y
 
     def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
-        result = torch.from_numpy(np.zeros((grid.n_entries, grid.n_features), np.float32))
+        result = empty(grid.n_entries, grid.n_features)
+        if not x.shape[0]:
+            return result.zero_()
         arrays, entries, geometry = _arrays(x, x if v is None else v, g), _flat(result), _geometry(grid)
         directed = v is not None
         _parallel(
             lambda level: kernels.table_gradient(
-                *arrays, directed, _turned(grid, x.shape[0]), entries, *geometry, *level
+                *arrays, directed, _room(grid, x.shape[0]), entries, *geometry, *level
             ),
             _levels(grid),
         )
         return result
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
-        p = _empty(x.shape[0], 3)
+        p = empty(x.shape[0], 3)
         arrays, entries, geometry = _arrays(x, g, p), _flat(table), _geometry(grid)
         _parallel(
             lambda rows: kernels.position_gradient(
-                *_cut(arrays, rows), _turned(grid, rows[1] - rows[0]), entries, *geometry
+                *_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry
             ),
             _point_ranges(x.shape[0]),
         )
         return p
 
     def second(self, x: Tensor, table: Tensor, g: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        by_g, by_x = _empty(*g.shape), _empty(*x.shape)
+        by_g, by_x = empty(*g.shape), empty(*x.shape)
         arrays, entries, geometry = _arrays(x, g, v, by_g, by_x), _flat(table), _geometry(grid)
         _parallel(
-            lambda rows: kernels.second(*_cut(arrays, rows), _turned(grid, rows[1] - rows[0]), entries, *geometry),
+            lambda rows: kernels.second(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry),
             _point_ranges(x.shape[0]),
         )
         return by_g, by_x
 
 
 _KERNELS = _Numba()
-_kept = threading.local()
 
 
-def _empty(*shape: int) -> Tensor:
-    """A tensor to be written, in numpy's memory: numpy asks for huge pages, which are mapped sooner; torch does not."""
-    return torch.from_numpy(np.empty(shape, np.float32))
-
-
-def _turned(grid: Grid, n: int) -> Any:
-    """Room for the features of a chunk of up to n points, level by level; see `kernels`.
-
-    Kept by each thread, because to map it anew takes a tenth of the encoding's time.
-    """
+def _room(grid: Grid, n: int) -> tuple[Any, ...]:
+    """Room for a chunk of up to n points; see `kernels`."""
     chunk = max(1, min(n, CHUNK_BYTES // (4 * grid.out_dim)))
-    shape = (grid.out_dim // 2, 2 * (chunk + kernels.PAD))
-    room = getattr(_kept, "room", None)
-    if room is None or room.size < shape[0] * shape[1]:
-        room = _kept.room = np.empty(shape[0] * shape[1], np.float32)
-    return room[: shape[0] * shape[1]].reshape(shape)
+    vectors = (3, chunk + kernels.BLOCK)
+    return (
+        room("features", grid.out_dim // 2, 2 * (chunk + kernels.PAD)),
+        room("points", *vectors), room("directions", *vectors), room("sums", *vectors),
+    )  # fmt: skip
 
 
 def _arrays(*tensors: Tensor) -> tuple[Any, ...]:

@@ -4,8 +4,9 @@ All take contiguous float32 arrays of points x [M, 3] and features [M, L·F], th
 grid: levels [L, 4] (resolution, offset, size, hashed), scales [L] and F (even). Features are treated in pairs.
 
 In rows of features, the pairs of one level lie far apart: written or read level by level, each would claim a line of
-the cache of its own, which takes longer than to fetch the entries. So a chunk's features are turned: `turned`
-[L·F/2, chunk + PAD] holds pairs level by level.
+the cache of its own, which takes longer than to fetch the entries. So a chunk's features are turned: `room` is for
+pairs level by level [L·F/2, chunk + PAD], and for points, directions and sums [3, chunk + BLOCK], because blocks are
+located whole.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ ZERO = np.float32(0.0)
 
 
 @kernel
-def values(x: Any, y: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int) -> None:
+def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_features: int) -> None:
     """Features y [M, L·F], written."""
+    turned, points, _, _ = room
     chunk = turned.shape[1] // 2 - PAD
-    points, number = _rows(chunk), np.empty(8 * BLOCK, np.uint32)
-    fraction = np.empty(3 * BLOCK, np.float32)
+    number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
         load_points(x, start, count, points)
@@ -63,12 +64,12 @@ def values(x: Any, y: Any, turned: Any, table: Any, levels: Any, scales: Any, n_
 
 @kernel
 def table_gradient(
-    x: Any, v: Any, g: Any, directed: bool, turned: Any, table: Any, levels: Any, scales: Any, n_features: int,
+    x: Any, v: Any, g: Any, directed: bool, room: Any, table: Any, levels: Any, scales: Any, n_features: int,
     first: int, last: int,
 ) -> None:  # fmt: skip
-    """Adds to the table, for levels first to last: Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g."""
+    """Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g, written to the table's levels first to last; of at least one point."""
+    turned, points, directions, _ = room
     chunk = turned.shape[1] // 2 - PAD
-    points, directions = _rows(chunk), _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     weight = np.empty(8 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
@@ -78,6 +79,8 @@ def table_gradient(
         if directed:
             load_directions(x, v, start, count, directions)
         for level in range(first, last):
+            if start == 0:
+                _clear(table, n_features * levels[level, 1], n_features * levels[level, 2])
             for begin in range(0, count, BLOCK):
                 size = min(BLOCK, count - begin)
                 locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
@@ -93,11 +96,11 @@ def table_gradient(
 
 @kernel
 def position_gradient(
-    x: Any, g: Any, result: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int
+    x: Any, g: Any, result: Any, room: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
     """∂⟨g, y⟩/∂x [M, 3], written."""
+    turned, points, _, sums = room
     chunk = turned.shape[1] // 2 - PAD
-    points, sums = _rows(chunk), _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
@@ -117,12 +120,11 @@ def position_gradient(
 
 @kernel
 def second(
-    x: Any, g: Any, v: Any, by_g: Any, by_x: Any, turned: Any, table: Any, levels: Any, scales: Any, n_features: int
+    x: Any, g: Any, v: Any, by_g: Any, by_x: Any, room: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
     """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩, written."""
+    turned, points, directions, sums = room
     chunk = turned.shape[1] // 2 - PAD
-    points, sums = _rows(chunk), _rows(chunk)
-    directions = _rows(chunk)
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
         count = min(chunk, x.shape[0] - start)
@@ -146,9 +148,9 @@ def second(
 
 
 @kernel
-def _rows(chunk: int) -> Any:
-    """Room for a vector per point of a chunk, and for what the last block leaves empty: blocks are located whole."""
-    return np.zeros((3, chunk + BLOCK), np.float32)
+def _clear(table: Any, start: int, count: int) -> None:
+    for i in range(start, start + count):
+        table[i] = ZERO
 
 
 @kernel
