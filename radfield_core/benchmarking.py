@@ -231,7 +231,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
         )
     axes.set_xlabel("training, s")
     axes.set_ylabel("held-out PSNR, dB")
-    axes.set_title(f"{figures['method']} on {figures['data']}, {figures['machine']['threads']} threads")
+    axes.set_title(f"{figures['method']} on {figures['data']}, threads: {figures['machine']['threads']}")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)

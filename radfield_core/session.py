@@ -191,7 +191,9 @@ def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, t
     size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
     n_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     device = trainer.drawer.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    on_cpu = f"{count} thread{'s' * (count != 1)}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
     return [
         f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
         f"data     {run.data.name}: {len(scene.cameras)} images, {size}",
