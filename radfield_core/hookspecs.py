@@ -2,6 +2,9 @@
 
 An observing hook never changes training and never depends on the order of plugins: what changes training is a
 component in a slot, visible in the config. An implementation may take fewer parameters than its hook has.
+
+These bodies never run: pluggy reads signatures alone. Where a hook returns something, the body raises, so that it type
+checks.
 """
 
 from __future__ import annotations

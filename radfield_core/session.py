@@ -192,7 +192,7 @@ def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, t
     n_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     device = trainer.drawer.device
     count = torch.get_num_threads()
-    on_cpu = f"{count} thread{'s' * (count != 1)}"
+    on_cpu = "1 thread" if count == 1 else f"{count} threads"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
     return [
         f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",

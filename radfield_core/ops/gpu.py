@@ -84,6 +84,19 @@ def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Pack
     return spread(grad, packing) * weights.view(-1, *[1] * (x.dim() - 1))
 
 
+def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+    return composite(weights, rgb, packing), composite(weights, t, packing), sum(weights, packing)
+
+
+def pixels_backward(
+    grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+) -> tuple[Tensor, Tensor]:
+    """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
+    colour, depth, opacity = (spread(grad, packing) for grad in grads)
+    return (colour * rgb).sum(1) + depth * t + opacity, colour * weights[:, None]
+
+
 def _grid(packing: Packing, features: int) -> tuple[int, int] | None:
     """One program per ray and feature; None where there is nothing to launch."""
     n_rays = packing.offsets.shape[0] - 1

@@ -1,9 +1,9 @@
 """Autograd of packed scans, weights and compositing over the kernels of a twin: numba's on a CPU, Triton's on CUDA.
 
 A twin's module gives `spread`, `sum`, `scan`, `density_weights`, `density_backward`, `alpha_weights`, `alpha_backward`,
-`composite`, `composite_backward_weights` and `composite_backward_x`; it may give `pixels` and `pixels_backward`. Sums
-and scans are differentiable any number of times, weights and composites once: a second derivative through them raises.
-R rays, N samples.
+`composite`, `composite_backward_weights`, `composite_backward_x`, `pixels` and `pixels_backward`. Sums and scans are
+differentiable any number of times, weights and composites once: a second derivative through them raises. R rays, N
+samples.
 """
 
 from __future__ import annotations
@@ -53,10 +53,8 @@ class Twin:
         return _Composite.apply(weights, x, self.packing, self.kernels)
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray, in one pass if the kernels have one."""
-        if hasattr(self.kernels, "pixels"):
-            return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)
-        return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
+        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+        return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)
 
 
 class _Sum(torch.autograd.Function):

@@ -69,6 +69,12 @@ def test_packed_scans_weights_and_pixels(counts, dtype, device):
     agree(PACKED, lambda a: volume.weights_from_alpha(a, layout), device, alpha)
     agree(PACKED, lambda w, x: volume.composite(w, x, layout), device, uniform(n), x3)
 
+    def pixels(weights: torch.Tensor, rgb: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
+        return torch.cat([colour, depth[:, None], opacity[:, None]], -1)
+
+    agree(PACKED, pixels, device, uniform(n), x3, alpha)
+
 
 def points(n: int, device: torch.device) -> torch.Tensor:
     """Points [n, 3] inside, beside and, the last of them, on the borders of the cells of a box of unit size."""
