@@ -39,11 +39,10 @@ DECLARED = {
 }
 
 
-def mutated(name: str) -> Verdict:
-    """The verdict of the law that must catch a mutant."""
-    base, law_name, changes = mutants.CAUGHT_BY[name]
-    here = f"mutants:{name}"
-    changes = {("config" if name.endswith("Config") else "impl"): here, **changes}
+def mutated(place: str) -> Verdict:
+    """The verdict of the law that must catch the mutant at "module:attribute"."""
+    base, law_name, changes = mutants.CAUGHT_BY[place]
+    changes = {("config" if place.endswith("Config") else "impl"): place, **changes}
     if base == "dataparser:blender":
         del changes["impl"]
     registry = with_toys()
@@ -58,9 +57,9 @@ def mutated(name: str) -> Verdict:
     return judge(subject, next(law for law in LAWS if law.name == law_name and kind in law.kinds))
 
 
-@pytest.mark.parametrize("name", list(mutants.CAUGHT_BY))
-def test_the_fault_is_caught_by_the_law_that_names_it(name):
-    verdict = mutated(name)
+@pytest.mark.parametrize("place", list(mutants.CAUGHT_BY), ids=lambda place: place.partition(":")[2])
+def test_the_fault_is_caught_by_the_law_that_names_it(place):
+    verdict = mutated(place)
     assert verdict.state == "broken"
     assert f"breaks the law {verdict.law.name!r}" in verdict.message
     assert "  mend:  " + verdict.law.mend in verdict.message

@@ -1,0 +1,8 @@
+"""Parts with one fault each, beside the law that must catch it. Every fault is one that somebody made somewhere."""
+
+from __future__ import annotations
+
+from mutants import data, encodings, fields, methods, rays
+from mutants.caught import CAUGHT_BY
+
+__all__ = ["CAUGHT_BY", "data", "encodings", "fields", "methods", "rays"]

@@ -1,0 +1,176 @@
+"""Encodings with one fault each, and options of encodings."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import torch
+
+from mutants.caught import caught_by
+from radfield_core.config.slots import option
+from radfield_core.testing.toy_parts import ToyEncoding
+from radfield_core.types import Step
+
+# Encodings
+
+
+@caught_by("rows_come_first", "encoding:toy")
+class ForgetsRowsWhenThereAreNone(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x, cov) if len(x) else x.new_zeros(self.out_dim)
+
+
+@caught_by("any_dimension_is_encoded", "encoding:toy")
+class CountsOnThreeCoordinates(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x * x.new_ones(3), cov)
+
+
+@caught_by("a_row_does_not_see_the_others", "encoding:toy")
+class NormalisesOverTheBatch(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward((x - x.mean(0)) if len(x) else x, cov)
+
+
+@caught_by("grad_is_true", "encoding:toy")
+class DetachesPositions(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x.detach(), cov)
+
+
+class _Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2.0 * g
+
+
+@caught_by("grad_is_true", "encoding:toy")
+class HasTwiceTheDerivative(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(_Doubled.apply(x), cov)
+
+
+class _OnceOnly(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.sin(3.0 * x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3.0 * torch.cos(3.0 * x).detach() * g
+
+
+@caught_by("grad2_is_true", "encoding:toy")
+class CannotBeDifferentiatedTwice(ToyEncoding):
+    def __init__(self, config, ctx, *, in_dim=3):
+        super().__init__(config, ctx, in_dim=in_dim)
+        self.out_dim = in_dim
+
+    def forward(self, x, cov=None):
+        return _OnceOnly.apply(x)
+
+
+@caught_by("gaussians_agree_with_monte_carlo", "encoding:toy")
+class TakesVariancesForDeviations(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x, None if cov is None else cov.square())
+
+
+@caught_by("a_vanishing_gaussian_is_a_point", "encoding:toy")
+class FadesEveryGaussian(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x, None if cov is None else cov + 0.01)
+
+
+@caught_by("dtype_is_kept", "encoding:toy")
+class AlwaysWorksInSinglePrecision(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x.float(), cov)
+
+
+@caught_by("device_is_kept", "encoding:toy")
+class MakesConstantsOnTheDefaultDevice(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x + torch.zeros(3), cov)
+
+
+@caught_by("state_survives_a_round_trip", "encoding:toy")
+class KeepsItsOffsetInAnAttribute(ToyEncoding):
+    def __init__(self, config, ctx, *, in_dim=3):
+        super().__init__(config, ctx, in_dim=in_dim)
+        self.offset = float(torch.rand(()))
+
+    def forward(self, x, cov=None):
+        return super().forward(x + self.offset, cov)
+
+
+@caught_by("same_seed_same_part", "encoding:toy")
+class DrawsItsOffsetFromTheClock(KeepsItsOffsetInAnAttribute):
+    def __init__(self, config, ctx, *, in_dim=3):
+        super().__init__(config, ctx, in_dim=in_dim)
+        self.offset = float(np.random.default_rng().random())
+
+
+@caught_by("inputs_are_left_alone", "encoding:toy")
+class WritesOnItsInput(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x.add_(0.1), cov)
+
+
+@caught_by("begin_step_is_a_function_of_the_step", "encoding:toy")
+class CountsItsSteps(ToyEncoding):
+    strength = 1.0
+
+    def begin_step(self, step: Step) -> None:
+        self.strength *= 0.5
+
+    def forward(self, x, cov=None):
+        return super().forward(self.strength * x, cov)
+
+
+@caught_by("evaluation_is_not_random", "encoding:toy")
+class IsNoisyInEvaluation(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x + 1e-3 * torch.randn_like(x), cov)
+
+
+# Options
+
+
+@caught_by("options_survive_a_round_trip", "encoding:toy")
+@attrs.frozen(kw_only=True)
+class RoundingConfig:
+    n_frequencies: int = attrs.field(default=4, converter=lambda n: n - n % 2, metadata={"help": "an even number"})
+
+
+@caught_by("options_survive_a_round_trip", "encoding:toy")
+@attrs.frozen(kw_only=True)
+class ForgetfulConfig:
+    n_frequencies: int = option(3, help="frequencies")
+    derived: int = attrs.field(init=False, default=7, metadata={"help": "set afterwards"})
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "derived", id(self) % 1000)
+
+
+@caught_by("options_are_documented", "encoding:toy")
+@attrs.frozen(kw_only=True)
+class SilentConfig:
+    n_frequencies: int = attrs.field(default=3)
+
+
+@caught_by("options_are_documented", "encoding:toy")
+@attrs.frozen(kw_only=True)
+class OutsideConfig:
+    n_frequencies: int = option(3, help="frequencies", min=5)
+
+
+@caught_by("what_is_named_exists", "encoding:toy")
+class IsNoEncoding(torch.nn.Module):
+    pass
