@@ -1,0 +1,85 @@
+"""Signals while training: the step ends, its state is saved, and a second one stops at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from radfield_core import checkpoint
+from radfield_core.interrupts import Interrupts
+from radfield_core.testing.training import toy_trainer
+from radfield_core.types import Step
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)], ids=lambda x: str(x)
+)
+def test_a_signal_lets_the_step_end_and_saves_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    trainer = toy_trainer(tmp_path)
+    trainer.method.spoil = lambda step: step.index == 7 and os.kill(os.getpid(), number)  # type: ignore[assignment]
+    assert trainer.train() == number.name
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000008"]
+    from radfield_core.session import SIGNAL_CODES
+
+    assert SIGNAL_CODES[number.name] == code
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path)
+
+    def twice(step: Step) -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("went on")
+
+    trainer.method.spoil = twice
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert checkpoint.list_steps(tmp_path / "checkpoints") == []
+
+
+def test_a_signal_during_a_save_lets_it_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = toy_trainer(tmp_path, save_every=5)
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda *args: (os.kill(os.getpid(), signal.SIGTERM), rename(*args))[1])
+    assert trainer.train() == "SIGTERM"
+    state, _, _ = checkpoint.newest(tmp_path / "checkpoints")
+    assert state is not None and state.step == 5
+
+
+@pytest.mark.parametrize(("steps", "every", "reason"), [(20, 5, "SIGTERM"), (5, None, "max_steps")])
+def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: int | None, reason: str) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=steps, eval_every=every)
+
+    def endless(model: torch.nn.Module) -> dict[str, float]:
+        torch.rand(3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    trainer._evaluation = endless  # type: ignore[assignment]
+    random = torch.random.get_rng_state()
+    trainer.method.spoil = lambda step: (random.copy_(torch.random.get_rng_state()), False)[1]  # type: ignore[assignment]
+    assert trainer.train() == reason and trainer.model.training
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
+    assert (torch.random.get_rng_state() == random).all(), "what the evaluation drew is given back"
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    import threading
+
+    before = signal.getsignal(signal.SIGTERM)
+    during = []
+
+    def body() -> None:
+        with Interrupts():
+            during.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert during == [before]
