@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from radfield_core.interfaces import Method
 from radfield_core.metrics import PROTOCOL, psnr, rounded, ssim
 from radfield_core.model import Model
 from radfield_core.pixels import background_for, on_background
-from radfield_core.rendering import render
+from radfield_core.rendering import pictures, render, save_pictures, scaled
 from radfield_core.scene import Scene
+
+PICTURE_SIZE = 256  # pixels along the longer side of a picture that training stops for
 
 
 @dataclass(frozen=True)
@@ -106,3 +109,10 @@ class QuickEvaluation:
         """Mean metrics of the views."""
         results = evaluate_views(model, self._method, self._scene, self._views, self._chunk)
         return mean_metrics([result.metrics for result in results])
+
+    def show(self, model: Model, folder: Path, name: str) -> list[Path]:
+        """Write small pictures of the first of the views; returns the files."""
+        view = self._scene.cameras.view(self._views[0])
+        camera = scaled(view.camera, min(1.0, PICTURE_SIZE / max(view.camera.width, view.camera.height)))
+        rendered = render(model, self._method, self._scene, replace(view, camera=camera), self._chunk)
+        return save_pictures(pictures(rendered, camera.width, camera.height), folder, name)

@@ -1,6 +1,6 @@
 """Run folders: what a run leaves behind, where it is found again, and who may write to it.
 
-    config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/
+    config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/  spikes/
 
 Runs go to `outputs/<scene>/<method>/<time>/`, and `outputs/latest` points at the newest, unless a folder is named.
 """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import TypeVar
 
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -22,13 +22,16 @@ from radfield_core.interfaces import BuildContext, Method
 from radfield_core.interrupts import BrokenOff, Interrupts
 from radfield_core.log import TrainingLog
 from radfield_core.memory import with_smaller_chunks
+from radfield_core.model import Model
 from radfield_core.pixels import PixelDrawer
 from radfield_core.runs import RunFolder
 from radfield_core.schema import TrainerConfig
 from radfield_core.train_step import StepLosses, TrainStep, backward
+from radfield_core.trouble import WINDOW, SpikeWatch, save_batch
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
+T = TypeVar("T")
 
 
 @dataclass
@@ -81,6 +84,8 @@ class Trainer:
         self.optimizer = self.method.optimizer(groups)
         self._base_rates = [float(group["lr"]) for group in groups]
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self._spikes = SpikeWatch()
+        self._spike: float | None = None
 
     @property
     def seed(self) -> int:
@@ -111,6 +116,7 @@ class Trainer:
                 else:
                     self.counters.bad_in_a_row = 0
                     self.log.step(self, losses)
+                    self._show_spike()
                 self._housekeeping()
             self._finish(reason)
         return reason
@@ -133,8 +139,11 @@ class Trainer:
         """Optimiser step at the step's learning rates, unless something is not finite: Adam never forgets a NaN."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        if not math.isfinite(float(norm + 0.0 * losses.total)):  # the step's only wait for the device
+        total = losses.total
+        numbers = torch.stack([norm.to(total), total]).tolist()  # the step's only wait for the device
+        if not all(map(math.isfinite, numbers)):
             return False
+        self._spike = self._spikes.add(numbers[1])
         if self.config.clip_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_grad_norm, norm)
         for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
@@ -198,20 +207,37 @@ class Trainer:
             self.save()
 
     def evaluate(self) -> None:
-        """Evaluate a few views and log the result, unless a signal asks the run to end.
+        """Evaluate a few views and log the result, unless a signal asks the run to end."""
+        if self._evaluation is not None and (metrics := self._aside("evaluation", self._evaluation)) is not None:
+            self.log.evaluated(self.counters, self._evaluation.split, metrics)
 
-        Not training time; changes nothing that training depends on.
-        """
-        if self._evaluation is None or self._interrupts.received is not None:
+    def _show_spike(self) -> None:
+        """If the loss jumped in the last step, say so and keep pictures of what the model shows now."""
+        if self._spike is None:
             return
+        step, folder, evaluation = self.counters.step, self.folder.path / "spikes", self._evaluation
+        self.log.say(f"warning: step {step}: the loss is {self._spike:.0f} times the median of the {WINDOW} before")
+        if evaluation is None:
+            return
+        try:
+            self._aside("picture", lambda model: evaluation.show(model, folder, f"step-{step:09d}"))
+        except OSError as error:
+            self.log.say(f"warning: {folder}: {error.strerror}; there is no picture of it")
+
+    def _aside(self, what: str, look: Callable[[Model], T]) -> T | None:
+        """Look at the model, changing nothing that training depends on and not counted as training time.
+
+        None if a signal asks the run to end, before or meanwhile.
+        """
+        if self._interrupts.received is not None:
+            return None
         self.model.eval()
         try:
             with randomness.undisturbed(), self._interrupts.breakable():
-                metrics = self._evaluation(self.model)
+                return look(self.model)
         except BrokenOff:
-            self.log.say("the evaluation is broken off")
-        else:
-            self.log.evaluated(self.counters, self._evaluation.split, metrics)
+            self.log.say(f"the {what} is broken off")
+            return None
         finally:
             self.model.train()
 
@@ -236,7 +262,8 @@ class Trainer:
         if counters.bad_in_a_row < self.config.max_bad_steps:
             return
         if counters.rollbacks >= MAX_ROLLBACKS:
-            path = self._dump(step)
+            path = self.folder.path / "diverged-batch.safetensors"
+            save_batch(self.drawer.draw(step, round(self.counters.n_rays)), path)
             raise Diverged(
                 f"no finite loss in {counters.bad_in_a_row} steps in a row, after going back {MAX_ROLLBACKS} times",
                 path=str(path), hint="a smaller learning rate, or trainer.clip_grad_norm=1",
@@ -260,17 +287,6 @@ class Trainer:
             f"no finite loss in {before.bad_in_a_row} steps in a row: back to {path.name if path else 'the start'}, "
             f"learning rates × {self.rate_factor:g}, another seed"
         )
-
-    def _dump(self, step: Step) -> Path:
-        """Write the batch that could not be learned from."""
-        batch = self.drawer.draw(step, round(self.counters.n_rays))
-        tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
-        if batch.rays is not None:
-            tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}
-        path = self.folder.path / "diverged-batch.safetensors"
-        present = {name: tensor.contiguous().cpu() for name, tensor in tensors.items() if tensor is not None}
-        safetensors.torch.save_file(present, path)
-        return path
 
     # Checkpoints
 
