@@ -255,12 +255,18 @@ class FileImages:
                 block = range(start, min(start + 2 * workers, len(self)))
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
-    def check(self) -> list[tuple[int, str]]:
+    def check(self, progress: Progress | None = None) -> list[tuple[int, str]]:
         """Every image that cannot be decoded, with the reason; decodes each once and keeps none, or remembers what
         `prepare` found."""
-        if self._faults is None:
-            return [(index, str(result)) for index, result in self._decoded() if isinstance(result, ImageFault)]
-        return list(self._faults)
+        if self._faults is not None:
+            return list(self._faults)
+        faults = []
+        for index, result in self._decoded():
+            if isinstance(result, ImageFault):
+                faults.append((index, str(result)))
+            if progress is not None:
+                progress(index + 1, len(self))
+        return faults
 
     def only(self, kept: Sequence[int]) -> FileImages:
         """The images at these places alone, not decoded yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,22 +47,25 @@ def find(
         except DatasetError as error:
             fault = error
     found = []
+    title = f"check {split} images"
+    known = quiet or keep_mb is not None  # which images are bad: `keep` has decoded them and shown it
     both = scene.images if isinstance(scene.images, WithAlpha) else scene
     for source, prefix in ((both.images, ""), (both.masks, "its mask ")):
-        for index, reason in _faults(source, seen) if source is not None else ():
+        for index, reason in _faults(source, seen, title, quiet=known) if source is not None else ():
             found.append(BadImage(split, index, scene.names[index] if scene.names else "", prefix + reason))
     if fault is not None and not found:
         raise fault
     return sorted(found)
 
 
-def _faults(images: ImageSource, seen: dict[Path, str]) -> list[tuple[int, str]]:
+def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bool) -> list[tuple[int, str]]:
     """Every image that cannot be decoded, with the reason, by what is known of its file already."""
     if not isinstance(images, FileImages):
         return images.check()
     new = [index for index, path in enumerate(images.paths) if path not in seen]
     looked_at = images if len(new) == len(images) else images.only(new)
-    reasons = {new[index]: reason for index, reason in looked_at.check()}
+    with Progress(title, len(new), quiet=quiet or not new) as progress:
+        reasons = {new[index]: reason for index, reason in looked_at.check(_shown(progress))}
     seen.update({images.paths[index]: reasons.get(index, "") for index in new})
     return [(index, seen[path]) for index, path in enumerate(images.paths) if seen[path]]
 
@@ -77,16 +80,19 @@ def keep(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
         if images is None:
             continue
         with Progress("read images", len(images), quiet=quiet) as progress:
-
-            def shown(done: int, of: int, progress: Progress = progress) -> None:
-                if progress.due():
-                    progress.update(done, f"{done}/{of}")
-
             try:
-                images.prepare(cache_mb, shown)
+                images.prepare(cache_mb, _shown(progress))
             except DatasetError as error:
                 problems.found += error.problems
     problems.raise_as(DatasetError)
+
+
+def _shown(progress: Progress) -> Callable[[int, int], None]:
+    def show(done: int, of: int) -> None:
+        if progress.due():
+            progress.update(done, f"{done}/{of}")
+
+    return show
 
 
 def refuse(found: Sequence[BadImage]) -> None:

@@ -128,7 +128,9 @@ def test_every_broken_image_is_named_before_the_first_step(tmp_path):
     spoilt[len(spoilt) // 2] ^= 0xFF
     paths[4].write_bytes(spoilt)
     source = FileImages(paths, 3)
-    assert [index for index, _ in source.check()] == [1, 4]
+    shown = []
+    assert [index for index, _ in source.check(lambda *progress: shown.append(progress))] == [1, 4]
+    assert shown == [(done, 6) for done in range(1, 7)]
     with pytest.raises(DatasetError) as caught:
         source.prepare(64)
     assert [problem.path for problem in caught.value.problems] == [str(paths[1]), str(paths[4])]
