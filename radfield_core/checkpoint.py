@@ -26,12 +26,13 @@ import safetensors.torch
 from torch import Tensor
 
 from radfield_core.errors import StorageError
-from radfield_core.storage import dump_json, replace, sync_folder, write_new
+from radfield_core.storage import dump_json, replace, sync, write_new
 
 FORMAT = "radfield checkpoint 1\n"
 _NAME = re.compile(r"step-(\d{9,})")
 _TEMPORARY = re.compile(r"(?:\.latest)?\.tmp-(\d+)(?:-\d+)?")
 _TENSOR_FILES = ("model", "optim", "rng")
+MAX_JSON_BYTES = 64 * 2**20  # of a state or a manifest; thousands of parameters fill a hundredth of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
         temporary.mkdir()
         _write_files(temporary, state)
         os.rename(temporary, final)
-        sync_folder(folder)
+        sync(folder)
         replace(folder / "latest", final.name + "\n")
     except OSError:
         _remove(temporary)
@@ -86,6 +87,8 @@ def load(path: Path) -> State:
     contents = _verified(path)
     try:
         tensors = {name: safetensors.torch.load(contents[f"{name}.safetensors"]) for name in _TENSOR_FILES}
+        if len(contents["state.json"]) > MAX_JSON_BYTES:
+            raise CorruptCheckpoint("state.json is too large for one", path=str(path))
         head = json.loads(contents["state.json"])
         optimizer = _join(head["optimizer"], tensors["optim"])
         return State(int(head["step"]), tensors["model"], optimizer, tensors["rng"], head["progress"])
@@ -156,7 +159,7 @@ def _write_files(folder: Path, state: State) -> None:
         manifest[name] = _digest(data)
     text = _canonical({"files": manifest, "sha256": _digest(_canonical(manifest))["sha256"]})
     write_new(folder / "MANIFEST.json", text)
-    sync_folder(folder)
+    sync(folder)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -183,6 +186,8 @@ def _digest(data: bytes) -> dict[str, Any]:
 def _verified(path: Path) -> dict[str, bytes]:
     """The files of a checkpoint, checked against its manifest, which is checked against itself."""
     try:
+        if (path / "MANIFEST.json").stat().st_size > MAX_JSON_BYTES:
+            raise CorruptCheckpoint("MANIFEST.json is too large for one", path=str(path))
         text = (path / "MANIFEST.json").read_bytes()
         manifest = json.loads(text)
         files = manifest["files"]

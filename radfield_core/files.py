@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from radfield_core.errors import DatasetError, Problem
+from radfield_core.storage import replace, sync
 
 MAX_JSON_BYTES = 256 * 2**20
 MAX_JSON_VALUES = 25_000_000
@@ -136,14 +137,15 @@ def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
     return data
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file. DatasetError for what JSON forbids or what would hurt.
+def read_json(path: Path, limit: int | None = None) -> Any:
+    """The value of a JSON file of at most `limit` bytes, by default 256 MiB. DatasetError for what JSON forbids or what
+    would hurt.
 
     Refused: NaN and infinities (also as 1e999), repeated keys, nesting that exhausts the stack, integers of over 20
-    digits, more than 256 MiB, more than 25 million values, lists or objects of over a million entries at the top two
-    levels (those hold a data set's frames).
+    digits, more than 25 million values, lists or objects of over a million entries at the top two levels (those hold a
+    data set's frames).
     """
-    data = read_limited(path, MAX_JSON_BYTES, "JSON file")
+    data = read_limited(path, MAX_JSON_BYTES if limit is None else limit, "JSON file")
     if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_VALUES:
         raise DatasetError(f"holds more than {MAX_JSON_VALUES} values", path=str(path))
     try:
@@ -207,9 +209,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
-            _sync(file)
+            sync(file)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
@@ -219,14 +221,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file that is whole or absent (`atomic_path`); text is UTF-8."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Write a file that is whole or absent, and the folders above it; text is UTF-8."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, data)

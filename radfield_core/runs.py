@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fcntl
-import json
 import os
 import re
 import socket
@@ -25,9 +24,13 @@ import attrs
 
 from radfield_core import checkpoint
 from radfield_core.config.slots import Choice
-from radfield_core.errors import StorageError, UsageError
+from radfield_core.errors import DatasetError, StorageError, UsageError
+from radfield_core.files import read_json
 from radfield_core.schema import RunConfig
 from radfield_core.storage import dump_json, replace
+
+MAX_JSON_BYTES = 16 * 2**20
+RESTORE = "restoring it from a copy, or a new run with `radfield train -c RUN/config.toml`"
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,20 @@ class RunFolder:
 
     def stored_plugins(self) -> dict[str, str]:
         """The distributions and versions that the run was recorded with."""
-        try:
-            return dict(json.loads(self.plugins.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise StorageError(f"cannot be read: {error}", path=str(self.plugins)) from error
+        stored = _read_json(self.plugins)
+        if not isinstance(stored, dict) or not all(isinstance(version, str) for version in stored.values()):
+            raise StorageError("is no table of distributions and versions", path=str(self.plugins), hint=RESTORE)
+        return stored
 
     def left_out(self) -> dict[str, list[int]]:
         """Split -> numbers of the views that the run does without."""
-        try:
-            stored = json.loads(self.scene.read_text(encoding="utf-8")).get("left_out", {})
-            return {str(split): [int(view) for view in views] for split, views in stored.items()}
-        except FileNotFoundError:
+        if not self.scene.exists():
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise StorageError(f"cannot be read: {error}", path=str(self.scene)) from error
+        try:
+            stored = _read_json(self.scene).get("left_out", {})
+            return {str(split): [int(view) for view in views] for split, views in stored.items()}
+        except (ValueError, TypeError, AttributeError):
+            raise StorageError("does not say which views are left out", path=str(self.scene), hint=RESTORE) from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -150,6 +153,14 @@ def scene_name(run: RunConfig) -> str:
     root = getattr(run.data.config, "root", None)
     name = Path(str(root)).resolve().stem if root else run.data.name
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "scene"
+
+
+def _read_json(path: Path) -> Any:
+    """The value of a file of ours, which may have come from a stranger. Raises StorageError."""
+    try:
+        return read_json(path, MAX_JSON_BYTES)
+    except DatasetError as error:
+        raise StorageError(error.problems[0].message, path=str(path), hint=RESTORE) from None
 
 
 def find_run(path: Path) -> tuple[RunFolder, Path | None]:

@@ -17,7 +17,7 @@ from typing import Any
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file and wait until the disk has it. Raises OSError, after which the file may be incomplete."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         rest = memoryview(data)
         while rest:
@@ -27,11 +27,9 @@ def write_new(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder."""
-    if os.name == "nt":  # Windows cannot open a folder, and journals its names itself
-        return
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -44,11 +42,11 @@ def replace(path: Path, data: bytes | str) -> None:
     try:
         write_new(beside, data.encode() if isinstance(data, str) else data)
         os.replace(beside, path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def dump_json(value: Any, *, indent: int | None = None, canonical: bool = False) -> str:

@@ -199,3 +199,11 @@ def test_going_back_sets_later_ones_aside_instead_of_deleting_them(tmp_path: Pat
         checkpoint.set_aside(tmp_path, 1)
     assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step-000000001"]
     assert checkpoint.load(tmp_path / "aside-2-step-000000003").step == 3
+
+
+@pytest.mark.parametrize("limit", [100, 700])
+def test_json_beyond_all_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    path = checkpoint.save(tmp_path, checkpoint.State(1, {"w": torch.ones(2)}, progress={"long": "x" * 2000}))
+    monkeypatch.setattr(checkpoint, "MAX_JSON_BYTES", limit)
+    with pytest.raises(checkpoint.CorruptCheckpoint, match="MANIFEST" if limit == 100 else "state"):
+        checkpoint.load(path)

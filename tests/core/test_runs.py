@@ -173,11 +173,19 @@ def test_changes_show_options_and_versions_that_differ_and_nothing_else() -> Non
     assert found == ["-b = 2", "+b = 3", "p: 1 -> 2", "q: 1 -> absent"]
 
 
-def test_stored_plugins_that_cannot_be_read_are_a_storage_error(made: RunFolder) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[1, 2]", '{"a": 1}', '{"a":' * 100_000, "0" * 100, "{}" + " " * (16 * 2**20)],
+    ids=lambda text: text[:8],
+)
+def test_stored_plugins_and_views_that_cannot_be_used_are_a_storage_error(made: RunFolder, text: str) -> None:
     assert made.stored_plugins() == {"radfield-core": "1"}
-    made.plugins.write_text("[1, 2")
+    made.plugins.write_text(text)
     with pytest.raises(StorageError, match=r"plugins\.json"):
         made.stored_plugins()
+    made.scene.write_text('{"left_out": [1]}' if text == '{"a": 1}' else text)
+    with pytest.raises(StorageError, match=r"scene\.json"):
+        made.left_out()
 
 
 def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
