@@ -1,7 +1,8 @@
-"""Telling observers what happens, so that none of them can stop a run."""
+"""Telling observers what happens, so that none of them can stop a run unless that is asked for."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +17,13 @@ MAX_ERRORS = 3
 class Observers:
     """Calls the observing hooks of every plugin, each guarded.
 
-    strict: an observer that raises ends the run with PluginError. say: where remarks go; stderr by default.
+    With RADFIELD_STRICT_PLUGINS=1 an observer that raises ends the run with PluginError. say: where remarks go; stderr
+    by default.
     """
 
-    def __init__(self, registry: Registry, *, strict: bool = False, say: Callable[[str], None] | None = None):
+    def __init__(self, registry: Registry, *, say: Callable[[str], None] | None = None):
         self._hooks = registry.hooks
-        self._strict = strict
+        self._strict = os.environ.get("RADFIELD_STRICT_PLUGINS") == "1"
         self._say = say or (lambda text: print(text, file=sys.stderr))
         self._errors: dict[str, int] = {}
 

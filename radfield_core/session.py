@@ -13,7 +13,7 @@ from radfield_core import checkpoint, vetting
 from radfield_core.assembly import Scenes, choose_device
 from radfield_core.capabilities import check
 from radfield_core.config.files import dump
-from radfield_core.errors import DatasetError, Diverged, NoSuchSplit
+from radfield_core.errors import DatasetError, Diverged, NoSuchSplit, PluginError
 from radfield_core.evaluation import QuickEvaluation
 from radfield_core.hooks import Observers
 from radfield_core.interfaces import Method
@@ -93,6 +93,9 @@ def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callabl
         reason = trainer.train()
     except Diverged:
         observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason="diverged")
+        raise
+    except PluginError:  # an observer that is to end the run
+        trainer.save()
         raise
     ended = "signal" if reason in SIGNAL_CODES else reason
     observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason=ended)

@@ -21,27 +21,25 @@ OTHER_MAJOR = HEAD.format(api="(2, 0)") + "raise_if_called = 1\n"
 def train(tmp_path, distribution):
     """Trains six steps with the default sampler in a process of its own, with one more plugin."""
 
-    def run(source):
-        environ = {**os.environ, "RADFIELD_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    def run(source, code=0, **variables):
+        environ = {**os.environ, "RADFIELD_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", **variables}
         if source:
             environ["PYTHONPATH"] = str(distribution("acme-maze", source))
         out = tmp_path / ("with" if source else "without")
-        words = [
-            "--method",
-            "tiny-nerf",
-            "--data",
-            "synthetic",
-            "--out",
-            str(out),
-            "data.resolution=16",
+        words = ["--method", "tiny-nerf", "--data", "synthetic", "--out", str(out), "data.resolution=16"]
+        words += [
             "data.n_train=4",
+            "data.n_val=1",
+            "data.n_test=1",
+            "trainer.max_steps=6",
+            "trainer.log_every=1",
+            "trainer.n_rays=16",
         ]
-        words += ["data.n_val=1", "data.n_test=1", "trainer.max_steps=6", "trainer.log_every=1", "trainer.n_rays=16"]
         words += ["trainer.device=cpu", "field.width=16", "sampler=importance"]
         command = [sys.executable, "-m", "radfield_core.cli.main", "train", *words]
         done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        (model,) = (out / "checkpoints").glob("step-*6/model.safetensors")
+        assert done.returncode == code, done.stderr
+        (model,) = (out / "checkpoints").glob("step-*/model.safetensors")
         return done, model.read_bytes()
 
     return run
@@ -60,3 +58,9 @@ def test_the_run_is_the_same_bit_for_bit_beside_a_plugin_that(source, train):
         assert named[-1].endswith("it is told nothing more") and "acme-maze" in named[0]
     else:
         assert not named
+
+
+def test_strict_ends_the_run_at_an_observers_error_and_saves_it(train, tmp_path):
+    done, _ = train(OBSERVER, code=69, RADFIELD_STRICT_PLUGINS="1")
+    assert "plugin acme-maze:it failed in radfield_step_ended: ValueError: at 1" in done.stderr
+    assert [path.name for path in (tmp_path / "with" / "checkpoints").glob("step-*")] == ["step-000000001"]

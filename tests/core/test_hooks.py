@@ -35,12 +35,12 @@ class Clumsy:
         raise self.error
 
 
-def observers(said, *plugins, strict=False):
+def observers(said, *plugins):
     manager = pluggy.PluginManager("radfield")
     manager.add_hookspecs(hookspecs)
     for number, plugin in enumerate(plugins):
         manager.register(plugin, f"acme:{type(plugin).__name__.lower()}{number}")
-    return Observers(Registry([], manager), strict=strict, say=said.append)
+    return Observers(Registry([], manager), say=said.append)
 
 
 def test_an_observer_gets_the_parameters_that_it_names():
@@ -64,8 +64,9 @@ def test_one_that_raises_is_named_and_dropped_after_three_errors(error):
     assert careful.seen == list(range(10))
 
 
-def test_strict_makes_an_observers_error_end_the_run():
-    told = observers([], Clumsy(ValueError("no room")), strict=True)
+def test_strict_makes_an_observers_error_end_the_run(monkeypatch):
+    monkeypatch.setenv("RADFIELD_STRICT_PLUGINS", "1")
+    told = observers([], Clumsy(ValueError("no room")))
     with pytest.raises(PluginError, match="clumsy0 failed in radfield_step_ended: ValueError: no room") as caught:
         told.tell("radfield_step_ended", step=1, scalars={})
     assert caught.value.problems[0].hint == "RADFIELD_DISABLE_PLUGINS=clumsy0"
