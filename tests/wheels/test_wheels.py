@@ -137,6 +137,20 @@ def test_each_wheel_works_with_only_what_it_requires(name: str, above_core: Envi
     assert above_core.radfield("plugins", "doctor").returncode == 0
 
 
+def test_a_part_is_held_to_its_laws_with_only_what_its_wheel_requires(core: Environment, tmp_path: Path) -> None:
+    bare = Environment(tmp_path / "env", core.wheels, core)
+    bare.install("radfield-sh")
+    checked = bare.radfield("plugins", "check", "encoding:sh").stdout
+    assert "grad2_is_true" in checked and "0 broken" in checked
+
+
+def test_a_new_plugin_passes_its_tests_with_only_what_it_requires(core: Environment, tmp_path: Path) -> None:
+    bare, project = Environment(tmp_path / "env", core.wheels, core), tmp_path / "acme-first"
+    bare.radfield("plugins", "new", "acme-first", "--kind", "encoding", "--out", str(project))
+    bare.install(f"{project}[test]")
+    assert " passed" in bare.python("-m", "pytest", "-q", str(project)).stdout
+
+
 def methods() -> list[tuple[str, str]]:
     """Distribution and name of every first-party method."""
     found = []

@@ -15,7 +15,8 @@ from radfield_colmap.config import ColmapConfig
 from radfield_colmap.dataparser import Colmap
 
 from radfield_core.errors import DatasetError
-from radfield_core.testing.mutations import assert_sound, byte_edits, edited
+from radfield_core.testing.mutations import byte_edits, edited
+from radfield_core.testing.soundness import assert_sound
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

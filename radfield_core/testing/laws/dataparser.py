@@ -18,7 +18,7 @@ from radfield_core.rays import pixel_rays
 from radfield_core.scene import Scene, apply_similarity
 from radfield_core.testing.captures import ray_difference, toy_capture
 from radfield_core.testing.law import Broken, expect, law
-from radfield_core.testing.mutations import assert_sound
+from radfield_core.testing.soundness import assert_sound
 from radfield_core.testing.subject import Example, NeedsExample, Subject
 
 
