@@ -128,4 +128,7 @@ def load_weights(model: Model, state: State, folder: RunFolder) -> None:
         model.load_state_dict(dict(state.model), strict=True)
     except RuntimeError as error:
         text = " ".join(str(error).split())
-        raise StorageError(f"the checkpoint does not fit its config: {text}", path=str(folder.path)) from error
+        raise StorageError(
+            f"the checkpoint does not fit its config: {text}", path=str(folder.path),
+            hint="the versions of plugins that its plugins.json names",
+        ) from error  # fmt: skip

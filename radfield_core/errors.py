@@ -69,6 +69,13 @@ class StorageError(RadfieldError):
     code = 74
 
 
+def unwritable(error: OSError, path: object) -> StorageError:
+    """The error of a result that the system does not let be written."""
+    return StorageError(
+        f"cannot be written: {error.strerror}", path=str(path), hint="room on the disk, and the right to write there"
+    )
+
+
 class Problems:
     """Collects problems so that all are reported at once: `add` each, then `raise_as(DatasetError)`."""
 

@@ -110,7 +110,7 @@ class Model(nn.Module):
 
         rendered = levels[-1].rendered
         if rendered is None:
-            raise UsageError("the field of the last level gives no colour", path="field")
+            raise UsageError("the field of the last level gives no colour", path="field", hint="a field with colour")
         n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
         return ModelOutputs(rendered, tuple(levels), behind, n_samples)
 

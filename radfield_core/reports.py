@@ -13,7 +13,7 @@ import numpy as np
 from radfield_core.assembly import Trained
 from radfield_core.capabilities import check_part
 from radfield_core.config.slots import Choice
-from radfield_core.errors import StorageError, UsageError
+from radfield_core.errors import UsageError, unwritable
 from radfield_core.evaluation import evaluate_views, report, spread
 from radfield_core.hooks import Observers
 from radfield_core.interfaces import Metric
@@ -39,7 +39,7 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     try:
         replace(trained.folder.results, dump_json(summary, indent=2) + "\n")
     except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror}", path=str(trained.folder.results)) from error
+        raise unwritable(error, trained.folder.results) from error
     metrics: dict[str, float] = summary["metrics"]
     Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
     for line in _table(summary.get("groups", {}), metrics):
@@ -70,7 +70,7 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
     try:
         replace(path, dump_json(summary, indent=2) + "\n")
     except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror}", path=str(path)) from error
+        raise unwritable(error, path) from error
     for line in _listed(found, ""):
         print(line)
     print(path)

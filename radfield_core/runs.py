@@ -186,7 +186,10 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State
         return checkpoint.load(chosen), chosen, []
     state, path, skipped = checkpoint.newest(folder.checkpoints)
     if state is None or path is None:
-        raise StorageError("\n".join(["has no checkpoint that can be loaded", *skipped]), path=str(folder.path))
+        raise StorageError(
+            "\n".join(["has no checkpoint that can be loaded", *skipped]), path=str(folder.path),
+            hint=f"training anew: radfield train -c {folder.config}",
+        )  # fmt: skip
     return state, path, skipped
 
 

@@ -311,7 +311,10 @@ class Trainer:
             randomness.restore(state.generators, state.progress["generators"])
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             text = " ".join(str(error).split())
-            raise StorageError(f"the checkpoint does not fit this run: {text}", path=str(self.folder.path)) from error
+            raise StorageError(
+                f"the checkpoint does not fit this run: {text}", path=str(self.folder.path),
+                hint="the versions of plugins that its plugins.json names",
+            ) from error  # fmt: skip
         self._saved_step = self.counters.step
 
     def save(self) -> bool:

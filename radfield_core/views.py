@@ -62,7 +62,9 @@ def stored_views(scenes: Mapping[str, Scene]) -> list[StoredView]:
             splits: tuple[str, ...] = (split,)
             if (known := found.get(file_name)) is not None:
                 if np.abs(known.c2w - places[index]).max() > 1e-6:
-                    raise UsageError(f"two views would both be stored as {file_name}", path=name)
+                    raise UsageError(
+                        f"two views would both be stored as {file_name}", path=name, hint="other file names"
+                    )
                 splits = (*known.splits, split)
             camera = _standard_centre(scene.cameras.camera(index))
             found[file_name] = StoredView(file_name, splits, places[index], camera, scene, index)

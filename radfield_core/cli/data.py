@@ -136,7 +136,7 @@ def _convert(args: Namespace) -> int:
         return _write(_writing(registry, args.name), args.source, target, args)
     choice = compose_part(registry, "converter", args.name, args.overrides)
     if not source.exists():
-        raise UsageError("there is no such file or folder", path=str(source))
+        raise UsageError("there is no such file or folder", path=str(source), hint=f"ls {source.parent}")
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
 

@@ -34,11 +34,13 @@ def read_table(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise StorageError(f"cannot be read: {error.strerror}", path=str(path), hint=f"ls {path.parent}") from error
     if len(data) > MAX_BYTES:
-        raise UsageError(f"larger than {MAX_BYTES // 1_000_000} MB, which no config is", path=str(path))
+        raise UsageError(
+            f"larger than {MAX_BYTES // 1_000_000} MB, which no config is", path=str(path), hint="radfield config show"
+        )
     try:
         return parse_table(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"not UTF-8 text: byte {error.start}", path=str(path)) from error
+        raise UsageError(f"not UTF-8 text: byte {error.start}", path=str(path), hint="UTF-8") from error
     except ValueError as error:
         raise UsageError(f"not a config: {error}", path=str(path), hint="radfield config show") from error
 
