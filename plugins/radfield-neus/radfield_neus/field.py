@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -79,22 +81,24 @@ class NeuSField(Field):
         )  # fmt: skip
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Eikonal, sparsity and curvature losses of every level that this field made."""
-        config, losses = self.config, {}
-        for level in outputs.levels:
-            sdf, gradients = level.outputs.sdf, level.outputs.gradients
-            assert sdf is not None and gradients is not None
-            if level.rendered is not None:
-                self.inside.copy_(level.rendered.opacity.detach().mean())
-            near = (level.samples.positions() - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
-            off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
-            losses["eikonal"] = schedule.at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)
-            if config.sparsity:
-                weight = schedule.at(config.sparsity, step.index)
-                losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
-            if config.curvature and "neus.laplacian" in level.outputs.extras:
-                weight = schedule.at(config.curvature, step.index)
-                losses["curvature"] = weight * segments.mean(level.outputs.extras["neus.laplacian"].abs())
+        """Eikonal, sparsity and curvature losses, each a mean over all points of all levels given."""
+        config, levels = self.config, outputs.levels
+        if not levels:
+            return {}
+        if levels[-1].rendered is not None:
+            self.inside.copy_(levels[-1].rendered.opacity.detach().mean())
+        x = torch.cat([level.samples.positions() for level in levels])
+        gradients = torch.cat([cast(Tensor, level.outputs.gradients) for level in levels])
+        near = (x - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
+        off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
+        losses = {"eikonal": schedule.at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)}
+        if config.sparsity:
+            sdf = torch.cat([cast(Tensor, level.outputs.sdf) for level in levels])
+            weight = schedule.at(config.sparsity, step.index)
+            losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
+        if config.curvature and config.normals == "finite_differences":
+            laplacian = torch.cat([level.outputs.extras["neus.laplacian"] for level in levels])
+            losses["curvature"] = schedule.at(config.curvature, step.index) * segments.mean(laplacian.abs())
         return losses
 
     def scalars(self) -> dict[str, Tensor]:

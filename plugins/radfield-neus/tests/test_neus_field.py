@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -227,6 +228,37 @@ def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_
         assert (found is None) == (wanted is None)
         if found is not None:
             torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-6)
+
+
+def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None:
+    """One and the same field is asked on both levels of sampler:mip: the second must not push the first aside."""
+    torch.manual_seed(0)
+    words = ("normals=finite_differences", "sparsity=0.3", "sparsity_scale=2", "curvature=0.7", "eikonal=0.5")
+    field = make("field", "neus", *HASH, *words, radius=1.3)
+    with torch.no_grad():  # at the start slopes are nearly one, and levels nearly agree
+        for parameter in field.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.3, "sphere"))
+    model = Model([field], make("sampler", "mip", "n_samples=9"), Volume(VolumeConfig(), ctx)).eval()
+    batch = Batch(rays=rays_of(6), view=None, rgb=torch.zeros(6, 3))
+    outputs = model(batch.rays, None)
+    off, near, close, bent = [], [], [], []
+    for level in outputs.levels:
+        x, found = level.samples.positions(), level.outputs
+        for i in range(level.samples.n):
+            near.append(math.dist(x[i].tolist(), (0, 0, 0)) < 1.2 * 1.3)
+            off.append((math.dist(found.gradients[i].tolist(), (0, 0, 0)) - 1) ** 2 * near[-1])
+            close.append(math.exp(-2 * abs(found.sdf[i].item()) / 1.3))
+            bent.append(abs(found.extras["neus.laplacian"][i].item()))
+    assert len(off) == 2 * 6 * 9 and 0 < sum(near) < len(near)
+    losses = model.part_losses(outputs, batch, Step(0, 10, 0))
+    assert losses["eikonal"].item() == pytest.approx(0.5 * sum(off) / sum(near), rel=1e-4)
+    assert losses["sparsity"].item() == pytest.approx(0.3 * sum(close) / len(close), rel=1e-4)
+    assert losses["curvature"].item() == pytest.approx(0.7 * sum(bent) / len(bent), rel=1e-4)
+    assert abs(sum(off[:54]) / sum(near[:54]) / (sum(off) / sum(near)) - 1) > 0.01, "the levels can be told apart"
+    turned = dataclasses.replace(outputs, levels=outputs.levels[::-1])
+    for name, loss in field.losses(turned, batch, Step(0, 10, 0)).items():
+        torch.testing.assert_close(loss, losses[name])
 
 
 def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> None:
