@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from radfield_core.errors import PluginError, UsageError
+from radfield_core.registry import Registry
 from radfield_core.testing import Example, conformance
 from radfield_core.testing.kit import judge, laws_for, subject_of
 from radfield_core.testing.law import LAWS
@@ -101,6 +102,14 @@ def test_only_laws_of_what_a_part_declares_are_asked_of_it():
     names = {each.name for each in laws_for(subject_of("encoding:sh"))}
     assert "grad_is_true" in names and "gaussians_agree_with_monte_carlo" not in names
     assert "sdf_has_its_sign_and_slope" not in {each.name for each in laws_for(subject_of("radfield-toys:field:toy"))}
+
+
+def test_a_part_is_held_to_its_own_declaration_and_not_to_anothers_plugin_of_the_same_name(distribution, monkeypatch):
+    monkeypatch.syspath_prepend(str(distribution("acme-x", "raise RuntimeError('acme')", plugin="sh")))
+    registry = Registry.discover({})
+    assert ("acme-x", "sh") in {(plugin.distribution, plugin.name) for plugin in registry.plugins}
+    verdict = judge(subject_of("encoding:sh", registry=registry), law("declaration_is_free_of_torch"))
+    assert verdict.state == "kept", verdict.message
 
 
 def test_a_parser_without_an_example_is_told_how_to_give_one():

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import types
-from importlib.metadata import entry_points
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
@@ -15,8 +14,8 @@ from radfield_core.capabilities import VOCABULARY, vocabulary_faults
 from radfield_core.config.files import dump, parse_table
 from radfield_core.config.slots import Choice, Range
 from radfield_core.config.structure import options_of, table_class, types_of
-from radfield_core.discovery import FORBIDDEN, GROUP
-from radfield_core.errors import PluginError, RadfieldError
+from radfield_core.discovery import FORBIDDEN
+from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import (
     Converter,
     DataParser,
@@ -173,10 +172,10 @@ def _with(options: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 
 def _declaration(subject: Subject) -> str:
-    for entry in entry_points(group=GROUP):
-        if entry.name == subject.component.plugin:
-            return entry.value
-    raise PluginError(f"no entry point {subject.component.plugin!r} of the group {GROUP} is installed")
+    """The module that declares the part; a plugin's name alone says less, as two distributions may use it."""
+    part = subject.component
+    owner = (part.distribution, part.plugin)
+    return next(plugin.module for plugin in subject.registry.plugins if (plugin.distribution, plugin.name) == owner)
 
 
 def _imported(subject: Subject) -> tuple[float, set[str], set[str]]:
