@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,22 +80,39 @@ def test_modules_that_the_command_line_needs_at_once_import_no_torch(name: str) 
     assert not found & {"torch", "numpy"}
 
 
-IMPORTED_AS = {"pillow": "PIL", "scikit-image": "skimage", "fast-simplification": "fast_simplification"}
+DISTRIBUTED_AS = {"PIL": "pillow", "mpl_toolkits": "matplotlib", "skimage": "scikit-image"}
 DETECTED = {"triton", "tinycudann"}
+DISTRIBUTIONS = [ROOT, *PLUGINS]
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-def test_a_plugin_requires_every_library_that_it_imports(plugin: Path) -> None:
-    declared = {"radfield_core", package(plugin), *DETECTED}
-    for path in (ROOT / "pyproject.toml", plugin / "pyproject.toml"):
-        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        extras = project.get("optional-dependencies", {}).get("process", [])
-        for line in [*project["dependencies"], *extras]:
-            name = re.match(r"[A-Za-z0-9-]+", line)[0]  # type: ignore[index]
-            declared.add(IMPORTED_AS.get(name, name.replace("-", "_")))
-    for path in plugin.glob("radfield_*/**/*.py"):
-        found = {name.partition(".")[0] for name in imports(path)}
-        assert found <= declared | set(sys.stdlib_module_names), path
+def requirements(distribution: Path, *, without: Container[str] = ()) -> dict[str, str]:
+    """Library -> lower bound, of what a distribution requires, always or in an extra."""
+    project = tomllib.loads((distribution / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [lines for name, lines in project.get("optional-dependencies", {}).items() if name not in without]
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    found = [re.fullmatch(r"([A-Za-z0-9-]+)>=([0-9.]+)(;.*)?", line) for line in lines]
+    assert all(found), f"not all have a lower bound: {lines}"
+    return {match[1]: match[2] for match in found if match}
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda path: path.name)
+def test_a_distribution_requires_every_library_that_it_imports(distribution: Path) -> None:
+    own = "radfield_core" if distribution == ROOT else package(distribution)
+    known = {"radfield_core", own, *DETECTED, *sys.stdlib_module_names}
+    declared = requirements(distribution, without={"test", "docs"}).keys()
+    for path in (distribution / own).rglob("*.py"):
+        found = {name.partition(".")[0] for name in imports(path)} - known
+        assert {DISTRIBUTED_AS.get(name, name.replace("_", "-")) for name in found} <= declared, path
+
+
+def test_a_library_has_one_lower_bound_which_the_oldest_environment_installs() -> None:
+    bounds: dict[str, str] = {}
+    for distribution in DISTRIBUTIONS:
+        for name, bound in requirements(distribution).items():
+            assert bounds.setdefault(name, bound) == bound, f"{distribution.name}: {name}"
+    oldest = runpy.run_path(str(ROOT / "tools/lower_bounds.py"))["lower_bounds"]()
+    ours = {name: bound for name, bound in bounds.items() if not name.startswith("radfield-") and name != "torch"}
+    assert oldest == {name: bound if "." in bound else f"{bound}.0" for name, bound in ours.items()}
 
 
 def test_option_classes_import_no_torch() -> None:
