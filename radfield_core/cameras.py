@@ -101,6 +101,15 @@ def directions(
     return seen / -seen[..., 2:] if model in PERSPECTIVE else seen
 
 
+def corner_directions(view: View) -> Tensor:
+    """Directions [4, 3] in the scene of a view's corners, as they go round the image; see `directions` for length."""
+    camera, width, height = view.camera, view.camera.width, view.camera.height
+    corners = torch.tensor([[0, 0], [width, 0], [width, height], [0, height]], dtype=torch.float64)
+    parameters = torch.tensor(camera.distortion, dtype=torch.float64)
+    local = directions(corners, camera.intrinsics, 0.0, camera.model, parameters)
+    return local @ view.c2w[:, :3].detach().to(local).T
+
+
 def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels [M, 2] (column, row) at which points [M, 3] are seen, and their depths [M] along the optical axis.
 

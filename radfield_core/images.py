@@ -10,7 +10,7 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from radfield_core.errors import DatasetError, Problem
 from radfield_core.pixel_tables import MappedTable, MemoryTable, Places
+from radfield_core.progress import Report
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -29,7 +30,6 @@ MAX_PIXELS = 64_000_000
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ORIENTATION_TAG = 0x0112
-Progress = Callable[[int, int], None]
 
 
 class ImageFault(Exception):
@@ -136,7 +136,7 @@ class MemoryImages:
         """The images at these places alone."""
         return MemoryImages([self._images[index] for index in kept])
 
-    def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
+    def prepare(self, cache_mb: int, progress: Report | None = None) -> None:
         """Nothing to do."""
 
 
@@ -214,7 +214,7 @@ class FileImages:
         assert self._pixels is not None
         return self._pixels.gather(self._places.rows(images, rows, columns))
 
-    def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
+    def prepare(self, cache_mb: int, progress: Report | None = None) -> None:
         """Decode all images, so that `gather` is one lookup; `progress(done, of)` is called after each.
 
         Up to `cache_mb` MiB they stay in memory, else they go to a file in the cache folder which is mapped, and which
@@ -255,7 +255,7 @@ class FileImages:
                 block = range(start, min(start + 2 * workers, len(self)))
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
-    def check(self, progress: Progress | None = None) -> list[tuple[int, str]]:
+    def check(self, progress: Report | None = None) -> list[tuple[int, str]]:
         """Every image that cannot be decoded, with the reason; decodes each once and keeps none, or remembers what
         `prepare` found."""
         if self._faults is not None:

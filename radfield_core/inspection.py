@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radfield_core import quality
-from radfield_core.cameras import directions
+from radfield_core.cameras import corner_directions
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.interfaces import DataParser
 from radfield_core.progress import tracked
@@ -130,28 +130,17 @@ def _twins(c2w: Tensor) -> list[int]:
     return [i for i, row in enumerate(rounded) if keys.setdefault(tuple(row), i) != i]
 
 
-def corner_directions(scene: Scene, view: int) -> Tensor:
-    """Directions [4, 3] in scene coordinates of a view's corners, as they go round the image."""
-    camera = scene.cameras.camera(view)
-    w, h = camera.width, camera.height
-    corners = torch.tensor([[0, 0], [w, 0], [w, h], [0, h]], dtype=torch.float64)
-    parameters = torch.tensor(camera.distortion, dtype=torch.float64)
-    local = directions(corners, camera.intrinsics, 0.0, camera.model, parameters)
-    return local @ scene.cameras.c2w[view, :, :3].detach().double().T
-
-
 def _half_angle(scene: Scene, view: int) -> float:
     """The largest angle, radians, between a view's axis and what it sees."""
-    corners = torch.nn.functional.normalize(corner_directions(scene, view), dim=-1)
+    corners = torch.nn.functional.normalize(corner_directions(scene.cameras.view(view)), dim=-1)
     axis = -scene.cameras.c2w[view, :, 2].detach().double()
     return float((corners @ axis).clamp(-1.0, 1.0).acos().max())
 
 
 def _some(scene: Scene, views: list[int]) -> str:
     """The names of a few views, and how many more there are."""
-    names = [scene.names[i] if scene.names else f"view {i}" for i in views]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    more = f" and {len(views) - _SHOWN} more" if len(views) > _SHOWN else ""
+    return ", ".join(map(scene.name, views[:_SHOWN])) + more
 
 
 def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:

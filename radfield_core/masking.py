@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from radfield_core.errors import DatasetError, Problems
-from radfield_core.images import FileImages, Progress
+from radfield_core.images import FileImages
+from radfield_core.progress import Report
 from radfield_core.scene import Scene
 
 _SAID = {
@@ -64,7 +65,7 @@ class WithAlpha:
         """The images at these places alone, with their masks."""
         return WithAlpha(self.images.only(kept), self.masks.only(kept))
 
-    def prepare(self, cache_mb: int, progress: Progress | None = None) -> None:
+    def prepare(self, cache_mb: int, progress: Report | None = None) -> None:
         """Decode all images and masks; three quarters of the memory are for the images, which have three channels.
 
         Raises DatasetError naming every one of both that cannot be used.

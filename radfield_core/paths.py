@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radfield_core.errors import UsageError
+from radfield_core.placement import focus_point
 from radfield_core.scene import Scene
 
 PATHS = ("auto", "turntable", "spiral")
@@ -38,7 +39,8 @@ def surrounds(scene: Scene) -> bool:
 
 def turntable(scene: Scene, n: int) -> Tensor:
     """A circle around what the cameras look at, about their mean upward axis, at their median height and distance."""
-    center, up, places = _focus(scene), _mean_up(scene), _places(scene)
+    up, places = _mean_up(scene), _places(scene)
+    center = torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
     offsets = places - center
     height = (offsets @ up).median()
     radius = (offsets - (offsets @ up)[:, None] * up).norm(dim=-1).median()
@@ -85,13 +87,6 @@ def _axes(scene: Scene) -> Tensor:
 def _mean_up(scene: Scene) -> Tensor:
     up = scene.cameras.c2w[:, :, 1].to(torch.float64).mean(0)
     return functional.normalize(up, dim=0) if float(up.norm()) > 1e-6 else up.new_tensor([0.0, 0.0, 1.0])
-
-
-def _focus(scene: Scene) -> Tensor:
-    """The point [3] nearest to all optical axes in the least-squares sense."""
-    axes, places = _axes(scene), _places(scene)
-    across = torch.eye(3, dtype=torch.float64) - axes[:, :, None] * axes[:, None, :]
-    return torch.linalg.lstsq(across.mean(0), (across @ places[..., None]).mean(0)).solution[:, 0]
 
 
 def _depth(scene: Scene) -> float:

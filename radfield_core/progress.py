@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 _T = TypeVar("_T")
+
+Report = Callable[[int, int], None]
+"""report(done, of): called on the way through a long job."""
 
 REFRESH_SECONDS = 0.2
 LINE_SECONDS = 10.0
@@ -65,6 +68,11 @@ class Progress:
             self._bar.update(self._task, completed=done, text=text)
         else:
             print(f"{self._title} {text}", file=self._stream, flush=True)
+
+    def report(self, done: int, of: int) -> None:
+        """Show, where it is due, that `done` of so many are done: a `Report`."""
+        if self.due():
+            self.update(self._total * done / of, f"{done}/{of}")
 
     def say(self, line: str) -> None:
         """Print a line, also when quiet: quiet is about progress."""

@@ -107,7 +107,7 @@ def lens(scene: Scene) -> Findings:
     index, error = max(folded, key=lambda each: each[1])
     return facts, [
         f"the lens of {len(folded)} views does not reach the whole picture (off by {error:.1f} px in "
-        f"{_name(scene, index)}): its distortion was fitted to the middle only"
+        f"{scene.name(index)}): its distortion was fitted to the middle only"
     ]
 
 
@@ -153,7 +153,7 @@ def blur(scene: Scene, scores: Sequence[float]) -> Findings:
     dull = [i for i in range(len(values)) if values[i] < _BLURRED * middle]
     if len(good) < 5 or not dull:
         return facts, []
-    shown = ", ".join(f"{_name(scene, i)} ({values[i]:.0f})" for i in sorted(dull, key=lambda i: values[i])[:5])
+    shown = ", ".join(f"{scene.name(i)} ({values[i]:.0f})" for i in sorted(dull, key=lambda i: values[i])[:5])
     return facts, [f"{len(dull)} images are blurred beside the others ({middle:.0f}): {shown}"]
 
 
@@ -167,9 +167,5 @@ def duplicates(scene: Scene, thumbnails: Sequence[np.ndarray | None]) -> list[st
     pairs = (apart.triu(1) + torch.full_like(apart, math.inf).tril() < _SAME_RMS).nonzero().tolist()
     if not pairs:
         return []
-    shown = ", ".join(f"{_name(scene, known[i])} = {_name(scene, known[j])}" for i, j in pairs[:5])
+    shown = ", ".join(f"{scene.name(known[i])} = {scene.name(known[j])}" for i, j in pairs[:5])
     return [f"{len(pairs)} pairs of images look the same: {shown}"]
-
-
-def _name(scene: Scene, index: int) -> str:
-    return scene.names[index] if scene.names else f"view {index}"

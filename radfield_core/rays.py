@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import directions
+from radfield_core.cameras import corner_directions, directions
 from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
 from radfield_core.scene import Scene
@@ -212,25 +212,16 @@ def warped_box(scene: Scene) -> SceneBox:
     for index in range(len(scene.cameras)):
         view = scene.cameras.view(index)
         c2w = view.c2w.detach().to(torch.float64)
-        origins, along = warp.rays(c2w[:, 3].expand(4, 3), _corners(view))
+        origins, along = warp.rays(c2w[:, 3].expand(4, 3), corner_directions(view))
         reach.append(torch.cat([origins, origins + along]).abs().amax(0))
     return SceneBox(torch.zeros(3), float(torch.cat(reach).max()))
-
-
-def _corners(view: View) -> Tensor:
-    """Directions [4, 3] in the scene of the corners of a view, at unit depth where the lens is perspective."""
-    w, h = view.camera.width, view.camera.height
-    corners = torch.tensor([[0, 0], [w, 0], [0, h], [w, h]], dtype=torch.float64)
-    parameters = torch.tensor(view.camera.distortion, dtype=torch.float64)
-    seen = directions(corners, view.camera.intrinsics, 0.0, view.camera.model, parameters)
-    return seen @ view.c2w[:, :3].detach().to(seen).T
 
 
 def _check_forward_facing(scene: Scene) -> None:
     """Raise DatasetError naming the views that see anything but what lies before the near plane."""
     views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
-    bad = [index for index, view in enumerate(views) if bool((_corners(view)[:, 2] >= 0).any())]
+    bad = [index for index, view in enumerate(views) if bool((corner_directions(view)[:, 2] >= 0).any())]
     if bad:
-        names = ", ".join(scene.names[index] if scene.names else str(index) for index in bad)
+        names = ", ".join(scene.name(index) for index in bad)
         raise DatasetError(f"NDC needs every view to look along -z; these do not: {names}", path="data",
                            hint="data.ndc=false")  # fmt: skip

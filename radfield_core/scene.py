@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from radfield_core.cameras import Cameras
 from radfield_core.ops.ndc import Ndc
+from radfield_core.progress import Report
 from radfield_core.types import SceneBox
 
 
@@ -32,7 +33,7 @@ class ImageSource(Protocol):
     def only(self, kept: Sequence[int]) -> ImageSource:
         """The images at these places alone."""
 
-    def prepare(self, cache_mb: int, progress: Callable[[int, int], None] | None = None) -> None:
+    def prepare(self, cache_mb: int, progress: Report | None = None) -> None:
         """Make `gather` fast, with at most `cache_mb` MiB of memory; DatasetError names every image that is bad."""
 
 
@@ -100,6 +101,10 @@ class Scene:
             loss_weights=None if self.loss_weights is None else self.loss_weights[rows],
             groups=[self.groups[i] for i in rows] if self.groups else [],
         )  # fmt: skip
+
+    def name(self, index: int) -> str:
+        """What messages call a view."""
+        return self.names[index] if self.names else f"view {index}"
 
     @property
     def warp(self) -> Ndc | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from radfield_core.cameras import corner_directions
 from radfield_core.errors import DatasetError
-from radfield_core.inspection import corner_directions
 from radfield_core.scene import Scene
 
 _COLOURS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
@@ -54,7 +54,7 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
 def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
     """The 8 edges [8, 2, 3] of a pyramid from the camera's place to its image's corners."""
     place = scene.cameras.c2w[view, :, 3].detach().double().numpy()
-    corners = corner_directions(scene, view).numpy()
+    corners = corner_directions(scene.cameras.view(view)).numpy()
     tips = place + length * corners / np.linalg.norm(corners, axis=-1, keepdims=True)
     sides = np.stack([np.broadcast_to(place, tips.shape), tips], 1)
     return np.concatenate([sides, np.stack([tips, np.roll(tips, -1, 0)], 1)])
@@ -82,7 +82,7 @@ def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) 
         n = len(scene.images)
         for i in sorted({round(k * (n - 1) / max(1, min(per_split, n) - 1)) for k in range(min(per_split, n))}):
             try:
-                cells.append((scene.names[i] if scene.names else f"{split} {i}", scene.images[i].numpy()))
+                cells.append((scene.name(i), scene.images[i].numpy()))
             except DatasetError:
                 cells.append((f"{split} {i}: unreadable", np.zeros((8, 8, 3), np.uint8)))
     rows = -(-len(cells) // _COLUMNS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bo
     new = [index for index, path in enumerate(images.paths) if path not in seen]
     looked_at = images if len(new) == len(images) else images.only(new)
     with Progress(title, len(new), quiet=quiet or not new) as progress:
-        reasons = {new[index]: reason for index, reason in looked_at.check(_shown(progress))}
+        reasons = {new[index]: reason for index, reason in looked_at.check(progress.report)}
     seen.update({images.paths[index]: reasons.get(index, "") for index in new})
     return [(index, seen[path]) for index, path in enumerate(images.paths) if seen[path]]
 
@@ -81,18 +81,10 @@ def keep(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
             continue
         with Progress("read images", len(images), quiet=quiet) as progress:
             try:
-                images.prepare(cache_mb, _shown(progress))
+                images.prepare(cache_mb, progress.report)
             except DatasetError as error:
                 problems.found += error.problems
     problems.raise_as(DatasetError)
-
-
-def _shown(progress: Progress) -> Callable[[int, int], None]:
-    def show(done: int, of: int) -> None:
-        if progress.due():
-            progress.update(done, f"{done}/{of}")
-
-    return show
 
 
 def refuse(found: Sequence[BadImage]) -> None:

@@ -139,12 +139,7 @@ def _convert(args: Namespace) -> int:
         raise UsageError("there is no such file or folder", path=str(source), hint=f"ls {source.parent}")
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
-
-        def shown(done: int, of: int) -> None:
-            if progress.due():
-                progress.update(done / of, f"{done}/{of}")
-
-        files = converter.convert(source, target, shown)
+        files = converter.convert(source, target, progress.report)
     print(f"{target}: {args.name} of {source}, {len(files)} files")
     for remark in converter.remarks:
         print(remark)
@@ -193,10 +188,5 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
             refuse(find(scene, split, None, quiet=quiet))
             continue  # copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
-
-            def shown(done: int, of: int, progress: Progress = progress) -> None:
-                if progress.due():
-                    progress.update(done, f"{done}/{of}")
-
-            scene.images.prepare(1024, shown)
+            scene.images.prepare(1024, progress.report)
     return scenes

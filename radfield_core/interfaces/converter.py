@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Progress = Callable[[int, int], None]
-"""progress(done, of) after each file written."""
+from radfield_core.progress import Report
 
 
 class Converter(ABC):
@@ -20,8 +18,9 @@ class Converter(ABC):
         """What to tell the user when `convert` is done."""
 
     @abstractmethod
-    def convert(self, source: Path, target: Path, progress: Progress | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
         """Write the data set at `source` into folder `target`, whole or not at all; returns the files written.
 
-        The target must be absent or empty. Raises DatasetError with every fault of the source.
+        The target must be absent or empty. progress: called after each file. Raises DatasetError with every fault of
+        the source.
         """

@@ -14,7 +14,8 @@ from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.files import atomic_path
-from radfield_core.interfaces.converter import Converter, Progress
+from radfield_core.interfaces.converter import Converter
+from radfield_core.progress import Report
 from radfield_core.scene import Scene
 
 
@@ -23,7 +24,7 @@ class MultiscaleConverter(Converter):
 
     config: MultiscaleConversionConfig
 
-    def convert(self, source: Path, target: Path, progress: Progress | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
         """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError("is there already", path=str(target), hint="an empty or a new folder")

@@ -17,7 +17,7 @@ from radfield_core.errors import DatasetError, PluginError, Problems, UsageError
 from radfield_core.files import atomic_path
 from radfield_core.images import SUFFIXES, read_headers
 from radfield_core.interfaces import Converter
-from radfield_core.interfaces.converter import Progress as Done
+from radfield_core.progress import Report
 
 EXHAUSTIVE_UP_TO = 150
 """Photographs of which every pair is compared; of more only neighbours by name, as in a video."""
@@ -32,7 +32,7 @@ _MANY = 30  # photographs that can hold down a lens of four coefficients; of few
 _SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
 """Stage -> where it begins and how much it is, in hundredths of the whole."""
 
-Progress = Callable[[str, int, int], None]
+Stages = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is."""
 
 
@@ -41,7 +41,7 @@ class Photographs(Converter):
 
     config: PhotographsConfig
 
-    def convert(self, source: Path, target: Path, progress: Done | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
         """Solve the cameras of the photographs in folder `source`; see `process`."""
 
         def shown(stage: str, done: int, of: int) -> None:
@@ -80,7 +80,7 @@ def summary(report: Registered) -> list[str]:
     return lines + [f"  try: {line}" for line in report.advice]
 
 
-def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Progress) -> Registered:
+def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Stages) -> Registered:
     """Solve the cameras of all photographs in a folder and store images and sparse/0 in another, absent or empty.
 
     DatasetError names every file that is no image, and says what to try if nothing could be registered; PluginError if
@@ -152,7 +152,7 @@ def _photographs(photos: Path) -> list[Path]:
 
 
 def _find_features(
-    pycolmap: Any, database: Path, images: Path, names: list[str], one_camera: bool, max_size: int, progress: Progress
+    pycolmap: Any, database: Path, images: Path, names: list[str], one_camera: bool, max_size: int, progress: Stages
 ) -> None:
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = max_size
@@ -171,7 +171,7 @@ def _find_features(
     progress("features", len(names), len(names))
 
 
-def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Progress) -> None:
+def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
     """Every pair of few photographs, neighbours of many; how many pairs are done is asked of the database."""
     exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
@@ -207,9 +207,7 @@ def _matched(pycolmap: Any, database: Path) -> int:
         return 0
 
 
-def _map(
-    pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Progress
-) -> Any | None:
+def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Stages) -> Any | None:
     """The largest reconstruction, or None."""
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = seed
