@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from radfield_core.capabilities import capabilities_of
 from radfield_core.interfaces import BuildContext, Encoding, Field
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.contraction import contract, contract_variance
@@ -37,7 +38,7 @@ class NgpField(DensityOccupancy, Field):
             ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # the ball that everything is drawn into
         self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
         self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
-        self.takes_gaussians = "gaussians" in config.encoding.component.provides
+        self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         hidden = [config.width] * config.n_layers
         self.density_weights = _weights([self.encoding.out_dim, *hidden, config.n_features])
         hidden = [config.color_width] * config.color_layers
@@ -45,14 +46,14 @@ class NgpField(DensityOccupancy, Field):
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """density [N], rgb [N, 3]. Directions are encoded once per ray."""
-        x, cov = samples.gaussians() if self.takes_gaussians else (samples.positions(), None)
+        x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3]."""
-        return self._density(self._features(x, cov if cov is not None or not self.takes_gaussians else x * 0))
+        """Density [M] at x [M, 3], or of Gaussians there with diagonal covariance `cov` [M, 3]."""
+        return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
         """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
@@ -70,7 +71,7 @@ class NgpField(DensityOccupancy, Field):
         if self.config.contraction == "sphere":
             cov = None if cov is None else contract_variance(x, cov, self.center, self.radius)
             x = contract(x, self.center, self.radius)
-        encoded = self.encoding(x) if cov is None else self.encoding(x, cov)
+        encoded = self.encoding(x, cov) if self.gaussian else self.encoding(x)
         return mlp(encoded, list(self.density_weights))
 
     def _density(self, features: Tensor) -> Tensor:

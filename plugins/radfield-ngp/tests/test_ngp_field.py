@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -137,6 +140,29 @@ def test_a_gaussian_far_away_is_contracted_with_its_mean():
     field.density(torch.tensor([[100.0, 0.0, 0.0]], dtype=torch.float64), torch.full((1, 3), 25.0, dtype=torch.float64))
     expected = torch.tensor([[25.0 / 100**4, *[25.0 * (1.99 / 100) ** 2] * 2]], dtype=torch.float64)
     torch.testing.assert_close(asked.pop(), expected, rtol=1e-9, atol=0)
+
+
+def test_an_encoding_that_takes_gaussians_under_its_options_is_given_them(monkeypatch):
+    """What an encoding provides is what it declares and what its options add: the check and the field read the same."""
+    late = SimpleNamespace(capabilities=lambda config: (frozenset({"gaussians"}), {}))
+    monkeypatch.setitem(sys.modules, "gaussians_by_option", late)
+    run = compose(get_registry(), method="ngp-small", overrides=["field.encoding.type=ipe"], needs_data=False).run
+    encoding = run.field.config.encoding
+    part = encoding.component._replace(provides=frozenset({"points"}), capabilities="gaussians_by_option:capabilities")
+    config = attrs.evolve(run.field.config, encoding=attrs.evolve(encoding, component=part))
+    ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run)
+    field = ctx.make(attrs.evolve(run.field, config=config)).eval().double()
+    asked = []
+    field.encoding.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[1:]))
+    samples = packed(rays(3), [2, 1, 3])
+    mean, cov = samples.gaussians()
+    outputs = field(samples)
+    torch.testing.assert_close(asked[0][0], cov)
+    torch.testing.assert_close(field.density(mean, cov), outputs.density)
+    asked.clear()
+    field.density(mean)
+    field.point_color(mean, mean)
+    assert asked == [(None,), (None,)], "without a covariance both queries are about points"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
