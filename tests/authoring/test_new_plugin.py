@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -32,14 +34,22 @@ def install(project: Path, site: Path) -> None:
     assert installed.returncode == 0, installed.stderr
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
-def test_a_new_plugin_is_green_as_it_is_written(kind, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+RADFIELD = (sys.executable, "-m", "radfield_core.cli.main")
+
+
+@pytest.fixture(scope="module", params=TEMPLATES)
+def written(request, tmp_path_factory) -> tuple[str, Path, Path]:
+    """Kind and folder of a plugin as it is written, and where it is installed."""
+    kind, folder = request.param, tmp_path_factory.mktemp("new")
     name = f"acme-first-{kind}"
-    assert main(["plugins", "new", name, "--kind", kind]) == 0
-    assert f"pip install -e '{name}[test]'" in capsys.readouterr().out
-    project, site = tmp_path / name, tmp_path / "site"
-    install(project, site)
+    said = run(*RADFIELD, "plugins", "new", name, "--kind", kind, cwd=folder, path=folder).stdout
+    assert f"pip install -e '{name}[test]'" in said
+    install(folder / name, folder / "site")
+    return kind, folder / name, folder / "site"
+
+
+def test_a_new_plugin_is_green_as_it_is_written(written, capsys):
+    kind, project, site = written
     started = time.perf_counter()
     tested = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", project, cwd=project, path=site)
     with capsys.disabled():
@@ -47,9 +57,24 @@ def test_a_new_plugin_is_green_as_it_is_written(kind, tmp_path, monkeypatch, cap
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "passed" in tested.stdout and "skipped" not in tested.stdout and "xfailed" not in tested.stdout
 
-    command = [sys.executable, "-m", "radfield_core.cli.main"]
-    listed = run(*command, "plugins", "list", cwd=tmp_path, path=site).stdout
+    listed = run(*RADFIELD, "plugins", "list", cwd=project, path=site).stdout
     assert f"{kind}:first-{kind}" in listed
+
+
+def test_a_new_plugins_readme_prints_commands_that_are_understood(written, tmp_path):
+    kind, project, site = written
+    (tmp_path / "FOLDER").mkdir()
+    (tmp_path / "FOLDER" / f"first-{kind}.json").touch()
+    lines = re.findall(r"(?:^    |`)radfield ([^`\n]+)", (project / "README.md").read_text(), re.M)
+    commands = [shlex.split(line) for line in lines]
+    assert {command[0] for command in commands} == {"config", "export" if kind == "exporter" else "train"}
+    for verb, *arguments in commands:
+        words = ("config", "show", *arguments) if verb == "train" else (verb, *arguments)
+        done = run(*RADFIELD, *words, cwd=tmp_path, path=site)
+        if verb == "export":  # all that is missing is the run
+            assert "RUN: is neither a run folder" in done.stderr and done.stderr.count("error:") == 1
+        else:
+            assert done.returncode == 0 and f"first-{kind}" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
