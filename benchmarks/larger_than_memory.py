@@ -148,7 +148,7 @@ def train(method: str, data: Path, steps: int, overrides: list[str]) -> dict[str
         "steps": last, "decoding_seconds": round(clock.started - started, 1),
         "steps_per_second": round((last - first) / wall, 2),
         "steps_per_cpu_second": round((last - first) / cpu, 2),
-        "rays_in_last_step": rows[-1].get("n_rays"),
+        "rays_in_last_step": [row["rays"] for row in rows if "rays" in row][-1],
         "peak_mb": {name: round(value) for name, value in watch.peak.items()},
         "before_mb": round(watch.before),
     }  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from radfield_core.ops.bench import Timing, gemm_limit, perceptron
 from radfield_core.registry import get_registry
 from radfield_core.testing.training import toy_scene
 
+LARGER_THAN_MEMORY = Path(__file__).parents[2] / "benchmarks" / "larger_than_memory.py"
 KEYS = {"op", "case", "backend", "torch_ms", "twin_ms", "ratio", "limit", "share_of_limit"}
 
 
@@ -108,3 +111,12 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
     picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, benchmarking._Watch))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")
+def test_the_benchmark_of_memory_says_how_many_rays_a_step_had(ball):
+    words = ["tiny-nerf", str(ball), "51", "field.width=16", "sampler.n_samples=4", "trainer.n_rays=32"]
+    done = subprocess.run([sys.executable, LARGER_THAN_MEMORY, "--child", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["steps"], figures["rays_in_last_step"]) == (51, 32)
