@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
+from radfield_core.benchmarking import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 VARIANTS = {"mipnerf-small": [], "without integration": ["field.disable_integration=true"]}
@@ -38,16 +36,6 @@ def figures(data: Path, out: Path, overrides: list[str]) -> dict[str, Any]:
         "steps": results["step"],
         "training_seconds": round(rows[-1]["seconds"], 1),
         "scales": {name: {key: round(value, 4) for key, value in row.items()} for name, row in scales.items()},
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "platform": platform.platform(),
-        "cpu_threads": int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
     }
 
 

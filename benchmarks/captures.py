@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
+from radfield_core.benchmarking import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 CASES: dict[str, dict[str, Any]] = {
@@ -67,11 +66,7 @@ def main() -> int:
         missed |= figures["psnr"] < CASES[name].get("least", 0.0)
         if args.write:
             kept = json.loads(path.read_text()) if path.is_file() else {}
-            machine = {
-                "platform": platform.platform(), "python": platform.python_version(), "torch": torch.__version__,
-                "cpu_threads": int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())),
-            }  # fmt: skip
-            path.write_text(json.dumps({**kept, name: {**figures, "machine": machine}}, indent=2) + "\n")
+            path.write_text(json.dumps({**kept, name: {**figures, "machine": machine()}}, indent=2) + "\n")
     return 1 if missed else 0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from radfield_mesh.config import MeshConfig
 from radfield_mesh.mesh import MeshExporter
 from torch import Tensor
 
+from radfield_core.benchmarking import machine
 from radfield_core.interfaces import Field
 from radfield_core.types import FieldOutputs, RaySamples, SceneBox
 
@@ -84,8 +84,7 @@ def main() -> int:
     print(json.dumps(figures, indent=2))
     if args.write:
         path = Path(__file__).parent / "results" / "export_memory.json"
-        machine = {"platform": platform.platform(), "torch": torch.__version__}
-        path.write_text(json.dumps({**figures, "machine": machine}, indent=2) + "\n")
+        path.write_text(json.dumps({**figures, "machine": machine()}, indent=2) + "\n")
     return 0 if figures["beside_model_gib"] <= LIMIT_GIB else 1
 
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
+from radfield_core.benchmarking import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 ALL_ROUND = "data.min_elevation=-40"
@@ -91,16 +90,6 @@ def scan(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 CASES = {"synthetic": synthetic, "millimetres": millimetres, "scan": scan}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "platform": platform.platform(),
-        "cpu_threads": int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
 
 
 def main() -> int:

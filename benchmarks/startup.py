@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -60,11 +59,12 @@ def main() -> int:
         limit = f"{LIMITS[name]:.0f}" if name in LIMITS else ""
         print(f"{name:<24} {1e3 * seconds:>8.1f} {seconds / bare:>8.2f} {limit:>8}")
     if args.write:
-        machine = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+        from radfield_core.benchmarking import machine
+
         figures = {name: {"cpu_ms": round(1e3 * s, 2), "ratio": round(s / bare, 2)} for name, s in times.items()}
         path = Path(__file__).parent / "results" / "startup.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"machine": machine, "limits": LIMITS, "figures": figures}, indent=2) + "\n")
+        path.write_text(json.dumps({"machine": machine(), "limits": LIMITS, "figures": figures}, indent=2) + "\n")
     return 0 if all(times[name] <= limit * bare for name, limit in LIMITS.items()) else 1
 
 

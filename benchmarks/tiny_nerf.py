@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import torch
+from radfield_core.benchmarking import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 WANTED_DB = 23.0
@@ -45,16 +42,6 @@ def evaluate(out: Path) -> dict[str, float]:
     subprocess.run([str(RADFIELD), "eval", str(out), "--quiet"], check=True)
     metrics: dict[str, float] = json.loads((out / "results.json").read_text())["metrics"]
     return {name: round(value, 4) for name, value in metrics.items()}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "platform": platform.platform(),
-        "cpu_threads": int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
 
 
 def main() -> int:
