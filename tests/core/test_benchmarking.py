@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from radfield_core import benchmarking
-from radfield_core.benchmarking import Point, reached
+from radfield_core import benchmarking, learning_curve
 from radfield_core.cli.main import main
 from radfield_core.errors import UsageError
-from radfield_core.ops.bench import Timing, gemm_limit, perceptron
+from radfield_core.learning_curve import Point, reached
+from radfield_core.ops import bench
+from radfield_core.ops.bench import Timing, gemm_limit, gradient_medians_ms, median_ms, perceptron, turns
 from radfield_core.registry import get_registry
 from radfield_core.testing.training import toy_scene
 
@@ -36,6 +39,44 @@ def test_a_timing_compares_with_the_reference_and_with_the_limit():
     timing = Timing("march", "1 ray", "numba", 30.0, 2.0, "gather", 1.5)
     assert (timing.ratio, timing.share_of_limit) == (15.0, 0.75)
     assert Timing("march", "1 ray", "numba", 30.0, 2.0).share_of_limit is None
+
+
+def test_runs_take_turns_and_warm_up_before_they_count():
+    calls = count()
+    seen = turns({name: lambda: next(calls) for name in ("torch", "numba")}, 3)
+    assert bench.WARM_UP == 2
+    assert seen == {"torch": [4, 6, 8], "numba": [5, 7, 9]}
+
+
+@pytest.mark.parametrize("threads, waits_count", [(1, False), (2, True)])
+def test_time_on_one_thread_is_the_processors(threads, waits_count):
+    torch.set_num_threads(threads)
+    assert (median_ms(lambda: time.sleep(0.05), 1, "cpu") >= 50) is waits_count
+
+
+def test_the_way_back_is_timed_apart(monkeypatch):
+    ticks = iter([0, 1, 4] * (bench.WARM_UP + 1))
+    monkeypatch.setattr(bench, "now", lambda device: next(ticks))
+    x = torch.ones(1, requires_grad=True)
+    found = gradient_medians_ms({"square": lambda: (x.square().sum(), (x,))}, 1, "cpu")
+    assert found == {"square": {"forward_ms": 1e3, "backward_ms": 3e3, "both_ms": 4e3}}
+
+
+def test_every_twin_of_compositing_marching_and_encoding_is_compared_with_torch():
+    from radfield_hash.bench import measure as encoding
+    from radfield_occupancy.bench import measure as marching
+    from radfield_occupancy.bench import measure_refresh
+
+    for rows in (bench.measure(64, 1000, repeats=1), marching(64, resolution=16, repeats=1)):
+        reference, *twins = rows
+        assert reference["backend"] == "torch" and [twin["backend"] for twin in twins] == ["numba"]
+        assert all(row["speedup"] == reference["both_ms"] / row["both_ms"] for row in rows)
+    rows = encoding(repeats=1, reference_repeats=1, sizes={"tiny": (8, (2, 2, 8, 4, 16))})
+    assert [(row["backend"], row["share_of_limit"] is not None) for row in rows] == [
+        ("numba", True), ("numba", False), ("numba", False),
+    ]  # fmt: skip
+    assert all(row["ratio"] == row["reference_ms"] / row["twin_ms"] for row in rows)
+    assert measure_refresh(resolution=16, repeats=1)[0]["both_ms"] >= 0
 
 
 def test_a_threshold_is_reached_at_the_first_point_on_or_above_it():
@@ -110,7 +151,7 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
     assert found["data"] == "ball.npz" and found["machine"]["threads"] == 1
     picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, benchmarking._Watch))
+    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, learning_curve._Watch))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from radfield_core.builtin.importance import Importance
 from radfield_core.ops.segments import LayoutError
 from radfield_core.testing.toys import Blob, Ragged, importance, toy_rays, volume
 from radfield_core.types import Level, RaySamples, Step
@@ -63,6 +64,19 @@ def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> N
     assert torch.equal(first, places(1)) and not torch.equal(first, places(2))
     sampler.eval()
     assert torch.equal(places(1), places(2))
+
+
+def test_without_perturb_training_takes_the_places_of_evaluation() -> None:
+    field, rays = Blob(), toy_rays(4)
+
+    def places(sampler: Importance) -> list[torch.Tensor]:
+        coarse = level_of(sampler.propose(rays, 0, None, field), field)
+        return [coarse.samples.t_eval, sampler.propose(rays, 1, coarse, field).t_eval]
+
+    even, fixed, moving = importance(8, 5).eval(), importance(8, 5, perturb=False), importance(8, 5)
+    moving.begin_step(STEP)
+    for wanted, found, moved in zip(places(even), places(fixed.train()), places(moving.train()), strict=True):
+        assert torch.equal(found, wanted) and (moved - wanted).abs().max() > 0.05
 
 
 def test_every_level_draws_numbers_of_its_own() -> None:

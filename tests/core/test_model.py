@@ -173,6 +173,23 @@ def test_a_background_begins_where_the_foreground_ends_and_fills_what_it_leaves(
     torch.testing.assert_close(without, (a * front + (1 - a) * b * back).expand(5, 3), rtol=1e-6, atol=0)
 
 
+class Whole(Sampler):
+    """One interval from near to far."""
+
+    def propose(self, rays: RayBundle, level: int, prev: object, field: Field) -> RaySamples:
+        return RaySamples.from_edges(rays, torch.stack([rays.near, rays.far], 1))
+
+
+@pytest.mark.parametrize(("far", "length"), [(9.0, 4.0), (5.0, 0.0), (3.0, 0.0)])
+def test_a_background_ends_at_the_datas_far_limit_and_never_before_it_begins(far: float, length: float) -> None:
+    rays = dataclasses.replace(toy_rays(5, dtype=torch.float64), far=torch.full((5,), far, dtype=torch.float64))
+    behind = Model([Constant(0.1)], Whole(), volume())
+    outputs = Model([Constant(0.4)], Short(), volume(), behind)(rays)
+    assert outputs.background is not None
+    opacity = torch.full((5,), 1 - math.exp(-0.1 * length), dtype=torch.float64)
+    torch.testing.assert_close(outputs.background.rendered.opacity, opacity)
+
+
 def test_an_opaque_far_end_with_a_background_is_refused() -> None:
     with pytest.raises(UsageError, match="never seen"):
         Model([Constant()], Short(), volume(opaque_far=True), Model([Constant()], Beyond(), volume()))

@@ -77,6 +77,8 @@ def test_blur_lowers_sharpness_and_is_warned_of_by_name():
     facts, warnings = quality.blur(toy_capture(6), [*scores[:5], float("nan")])
     assert len(warnings) == 1 and "view_003" in warnings[0] and "1 images are blurred" in warnings[0]
     assert facts[0][0] == "sharp"
+    named = quality.blur(toy_capture(6), [100.0, 100.0, 19.9, 20.1, 100.0, 100.0])[1]
+    assert len(named) == 1 and "view_002" in named[0] and "view_003" not in named[0], "a fifth of the middle"
 
 
 def test_sharpness_is_the_variance_of_a_nested_loop():

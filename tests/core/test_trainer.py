@@ -110,6 +110,8 @@ def test_one_per_cent_of_bad_steps_leaves_finite_weights_that_learned(tmp_path: 
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert len(lines) == 600 - len(bad) and lines[-1]["skipped"] == len(bad)
     assert lines[-1]["loss"] < lines[0]["loss"]
+    halving, shrinking = 1e-2 * 0.5 ** (599 / 600), 1.0 + 1e-3 * (600 - len(bad))
+    assert lines[-1]["lr"] == pytest.approx(halving / shrinking)
 
 
 def _tensors(tree: dict[Any, dict[str, torch.Tensor]]) -> list[torch.Tensor]:
@@ -148,6 +150,8 @@ def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_ra
         weights = trainer.model.get_parameter("fields.0.layers.0.weight").detach().clone()
         seen.setdefault(step.index, []).append(weights)
         rates.append(trainer.rate_factor)
+        if step.seed == 0 and step.index == 15:
+            trainer.counters.seconds = 1000.0
         return step.seed == 0 and step.index >= 15
 
     trainer.method.spoil = spoil
@@ -156,6 +160,7 @@ def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_ra
     assert not torch.equal(seen[11][0], seen[11][1]), "other rays, another rate"
     assert rates == [1.0] * 19 + [0.5] * 20
     assert trainer.counters.skipped == 4 and trainer.counters.rollbacks == 1
+    assert 1000.0 < trainer.counters.seconds < 1100.0, "the time of steps that are taken again was spent all the same"
 
 
 def test_without_a_checkpoint_it_goes_back_to_the_start(tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
-"""Views that carry a group label, such as their scale, are averaged group by group."""
+"""What is measured of a view, and how views are averaged: all, and group by group."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
 from radfield_core.cameras import Cameras
-from radfield_core.evaluation import ViewResult, group_metrics, report
+from radfield_core.evaluation import ViewResult, evaluate_views, group_metrics, report
 from radfield_core.images import MemoryImages
 from radfield_core.interfaces import Method
 from radfield_core.pixels import PixelDrawer
 from radfield_core.reports import _table
 from radfield_core.scene import Scene
+from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 from radfield_core.types import SceneBox, Step
 
 
@@ -36,6 +39,24 @@ def test_each_group_has_the_mean_of_its_own_views_and_order_is_that_of_first_sig
 def test_views_without_groups_have_no_table():
     summary = report([result(20, 0.5, None)], "test", 3)
     assert "groups" not in summary and list(_table({}, summary["metrics"])) == []
+
+
+def test_the_masked_psnr_is_that_of_the_pixels_inside(tmp_path):
+    trainer = toy_trainer(tmp_path, ToyMethod(noise=False))
+    scene = toy_scene(2, size=16)
+    inside = torch.rand(16, 16) < 0.3
+    masks = MemoryImages([(255 * inside[..., None]).to(torch.uint8), torch.zeros(16, 16, 1, dtype=torch.uint8)])
+    scene = replace(scene, masks=masks)
+    model = trainer.model.eval()
+    first, second = evaluate_views(model, trainer.method, scene, [0, 1], 4096)
+    rgb = model.render(scene.cameras.view(0), torch.ones(3)).rgb.view(16, 16, 3)
+    straight = scene.images[0].double() / 255
+    truth = straight[..., :3] * straight[..., 3:] + 1 - straight[..., 3:]
+    error = ((rgb * 255).round().double() / 255 - (truth * 255).round() / 255).square().mean(-1)
+    assert first.metrics["psnr"] == pytest.approx(-10 * float(error.mean().log10()), abs=1e-3)
+    assert first.metrics["psnr_masked"] == pytest.approx(-10 * float(error[inside].mean().log10()), abs=1e-3)
+    assert abs(first.metrics["psnr"] - first.metrics["psnr_masked"]) > 0.01
+    assert "psnr_masked" not in second.metrics, "there is nothing inside"
 
 
 class White(Method):
