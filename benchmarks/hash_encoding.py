@@ -60,11 +60,12 @@ def main() -> int:
 def compare_with_usual(device: str) -> dict[str, Any]:
     """Milliseconds of forward + backward: torch as usually written, the reference and the twin."""
     import torch
-    from radfield_hash.bench import SIZES, median_ms
+    from radfield_hash.bench import SIZES
     from radfield_hash.encoding import encode
     from radfield_hash.levels import build
 
     from radfield_core.ops.backend import using
+    from radfield_core.ops.bench import median_ms
 
     size, (log2_points, grid_sizes) = next(iter(SIZES.items()))
     grid = build(*grid_sizes)

@@ -1,4 +1,4 @@
-"""Measures core's ops, the torch reference and its twins in one process: compositing, and the small perceptrons."""
+"""Measures an op's torch reference and its twins in one process, turn by turn; core's own: compositing, perceptrons."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
 from radfield_core.ops import mlp, segments, volume
 from radfield_core.ops.backend import using
 from radfield_core.ops.segments import PACKED, Layout, Packing
+
+WARM_UP = 2  # runs that are not counted: the first compiles, the next still fills caches
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,67 @@ class Timing:
         return None if self.limit_ms is None else self.limit_ms / self.twin_ms
 
 
-Run = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]  # a scalar and what to take its gradient by
+def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
+    """Median milliseconds of a run, by `now`."""
+    return medians_ms({"": run}, repeats, device)[""]
+
+
+def medians_ms(runs: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
+    """Median milliseconds of each run, by `now`; they take turns."""
+    seen = turns({name: partial(_elapsed_ms, run, device) for name, run in runs.items()}, repeats)
+    return {name: statistics.median(times) for name, times in seen.items()}
+
+
+def turns(runs: Mapping[str, Callable[[], Seen]], repeats: int) -> dict[str, list[Seen]]:
+    """What each run returns, `repeats` times after a warm-up; they take turns, so that drift hits all alike."""
+    seen: dict[str, list[Seen]] = {name: [] for name in runs}
+    for turn in range(WARM_UP + repeats):
+        for name, run in runs.items():
+            found = run()
+            if turn >= WARM_UP:
+                seen[name].append(found)
+    return seen
+
+
+def now(device: str) -> float:
+    """Seconds by a clock, when all that was started on the device is done.
+
+    On one thread of a CPU it is CPU time, which other jobs on the machine raise less than they do a clock's.
+    """
+    if device == "cuda":
+        torch.cuda.synchronize()
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    return time.process_time() if alone else time.perf_counter()
+
+
+def _elapsed_ms(run: Callable[[], object], device: str) -> float:
+    start = now(device)
+    run()
+    return 1e3 * (now(device) - start)
+
+
+Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]  # a scalar and what to take its gradient by
+
+
+def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -> dict[str, dict[str, float]]:
+    """forward_ms, backward_ms and both_ms of each loss, medians by `now`; they take turns."""
+    seen = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
+    return {
+        name: {
+            "forward_ms": statistics.median(forward for forward, _ in times),
+            "backward_ms": statistics.median(backward for _, backward in times),
+            "both_ms": statistics.median(map(sum, times)),
+        }
+        for name, times in seen.items()
+    }
+
+
+def _elapsed_both_ms(loss: Loss, device: str) -> tuple[float, float]:
+    start = now(device)
+    value, inputs = loss()
+    middle = now(device)
+    torch.autograd.grad(value, inputs)
+    return 1e3 * (middle - start), 1e3 * (now(device) - middle)
 
 
 def measure(
@@ -58,8 +122,8 @@ def measure(
         colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return colour.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
-    runs = {name: _with_backend(name, forward) for name in ["torch", *PACKED.twins.get(device, {})]}
-    times = turns(runs, repeats, device)
+    runs = {name: with_backend(name, forward) for name in ["torch", *PACKED.twins.get(device, {})]}
+    times = gradient_medians_ms(runs, repeats, device)
     base = times["torch"]["both_ms"]
     return [
         {"op": "compositing", "backend": name, "device": device, "n_rays": n_rays, "n_samples": n_samples,
@@ -81,39 +145,14 @@ def packed_samples(
     return layout, density, rgb, 2.0 + 0.01 * segments.local_index(layout, lengths.device), lengths
 
 
-def turns(runs: Mapping[str, Run], repeats: int, device: str) -> dict[str, dict[str, float]]:
-    """Median forward, backward and summed milliseconds of each run; they take turns, so that drift hits all alike."""
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-    for turn in range(repeats + 2):
-        for name, run in runs.items():
-            start = _now(device)
-            loss, inputs = run()
-            middle = _now(device)
-            torch.autograd.grad(loss, inputs)
-            if turn >= 2:
-                seen[name].append((1e3 * (middle - start), 1e3 * (_now(device) - middle)))
-    return {
-        name: {
-            "forward_ms": statistics.median(f for f, _ in rows),
-            "backward_ms": statistics.median(b for _, b in rows),
-            "both_ms": statistics.median(f + b for f, b in rows),
-        }
-        for name, rows in seen.items()
-    }
+def with_backend(name: str, run: Callable[[], Seen]) -> Callable[[], Seen]:
+    """The run, with the backend asked for."""
 
-
-def _with_backend(name: str, run: Run) -> Run:
-    def inside() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    def inside() -> Seen:
         with using(name):
             return run()
 
     return inside
-
-
-def _now(device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def compositing(device: str, repeats: int) -> list[Timing]:
@@ -137,10 +176,10 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
     weights = [torch.randn(shape, generator=generator).mul_(shape[1] ** -0.5).requires_grad_() for shape in shapes]
 
-    def run(function: Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]) -> Run:
+    def run(function: Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]) -> Loss:
         return lambda: (function(x, weights).square().mean(), (x, *weights))
 
-    times = turns({"torch": run(mlp.reference), "chunks": run(mlp.chunked)}, repeats, device)
+    times = gradient_medians_ms({"torch": run(mlp.reference), "chunks": run(mlp.chunked)}, repeats, device)
     flops = 6 * rows * sum(n_out * n_in for n_out, n_in in shapes)
     case = f"{rows // 1024}Ki rows, {'-'.join(map(str, sizes))}, forward + backward"
     reference_ms, twin_ms = (times[name]["both_ms"] for name in ("torch", "chunks"))
@@ -150,10 +189,9 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
 def gemm_limit(repeats: int, side: int = 512) -> float:
     """Floating-point operations per second of square float32 products that fit the cache, into a kept buffer."""
     a, b, out = (torch.rand(side, side) for _ in range(3))
-    seconds = []
-    for _ in range(repeats + 2):
-        start = _now("cpu")
+
+    def products() -> None:
         for _ in range(8):
             torch.mm(a, b, out=out)
-        seconds.append(_now("cpu") - start)
-    return 8 * 2 * side**3 / statistics.median(seconds[2:])
+
+    return 8 * 2 * side**3 / (1e-3 * median_ms(products, repeats, "cpu"))

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core import benchmarking, learning_curve
+from radfield_core import benchmarking
+from radfield_core.benchmarking import Point, reached
 from radfield_core.cli.main import main
 from radfield_core.errors import UsageError
-from radfield_core.learning_curve import Point, reached
 from radfield_core.ops import bench
 from radfield_core.ops.bench import Timing, gemm_limit, gradient_medians_ms, median_ms, perceptron, turns
 from radfield_core.registry import get_registry
@@ -52,6 +52,13 @@ def test_runs_take_turns_and_warm_up_before_they_count():
 def test_time_on_one_thread_is_the_processors(threads, waits_count):
     torch.set_num_threads(threads)
     assert (median_ms(lambda: time.sleep(0.05), 1, "cpu") >= 50) is waits_count
+
+
+def test_the_clock_is_read_when_the_device_is_done(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
+    median_ms(lambda: waited.clear(), 1, "cuda")
+    assert waited == [1]
 
 
 def test_the_way_back_is_timed_apart(monkeypatch):
@@ -151,7 +158,7 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
     assert found["data"] == "ball.npz" and found["machine"]["threads"] == 1
     picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, learning_curve._Watch))
+    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, benchmarking._Watch))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")

@@ -6,8 +6,6 @@ adds entries reaches, at random numbers that were written out beforehand, on tab
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -19,7 +17,7 @@ from numba import float32, uint64
 from torch import Tensor
 
 from radfield_core.ops.backend import using
-from radfield_core.ops.bench import Timing
+from radfield_core.ops.bench import Timing, median_ms
 from radfield_core.ops.jit import kernel
 from radfield_hash import pair
 from radfield_hash.encoding import OP, encode
@@ -98,28 +96,6 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
     return {"forward": forward, "forward + backward": both, "with position gradient and double backward": eikonal}
 
 
-def median_ms(run: Callable[[], object], repeats: int, device: str = "cpu") -> float:
-    """The median of `repeats` runs after one to warm up, in milliseconds.
-
-    On one thread of a CPU it is CPU time, which other jobs on the machine raise less than they do a clock's.
-    """
-    alone = device == "cpu" and torch.get_num_threads() == 1
-    clock = time.process_time if alone else time.perf_counter
-    times = []
-    for _ in range(repeats + 1):
-        _wait(device)
-        begin = clock()
-        run()
-        _wait(device)
-        times.append(1e3 * (clock() - begin))
-    return statistics.median(times[1:])
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
 def gather_limit(grid: Grid, n: int, repeats: int) -> float:
     """Milliseconds to fetch 8 random entries of every level for each of n points, and nothing else; one thread."""
     random = np.random.default_rng(0)
@@ -127,7 +103,7 @@ def gather_limit(grid: Grid, n: int, repeats: int) -> float:
     for level in grid.levels:
         entries = random.random(level.size * 2, dtype=np.float32)
         number = random.integers(0, level.size, 8 * n).astype(np.uint32)
-        total += median_ms(partial(_gather, entries, number), repeats)
+        total += median_ms(partial(_gather, entries, number), repeats, "cpu")
     return total * grid.n_features / 2
 
 

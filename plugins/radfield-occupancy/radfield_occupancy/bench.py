@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import torch
@@ -13,8 +11,7 @@ from torch import Tensor
 
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.interfaces.part import BuildContext
-from radfield_core.ops.backend import using
-from radfield_core.ops.bench import Timing
+from radfield_core.ops.bench import Timing, median_ms, medians_ms, with_backend
 from radfield_core.types import SceneBox, Step
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.grid import pack
@@ -41,14 +38,8 @@ def measure(
         return march(origins, directions, near, far, grid, lattice)[0].shape[0]
 
     names = ["torch", *MARCHING.twins.get(device, {})]
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(repeats + 1):
-        for name in names:
-            with using(name):
-                elapsed, n_samples = _timed(run, device)
-            if turn:
-                times[name].append(elapsed)
-    medians = {name: statistics.median(seen) for name, seen in times.items()}
+    medians = medians_ms({name: with_backend(name, run) for name in names}, repeats, device)
+    n_samples = run()
     return [
         {"op": "marching", "backend": name, "device": device, "n_rays": n_rays, "n_samples": n_samples,
          "both_ms": ms, "speedup": medians["torch"] / ms}
@@ -68,13 +59,10 @@ def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu")
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), RADIUS))
     config = OccupancyConfig(resolution=resolution, warmup_steps=16)
     sampler, field = OccupancySampler(config, ctx).to(device), _Ball()
-    seen = []
-    for turn in range(repeats + 2):
-        step = Step(turn * config.update_every, 1000, 0)
-        elapsed, _ = _timed(lambda step=step: sampler.refresh(step, field), device)  # type: ignore[misc, arg-type]
-        seen.append(elapsed)
-    asked, _ = _timed(lambda: field.occupancy(torch.rand(field.asked, 3, device=device), sampler.step), device)
-    per_step = max(0.0, statistics.median(seen[2:]) - asked) / config.update_every
+    steps = (Step(turn * config.update_every, 1000, 0) for turn in count())
+    update = median_ms(lambda: sampler.refresh(next(steps), field), repeats, device)  # type: ignore[arg-type]
+    asked = median_ms(lambda: field.occupancy(torch.rand(field.asked, 3, device=device), sampler.step), repeats, device)
+    per_step = max(0.0, update - asked) / config.update_every
     return [{"op": "grid update", "backend": "torch", "device": device, "resolution": resolution, "both_ms": per_step}]
 
 
@@ -101,13 +89,3 @@ def hull_grid(resolution: int) -> Grid:
     place = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
     radius = RADIUS * torch.stack(torch.meshgrid(place, place, place, indexing="ij")).norm(dim=0)
     return Grid(*pack((radius - 0.7).abs()[None] < 0.07), resolution, 1, (0.0, 0.0, 0.0), RADIUS, False)
-
-
-def _timed(run: Callable[[], Any], device: str) -> tuple[float, Any]:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    result = run()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return 1e3 * (time.perf_counter() - start), result
