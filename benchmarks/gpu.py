@@ -9,33 +9,19 @@ into benchmarks/results/gpu.json, and the curve into gpu.png. Without a CUDA dev
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from radfield_core.benchmarking import machine, micro, plot, table, timing_row, whole_run, write
-from radfield_core.ops.bench import Timing, packed_samples
+from radfield_core.benchmarking import machine, micro, table, timing_row, write
+from radfield_core.learning_curve import plot, whole_run
+from radfield_core.ops.bench import Timing, median_ms, packed_samples
 
 RESULTS = Path(__file__).parent / "results"
 DEVICE = "cuda"
-
-
-def median_ms(run: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of a run on the device, after two to warm up."""
-    seen = []
-    for _ in range(repeats + 2):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize()
-        seen.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(seen[2:])
 
 
 def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
@@ -56,7 +42,7 @@ def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
         ]
         torch.autograd.grad(sum(part.square().mean() for part in parts), (density, rgb))
 
-    return Timing("compositing", reference.case, "nerfacc", reference.reference_ms, median_ms(run, repeats))
+    return Timing("compositing", reference.case, "nerfacc", reference.reference_ms, median_ms(run, repeats, DEVICE))
 
 
 def nerfacc_marching(reference: Timing, repeats: int) -> Timing:
@@ -73,7 +59,7 @@ def nerfacc_marching(reference: Timing, repeats: int) -> Timing:
     def run() -> object:
         return nerfacc.traverse_grids(origins, directions, binaries, box, near, far, step_size=step, cone_angle=0.0)
 
-    return Timing("marching", reference.case, "nerfacc", reference.reference_ms, median_ms(run, repeats))
+    return Timing("marching", reference.case, "nerfacc", reference.reference_ms, median_ms(run, repeats, DEVICE))
 
 
 def main() -> int:

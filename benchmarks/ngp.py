@@ -93,7 +93,8 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*", help="options laid over the preset")
     args = parser.parse_args()
     set_threads(1)
-    from radfield_core.benchmarking import plot, whole_run, write
+    from radfield_core.benchmarking import write
+    from radfield_core.learning_curve import plot, whole_run
 
     scene = SCENES[args.scene]
     figures = whole_run(

@@ -69,7 +69,8 @@ def _micro(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
-    from radfield_core.benchmarking import plot, whole_run, write
+    from radfield_core.benchmarking import write
+    from radfield_core.learning_curve import plot, whole_run
 
     figures = whole_run(
         args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core import benchmarking
-from radfield_core.benchmarking import Point, reached
+from radfield_core import benchmarking, learning_curve
 from radfield_core.cli.main import main
 from radfield_core.errors import UsageError
+from radfield_core.learning_curve import Point, reached
 from radfield_core.ops import bench
 from radfield_core.ops.bench import Timing, gemm_limit, gradient_medians_ms, median_ms, perceptron, turns
 from radfield_core.registry import get_registry
@@ -158,7 +158,7 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
     assert found["data"] == "ball.npz" and found["machine"]["threads"] == 1
     picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, benchmarking._Watch))
+    assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, learning_curve._Watch))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")
