@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from radfield_core.errors import DatasetError, Problem
+from radfield_core.errors import DatasetError, Problem, UsageError
 from radfield_core.storage import replace, sync
 
 MAX_JSON_BYTES = 256 * 2**20
@@ -58,6 +58,12 @@ def safe_join(base: Path, name: str) -> Path:
             hint="copies instead of links, and names relative to this folder",
         )  # fmt: skip
     return path
+
+
+def need_empty(folder: Path) -> None:
+    """Raise UsageError unless a folder to be written is absent or empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError("exists and is not an empty folder", path=str(folder), hint="a name that is free")
 
 
 def shown(path: Path, root: Path) -> str:

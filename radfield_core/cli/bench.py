@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
     micro.add_argument("--repeats", type=int, default=7, help="of which the median counts (default: 7)")
     run = actions.add_parser("run", help="train, and write down PSNR against seconds of held-out views")
     run.add_argument("--method", metavar="NAME", required=True, help="a method or one of its presets")
-    run.add_argument("--data", metavar="PATH", required=True, help="the dataset")
+    run.add_argument("--data", metavar="PATH", required=True, help="the data set")
     run.add_argument("--seconds", type=float, help="seconds of training (default: as the method has it)")
     run.add_argument("--every", type=int, default=100, help="steps between points of the curve (default: 100)")
     run.add_argument("--views", type=int, default=6, help="views of a point of the curve (default: 6)")

@@ -104,12 +104,10 @@ def _make(args: Namespace) -> int:
 
 def _write(component: Component, data: str, folder: Path, args: Namespace) -> int:
     """Write a data set in a component's format into a new folder."""
-    from radfield_core.errors import UsageError
-    from radfield_core.files import atomic_path
+    from radfield_core.files import atomic_path, need_empty
     from radfield_core.plugin import load_of
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("exists and is not an empty folder", path=str(folder), hint="a name that is free")
+    need_empty(folder)
     assert component.writer is not None
     write = load_of(component, component.writer)
     parser, name = _parser(data, args)

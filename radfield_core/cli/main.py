@@ -21,7 +21,7 @@ VERBS = {
     "eval": "compare rendered views with the images of a split",
     "render": "render images and a video from a run",
     "export": "write a run's surface as a mesh or a point cloud",
-    "data": "inspect a dataset, or make a synthetic one",
+    "data": "inspect a data set, make one, or bring it into another format",
     "plugins": "list what is installed and what is wrong with it",
     "config": "show, check and explain the options of a run",
     "doctor": "report on this machine and installation",

@@ -1,4 +1,4 @@
-"""`radfield train`: from a method and a dataset, or a run to go on with, to a trained run."""
+"""`radfield train`: from a method and a data set, or a run to go on with, to a trained run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognising a dataset's format by asking every dataparser whether a path looks like its own."""
+"""Recognising a data set's format by asking every dataparser whether a path looks like its own."""
 
 from __future__ import annotations
 

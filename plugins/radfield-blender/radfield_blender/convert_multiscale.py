@@ -12,8 +12,8 @@ from PIL import Image
 from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
-from radfield_core.errors import DatasetError, UsageError
-from radfield_core.files import atomic_path
+from radfield_core.errors import DatasetError
+from radfield_core.files import atomic_path, need_empty
 from radfield_core.interfaces.converter import Converter
 from radfield_core.progress import Report
 from radfield_core.scene import Scene
@@ -26,8 +26,7 @@ class MultiscaleConverter(Converter):
 
     def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
         """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError("is there already", path=str(target), hint="an empty or a new folder")
+        need_empty(target)
         parser = BlenderParser(BlenderConfig(root=str(source)))
         splits = [split for split in parser.splits if (source / f"transforms_{split}.json").is_file()]
         scenes = {split: parser.parse(split) for split in splits or parser.splits[:1]}

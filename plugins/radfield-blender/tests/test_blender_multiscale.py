@@ -178,7 +178,7 @@ def test_the_command_line_converts_and_says_where_to(small, tmp_path, capsys):
 def test_a_folder_with_something_in_it_is_left_alone(small, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/precious.txt").write_text("mine")
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="not an empty folder"):
         convert(small, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["precious.txt"]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
-from radfield_core.errors import DatasetError, PluginError, Problems, UsageError
-from radfield_core.files import atomic_path
+from radfield_core.errors import DatasetError, PluginError, Problems
+from radfield_core.files import atomic_path, need_empty
 from radfield_core.images import SUFFIXES, read_headers
 from radfield_core.interfaces import Converter
 from radfield_core.progress import Report
@@ -88,8 +88,7 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
     """
     pycolmap = _pycolmap()
     paths = _photographs(photos)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("is not empty", path=str(folder), hint="a new folder")
+    need_empty(folder)
     headers, faults = read_headers(paths)
     if faults:
         raise DatasetError(problems=faults)

@@ -125,7 +125,7 @@ def test_what_is_no_photograph_is_named_and_too_few_are_refused(tmp_path):
 
 def test_a_folder_in_use_is_not_overwritten(photographs, tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(UsageError, match="is not empty"):
+    with pytest.raises(UsageError, match="not an empty folder"):
         process(photographs, tmp_path, CONFIG, lambda *_: None)
 
 
