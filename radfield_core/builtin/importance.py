@@ -8,7 +8,7 @@ from torch import Tensor
 from radfield_core.builtin.config import ImportanceConfig
 from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import stepfun
-from radfield_core.types import Level, RayBundle, RaySamples, Step
+from radfield_core.types import Level, RayBundle, RaySamples
 
 _NARROWEST = 1e-5
 
@@ -20,12 +20,6 @@ class Importance(Sampler):
         super().__init__()
         self.config = config
         self.n_levels = 2 if config.n_importance else 1
-        self._step: Step | None = None
-        self._generators: dict[int, torch.Generator] = {}
-
-    def begin_step(self, step: Step) -> None:
-        """Start this step's random numbers, one sequence per level: rays may then come in any number of chunks."""
-        self._step, self._generators = step, {}
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Samples of a level; level 0 is stratified, later ones add to the samples before, which must be dense."""
@@ -37,13 +31,13 @@ class Importance(Sampler):
         near, far = self.extent(rays)
         shares = torch.linspace(0.0, 1.0, self.config.n_samples, dtype=near.dtype, device=near.device)
         t = stepfun.spaced(shares, near, far, self.config.spacing)
-        return stepfun.stratify(t, self._generator(level, t.device)) if self._random else t
+        return stepfun.stratify(t, self._numbers(level, t)) if self._random else t
 
     def _refined(self, prev: Level, level: int) -> Tensor:
         t, weights = prev.samples.dense(prev.samples.t_eval), prev.samples.dense(prev.weights).to(prev.samples.t_eval)
         middles = 0.5 * (t[:, 1:] + t[:, :-1])
         n = self.config.n_importance
-        u = stepfun.random_u(t, n, self._generator(level, t.device)) if self._random else stepfun.even_u(t, n)
+        u = stepfun.random_u(t, n, self._numbers(level, t)) if self._random else stepfun.even_u(t, n)
         drawn = stepfun.invert_cdf(u, middles, stepfun.nerf_cdf(weights[:, 1:-1]), _NARROWEST)
         return torch.cat([t, drawn], 1).sort(1).values
 
@@ -51,9 +45,5 @@ class Importance(Sampler):
     def _random(self) -> bool:
         return self.training and self.config.perturb
 
-    def _generator(self, level: int, device: torch.device) -> torch.Generator:
-        if self._step is None:
-            raise RuntimeError("sampler:importance draws at random only after begin_step; or call eval()")
-        if level not in self._generators:
-            self._generators[level] = self._step.generator(f"importance/{level}", device)
-        return self._generators[level]
+    def _numbers(self, level: int, t: Tensor) -> torch.Generator:
+        return self.generator(f"importance/{level}", t.device)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import stepfun
-from radfield_core.types import Level, RayBundle, RaySamples, Step
+from radfield_core.types import Level, RayBundle, RaySamples
 from radfield_mipnerf.config import MipSamplerConfig
 
 
@@ -23,12 +23,6 @@ class MipSampler(Sampler):
         self.config = config
         self.n_levels = config.n_levels
         self.footprint = ("cylinder" if ctx.ndc else "cone") if config.ray_shape == "auto" else config.ray_shape
-        self._step: Step | None = None
-        self._generators: dict[int, torch.Generator] = {}
-
-    def begin_step(self, step: Step) -> None:
-        """Start this step's random numbers, one sequence per level: rays may then come in any number of chunks."""
-        self._step, self._generators = step, {}
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Intervals of one level; jittered when training, evenly spread otherwise."""
@@ -40,22 +34,14 @@ class MipSampler(Sampler):
         near, far = self.extent(rays)
         shares = torch.linspace(0.0, 1.0, self.config.n_samples + 1, dtype=near.dtype, device=near.device)
         edges = stepfun.spaced(shares, near, far, self.config.spacing).expand(len(rays), -1)
-        return stepfun.stratify(edges, self.generator(0, edges.device)) if self.training else edges
+        return stepfun.stratify(edges, self.generator("mip/0", edges.device)) if self.training else edges
 
     def resample(self, prev: Level, level: int) -> Tensor:
         """Edges [R, S+1] drawn from the blurred weights of the level before."""
         edges, n = prev.samples.edges(), self.config.n_samples + 1
         weights = stepfun.blur_pool(prev.samples.dense(prev.weights), self.config.resample_padding)
         if self.training:
-            u = stepfun.stratified_u(edges, n, self.generator(level, edges.device))
+            u = stepfun.stratified_u(edges, n, self.generator(f"mip/{level}", edges.device))
         else:
             u = stepfun.even_u(edges, n, end=1.0 - torch.finfo(edges.dtype).eps)
         return stepfun.invert_cdf(u, edges, stepfun.mip_cdf(weights))
-
-    def generator(self, level: int, device: torch.device) -> torch.Generator:
-        """This step's random numbers for a level."""
-        if self._step is None:
-            raise RuntimeError("sampler:mip draws at random only after begin_step; or call eval()")
-        if level not in self._generators:
-            self._generators[level] = self._step.generator(f"mip/{level}", device)
-        return self._generators[level]

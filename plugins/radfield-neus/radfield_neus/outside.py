@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core.interfaces import BuildContext, Encoding, Field, Sampler
-from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples, Step
+from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
 from radfield_neus.networks import ReluNetwork
 
@@ -57,11 +57,6 @@ class InvertedSphereSampler(Sampler):
         super().__init__()
         self.config = config
         self.radius = ctx.bounds.radius
-        self._generator: torch.Generator | None = None
-
-    def begin_step(self, step: Step) -> None:
-        """One generator per step."""
-        self._generator = step.generator("sampler.inverted-sphere")
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """From the near limit given, S radii outwards."""
@@ -73,8 +68,8 @@ class InvertedSphereSampler(Sampler):
         u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)
         u = u.expand(len(rays), n + 1)
         if self.training and self.config.perturb:
-            assert self._generator is not None
-            jitter = torch.rand(len(rays), n - 1, generator=self._generator, dtype=u.dtype).to(u.device)
+            generator = self.generator("sampler.inverted-sphere", u.device)
+            jitter = torch.rand(len(rays), n - 1, generator=generator, device=u.device, dtype=u.dtype)
             moved = u[:, 1:-1] + (jitter - 0.5) * (u[:, 1:-1] - u[:, 2:])
             u = torch.cat([u[:, :1], moved, u[:, -1:]], dim=1)
         return RaySamples.from_edges(rays, rays.near[:, None] + self.radius * (1.0 / u - 1.0))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from radfield_core.interfaces import BuildContext, Field, HasSDF, Sampler
 from radfield_core.ops import stepfun
-from radfield_core.types import Level, RayBundle, RaySamples, Step
+from radfield_core.types import Level, RayBundle, RaySamples
 from radfield_neus.config import NeuSSamplerConfig
 
 
@@ -21,11 +21,6 @@ class NeuSSampler(Sampler):
         self.config = config
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
-        self._generator: torch.Generator | None = None
-
-    def begin_step(self, step: Step) -> None:
-        """One generator per step."""
-        self._generator = step.generator("sampler.neus", self.center.device)
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """One radius before and behind the point nearest to the sphere's centre, as the paper's code has it."""
@@ -41,8 +36,8 @@ class NeuSSampler(Sampler):
         t = stepfun.spaced(torch.linspace(0, 1, config.n_samples, device=near.device, dtype=near.dtype), near, far)
         step = (far - near)[:, None] / config.n_samples
         if self.training and config.perturb:
-            assert self._generator is not None
-            shift = torch.rand(len(rays), 1, generator=self._generator, device=near.device, dtype=near.dtype) - 0.5
+            generator = self.generator("sampler.neus", near.device)
+            shift = torch.rand(len(rays), 1, generator=generator, device=near.device, dtype=near.dtype) - 0.5
             t = (t + shift * step).clamp_min(0.0)
         if config.n_importance and len(rays):
             t = self._add(rays, t, field)

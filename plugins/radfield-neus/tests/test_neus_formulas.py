@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radfield_neus.alpha import annealed_cosine, interval_alpha
-from radfield_neus.config import NeuSConfig, NeuSSamplerConfig
+from radfield_neus.config import InvertedSphereSamplerConfig, NeuSConfig, NeuSSamplerConfig
 from radfield_neus.method import NeuS
+from radfield_neus.outside import InvertedSphereSampler
 from radfield_neus.sampler import NeuSSampler, upsampling_weights
 from radfield_neus.schedule import at
 
@@ -122,6 +123,51 @@ def test_samples_are_shifted_by_at_most_half_a_step_in_training_and_not_in_evalu
     shift = moved - fixed.dense(fixed.t_starts)
     assert (shift.abs() <= 0.5 * 2.0 / 10 + 1e-6).all() and shift.std() > 0.02
     assert torch.allclose(shift, shift[:, :1].expand_as(shift), atol=1e-6)
+
+
+def outer_sampler(**options) -> InvertedSphereSampler:
+    context = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5, "sphere"))
+    return InvertedSphereSampler(InvertedSphereSamplerConfig(**options), context)
+
+
+def test_edges_beyond_the_sphere_are_even_in_inverse_distance_up_to_the_end_of_the_extent() -> None:
+    rays = rays_of([[0, 0, 3.0], [0.1, 0, 3.0]], [[0, 0, -1.0]] * 2)
+    expected = [0.1 + 1.5 * (6 / k - 1) for k in (6, 5, 4, 3, 2, 1)]
+    for sampler in (outer_sampler(n_samples=5).eval(), outer_sampler(n_samples=5, perturb=False).train()):
+        edges = sampler.propose(rays, 0, None, Plane()).edges()
+        np.testing.assert_allclose(edges, [expected] * 2, atol=1e-12)
+        near, far = sampler.extent(rays)
+        assert near.tolist() == [0.1, 0.1] and far.tolist() == pytest.approx([0.1 + 1.5 * 5] * 2)
+
+
+def test_edges_beyond_the_sphere_move_in_training_by_up_to_half_a_part_of_inverse_distance() -> None:
+    rays, sampler = rays_of([[0, 0, 3.0]] * 200, [[0, 0, -1.0]] * 200), outer_sampler(n_samples=5)
+    sampler.begin_step(Step(3, 10, 0))
+    edges = sampler.train().propose(rays, 0, None, Plane()).edges()
+    parts = 6 / ((edges - 0.1) / 1.5 + 1)  # 6, 5, … 1 where nothing moves
+    moved = parts - torch.arange(6, 0, -1)
+    np.testing.assert_allclose(moved[:, [0, -1]], 0, atol=1e-9)
+    inner = moved[:, 1:-1]
+    assert (inner.abs() <= 0.5 + 1e-9).all() and (inner.amin(0) < -0.45).all() and (inner.amax(0) > 0.45).all()
+    assert abs(inner.mean()) < 0.04, "to either side alike"
+
+
+def test_random_numbers_beyond_the_sphere_are_made_where_the_rays_are() -> None:
+    class Recording(Step):
+        def generator(self, salt, device="cpu"):
+            asked.append(device)
+
+    asked: list = []
+    sampler = outer_sampler()
+    sampler.begin_step(Recording(3, 10, 0))
+    sampler.train().propose(rays_of([[0, 0, 3.0]], [[0, 0, -1.0]]).to("meta"), 0, None, Plane())
+    assert asked == [torch.device("meta")]
+
+
+def test_drawing_at_random_before_any_step_is_refused() -> None:
+    for sampler in (sampler_of(), outer_sampler()):
+        with pytest.raises(RuntimeError, match="begin_step"):
+            sampler.propose(rays_of([[0, 0, 3.0]], [[0, 0, -1.0]]), 0, None, Plane())
 
 
 def test_no_rays_are_a_normal_input() -> None:

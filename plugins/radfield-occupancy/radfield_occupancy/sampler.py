@@ -50,7 +50,6 @@ class OccupancySampler(Sampler):
         bits, bricks = grid.pack(torch.ones(config.n_levels, n, n, n, dtype=torch.bool))
         self.register_buffer("bits", bits)
         self.register_buffer("bricks", bricks)
-        self._generator: torch.Generator | None = None
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """The data's near [R] and far [R], narrowed to the grid unless that holds all of space."""
@@ -59,10 +58,6 @@ class OccupancySampler(Sampler):
         enter, leave = self.box.intersect(rays)
         near = torch.maximum(rays.near, enter)
         return near, torch.maximum(torch.minimum(rays.far, leave), near)
-
-    def begin_step(self, step: Step) -> None:
-        """Start this step's random numbers; rays may then come in any number of chunks."""
-        self._generator = step.generator("occupancy/march", self.memory.device)
 
     @torch.no_grad()
     def refresh(self, step: Step, field: Field) -> None:
@@ -98,9 +93,8 @@ class OccupancySampler(Sampler):
         near, far = self.extent(rays)
         first = near
         if self.training:
-            if self._generator is None:
-                raise RuntimeError("sampler:occupancy draws at random only after begin_step; or call eval()")
-            share = torch.rand(len(rays), generator=self._generator, device=near.device, dtype=torch.float32)
+            generator = self.generator("occupancy/march", near.device)
+            share = torch.rand(len(rays), generator=generator, device=near.device, dtype=torch.float32)
             first = near + share * torch.clamp_min(self.config.cone_angle * near, self.step)
         starts, ends, packing = march(rays.origins, rays.directions, first, far, self.grid(), self.lattice)
         samples = RaySamples.packed(rays, starts, ends, packing)

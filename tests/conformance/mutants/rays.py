@@ -56,7 +56,7 @@ class StartsItsNumbersAnewWithEveryChunk(Importance):
 
 @caught_by("the_same_step_draws_the_same", "sampler:importance")
 class DrawsFromTheGlobalGenerator(Importance):
-    def _generator(self, level, device):
+    def generator(self, salt, device):
         return None
 
 
