@@ -15,8 +15,9 @@ from radfield_core.schema import TrainerConfig
 from radfield_core.storage import dump_json, replace
 
 if TYPE_CHECKING:
+    from radfield_core.counters import Counters
     from radfield_core.train_step import StepLosses
-    from radfield_core.trainer import Counters, Trainer
+    from radfield_core.trainer import Trainer
 
 
 class TrainingLog:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TypeVar
 
 import torch
 from torch import nn
 
 from radfield_core import checkpoint, randomness
+from radfield_core.counters import Counters
 from radfield_core.errors import Diverged, StorageError
 from radfield_core.evaluation import QuickEvaluation
 from radfield_core.interfaces import BuildContext, Method
@@ -32,25 +33,6 @@ from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
 T = TypeVar("T")
-
-
-@dataclass
-class Counters:
-    """What the trainer remembers from step to step, all of it kept in checkpoints.
-
-    step: steps taken. seconds: training time. n_rays, samples_per_ray: as the last steps had them. rollbacks: times
-    that training went back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
-    chunk_rays: largest micro-batch that fitted into memory, if one did not.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    n_rays: float = 0.0
-    samples_per_ray: float = 1.0
-    rollbacks: int = 0
-    skipped: int = 0
-    bad_in_a_row: int = 0
-    chunk_rays: int | None = None
 
 
 class Trainer:
