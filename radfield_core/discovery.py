@@ -30,7 +30,7 @@ class Plugin(NamedTuple):
     """One row of `radfield plugins list`.
 
     status: ok · error (raised, or breaks a rule) · incompatible (written for another interface) · disabled (by
-    RADFIELD_DISABLE_PLUGINS) · shadowed (works, but some part is not reached by its bare name).
+    RADFIELD_DISABLE_PLUGINS) · shadowed (works, but some part or preset is not reached by its bare name).
     """
 
     name: str
@@ -141,7 +141,7 @@ def _declared(module: Any) -> list[Component]:
         return []
     components = list(module.radfield_components())
     faults = [fault for component in components for fault in _component_faults(component)]
-    keys = [c.key for c in components if isinstance(c, Component)]
+    keys = [f"{c.kind}:{name}" for c in components if isinstance(c, Component) for name in c.names]
     faults += [f"{key} is declared twice" for key in sorted({key for key in keys if keys.count(key) > 1})]
     if faults:
         raise _Fault("error", "; ".join(faults))

@@ -58,6 +58,11 @@ class Component(NamedTuple):
         """`kind:name`, as listed."""
         return f"{self.kind}:{self.name}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What may be written to choose the part: its name, then its other presets'."""
+        return tuple(dict.fromkeys((self.name, *self.preset)))
+
 
 def component(
     kind: str,

@@ -74,14 +74,14 @@ class Registry:
 
     def names(self, kind: str) -> list[str]:
         """What may be written to choose a part of this kind: every part's name, and every method's presets."""
-        return sorted({name for component in self.of_kind(kind) for name in (component.name, *component.preset)})
+        return sorted({name for component in self.of_kind(kind) for name in component.names})
 
     def candidates(self, kind: str, name: str) -> list[Component]:
         """Every part that `name` may mean: `hash`, `acme-hash:hash`, or one of a method's presets."""
         distribution, _, bare = name.rpartition(":")
         wanted = normalize_distribution(distribution)
-        named = [c for c in self.of_kind(kind) if c.name == bare] or [c for c in self.of_kind(kind) if bare in c.preset]
-        return [c for c in named if not wanted or c.distribution == wanted]
+        named = [component for component in self.of_kind(kind) if bare in component.names]
+        return [component for component in named if not wanted or component.distribution == wanted]
 
     def find(self, kind: str, name: str, *, home: str | None = None) -> Component:
         """The part that `name` means.
@@ -161,18 +161,19 @@ def _state(plugin: Plugin) -> str:
 
 
 def _mark_shadowed(plugins: list[Plugin]) -> tuple[Plugin, ...]:
-    """The plugins, those with a part that its bare name does not mean marked as shadowed."""
-    owners: dict[str, list[str]] = {}
+    """The plugins, those with a part or preset that its bare name does not mean marked as shadowed."""
+    owners: dict[tuple[str, str], list[str]] = {}
     for plugin in plugins:
         for component in plugin.components:
-            owners.setdefault(component.key, []).append(component.distribution)
+            for name in component.names:
+                owners.setdefault((component.kind, name), []).append(component.distribution)
     rows = []
     for plugin in plugins:
         remarks = []
-        for component in plugin.components:
-            others = [owner for owner in owners[component.key] if owner != component.distribution]
+        for component, name in ((part, name) for part in plugin.components for name in part.names):
+            others = [owner for owner in owners[component.kind, name] if owner != component.distribution]
             if others and component.distribution != CORE:
-                write = f"{component.distribution}:{component.name}"
-                remarks.append(f"{component.key} is also offered by {' and '.join(others)}; write {write}")
+                offered = f"{component.kind}:{name} is also offered by {' and '.join(others)}"
+                remarks.append(f"{offered}; write {component.distribution}:{name}")
         rows.append(plugin._replace(status="shadowed", message="; ".join(remarks)) if remarks else plugin)
     return tuple(rows)

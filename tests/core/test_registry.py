@@ -20,6 +20,17 @@ def radfield_components():
     return [component("encoding", {name!r}, impl="m:A", config="m:B", summary="s", provides={{"points"}})]
 """
 
+PRESETS = """
+from radfield_core.plugin import component, hookimpl
+RADFIELD_API = (1, 0)
+@hookimpl
+def radfield_components():
+    return [
+        component("method", "maze", impl="m:A", config="m:B", summary="s", preset=dict(maze="m:a", deep="m:b")),
+        component("method", "deep", impl="m:A", config="m:B", summary="s"),
+    ]
+"""
+
 
 @pytest.fixture
 def discover(monkeypatch):
@@ -34,11 +45,11 @@ def discover(monkeypatch):
     return run
 
 
-def made_of(*parts: tuple[str, str, str]) -> Registry:
-    """A registry of parts given as (distribution, kind, name)."""
+def made_of(*parts: tuple[str, ...]) -> Registry:
+    """A registry of parts given as (distribution, kind, name, preset …)."""
     plugins = []
-    for distribution, kind, name in parts:
-        part = component(kind, name, impl="m:A", config="m:B", summary="s")
+    for distribution, kind, name, *presets in parts:
+        part = component(kind, name, impl="m:A", config="m:B", summary="s", preset=dict.fromkeys(presets, "m:p.toml"))
         row = Plugin(name, distribution, "1", "m", "ok", components=(part._replace(distribution=distribution),))
         plugins.append(row)
     return Registry(plugins, hooks=None)
@@ -77,6 +88,7 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         (GOOD.replace("m:A", "m.A"), "error", "impl='m.A' is not 'module:attribute'"),
         (GOOD.replace("return [", "return ['hash', "), "error", "must return what component(…) makes, not 'hash'"),
         (GOOD.replace("[component", "2 * [component"), "error", "encoding:maze is declared twice"),
+        (PRESETS, "error", "method:deep is declared twice"),
         (GOOD.replace("{name!r}", "'a:b'"), "error", "'a:b' is no name for a part"),
         (GOOD.replace("points", "acme.fog"), "ok", ""),
         ("RADFIELD_API = (1, 0)", "ok", ""),
@@ -162,6 +174,23 @@ def test_the_same_name_in_two_kinds_is_no_conflict():
 def test_a_presets_name_means_its_method(fakes):
     assert fakes.find("method", "study-small").name == "study"
     assert fakes.find("method", "fake-parts:study-small").name == "study"
+
+
+@pytest.mark.parametrize(
+    "acme", [("acme-ngp", "method", "ngp-small"), ("acme-ngp", "method", "acme", "acme", "ngp-small")],
+    ids=["a method", "a preset"],
+)  # fmt: skip
+def test_a_preset_of_the_name_of_anothers_method_or_preset_is_a_clash_like_any_other(acme):
+    both = made_of(acme, ("radfield-ngp", "method", "ngp", "ngp", "ngp-small"))
+    with pytest.raises(PluginError) as caught:
+        both.find("method", "ngp-small")
+    hint = caught.value.problems[0].hint
+    assert set(hint.split()) == {"write", "or", "acme-ngp:ngp-small", "radfield-ngp:ngp-small"}
+    ngp = both.find("method", "radfield-ngp:ngp-small")
+    assert ngp.name == "ngp" and both.find("method", "ngp") == ngp
+    assert (both.spelling(ngp, "ngp-small"), both.spelling(ngp, "ngp")) == ("radfield-ngp:ngp-small", "ngp")
+    assert [p.status for p in both.plugins] == ["shadowed", "shadowed"]
+    assert both.plugins[1].message == "method:ngp-small is also offered by acme-ngp; write radfield-ngp:ngp-small"
 
 
 def test_an_unknown_name_says_nearest_and_installed(fakes):
