@@ -1,8 +1,9 @@
 """Sums, means and scans over the samples of each ray. R rays, N samples, S samples per ray, trailing features free.
 
 Samples are flat, ordered by ray: x is [N] or [N, ...]. A `Layout` says which ray a sample belongs to; whoever reduces
-along rays by these functions need not ask which kind of layout it is. No scan runs across rays, so float32 errors stay those of one ray:
-packed samples are scanned in a padded [R, max_per_ray] view, or by a twin that starts afresh on every ray.
+along rays by these functions need not ask which kind of layout it is. No scan runs across rays, so float32 errors stay
+those of one ray: packed samples are scanned in a padded [R, max_per_ray] view, or by a twin that starts afresh on every
+ray.
 """
 
 from __future__ import annotations
