@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pages import table, write
+
 from radfield_core import hookspecs, interfaces, types
 from radfield_core.capabilities import VOCABULARY
 from radfield_core.interfaces.field import DensityOccupancy
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
 
 METHOD = "ngp"
 """The method under which encodings, fields, samplers and renderers are mixed: its preset sets none of their options."""
-
-
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 def capabilities() -> str:
@@ -153,16 +149,7 @@ PAGES: dict[str, Callable[[], str]] = {
 }  # fmt: skip
 
 
-def write(app: Sphinx) -> None:
-    """Write the pages whose text changed."""
-    folder = Path(app.srcdir) / "authors"
-    for name, make in PAGES.items():
-        path, text = folder / f"{name}.md", make()
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", write)
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "authors", PAGES))
     return {"parallel_read_safe": True}

@@ -6,23 +6,15 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+from pages import Row, table, write
 from sphinx.application import Sphinx
 
-from radfield_core.capabilities import VOCABULARY
 from radfield_core.cli.main import VERBS
 from radfield_core.cli.parser import make_parser
 from radfield_core.config.reference import option_rows
 from radfield_core.config.structure import options_of
 from radfield_core.registry import get_registry
 from radfield_core.schema import RunConfig
-
-Row = tuple[str, ...]
-
-
-def table(header: Row, rows: list[Row]) -> str:
-    """A Markdown table."""
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 def code(text: str) -> str:
@@ -65,33 +57,23 @@ def _rows(header: Row, config: object) -> str:
 
 
 def parts() -> str:
-    """What is installed, what each part provides and requires, and the vocabulary."""
+    """What is installed, and what each part provides and requires."""
     rows = [
         (code(c.key), c.summary, ", ".join(sorted(c.provides)), "; ".join(_needs(c.requires)), code(c.distribution))
         for c in get_registry().components
     ]
-    pages = ["# Parts and what fits\n", table(("part", "", "provides", "requires", "distribution"), rows)]
-    pages.append("## Capability words\n")
-    words = [(kind, code(word), text) for kind, known in VOCABULARY.items() for word, text in known.items()]
-    pages.append(table(("kind", "word", "meaning"), words))
-    return "\n".join(pages)
+    words = "What the words mean: [capabilities](../authors/capabilities.md).\n"
+    return "\n".join(
+        ["# Parts and what fits\n", words, table(("part", "", "provides", "requires", "distribution"), rows)]
+    )
 
 
 def _needs(requires: object) -> list[str]:
     return [f"{slot}: {', '.join(sorted(words))}" for slot, words in sorted(dict(requires).items())]  # type: ignore[call-overload]
 
 
-def write(app: Sphinx) -> None:
-    """Write the pages whose text changed."""
-    folder = Path(app.srcdir) / "reference"
-    folder.mkdir(exist_ok=True)
-    for name, make in {"cli": command_line, "options": options, "parts": parts}.items():
-        path, text = folder / f"{name}.md", make()
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", write)
+    pages = {"cli": command_line, "options": options, "parts": parts}
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference", pages))
     return {"parallel_read_safe": True}
