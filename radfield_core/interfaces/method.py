@@ -60,3 +60,17 @@ class Method(ABC):
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
         """Called after every optimiser step."""
+
+
+def background_color(
+    name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
+) -> Tensor | None:
+    """The colours [n, 3] that a method's option names, for `Method.background`; none is None.
+
+    random is another colour for every ray in training, and white in evaluation (step None).
+    """
+    if name == "none":
+        return None
+    if name == "random" and step is not None:
+        return torch.rand(n, 3, generator=step.generator("background", device), device=device)
+    return torch.full((n, 3), 0.0 if name == "black" else 1.0, device=device)

@@ -71,3 +71,19 @@ def test_the_coarse_level_counts_a_tenth_and_pixels_by_the_area_they_cover():
     assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(weighted, rel=1e-5)
     plain = method_of("method.multiscale_loss=false").losses(outputs_with(coarse, fine), batch, None, Step(0, 1, 0))
     assert float(plain["fine"]) == pytest.approx(float((fine - pixels).square().mean()), rel=1e-5)
+
+
+def test_the_options_of_adam_reach_the_optimiser():
+    method = method_of("method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
+    optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
+    (group,) = optimizer.param_groups
+    assert isinstance(optimizer, torch.optim.Adam) and len(group["params"]) == 2
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.003, (0.8, 0.95), 1e-7, 0)
+
+
+def test_the_background_is_the_same_in_training_and_evaluation_and_photographs_may_have_none():
+    for name, value in (("white", 1.0), ("black", 0.0)):
+        for step in (None, Step(3, 10, 0)):
+            found = method_of(f"method.background={name}").background(step, 4, "cpu")
+            assert torch.equal(found, torch.full((4, 3), value))
+    assert method_of("method.background=none").background(Step(3, 10, 0), 4, "cpu") is None

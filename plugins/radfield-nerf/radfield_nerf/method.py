@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.interfaces import Method
+from radfield_core.interfaces.method import background_color
 from radfield_core.model import Model
 from radfield_core.ops.segments import mean
 from radfield_core.types import Batch, ModelOutputs, Step
@@ -20,9 +21,7 @@ class Nerf(Method):
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
         """The same colour [n, 3] in training and evaluation."""
-        if self.config.background == "none":
-            return None
-        return torch.full((n, 3), 1.0 if self.config.background == "white" else 0.0, device=device)
+        return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Mean squared error of every level that has a colour; the last is "fine", those before it are weighted."""
@@ -32,12 +31,9 @@ class Nerf(Method):
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters at one learning rate."""
-        return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
-
-    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Adam with the options' betas and epsilon."""
-        return torch.optim.Adam(groups, betas=self.config.adam_betas, eps=self.config.adam_eps, fused=True)
+        """All parameters at one learning rate, with the options' betas and epsilon for Adam."""
+        adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
+        return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
         """lr_decay ^ (step / lr_decay_steps)."""

@@ -76,6 +76,14 @@ def test_the_learning_rate_falls_by_ten_in_500000_steps_and_by_a_hundred_in_twic
         assert method.lr_scale(Step(step, 500_000, 0), "all") == pytest.approx(factor)
 
 
+def test_the_options_of_adam_reach_the_optimiser():
+    method = method_of("nerf", "method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
+    optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
+    (group,) = optimizer.param_groups
+    assert isinstance(optimizer, torch.optim.Adam) and len(group["params"]) == 2
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.003, (0.8, 0.95), 1e-7, 0)
+
+
 @pytest.mark.parametrize(("name", "value"), [("white", 1.0), ("black", 0.0)])
 def test_the_background_is_the_same_in_training_and_evaluation(name, value):
     method = method_of("nerf", f"method.background={name}")

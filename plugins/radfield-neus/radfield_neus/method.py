@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
+from radfield_core.interfaces.method import background_color
 from radfield_core.model import Model
 from radfield_core.ops import segments
 from radfield_core.types import Batch, ModelOutputs, Step
@@ -22,12 +23,8 @@ class NeuS(Method):
     config: NeuSConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The colour of the options [n, 3]; random is white in evaluation."""
-        if self.config.background == "none":
-            return None
-        if self.config.background == "random" and step is not None:
-            return torch.rand(n, 3, generator=step.generator("background", device), device=device)
-        return torch.full((n, 3), 0.0 if self.config.background == "black" else 1.0, device=device)
+        """The colours of the options [n, 3]; random is white in evaluation."""
+        return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Colour (L1 sums over channels, as published), mask and opacity; see `NeuSConfig` for the weights."""

@@ -192,3 +192,16 @@ def test_the_learning_rate_warms_up_linearly_and_falls_by_a_cosine(step: int) ->
         p = (step - 5000) / 295_000
         expected = (np.cos(np.pi * p) + 1) / 2 * 0.95 + 0.05
     assert method.lr_scale(Step(step, 300_000, 0), "networks") == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_random_background_is_drawn_anew_in_every_step_and_is_white_in_evaluation() -> None:
+    found = {name: NeuS(NeuSConfig(background=name)) for name in ("none", "black", "white", "random")}
+    step = Step(3, 10, 0)
+    first, again, later = (found["random"].background(when, 500, "cpu") for when in (step, step, Step(4, 10, 0)))
+    assert torch.equal(first, again) and not torch.equal(first, later)
+    assert first.min() < 0.05 and first.max() > 0.95 and (first[0] != first[1]).all()
+    for when in (None, step):
+        assert found["none"].background(when, 2, "cpu") is None
+        assert torch.equal(found["black"].background(when, 2, "cpu"), torch.zeros(2, 3))
+        assert torch.equal(found["white"].background(when, 2, "cpu"), torch.ones(2, 3))
+    assert torch.equal(found["random"].background(None, 2, "cpu"), torch.ones(2, 3))

@@ -11,6 +11,7 @@ from torch.nn import Parameter
 from torch.nn import functional as F
 
 from radfield_core.interfaces import Method
+from radfield_core.interfaces.method import background_color
 from radfield_core.model import Model
 from radfield_core.ops import segments, volume
 from radfield_core.types import Batch, ModelOutputs, Step
@@ -22,11 +23,9 @@ class Ngp(Method):
 
     config: NgpConfig
 
-    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """Random colours [n, 3] in training, white in evaluation; or the constant colour of the options."""
-        if self.config.background == "random" and step is not None:
-            return torch.rand(n, 3, generator=step.generator("background", device), device=device)
-        return torch.full((n, 3), 0.0 if self.config.background == "black" else 1.0, device=device)
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
+        """The colours of the options [n, 3]; random is white in evaluation."""
+        return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss."""
