@@ -16,9 +16,10 @@ import triton.language as tl
 from torch import Tensor
 
 from radfield_hash import autograd, reference
-from radfield_hash.levels import Grid, build
+from radfield_hash.levels import PRIMES, Grid, build
 
 BLOCK = 128
+PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
@@ -107,7 +108,7 @@ def _number(i, j, k, level_ptr, level):
     size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)
     hashed = tl.load(level_ptr + level * 4 + 3) != 0
     i, j, k = i.to(tl.uint32), j.to(tl.uint32), k.to(tl.uint32)
-    by_hash = (i ^ (j * 2654435761) ^ (k * 805459861)) & (size - 1)
+    by_hash = (i ^ (j * PRIME_Y) ^ (k * PRIME_Z)) & (size - 1)
     dense = i + j * resolution + k * resolution * resolution
     dense = tl.where(dense < size, dense, dense - size)
     return (tl.where(hashed, by_hash, dense) + offset).to(tl.int64)

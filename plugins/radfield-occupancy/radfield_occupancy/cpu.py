@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops.jit import kernel
-from radfield_occupancy.march import Grid, Lattice
+from radfield_occupancy.march import BRICK, Grid, Lattice
 
 F = np.float32
-BRICK = 8
 
 
 def march(
@@ -22,13 +21,11 @@ def march(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Twin of `radfield_occupancy.march.reference`."""
     counts = torch.zeros(origins.shape[0], dtype=torch.int64)
-    # Inner levels must end at the borders of an outer level's bricks, else an empty brick may hide an occupied cell.
-    use_bricks = not grid.contracted and (grid.n_levels == 1 or grid.resolution % (4 * BRICK) == 0)
     starts, ends = _march(
         origins.numpy(), directions.numpy(), t_first.numpy(), far.numpy(), n_even.numpy(),
         grid.bits.numpy(), grid.bricks.numpy(), grid.resolution, grid.n_levels,
         (F(grid.center[0]), F(grid.center[1]), F(grid.center[2])),
-        F(1.0 / grid.radius), F(grid.radius), grid.contracted, use_bricks,
+        F(1.0 / grid.radius), F(grid.radius), grid.contracted, grid.bricks_hold,
         F(lattice.step), F(lattice.cone_angle), lattice.growth.numpy(), lattice.n_steps, lattice.max_samples,
         counts.numpy(),
     )  # fmt: skip

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from radfield_occupancy.march import Grid, Lattice
+from radfield_occupancy.march import BRICK, Grid, Lattice
 
 LANES = 32
 
@@ -26,10 +26,9 @@ def march(
         origins, directions, t_first, far, n_even, grid.bits, grid.bricks, growth, *grid.center, 1.0 / grid.radius,
         grid.radius, lattice.step, lattice.cone_angle, n_rays, lattice.n_steps, lattice.max_samples, len(growth),
     )  # fmt: skip
-    use_bricks = not grid.contracted and (grid.n_levels == 1 or grid.resolution % 32 == 0)
     options = {
-        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": use_bricks,
-        "SIZE": LANES, "enable_fp_fusion": False,
+        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.bricks_hold,
+        "BRICK": BRICK, "SIZE": LANES, "enable_fp_fusion": False,
     }  # fmt: skip
     programs = (triton.cdiv(n_rays, LANES),)
     if n_rays:
@@ -63,8 +62,8 @@ def _leave(x, cell, low_bits, inverse, RES: tl.constexpr):
 def _march(
     origins, directions, t_first, far, n_even, bits, bricks, growth, mx, my, mz, inverse_radius, radius, step,
     cone_angle, n_rays, n_steps, max_samples, n_growth, counts, offsets, starts, ends,
-    RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, SIZE: tl.constexpr,
-    WRITE: tl.constexpr,
+    RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, BRICK: tl.constexpr,
+    SIZE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     lane = r < n_rays
@@ -120,11 +119,12 @@ def _march(
         else:
             low_bits = tl.zeros([SIZE], tl.int32)
             if BRICKS:
-                side: tl.constexpr = RES // 8
+                side: tl.constexpr = RES // BRICK
                 brick = ((base * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
                 octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
                 octants = tl.load(bricks + brick, mask=active, other=0).to(tl.int32)
-                low_bits = tl.where(octants == 0, 7, tl.where(((octants >> octant) & 1) == 0, 3, 0))
+                low_bits = tl.where(((octants >> octant) & 1) == 0, BRICK // 2 - 1, 0)
+                low_bits = tl.where(octants == 0, BRICK - 1, low_bits)
             away = tl.minimum(_leave(x, cx, low_bits, ix, RES), _leave(y, cy, low_bits, iy, RES))
             away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
             longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BRICK = 8
+from radfield_occupancy.march import BRICK
 
 
 def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:

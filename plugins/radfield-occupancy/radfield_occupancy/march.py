@@ -22,6 +22,9 @@ from radfield_core.ops.segments import Packing
 
 MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {"triton": "radfield_occupancy.gpu"}})
 
+BRICK = 8
+"""Cells per side of a brick; its octants have half as many. The kernels' shifts and masks say both as well."""
+
 EVEN = 1 << 30  # n_even of a lattice that never grows
 MAX_GROWTH = 1e6  # a growing lattice ends where it has grown by this factor
 
@@ -42,6 +45,15 @@ class Grid:
     center: tuple[float, float, float]
     radius: float
     contracted: bool
+
+    @property
+    def bricks_hold(self) -> bool:
+        """Whether a ray may leave an empty brick, or octant of one, in one step without passing an occupied cell.
+
+        Inner levels must end at the borders of an outer level's bricks, else an empty brick may hide an occupied cell.
+        Through contracted space rays are bent.
+        """
+        return not self.contracted and (self.n_levels == 1 or self.resolution % (4 * BRICK) == 0)
 
     def occupied(self, x: Tensor) -> Tensor:
         """Whether the cells around x [..., 3] are occupied [...]; outside the grid the nearest cell answers."""

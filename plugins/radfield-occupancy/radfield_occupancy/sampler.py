@@ -14,7 +14,7 @@ from radfield_core.interfaces.sampler import Sampler
 from radfield_core.types import Level, RayBundle, RaySamples, SceneBox, Step
 from radfield_occupancy import grid
 from radfield_occupancy.config import OccupancyConfig
-from radfield_occupancy.march import Grid, Lattice, march
+from radfield_occupancy.march import BRICK, Grid, Lattice, march
 from radfield_occupancy.visibility import visible
 
 CELLS_AT_ONCE = 1 << 18
@@ -117,8 +117,8 @@ class OccupancySampler(Sampler):
 
 def _check(config: OccupancyConfig) -> None:
     problems = Problems()
-    if config.resolution % grid.BRICK:
-        problems.add("sampler.resolution", f"{config.resolution} is no multiple of {grid.BRICK}", "128")
+    if config.resolution % BRICK:
+        problems.add("sampler.resolution", f"{config.resolution} is no multiple of {BRICK}", "128")
     if config.contraction == "sphere" and config.cone_angle == 0:
         problems.add("sampler.cone_angle", "steps must grow when all of space is in the grid", "0.004")
     if config.contraction == "sphere" and config.n_levels > 1:

@@ -112,6 +112,17 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit(
     assert torch.equal(expected[0], found[0]) and torch.equal(expected[1], found[1])
 
 
+@pytest.mark.parametrize("n", [8, 16, 24, 32, 40, 64, 96])
+def test_bricks_hold_unless_an_inner_level_covers_a_part_of_one_or_space_is_bent(n: int) -> None:
+    """What an inner level covers is not marked in the outer one: a brick half under it must not be skipped whole."""
+    halved = 0
+    for brick in range(0, n, 8):
+        covered = [n / 4 <= cell and cell + 1 <= 3 * n / 4 for cell in range(brick, brick + 8)]
+        halved += any(covered) and not all(covered)
+    assert make_grid(0.5, n, levels=2).bricks_hold is (halved == 0)
+    assert make_grid(0.5, n).bricks_hold and not make_grid(0.5, n, contracted=True).bricks_hold
+
+
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 def test_a_full_grid_keeps_every_step_and_an_empty_one_none(backend: str) -> None:
     box, lattice = SceneBox(torch.tensor(CENTER), RADIUS), lattice_for(50, 1, 0.0)
