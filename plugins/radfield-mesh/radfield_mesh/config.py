@@ -8,30 +8,44 @@ import attrs
 
 from radfield_core.config.slots import option
 
+POINTS_AT_ONCE = 65536
+"""Points that a field is asked at once."""
+
+
+def _resolution(default: int) -> int:
+    return option(default, help="cells along the longest side of the surface's box", min=8, max=2048)
+
 
 @attrs.frozen(kw_only=True)
-class MeshConfig:
-    """Marching cubes of a field, in the data's own coordinates."""
+class SurfaceConfig:
+    """Which surface of a field is meant, and how finely it is looked at."""
 
-    format: Literal["ply", "obj", "glb", "stl"] = option(
-        "ply", help="file format; glb is written y-up, as its readers expect, where the data say what is up"
-    )
-    resolution: int = option(512, help="cells along the longest side of the surface's box", min=8, max=2048)
+    resolution: int = _resolution(256)
     density: float = option(
         10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
-    )
-    exhaustive: bool = option(
-        False, help="look for the surface everywhere at `resolution`, not only near where a coarse grid saw it"
     )
     min_component: float = option(
         0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
         min=0, max=1,
     )  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class MeshConfig(SurfaceConfig):
+    """Marching cubes of a field, in the data's own coordinates."""
+
+    format: Literal["ply", "obj", "glb", "stl"] = option(
+        "ply", help="file format; glb is written y-up, as its readers expect, where the data say what is up"
+    )
+    resolution: int = _resolution(512)
+    exhaustive: bool = option(
+        False, help="look for the surface everywhere at `resolution`, not only near where a coarse grid saw it"
+    )
     max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
     colors: bool = option(
         True, help="colour at each vertex, seen along the inward normal, where the field knows colours"
     )
-    chunk: int = option(65536, help="points asked at once", min=256)
+    chunk: int = option(POINTS_AT_ONCE, help="points asked at once", min=256)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,17 +58,9 @@ class PointCloudConfig:
 
 
 @attrs.frozen(kw_only=True)
-class ChamferConfig:
+class ChamferConfig(SurfaceConfig):
     """Distances between the surface and a reference, both ways. Lengths are in the data's own unit."""
 
-    resolution: int = option(256, help="cells along the longest side of the surface's box", min=8, max=2048)
-    density: float = option(
-        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
-    )
-    min_component: float = option(
-        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
-        min=0, max=1,
-    )  # fmt: skip
     n_samples: int = option(200_000, help="points sampled on each surface", min=100)
     spacing: float | None = option(
         None, help="thin the samples to this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
@@ -74,14 +80,5 @@ class ChamferConfig:
 
 
 @attrs.frozen(kw_only=True)
-class PointToMeshConfig:
+class PointToMeshConfig(SurfaceConfig):
     """Distances of reference points to the surface: for references that are sparse. Lengths in the data's own unit."""
-
-    resolution: int = option(256, help="cells along the longest side of the surface's box", min=8, max=2048)
-    density: float = option(
-        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
-    )
-    min_component: float = option(
-        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
-        min=0, max=1,
-    )  # fmt: skip

@@ -16,6 +16,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from radfield_core.errors import NoSurface
+from radfield_mesh.config import POINTS_AT_ONCE
 
 BLOCK = 64
 """Cells per side of a block: its values take 1 MiB."""
@@ -127,7 +128,7 @@ def extract(
     *,
     level: float = 0.0,
     exhaustive: bool = False,
-    chunk: int = 1 << 16,
+    chunk: int = POINTS_AT_ONCE,
     report: Report = lambda done, total: None,
 ) -> tuple[Values, Indices]:
     """Vertices [V, 3] and faces [F, 3] of the surface where `query` crosses `level` in the box [low, high].

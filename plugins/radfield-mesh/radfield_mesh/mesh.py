@@ -21,7 +21,7 @@ from radfield_core.interfaces import Exporter, Field, HasColor, HasDensity, HasS
 from radfield_core.model import Model
 from radfield_core.progress import Progress
 from radfield_core.scene import Scene
-from radfield_mesh.config import MeshConfig
+from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
@@ -85,8 +85,8 @@ def _nothing_there(field: Field, density: float, found: NotCrossed) -> NoSurface
 
 
 def surface_of(
-    field: Field, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = 65536
-) -> trimesh.Trimesh:
+    field: Field, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
+) -> trimesh.Trimesh:  # fmt: skip
     """The field's surface in the scene's box, in the space that fields live in. What NDC puts at infinity is left out.
 
     Raises NoSurface where there is none.

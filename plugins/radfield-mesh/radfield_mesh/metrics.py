@@ -16,7 +16,7 @@ from radfield_core.interfaces import Metric
 from radfield_core.model import Model
 from radfield_core.scene import Scene, apply_similarity
 from radfield_mesh import culling, distance
-from radfield_mesh.config import ChamferConfig, PointToMeshConfig
+from radfield_mesh.config import ChamferConfig, PointToMeshConfig, SurfaceConfig
 from radfield_mesh.frames import to_data
 from radfield_mesh.mesh import surface_of, without_specks
 
@@ -81,7 +81,7 @@ class PointToMesh(Metric):
         return {**distance.summary(found, None), "points": len(points), "unit": scene.unit}
 
 
-def _surface(model: Model, scene: Scene, config: ChamferConfig | PointToMeshConfig) -> trimesh.Trimesh:
+def _surface(model: Model, scene: Scene, config: SurfaceConfig) -> trimesh.Trimesh:
     mesh = surface_of(model.main_field, scene, config.resolution, config.density)
     return to_data(without_specks(mesh, config.min_component), scene)
 

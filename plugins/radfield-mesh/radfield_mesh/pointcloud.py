@@ -17,7 +17,7 @@ from radfield_core.progress import Progress
 from radfield_core.rays import pixel_rays
 from radfield_core.scene import Scene
 from radfield_core.types import RayBundle
-from radfield_mesh.config import PointCloudConfig
+from radfield_mesh.config import POINTS_AT_ONCE, PointCloudConfig
 from radfield_mesh.frames import has_place, to_data
 from radfield_mesh.mesh import device_of, inward
 
@@ -31,7 +31,7 @@ class PointCloudExporter(Exporter):
         """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough."""
         path = path.with_suffix(".ply")
         points, colors = self.points(model, scene)
-        normals = -inward(model.main_field, points.numpy(), 65536)
+        normals = -inward(model.main_field, points.numpy(), POINTS_AT_ONCE)
         cloud = trimesh.Trimesh(
             points.numpy(), np.zeros((0, 3), int), vertex_normals=normals,
             vertex_colors=np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8), process=False,
