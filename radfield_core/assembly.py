@@ -118,7 +118,8 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     method: Method = run.method.load()(run.method.config)
     model = method.build(build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)
-    model.begin_step(Step(state.step, run.trainer.max_steps, run.trainer.seed))  # what is scheduled, as it was then
+    last = max(state.step - 1, 0)  # what is scheduled, as the last step had it
+    model.begin_step(Step(last, run.trainer.max_steps, run.trainer.seed))
     return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint, tuple(skipped))
 
 

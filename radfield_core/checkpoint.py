@@ -16,7 +16,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,15 @@ def load(path: Path) -> State:
         raise CorruptCheckpoint(f"not a checkpoint of radfield: {error}", path=str(path)) from error
 
 
-def newest(folder: Path) -> tuple[State | None, Path | None, list[str]]:
-    """The newest good checkpoint below `folder`, its path, and one line about each newer one that had to be skipped."""
+def newest(
+    folder: Path, wanted: Callable[[State], bool] = lambda state: True
+) -> tuple[State | None, Path | None, list[str]]:
+    """The newest good and wanted checkpoint below `folder`, its path, and a line about each newer one that is bad."""
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):
         try:
-            return load(path), path, skipped
+            if wanted(state := load(path)):
+                return state, path, skipped
         except CorruptCheckpoint as error:
             skipped.append(f"skipped {error.problems[0].path}: {error.problems[0].message}")
     return None, None, skipped

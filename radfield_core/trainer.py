@@ -52,6 +52,7 @@ class Trainer:
         self.config, self.method, self.drawer, self.folder, self.log = config, method, drawer, folder, log
         self._context, self._evaluation = context, evaluation
         self._saved_step: int | None = None
+        self._save_due = False
         self._interrupts = Interrupts()
         self._start = Counters(n_rays=config.n_rays, samples_per_ray=samples_per_ray)
         self._build(replace(self._start))
@@ -185,7 +186,9 @@ class Trainer:
         step = self.counters.step
         if self.config.eval_every is not None and step % self.config.eval_every == 0:
             self.evaluate()
-        if step % self.config.save_every == 0:
+        self._save_due |= step % self.config.save_every == 0
+        if self._save_due and not self.counters.bad_in_a_row:  # what follows from a good step is worth going back to
+            self._save_due = False
             self.save()
 
     def evaluate(self) -> None:
@@ -228,6 +231,8 @@ class Trainer:
             self.config.eval_every is None or self.counters.step % self.config.eval_every
         ):
             self.evaluate()
+        if bad := self.counters.bad_in_a_row:
+            self.log.say(f"warning: the last {bad} steps had no finite loss and gradient, and changed nothing")
         if self._saved_step != self.counters.step and not self.save():
             raise StorageError(
                 f"the state after {self.counters.step} steps could not be saved", path=str(self.folder.checkpoints),
@@ -253,9 +258,11 @@ class Trainer:
         self._roll_back()
 
     def _roll_back(self) -> None:
-        """The last good checkpoint, or the start, with half the learning rate and another seed."""
+        """The last checkpoint from after a good step, or the start, with half the learning rate and another seed."""
         before = self.counters
-        state, path, _ = checkpoint.newest(self.folder.checkpoints)
+        state, path, _ = checkpoint.newest(
+            self.folder.checkpoints, lambda state: not state.progress["counters"]["bad_in_a_row"]
+        )
         if state is None:
             self._build(replace(self._start))
         else:
@@ -265,6 +272,8 @@ class Trainer:
         counters.seconds, counters.bad_in_a_row = before.seconds, 0
         randomness.seed_everything(self.seed)
         self._saved_step = None
+        checkpoint.set_aside(self.folder.checkpoints, counters.step)
+        self.log.go_on(counters)
         self.log.say(
             f"no finite loss in {before.bad_in_a_row} steps in a row: back to {path.name if path else 'the start'}, "
             f"learning rates × {self.rate_factor:g}, another seed"

@@ -45,8 +45,9 @@ def compose(
 ) -> Composed:
     """The run that a method's preset, a file, `--method`, `--data` and `key=value` words define.
 
-    method: a method or one of its presets. data: a data set whose format is recognised by looking, unless the file or an
-    override says it. needs_data: False leaves `run.data` None when no data is chosen, for showing and checking options.
+    method: a method or one of its presets. data: a data set whose format is recognised by looking, unless the file or
+    an override says it. needs_data: False leaves `run.data` None when no data is chosen, for showing and checking
+    options.
 
     Raises UsageError, PluginError or DatasetError with every mistake found.
     """

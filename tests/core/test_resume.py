@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 import random
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,14 +37,15 @@ EVENTFUL = {
 
 
 class Eventful(ToyMethod):
-    """Three bad steps in a row, a step that runs out of memory, and bad steps on both sides of a checkpoint."""
+    """Three bad steps in a row, a step that runs out of memory, and `later`, halfway, other bad steps."""
+
+    later: tuple[int, ...] = (27,)
 
     def __init__(self) -> None:
         super().__init__(spoil=self._bad)
 
-    @staticmethod
-    def _bad(step: Step) -> bool:
-        return step.index in ((12, 13, 14) if step.seed == 0 else (28, 29, 30) if step.seed == 1_000_003 else ())
+    def _bad(self, step: Step) -> bool:
+        return step.index in ((12, 13, 14) if step.seed == 0 else self.later if step.seed == 1_000_003 else ())
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Any, step: Step) -> dict[str, torch.Tensor]:
         """The toy's, unless too many rays come at once at one step."""
@@ -52,8 +55,21 @@ class Eventful(ToyMethod):
         return super().losses(outputs, batch, model, step)
 
 
-def run_on(folder: Path, state: State, method: Callable[[], ToyMethod], options: dict[str, Any]) -> Trainer:
-    """Go on from a state in a process where everybody drew other random numbers meanwhile."""
+class AtTheBrink(Eventful):
+    """Stopped halfway, it has had two bad steps in a row, and the next is the third."""
+
+    later = (28, 29, 30)
+
+
+KINDS = {"plain": (ToyMethod, PLAIN), "eventful": (Eventful, EVENTFUL), "at the brink": (AtTheBrink, EVENTFUL)}
+
+
+def run_on(
+    folder: Path, state: State, method: Callable[[], ToyMethod], options: dict[str, Any], earlier: Path
+) -> Trainer:
+    """Go on from a state, beside checkpoints of earlier steps, where everybody drew other random numbers meanwhile."""
+    shutil.copytree(earlier, folder / "checkpoints")
+    shutil.rmtree(folder / "checkpoints" / f"step-{state.step:09d}")
     checkpoint.save(folder / "checkpoints", state)
     trainer = toy_trainer(folder, method(), **options)
     for _ in range(7):
@@ -89,29 +105,43 @@ def flat(state: State) -> list[object]:
     return list(walk(everything))
 
 
-@pytest.fixture(scope="module", params=["plain", "eventful"])
+@pytest.fixture(scope="module", params=list(KINDS))
 def reference(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Trainer, State, Callable[[], ToyMethod], dict[str, Any]]:
-    """An uninterrupted run, and its state halfway."""
-    method, options = (ToyMethod, PLAIN) if request.param == "plain" else (Eventful, EVENTFUL)
+) -> tuple[str, Trainer, State, Callable[[], ToyMethod], dict[str, Any], Path]:
+    """An uninterrupted run, the state of one that was stopped halfway, and where its checkpoints are."""
+    method, options = KINDS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    trainer = toy_trainer(folder, method(), **options)
+    trainer = toy_trainer(folder / "whole", method(), **options)
     trainer.train()
-    half = checkpoint.load(folder / "checkpoints" / f"step-{options['max_steps'] // 2:09d}")
-    return request.param, trainer, half, method, options
+    stopped = toy_trainer(folder / "half", method(), **options)
+    housekeeping = stopped._housekeeping
+
+    def stop_halfway() -> None:
+        housekeeping()
+        if stopped.counters.step == options["max_steps"] // 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    stopped._housekeeping = stop_halfway  # type: ignore[method-assign]
+    assert stopped.train() == "SIGTERM"
+    half, _, _ = checkpoint.newest(folder / "half" / "checkpoints")
+    assert half is not None and half.step == options["max_steps"] // 2
+    return request.param, trainer, half, method, options, folder / "half" / "checkpoints"
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(reference: Any, tmp_path: Path) -> None:
-    kind, whole, half, method, options = reference
-    resumed = run_on(tmp_path, half, method, options)
+    kind, whole, half, method, options, earlier = reference
+    resumed = run_on(tmp_path, half, method, options, earlier)
     assert same(resumed, whole)
     assert resumed.counters.step == options["max_steps"]
     assert resumed.counters.seconds > half.progress["counters"]["seconds"] > 0
-    if kind == "eventful":  # what was meant to happen did
-        counters = whole.counters
+    counters = whole.counters  # what was meant to happen did
+    if kind == "eventful":
+        assert (counters.rollbacks, counters.skipped, counters.chunk_rays) == (1, 4, 16)
+        assert round(counters.n_rays) > 60
+    if kind == "at the brink":
         assert (counters.rollbacks, counters.skipped, counters.chunk_rays) == (2, 6, 16)
-        assert half.progress["counters"]["bad_in_a_row"] == 2 and round(counters.n_rays) > 60
+        assert half.progress["counters"]["bad_in_a_row"] == 2
 
 
 def items(state: State) -> Iterator[tuple[str, ...]]:
@@ -144,16 +174,17 @@ def test_dropping_any_one_item_of_the_state_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, reference: Any
 ) -> None:
     """An item that nothing misses would be one that is kept for nothing, or a test that notices nothing."""
-    kind, whole, half, method, options = reference
+    kind, whole, half, method, options, earlier = reference
     folder = tmp_path_factory.mktemp("fresh")
     fresh = toy_trainer(folder, method(), **options).state()
     half.progress["counters"]["seconds"] = 1000.0
     unnoticed = []
     for path in items(half):
         shown_by_events = path[:2] == ("progress", "counters") and path[-1] != "samples_per_ray"
-        if shown_by_events != (kind == "eventful"):
+        shown_by = "at the brink" if path[-1] == "bad_in_a_row" else "eventful" if shown_by_events else "plain"
+        if kind != shown_by:
             continue
-        resumed = run_on(tmp_path_factory.mktemp("dropped"), without(half, fresh, path), method, options)
+        resumed = run_on(tmp_path_factory.mktemp("dropped"), without(half, fresh, path), method, options, earlier)
         if same(resumed, whole) and resumed.counters.seconds > 1000.0:
             unnoticed.append(path)
     assert unnoticed == []

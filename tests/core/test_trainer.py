@@ -163,6 +163,42 @@ def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_ra
     assert 1000.0 < trainer.counters.seconds < 1100.0, "the time of steps that are taken again was spent all the same"
 
 
+def test_what_is_saved_in_a_row_of_bad_steps_is_nothing_to_go_back_to(tmp_path: Path) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=40, save_every=10, max_bad_steps=4, log_every=1)
+    broken: list[int] = []
+
+    def spoil(step: Step) -> bool:
+        if step.index == 18 and not broken:
+            broken.append(step.index)
+            with torch.no_grad():
+                trainer.model.get_parameter("fields.0.layers.0.weight").fill_(math.nan)
+        return False
+
+    trainer.method.spoil = spoil
+    assert trainer.train() == "max_steps" and trainer.counters.rollbacks == 1
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == [
+        "step-000000030",
+        "step-000000040",
+    ]
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 41)), "steps that are taken again are logged once"
+
+
+def test_a_run_that_ends_in_bad_steps_says_so_and_goes_back_when_it_is_resumed(tmp_path: Path) -> None:
+    options = {"max_steps": 33, "save_every": 10, "max_bad_steps": 6}
+    trainer = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0 and step.index >= 29), **options)
+    said: list[str] = []
+    trainer.log.say = said.append  # type: ignore[method-assign]
+    trainer.train()
+    assert "the last 4 steps had no finite loss" in said[-1]
+    names = [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")]
+    assert names == ["step-000000020", "step-000000033"]
+    again = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0), **{**options, "max_steps": 50})
+    again.restore(checkpoint.load(tmp_path / "checkpoints" / names[-1]))
+    assert again.train() == "max_steps" and again.counters.rollbacks == 1
+    assert (tmp_path / "checkpoints" / f"aside-1-{names[-1]}").is_dir()
+
+
 def test_without_a_checkpoint_it_goes_back_to_the_start(tmp_path: Path) -> None:
     trainer = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0 and step.index > 2), max_steps=20)
     assert trainer.train() == "max_steps"
