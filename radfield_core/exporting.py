@@ -1,8 +1,9 @@
-"""Exports of a run: files in the data's own coordinates, each with a sidecar that says what its numbers mean."""
+"""Exports of a run: geometry in the data's own coordinates, with a sidecar that says what its numbers mean."""
 
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 from pathlib import Path
 
 from radfield_core.assembly import Trained
@@ -16,7 +17,9 @@ from radfield_core.storage import dump_json, replace
 
 
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
-    """Write an export of a run and its sidecar; returns the files. By default into the run's folder.
+    """Write an export of a run and its sidecars; returns the files. By default into the run's folder.
+
+    Pictures and videos hold no coordinates and get no sidecar.
 
     Raises UsageError if the run's parts do not give what the exporter needs, NoSurface, StorageError.
     """
@@ -26,10 +29,14 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     target = out if out is not None else trained.folder.path / "exports" / choice.component.name
     try:
         files = exporter.export(trained.model, scene, target)
-        sidecars = [_write_sidecar(path, trained, scene, choice) for path in files]
+        sidecars = [_write_sidecar(path, trained, scene, choice) for path in files if not _is_picture(path)]
     except OSError as error:
         raise StorageError(f"cannot be written: {error.strerror}", path=str(error.filename or target)) from error
     return [*files, *sidecars]
+
+
+def _is_picture(path: Path) -> bool:
+    return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 
 def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from radfield_core.files import write_atomic
 from radfield_core.interfaces import Exporter, HasSDF
 from radfield_core.model import Model
 from radfield_core.scene import Scene
@@ -28,12 +30,11 @@ class SdfSlices(Exporter):
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
         """Write `path` as PNG: the xy, xz and yz planes beside each other."""
         path = path.with_suffix(".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
         field, radius = cast(HasSDF, model.main_field), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
-        partial = path.with_name(f".{path.name}.partial.png")
-        Image.fromarray(np.concatenate(pictures, axis=1)).save(partial)
-        partial.replace(path)
+        png = BytesIO()
+        Image.fromarray(np.concatenate(pictures, axis=1)).save(png, format="png")
+        write_atomic(path, png.getvalue())
         return [path]
 
 

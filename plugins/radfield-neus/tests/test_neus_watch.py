@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from radfield_neus.config import SlicesConfig
 from radfield_neus.observer import PATIENCE, Watch
 from radfield_neus.slices import PLANES, SdfSlices, slice_of
 
+from radfield_core.config.layers import compose, compose_part
+from radfield_core.errors import StorageError
+from radfield_core.exporting import export
+from radfield_core.registry import get_registry
 from radfield_core.types import SceneBox
 
 
@@ -54,3 +60,28 @@ def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     inside, outside = picture[50, 62], picture[50, 2]  # the xy plane: x to the right
     assert inside[2] > inside[0] and outside[0] > outside[2]
     assert outside.sum() < picture[50, 98].sum(), "the ball lies to the right: the left border is farther, and darker"
+
+
+def trained() -> Any:
+    """What `export` reads of a run, with the ball for its field."""
+    run = compose(get_registry(), method="neus", needs_data=False).run
+    scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
+    return SimpleNamespace(run=run, model=SimpleNamespace(main_field=Ball()), scenes={"train": scene})
+
+
+def test_slices_have_no_sidecar_that_calls_their_planes_the_datas_own(tmp_path) -> None:
+    slices = compose_part(get_registry(), "exporter", "sdf-slices", ["resolution=16"])
+    assert export(trained(), slices, tmp_path / "new" / "slices") == [tmp_path / "new" / "slices.png"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["slices.png"]
+    assert Image.open(tmp_path / "new" / "slices.png").size == (48, 16)
+
+
+def test_slices_that_cannot_be_put_in_place_leave_nothing_behind(tmp_path, monkeypatch) -> None:
+    def refuse(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    slices = compose_part(get_registry(), "exporter", "sdf-slices", ["resolution=16"])
+    with pytest.raises(StorageError, match="No space left"):
+        export(trained(), slices, tmp_path / "slices")
+    assert list(tmp_path.iterdir()) == []
