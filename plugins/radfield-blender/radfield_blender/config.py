@@ -17,9 +17,9 @@ class BlenderConfig:
     pixel_center: float = option(
         0.5, help="where in its cell a pixel is looked through; 0.0 as in the NeRF paper's code", min=0, max=1
     )
-    train_skip: int = option(1, help="every how manieth frame of the training split is used", min=1)
-    val_skip: int = option(1, help="every how manieth frame of the validation split is used", min=1)
-    test_skip: int = option(1, help="every how manieth frame of the test split is used", min=1)
+    train_skip: int = option(1, help="keep every n-th frame of the training split, from the first; 1: all", min=1)
+    val_skip: int = option(1, help="keep every n-th frame of the validation split, from the first; 1: all", min=1)
+    test_skip: int = option(1, help="keep every n-th frame of the test split, from the first; 1: all", min=1)
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ class DtuConfig:
         False, help="make what the masks leave out transparent: the background of the method shows"
     )
     hold_every: int = option(
-        0, help="hold every so manieth view out for testing; 0 trains on all, as published, and tests on every 8th",
+        0, help="hold every n-th view out for testing; 0 trains on all, as published, and tests on every 8th",
         min=0,
     )  # fmt: skip
     unit: str | None = option("mm", help="unit of the data's own coordinates, for exports")

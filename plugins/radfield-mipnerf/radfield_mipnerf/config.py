@@ -23,7 +23,7 @@ class MipNerfFieldConfig:
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
-        6, help="the layer, counted from 1, whose input is joined by the encoded interval again", min=2
+        6, help="hidden layer that sees the encoded interval again, counted from 1: 6 is the sixth", min=2
     )
     color_width: int = option(128, help="units of the layer that sees the view direction", min=1)
     density_activation: Literal["softplus", "relu"] = option("softplus", help="raw density -> density")

@@ -23,7 +23,7 @@ class NerfFieldConfig:
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
-        5, help="the layer, counted from 1, whose input is joined by the encoded position again", min=2
+        5, help="hidden layer that sees the encoded position again, counted from 1: 5 is the fifth", min=2
     )
     color_width: int = option(128, help="units of the layer that sees the view direction", min=1)
     density_activation: Literal["relu", "softplus"] = option("relu", help="raw density -> density")

@@ -29,7 +29,9 @@ class NeuSFieldConfig:
     )
     width: int = option(256, help="units per hidden layer of the distance network", min=2)
     n_layers: int = option(8, help="hidden layers of the distance network", min=1)
-    skip_layer: int | None = option(4, help="hidden layer, counted from 0, that sees the input again", min=1)
+    skip_layer: int | None = option(
+        4, help="hidden layer that sees the input again, counted from 0: 4 is the fifth", min=1
+    )
     n_features: int = option(256, help="features handed to the colour network", min=0)
     init_radius: float = option(0.5, help="radius of the first sphere, as a share of the scene's", min=0.01, max=0.99)
     softplus_beta: float = option(100.0, help="sharpness of the softplus between layers", min=0, exclusive_min=True)
@@ -70,7 +72,9 @@ class InvertedSphereFieldConfig:
     )
     width: int = option(256, help="units per hidden layer; the colour's has half as many", min=2)
     n_layers: int = option(8, help="hidden layers", min=1)
-    skip_layer: int | None = option(5, help="hidden layer, counted from 0, that sees the input again", min=1)
+    skip_layer: int | None = option(
+        5, help="hidden layer that sees the input again, counted from 0: 5 is the sixth", min=1
+    )
 
 
 @attrs.frozen(kw_only=True)
