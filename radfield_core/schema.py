@@ -54,7 +54,7 @@ class TrainerConfig:
         help="samples per micro-batch: splits a step's rays and accumulates gradients; unset takes all at once",
         min=1,
     )
-    seed: int = option(0, help="seed of everything random", min=0)
+    seed: int = option(0, help="seed of everything random", min=0, max=2**32 - 1)
     device: str = option("auto", help="auto, cpu, cuda or cuda:N")
     clip_grad_norm: float | None = option(
         None, help="largest norm of all gradients together", min=0, exclusive_min=True

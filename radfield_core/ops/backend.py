@@ -76,7 +76,8 @@ class Op:
                 return Chosen(self.name, device, "torch", None, passed_over)
             try:
                 module = import_module(here[name])
-                getattr(module, "probe", lambda: None)()
+                with torch.inference_mode(False), torch.enable_grad():  # whatever the first to ask is in the middle of
+                    getattr(module, "probe", lambda: None)()
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 if mine:

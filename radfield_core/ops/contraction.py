@@ -8,7 +8,7 @@ from torch import Tensor
 
 def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
     """y = (x − center)/radius [M, 3] where that is in the unit ball, else (2 − 1/‖y‖) y/‖y‖: all in a ball of 2."""
-    y = (x - center) / radius
+    y = _within_reach((x - center) / radius)
     # The branch not taken must stay finite, or its gradient is NaN: norms below 1 are lifted before dividing.
     norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
     outside = norm.clamp_min(1.0)
@@ -21,7 +21,7 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
     To first order, JΣJᵀ (mip-NeRF 360, equation 9), of which the diagonal is kept. Outside the ball the contraction
     stretches by 1/r² along n = y/r and by (2 − 1/r)/r across it: J = across·I + (along − across) n nᵀ.
     """
-    y = (x - center) / radius
+    y = _within_reach((x - center) / radius)
     norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
     outside = norm.clamp_min(1.0)
     n = y / outside
@@ -29,6 +29,11 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
     extra = torch.where(norm <= 1.0, 0.0, outside**-2 - across)
     rank_one = extra * n * (n * n * cov).sum(-1, keepdim=True) * extra * n
     return (across**2 * cov + 2.0 * across * extra * n**2 * cov + rank_one) / radius**2
+
+
+def _within_reach(y: Tensor) -> Tensor:
+    """y, or where its norm's square could overflow a point nearer along its direction, which contracts to the same."""
+    return y / (y.detach().abs().amax(-1, keepdim=True) / 1e15).clamp_min(1.0)
 
 
 def uncontract(y: Tensor, center: Tensor, radius: float) -> Tensor:

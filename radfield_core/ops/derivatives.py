@@ -1,4 +1,4 @@
-"""Derivatives by position of a scalar function of points x [M, D], in training and in evaluation.
+"""Derivatives by position of a scalar function of points x [M, D], in training and in evaluation; and first ones alone.
 
 Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`: a normal is a gradient there too.
 """
@@ -6,6 +6,8 @@ Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`: a nor
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,3 +45,22 @@ def central_differences(
     taps = torch.stack([x[:, None] + offsets, x[:, None] - offsets]).view(-1, dim)
     plus, minus = function(taps).view(2, x.shape[0], dim)
     return (plus - minus) / (2.0 * step), (plus + minus - 2.0 * values[:, None]).sum(-1) / step**2
+
+
+def differentiable_once(what: str, instead: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For `backward` of a Function: a second derivative raises RuntimeError, naming what it is of and what to try.
+
+    Gradients are enabled in `backward` only under create_graph. torch's once_differentiable would return gradients
+    without a graph there if the incoming one has none, and a loss on them would silently train nothing.
+    """
+
+    def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(backward)
+        def checked(ctx: Any, *grads: Any) -> Any:
+            if torch.is_grad_enabled():
+                raise RuntimeError(f"{what} is differentiable once; for a second derivative try {instead}")
+            return backward(ctx, *grads)
+
+        return checked
+
+    return decorate

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from radfield_core.ops.derivatives import differentiable_once
+
 CHUNK_ROWS = 4096
 """Rows taken through all layers at once; 4096 × 64 float32 activations are 1 MiB, half of a common L2 cache."""
 
@@ -59,11 +61,8 @@ class _Chunked(torch.autograd.Function):
         return out
 
     @staticmethod
+    @differentiable_once("the chunked perceptron", "second_derivative=True of mlp()")
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        # Gradients are enabled here only under create_graph; torch's own once_differentiable would then return
-        # gradients without a graph, and a loss on them would silently train nothing.
-        if torch.is_grad_enabled():
-            raise RuntimeError("the chunked perceptron is differentiable once; pass second_derivative=True to mlp()")
         saved = ctx.saved_tensors  # type: ignore[attr-defined]
         layers = len(saved) // 2
         x, weights, hidden = saved[0], saved[1 : layers + 1], saved[layers + 1 :]

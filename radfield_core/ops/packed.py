@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from radfield_core.ops.derivatives import differentiable_once
 
 if TYPE_CHECKING:
     from radfield_core.ops.segments import Packing
@@ -99,7 +100,7 @@ class _DensityWeights(torch.autograd.Function):
         return weights
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         density, lengths, *saved = ctx.saved_tensors
         by_depth = ctx.kernels.density_backward(grad, *saved, ctx.packing)
@@ -116,7 +117,7 @@ class _AlphaWeights(torch.autograd.Function):
         return weights
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return ctx.kernels.alpha_backward(grad, *ctx.saved_tensors, ctx.packing), None, None
 
@@ -129,7 +130,7 @@ class _Composite(torch.autograd.Function):
         return kernels.composite(weights, x, packing)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         weights, x = ctx.saved_tensors
         by_weights, by_x = None, None
@@ -150,7 +151,7 @@ class _Pixels(torch.autograd.Function):
         return kernels.pixels(weights, rgb, t, packing)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         weights, rgb, t = ctx.saved_tensors
         by_weights, by_rgb = ctx.kernels.pixels_backward(grads, weights, rgb, t, ctx.packing)

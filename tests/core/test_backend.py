@@ -43,6 +43,17 @@ def test_the_best_twin_that_loads_is_taken_and_the_reason_for_passing_another_is
     assert str(chosen).startswith("encode: triton on cpu (no numba: ")
 
 
+def test_a_twin_that_takes_gradients_to_try_itself_loads_whatever_the_first_caller_is_in(modules: dict) -> None:
+    def probe() -> None:
+        (torch.ones(3, requires_grad=True) ** 2).sum().backward()
+
+    modules["good"].probe = probe
+    with torch.inference_mode():
+        assert Op("encode", {"cpu": {"numba": "good_twin"}}).pick(CPU) is modules["good"]
+    with torch.no_grad():
+        assert Op("march", {"cpu": {"numba": "good_twin"}}).pick(CPU) is modules["good"]
+
+
 def test_without_a_twin_for_the_device_the_reference_runs() -> None:
     op = Op("encode", {"cpu": {"numba": "good_twin"}})
     assert op.pick(CUDA) is None

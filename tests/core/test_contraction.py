@@ -26,6 +26,14 @@ def test_contraction_is_the_formula_point_by_point(point: tuple, center: tuple, 
     torch.testing.assert_close(uncontract(result, c, radius), x, rtol=1e-6, atol=1e-6)
 
 
+def test_the_farthest_points_contract_to_the_surface_in_their_direction() -> None:
+    x = torch.tensor([[1e18, 0, 0], [2e19, 0, 0], [0, -1e38, 0], [3e30, 4e30, 0]], requires_grad=True)
+    y = contract(x, torch.zeros(3), 0.5)
+    torch.testing.assert_close(y, torch.tensor([[2.0, 0, 0], [2, 0, 0], [0, -2, 0], [1.2, 1.6, 0]]))
+    assert torch.autograd.grad(y.sum(), x)[0].isfinite().all()
+    assert contract_variance(x, torch.ones_like(x), torch.zeros(3), 0.5).isfinite().all()
+
+
 def test_gradients_are_finite_everywhere_and_equal_finite_differences() -> None:
     x = torch.tensor(
         [[0.0, 0, 0], [0.3, 0.1, -0.2], [2.0, -3, 1], [1e4, 0, 0]], dtype=torch.float64, requires_grad=True

@@ -97,15 +97,19 @@ def test_gradients_equal_finite_differences(kernels: ModuleType) -> None:
     assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x) ** 2, x)
 
 
-def test_a_second_derivative_through_weights_raises(kernels: ModuleType) -> None:
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_second_derivative_through_weights_raises(kernels: ModuleType, power: int) -> None:
+    """Also of what is linear in the weights, whose gradient would be a constant without notice."""
     packing = packed([2]).packing
     assert packing is not None
     twin = Twin(kernels, packing)
     density = torch.ones(2, requires_grad=True)
-    weights = twin.weights_from_density(density, torch.ones(2))
-    (grad,) = torch.autograd.grad((weights**2).sum(), density, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+    for weights in (twin.weights_from_density(density, torch.ones(2)), twin.weights_from_alpha(density / 2)):
+        with pytest.raises(RuntimeError, match=r"differentiable once.*RADFIELD_BACKEND=torch"):
+            torch.autograd.grad((weights**power).sum(), density, create_graph=True)
+    rgb = torch.ones(2, 3)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        torch.autograd.grad(twin.pixels(density, rgb, torch.ones(2))[0].sum(), density, create_graph=True)
 
 
 def test_an_opaque_far_end_does_not_drown_what_is_before_it(kernels: ModuleType) -> None:

@@ -151,6 +151,15 @@ def test_a_rendered_picture_is_what_evaluation_compared(run: Path, tmp_path: Pat
     assert np.abs(np.asarray(Image.open(tmp_path / "test-002_rgb.png")).astype(int) - expected).max() <= 1
 
 
+def test_a_loaded_model_has_the_schedule_of_the_last_step(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from radfield_core.assembly import open_run
+    from radfield_core.model import Model
+
+    begun: list[int] = []
+    monkeypatch.setattr(Model, "begin_step", lambda model, step: begun.append(step.index))
+    assert begun == [] and open_run(run).step == begun[0] + 1
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_program_with_a_checkpoint_and_the_command_to_go_on(
     data: Path, tmp_path: Path, number: signal.Signals, code: int

@@ -69,7 +69,8 @@ class _Positions(Function):
     def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(x, *tables)
         ctx.grid, ctx.kernels = grid, kernels
-        return y.view_as(y)
+        ctx.mark_dirty(y)  # a view in its place could not be modified by whoever called
+        return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -87,6 +88,7 @@ class _TableGradient(Function):
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:
         g, x = ctx.saved_tensors
+        v = v.contiguous()
         by_g = encode(x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[0] else None
         by_x = _PositionGradient.apply(g, x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[1] else None
         return by_g, by_x, None, None

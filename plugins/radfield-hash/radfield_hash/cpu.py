@@ -7,6 +7,7 @@ is summed by one thread per level in the order of the points: no atomics, and th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -146,3 +147,6 @@ def _parallel(run: Callable[[tuple[int, int]], object], parts: Iterable[tuple[in
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="radfield-hash")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -135,6 +138,50 @@ def test_asking_for_the_gradient_by_position_alone_does_not_compute_the_one_by_t
     assert not calls
     torch.autograd.grad(y.sum(), table)
     assert calls
+
+
+def test_the_table_gradient_of_a_sum_is_differentiated_by_position():
+    """The gradient of a sum arrives as one number, expanded."""
+    grid = build(4, 2, 8, 4, 32)
+    x0, table = torch.rand(9, 3), torch.randn(grid.n_entries, 2, requires_grad=True)
+    g = torch.randn(9, grid.out_dim)
+    slopes = []
+    for encode in (cpu.encode, reference.encode):
+        x = x0.clone().requires_grad_()
+        (by_table,) = torch.autograd.grad(encode(x, table, grid), table, g, create_graph=True)
+        slopes.append(torch.autograd.grad(by_table.sum() + by_table[3].sum(), x)[0])
+    torch.testing.assert_close(*slopes, atol=1e-3, rtol=1e-4)
+
+
+def test_what_is_returned_may_be_modified_in_place():
+    grid = build(4, 2, 8, 4, 32)
+    x, table = torch.rand(9, 3, requires_grad=True), torch.randn(grid.n_entries, 2, requires_grad=True)
+    y = cpu.encode(x, table, grid).mul_(2.0)
+    expected = 2.0 * cpu.encode(x, table, grid)
+    torch.testing.assert_close(y, expected)
+    for one, other in zip(
+        torch.autograd.grad(y.sum(), (x, table)), torch.autograd.grad(expected.sum(), (x, table)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+FORK = """
+import os, torch
+from radfield_hash import cpu
+from radfield_hash.levels import build
+torch.set_num_threads(2)
+grid = build(2, 2, 8, 4, 8)
+table, x = torch.rand(grid.n_entries, 2), torch.rand(200, 3)
+expected = cpu.encode(x, table, grid)
+child = os.fork()
+if child == 0:
+    os._exit(0 if torch.equal(cpu.encode(x, table, grid), expected) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_forked_process_encodes_with_threads_of_its_own():
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
 
 
 def test_float64_runs_the_reference():
