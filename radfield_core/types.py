@@ -291,7 +291,8 @@ class SceneBox:
     measured: bool = True
 
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Where rays enter and leave: t [R], t [R]; both at the same t >= 0 where a ray misses."""
+        """Where rays enter and leave: t [R], t [R]. A ray that misses a box has 0 and 0, one that misses a sphere twice
+        the t at which it comes nearest, or 0 where that lies behind it."""
         origins = rays.origins - self.center.to(rays.origins)
         if self.shape == "sphere":
             middle = -(origins * rays.directions).sum(-1)
@@ -302,5 +303,7 @@ class SceneBox:
             inverse = 1.0 / torch.where(rays.directions == 0, torch.full_like(rays.directions, 1e-30), rays.directions)
             t0, t1 = (-self.radius - origins) * inverse, (self.radius - origins) * inverse
             enter, leave = torch.minimum(t0, t1).amax(-1), torch.maximum(t0, t1).amin(-1)
+            missed = leave < enter
+            enter, leave = enter.masked_fill(missed, 0.0), leave.masked_fill(missed, 0.0)
         enter = enter.clamp_min(0.0)
         return enter, torch.maximum(leave, enter)

@@ -190,6 +190,32 @@ def test_a_background_ends_at_the_datas_far_limit_and_never_before_it_begins(far
     torch.testing.assert_close(outputs.background.rendered.opacity, opacity)
 
 
+class Boxed(Sampler):
+    """One interval where rays cross a box, as sampler:occupancy narrows them."""
+
+    def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
+        enter, leave = SceneBox(torch.zeros(3), 1.0).intersect(rays)
+        near = torch.maximum(rays.near, enter)
+        return near, torch.maximum(torch.minimum(rays.far, leave), near)
+
+    def propose(self, rays: RayBundle, level: int, prev: object, field: Field) -> RaySamples:
+        return RaySamples.from_edges(rays, torch.stack(self.extent(rays), 1))
+
+
+def test_a_ray_that_misses_the_foregrounds_box_sees_the_whole_background() -> None:
+    origins = torch.tensor([[0, 0, 4.0], [0, 0, 4], [-5, 0, 0], [5, 0, 0], [0, 0, 4]], dtype=torch.float64)
+    along = torch.tensor([[0, 0, -1.0], [0.9, 0.1, -0.4], [0, 0, 1], [0, 0, 1], [0, 0, 1]], dtype=torch.float64)
+    along = nn.functional.normalize(along, dim=-1)
+    near = torch.full((5,), 2.0, dtype=torch.float64)
+    rays = RayBundle(origins, along, along, near, 3 * near, 0 * near)
+    behind = Model([Constant(0.1)], Whole(), volume())
+    outputs = Model([Constant(0.4)], Boxed(), volume(), behind)(rays)
+    assert outputs.background is not None
+    lengths = torch.tensor([1.0, 4.0, 4.0, 4.0, 4.0], dtype=torch.float64)
+    torch.testing.assert_close(outputs.background.rendered.opacity, 1 - (-0.1 * lengths).exp())
+    torch.testing.assert_close(outputs.rendered.opacity[1:], torch.zeros(4, dtype=torch.float64))
+
+
 def test_an_opaque_far_end_with_a_background_is_refused() -> None:
     with pytest.raises(UsageError, match="never seen"):
         Model([Constant()], Short(), volume(opaque_far=True), Model([Constant()], Beyond(), volume()))

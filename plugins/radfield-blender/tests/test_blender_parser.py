@@ -93,7 +93,7 @@ def test_rays_are_the_published_formula(test_data):
         assert np.abs(end.numpy() - (c2w[:, 3] + 6 * direction)).max() < 1e-5
 
 
-def test_skip_takes_every_so_manieth_frame(tmp_path):
+def test_skip_takes_every_nth_frame(tmp_path):
     _write(tmp_path, n=7)
     assert _parse(tmp_path, train_skip=3).names == ["train/r_0", "train/r_3", "train/r_6"]
 

@@ -61,7 +61,7 @@ class MipNerfConfig:
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
     lr_delay_steps: int = option(2500, help="steps of warm-up; 0 starts at the full rate", min=0)
     lr_delay_mult: float = option(0.01, help="factor on the learning rate at the first step", min=0, max=1)
-    adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=1)
+    adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
         "white", help="colour behind the scene in training and evaluation; none for photographs without alpha"

@@ -42,7 +42,7 @@ class NerfConfig:
     lr: float = option(5e-4, help="learning rate at the start", min=0, exclusive_min=True)
     lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     lr_decay_steps: int = option(500_000, help="steps over which the rate falls exponentially by lr_decay", min=1)
-    adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=1)
+    adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     coarse_loss: float = option(1.0, help="weight of the loss of every level but the last", min=0)
     background: Literal["white", "black", "none"] = option(

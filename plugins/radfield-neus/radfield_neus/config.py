@@ -96,7 +96,7 @@ class NeuSConfig:
     background: Literal["none", "black", "white", "random"] = option("none", help="behind everything")
     lr: float = option(5e-4, help="learning rate", min=0, exclusive_min=True)
     lr_sharpness: float | None = option(None, help="learning rate of the sharpness; unset: the same", min=0)
-    betas: tuple[float, float] = option((0.9, 0.999), help="Adam's decay rates", min=0, max=1)
+    betas: tuple[float, float] = option((0.9, 0.999), help="Adam's decay rates", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     warmup_steps: int = option(5000, help="steps over which the learning rate rises linearly from 0", min=0)
     lr_final: float = option(0.05, help="last learning rate, as a share of the first", min=0, max=1)

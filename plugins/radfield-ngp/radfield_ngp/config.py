@@ -36,7 +36,7 @@ class NgpConfig:
     )
     distortion: float = option(0.0, help="weight of the distortion loss (1e-3 for unbounded scenes)", min=0)
     lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)
-    betas: tuple[float, float] = option((0.9, 0.99), help="Adam's decay rates", min=0, max=1)
+    betas: tuple[float, float] = option((0.9, 0.99), help="Adam's decay rates", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
     weight_decay: float = option(0.01, help="decoupled weight decay of the networks; the grid has none", min=0)
     warmup_steps: int = option(0, help="steps over which the learning rate rises linearly from 1 %", min=0)

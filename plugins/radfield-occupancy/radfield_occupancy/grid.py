@@ -68,7 +68,11 @@ def cells_to_visit(occupied: Tensor, share: float, generator: torch.Generator) -
 
 
 def remember(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Tensor:
-    """Memory [C] after visits: visited cells fade once, then keep the largest of what they had and what was seen."""
+    """Memory [C] after visits: visited cells fade once, then keep the largest of what they had and what was seen.
+
+    Where the field has no answer (NaN) a cell counts as opaque: it stays in view, so that the loss shows what is wrong.
+    """
+    opacity = opacity.nan_to_num(nan=1.0, posinf=1.0)
     faded = memory.index_copy(0, cells, memory.index_select(0, cells) * decay)
     return faded.scatter_reduce(0, cells, opacity.to(memory.dtype), "amax")
 

@@ -100,6 +100,14 @@ def test_memory_fades_once_for_each_cell_visited_and_keeps_the_largest_seen(seed
     torch.testing.assert_close(grid.remember(memory, cells, opacity, 0.9), torch.tensor(expected))
 
 
+def test_what_the_field_has_no_answer_for_stays_in_view_and_hides_nothing_else() -> None:
+    memory = grid.remember(torch.full((4,), 0.5), torch.arange(3), torch.tensor([torch.nan, torch.inf, 0.2]), 0.9)
+    torch.testing.assert_close(memory, torch.tensor([1.0, 1.0, 0.45, 0.5]))
+    for _ in range(100):
+        memory = grid.remember(memory, torch.arange(4), torch.full((4,), torch.nan), 0.9)
+    assert grid.occupied_cells(memory, 0.01).all()
+
+
 def test_cells_count_as_occupied_from_the_smaller_of_mean_and_threshold() -> None:
     memory = torch.tensor([0.0, 0.002, 0.004, 0.006])
     assert grid.occupied_cells(memory, 0.01).tolist() == [False, False, True, True]
