@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops.jit import kernel
-from radfield_occupancy.march import BRICK, Grid, Lattice
+from radfield_occupancy.march import BRICK, ROUNDING, Grid, Lattice
 
 F = np.float32
 
@@ -95,6 +95,7 @@ def _march_ray(
     iz = F(1.0) / dz if dz != 0 else F(1e30)
     fx, fy, fz = int(dx >= 0), int(dy >= 0), int(dz >= 0)
     half, top, width, side = F(0.5 * n), n - 1, F(2.0 / n), n >> 3
+    slack = F(0.1) + F(ROUNDING) * abs(first) / step
     kept, room, i = np.uint64(0), np.uint64(len(starts)), 0
     start = _edge(i, first, even, step, growth)
     while i < n_steps and start < last and kept < room:
@@ -130,7 +131,7 @@ def _march_ray(
             )
         )
         longest = max(step, cone_angle * (middle + away) * (F(1.0) + cone_angle))
-        i += max(1, int(np.ceil(away / longest - F(0.1))))
+        i += max(1, int(np.ceil(away / longest - slack)))
         start = _edge(i, first, even, step, growth)
     return kept
 

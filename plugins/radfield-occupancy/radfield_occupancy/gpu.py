@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from radfield_occupancy.march import BRICK, Grid, Lattice
+from radfield_occupancy.march import BRICK, ROUNDING, Grid, Lattice
 
 LANES = 32
 
@@ -28,7 +28,7 @@ def march(
     )  # fmt: skip
     options = {
         "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.bricks_hold,
-        "BRICK": BRICK, "SIZE": LANES, "enable_fp_fusion": False,
+        "BRICK": BRICK, "ROUNDING": ROUNDING, "SIZE": LANES, "enable_fp_fusion": False,
     }  # fmt: skip
     programs = (triton.cdiv(n_rays, LANES),)
     if n_rays:
@@ -63,7 +63,7 @@ def _march(
     origins, directions, t_first, far, n_even, bits, bricks, growth, mx, my, mz, inverse_radius, radius, step,
     cone_angle, n_rays, n_steps, max_samples, n_growth, counts, offsets, starts, ends,
     RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, BRICK: tl.constexpr,
-    SIZE: tl.constexpr, WRITE: tl.constexpr,
+    ROUNDING: tl.constexpr, SIZE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     lane = r < n_rays
@@ -80,6 +80,7 @@ def _march(
     ix = tl.where(dx != 0, 1.0 / tl.where(dx != 0, dx, 1.0), 1e30)
     iy = tl.where(dy != 0, 1.0 / tl.where(dy != 0, dy, 1.0), 1e30)
     iz = tl.where(dz != 0, 1.0 / tl.where(dz != 0, dz, 1.0), 1e30)
+    slack = 0.1 + ROUNDING * tl.abs(first) / step
     i = tl.zeros([SIZE], tl.int32)
     kept = tl.zeros([SIZE], tl.int64)
     start = _edge(i, first, even, step, growth, n_growth, lane)
@@ -128,7 +129,7 @@ def _march(
             away = tl.minimum(_leave(x, cx, low_bits, ix, RES), _leave(y, cy, low_bits, iy, RES))
             away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
             longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))
-            skipped = tl.maximum(tl.ceil(tl.minimum(away / longest, 1e6) - 0.1).to(tl.int32), 1)
+            skipped = tl.maximum(tl.ceil(tl.minimum(away / longest, 1e6) - slack).to(tl.int32), 1)
             i += tl.where(keep | (active == 0), 1, skipped)
         start = _edge(i, first, even, step, growth, n_growth, active)
         active = active & (start < last) & (i < n_steps) & (kept < max_samples)

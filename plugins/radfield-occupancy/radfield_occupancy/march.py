@@ -25,6 +25,9 @@ MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {
 BRICK = 8
 """Cells per side of a brick; its octants have half as many. The kernels' shifts and masks say both as well."""
 
+ROUNDING = 4e-7
+"""How far off a computed position can be, as a share of the way to it: twins skip that much less of an empty block."""
+
 EVEN = 1 << 30  # n_even of a lattice that never grows
 MAX_GROWTH = 1e6  # a growing lattice ends where it has grown by this factor
 

@@ -112,6 +112,24 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit(
     assert torch.equal(expected[0], found[0]) and torch.equal(expected[1], found[1])
 
 
+@pytest.mark.parametrize("distance", [4.0, 1e3, 1e4, 1e5])
+@pytest.mark.parametrize("cone", [0.0, 0.004])
+def test_the_cpu_twin_equals_the_definition_to_the_bit_from_far_away(distance: float, cone: float) -> None:
+    grid, lattice = make_grid(0.02, 64), lattice_for(1024, 1, cone)
+    generator = torch.Generator().manual_seed(0)
+    places = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator), dim=-1)
+    origins = torch.tensor(CENTER) + RADIUS * distance * places
+    towards = torch.tensor(CENTER) + RADIUS * (2 * torch.rand(200, 3, generator=generator) - 1) - origins
+    directions, zero = torch.nn.functional.normalize(towards, dim=-1), torch.zeros(200)
+    rays = RayBundle(origins, directions, directions, zero, zero, zero)
+    near, far = SceneBox(torch.tensor(CENTER), RADIUS).intersect(rays)
+    rays = RayBundle(origins, directions, directions, near, far, zero)
+    expected, found = run("torch", rays, grid, lattice), run("numba", rays, grid, lattice)
+    assert cone or len(expected[0]) > 100
+    for one, other in zip((*expected[:2], expected[2].offsets), (*found[:2], found[2].offsets), strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("n", [8, 16, 24, 32, 40, 64, 96])
 def test_bricks_hold_unless_an_inner_level_covers_a_part_of_one_or_space_is_bent(n: int) -> None:
     """What an inner level covers is not marked in the outer one: a brick half under it must not be skipped whole."""
