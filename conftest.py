@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,16 @@ else:  # the same cases every time, so that a run says something about a change;
     settings.register_profile("fixed", derandomize=True)
     settings.register_profile("random", derandomize=False)
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    """Gives torch back the threads it had: with more than one, a process that another test forks would hang."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    yield
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

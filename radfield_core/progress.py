@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,20 +19,24 @@ Report = Callable[[int, int], None]
 
 REFRESH_SECONDS = 0.2
 LINE_SECONDS = 10.0
+WIDE = 80  # columns from which on there is room for a bar beside the text
 
 
 class Progress:
     """Shows how far a job is. `due()` is cheap and says whether `update` would show anything, so values that cost a
-    synchronisation are fetched only then. `say` prints a line beside the bar."""
+    synchronisation are fetched only then. `say` prints a line beside the bar. When nobody can read the output any more,
+    that is said once on stderr, and the job goes on.
+    """
 
     def __init__(self, title: str, total: float, *, quiet: bool = False, stream: TextIO | None = None):
         self._title, self._total, self.quiet = title, total, quiet
         self._stream = sys.stdout if stream is None else stream
-        self._terminal = not quiet and self._stream.isatty()
+        self._terminal = not quiet and self._stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
         self._interval = REFRESH_SECONDS if self._terminal else LINE_SECONDS
         self._bar: Bar | None = None
         self._started = self._shown = time.monotonic()
         self._first = 0.0
+        self._lost = False
 
     def __enter__(self) -> Progress:
         self._started = self._shown = time.monotonic()
@@ -38,15 +44,18 @@ class Progress:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[text]}"))
-            self._bar = Progress(*columns, console=Console(file=self._stream), refresh_per_second=5, transient=False)
+            console = Console(file=self._stream)
+            bar = [BarColumn(bar_width=30)] if console.width >= WIDE else []
+            columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[text]}"))
+            self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)
             self._task = self._bar.add_task(self._title, total=self._total, text="")
             self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):
+                self._bar.stop()
             self._bar = None
 
     def begin(self, done: float) -> None:
@@ -67,7 +76,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
         else:
-            print(f"{self._title} {text}", file=self._stream, flush=True)
+            self._print(f"{self._title} {text}")
 
     def report(self, done: int, of: int) -> None:
         """Show, where it is due, that `done` of so many are done: a `Report`."""
@@ -76,10 +85,20 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print a line, also when quiet: quiet is about progress."""
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, file=self._stream, flush=True)
+        self._print(line)
+
+    def _print(self, line: str) -> None:
+        if self._lost:
+            return
+        try:
+            if self._bar is not None:
+                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(line, file=self._stream, flush=True)
+        except OSError as error:
+            self._lost = self.quiet = True
+            with contextlib.suppress(OSError):
+                print(f"warning: output: {error.strerror}; going on in silence", file=sys.stderr)
 
     def _left(self, done: float) -> str:
         fresh = done - self._first

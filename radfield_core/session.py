@@ -30,7 +30,7 @@ from radfield_core.storage import dump_json, replace
 from radfield_core.subnormals import flushed
 from radfield_core.trainer import Trainer
 
-SIGNAL_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 143}
+SIGNAL_CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 143}
 
 
 @flushed()  # from the start: threads take the setting over from the one that starts them
@@ -47,8 +47,8 @@ def train(
     registry = get_registry()
     check(run, registry)
     device = choose_device(run.trainer.device)
+    fresh = resume is None and (out is None or not out.exists())
     folder = new_run(run, out) if resume is None else resume
-    named_by_time = out is None and resume is None
     folder.probe()
     with folder.locked():
         checkpoint.clean(folder.checkpoints)
@@ -60,21 +60,16 @@ def train(
             drawer = PixelDrawer(scene, method, device)
             context = build_context(scene, run)
             findings = probe(method, context, drawer, run.trainer.seed)
+            observers = Observers(registry)
+            log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
+            trainer = Trainer(
+                run.trainer, method, context, drawer, folder, log, _evaluation(method, scenes, run),
+                findings.samples_per_ray,
+            )  # fmt: skip
         except BaseException:
-            if named_by_time:
+            if fresh:
                 folder.remove_if_unused()
             raise
-
-        folder.record(dump(run), plugin_versions(run))
-        _record_scene(folder, scene, scenes)
-        if named_by_time:  # not before: until here `outputs/latest` is better off with the run before
-            point_latest(folder.path)
-        observers = Observers(registry)
-        log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
-        trainer = Trainer(
-            run.trainer, method, context, drawer, folder, log, _evaluation(method, scenes, run),
-            findings.samples_per_ray,
-        )  # fmt: skip
         for line in (*_header(run, folder, scene, trainer, threads), *scene.notes):
             say(line)
         for warning in (*remarks, *findings.warnings):
@@ -83,12 +78,18 @@ def train(
             _go_on(trainer, folder, chosen, say)
         else:
             log.go_on(trainer.counters)
+        # Not before: a checkpoint that does not fit must leave the run, and `outputs/latest`, as they were.
+        folder.record(dump(run), plugin_versions(run))
+        _record_scene(folder, scene, scenes)
+        if out is None and resume is None:
+            point_latest(folder.path)
         observers.tell("radfield_train_started", run=run, folder=folder.path, step=trainer.counters.step)
         return _run(trainer, folder, observers, say)
 
 
 def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callable[[str], None]) -> int:
     """The loop, and the news of its end. Returns the exit code."""
+    before = trainer.counters.step
     try:
         reason = trainer.train()
     except Diverged:
@@ -104,6 +105,10 @@ def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callabl
         print(f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {_quoted(folder.path)}")
         return SIGNAL_CODES[reason]
     say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}): {folder.path}")
+    if counters.step == before:
+        limit = getattr(trainer.config, reason)
+        say(f"nothing was left to train: trainer.{reason}={limit:g} is reached; a larger one, and "
+            "--allow-config-change, go on")  # fmt: skip
     return 0
 
 

@@ -87,6 +87,7 @@ class Trainer:
 
         Raises Diverged after too many steps without a finite loss, StorageError if the end could not be saved.
         """
+        first = self.counters.step
         with self._interrupts, self.log:
             while (reason := self._ended()) is None:
                 started = time.perf_counter()
@@ -101,7 +102,9 @@ class Trainer:
                     self.log.step(self, losses)
                     self._show_spike()
                 self._housekeeping()
-            self._finish(reason)
+            if self.counters.step > first and reason in ("max_steps", "max_seconds"):
+                self._evaluate_the_end()
+            self._save_the_end()
         return reason
 
     def _take(self, step: Step) -> StepLosses | None:
@@ -226,11 +229,11 @@ class Trainer:
         finally:
             self.model.train()
 
-    def _finish(self, reason: str) -> None:
-        if reason in ("max_steps", "max_seconds") and (
-            self.config.eval_every is None or self.counters.step % self.config.eval_every
-        ):
+    def _evaluate_the_end(self) -> None:
+        if self.config.eval_every is None or self.counters.step % self.config.eval_every:
             self.evaluate()
+
+    def _save_the_end(self) -> None:
         if bad := self.counters.bad_in_a_row:
             self.log.say(f"warning: the last {bad} steps had no finite loss and gradient, and changed nothing")
         if self._saved_step != self.counters.step and not self.save():
@@ -303,8 +306,8 @@ class Trainer:
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             text = " ".join(str(error).split())
             raise StorageError(
-                f"the checkpoint does not fit this run: {text}", path=str(self.folder.path),
-                hint="the versions of plugins that its plugins.json names",
+                f"the checkpoint does not fit this run: {text:.300}", path=str(self.folder.path),
+                hint="the options that it was saved with, and the versions of plugins in its plugins.json",
             ) from error  # fmt: skip
         self._saved_step = self.counters.step
 

@@ -1,16 +1,21 @@
 """The program `radfield`: finds the verb, imports that verb's module only, and turns errors into lines and exit codes.
 
 Exit codes: 0 done · 1 doctor or check found something · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin
-missing · 70 a fault of the program · 74 reading or writing failed · 130, 143 stopped by a signal · 141 nobody reads.
+missing · 70 a fault of the program · 74 reading or writing failed · 129, 130, 143 stopped by a signal · 141 nobody
+reads.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from types import FrameType
 
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
@@ -30,11 +35,28 @@ VERBS = {
 }
 """verb -> one line; `radfield_core.cli.<verb>` is imported only when it is named."""
 
+HINTS = {
+    errno.ENOSPC: "making room on the disk",
+    errno.EACCES: "a place that you may write to",
+    errno.EROFS: "a place that can be written to",
+    errno.EEXIST: "another name: there is something else of this one",
+    errno.ENOTDIR: "another name: a part of this one is a file",
+}
+"""errno -> what to try."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  to the program's end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a log is read while it is written
+    with _terminable():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -42,8 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has enough; Python must not flush into it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Terminated as end:
+        _tell(f"stopped by {end.signal.name}")
+        return 128 + end.signal
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _tell("interrupted")
         return 130
     except RadfieldError as error:
         _report(error)
@@ -52,14 +77,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("RADFIELD_DEBUG") == "1":
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}\n  try: RADFIELD_DEBUG=1 to see where", file=sys.stderr)
+        hint = HINTS.get(error.errno or 0, "RADFIELD_DEBUG=1 to see where")
+        _tell(f"error: {where}{error.strerror or error}\n  try: {hint}")
         return 74
     except Exception as error:
         if os.environ.get("RADFIELD_DEBUG") == "1":
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"error: unexpected {text}\n  try: RADFIELD_DEBUG=1 for the traceback", file=sys.stderr)
+        _tell(f"error: unexpected {text}\n  try: RADFIELD_DEBUG=1 for the traceback")
         return 70
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that ends the program: like Ctrl-C it lets whatever is half done be tidied up."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Here SIGTERM and SIGHUP raise Terminated, unless they are ignored or somebody else takes them."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated(number)
+
+    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    with suppress(ValueError):  # outside the main thread there are no signals to take
+        for number in mine:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for number in mine:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -95,12 +148,17 @@ def _help() -> str:
 
 def _report(error: RadfieldError) -> None:
     """Print every problem, each with what to try, and never a traceback."""
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     for problem in error.problems:
         where = f"{problem.path}: " if problem.path else ""
-        print(f"error: {where}{problem.message}", file=sys.stderr)
-        if problem.hint:
-            print(f"  try: {problem.hint}", file=sys.stderr)
+        _tell(f"error: {where}{problem.message}" + (f"\n  try: {problem.hint}" if problem.hint else ""))
+
+
+def _tell(text: str) -> None:
+    """Print to stderr; if even that is full or closed, the exit code says what there is to say."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,13 +64,48 @@ def test_an_unexpected_exception_is_one_line_and_how_to_see_more(raising, capsys
 def test_a_fault_of_the_disk_is_74_and_names_the_file(raising, capsys):
     raising(OSError(28, "No space left on device", "runs/x"))
     assert program.main([]) == 74
-    assert capsys.readouterr().err.startswith("error: runs/x: No space left on device\n  try: ")
+    assert capsys.readouterr().err == "error: runs/x: No space left on device\n  try: making room on the disk\n"
 
 
 def test_control_c_is_130(raising, capsys):
     raising(KeyboardInterrupt())
     assert program.main([]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_what_is_half_done_be_tidied_up(monkeypatch, capsys, number):
+    tidied = []
+
+    def dispatch(argv):
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            tidied.append(number)
+
+    monkeypatch.setattr(program, "_dispatch", dispatch)
+    assert program.main([]) == 128 + number and tidied == [number]
+    assert capsys.readouterr().err == f"stopped by {number.name}\n"
+    assert signal.getsignal(number) == signal.SIG_DFL, "whoever called gets the signals back"
+
+
+def test_outside_the_main_thread_the_program_runs_without_signals(monkeypatch):
+    monkeypatch.setattr(program, "_dispatch", lambda argv: 7)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(program.main, []).result() == 7
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["config", "options"]])
+def test_a_closed_output_is_no_fault_of_the_program(argv):
+    words = [sys.executable, "-m", "radfield_core.cli.main", *argv]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_error_that_cannot_be_printed_keeps_its_code():
+    words = [sys.executable, "-m", "radfield_core.cli.main", "trian"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(words, stderr=full).returncode == 2
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["config", "options"]])

@@ -49,6 +49,12 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """A forked process has none of the threads that torch would wait for."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Killing a process loses nothing that it wrote, synced or not; waiting for the disk only takes time."""

@@ -16,7 +16,9 @@ from radfield_core.types import Step
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)], ids=lambda x: str(x)
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143), (signal.SIGHUP, 129)],
+    ids=lambda x: str(x),
 )
 def test_a_signal_lets_the_step_end_and_saves_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
     trainer = toy_trainer(tmp_path)
@@ -67,6 +69,16 @@ def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: in
     assert trainer.train() == reason and trainer.model.training
     assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
     assert (torch.random.get_rng_state() == random).all(), "what the evaluation drew is given back"
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup starts a program
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interrupts.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -250,11 +251,46 @@ def test_quiet_shows_no_progress_but_says_what_must_be_said(monkeypatch: pytest.
     assert stream.getvalue() == "warning: disk full\n"
 
 
-def test_a_terminal_gets_a_bar() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_when_nobody_reads_the_job_goes_on_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    watch = Watch()
+    monkeypatch.setattr(progress, "time", watch)
+    with Progress("train", 100, stream=Closed()) as shown:
+        for second in (10, 20, 30):
+            watch.now = float(second)
+            shown.update(second, "x")
+            shown.say("a line")
+    assert capsys.readouterr().err == "warning: output: Broken pipe; going on in silence\n"
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with Progress("train", 4, stream=stream) as shown:
+        shown.update(2, "step 2")
+        assert stream.getvalue().startswith("train step 2")
+
+
+@pytest.mark.parametrize(("columns", "bar"), [("60", False), ("120", True)])
+def test_a_narrow_terminal_has_the_text_without_a_bar(columns: str, bar: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    stream = Terminal()
+    with Progress("train", 4, stream=stream) as shown:
+        shown.update(2, "step 2 · loss 0.5 · PSNR 20.00")
+    assert "PSNR 20.00" in stream.getvalue() and ("━" in stream.getvalue()) == bar
+
+
+def test_a_terminal_gets_a_bar() -> None:
     stream = Terminal()
     with Progress("train", 4, stream=stream) as shown:
         shown.update(2, "step 2 · loss 0.5")

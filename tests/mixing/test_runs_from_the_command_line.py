@@ -64,6 +64,49 @@ def test_resuming_gives_the_run_that_was_not_interrupted(run: Path, tmp_path: Pa
         assert files[0].read_bytes() == files[1].read_bytes(), name
 
 
+def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file() and path.name != ".lock"}
+    assert main(["train", "--quiet", "--resume", str(copy), "--allow-config-change", "field.width=32"]) == 74
+    assert "the checkpoint does not fit this run" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in copy.iterdir() if path.name in before} == before
+    assert main(["eval", str(copy), "--quiet"]) == 0
+
+
+def test_a_resume_with_nothing_left_to_train_says_which_limit_is_reached(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "nothing was left to train: trainer.max_steps=10 is reached" in said and "PSNR" not in said
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on_and_is_saved(data: Path, tmp_path: Path) -> None:
+    words = [*train(data, tmp_path / "run", "trainer.max_steps=200"), "trainer.eval_every=5"]
+    words.remove("--quiet")
+    program = [sys.executable, "-m", "radfield_core.cli.main", *words]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        while "step 5 ·" not in process.stdout.readline():
+            pass
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (tmp_path / "run" / "checkpoints" / "step-000000200").is_dir()
+    assert process.returncode == 141 and said.count("going on in silence") == 1
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_start_that_fails_removes_the_folder_that_it_made(data: Path, tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "run").mkdir()
+    assert main([*train(data, tmp_path / "run"), "scene.near=9", "scene.far=3"]) == 2
+    assert (tmp_path / "run").exists() == there
+
+
 def test_a_start_that_fails_leaves_latest_with_the_run_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +183,7 @@ def test_a_rendered_picture_is_what_evaluation_compared(run: Path, tmp_path: Pat
     from radfield_core.assembly import open_run
     from radfield_core.rendering import render
 
-    assert main(["render", str(run), "--views", "0", "--path", "none", "--out", str(tmp_path)]) == 0
+    assert main(["render", str(run), "--views", "0", "--path", "none", "--out", str(tmp_path)]) == 2
     assert list(tmp_path.iterdir()) == []
     assert main(["render", str(run), "--views", "2,", "--path", "none", "--out", str(tmp_path), "--quiet"]) == 0
     trained = open_run(run)
