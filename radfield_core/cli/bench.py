@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Measure, print and write; exit code 0."""
+    """Measure, print and write; exit code 0, or that of a signal which breaks the measurement off."""
     for name in ("threads", "repeats", "every", "views", "seconds"):
         value = getattr(args, name, None)
         if value is not None and not value > 0:
@@ -70,11 +71,16 @@ def _micro(args: Namespace) -> int:
 
 def _run(args: Namespace) -> int:
     from radfield_core.benchmarking import write
-    from radfield_core.learning_curve import plot, whole_run
+    from radfield_core.learning_curve import Interrupted, plot, whole_run
+    from radfield_core.session import SIGNAL_CODES
 
-    figures = whole_run(
-        args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views
-    )
+    try:
+        figures = whole_run(
+            args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views
+        )
+    except Interrupted as end:
+        print(f"{end.signal.name}: the measurement is broken off", file=sys.stderr)
+        return SIGNAL_CODES[end.signal.name]
     for threshold, when in figures["reached"].items():
         said = f"{when['seconds']:.1f} s ({when['cpu_seconds']:.1f} s of the processor)" if when else "not reached"
         print(f"{threshold:>4} dB: {said}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import count
 from pathlib import Path
@@ -16,6 +19,7 @@ import torch
 from radfield_core import benchmarking, learning_curve
 from radfield_core.cli.main import main
 from radfield_core.errors import UsageError
+from radfield_core.evaluation import QuickEvaluation
 from radfield_core.learning_curve import Point, reached
 from radfield_core.ops import bench
 from radfield_core.ops.bench import Timing, gemm_limit, gradient_medians_ms, median_ms, perceptron, turns
@@ -144,10 +148,12 @@ def ball(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
+def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path, capsys):
     words = ["field.width=16", "sampler.n_samples=8", "trainer.n_rays=32", "trainer.max_steps=25"]
     words += ["--every", "10", "--views", "2", "--out", str(tmp_path / "bench")]
     assert main(["bench", "run", "--method", "tiny-nerf", "--data", str(ball), *words]) == 0
+    said = capsys.readouterr().out
+    assert "step 20" in said and "radfield-bench-" not in said, "the run's folder is gone"
     found = json.loads((tmp_path / "bench" / "tiny-nerf-ball.json").read_text())
     curve = found["curve"]
     assert [point["step"] for point in curve] == [10, 20, 25]
@@ -159,6 +165,54 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path):
     picture = (tmp_path / "bench" / "tiny-nerf-ball.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert not any(plugin for plugin in get_registry().hooks.get_plugins() if isinstance(plugin, learning_curve._Watch))
+
+
+def test_the_processors_clock_counts_every_step_and_stops_while_views_are_evaluated(monkeypatch):
+    clock = [10.0]
+    monkeypatch.setattr(learning_curve, "process_time", lambda: clock[0])
+    watch = learning_curve._Watch()
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+
+    def spend(seconds: float) -> None:
+        clock[0] += seconds
+
+    with watch.installed():
+        spend(5)  # reading images
+        watch.radfield_train_started(0)
+        for step in (1, 2, 3):
+            spend(2)
+            optimizer.step()
+            spend(50)
+            watch.radfield_evaluated(step, "val", {"psnr": 20.0})
+    spend(2)
+    optimizer.step()
+    assert [(point.step, point.cpu_seconds) for point in watch.points] == [(1, 2.0), (2, 4.0), (3, 6.0)]
+    assert watch._cpu == 6.0, "it is told nothing after the measurement"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("at", [10, 25], ids=["on the way", "in the last evaluation"])
+def test_a_signal_breaks_a_measurement_off_and_nothing_is_said_of_a_folder_that_is_gone(
+    number, code, at, ball, tmp_path, monkeypatch, capsys
+):
+    asked = []
+
+    def stopped(self: QuickEvaluation, model: torch.nn.Module) -> dict[str, float]:
+        asked.append(10)
+        if sum(asked) >= at:
+            os.kill(os.getpid(), number)
+        return {"psnr": 20.0}
+
+    monkeypatch.setattr(QuickEvaluation, "__call__", stopped)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    words = ["field.width=16", "sampler.n_samples=8", "trainer.n_rays=32", "trainer.max_steps=25"]
+    words += ["--every", "10", "--out", str(tmp_path / "bench")]
+    assert main(["bench", "run", "--method", "tiny-nerf", "--data", str(ball), *words]) == code
+    said = capsys.readouterr()
+    assert said.err == f"{number.name}: the measurement is broken off\n"
+    assert "temporary" not in said.out and "--resume" not in said.out and "device   cpu" in said.out
+    assert not list((tmp_path / "temporary").iterdir()) and not (tmp_path / "bench").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")
