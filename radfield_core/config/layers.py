@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 
 from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
+from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import needs_no_root, recognise
 from radfield_core.config.structure import Entry, Owner, Structurer
-from radfield_core.errors import PluginError, Problem, UsageError
+from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
 from radfield_core.registry import Registry
 from radfield_core.schema import RunConfig
 
@@ -49,29 +50,30 @@ def compose(
     an override says it. needs_data: False leaves `run.data` None when no data is chosen, for showing and checking
     options.
 
-    Raises UsageError, PluginError or DatasetError with every mistake found.
+    Raises UsageError, PluginError, DatasetError or StorageError with every mistake found.
     """
-    written: list[Entry] = []
-    if file is not None:
-        written.append(Entry(str(file), read_table(file)))
-    if method is not None:
-        written.append(Entry("--method", {"method": method}))
-    words = Entry(COMMAND_LINE, read_overrides(overrides))
-    remarks: tuple[str, ...] = ()
-    if data is not None:
-        flag, remarks = _data_flag(registry, Path(data), [*written, words])
-        written.append(flag)
-    written.append(words)
+    mistakes = Mistakes()
+    words = Entry(COMMAND_LINE, read_overrides(overrides, mistakes))
+    stored = _file(file, mistakes)
+    flags = [Entry("--method", {"method": method})] if method is not None else []
+    flag, remarks = (None, ()) if data is None else _data_flag(registry, data, [*stored, words], mistakes)
+    written = [*stored, *flags, *([flag] if flag is not None else []), words]
+    preset = _preset(registry, written, mistakes)
+    layers = [*(preset or ()), *written]
 
-    structurer = Structurer(registry)
-    layers = [*_preset(registry, written), *written]
-    has_data = any("data" in layer.value for layer in layers)
-    run = structurer.table(RunConfig, layers, "", Owner(), skip=() if needs_data or has_data else ("data",))
-    if structurer.missing_parts or not any("method" in layer.value for layer in layers):
-        # the preset of an unknown method, or of one still to be chosen, chooses what is open
-        chosen = {slot for layer in layers for slot in layer.value}
-        structurer.problems = [p for p in structurer.problems if p.path != "field" or "field" in chosen]
-    structurer.finish()
+    unread: set[str] = set()  # slots that what could not be read may fill
+    if preset is None:
+        unread |= {"field", "sampler", "renderer", "background"}
+    if file is not None and not stored:
+        unread |= {"method", "data"}
+    if data is not None and flag is None:
+        unread.add("data")
+    skip = {slot for slot in unread if _written(layers, slot) is None}
+    if not needs_data and not any("data" in layer.value for layer in layers):
+        skip.add("data")
+    structurer = Structurer(registry, mistakes)
+    run = structurer.table(RunConfig, layers, "", Owner(), skip)
+    mistakes.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 
 
@@ -80,10 +82,10 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
 
     Raises UsageError or PluginError with every mistake found.
     """
-    structurer = Structurer(registry)
-    entries = [Entry("command line", {"type": name}), Entry(COMMAND_LINE, read_overrides(overrides))]
-    choice = structurer.slot(Slot(kind, None, False), entries, "", Owner())
-    structurer.finish()
+    mistakes = Mistakes()
+    entries = [Entry(COMMAND_LINE, {"type": name}), Entry(COMMAND_LINE, read_overrides(overrides, mistakes))]
+    choice = Structurer(registry, mistakes).slot(Slot(kind, None, False), entries, "", Owner())
+    mistakes.finish()
     assert choice is not None
     return choice
 
@@ -93,16 +95,18 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
 
     Raises as `compose` does.
     """
-    words = Entry(COMMAND_LINE, read_overrides(overrides))
-    flag, remarks = _data_flag(registry, Path(data), [words])
-    structurer = Structurer(registry)
-    only = structurer.table(_DataOnly, [flag, words], "", Owner())
-    structurer.finish()
+    mistakes = Mistakes()
+    words = Entry(COMMAND_LINE, read_overrides(overrides, mistakes))
+    flag, remarks = _data_flag(registry, data, [words], mistakes)
+    structurer = Structurer(registry, mistakes)
+    layers = [words] if flag is None else [flag, words]
+    only = structurer.table(_DataOnly, layers, "", Owner(), () if flag is not None else ("data",))
+    mistakes.finish()
     return only.data, (*remarks, *structurer.remarks)
 
 
-def read_overrides(words: Sequence[str]) -> dict[str, Any]:
-    """The table that `key=value` words make together. Raises UsageError naming every faulty or contradicting word."""
+def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
+    """The table that `key=value` words make together, without the faulty and contradicting ones, which are mistakes."""
     table: dict[str, Any] = {}
     problems = []
     for word in words:
@@ -112,8 +116,8 @@ def read_overrides(words: Sequence[str]) -> dict[str, Any]:
             problems.append(Problem("", f"{word!r} is not key=value", "trainer.max_steps=2000"))
         elif not _insert(table, parts, read_value(text)):
             problems.append(Problem(key, f"{word!r} contradicts another override", "write the option once"))
-    if problems:
-        raise UsageError(problems=sorted(problems))
+    for problem in sorted(problems):
+        mistakes.add(*problem)
     return table
 
 
@@ -162,32 +166,61 @@ def _written(layers: Sequence[Entry], slot: str) -> str | None:
     return None
 
 
-def _preset(registry: Registry, written: Sequence[Entry]) -> list[Entry]:
-    """The preset of the method that is written, as the weakest layer; none if there is no such method."""
+def _file(file: str | Path | None, mistakes: Mistakes) -> list[Entry]:
+    """The layer of a file, if there is one and it can be read."""
+    try:
+        return [] if file is None else [Entry(str(file), read_table(file))]
+    except RadfieldError as error:
+        mistakes.take(error)
+        return []
+
+
+def _preset(registry: Registry, written: Sequence[Entry], mistakes: Mistakes) -> list[Entry] | None:
+    """The preset of the method that is written, as the weakest layer; None if it cannot be known what it would say."""
     name = _written(written, "method")
     if name is None:
-        return []
+        return None
     try:
         component = registry.find("method", name)
-    except PluginError:
-        return []  # reported with everything else when the slot is filled
+    except (PluginError, UsageError):
+        return None  # reported when the slot is filled
     bare = name.rpartition(":")[2]
-    table = read_preset(component, bare)
+    try:
+        table = read_preset(component, bare)
+    except PluginError as error:
+        mistakes.take(error)
+        return None
     options = table.get("method", {})
     if isinstance(options, dict):  # the method's own options, whatever the preset calls it
         table = {**table, "method": {**options, "type": name}}
     return [Entry(f"preset {bare}", table, component.distribution)]
 
 
-def _data_flag(registry: Registry, path: Path, written: Sequence[Entry]) -> tuple[Entry, tuple[str, ...]]:
-    """The layer of `--data PATH`, with the recognised format unless one is written, and what to say about it.
+def _data_flag(
+    registry: Registry, data: str | Path, written: Sequence[Entry], mistakes: Mistakes
+) -> tuple[Entry | None, tuple[str, ...]]:
+    """The layer of `--data PATH`, with the recognised format unless one is written, and what to say about it; None if
+    the data is not there or in no one format.
 
     A name that is no path may be that of a dataparser that reads none.
     """
+    path = Path(data)
     if not path.exists() and needs_no_root(registry, str(path)):
         return Entry("--data", {"data": {"type": str(path)}}), ()
     table = {"root": str(path.absolute())}
-    if _written(written, "data") is not None:
+    chosen = _written(written, "data")
+    if chosen is not None and not needs_no_root(registry, chosen):
         return Entry("--data", {"data": table}), ()
-    name, reason = recognise(registry, path)
+    try:
+        name, reason = recognise(registry, path)
+    except RadfieldError as error:
+        mistakes.take(error)
+        return None, ()
+    if chosen is not None:
+        origin = next(layer.origin for layer in reversed(written) if _written([layer], "data") is not None)
+        mistakes.add(
+            "--data", f"{data} is in format {name} ({reason}), but {chosen} is chosen ({origin}), which reads no files",
+            f"data={name} --data {data}",
+        )  # fmt: skip
+        return None, ()
     return Entry("--data", {"data": {"type": name, **table}}), (f"data: {name} ({reason})",)

@@ -45,8 +45,8 @@ def option_rows(options: Any, prefix: str = "") -> Iterator[OptionRow]:
 def _limits(limits: Range | None) -> str:
     if limits is None:
         return ""
-    low = "" if limits.min is None else f"{'>' if limits.exclusive_min else '≥'} {limits.min:g}"
-    high = "" if limits.max is None else f"≤ {limits.max:g}"
+    low = "" if limits.min is None else f"{'>' if limits.exclusive_min else '≥'} {limits.min:.10g}"
+    high = "" if limits.max is None else f"≤ {limits.max:.10g}"
     return f", {', '.join(text for text in (low, high) if text)}" if low or high else ""
 
 

@@ -60,9 +60,9 @@ class Range:
         if value is None or isinstance(value, (str, bool)):
             return None
         if self.min is not None and (value < self.min or (self.exclusive_min and value == self.min)):
-            return f"{value} is too small: {'more than' if self.exclusive_min else 'at least'} {self.min:g}"
+            return f"{value} is too small: {'more than' if self.exclusive_min else 'at least'} {self.min:.10g}"
         if self.max is not None and value > self.max:
-            return f"{value} is too large: at most {self.max:g}"
+            return f"{value} is too large: at most {self.max:.10g}"
         return None
 
 

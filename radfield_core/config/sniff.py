@@ -23,7 +23,8 @@ def recognise(registry: Registry, path: Path) -> tuple[str, str]:
     """
     parsers = registry.of_kind("dataparser")
     if not path.exists():
-        raise _no_such_path(path, [parser.name for parser in parsers])
+        names = [parser.name for parser in parsers]
+        raise _no_such_path(path, names, [name for name in names if needs_no_root(registry, name)])
     found, failed = _ask(registry, path)
     if len(found) == 1:
         return found[0]
@@ -44,7 +45,7 @@ def needs_no_root(registry: Registry, name: str) -> bool:
     try:
         parser = registry.find("dataparser", name)
         options = attrs.fields_dict(load_of(parser, parser.config))
-    except PluginError:
+    except (PluginError, UsageError):
         return False
     return "root" not in options
 
@@ -71,11 +72,12 @@ def _scene_below(registry: Registry, path: Path) -> str:
     return next((f"--data {child}" for child in children if child.is_dir() and _ask(registry, child)[0]), "")
 
 
-def _no_such_path(path: Path, parsers: list[str]) -> DatasetError:
-    """What is said of a path that does not exist: near names beside it, or the dataparser that was meant."""
+def _no_such_path(path: Path, parsers: list[str], rootless: list[str]) -> DatasetError:
+    """What is said of a path that does not exist: near names beside it, or the dataparser that was meant; `rootless`
+    are those that read no files."""
     if str(path) in parsers:
         return DatasetError("no such file or folder, but a dataparser", path=str(path), hint=f"data={path}")
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = nearest(path.name, beside)
-    hint = str(path.parent / near) if near else f"ls {path.parent}"
+    near = nearest(path.name, [*beside, *(rootless if path.name == str(path) else ())])
+    hint = f"ls {path.parent}" if not near else str(path.parent / near) if near in beside else near
     return DatasetError("no such file or folder", path=str(path), hint=hint)

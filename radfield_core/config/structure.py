@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
 from radfield_core.config import scalars
+from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import Choice, Slot
-from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
+from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import Component, load_of
 from radfield_core.registry import Registry
@@ -58,24 +59,17 @@ class Owner(NamedTuple):
 
 
 class Structurer:
-    """Builds option classes from layers, lowest first. Collects `problems`, `origins` and `remarks` on the way."""
+    """Builds option classes from layers, lowest first. Collects `mistakes`, `origins` and `remarks` on the way."""
 
-    def __init__(self, registry: Registry):
+    def __init__(self, registry: Registry, mistakes: Mistakes):
         self.registry = registry
-        self.problems: list[Problem] = []
-        self.missing_parts = 0
+        self.mistakes = mistakes
         self.origins: dict[str, str] = {}
         self.remarks: list[str] = []
 
-    def finish(self) -> None:
-        """Raise everything found at once: PluginError if only parts are missing, UsageError otherwise."""
-        if self.problems:
-            kind: type[RadfieldError] = PluginError if self.missing_parts == len(self.problems) else UsageError
-            raise kind(problems=self.problems)
-
-    def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Sequence[str] = ()) -> Any:
+    def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Collection[str] = ()) -> Any:
         """An instance of the attrs class `options`, or None when something in it is wrong."""
-        before = len(self.problems)
+        before = len(self.mistakes)
         tables = [entry for entry in entries if self._is_table(entry, path)]
         known = {field.name: field for field in attrs.fields(options) if field.init}
         for entry in tables:
@@ -91,7 +85,7 @@ class Structurer:
             value = self._field(field, types_of(options)[name], given, _join(path, name), owner)
             if value is not attrs.NOTHING:
                 arguments[field.alias] = value
-        if len(self.problems) > before:
+        if len(self.mistakes) > before:
             return None
         try:
             return options(**arguments)
@@ -167,12 +161,11 @@ class Structurer:
         try:
             component = self.registry.find(slot.kind, chosen.value, home=chosen.home)
             options = options_of(component)
-        except PluginError as error:
-            self.missing_parts += len(error.problems)
+        except (PluginError, UsageError) as error:
             for problem in error.problems:
                 named = self.registry.candidates(slot.kind, problem.hint)
-                hint = f"{path}={problem.hint}" if named and path else problem.hint
-                self._problem(path, problem.message, hint, chosen)
+                hint = _written_as(problem.hint, path, chosen) if named and path else problem.hint
+                self._problem(path, problem.message, hint, chosen, type(error))
             return None
         name = chosen.value if ":" in chosen.value else self.registry.spelling(component, chosen.value)
         config = self.table(options, kept, path, Owner(component.distribution, component.key))
@@ -216,9 +209,17 @@ class Structurer:
         hint = path.removesuffix(key) + near if near else _options_hint(owner)
         self._problem(path, f"unknown option {key!r}; there are {', '.join(known) or 'none'}", hint, entry)
 
-    def _problem(self, path: str, message: str, hint: str = "", entry: Entry | None = None) -> None:
+    def _problem(
+        self, path: str, message: str, hint: str = "", entry: Entry | None = None,
+        kind: type[RadfieldError] = UsageError,
+    ) -> None:  # fmt: skip
         where = f" ({entry.origin})" if entry is not None and entry.origin != DEFAULT else ""
-        self.problems.append(Problem(path, message + where, hint))
+        self.mistakes.add(path, message + where, hint, kind)
+
+
+def _written_as(name: str, path: str, entry: Entry) -> str:
+    """How to write a part's name where the entry was written: `--method nerf`, or `method=nerf`."""
+    return f"{entry.origin} {name}" if entry.origin.startswith("--") else f"{path}={name}"
 
 
 def _join(path: str, key: str) -> str:

@@ -38,7 +38,7 @@ def subject_of(
     read: Callable[[Path], tuple[Any, Any]] | None = None,
     registry: Registry | None = None,
 ) -> Subject:
-    """The part `kind:name` or `distribution:kind:name`, ready to be tested. PluginError if it is not installed."""
+    """The part `kind:name` or `distribution:kind:name`, ready to be tested. Raises as `Registry.find` does."""
     words = key.split(":")
     kind, name = words[-2:] if len(words) > 1 else ("", words[0])
     if kind not in KINDS:
@@ -107,8 +107,8 @@ def conformance(
     options: of the part, to make it small. run: of the rest of a run that trains it, as in a config file. waive: law ->
     the reason why the part may break it; such a test is an expected failure, and fails if the law is kept after all.
     example: for dataparsers and converters, writes a small data set into an empty folder. read: for exporters of files
-    that trimesh does not know, file -> vertices, faces. Raises PluginError if the part is not installed, UsageError for
-    a waiver that names no law or gives no reason.
+    that trimesh does not know, file -> vertices, faces. Raises UsageError or PluginError if there is no such part, as
+    `Registry.find` does, UsageError for a waiver that names no law or gives no reason.
     """
     import pytest  # only tests need it
 

@@ -16,6 +16,7 @@ from radfield_core import randomness
 from radfield_core.assembly import Scenes
 from radfield_core.capabilities import capabilities_of, check, lacking
 from radfield_core.config.files import read_preset
+from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.structure import Entry, Owner, Structurer, options_of
 from radfield_core.errors import UsageError
@@ -115,10 +116,11 @@ class Subject:
 
     def choose(self, component: Component, options: Table) -> Choice:
         """A part with its options. Raises UsageError or PluginError with every mistake."""
-        structurer = Structurer(self.registry)
+        mistakes = Mistakes()
         table = {**self.filled(component, options), "type": self.name_of(component)}
-        choice = structurer.slot(Slot(component.kind, None, False), [Entry("the test", table)], "", Owner())
-        structurer.finish()
+        slot = Slot(component.kind, None, False)
+        choice = Structurer(self.registry, mistakes).slot(slot, [Entry("the test", table)], "", Owner())
+        mistakes.finish()
         assert choice is not None
         return choice
 
@@ -165,7 +167,7 @@ class Subject:
             "save_every": max_steps,
             "target_samples": "none",
         }
-        structurer = Structurer(self.registry)
+        mistakes = Mistakes()
         entries = [
             *layers,
             Entry("the test", tables),
@@ -173,8 +175,8 @@ class Subject:
             Entry("the test", {"trainer": steps}),
         ]
         entries.append(Entry("the test", {"trainer": trainer or {}}))
-        run = structurer.table(RunConfig, entries, "", Owner())
-        structurer.finish()
+        run = Structurer(self.registry, mistakes).table(RunConfig, entries, "", Owner())
+        mistakes.finish()
         check(run, self.registry)
         return run
 

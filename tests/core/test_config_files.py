@@ -28,7 +28,7 @@ WAVE = st.fixed_dictionaries(
 )  # fmt: skip
 INNER = st.one_of(st.just("none"), st.just("wave"), WAVE.map(lambda wave: {"type": "wave", **wave}))
 CELLS = st.fixed_dictionaries({"type": st.just("cells")}, optional={"levels": st.integers(1, 99), "inner": INNER})
-TRAINER = {"max_seconds": st.one_of(st.just("none"), st.floats(1, 1e9)), "seed": st.integers(0, 2**62)}
+TRAINER = {"max_seconds": st.one_of(st.just("none"), st.floats(1, 1e9)), "seed": st.integers(0, 2**32 - 1)}
 FILES = st.fixed_dictionaries(
     {"method": st.sampled_from(["study", "study-small", "bare"])},
     optional={

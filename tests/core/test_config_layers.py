@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radfield_core.config.files import dump
-from radfield_core.config.layers import compose, read_overrides, read_value
-from radfield_core.errors import DatasetError, PluginError, RadfieldError, UsageError
+from radfield_core.config.layers import compose, compose_data, compose_part, read_overrides, read_value
+from radfield_core.config.mistakes import Mistakes
+from radfield_core.errors import DatasetError, PluginError, RadfieldError, StorageError, UsageError
 
 
 @pytest.fixture
@@ -163,6 +164,56 @@ def test_all_mistakes_are_reported_at_once(study, tmp_path):
     }
 
 
+def paths_of(caught) -> list[str]:
+    return sorted(problem.path for problem in caught.value.problems)
+
+
+def test_a_word_that_is_no_option_hides_no_other_mistake(study, fakes):
+    words = ["trainer.max_stps=5", "field.encodin=wave", "trainer.seed=-1", "trainer.max_seconds=nan", "foo", "bar=1"]
+    with pytest.raises(UsageError) as caught:
+        study(*words)
+    expected = ["", "bar", "field.encodin", "trainer.max_seconds", "trainer.max_stps", "trainer.seed"]
+    assert paths_of(caught) == expected
+    with pytest.raises(UsageError) as caught:
+        compose_part(fakes, "encoding", "wave", ["foo", "nn=3"])
+    assert paths_of(caught) == ["", "nn"]
+
+
+def test_absent_data_an_unknown_method_and_wrong_options_are_said_together(fakes, tmp_path):
+    words = ["trainer.max_stps=4", "field.width=3", "sampler.nonsense=1", "data.nonsense=1", "zzz=1", "renderer=volum"]
+    with pytest.raises(UsageError) as caught:
+        compose(fakes, method="sutdy", data=tmp_path / "absent", overrides=words)
+    # what the unknown method's preset would fill, and the unknown format, have options that nobody knows
+    expected = sorted([str(tmp_path / "absent"), "method", "renderer", "trainer.max_stps", "zzz"])
+    assert paths_of(caught) == expected
+    (method,) = (problem for problem in caught.value.problems if problem.path == "method")
+    assert method.hint == "--method study"
+
+
+def test_a_file_that_cannot_be_read_hides_no_other_mistake_and_makes_up_none(fakes, tmp_path):
+    absent = tmp_path / "absent.toml"
+    with pytest.raises(UsageError) as caught:
+        compose(fakes, file=absent, overrides=["trainer.max_stps=4", "sampler.nonsense=1", "data.root=x"])
+    assert paths_of(caught) == sorted([str(absent), "trainer.max_stps"])
+
+
+def test_mistakes_of_one_kind_keep_its_exit_code(fakes, tmp_path):
+    with pytest.raises(DatasetError):
+        compose(fakes, method="study", data=tmp_path / "absent")
+    with pytest.raises(StorageError):
+        compose(fakes, method="study", file=tmp_path / "absent.toml", needs_data=False)
+
+
+def test_data_of_another_format_than_a_chosen_one_without_files_says_both(fakes, tmp_path):
+    (tmp_path / "boxes.txt").touch()
+    file = write(tmp_path, '[data]\ntype = "dreams"\n')
+    with pytest.raises(UsageError) as caught:
+        compose(fakes, method="study", file=file, data=tmp_path)
+    (problem,) = caught.value.problems
+    assert "is in format boxes (has boxes.txt), but dreams is chosen" in problem.message
+    assert str(file) in problem.message and problem.hint == f"data=boxes --data {tmp_path}"
+
+
 def test_a_preset_that_names_an_absent_distribution_says_how_to_install(study):
     with pytest.raises(PluginError) as caught:
         study(method="far-fetched")
@@ -191,17 +242,21 @@ def test_the_order_of_overrides_never_matters(fakes, words, data):
     assert outcome(words) == outcome(data.draw(st.permutations(words)))
 
 
+def mistakes_of(words):
+    mistakes = Mistakes()
+    read_overrides(words, mistakes)
+    return mistakes.problems
+
+
 def test_overrides_that_contradict_each_other_are_mistakes():
     for words in (["a.b=1", "a.b=2"], ["a=x", "a.type=y"], ["a.b=1", "a.b=true"], ["a=3", "a.b=1"], ["a.b=1", "a=3"]):
-        with pytest.raises(UsageError, match="contradicts"):
-            read_overrides(words)
-    assert read_overrides(["a=x", "a.type=x", "a=x"]) in ({"a": {"type": "x"}}, {"a": "x"})
+        assert "contradicts" in mistakes_of(words)[0].message
+    assert read_overrides(["a=x", "a.type=x", "a=x"], Mistakes()) in ({"a": {"type": "x"}}, {"a": "x"})
 
 
 @pytest.mark.parametrize("word", ["novalue", "=3", "a..b=3", ".a=3", "a.=1", ".".join("a" * 65) + "=1"])
 def test_a_word_that_is_not_key_value_is_named(word):
-    with pytest.raises(UsageError, match="is not key=value"):
-        read_overrides([word])
+    assert "is not key=value" in mistakes_of([word])[0].message
 
 
 @pytest.mark.parametrize(
@@ -260,6 +315,10 @@ def test_data_that_is_not_there_says_what_is_near(fakes, tmp_path):
     with pytest.raises(DatasetError) as caught:
         compose(fakes, method="study", data="boxes")
     assert caught.value.problems[0].hint == "data=boxes"
+    for name in ("draems", "dreems"):
+        with pytest.raises(DatasetError) as caught:
+            compose_data(fakes, name)
+        assert caught.value.problems[0].hint == "dreams"
 
 
 def test_the_root_of_data_must_be_given(fakes):

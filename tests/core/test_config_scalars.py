@@ -94,6 +94,7 @@ def test_types_are_described_in_words():
     [
         (Range(min=1), 0, "at least 1"), (Range(min=0, exclusive_min=True), 0.0, "more than 0"),
         (Range(max=1), (0.5, 1.5), "at most 1"), (Range(min=1, max=3), 3, None), (Range(min=1), None, None),
+        (Range(max=2**32 - 1), 2**32, "at most 4294967295"),
     ],
 )  # fmt: skip
 def test_ranges_hold_for_every_element(limits, value, says):

@@ -8,6 +8,7 @@ import torch
 
 from radfield_core.capabilities import check
 from radfield_core.config.files import dump, parse_table, read_preset
+from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.interfaces import Method
 from radfield_core.model import Model, build_context
@@ -19,9 +20,10 @@ from radfield_core.types import Batch, Step
 
 
 def _run(subject: Subject, table: dict[str, Any]) -> RunConfig:
-    structurer = Structurer(subject.registry)
-    run = structurer.table(RunConfig, [Entry("preset", table, subject.component.distribution)], "", Owner())
-    structurer.finish()
+    mistakes = Mistakes()
+    layer = Entry("preset", table, subject.component.distribution)
+    run = Structurer(subject.registry, mistakes).table(RunConfig, [layer], "", Owner())
+    mistakes.finish()
     return run
 
 

@@ -63,6 +63,11 @@ class CratesConfig:
 
 
 @attrs.frozen(kw_only=True)
+class DreamsConfig:
+    views: int = option(3, help="how many", min=1)
+
+
+@attrs.frozen(kw_only=True)
 class StudyConfig:
     lr: float = option(1e-3, help="learning rate", min=0, exclusive_min=True)
     betas: tuple[float, float] = option((0.9, 0.999), help="decay", min=0, max=1)

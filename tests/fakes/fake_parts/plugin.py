@@ -28,6 +28,8 @@ def radfield_components():
                   provides={"depths"}, sniff="fake_parts.config:sniff_crates"),
         component("dataparser", "nervous", impl=CODE, config="fake_parts.config:CratesConfig", summary="anything",
                   provides={"images"}, sniff="fake_parts.config:sniff_and_fail"),
+        component("dataparser", "dreams", impl=CODE, config="fake_parts.config:DreamsConfig", summary="reads no files",
+                  provides={"depths"}),
         component("method", "study", impl=CODE, config="fake_parts.config:StudyConfig", summary="a study",
                   requires={"field": {"rgb", "density|alpha"}, "data": {"images"}},
                   preset={"study": "fake_parts:presets/study.toml", "study-small": "fake_parts:presets/small.toml"}),
