@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import pluggy
 
 from radfield_core import hookspecs
 from radfield_core.discovery import CORE, Plugin, discover
-from radfield_core.errors import PluginError
+from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import nearest, normalize_distribution
 from radfield_core.plugin import KINDS, Component
 
@@ -31,12 +31,27 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-hash": ("encoding:hash",),
     "radfield-sh": ("encoding:sh",),
     "radfield-occupancy": ("sampler:occupancy",),
-    "radfield-nerf": ("method:nerf", "method:tiny-nerf", "field:nerf"),
-    "radfield-mipnerf": ("method:mipnerf", "field:mipnerf", "sampler:mip"),
-    "radfield-ngp": ("method:ngp", "field:ngp"),
+    "radfield-nerf": (
+        "method:nerf",
+        "method:nerf-llff",
+        "method:nerf-small",
+        "method:tiny-nerf",
+        "method:tiny-nerf-tutorial",
+        "field:nerf",
+    ),
+    "radfield-mipnerf": (
+        "method:mipnerf",
+        "method:mipnerf-llff",
+        "method:mipnerf-small",
+        "field:mipnerf",
+        "sampler:mip",
+    ),
+    "radfield-ngp": ("method:ngp", "method:ngp-capture", "method:ngp-small", "field:ngp"),
     "radfield-neus": (
         "method:neus",
+        "method:neus-masks",
         "method:neus-fast",
+        "method:neus-fast-open",
         "field:neus",
         "field:inverted-sphere",
         "sampler:neus",
@@ -45,7 +60,11 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
-"""Known distributions and their parts, so that a missing part can name the `pip install` line."""
+"""Known distributions, their parts and methods' presets, so that a missing one can name the `pip install` line."""
+
+
+_UNLOADED = ("error", "incompatible", "disabled")
+"""States of a plugin whose parts are not known."""
 
 
 class Registry:
@@ -90,7 +109,8 @@ class Registry:
         by a user but by a preset or a default: then `home`, the distribution that wrote it, and after it the
         distribution known for the part, are preferred.
 
-        Raises PluginError with the nearest name, what is installed, which plugin failed to load, and how to install it.
+        Raises PluginError if the part is missing, with which plugin failed to load or how to install it; UsageError if
+        the name is nobody's or several's, with the nearest name and what is installed.
         """
         found = self.candidates(kind, name)
         preferred = [CORE] if home is None else [CORE, home, *_known_distributions(kind, name)]
@@ -101,41 +121,40 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise PluginError(
+            raise UsageError(
                 f"{kind} {name!r} is offered by {' and '.join(c.distribution for c in found)}",
                 hint=f"write {' or '.join(f'{c.distribution}:{name}' for c in found)}",
             )
-        raise self._not_found(kind, name)
+        raise self._not_found(kind, name, written=home is None)
 
     def spelling(self, component: Component, name: str) -> str:
         """How to write `name` so that it always means `component`: bare where that is clear."""
         bare = name.rpartition(":")[2]
         try:
             clear = self.find(component.kind, bare) == component
-        except PluginError:
+        except UsageError:
             clear = False
         return bare if clear else f"{component.distribution}:{bare}"
 
-    def _not_found(self, kind: str, name: str) -> PluginError:
+    def _not_found(self, kind: str, name: str, *, written: bool) -> RadfieldError:
+        """The error for a name that means nothing here; `written` by a user, not by a preset or a default."""
         names = self.names(kind)
-        parts = [f"unknown {kind} {name!r}"]
-        near = nearest(name.rpartition(":")[2], names)
-        parts.append(f"installed: {', '.join(names)}" if names else f"no {kind} is installed")
-        broken = [p for p in self.plugins if p.status in ("error", "incompatible", "disabled")]
-        might = [p for p in broken if _might_offer(p, kind, name)]
-        if might:
-            parts += [f"plugin {p.name} ({p.distribution}), which may offer it, is {_state(p)}" for p in might]
+        parts = [f"unknown {kind} {name!r}", f"installed: {', '.join(names)}" if names else f"no {kind} is installed"]
         known = _known_distributions(kind, name)
-        installed = {p.distribution for p in self.plugins}
-        if might:
-            hint = "radfield plugins doctor"
-        elif known and known[0] not in installed:
+        unloaded = [p for p in self.plugins if p.status in _UNLOADED and _might_offer(p, kind, name)]
+        for plugin in unloaded:
+            offers = "which offers it" if plugin.distribution in known else "which may offer it"
+            parts.append(f"plugin {plugin.name} ({plugin.distribution}), {offers}, is {_state(plugin)}")
+        near = nearest(name.rpartition(":")[2], names)
+        error: type[RadfieldError] = PluginError
+        known_unloaded = any(plugin.distribution in known for plugin in unloaded)
+        if not known_unloaded and known and known[0] not in {plugin.distribution for plugin in self.plugins}:
             hint = f"pip install {known[0]}"
-        elif near:
-            hint = near
+        elif known_unloaded or (unloaded and not near):
+            hint = _remedy(unloaded)
         else:
-            hint = "radfield plugins list"
-        return PluginError("; ".join(parts), hint=hint)
+            error, hint = UsageError if written else PluginError, near or "radfield plugins list"
+        return error("; ".join(parts), hint=hint)
 
 
 @lru_cache(maxsize=1)
@@ -154,6 +173,13 @@ def _might_offer(plugin: Plugin, kind: str, name: str) -> bool:
     """Whether a plugin that did not load might have offered the part: unless it is known for others only."""
     known = FIRST_PARTY.get(plugin.distribution)
     return known is None or f"{kind}:{name.rpartition(':')[2]}" in known
+
+
+def _remedy(unloaded: Sequence[Plugin]) -> str:
+    if all(plugin.status == "disabled" for plugin in unloaded):
+        names = " and ".join(plugin.name for plugin in unloaded)
+        return f"RADFIELD_DISABLE_PLUGINS unset, or without {names}"
+    return "radfield plugins doctor"
 
 
 def _state(plugin: Plugin) -> str:

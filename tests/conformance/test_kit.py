@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from radfield_core.errors import PluginError, UsageError
+from radfield_core.errors import UsageError
 from radfield_core.registry import Registry
 from radfield_core.testing import Example, conformance
 from radfield_core.testing.kit import judge, laws_for, subject_of
@@ -92,7 +92,7 @@ def test_a_waiver_must_name_a_law_that_fits_and_say_why(waive, says):
 
 
 def test_a_part_that_is_not_installed_is_said_with_the_nearest_name():
-    with pytest.raises(PluginError, match="unknown encoding 'hahs'"):
+    with pytest.raises(UsageError, match="unknown encoding 'hahs'"):
         conformance("encoding:hahs")
     with pytest.raises(UsageError, match="is not KIND:NAME"):
         conformance("hash")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from radfield_core.discovery import CORE, Plugin
-from radfield_core.errors import PluginError
+from radfield_core.errors import PluginError, UsageError
 from radfield_core.plugin import component
 from radfield_core.registry import FIRST_PARTY, Registry
 
@@ -140,7 +140,7 @@ def test_strict_raises_for_what_does_not_load(distribution, discover):
 
 def test_a_bare_name_of_two_distributions_is_an_error_only_when_written():
     both = made_of(("acme-hash", "encoding", "hash"), ("zeta-hash", "encoding", "hash"))
-    with pytest.raises(PluginError) as caught:
+    with pytest.raises(UsageError) as caught:
         both.find("encoding", "hash")
     assert "offered by acme-hash and zeta-hash" in str(caught.value)
     assert caught.value.problems[0].hint == "write acme-hash:hash or zeta-hash:hash"
@@ -153,7 +153,7 @@ def test_a_bare_name_of_two_distributions_is_an_error_only_when_written():
 def test_a_preset_of_ours_still_means_our_part_beside_one_of_the_same_name():
     both = made_of(("acme-hash", "encoding", "hash"), ("radfield-hash", "encoding", "hash"))
     assert both.find("encoding", "hash", home="radfield-ngp").distribution == "radfield-hash"
-    with pytest.raises(PluginError):
+    with pytest.raises(UsageError):
         both.find("encoding", "hash")
 
 
@@ -182,7 +182,7 @@ def test_a_presets_name_means_its_method(fakes):
 )  # fmt: skip
 def test_a_preset_of_the_name_of_anothers_method_or_preset_is_a_clash_like_any_other(acme):
     both = made_of(acme, ("radfield-ngp", "method", "ngp", "ngp", "ngp-small"))
-    with pytest.raises(PluginError) as caught:
+    with pytest.raises(UsageError) as caught:
         both.find("method", "ngp-small")
     hint = caught.value.problems[0].hint
     assert set(hint.split()) == {"write", "or", "acme-ngp:ngp-small", "radfield-ngp:ngp-small"}
@@ -194,11 +194,16 @@ def test_a_preset_of_the_name_of_anothers_method_or_preset_is_a_clash_like_any_o
 
 
 def test_an_unknown_name_says_nearest_and_installed(fakes):
-    with pytest.raises(PluginError) as caught:
-        fakes.find("encoding", "wav")
-    (problem,) = caught.value.problems
-    assert problem == ("", "unknown encoding 'wav'; installed: cells, wave", "wave")
-    assert caught.value.code == 69
+    for name, hint in (("wav", "wave"), ("qqq", "radfield plugins list")):
+        with pytest.raises(UsageError) as caught:
+            fakes.find("encoding", name)
+        (problem,) = caught.value.problems
+        assert problem == ("", f"unknown encoding '{name}'; installed: cells, wave", hint)
+
+
+def test_a_name_that_a_preset_or_default_wrote_is_a_part_that_is_missing_whatever_is_near(fakes):
+    with pytest.raises(PluginError, match="unknown encoding 'wav'"):
+        fakes.find("encoding", "wav", home="fake-parts")
 
 
 @pytest.mark.parametrize("key", [key for keys in FIRST_PARTY.values() for key in keys])
@@ -219,15 +224,36 @@ def test_an_absent_name_says_which_plugin_did_not_load_and_might_have_offered_it
     with pytest.raises(PluginError) as caught:
         Registry(rows, hooks=None).find("encoding", "hash")
     text = str(caught.value)
-    assert "plugin hash (radfield-hash), which may offer it, is not loaded (ValueError: no)" in text
+    assert "plugin hash (radfield-hash), which offers it, is not loaded (ValueError: no)" in text
     assert "plugin acme (acme-parts), which may offer it, is disabled" in text
     assert "radfield-sh" not in text
     assert caught.value.problems[0].hint == "radfield plugins doctor"
 
 
+def test_a_plugin_that_did_not_load_is_no_reason_to_miss_what_was_meant():
+    broken = Plugin("acme", "acme-parts", "1", "m", "error", "ValueError: no")
+    good = component("encoding", "hash", impl="m:A", config="m:B", summary="s")._replace(distribution="radfield-hash")
+    rows = [broken, Plugin("hash", "radfield-hash", "1", "m", "ok", components=(good,))]
+    with pytest.raises(UsageError, match=r"plugin acme \(acme-parts\), which may offer it") as caught:
+        Registry(rows, hooks=None).find("encoding", "hahs")
+    assert caught.value.problems[0].hint == "hash"
+    with pytest.raises(PluginError, match="which may offer it"):
+        Registry(rows, hooks=None).find("encoding", "labyrinth")
+
+
+@pytest.mark.parametrize("name", ["ngp", "ngp-small", "ngp-capture"])
+def test_a_disabled_plugin_of_ours_is_named_for_its_presets_too(name):
+    rows = [Plugin("ngp", "radfield-ngp", "1", "m", "disabled")]
+    with pytest.raises(PluginError) as caught:
+        Registry(rows, hooks=None).find("method", name)
+    (problem,) = caught.value.problems
+    assert "plugin ngp (radfield-ngp), which offers it, is disabled" in problem.message
+    assert problem.hint == "RADFIELD_DISABLE_PLUGINS unset, or without ngp"
+
+
 @pytest.mark.parametrize("name", ["os:system", "subprocess:run", "radfield_core.errors:UsageError", "", ":", "a:b:c"])
 def test_a_name_is_never_imported(fakes, name):
-    with pytest.raises(PluginError, match="unknown method"):
+    with pytest.raises(UsageError, match="unknown method"):
         fakes.find("method", name)
 
 
@@ -235,4 +261,5 @@ def test_the_table_of_known_distributions_agrees_with_what_is_installed():
     known = {key: distribution for distribution, keys in FIRST_PARTY.items() for key in keys}
     for part in Registry.discover({}).components:
         if part.distribution.startswith("radfield-") and part.distribution != CORE:
-            assert known.get(part.key) == part.distribution, f"{part.key} is missing in FIRST_PARTY"
+            for key in (f"{part.kind}:{name}" for name in part.names):
+                assert known.get(key) == part.distribution, f"{key} is missing in FIRST_PARTY"
