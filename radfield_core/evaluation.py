@@ -14,6 +14,7 @@ from radfield_core.interfaces import Method
 from radfield_core.metrics import PROTOCOL, psnr, rounded, ssim
 from radfield_core.model import Model
 from radfield_core.pixels import background_for, on_background
+from radfield_core.progress import Report
 from radfield_core.rendering import pictures, render, save_pictures, scaled
 from radfield_core.scene import Scene
 
@@ -31,12 +32,15 @@ class ViewResult:
 
 
 def evaluate_views(
-    model: Model, method: Method, scene: Scene, views: Sequence[int], chunk: int
+    model: Model, method: Method, scene: Scene, views: Sequence[int], chunk: int, report: Report | None = None
 ) -> Iterator[ViewResult]:
-    """Results of some views, one at a time. Where a scene has masks, `psnr_masked` is that of the pixels inside."""
+    """Results of some views, one at a time. Where a scene has masks, `psnr_masked` is that of the pixels inside.
+
+    report(done, of) is called on the way through each view, with its pixels.
+    """
     for index in views:
         started = time.perf_counter()
-        rendered = render(model, method, scene, scene.cameras.view(index), chunk)
+        rendered = render(model, method, scene, scene.cameras.view(index), chunk, report)
         pixels = scene.images[index]
         height, width = pixels.shape[:2]
         assert rendered.rgb is not None  # the model saw to it

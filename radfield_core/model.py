@@ -15,6 +15,7 @@ from radfield_core.rays import RaySpace, view_rays, warped_box
 from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step, View
 
 if TYPE_CHECKING:
+    from radfield_core.progress import Report
     from radfield_core.scene import Scene
     from radfield_core.schema import BackgroundConfig, RunConfig
 
@@ -119,22 +120,30 @@ class Model(nn.Module):
         _, end = self.sampler.extent(rays)
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
-    def render(self, view: View, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
+    def render(
+        self, view: View, background: Tensor | None = None, chunk: int = 4096, report: Report | None = None
+    ) -> Rendered:
         """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3].
 
-        depth is Σ w times the distance in the scene, also where t is not one (NDC).
+        depth is Σ w times the distance in the scene, also where t is not one (NDC). report(done, of) is called after
+        each chunk with the pixels that are done and H·W.
         """
         space, device = self.space, self._device()
         if space is None:
             raise ValueError("this model was built without a scene; make the rays and call render_rays")
 
+        n = view.camera.width * view.camera.height
+
         def piece(start: int, stop: int, colours: Tensor | None) -> Rendered:
             rays = view_rays(space, view, start, stop, device)
             rendered = self(rays, colours).rendered
             mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
-            return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
+            rendered = dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
+            if report is not None:
+                report(stop, n)
+            return rendered
 
-        return self._evaluate(view.camera.width * view.camera.height, chunk, background, piece)
+        return self._evaluate(n, chunk, background, piece)
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
         """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""

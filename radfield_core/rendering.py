@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from radfield_core.cameras import Camera
+from radfield_core.files import atomic_path, write_atomic
 from radfield_core.interfaces import Method
 from radfield_core.memory import with_smaller_chunks
 from radfield_core.metrics import to_uint8
 from radfield_core.model import Model
 from radfield_core.pixels import background_for
+from radfield_core.progress import Report
 from radfield_core.scene import Scene
 from radfield_core.types import Rendered, View
 
@@ -26,18 +29,23 @@ FRAMES_PER_SECOND = 30
 _CODECS = (("h264", {"crf": "18"}), ("mpeg4", {"qscale": "3"}))
 
 
-def render(model: Model, method: Method, scene: Scene, view: View, chunk: int) -> Rendered:
-    """Pixels [H·W, ...] of a view as in evaluation, in smaller chunks where memory runs out."""
+def render(
+    model: Model, method: Method, scene: Scene, view: View, chunk: int, report: Report | None = None
+) -> Rendered:
+    """Pixels [H·W, ...] of a view as in evaluation, in smaller chunks where memory runs out.
+
+    report(done, of) is called after each chunk with the pixels that are done and those that there are.
+    """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     background = background_for(scene, method, None, 1, device)
     colour = None if background is None else background[0]
-    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk), chunk)
+    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk, report), chunk)
     return rendered
 
 
-def scaled(camera: Camera, scale: float) -> Camera:
-    """The same camera with images `scale` times as large."""
-    width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+def scaled(camera: Camera, scale: float, least: int = 1) -> Camera:
+    """The same camera with images `scale` times as large, and no side shorter than `least` pixels."""
+    width, height = max(least, round(camera.width * scale)), max(least, round(camera.height * scale))
     across, down = width / camera.width, height / camera.height
     return dataclasses.replace(
         camera, width=width, height=height, fx=camera.fx * across, fy=camera.fy * down, cx=camera.cx * across,
@@ -46,8 +54,8 @@ def scaled(camera: Camera, scale: float) -> Camera:
 
 
 def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
-    """Views along a path, through an undistorted camera like the scene's first."""
-    camera = dataclasses.replace(scaled(scene.cameras.camera(0), scale), model="pinhole", distortion=())
+    """Views along a path, through an undistorted camera like the scene's first, at least as large as a video can be."""
+    camera = dataclasses.replace(scaled(scene.cameras.camera(0), scale, least=2), model="pinhole", distortion=())
     return [View(pose, camera) for pose in c2w]
 
 
@@ -67,12 +75,13 @@ def pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.ndarra
 
 
 def save_pictures(shown: dict[str, np.ndarray], folder: Path, name: str) -> list[Path]:
-    """Write pictures as `<name>_<kind>.png`; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write pictures as `<name>_<kind>.png`, each whole or not at all; returns the files. Raises OSError."""
     paths = []
     for kind, picture in shown.items():
         path = folder / f"{name}_{kind}.png"
-        Image.fromarray(np.ascontiguousarray(picture)).save(path)
+        png = BytesIO()
+        Image.fromarray(np.ascontiguousarray(picture)).save(png, format="png")
+        write_atomic(path, png.getvalue())
         paths.append(path)
     return paths
 
@@ -80,7 +89,8 @@ def save_pictures(shown: dict[str, np.ndarray], folder: Path, name: str) -> list
 def save_video(frames: Iterable[np.ndarray], path: Path, fps: int = FRAMES_PER_SECOND) -> Path:
     """Write frames [H, W, 3] uint8 as an MP4 file, H.264 where the library can and else MPEG-4; returns the path.
 
-    Odd sizes lose their last row or column, since both formats store colour at half the resolution.
+    Odd sizes lose their last row or column, since both formats store colour at half the resolution. The file appears
+    when it is whole: whatever ends this early leaves the one that was there before. Raises OSError.
     """
     import av  # loads a megabyte of codecs, which only videos need
 
@@ -88,7 +98,7 @@ def save_video(frames: Iterable[np.ndarray], path: Path, fps: int = FRAMES_PER_S
     iterator: Iterator[np.ndarray] = iter(frames)
     first = next(iterator)
     height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
-    with av.open(str(path), "w") as container:
+    with atomic_path(path) as beside, av.open(str(beside), "w") as container:
         stream: Any = container.add_stream(name, rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in _chained(first, iterator):

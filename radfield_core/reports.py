@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,34 +19,62 @@ from radfield_core.hooks import Observers
 from radfield_core.interfaces import Metric
 from radfield_core.log import format_metrics
 from radfield_core.paths import camera_path
-from radfield_core.progress import tracked
+from radfield_core.progress import Progress, Report
 from radfield_core.registry import get_registry
 from radfield_core.rendering import path_views, pictures, render, save_pictures, save_video, scaled, view_names
 from radfield_core.storage import dump_json, replace
 from radfield_core.types import View
 from radfield_core.vetting import find, refuse
 
+_T = TypeVar("_T")
+
 
 def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, float]:
-    """Evaluate every view of a split, write `results.json` and print the means, which are returned."""
+    """Evaluate every view of a split, print the means, which are returned, and write them and each view's.
+
+    The test split's go to `results.json`, another one's to `results-<split>.json`.
+    """
     _warn(trained)
     scene = trained.scenes.get(split)
-    views = range(len(scene.cameras))
+    views, chunk = range(len(scene.cameras)), trained.run.eval.rays_per_chunk
     refuse(find(scene, split, None, quiet=quiet))
-    evaluated = evaluate_views(trained.model, trained.method, scene, views, trained.run.eval.rays_per_chunk)
-    results = list(tracked(evaluated, f"evaluate {split}", len(views), quiet=quiet))
+    results = [
+        result
+        for view, within in _tracked(views, f"evaluate {split}", quiet=quiet)
+        for result in evaluate_views(trained.model, trained.method, scene, [view], chunk, within)
+    ]
     summary = report(results, split, trained.step)
-    try:
-        replace(trained.folder.results, dump_json(summary, indent=2) + "\n")
-    except OSError as error:
-        raise unwritable(error, trained.folder.results) from error
     metrics: dict[str, float] = summary["metrics"]
     Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
     for line in _table(summary.get("groups", {}), metrics):
         print(line)
     print(f"{split}, {len(views)} views, step {trained.step}: {format_metrics(metrics)}")
-    print(trained.folder.results)
+    _write(summary, trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json")
     return metrics
+
+
+def _write(summary: Mapping[str, Any], path: Path) -> None:
+    """Write numbers, which have been shown by now, and print the file."""
+    try:
+        replace(path, dump_json(summary, indent=2) + "\n")
+    except OSError as error:
+        raise unwritable(error, path) from error
+    print(path)
+
+
+def _tracked(items: Sequence[_T], title: str, *, quiet: bool) -> Iterator[tuple[_T, Report]]:
+    """The items, each with what to tell how far it is; with progress over all of them."""
+    of = len(items)
+    with Progress(title, of, quiet=quiet) as progress:
+        for index, item in enumerate(items):
+
+            def within(done: int, total: int, before: int = index) -> None:
+                if progress.due() and done < total:
+                    progress.update(before + done / total, f"{before + done / total:.1f}/{of}")
+
+            yield item, within
+            if progress.due() or (index + 1 == of and sys.stdout.isatty()):
+                progress.update(index + 1, f"{index + 1}/{of}")
 
 
 def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
@@ -59,21 +87,16 @@ def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]
 
 
 def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
-    """Measure a run with a metric part, write `<metric>.json` into the run and print it. Returns the numbers."""
+    """Measure a run with a metric part, print the numbers, which are returned, and write `<metric>.json`."""
     _warn(trained)
     check_part(choice, trained.run, get_registry())
     metric: Metric = choice.load()(choice.config)
     name = choice.component.name
     found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
     summary = {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
-    path = trained.folder.path / f"{name}.json"
-    try:
-        replace(path, dump_json(summary, indent=2) + "\n")
-    except OSError as error:
-        raise unwritable(error, path) from error
     for line in _listed(found, ""):
         print(line)
-    print(path)
+    _write(summary, trained.folder.path / f"{name}.json")
     return found
 
 
@@ -93,11 +116,14 @@ def render_split(
     scene = trained.scenes.get(split)
     indices = choose_views(views, len(scene.cameras))
     written = []
-    for index, name in tracked(
-        list(zip(indices, view_names(scene, split, indices), strict=True)), f"render {split}", len(indices), quiet=quiet
-    ):
+    named = list(zip(indices, view_names(scene, split, indices), strict=True))
+    for (index, name), within in _tracked(named, f"render {split}", quiet=quiet):
         view = View(scene.cameras.c2w[index], scaled(scene.cameras.camera(index), scale))
-        written += save_pictures(_pictures(trained, split, view), out, name)
+        shown = _pictures(trained, split, view, within)
+        try:
+            written += save_pictures(shown, out, name)
+        except OSError as error:
+            raise unwritable(error, out) from error
     return written
 
 
@@ -111,11 +137,14 @@ def render_path(
     views = path_views(scene, c2w, scale)
 
     def frames() -> Iterator[np.ndarray]:
-        for view in tracked(views, f"render {name}", len(views), quiet=quiet):
-            yield _pictures(trained, "train", view)["rgb"]
+        for view, within in _tracked(views, f"render {name}", quiet=quiet):
+            yield _pictures(trained, "train", view, within)["rgb"]
 
-    out.mkdir(parents=True, exist_ok=True)
-    return save_video(frames(), out / f"{name}.mp4")
+    video = out / f"{name}.mp4"
+    try:
+        return save_video(frames(), video)
+    except OSError as error:
+        raise unwritable(error, video) from error
 
 
 def choose_views(text: str, n: int) -> list[int]:
@@ -133,9 +162,9 @@ def choose_views(text: str, n: int) -> list[int]:
     return [int(word) for word in words]
 
 
-def _pictures(trained: Trained, split: str, view: View) -> dict[str, np.ndarray]:
+def _pictures(trained: Trained, split: str, view: View, report: Report) -> dict[str, np.ndarray]:
     scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
-    rendered = render(trained.model, trained.method, scene, view, chunk)
+    rendered = render(trained.model, trained.method, scene, view, chunk, report)
     return pictures(rendered, view.camera.width, view.camera.height)
 
 

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 HELP = (
-    "Render every view of a split, compare it with its image, and write results.json into the run; "
+    "Render every view of a split, compare it with its image, and write results.json into the run, "
+    "or results-SPLIT.json for another split than test; "
     "or measure something else, such as the distance of its surface from a reference."
 )
 

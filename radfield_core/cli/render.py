@@ -34,6 +34,9 @@ def run(args: Namespace) -> int:
         raise UsageError("a video has at least one frame", path="--frames", hint="--path none, for no video")
     if not 0 < args.scale <= 16:
         raise UsageError(f"{args.scale:g} is no sensible scale", path="--scale", hint="between 0 and 16")
+    no_views = args.views.isdecimal() and not int(args.views)
+    if no_views and args.camera_path == "none":
+        raise UsageError("neither views nor a video is asked for", hint="--views 4, --path auto, or both")
     from radfield_core.threads import set_policy
 
     set_policy()
@@ -46,7 +49,7 @@ def run(args: Namespace) -> int:
     trained = open_run(Path(args.path), args.device)
     out = Path(args.out) if args.out else trained.folder.path / "images"
     files = []
-    if args.views != "0":
+    if not no_views:
         files += render_split(trained, args.split, args.views, out, scale=args.scale, quiet=args.quiet)
     if args.camera_path != "none":
         files.append(render_path(trained, args.camera_path, args.frames, out, scale=args.scale, quiet=args.quiet))

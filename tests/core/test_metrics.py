@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from radfield_core.evaluation import ViewResult, evaluate_views, mean_metrics, report, spread
 from radfield_core.metrics import psnr, rounded, ssim, to_uint8
-from radfield_core.rendering import pictures, render, save_video, scaled
+from radfield_core.rendering import path_views, pictures, render, save_pictures, save_video, scaled
 from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 from radfield_core.types import Rendered
 
@@ -141,6 +142,12 @@ def test_a_scaled_camera_sees_the_same_through_more_pixels() -> None:
         assert b.fx / b.width == a.fx / a.width and b.cx / b.width == a.cx / a.width
 
 
+def test_every_chunk_of_a_view_is_reported(tmp_path: Path) -> None:
+    trainer, scene, told = toy_trainer(tmp_path, ToyMethod(noise=False)), toy_scene(2, size=16), []
+    render(trainer.model, trainer.method, scene, scene.cameras.view(0), 100, lambda *pair: told.append(pair))
+    assert told == [(100, 256), (200, 256), (256, 256)]
+
+
 def test_a_video_holds_the_frames_it_was_given(tmp_path: Path) -> None:
     import av
 
@@ -152,3 +159,34 @@ def test_a_video_holds_the_frames_it_was_given(tmp_path: Path) -> None:
     assert [abs(float(frame.mean()) - value) < 4 for frame, value in zip(read, (30, 120, 220), strict=True)] == [
         True
     ] * 3
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError])
+def test_a_video_that_is_broken_off_leaves_the_one_before(end: type[BaseException], tmp_path: Path) -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from np.zeros((2, 32, 32, 3), dtype=np.uint8)
+        raise end
+
+    path = save_video(np.full((3, 32, 32, 3), 90, dtype=np.uint8), tmp_path / "v.mp4")
+    before = path.read_bytes()
+    with pytest.raises(end):
+        save_video(frames(), path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_pictures_that_find_no_room_leave_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    (path,) = save_pictures({"rgb": np.zeros((8, 8, 3), dtype=np.uint8)}, tmp_path, "a")
+    before = path.read_bytes()
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(OSError, match="No space"):
+        save_pictures({"rgb": np.full((8, 8, 3), 9, dtype=np.uint8)}, tmp_path, "a")
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_smallest_video_has_two_pixels_each_way(tmp_path: Path) -> None:
+    (view,) = path_views(toy_scene(size=16), torch.eye(4, dtype=torch.float64)[None, :3], 0.001)
+    assert (view.camera.width, view.camera.height) == (2, 2)
+    assert save_video([np.zeros((2, 2, 3), dtype=np.uint8)], tmp_path / "v.mp4").stat().st_size > 0

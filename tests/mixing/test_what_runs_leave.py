@@ -1,0 +1,59 @@
+"""What evaluation and rendering say and leave in a run: numbers are never lost, and nothing is written for nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from radfield_core.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step on tiny pictures."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    data = ["--data", "synthetic", "data.resolution=16", "data.n_train=3", "data.n_val=2", "data.n_test=2"]
+    small = ["trainer.max_steps=1", "trainer.n_rays=8", "field.width=16", "sampler.n_samples=8"]
+    assert main(["train", "--quiet", "--method", "tiny-nerf", "--out", str(out), *data, *small]) == 0
+    return out
+
+
+def test_another_split_leaves_the_results_of_the_test_split(run: Path) -> None:
+    assert main(["eval", str(run), "--quiet"]) == 0
+    before = (run / "results.json").read_bytes()
+    assert main(["eval", str(run), "--quiet", "--split", "train"]) == 0
+    assert (run / "results.json").read_bytes() == before
+    assert json.loads((run / "results-train.json").read_text())["split"] == "train"
+
+
+def test_numbers_that_cannot_be_written_are_shown_all_the_same(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("radfield_core.reports.replace", full)
+    assert main(["eval", str(run), "--quiet"]) == 74
+    out, err = capsys.readouterr()
+    assert "PSNR" in out and "results.json: cannot be written: No space left" in err
+
+
+@pytest.mark.parametrize("none", ["0", "00"])
+def test_rendering_neither_views_nor_a_video_is_an_error(
+    none: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", str(run), "--views", none, "--path", "none", "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and "neither views nor a video" in err and list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_finds_a_folder_in_its_place_says_so(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "turntable.mp4").mkdir()
+    words = ["--views", "0", "--path", "turntable", "--frames", "2", "--quiet", "--out", str(tmp_path)]
+    assert main(["render", str(run), *words]) == 74
+    assert "turntable.mp4: cannot be written: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["turntable.mp4"]
