@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, NoSuchSplit, Problems
+from radfield_core.errors import DatasetError, NoSuchSplit, Problem, Problems
 from radfield_core.files import missing_files, shown
 from radfield_core.images import FileImages, Header, orientation_notes, read_headers
 from radfield_core.ops.distortion import MODELS, widen
@@ -50,12 +50,7 @@ class Capture:
         intrinsics shrink with it. Any other difference is a fault.
         """
         files = [*self.images, *(self.masks or ())]
-        absent = missing_files(files, self.root)
-        problems.found.extend(absent)
-        gone = {problem.path for problem in absent}
-        there = [path for path in files if shown(path, self.root) not in gone]
-        found, faults = read_headers(there)
-        headers = dict(zip(there, found, strict=True))
+        headers, faults = headers_of(files, self.root, problems)
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
         for i, path in enumerate(self.images):
@@ -82,9 +77,8 @@ class Capture:
                     shown(self.masks[i], self.root),
                     f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
                 )
-        if problems or len(faults) == len(there):  # else what can be read is used, and the images name the others
-            for fault in faults:
-                problems.add(shown(Path(fault.path), self.root), fault.message, fault.hint)
+        if problems or len(faults) == len(headers):  # else what can be read is used, and the images name the others
+            problems.found += faults
         used = tuple(headers.get(path, Header(0, 0, 3, 1)) for path in self.images)
         notes = list(orientation_notes(used))
         if factors - {1}:
@@ -127,6 +121,19 @@ class Capture:
             points=None if self.points is None else torch.from_numpy(move_points(to_scene, self.points)),
             names=[self.names[i] for i in chosen], notes=(*self.notes, *notes),
         )  # fmt: skip
+
+
+def headers_of(paths: Sequence[Path], root: Path, problems: Problems) -> tuple[dict[Path, Header], list[Problem]]:
+    """The headers of the files that are there, and what is wrong with those that have none, named relative to `root`;
+    files that are not there go to `problems`."""
+    once = list(dict.fromkeys(paths))
+    absent = missing_files(once, root)
+    problems.found += absent
+    gone = {problem.path for problem in absent}
+    there = [path for path in once if shown(path, root) not in gone]
+    headers, faults = read_headers(there)
+    named = [fault._replace(path=shown(Path(fault.path), root)) for fault in faults]
+    return dict(zip(there, headers, strict=True)), named
 
 
 def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:

@@ -12,10 +12,10 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
 from radfield_core.cameras import Cameras
-from radfield_core.capture import shrink_factor
+from radfield_core.capture import headers_of, shrink_factor
 from radfield_core.errors import DatasetError, NoSuchSplit, Problems
 from radfield_core.files import missing_files, read_json, safe_join
-from radfield_core.images import SUFFIXES, FileImages, orientation_notes, read_headers
+from radfield_core.images import SUFFIXES, FileImages, orientation_notes
 from radfield_core.interfaces import DataParser
 from radfield_core.poses import check_poses, read_matrix
 from radfield_core.scene import Scene
@@ -48,14 +48,13 @@ class BlenderParser(DataParser):
         problems = Problems()
         angle, stated, frames = _read(file, problems)
         frames = frames[:: getattr(self.config, f"{split}_skip")]
-        names, paths, poses = _frames(frames, root, file, problems)
-        problems.found += missing_files(paths, root.resolve())
-        problems.raise_as(DatasetError)
-        c2w, notes = check_poses(poses, names, problems)
-        headers, faults = read_headers(paths)
-        width, height = next((header[:2] for header in headers if not header.fault), (0, 0))
-        for name, header in zip(names, headers, strict=True):
-            if not header.fault and header[:2] != (width, height):
+        files, poses = _frames(frames, root, file, problems)
+        c2w, notes = check_poses([pose for _, pose in poses], [name for name, _ in poses], problems)
+        found, faults = headers_of([path for _, path in files], root.resolve(), problems)
+        width, height = next((header[:2] for header in found.values() if not header.fault), (0, 0))
+        for name, path in files:
+            header = found.get(path)
+            if header is not None and not header.fault and header[:2] != (width, height):
                 problems.add(
                     name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
                     "images of one size: the file gives one field of view for all",
@@ -71,6 +70,8 @@ class BlenderParser(DataParser):
         problems.raise_as(DatasetError)
         if factor != 1:
             notes.append(f"images are 1/{factor} of the size in the file; the focal length is scaled to match")
+        names, paths = [name for name, _ in files], [path for _, path in files]
+        headers = [found[path] for path in paths]
         focal = 0.5 * width / math.tan(0.5 * angle)
         channels = 4 if any(header.channels == 4 for header in headers) else 3
         return Scene(
@@ -118,27 +119,24 @@ def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None
 
 def _frames(
     frames: list[Any], root: Path, file: Path, problems: Problems
-) -> tuple[list[str], list[Path], list[np.ndarray]]:
-    """Name, image file and pose [4, 4] of each frame that has all three; the others are added to the problems."""
-    names, paths, poses = [], [], []
+) -> tuple[list[tuple[str, Path]], list[tuple[str, np.ndarray]]]:
+    """Each frame's name with its image file, and with its pose [4, 4]; what is neither is added to the problems."""
+    files, poses = [], []
     for i, frame in enumerate(frames):
         if not isinstance(frame, dict):
             problems.add(f"{file.name} frame {i}", "is not a JSON object")
             continue
-        name = frame.get("file_path")
-        if not isinstance(name, str):
-            problems.add(f"{file.name} frame {i}", f"file_path is {name!r:.80}, not a file name")
-            continue
-        stored = name if name.lower().endswith(SUFFIXES) else f"{name}.png"
-        try:
-            path = safe_join(root, stored)
-            pose = read_matrix(frame.get("transform_matrix"))
-        except DatasetError as error:
-            problems.found += error.problems
-        except ValueError as error:
-            problems.add(f"{file.name} {name:.200}", str(error))
+        stated = frame.get("file_path")
+        name = stated.removeprefix("./") if isinstance(stated, str) else f"{file.name} frame {i}"
+        if not isinstance(stated, str):
+            problems.add(name, f"file_path is {stated!r:.80}, not a file name")
         else:
-            names.append(name.removeprefix("./"))
-            paths.append(path)
-            poses.append(pose)
-    return names, paths, poses
+            try:
+                files.append((name, safe_join(root, stated if stated.lower().endswith(SUFFIXES) else f"{stated}.png")))
+            except DatasetError as error:
+                problems.found += error.problems
+        try:
+            poses.append((name, read_matrix(frame.get("transform_matrix"))))
+        except ValueError as error:
+            problems.add(f"{file.name} {name:.200}" if isinstance(stated, str) else name, str(error))
+    return files, poses

@@ -13,9 +13,10 @@ from radfield_blender import sniff
 from radfield_blender.blender import RADIUS
 from radfield_blender.config import MultiscaleConfig
 from radfield_core.cameras import Cameras
+from radfield_core.capture import headers_of
 from radfield_core.errors import DatasetError, NoSuchSplit, Problems
-from radfield_core.files import missing_files, read_json, safe_join
-from radfield_core.images import FileImages, Header, orientation_notes, read_headers
+from radfield_core.files import read_json, safe_join
+from radfield_core.images import FileImages, Header, orientation_notes
 from radfield_core.interfaces import DataParser
 from radfield_core.poses import check_poses, read_matrix
 from radfield_core.scene import Scene
@@ -49,23 +50,23 @@ class MultiscaleParser(DataParser):
         columns = _columns(root / METADATA, split, problems)
         names = [str(name) for name in columns["file_path"]]
         paths = _paths(root, columns["file_path"], problems)
-        poses = _matrices(columns["cam2world"], names, problems)
+        c2w, notes = _poses(columns["cam2world"], names, problems)
         intrinsics = _intrinsics(columns["pix2cam"], names, problems)
         numbers = _numbers(columns, names, problems)
-        problems.raise_as(DatasetError)
-        c2w, notes = check_poses(poses, names, problems)
-        headers, faults = read_headers(paths)
+        found, faults = headers_of([path for path in paths if path is not None], root.resolve(), problems)
         sizes = numbers[:, :2]
-        _check_sizes(names, sizes, headers, problems)
-        if problems or len(faults) == len(paths):  # else what can be read is used, and the images name the others
+        _check_sizes(names, sizes, [found.get(path) if path is not None else None for path in paths], problems)
+        if problems or len(faults) == len(found):  # else what can be read is used, and the images name the others
             problems.found += faults
         problems.raise_as(DatasetError)
+        files = [path for path in paths if path is not None]
+        headers = [found[path] for path in files]
         return Scene(
             cameras=Cameras(
                 torch.from_numpy(c2w), torch.from_numpy(intrinsics), torch.from_numpy(sizes).to(torch.int64),
                 self.config.pixel_center,
             ),
-            images=FileImages(paths, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
+            images=FileImages(files, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
             near=float(numbers[:, 3].min()), far=float(numbers[:, 4].max()), limits_along="axis",
             box=SceneBox(torch.zeros(3), RADIUS), names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
             loss_weights=torch.from_numpy(numbers[:, 5]), notes=(*notes, *orientation_notes(headers)),
@@ -95,27 +96,27 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
     return table
 
 
-def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path]:
-    paths = []
+def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None]:
+    """The image files, None for what names none, which is added to the problems."""
+    paths: list[Path | None] = []
     for name in names:
         try:
             paths.append(safe_join(root, name))
         except DatasetError as error:
             problems.found += error.problems
-    problems.found += missing_files(paths, root.resolve())
+            paths.append(None)
     return paths
 
 
-def _matrices(values: list[Any], names: list[str], problems: Problems) -> list[np.ndarray]:
-    """The poses [4, 4]; what is none is added to the problems and stands as zeros."""
+def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.ndarray, list[str]]:
+    """The poses [V, 3, 4] and remarks, as `check_poses`; what is no matrix either is added to the problems."""
     matrices = []
     for value, name in zip(values, names, strict=True):
         try:
-            matrices.append(read_matrix(value))
+            matrices.append((name, read_matrix(value)))
         except ValueError as error:
             problems.add(name, str(error))
-            matrices.append(np.zeros((4, 4)))
-    return matrices
+    return check_poses([matrix for _, matrix in matrices], [name for name, _ in matrices], problems)
 
 
 def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.ndarray:
@@ -150,6 +151,7 @@ def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Probl
         bad = [key for key, value in zip(_SCALARS, values, strict=True) if type(value) not in (int, float)]
         if bad:
             problems.add(name, f"{', '.join(bad)}: no number")
+            numbers[i] = 0.0
             continue
         width, height, label, near, far, weight = numbers[i] = values
         if not (width >= 1 and height >= 1 and float(width).is_integer() and float(height).is_integer()):
@@ -163,7 +165,7 @@ def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Probl
     return numbers
 
 
-def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[Header], problems: Problems) -> None:
+def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[Header | None], problems: Problems) -> None:
     for name, (width, height), header in zip(names, sizes.astype(int), headers, strict=True):
-        if header.width and (header.width, header.height) != (width, height):
+        if header is not None and header.width and width >= 1 and (header.width, header.height) != (width, height):
             problems.add(name, f"the image is {header.width}×{header.height}, {METADATA} says {width}×{height}")

@@ -223,6 +223,10 @@ def test_all_faults_are_named_at_once(small, tmp_path):
 
     def change(table):
         table["near"][0], table["lossmult"][5], table["pix2cam"][6] = 9.0, None, []
+        table["cam2world"][1], table["cam2world"][2][0][0] = [], 5.0
+        table["width"][3], table["file_path"][4] = 7, "images_train/absent.png"
 
     said = _break(tmp_path / "out", change)
-    assert all(word in said for word in ("near 9", "lossmult", "pix2cam"))
+    words = ("near 9", "lossmult", "pix2cam", "list of 4 rows", "not rigid", "says 7×", "absent.png: there is no such")
+    assert all(word in said for word in words)
+    assert said.count("\n") - said.count("\n    try: ") == len(words) - 1, "nothing is made up"

@@ -135,6 +135,32 @@ def test_every_fault_of_the_frames_is_named_at_once(tmp_path):
     assert len(caught.value.problems) == 4
 
 
+def test_a_missing_image_hides_no_bad_pose_and_no_odd_size(tmp_path):
+    bad = [list(row) for row in POSE]
+    bad[0][0] = 9.0
+    frames = [
+        {"file_path": f"./train/r_{i}", "transform_matrix": pose}
+        for i, pose in enumerate((POSE, bad, POSE, "none", POSE))
+    ]
+    frames.append({"file_path": 7, "transform_matrix": bad})
+    _write(tmp_path, frames, n=5)
+    Image.new("RGBA", (21, 10)).save(tmp_path / "train" / "r_2.png")
+    (tmp_path / "train" / "r_4.png").write_bytes(b"no image")
+    (tmp_path / "train" / "r_1.png").unlink()
+    with pytest.raises(DatasetError) as caught:
+        _parse(tmp_path)
+    found = sorted((problem.path, problem.message.partition(":")[0]) for problem in caught.value.problems)
+    assert found == [
+        ("train/r_1", "the pose is not rigid"),
+        ("train/r_1.png", "there is no such file"),
+        ("train/r_2", "the image is 21×10, the first one is 20×10"),
+        ("train/r_4.png", "is no PNG, JPEG, WEBP, TIFF image"),
+        ("transforms_train.json frame 5", "file_path is 7, not a file name"),
+        ("transforms_train.json frame 5", "the pose is not rigid"),
+        ("transforms_train.json train/r_3", "the pose is not a list of 4 rows"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
