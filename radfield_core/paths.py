@@ -40,7 +40,7 @@ def surrounds(scene: Scene) -> bool:
 def turntable(scene: Scene, n: int) -> Tensor:
     """A circle around what the cameras look at, about their mean upward axis, at their median height and distance."""
     up, places = _mean_up(scene), _places(scene)
-    center = torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
+    center = _focus(scene)
     offsets = places - center
     height = (offsets @ up).median()
     radius = (offsets - (offsets @ up)[:, None] * up).norm(dim=-1).median()
@@ -53,7 +53,8 @@ def turntable(scene: Scene, n: int) -> Tensor:
 
 
 def spiral(scene: Scene, n: int) -> Tensor:
-    """A small loop about the mean camera, within the spread of the cameras, always facing the same point in depth."""
+    """A small loop about the mean camera, within the spread of the cameras, always facing the same point: what the
+    cameras look at, or, if they look at nothing in common, a point in depth."""
     places, up = _places(scene), _mean_up(scene)
     axis = functional.normalize(_axes(scene).mean(0), dim=0)
     right = functional.normalize(torch.linalg.cross(axis, up), dim=0)
@@ -64,7 +65,7 @@ def spiral(scene: Scene, n: int) -> Tensor:
     angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
     loop = torch.stack([torch.cos(angles), torch.sin(angles), torch.sin(2 * angles)], dim=-1) * reach
     origins = mean + loop @ torch.stack([right, up, axis])
-    target = mean + axis * _depth(scene)
+    target = _focus(scene) if _converge(scene) else mean + axis * _depth(scene)
     return look_at(origins, target, up)
 
 
@@ -82,6 +83,17 @@ def _places(scene: Scene) -> Tensor:
 def _axes(scene: Scene) -> Tensor:
     """Viewing directions [V, 3]."""
     return -scene.cameras.c2w[:, :, 2].to(torch.float64)
+
+
+def _focus(scene: Scene) -> Tensor:
+    return torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
+
+
+def _converge(scene: Scene) -> bool:
+    """Whether what the cameras look at lies between near and far before most of them. Axes that are all but parallel
+    meet anywhere, also behind the cameras; under NDC they are, and near and far are no distances."""
+    depths = ((_focus(scene) - _places(scene)) * _axes(scene)).sum(-1)
+    return not scene.ndc and scene.near < float(depths.median()) < scene.far
 
 
 def _mean_up(scene: Scene) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 
 from radfield_core.errors import UsageError
 from radfield_core.paths import camera_path, look_at, surrounds, turntable
+from radfield_core.placement import focus_point
 from radfield_core.scene import Scene
 from radfield_core.scene_transform import moved
 from radfield_core.testing.training import toy_scene
@@ -48,6 +49,34 @@ def test_a_spiral_stays_among_the_cameras_and_looks_their_way() -> None:
     _, c2w = camera_path(forward_facing(), "spiral", 30)
     assert float(c2w[:, :, 3].abs().max()) <= 0.5
     assert float(-c2w[:, 2, 2].max()) < -0.9
+
+
+def off_focus(scene: Scene, name: str) -> float:
+    """The largest angle, in degrees, between a path's axes and the direction to what the cameras look at."""
+    _, c2w = camera_path(scene, name, 12)
+    focus = torch.from_numpy(focus_point(scene.cameras.c2w.double().numpy()))
+    towards = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
+    return float(torch.rad2deg(torch.acos((-c2w[:, :, 2] * towards).sum(-1).clamp(-1, 1))).max())
+
+
+def test_a_spiral_looks_at_what_cameras_converge_on_however_deep_the_scene_is() -> None:
+    angles = torch.linspace(-1.2, 1.2, 9, dtype=torch.float64)
+    places = torch.tensor([2.0, -1.0, 0.5]) + 5.0 * torch.stack([angles.sin(), -angles.cos(), 0.2 * angles.cos()], -1)
+    target, up = torch.tensor([2.0, -1.0, 0.5]).double(), torch.tensor([0.0, 0.0, 1.0]).double()
+    scene = toy_scene(9)
+    arc = dataclasses.replace(scene.cameras, c2w=look_at(places, target, up))
+    scene = dataclasses.replace(scene, cameras=arc, near=0.3, far=17.0)
+    assert camera_path(scene, "auto", 3)[0] == "spiral" and off_focus(scene, "spiral") < 1e-3
+
+
+def test_a_spiral_of_all_but_parallel_cameras_looks_their_way_though_they_meet_behind() -> None:
+    scene = forward_facing()
+    c2w = scene.cameras.c2w.clone()
+    apart = torch.linspace(-0.1, 0.1, 6, dtype=torch.float64)
+    c2w[:, :, 2] = torch.nn.functional.normalize(torch.stack([-apart, 0 * apart, 1 + 0 * apart], -1), dim=-1)
+    c2w[:, :, 0] = torch.linalg.cross(c2w[:, :, 1], c2w[:, :, 2])
+    scene = dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w))
+    assert float(-camera_path(scene, "spiral", 8)[1][:, 2, 2].max()) < -0.9
 
 
 def test_auto_looks_at_the_cameras() -> None:
