@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radfield_core.errors import Problem
     from radfield_core.inspection import SplitReport
     from radfield_core.plugin import Component
     from radfield_core.registry import Registry
@@ -56,8 +57,8 @@ def run(args: Namespace) -> int:
 
 
 def _inspect(args: Namespace) -> int:
+    from radfield_core.errors import DatasetError, unwritable
     from radfield_core.inspection import inspect
-    from radfield_core.sheets import contact_sheet, frustum_picture
 
     parser, name = _parser(args.path, args)
     reports = inspect(parser, args.quiet)
@@ -65,13 +66,28 @@ def _inspect(args: Namespace) -> int:
     for report in reports:
         _print(report)
     scenes = {report.split: report.scene for report in reports if report.scene is not None}
-    if scenes:
-        folder = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data"))
-        folder.mkdir(parents=True, exist_ok=True)
-        frustum_picture(scenes, folder / "cameras.png")
-        contact_sheet(scenes, folder / "images.png")
-        print(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
-    return _verdict(reports)
+    problems = _faults(reports)
+    folder = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data"))
+    try:
+        if scenes:
+            _draw(scenes, folder)
+    except OSError as error:
+        fault = unwritable(error, folder)
+        if not problems:
+            raise fault from error
+        problems += fault.problems
+    if problems:
+        raise DatasetError(problems=problems)
+    return 0
+
+
+def _draw(scenes: dict[str, Scene], folder: Path) -> None:
+    from radfield_core.sheets import contact_sheet, frustum_picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    frustum_picture(scenes, folder / "cameras.png")
+    contact_sheet(scenes, folder / "images.png")
+    print(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
 
 
 def _print(report: SplitReport) -> None:
@@ -84,16 +100,14 @@ def _print(report: SplitReport) -> None:
         print(f"  {len(report.problems)} faults, listed below")
 
 
-def _verdict(reports: list[SplitReport]) -> int:
-    """0 if the data can be used; raises DatasetError with every fault, each once."""
-    from radfield_core.errors import DatasetError
+def _faults(reports: list[SplitReport]) -> list[Problem]:
+    """Every fault of the data, each once."""
+    from radfield_core.errors import Problem
 
     problems = list(dict.fromkeys(problem for report in reports for problem in report.problems))
     if not problems and all(report.scene is None for report in reports):
-        raise DatasetError("has no split at all", hint="radfield data inspect --help")
-    if problems:
-        raise DatasetError(problems=problems)
-    return 0
+        return [Problem("", "has no split at all", "radfield data inspect --help")]
+    return problems
 
 
 def _make(args: Namespace) -> int:

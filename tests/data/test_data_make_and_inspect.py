@@ -67,6 +67,17 @@ def test_inspecting_a_bad_folder_names_every_fault_and_ends_with_65(folder, tmp_
     assert said.count("error: ") == 3 and "Traceback" not in said
 
 
+def test_pictures_that_cannot_be_written_hide_no_fault(folder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    argv = ["data", "inspect", str(folder), "--out", str(tmp_path / "file"), "-q"]
+    assert main(argv) == 74
+    assert "file: cannot be written" in capsys.readouterr().err
+    (folder / "test" / "r_2.png").unlink()
+    assert main(argv) == 65
+    said = capsys.readouterr().err
+    assert "test/r_2.png: there is no such file" in said and "file: cannot be written" in said
+
+
 def test_a_split_that_is_not_there_is_no_fault(folder, tmp_path, capsys):
     (folder / "transforms_val.json").unlink()
     assert main(["data", "inspect", str(folder), "--out", str(tmp_path / "out"), "-q"]) == 0
