@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from radfield_core.errors import Problem
+    from radfield_core.errors import Problem, RadfieldError
     from radfield_core.inspection import SplitReport
     from radfield_core.plugin import Component
     from radfield_core.registry import Registry
@@ -111,20 +111,25 @@ def _faults(reports: list[SplitReport]) -> list[Problem]:
 
 
 def _make(args: Namespace) -> int:
-    from radfield_core.registry import get_registry
-
-    return _write(_writing(get_registry(), args.format), args.data, Path(args.folder), args)
+    return _write(args.format, args.data, Path(args.folder), args)
 
 
-def _write(component: Component, data: str, folder: Path, args: Namespace) -> int:
-    """Write a data set in a component's format into a new folder."""
+def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
+    """Write a data set in a format into a new folder."""
+    from radfield_core.config.mistakes import Mistakes
     from radfield_core.files import atomic_path, need_empty
     from radfield_core.plugin import load_of
 
-    need_empty(folder)
+    mistakes = Mistakes()
+    with mistakes.collect():
+        component = _writing(form)
+    with mistakes.collect():
+        need_empty(folder)
+    with mistakes.collect():
+        parser, name = _parser(data, args)
+    mistakes.finish()
     assert component.writer is not None
     write = load_of(component, component.writer)
-    parser, name = _parser(data, args)
     scenes = _scenes(parser, args.quiet)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -136,19 +141,23 @@ def _write(component: Component, data: str, folder: Path, args: Namespace) -> in
 
 def _convert(args: Namespace) -> int:
     from radfield_core.config.layers import compose_part
-    from radfield_core.errors import UsageError
+    from radfield_core.config.mistakes import Mistakes
     from radfield_core.interfaces import Converter
     from radfield_core.progress import Progress
     from radfield_core.registry import get_registry
 
     registry = get_registry()
     source, target = Path(args.source), Path(args.target)
-    formats = [each for each in registry.of_kind("dataparser") if each.writer and each.name == args.name]
-    if formats and all(each.name != args.name for each in registry.of_kind("converter")):
-        return _write(_writing(registry, args.name), args.source, target, args)
-    choice = compose_part(registry, "converter", args.name, args.overrides)
+    if not registry.candidates("converter", args.name) and registry.candidates("dataparser", args.name):
+        return _write(args.name, args.source, target, args)
+    mistakes = Mistakes()
+    with mistakes.collect():
+        if not registry.candidates("converter", args.name):
+            raise _no_conversion(registry, args.name)
+        choice = compose_part(registry, "converter", args.name, args.overrides)
     if not source.exists():
-        raise UsageError("there is no such file or folder", path=str(source), hint=f"ls {source.parent}")
+        mistakes.add(str(source), "there is no such file or folder", f"ls {source.parent}")
+    mistakes.finish()
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
         files = converter.convert(source, target, progress.report)
@@ -156,6 +165,26 @@ def _convert(args: Namespace) -> int:
     for remark in converter.remarks:
         print(remark)
     return 0
+
+
+def _no_conversion(registry: Registry, name: str) -> RadfieldError:
+    """The error for a name that is neither a converter nor a format: what there is, unless its plugin is missing."""
+    from radfield_core.errors import PluginError, UsageError
+    from radfield_core.names import nearest
+
+    names = sorted({*registry.names("converter"), *_formats(registry)})
+    near = nearest(name, names)
+    for kind in ("converter", "dataparser") if not near else ():
+        try:
+            registry.find(kind, name)
+        except PluginError as error:
+            return error
+        except UsageError:
+            continue
+    installed = ", ".join(names) or "none"
+    return UsageError(
+        f"unknown converter or format {name!r}; there are {installed}", hint=near or "radfield plugins list"
+    )
 
 
 def _parser(path: str, args: Namespace) -> tuple[Any, str]:
@@ -172,15 +201,20 @@ def _parser(path: str, args: Namespace) -> tuple[Any, str]:
     return choice.load()(choice.config), choice.name
 
 
-def _writing(registry: Registry, name: str) -> Component:
+def _writing(name: str) -> Component:
     """The dataparser of that name, which can write."""
     from radfield_core.errors import UsageError
+    from radfield_core.registry import get_registry
 
-    component = registry.find("dataparser", name)
+    component = get_registry().find("dataparser", name)
     if component.writer is None:
-        able = sorted(each.name for each in registry.of_kind("dataparser") if each.writer is not None)
-        raise UsageError(f"{name} can be read but not written", path="--format", hint=" or ".join(able))
+        raise UsageError(f"{name} can be read but not written", hint=" or ".join(_formats(get_registry())))
     return component
+
+
+def _formats(registry: Registry) -> list[str]:
+    """The formats that can be written."""
+    return sorted({each.name for each in registry.of_kind("dataparser") if each.writer is not None})
 
 
 def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:

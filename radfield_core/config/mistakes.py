@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from radfield_core.errors import Problem, RadfieldError, UsageError
 
 
@@ -24,6 +27,14 @@ class Mistakes:
         """Remember every problem of an error."""
         self.problems += error.problems
         self._kinds.add(type(error))
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Take the error that ends the block, and go on after it."""
+        try:
+            yield
+        except RadfieldError as error:
+            self.take(error)
 
     def finish(self) -> None:
         """Raise everything found: as what it is if all is of one kind, as UsageError otherwise."""

@@ -98,6 +98,25 @@ def test_formats_that_cannot_be_written_name_those_that_can(tmp_path, capsys):
     assert "blender" in capsys.readouterr().err
 
 
+def test_a_mistyped_conversion_says_converters_and_formats_and_what_else_is_wrong(tmp_path, capsys):
+    assert main(["data", "convert", "trnsforms", str(tmp_path / "absent"), str(tmp_path / "x")]) == 2
+    said = capsys.readouterr().err
+    assert "multiscale" in said and "blender" in said and "try: transforms\n" in said
+    assert "absent: there is no such file or folder" in said
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    argv = ["data", "convert", "tiny-nerf", str(tmp_path / "absent"), str(tmp_path / "full"), "data.n=3", "word"]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    for words in (
+        "can be read but not written",
+        "absent: no such file",
+        "not an empty folder",
+        "'word' is not key=value",
+    ):
+        assert words in said
+
+
 def test_any_data_can_be_written_in_another_format(folder, tmp_path, capsys):
     assert main(["data", "make", str(tmp_path / "copy"), "--format", "blender", "--data", str(folder), "-q"]) == 0
     a = BlenderParser(BlenderConfig(root=str(folder))).parse("train")
