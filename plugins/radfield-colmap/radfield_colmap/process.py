@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -127,14 +128,23 @@ def _pycolmap() -> Any:
         raise PluginError(
             f"solving cameras needs pycolmap: {error}", hint='pip install "radfield-colmap[process]"'
         ) from None
+    _take_back(signal.SIGTERM)
     return pycolmap
+
+
+def _take_back(number: signal.Signals) -> None:
+    """Let Python's handler have a signal again, for which pycolmap prints a stack trace and ends the process."""
+    handler = signal.getsignal(number)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
 
 
 @contextmanager
 def _quiet(pycolmap: Any) -> Iterator[None]:
-    """Only errors of COLMAP's own log, which would run through the progress."""
+    """Nothing of COLMAP's own log, which runs through the progress and leaves files: what fails raises, and a
+    photograph that cannot be used is named as left out."""
     before = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
+    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     try:
         yield
     finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pycolmap
 import pytest
@@ -10,7 +14,7 @@ from PIL import Image
 from radfield_colmap.config import ColmapConfig, PhotographsConfig
 from radfield_colmap.dataparser import Colmap
 from radfield_colmap.model import LENS_OF, MODEL_NAMES, N_PARAMETERS, camera, camera_to_world
-from radfield_colmap.process import Photographs, Registered, process, summary
+from radfield_colmap.process import Photographs, Registered, _quiet, process, summary
 from radfield_colmap.reading import read_model
 from radfield_colmap.writer import write
 
@@ -109,6 +113,34 @@ def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path, 
     error = capsys.readouterr().err
     assert "no two photographs could be put into one scene" in error and "try: " in error
     assert not (tmp_path / "capture").exists()
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from radfield_colmap.config import PhotographsConfig
+from radfield_colmap.process import Photographs
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+stop = lambda done, of: os.kill(os.getpid(), signal.SIGTERM)
+Photographs(PhotographsConfig()).convert(Path(sys.argv[1]), Path(sys.argv[2]), stop)
+"""
+
+
+def test_a_signal_ends_the_work_without_a_word_of_the_librarys_and_leaves_nothing(photographs, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    command = [sys.executable, "-c", STOPPED, photographs, tmp_path / "capture"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    done = subprocess.run(list(map(str, command)), env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
+
+
+def test_the_librarys_own_log_is_silent_while_it_works_and_as_it_was_afterwards(capfd):
+    before = pycolmap.logging.minloglevel
+    with _quiet(pycolmap):
+        pycolmap.logging.error("Stopping thread...")
+    assert capfd.readouterr().err == "" and pycolmap.logging.minloglevel == before
 
 
 def test_what_is_no_photograph_is_named_and_too_few_are_refused(tmp_path):
