@@ -105,3 +105,12 @@ def test_no_run_starts_with_an_absent_backend_even_if_no_op_of_its_would_have_a_
     monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "tinycudann" else object())
     with pytest.raises(UsageError, match=f"^{backend.VARIABLE}: .*{absent}.*\n    try: "):
         choose_device("cpu")
+
+
+@pytest.mark.parametrize("name", ["meta", "cpu:0", "mps", "xla", "cuda:", "cuda:-1", "cuda:4711", "", "GPU"])
+def test_a_device_on_which_nothing_runs_is_refused_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        choose_device(name, "--device")
+    (problem,) = raised.value.problems
+    assert problem.path == "--device" and problem.message.startswith(f"no device {name!r} here")
+    assert problem.hint.startswith("auto or cpu")
