@@ -17,7 +17,7 @@ class SyntheticConfig:
     n_train: int = option(100, help="training views, spread over the hemisphere", min=1, max=10000)
     n_val: int = option(10, help="validation views, spread over the hemisphere", min=1, max=10000)
     n_test: int = option(20, help="test views, on one smooth round", min=1, max=10000)
-    seed: int = option(0, help="seed of the places of the training and validation cameras", min=0)
+    seed: int = option(0, help="seed of the places of the training and validation cameras", min=0, max=2**32 - 1)
     supersample: int = option(2, help="rays per pixel along each axis", min=1, max=16)
     min_elevation: float = option(
         5.0, help="lowest elevation of training and validation cameras, degrees; below 0 they see the underside",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -184,3 +185,11 @@ def test_only_the_ring_looks_different_from_elsewhere():
 def test_an_unknown_split_is_a_dataset_error():
     with pytest.raises(DatasetError, match="train, val, test"):
         _scene("trian")
+
+
+@pytest.mark.parametrize("layout", ["round", "forward"])
+def test_every_seed_that_is_allowed_places_cameras(layout):
+    seed = attrs.fields(SyntheticConfig).seed.metadata["range"].max
+    for split in SyntheticParser.splits:
+        parser = SyntheticParser(SyntheticConfig(layout=layout, seed=seed, resolution=16, n_train=2, n_val=2, n_test=2))
+        assert len(parser.parse(split).cameras) == 2
