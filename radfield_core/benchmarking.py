@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from radfield_core.errors import UsageError
+from radfield_core.errors import UsageError, unwritable
+from radfield_core.files import write_atomic
 from radfield_core.ops.bench import Timing
 from radfield_core.plugin import load
 from radfield_core.registry import Registry, get_registry
@@ -51,9 +52,16 @@ def _processor() -> str:
 
 
 def write(figures: Any, path: Path) -> None:
-    """Write figures as JSON, into a folder that is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    """Write figures as JSON, into a folder that is made if need be. Raises StorageError naming the file."""
+    write_file(path, json.dumps(figures, indent=1) + "\n")
+
+
+def write_file(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all, into a folder that is made if need be. Raises StorageError naming the file."""
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise unwritable(error, path) from error
 
 
 def benchmarks(registry: Registry) -> dict[str, str]:

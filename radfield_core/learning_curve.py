@@ -21,7 +21,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from radfield_core.assembly import open_run
-from radfield_core.benchmarking import machine
+from radfield_core.benchmarking import machine, write_file
 from radfield_core.config.layers import compose
 from radfield_core.evaluation import evaluate_views, mean_metrics
 from radfield_core.plugin import hookimpl
@@ -205,7 +205,10 @@ def _peak_memory() -> float | None:
 
 
 def plot(figures: Mapping[str, Any], path: Path) -> None:
-    """Write the curve as a picture: PSNR against seconds of training, by the wall's clock and the processor's."""
+    """Write the curve as a picture: PSNR against seconds of training, by the wall's clock and the processor's.
+
+    Raises StorageError naming the file.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -220,4 +223,6 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     axes.set_title(f"{figures['method']} on {figures['data']}, threads: {figures['machine']['threads']}")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_file(path, picture.getvalue())

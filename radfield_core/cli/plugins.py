@@ -91,10 +91,15 @@ def _doctor(registry: Registry) -> int:
 
 def _check(registry: Registry, name: str) -> int:
     """A row for each law that fits each part; what is broken is explained below."""
+    from radfield_core.plugin import KINDS
     from radfield_core.testing.kit import judge, laws_for, parts_of_distribution, subject_of
     from radfield_core.testing.subject import NeedsExample
 
     keys = [name] if ":" in name else parts_of_distribution(registry, name)
+    owner, _, part = name.rpartition(":")
+    home, _, kind = owner.rpartition(":")
+    if kind in KINDS:  # before the kit looks, which knows toys besides what is installed
+        registry.find(kind, f"{home}:{part}".lstrip(":"))
     broken = []
     counts = {"kept": 0, "broken": 0, "untested": 0}
     for key in keys:

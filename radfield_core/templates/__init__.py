@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from radfield_core.errors import Problems, UsageError
+from radfield_core.errors import Problems, UsageError, unwritable
+from radfield_core.files import atomic_path
 from radfield_core.names import normalize_distribution
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -19,19 +20,25 @@ REQUIRES = {"field": ("radfield-frequency",), "method": ("radfield-nerf", "radfi
 
 
 def write_plugin(name: str, kind: str, out: str | None = None) -> int:
-    """Write the distribution `name` with one part of a kind, and say what to do next. Returns the exit code.
+    """Write the distribution `name` with one part of a kind, whole or not at all, and say what to do next. Returns the
+    exit code.
 
-    Raises UsageError for a name that cannot be a distribution's or a module's, or a folder that is already there.
+    Raises UsageError for a name that cannot be a distribution's or a module's, or a folder that is already there;
+    StorageError for a folder that cannot be written.
     """
     target = Path(out) if out is not None else Path(name)
     check_name(name)
     if target.exists() or target.is_symlink():
         raise UsageError("is already there", path=str(target), hint="another name, or --out FOLDER")
     words = words_for(name, kind)
-    for place, text in render(kind, words):
-        path = target / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    try:
+        with atomic_path(target) as folder:
+            for place, text in render(kind, words):
+                path = folder / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(error, target) from error
     print(f"{target}: {words['part_key']}, with its options, tests, README and CI")
     print(f"next:\n  pip install -e '{target}[test]'\n  pytest {target}\n  radfield plugins info {words['part_key']}")
     return 0

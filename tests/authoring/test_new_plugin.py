@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import re
 import shlex
@@ -118,6 +119,24 @@ def test_a_folder_that_is_there_is_refused_and_left_alone(tmp_path, monkeypatch,
     assert [path.name for path in (tmp_path / "acme-fourier").iterdir()] == ["mine.txt"]
 
 
+def test_a_plugin_that_cannot_be_written_whole_is_not_written_and_the_next_try_works(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write, written = Path.write_text, []
+
+    def full(self: Path, *args: str, **options: str) -> int:
+        written.append(self.name)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        assert main(["plugins", "new", "acme-fourier", "--kind", "encoding"]) == 74
+    assert "acme-fourier: cannot be written: No space left on device" in capsys.readouterr().err
+    assert len(written) == 4 and not list(tmp_path.iterdir())
+    assert main(["plugins", "new", "acme-fourier", "--kind", "encoding"]) == 0
+
+
 def test_an_unknown_kind_is_refused_with_those_there_are(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["plugins", "new", "acme-fourier", "--kind", "encodin"]) == 2
@@ -135,6 +154,13 @@ def test_check_prints_a_row_for_each_law_and_fails_where_one_is_broken(capsys, m
     assert main(["plugins", "check", "encoding:frequency"]) == 1
     said = capsys.readouterr().out
     assert "breaks the law 'grad_is_true'" in said and "mend:" in said
+
+
+@pytest.mark.parametrize("name", ["encoding:shh", "encoding:toy", "acme-fourier:encoding:shh"])
+def test_check_names_installed_parts_alone_beside_one_that_is_not(name, capsys):
+    assert main(["plugins", "check", name]) != 0
+    said = capsys.readouterr().err
+    assert "installed: frequency, hash, ipe, sh\n" in said and "try: toy" not in said
 
 
 def test_the_wheel_holds_every_template(tmp_path):

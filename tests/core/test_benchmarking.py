@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
@@ -16,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core import benchmarking, learning_curve
+from radfield_core import benchmarking, learning_curve, storage
 from radfield_core.cli.main import main
-from radfield_core.errors import UsageError
+from radfield_core.errors import StorageError, UsageError
 from radfield_core.evaluation import QuickEvaluation
 from radfield_core.learning_curve import Point, reached
 from radfield_core.ops import bench
@@ -129,6 +131,21 @@ def test_micro_writes_the_ratio_and_the_machine(tmp_path, capsys):
     assert row["ratio"] == pytest.approx(row["torch_ms"] / row["twin_ms"], rel=1e-2)
     assert found["machine"]["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
     assert "perceptron" in capsys.readouterr().out
+
+
+def test_figures_that_cannot_be_written_are_named(tmp_path, monkeypatch, capsys):
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "curve.png"
+    figures = {"curve": [asdict(Point(1, 1.0, 0.9, 20.0))], "method": "m", "data": "d", "machine": {"threads": 1}}
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.os, "write", full)
+        with pytest.raises(StorageError, match=r"micro\.json: cannot be written: No space left"):
+            benchmarking.write({}, tmp_path / "micro.json")
+        with pytest.raises(StorageError, match=r"curve\.png: cannot be written: No space left"):
+            learning_curve.plot(figures, path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_can_be_measured_zero_times(capsys):
