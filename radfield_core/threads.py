@@ -10,15 +10,35 @@ from __future__ import annotations
 import os
 import sys
 
+from radfield_core.errors import UsageError
+
 _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
-_USERS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+def requested() -> int | None:
+    """The number of threads that OMP_NUM_THREADS asks for; None if it is not set.
+
+    Raises UsageError for what is no positive whole number: of that, OpenMP makes a number of its own.
+    """
+    text = os.environ.get("OMP_NUM_THREADS")
+    if text is None:
+        return None
+    count = int(text) if text.strip().isdecimal() else 0
+    if count < 1:
+        raise UsageError(
+            f"{text!r:.80} is no positive whole number", path="OMP_NUM_THREADS", hint="OMP_NUM_THREADS=1, or unset it"
+        )
+    return count
 
 
 def set_policy() -> str:
-    """Make OpenMP wait passively unless the user set how it waits; returns the policy in words for the run header."""
-    chosen = [name for name in _USERS[1:] if name in os.environ]
-    threads = os.environ.get("OMP_NUM_THREADS")
-    count = f"{threads} (OMP_NUM_THREADS)" if threads else "as many as torch chooses"
+    """Make OpenMP wait passively unless the user set how it waits; returns the policy in words for the run header.
+
+    Raises UsageError for a number of threads that is none.
+    """
+    chosen = [name for name in _PASSIVE if name in os.environ]
+    threads = requested()
+    count = "as many as torch chooses" if threads is None else f"{threads} (OMP_NUM_THREADS)"
     if chosen:
         return f"{count}; waiting as {', '.join(f'{name}={os.environ[name]}' for name in chosen)} says"
     if "torch" in sys.modules:

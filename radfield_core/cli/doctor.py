@@ -18,18 +18,20 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
+    from radfield_core import threads
     from radfield_core.errors import UsageError
-    from radfield_core.ops.backend import requested
+    from radfield_core.ops import backend
     from radfield_core.registry import get_registry
 
     registry = get_registry()
     wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
     missing, versions = _versions()
     mistakes = []
-    try:
-        requested()
-    except UsageError as error:
-        mistakes += [str(problem) for problem in error.problems]
+    for requested in (threads.requested, backend.requested):
+        try:
+            requested()
+        except UsageError as error:
+            mistakes += [str(problem) for problem in error.problems]
     sections = {
         "versions": versions,
         "devices": list(_devices()),

@@ -6,6 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from radfield_core.cli.main import main
+
 SCRIPT = """
 import os, sys
 from radfield_core.threads import set_policy
@@ -32,6 +36,18 @@ def test_threads_wait_passively_and_no_torch_is_loaded_for_it() -> None:
 
 def test_the_user_s_number_of_threads_is_kept_and_said() -> None:
     assert policy(OMP_NUM_THREADS="3") == ["3 (OMP_NUM_THREADS); passive waits", "PASSIVE 0 False"]
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "abc", "", "1.5"])
+def test_a_number_of_threads_that_is_none_is_refused_with_what_to_set(value: str, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert main(["train", "--method", "nerf", "--data", "synthetic"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"error: OMP_NUM_THREADS: {value!r} is no positive whole number\n  try: OMP_NUM_THREADS=1, or unset it\n"
+    )
+    assert main(["doctor"]) == 1
+    assert f"wrong: OMP_NUM_THREADS: {value!r} is no positive whole number" in capsys.readouterr().out
 
 
 def test_how_the_user_lets_threads_wait_is_kept_and_said() -> None:
