@@ -78,6 +78,9 @@ def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
     for path in paths:
         if _is_file(path):
             continue
+        if os.path.isdir(path):
+            found.append(Problem(shown(path, root), "is a folder, not a file", "a file of that name in its place"))
+            continue
         folder = path.parent
         if folder not in listings:
             listings[folder] = _names(folder)

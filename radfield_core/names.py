@@ -1,4 +1,4 @@
-"""Names as people write them: the nearest of several, and one spelling for each distribution."""
+"""Names as people write them: the nearest of several, for a shell, and one spelling for each distribution."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ def nearest(word: str, words: Iterable[str]) -> str:
     from difflib import get_close_matches  # costs as much as all other imports of a start, and only mistakes need it
 
     return next(iter(get_close_matches(word, sorted(words), 1)), "")
+
+
+def quoted(path: object) -> str:
+    """A path as it may be pasted into a shell."""
+    import shlex  # as above
+
+    return shlex.quote(str(path))
 
 
 def normalize_distribution(name: str) -> str:

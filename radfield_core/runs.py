@@ -26,6 +26,7 @@ from radfield_core import checkpoint
 from radfield_core.config.slots import Choice
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.files import read_json
+from radfield_core.names import nearest, quoted
 from radfield_core.schema import RunConfig
 from radfield_core.storage import dump_json, replace
 
@@ -141,7 +142,7 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
             "holds a run already", path=str(folder.path),
-            hint=f"radfield train --resume {folder.path}, or another --out",
+            hint=f"radfield train --resume {quoted(folder.path)}, or another --out",
         )  # fmt: skip
     if out is None:
         folder.probe()  # the name is taken from here on
@@ -188,7 +189,7 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State
     if state is None or path is None:
         raise StorageError(
             "\n".join(["has no checkpoint that can be loaded", *skipped]), path=str(folder.path),
-            hint=f"training anew: radfield train -c {folder.config}",
+            hint=f"training anew: radfield train -c {quoted(folder.config)}",
         )  # fmt: skip
     return state, path, skipped
 
@@ -255,12 +256,16 @@ def _inside_checkpoints(path: Path, folder: Path) -> bool:
 
 
 def _near(path: Path) -> str:
+    """A run that may have been meant: the one that the path lies in, the last below it, or one of a near name."""
+    around = next((folder for folder in path.parents[:3] if (folder / "config.toml").is_file()), None)
+    if around is not None:
+        return quoted(around)
     if path.is_dir():
         runs = sorted(found.parent for found in path.glob("**/config.toml"))
         if runs:
-            return f"{runs[-1]}"
+            return quoted(runs[-1])
     elif path.parent.is_dir():
-        close = difflib.get_close_matches(path.name, [item.name for item in path.parent.iterdir()], n=1)
-        if close:
-            return f"{path.parent / close[0]}"
+        near = nearest(path.name, (item.name for item in path.parent.iterdir() if item != path))
+        if near:
+            return quoted(path.parent / near)
     return "radfield train prints the folder of its run; outputs/latest is the newest"

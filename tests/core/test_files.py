@@ -136,6 +136,12 @@ def test_every_missing_file_is_named_with_its_nearest(tmp_path):
     assert hints[3] == "" and "images is there" in hints[4]
 
 
+def test_a_folder_where_a_file_is_expected_is_said_to_be_one(tmp_path):
+    (tmp_path / "r_3.png").mkdir()
+    (problem,) = missing_files([tmp_path / "r_3.png"], tmp_path)
+    assert problem == ("r_3.png", "is a folder, not a file", "a file of that name in its place")
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     file = tmp_path / "x"
     write_atomic(file, "old")

@@ -127,6 +127,16 @@ def test_out_is_the_folder_itself_and_may_not_hold_a_run(made: RunFolder, tmp_pa
     assert "--resume" in caught.value.problems[0].hint
 
 
+def test_a_run_to_go_on_with_is_named_as_a_shell_takes_it(made: RunFolder) -> None:
+    odd = made.path.rename(made.path.parent / "demo run é")
+    with pytest.raises(UsageError) as caught:
+        new_run(a_run(), odd)  # type: ignore[arg-type]
+    assert f"--resume '{odd}'," in caught.value.problems[0].hint
+    with pytest.raises(UsageError) as caught:
+        find_run(odd.parent / "demo run e")
+    assert caught.value.problems[0].hint == f"'{odd}'"
+
+
 def test_a_folder_that_exists_gets_a_neighbour(tmp_path: Path) -> None:
     first = fresh_folder(tmp_path)
     first.mkdir()
@@ -152,6 +162,13 @@ def test_a_path_that_is_no_run_is_refused_with_a_near_name(made: RunFolder, name
         find_run(made.path.parent / name)
     if name == "rum":
         assert caught.value.problems[0].hint.endswith("/run")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "metrics.json", "checkpoints/step-000000001/model.bin"])
+def test_a_path_within_a_run_that_is_no_checkpoint_hints_at_the_run(made: RunFolder, name: str) -> None:
+    with pytest.raises(UsageError, match="neither a run folder nor a checkpoint") as caught:
+        find_run(made.path / name)
+    assert caught.value.problems[0].hint == str(made.path)
 
 
 def test_a_run_without_a_good_checkpoint_says_what_was_wrong_with_each(made: RunFolder) -> None:
