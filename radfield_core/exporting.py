@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from radfield_core.assembly import Trained
 from radfield_core.capabilities import check_part
 from radfield_core.config.slots import Choice
-from radfield_core.errors import StorageError
+from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Exporter
 from radfield_core.registry import get_registry
 from radfield_core.scene import Scene
@@ -17,7 +19,8 @@ from radfield_core.storage import dump_json, replace
 
 
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
-    """Write an export of a run and its sidecars; returns the files. By default into the run's folder.
+    """Write an export of a run and its sidecars; returns the files. By default into the run's folder; in a folder that
+    is there, under the exporter's name.
 
     Pictures and videos hold no coordinates and get no sidecar.
 
@@ -27,12 +30,39 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     exporter: Exporter = choice.load()(choice.config)
     scene = trained.scenes.get("train")
     target = out if out is not None else trained.folder.path / "exports" / choice.component.name
+    if target.is_dir():
+        target /= choice.component.name
     try:
         files = exporter.export(trained.model, scene, target)
         sidecars = [_write_sidecar(path, trained, scene, choice) for path in files if not _is_picture(path)]
     except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror}", path=str(error.filename or target)) from error
+        raise unwritable(error, target) from error
     return [*files, *sidecars]
+
+
+def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
+    """The file that an exporter writes when told `path`, and its format: the chosen one, else the one that the path's
+    ending names, else the first. A path without an ending gets that of the format.
+
+    What follows a dot is an ending if it is a format or looks like one: in `model 1.5` it is part of the name.
+
+    Raises UsageError for an ending of no format, or of another than the chosen one.
+    """
+    ending = path.suffix[1:].lower()
+    if ending in formats:
+        if chosen not in (None, ending):
+            raise UsageError(
+                f"the format is {chosen}, but the ending {ending}", path=str(path),
+                hint=f"{path.stem}.{chosen}, or leave the format to the ending",
+            )  # fmt: skip
+        return path, ending
+    if re.fullmatch("[a-z][a-z0-9]{0,4}", ending):
+        raise UsageError(
+            f"files of the ending .{ending} are not written", path=str(path),
+            hint=" or ".join(f"{path.stem}.{name}" for name in formats),
+        )  # fmt: skip
+    ending = chosen or formats[0]
+    return path.with_name(f"{path.name}.{ending}"), ending
 
 
 def _is_picture(path: Path) -> bool:
@@ -41,7 +71,7 @@ def _is_picture(path: Path) -> bool:
 
 def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:
     """`mesh.ply.json` beside `mesh.ply`: frame, unit, up axis, transform from scene coordinates, and the checkpoint."""
-    turned = path.suffix == ".glb" and scene.up is not None
+    turned = path.suffix.lower() == ".glb" and scene.up is not None
     manifest = trained.checkpoint / "MANIFEST.json"
     sidecar = path.with_name(f"{path.name}.json")
     content = {
@@ -60,7 +90,7 @@ def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -
 
 
 def _frame(path: Path, scene: Scene) -> str:
-    if path.suffix != ".glb":
+    if path.suffix.lower() != ".glb":
         return "the data's own"
     if scene.up is None:
         return "the data's own, not turned: which axis is up is not known"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ def configure(parser: ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
     parser.add_argument("--exporter", metavar="NAME", default="mesh", help="what to write (default: mesh)")
-    parser.add_argument("--format", help="file format, such as ply, obj, glb, stl; short for format=…")
+    parser.add_argument(
+        "--format", help="file format, such as ply, obj, glb, stl, if not by the ending of --out; short for format=…"
+    )
     parser.add_argument("--resolution", type=int, help="cells along the longest side; short for resolution=…")
-    parser.add_argument("--out", metavar="FILE", help="where to write; by default exports/ in the run")
+    parser.add_argument("--out", metavar="FILE", help="file or folder to write to; by default exports/ in the run")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; by default the run's own")
     parser.add_argument(
         "overrides", metavar="key=value", nargs="*", default=[],
@@ -36,6 +39,9 @@ def run(args: Namespace) -> int:
     from radfield_core.assembly import open_run
     from radfield_core.exporting import export
 
-    for path in export(open_run(Path(args.path), args.device), choice, Path(args.out) if args.out else None):
+    out = Path(args.out) if args.out else None
+    if out is not None and args.out.endswith(os.sep):  # a folder, also before it is there
+        out /= choice.component.name
+    for path in export(open_run(Path(args.path), args.device), choice, out):
         print(path)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import attrs
 
@@ -10,6 +10,9 @@ from radfield_core.config.slots import option
 
 POINTS_AT_ONCE = 65536
 """Points that a field is asked at once."""
+
+Format = Literal["ply", "obj", "glb", "stl"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def _resolution(default: int) -> int:
@@ -34,8 +37,10 @@ class SurfaceConfig:
 class MeshConfig(SurfaceConfig):
     """Marching cubes of a field, in the data's own coordinates."""
 
-    format: Literal["ply", "obj", "glb", "stl"] = option(
-        "ply", help="file format; glb is written y-up, as its readers expect, where the data say what is up"
+    format: Format | None = option(
+        None,
+        help="file format, by default that of the file's ending, else ply; glb is written y-up, as its readers expect, "
+        "where the data say what is up",
     )
     resolution: int = _resolution(512)
     exhaustive: bool = option(

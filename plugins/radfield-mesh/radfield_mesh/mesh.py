@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radfield_core.errors import NoSurface, UsageError
+from radfield_core.exporting import file_and_format
 from radfield_core.files import atomic_path
 from radfield_core.interfaces import Exporter, Field, HasColor, HasDensity, HasSDF
 from radfield_core.model import Model
 from radfield_core.progress import Progress
 from radfield_core.scene import Scene
-from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig
+from radfield_mesh.config import FORMATS, POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
@@ -32,14 +33,15 @@ class MeshExporter(Exporter):
     config: MeshConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path`, its suffix by the format. Raises NoSurface, with the range of values, if there is none."""
-        path = path.with_suffix(f".{self.config.format}")
-        turn = y_up(scene.up) if self.config.format == "glb" else np.eye(4)
+        """Write `path` in the format of the options, else of its ending. Raises NoSurface, with the range of values, if
+        there is none, and UsageError for an ending that is not the format's."""
+        path, format = file_and_format(path, FORMATS, self.config.format)
+        turn = y_up(scene.up) if format == "glb" else np.eye(4)
         mesh = to_data(self.surface(model, scene), scene)
         if not np.array_equal(turn, np.eye(4)):
             mesh.apply_transform(turn)
         with atomic_path(path) as partial:
-            mesh.export(partial)
+            mesh.export(partial, file_type=format)
         return [path]
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:

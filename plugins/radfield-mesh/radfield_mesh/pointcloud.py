@@ -10,6 +10,7 @@ import trimesh
 from torch import Tensor
 
 from radfield_core.errors import NoSurface
+from radfield_core.exporting import file_and_format
 from radfield_core.files import atomic_path
 from radfield_core.interfaces import Exporter
 from radfield_core.model import Model
@@ -28,8 +29,8 @@ class PointCloudExporter(Exporter):
     config: PointCloudConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough."""
-        path = path.with_suffix(".ply")
+        """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough, UsageError for another ending."""
+        path, format = file_and_format(path, ("ply",))
         points, colors = self.points(model, scene)
         normals = -inward(model.main_field, points.numpy(), POINTS_AT_ONCE)
         cloud = trimesh.Trimesh(
@@ -38,7 +39,7 @@ class PointCloudExporter(Exporter):
         )  # fmt: skip
         cloud = to_data(cloud, scene)
         with atomic_path(path) as partial:
-            cloud.export(partial, vertex_normal=True)
+            cloud.export(partial, file_type=format, vertex_normal=True)
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:

@@ -116,12 +116,40 @@ def test_colours_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["ply", "obj", "glb", "stl"])
 def test_every_format_reads_back_with_the_same_size(suffix: str, tmp_path: Path) -> None:
     exporter = MeshExporter(MeshConfig(resolution=32, format=suffix))
-    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "m.ply")
-    assert path.suffix == f".{suffix}"
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "m")
+    assert path.name == f"m.{suffix}"
     mesh = read_mesh(path)
     center = SHIFT.numpy() if suffix != "glb" else SHIFT.numpy()[[0, 2, 1]] * [1, 1, -1]
     np.testing.assert_allclose(mesh.bounds.mean(0), center, atol=1.0)
     np.testing.assert_allclose(np.ptp(mesh.bounds, axis=0), 2 * RADIUS * SCALE, rtol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "written"),
+    [
+        ("m.obj", None, "m.obj"), ("M.STL", None, "M.STL"), ("m.glb", "glb", "m.glb"), ("a.b-c", None, "a.b-c.ply"),
+        ("model 1.5", None, "model 1.5.ply"), ("model 1.5", "obj", "model 1.5.obj"),
+    ],
+)  # fmt: skip
+def test_the_ending_names_the_format_and_a_name_keeps_its_dots(name, format, written, tmp_path: Path) -> None:
+    exporter = MeshExporter(MeshConfig(resolution=24, format=format))
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / name)
+    assert path == tmp_path / written and list(tmp_path.iterdir()) == [path]
+    assert len(read_mesh(path).faces) > 100, "it is of that format inside as well"
+
+
+@pytest.mark.parametrize(
+    ("exporter", "name", "named"),
+    [
+        (MeshExporter(MeshConfig(format="ply")), "m.obj", "the format is ply, but the ending obj"),
+        (MeshExporter(MeshConfig()), "m.xyz", "m.ply or m.obj or m.glb or m.stl"),
+        (PointCloudExporter(PointCloudConfig()), "m.obj", "m.ply"),
+    ],
+)
+def test_an_ending_of_another_format_or_of_none_is_refused(exporter, name, named, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=named):
+        exporter.export(model_of(Ball()), scene_of(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_density_has_the_surface_of_its_threshold(tmp_path: Path) -> None:
