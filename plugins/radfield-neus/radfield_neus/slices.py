@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import cast
@@ -9,8 +10,8 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from radfield_core.exporting import file_and_format
 from radfield_core.files import write_atomic
 from radfield_core.interfaces import Exporter, HasSDF
 from radfield_core.model import Model
@@ -21,21 +22,55 @@ POINTS_AT_ONCE = 1 << 16
 PLANES = ((0, 1), (0, 2), (1, 2))
 """Axes to the right and up of each picture: xy, xz and yz of the scene's coordinates."""
 
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 64
+"""Pixels about each picture, for its title, its axes and what is said of all."""
+
+LINES = 0.1
+"""Distance between two lines, in units of the scene's radius."""
+
+_DPI = 100
+
 
 class SdfSlices(Exporter):
-    """Inside is blue, outside red, paler towards the surface, which is black; thin lines every tenth of the radius."""
+    """Inside is blue, outside red, paler towards the surface, which is black; thin lines every tenth of the radius.
+    Each plane is named, and its axes are in scene coordinates."""
 
     config: SlicesConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` as PNG: the xy, xz and yz planes beside each other."""
-        path = path.with_suffix(".png")
+        """Write `path` as PNG: the xy, xz and yz planes beside each other. Raises UsageError for another ending."""
+        path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.main_field), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
-        png = BytesIO()
-        Image.fromarray(np.concatenate(pictures, axis=1)).save(png, format="png")
-        write_atomic(path, png.getvalue())
+        write_atomic(path, labelled(pictures, scene))
         return [path]
+
+
+def labelled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
+    """A PNG of the pictures [n, n, 3] of `PLANES`, pixel for pixel, with their axes, their places and a legend."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    n, center, radius = len(pictures[0]), scene.box.center.tolist(), float(scene.box.radius)
+    width, height = 3 * (LEFT + n + RIGHT), TOP + n + BOTTOM
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    reach = radius * n / max(1, n - 1)  # from the middle to the outer edge of the outermost pixels
+    for index, (picture, (right, up)) in enumerate(zip(pictures, PLANES, strict=True)):
+        left = index * (LEFT + n + RIGHT) + LEFT
+        axes = figure.add_axes((left / width, BOTTOM / height, n / width, n / height))
+        sides = (center[right] - reach, center[right] + reach, center[up] - reach, center[up] + reach)
+        axes.imshow(picture, extent=sides, interpolation="nearest")
+        across = 3 - right - up
+        axes.set_title(f"{'xyz'[right]}{'xyz'[up]} plane, {'xyz'[across]} = {center[across]:.3g}", fontsize=10)
+        axes.set_xlabel("xyz"[right], labelpad=1)
+        axes.set_ylabel("xyz"[up], labelpad=1)
+        axes.tick_params(labelsize=8)
+    said = f"black: surface · blue: inside · red: outside · a line every {LINES * radius:.3g} · scene coordinates"
+    figure.text(0.5, 8 / height, said, ha="center", va="bottom", fontsize=9)
+    png = BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
 
 
 def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: int) -> NDArray[np.float32]:
@@ -58,7 +93,7 @@ def shade(distance: NDArray[np.float32]) -> NDArray[np.uint8]:
 
     colors = colormaps["RdBu_r"](0.5 + 0.5 * np.tanh(2.0 * distance))[..., :3]
     pixel = 2.0 / len(distance)
-    to_line = np.abs(distance - np.round(distance * 10.0) / 10.0)
+    to_line = np.abs(distance - np.round(distance / LINES) * LINES)
     colors = np.where((to_line < 0.5 * pixel)[..., None], 0.8 * colors, colors)
     colors = np.where((np.abs(distance) < pixel)[..., None], 0.0, colors)
     return np.round(colors * 255).astype(np.uint8)

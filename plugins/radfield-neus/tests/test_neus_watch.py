@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from radfield_neus.config import SlicesConfig
 from radfield_neus.observer import PATIENCE, Watch
-from radfield_neus.slices import PLANES, SdfSlices, slice_of
+from radfield_neus.slices import BOTTOM, LEFT, PLANES, RIGHT, TOP, SdfSlices, labelled, slice_of
 
 from radfield_core.config.layers import compose, compose_part
 from radfield_core.errors import StorageError
@@ -55,11 +56,35 @@ def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     scene.box = SceneBox(torch.zeros(3), 2.0)
     model = SimpleNamespace(main_field=Ball())
     (path,) = SdfSlices(SlicesConfig(resolution=101)).export(model, scene, tmp_path / "slices")
-    picture = np.asarray(Image.open(path)).astype(int)
-    assert picture.shape == (101, 303, 3)
+    whole = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert whole.shape == (TOP + 101 + BOTTOM, 3 * (LEFT + 101 + RIGHT), 3)
+    picture = whole[TOP : TOP + 101, LEFT : LEFT + 101]
     inside, outside = picture[50, 62], picture[50, 2]  # the xy plane: x to the right
     assert inside[2] > inside[0] and outside[0] > outside[2]
     assert outside.sum() < picture[50, 98].sum(), "the ball lies to the right: the left border is farther, and darker"
+
+
+def test_slices_keep_their_pixels_and_say_which_planes_they_are(monkeypatch) -> None:
+    from matplotlib.figure import Figure
+
+    figures, savefig = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (figures.append(figure), savefig(figure, *a, **k)))
+    noise = [np.random.default_rng(i).integers(0, 256, (100, 100, 3)).astype(np.uint8) for i in range(3)]
+    scene = SimpleNamespace(box=SceneBox(torch.tensor([3.0, -1.0, 0.25]), 2.0))
+    whole = np.asarray(Image.open(BytesIO(labelled(noise, scene))).convert("RGB"))
+    for index, picture in enumerate(noise):
+        left = index * (LEFT + 100 + RIGHT) + LEFT
+        inside = whole[TOP + 2 : TOP + 98, left + 2 : left + 98]  # within the frame
+        assert np.array_equal(inside, picture[2:98, 2:98])
+    first, second, third = figures[0].axes
+    assert [axes.get_title() for axes in (first, second, third)] == [
+        "xy plane, z = 0.25", "xz plane, y = -1", "yz plane, x = 3",
+    ]  # fmt: skip
+    assert (second.get_xlabel(), second.get_ylabel()) == ("x", "z")
+    assert first.get_xlim() == pytest.approx((1.0, 5.0), abs=0.03) and second.get_ylim()[1] == pytest.approx(
+        2.25, abs=0.03
+    )
+    assert "a line every 0.2" in figures[0].texts[0].get_text()
 
 
 def trained() -> Any:
@@ -73,7 +98,7 @@ def test_slices_have_no_sidecar_that_calls_their_planes_the_datas_own(tmp_path) 
     slices = compose_part(get_registry(), "exporter", "sdf-slices", ["resolution=16"])
     assert export(trained(), slices, tmp_path / "new" / "slices") == [tmp_path / "new" / "slices.png"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["slices.png"]
-    assert Image.open(tmp_path / "new" / "slices.png").size == (48, 16)
+    assert Image.open(tmp_path / "new" / "slices.png").size == (3 * (LEFT + 16 + RIGHT), TOP + 16 + BOTTOM)
 
 
 def test_slices_that_cannot_be_put_in_place_leave_nothing_behind(tmp_path, monkeypatch) -> None:
