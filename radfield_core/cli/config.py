@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
 
@@ -18,7 +19,9 @@ def configure(parser: ArgumentParser) -> None:
     validate = actions.add_parser("validate", help="check a file: options, ranges, and whether the parts fit")
     validate.add_argument("file", metavar="FILE", help="a TOML file of options")
     options = actions.add_parser("options", help="the options of a part, or those of every run")
-    options.add_argument("part", metavar="KIND:NAME", nargs="?", help="such as encoding:hash; default: a run")
+    options.add_argument(
+        "part", metavar="KIND:NAME", nargs="?", help="such as encoding:hash or method:ngp-small; default: a run"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -56,6 +59,7 @@ def _validate(file: str) -> int:
 
 
 def _options(part: str | None) -> int:
+    from radfield_core.config.files import read_preset
     from radfield_core.config.reference import option_rows
     from radfield_core.config.structure import options_of
     from radfield_core.errors import UsageError
@@ -63,6 +67,7 @@ def _options(part: str | None) -> int:
     from radfield_core.registry import get_registry
     from radfield_core.schema import RunConfig
 
+    preset: Any = {}
     if part is None:
         options, title = RunConfig, "every run"
     else:
@@ -73,8 +78,12 @@ def _options(part: str | None) -> int:
             raise UsageError(f"{part!r} is not KIND:NAME", hint=hint)
         component = get_registry().find(kind, name)
         options, title = options_of(component), f"{component.key} ({component.distribution}): {component.summary}"
+        bare = name.rpartition(":")[2]
+        if bare in component.preset:
+            preset = read_preset(component, bare).get("method", {})
+            title += f"\nvalues are those of preset {bare}; all that it sets: radfield config show --method {name}"
     print(title)
-    for row in option_rows(options):
+    for row in option_rows(options, preset=preset if isinstance(preset, dict) else {}):
         print(f"\n{row.path} = {row.default}" if row.default else f"\n{row.path}, must be given")
         print(f"    {row.kind}\n    {row.help}")
     return 0

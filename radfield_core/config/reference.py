@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import attrs
@@ -12,9 +12,11 @@ from radfield_core.config.files import inline
 from radfield_core.config.slots import Range
 from radfield_core.config.structure import table_class, types_of
 
+_NOTHING: Mapping[str, Any] = {}
+
 
 class OptionRow(NamedTuple):
-    """One option: its path, type and range in words, default as written in TOML ("" if it must be given), and help."""
+    """One option: its path, type and range in words, value as written in TOML ("" if it must be given), and help."""
 
     path: str
     kind: str
@@ -22,8 +24,11 @@ class OptionRow(NamedTuple):
     help: str
 
 
-def option_rows(options: Any, prefix: str = "") -> Iterator[OptionRow]:
-    """The options of an option class, tables within it included, in the order of declaration."""
+def option_rows(options: Any, prefix: str = "", preset: Mapping[str, Any] = _NOTHING) -> Iterator[OptionRow]:
+    """The options of an option class, tables within it included, in the order of declaration.
+
+    preset: a table of values that stand before the defaults, as a method's preset has them.
+    """
     for field in attrs.fields(options):
         if not field.init:
             continue
@@ -31,15 +36,19 @@ def option_rows(options: Any, prefix: str = "") -> Iterator[OptionRow]:
         slot = field.metadata.get("slot")
         kind = types_of(options)[field.name]
         nested = table_class(kind)
+        value = preset.get(field.name, attrs.NOTHING)
         if slot is not None:
-            default = "none" if slot.default is None and slot.optional else _written(slot.default)
-            yield OptionRow(path, f"{slot.kind} or none" if slot.optional else slot.kind, default, text)
+            default = slot.default if value is attrs.NOTHING else value
+            shown = "none" if default is None and slot.optional else _written(default)
+            yield OptionRow(path, f"{slot.kind} or none" if slot.optional else slot.kind, shown, text)
         elif nested is not None:
-            if field.default is None:
+            table = isinstance(value, Mapping)
+            if field.default is None and not table:
                 yield OptionRow(path, "a table or none", "none", text)
-            yield from option_rows(nested, f"{path}.")
+            yield from option_rows(nested, f"{path}.", value if table else _NOTHING)
         else:
-            yield OptionRow(path, scalars.describe(kind) + _limits(field.metadata.get("range")), _default(field), text)
+            shown = _default(field) if value is attrs.NOTHING else _written(value)
+            yield OptionRow(path, scalars.describe(kind) + _limits(field.metadata.get("range")), shown, text)
 
 
 def _limits(limits: Range | None) -> str:

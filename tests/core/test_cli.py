@@ -192,6 +192,13 @@ def test_config_options_explains_every_option_of_a_part():
     assert "\ntrainer.max_steps = 20000\n" in text and "\nbackground = none\n" in text
 
 
+def test_config_options_of_a_preset_has_its_values():
+    assert "\nlr = 0.01\n" in radfield("config", "options", "method:study").stdout
+    text = radfield("config", "options", "method:study-small").stdout
+    assert "\nlr = 0.001\n" in text and "radfield config show --method study-small\n" in text
+    assert "of preset" not in radfield("config", "options", "method:bare").stdout
+
+
 def test_plugins_info_explains_parts_by_any_of_their_names():
     for name in ("fakes", "Fake_Parts", "study", "method:study", "study-small", "fake-parts:study"):
         assert "method:study: a study\n" in radfield("plugins", "info", name).stdout, name
