@@ -65,7 +65,7 @@ def check_name(name: str) -> None:
 def words_for(name: str, kind: str) -> dict[str, str]:
     """What the templates' $words mean: acme-fast-fourier is the part `fast-fourier`, the class `FastFourier`."""
     part = name.partition("-")[2]
-    requires = "".join(f'  "{distribution}>=0.1",\n' for distribution in ("radfield-core", *REQUIRES.get(kind, ())))
+    requires = "".join(f'  "{distribution}>=0.1",\n' for distribution in REQUIRES.get(kind, ()))
     return {
         "name": name, "module": name.replace("-", "_"), "part": part, "kind": kind, "part_key": f"{kind}:{part}",
         "entry": part, "Class": "".join(word.capitalize() for word in part.split("-")), "requires": requires,

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -86,6 +87,26 @@ def test_what_is_written_compiles_and_has_no_long_lines(kind, tmp_path, monkeypa
         text = path.read_text()
         assert "$" not in text and max(map(len, text.splitlines())) <= 120, path
         ast.parse(text, str(path))
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_new_plugin_requires_the_libraries_that_it_imports_with_cores_bounds(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugins", "new", "acme-first", "--kind", kind]) == 0
+    found = set()
+    for path in Path("acme-first/acme_first").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    imported = {name.replace("_", "-") for name in found - {"acme_first", *sys.stdlib_module_names}}
+    core, ours = (set(tomllib.loads(path.read_text())["project"]["dependencies"]) for path in (
+        ROOT / "pyproject.toml", Path("acme-first/pyproject.toml")
+    ))  # fmt: skip
+    libraries = {line for line in ours if not line.startswith("radfield-")}
+    assert libraries <= core
+    assert {line.partition(">=")[0] for line in libraries} | {"radfield-core"} == imported
 
 
 @pytest.mark.parametrize(
