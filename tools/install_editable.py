@@ -2,7 +2,7 @@
 
 Usage: python tools/install_editable.py [--oldest] [extra ...]     (extras of the root project: test, docs)
 
---oldest takes the lowest versions that the distributions allow.
+--oldest takes the lowest versions that the distributions allow. PIP_CONSTRAINT holds as it does for pip.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 
 from lower_bounds import ROOT, lower_bounds
 
+BUILD = ("hatchling>=1.24", "editables")
+"""What builds an editable distribution; without build isolation nothing else sees to it."""
+
 
 def main(arguments: list[str]) -> int:
     """Exit code of pip. Without build isolation: a build environment for each of twenty plugins takes minutes."""
@@ -21,13 +24,15 @@ def main(arguments: list[str]) -> int:
     core = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     plugins = [str(path.parent) for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
     editable = [argument for path in [core, *plugins] for argument in ("-e", path)]
+    pip = [sys.executable, "-m", "pip", "install", "-q"]
+    if code := subprocess.call([*pip, *BUILD]):
+        return code
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         lowest = lower_bounds() if "--oldest" in arguments else {}
         lines = [f"{name}=={version}.*" for name, version in lowest.items()]
         constraints.write_text("\n".join(lines), encoding="utf-8")
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", "-c", str(constraints)]
-        return subprocess.call([*pip, *editable])
+        return subprocess.call([*pip, "--no-build-isolation", "-c", str(constraints), *editable])
 
 
 if __name__ == "__main__":

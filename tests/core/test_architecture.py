@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+import subprocess
 import sys
 import tomllib
 from collections.abc import Container, Iterator
@@ -116,6 +117,18 @@ def test_a_library_has_one_lower_bound_which_the_oldest_environment_installs() -
     oldest = runpy.run_path(str(ROOT / "tools/lower_bounds.py"))["lower_bounds"]()
     ours = {name: bound for name, bound in bounds.items() if not name.startswith("radfield-") and name != "torch"}
     assert oldest == {name: bound if "." in bound else f"{bound}.0" for name, bound in ours.items()}
+
+
+@pytest.mark.parametrize(("fails", "installed"), [(0, 2), (1, 1)], ids=["installed", "not to be had"])
+def test_an_editable_installation_brings_first_what_builds_it(fails, installed, monkeypatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "call", lambda command: (calls.append(command), fails)[1])
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    script = runpy.run_path(str(ROOT / "tools/install_editable.py"))
+    assert script["main"](["test"]) == fails and len(calls) == installed
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert {*backend, "editables"} <= set(calls[0])
+    assert f"{ROOT}[test]" in calls[-1] or fails
 
 
 def test_option_classes_import_no_torch() -> None:
