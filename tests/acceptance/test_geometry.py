@@ -82,6 +82,16 @@ def test_the_surface_is_measured_against_what_the_data_know_and_against_a_file(r
     assert json.loads((run / "point-to-mesh.json").read_text())["median"] < 1e-4
 
 
+def test_distances_that_cannot_be_written_are_shown_all_the_same(run: Path, monkeypatch, capsys) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("radfield_core.reports.replace", full)
+    assert main(["eval", str(run), "--metric", "chamfer", "resolution=24", "n_samples=2000"]) == 74
+    out, err = capsys.readouterr()
+    assert "chamfer_over_radius" in out and "chamfer.json: cannot be written: No space left" in err
+
+
 def test_a_run_keeps_its_sharpness_and_slices_of_its_distance(run: Path) -> None:
     entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert entries[0]["sharpness"] > 1 and 0 < entries[0]["weight_inside"] <= 1

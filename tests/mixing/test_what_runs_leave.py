@@ -15,7 +15,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one step on tiny pictures."""
     out = tmp_path_factory.mktemp("runs") / "run"
     data = ["--data", "synthetic", "data.resolution=16", "data.n_train=3", "data.n_val=2", "data.n_test=2"]
-    small = ["trainer.max_steps=1", "trainer.n_rays=8", "field.width=16", "sampler.n_samples=8"]
+    small = [
+        "eval.rays_per_chunk=64",
+        "trainer.max_steps=1",
+        "trainer.n_rays=8",
+        "field.width=16",
+        "sampler.n_samples=8",
+    ]
     assert main(["train", "--quiet", "--method", "tiny-nerf", "--out", str(out), *data, *small]) == 0
     return out
 
@@ -38,6 +44,17 @@ def test_numbers_that_cannot_be_written_are_shown_all_the_same(
     assert main(["eval", str(run), "--quiet"]) == 74
     out, err = capsys.readouterr()
     assert "PSNR" in out and "results.json: cannot be written: No space left" in err
+
+
+def test_progress_within_a_view_is_shown(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("radfield_core.progress.LINE_SECONDS", 0.0)
+    assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("render test ")]
+    assert [line.split()[2] for line in lines] == ["0.2/1", "0.5/1", "0.8/1", "1/1"]
+    assert main(["eval", str(run)]) == 0
+    assert "evaluate test 1.5/2 · " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("none", ["0", "00"])
