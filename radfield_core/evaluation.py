@@ -109,10 +109,17 @@ class QuickEvaluation:
         self._method, self._scene, self._chunk = method, scene, chunk
         self._views = spread(len(scene.cameras), count)
 
-    def __call__(self, model: Model) -> dict[str, float]:
-        """Mean metrics of the views."""
-        results = evaluate_views(model, self._method, self._scene, self._views, self._chunk)
-        return mean_metrics([result.metrics for result in results])
+    def __call__(self, model: Model, report: Report) -> dict[str, float]:
+        """Mean metrics of the views; report(done, of) is called on the way, with their pixels."""
+        metrics, total = [], len(self._views)
+        for number, view in enumerate(self._views):
+
+            def within(done: int, of: int, number: int = number) -> None:
+                report(number * of + done, total * of)
+
+            (result,) = evaluate_views(model, self._method, self._scene, [view], self._chunk, within)
+            metrics.append(result.metrics)
+        return mean_metrics(metrics)
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
         """Write small pictures of the first of the views; returns the files."""

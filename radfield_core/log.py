@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.hooks import Observers
-from radfield_core.progress import Progress
+from radfield_core.progress import Progress, Report
 from radfield_core.runs import RunFolder
 from radfield_core.schema import TrainerConfig
 from radfield_core.storage import dump_json, replace
@@ -64,6 +64,17 @@ class TrainingLog:
             self._write(self._figures(trainer, losses))
         if self._progress.due() or last:
             self._progress.update(self._share(counters), self._text(counters, losses))
+
+    def evaluating(self, counters: Counters, split: str) -> Report:
+        """What an evaluation of some views of a split reports to."""
+
+        def report(done: int, of: int) -> None:
+            if self._progress.due():
+                self._progress.update(
+                    self._share(counters), f"step {counters.step} · evaluating {split} {done / of:.0%}"
+                )
+
+        return report
 
     def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
         """Log an evaluation of some views of a split, tell observers, and print it."""

@@ -196,8 +196,13 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Evaluate a few views and log the result, unless a signal asks the run to end."""
-        if self._evaluation is not None and (metrics := self._aside("evaluation", self._evaluation)) is not None:
-            self.log.evaluated(self.counters, self._evaluation.split, metrics)
+        evaluation = self._evaluation
+        if evaluation is None:
+            return
+        report = self.log.evaluating(self.counters, evaluation.split)
+        metrics = self._aside("evaluation", lambda model: evaluation(model, report))
+        if metrics is not None:
+            self.log.evaluated(self.counters, evaluation.split, metrics)
 
     def _show_spike(self) -> None:
         """If the loss jumped in the last step, say so and keep pictures of what the model shows now."""

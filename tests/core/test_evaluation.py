@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from radfield_core.cameras import Cameras
-from radfield_core.evaluation import ViewResult, evaluate_views, group_metrics, report
+from radfield_core.evaluation import QuickEvaluation, ViewResult, evaluate_views, group_metrics, report
 from radfield_core.images import MemoryImages
 from radfield_core.interfaces import Method
 from radfield_core.pixels import PixelDrawer
@@ -57,6 +57,15 @@ def test_the_masked_psnr_is_that_of_the_pixels_inside(tmp_path):
     assert first.metrics["psnr_masked"] == pytest.approx(-10 * float(error[inside].mean().log10()), abs=1e-3)
     assert abs(first.metrics["psnr"] - first.metrics["psnr_masked"]) > 0.01
     assert "psnr_masked" not in second.metrics, "there is nothing inside"
+
+
+def test_an_evaluation_reports_how_far_it_is_chunk_by_chunk(tmp_path):
+    trainer = toy_trainer(tmp_path, ToyMethod(noise=False))
+    seen: list[tuple[int, int]] = []
+    evaluation = QuickEvaluation(trainer.method, toy_scene(6), "val", 2, 100)
+    evaluation(trainer.model.eval(), lambda done, of: seen.append((done, of)))
+    within = [100, 200, 256]
+    assert seen == [(done, 512) for done in (*within, *(256 + done for done in within))]
 
 
 class White(Method):

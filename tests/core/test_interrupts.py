@@ -11,6 +11,7 @@ import torch
 
 from radfield_core import checkpoint
 from radfield_core.interrupts import Interrupts
+from radfield_core.progress import Report
 from radfield_core.testing.training import toy_trainer
 from radfield_core.types import Step
 
@@ -58,11 +59,12 @@ def test_a_signal_during_a_save_lets_it_finish(tmp_path: Path, monkeypatch: pyte
 def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: int | None, reason: str) -> None:
     trainer = toy_trainer(tmp_path, max_steps=steps, eval_every=every)
 
-    def endless(model: torch.nn.Module) -> dict[str, float]:
+    def endless(model: torch.nn.Module, report: Report) -> dict[str, float]:
         torch.rand(3)
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("went on")
 
+    endless.split = "val"  # type: ignore[attr-defined]
     trainer._evaluation = endless  # type: ignore[assignment]
     random = torch.random.get_rng_state()
     trainer.method.spoil = lambda step: (random.copy_(torch.random.get_rng_state()), False)[1]  # type: ignore[assignment]

@@ -220,7 +220,7 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
     class Evaluation:
         split, calls = "val", 0
 
-        def __call__(self, model: Any) -> dict[str, float]:
+        def __call__(self, model: Any, report: Any) -> dict[str, float]:
             clock.now += 1000.0
             self.calls += 1
             return {"psnr": 1.0}
