@@ -13,7 +13,7 @@ from radfield_core.errors import DatasetError
 from radfield_core.scene import Scene
 
 _COLOURS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
-_THUMB, _LABEL, _COLUMNS = 160, 16, 6
+_THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6
 
 
 def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
@@ -30,11 +30,11 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
     figure = Figure(figsize=(9, 9), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(projection="3d")
-    for split, scene in scenes.items():
+    for splits, scene in _distinct(scenes):
         lines = np.concatenate([_frustum(scene, i, length) for i in range(len(scene.cameras))])
-        colour = _COLOURS.get(split, "#555555")
+        colour = _COLOURS.get(splits[0], "#555555")
         axes.add_collection3d(Line3DCollection(lines, colors=colour, linewidths=0.7))
-        axes.plot([], [], [], color=colour, label=f"{split} ({len(scene.cameras)})")
+        axes.plot([], [], [], color=colour, label=f"{' and '.join(splits)} ({len(scene.cameras)})")
     axes.add_collection3d(Line3DCollection(_region(first), colors="#777777", linewidths=0.8, linestyles="dashed"))
     known = first.points if first.points is not None else first.ground_truth.vertices if first.ground_truth else None
     if known is not None and len(known):
@@ -44,11 +44,27 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
     middle, half = (everything.max(0) + everything.min(0)) / 2, np.ptp(everything, axis=0).max() / 2 + length
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
     axes.set(zlim=(middle[2] - half, middle[2] + half), xlabel="x", ylabel="y", zlabel="z")
-    axes.set_box_aspect((1, 1, 1), zoom=1.25)
+    axes.set_box_aspect((1, 1, 1), zoom=0.92)  # the whole box of the axes, with its labels
     axes.view_init(elev=28, azim=-55)
     axes.legend(loc="upper left", frameon=False)
     figure.subplots_adjust(0, 0, 1, 1)
     figure.savefig(path)
+
+
+def _distinct(scenes: Mapping[str, Scene]) -> list[tuple[list[str], Scene]]:
+    """The scenes with the splits that each stands for: those of the same views, by name and camera, are one."""
+    found: list[tuple[list[str], Scene]] = []
+    for split, scene in scenes.items():
+        names = [scene.name(i) for i in range(len(scene.cameras))]
+        for splits, other in found:
+            if names == [other.name(i) for i in range(len(other.cameras))] and scene.cameras.c2w.equal(
+                other.cameras.c2w
+            ):
+                splits.append(split)
+                break
+        else:
+            found.append(([split], scene))
+    return found
 
 
 def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
@@ -77,23 +93,35 @@ def _region(scene: Scene) -> np.ndarray:
 
 def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) -> None:
     """A PNG of small copies of some images of each split with their names; what is transparent shows a chequer."""
-    cells = []
-    for split, scene in scenes.items():
-        n = len(scene.images)
-        for i in sorted({round(k * (n - 1) / max(1, min(per_split, n) - 1)) for k in range(min(per_split, n))}):
-            try:
-                cells.append((scene.name(i), scene.images[i].numpy()))
-            except DatasetError:
-                cells.append((f"{split} {i}: unreadable", np.zeros((8, 8, 3), np.uint8)))
-    rows = -(-len(cells) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _THUMB, rows * (_THUMB + _LABEL)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for k, (name, pixels) in enumerate(cells):
-        x, y = k % _COLUMNS * _THUMB, k // _COLUMNS * (_THUMB + _LABEL)
-        small = _thumbnail(pixels)
-        sheet.paste(small, (x + (_THUMB - small.width) // 2, y + (_THUMB - small.height) // 2))
-        draw.text((x + 4, y + _THUMB + 1), name[-26:].encode("ascii", "replace").decode(), fill="#333333")
+    sections = [_section(splits, scene, per_split) for splits, scene in _distinct(scenes)]
+    sheet = Image.new("RGB", (_COLUMNS * _THUMB, sum(section.height for section in sections)), "white")
+    top = 0
+    for section in sections:
+        sheet.paste(section, (0, top))
+        top += section.height
     sheet.save(path)
+
+
+def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
+    """Up to `most` images of a split, evenly spread, below a line that says which split and how many it has."""
+    n = len(scene.images)
+    chosen = sorted({round(k * (n - 1) / max(1, min(most, n) - 1)) for k in range(min(most, n))})
+    rows = -(-len(chosen) // _COLUMNS)
+    section = Image.new("RGB", (_COLUMNS * _THUMB, _HEADING + rows * (_THUMB + _LABEL)), "white")
+    draw = ImageDraw.Draw(section)
+    shown = "" if len(chosen) == n else f", {len(chosen)} shown"
+    draw.rectangle((4, 5, 14, 15), fill=_COLOURS.get(splits[0], "#555555"))
+    draw.text((20, 4), f"{' and '.join(splits)}: {n} images{shown}", fill="#111111")
+    for k, i in enumerate(chosen):
+        try:
+            name, pixels = scene.name(i), scene.images[i].numpy()
+        except DatasetError:
+            name, pixels = f"{scene.name(i)}: unreadable", np.zeros((8, 8, 3), np.uint8)
+        x, y = k % _COLUMNS * _THUMB, _HEADING + k // _COLUMNS * (_THUMB + _LABEL)
+        small = _thumbnail(pixels)
+        section.paste(small, (x + (_THUMB - small.width) // 2, y + (_THUMB - small.height) // 2))
+        draw.text((x + 4, y + _THUMB + 1), name[-26:].encode("ascii", "replace").decode(), fill="#333333")
+    return section
 
 
 def _thumbnail(pixels: np.ndarray) -> Image.Image:

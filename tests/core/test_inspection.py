@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -85,7 +87,7 @@ def test_every_split_is_reported_and_every_broken_image_found(tmp_path):
     assert val.absent == "no file" and not val.problems
     assert test.scene is None and test.problems[0].path == "frame 3"
     contact_sheet({"train": broken}, tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").size == (6 * 160, 176)
+    assert Image.open(tmp_path / "sheet.png").size == (6 * 160, 24 + 176)
 
 
 def test_transparency_is_measured():
@@ -94,6 +96,26 @@ def test_transparency_is_measured():
     images[:, 0, 0, 0] = 7
     (report, *_) = inspect(_Parser({s: _scene(2, images=MemoryImages(images)) for s in DataParser.splits}), quiet=True)
     assert dict(report.facts)["pixels"].startswith("RGBA, straight alpha, 25 % transparent")
+
+
+def test_splits_of_the_same_views_are_shown_once(tmp_path):
+    held, other = _scene(3), _scene(3)
+    contact_sheet({"train": _scene(7), "val": held, "test": held}, tmp_path / "same.png")
+    assert Image.open(tmp_path / "same.png").size == (6 * 160, (24 + 2 * 176) + (24 + 176))
+    other.cameras.c2w[2] = _scene(7).cameras.c2w[3]
+    contact_sheet({"train": _scene(7), "val": held, "test": other}, tmp_path / "other.png")
+    assert Image.open(tmp_path / "other.png").size == (6 * 160, (24 + 2 * 176) + 2 * (24 + 176))
+    frustum_picture({"train": _scene(7), "val": held, "test": held}, tmp_path / "x.png")
+    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB")).astype(int)
+    assert (np.abs(pixels - (0xE0, 0x9F, 0x3E)).max(-1) < 40).sum() > 50
+
+
+@pytest.mark.parametrize("radius", [0.1, 6.0])
+def test_the_frustum_picture_cuts_nothing_off(tmp_path, radius):
+    scene = _scene()
+    frustum_picture({"train": dataclasses.replace(scene, box=SceneBox(torch.zeros(3), radius))}, tmp_path / "x.png")
+    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"))
+    assert all((side == 255).all() for side in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]))
 
 
 def test_the_frustum_picture_shows_every_split_in_its_colour(tmp_path):
