@@ -14,6 +14,7 @@ from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import needs_no_root, recognise
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
+from radfield_core.names import quoted
 from radfield_core.registry import Registry
 from radfield_core.schema import RunConfig
 
@@ -220,7 +221,7 @@ def _data_flag(
         origin = next(layer.origin for layer in reversed(written) if _written([layer], "data") is not None)
         mistakes.add(
             "--data", f"{data} is in format {name} ({reason}), but {chosen} is chosen ({origin}), which reads no files",
-            f"data={name} --data {data}",
+            f"data={name} --data {quoted(data)}",
         )  # fmt: skip
         return None, ()
     return Entry("--data", {"data": {"type": name, **table}}), (f"data: {name} ({reason})",)
