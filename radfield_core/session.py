@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from radfield_core.hooks import Observers
 from radfield_core.interfaces import Method
 from radfield_core.log import TrainingLog
 from radfield_core.model import build_context
+from radfield_core.names import quoted
 from radfield_core.ops import backend
 from radfield_core.pixels import PixelDrawer
 from radfield_core.probe import probe
@@ -102,7 +102,7 @@ def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callabl
     observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason=ended)
     counters = trainer.counters
     if reason in SIGNAL_CODES:
-        print(f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {_quoted(folder.path)}")
+        print(f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {quoted(folder.path)}")
         return SIGNAL_CODES[reason]
     say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}): {folder.path}")
     if counters.step == before:
@@ -209,10 +209,6 @@ def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, t
         *(f"backend  {choice}" for choice in backend.choices()),
         f"run      {folder.path}",
     ]
-
-
-def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
 
 
 def _silent(line: str) -> None:
