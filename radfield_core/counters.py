@@ -9,13 +9,15 @@ from dataclasses import dataclass
 class Counters:
     """What the trainer remembers from step to step, all of it kept in checkpoints.
 
-    step: steps taken. seconds: training time. n_rays, samples_per_ray: as the last steps had them. rollbacks: times
+    step: steps taken. seconds, cpu_seconds: training time by the clock and of the processor, without evaluation and
+    saving. n_rays, samples_per_ray: as the last steps had them. rollbacks: times
     that training went back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
     chunk_rays: largest micro-batch that fitted into memory, if one did not.
     """
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     n_rays: float = 0.0
     samples_per_ray: float = 1.0
     rollbacks: int = 0

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 import resource
-import signal
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import process_time
-from typing import Any, TextIO
+from typing import Any
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from radfield_core.assembly import open_run
 from radfield_core.benchmarking import machine, write_file
 from radfield_core.config.layers import compose
 from radfield_core.evaluation import evaluate_views, mean_metrics
-from radfield_core.plugin import hookimpl
 from radfield_core.progress import tracked
 from radfield_core.registry import get_registry
 from radfield_core.schema import RunConfig
-from radfield_core.session import SIGNAL_CODES, train
+from radfield_core.session import train
 
 THRESHOLDS = (20.0, 25.0, 28.0, 30.0, 35.0)
-_NEVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -45,85 +37,11 @@ class Point:
 
 
 class Interrupted(Exception):
-    """A signal broke the measurement off; a part of a run has no result."""
+    """A signal broke the measurement off; a part of a run has no result. code: the exit code of the program."""
 
-    def __init__(self, received: signal.Signals):
-        super().__init__(received.name)
-        self.signal = received
-
-
-class _Watch:
-    """Observes a run: a point of the curve at each evaluation during training, on a CPU clock that stops meanwhile.
-
-    The clock is read after every step of an optimiser, of which no hook tells: the last step is seldom one that is
-    logged.
-    """
-
-    def __init__(self) -> None:
-        self.points: list[Point] = []
-        self._cpu = 0.0
-        self._mark = process_time()
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Here the watch is told of every run of this process."""
-        hooks, steps = get_registry().hooks, register_optimizer_step_post_hook(self._stepped)
-        hooks.register(self)
-        try:
-            yield
-        finally:
-            hooks.unregister(self)
-            steps.remove()
-
-    @hookimpl
-    def radfield_train_started(self, step: int) -> None:
-        self._mark = process_time()
-
-    def _stepped(self, *_: object) -> None:
-        now = process_time()
-        self._cpu, self._mark = self._cpu + now - self._mark, now
-
-    @hookimpl
-    def radfield_evaluated(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        self.points.append(Point(step, 0.0, round(self._cpu, 2), round(metrics["psnr"], 3)))
-        self._mark = process_time()
-
-
-class _Without(io.TextIOBase):
-    """Passes lines on to a stream, but for those that name a folder: a temporary one is nothing to go on with."""
-
-    def __init__(self, stream: TextIO, folder: str):
-        self._stream, self._folder, self._line = stream, folder, ""
-
-    def write(self, text: str) -> int:
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            if self._folder not in line:
-                print(line, file=self._stream, flush=True)
-        return len(text)
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], list[signal.Signals]]]:
-    """Which signals came meanwhile, of those that end a run: a run says so of most, but not of one at its very end."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    os.set_blocking(reader, False)
-    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-
-    def received() -> list[signal.Signals]:
-        try:
-            numbers = os.read(reader, 4096)
-        except BlockingIOError:
-            return []
-        return [found for found in map(signal.Signals, numbers) if found.name in SIGNAL_CODES]
-
-    try:
-        yield received
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(reader)
-        os.close(writer)
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
 
 
 def whole_run(
@@ -141,14 +59,13 @@ def whole_run(
 
     The curve is of `views` views of the validation split, or of the test split where there is none, every so many
     steps; `final` is of every view of `split`. A threshold counts as passed at the first point on or above it. Nothing
-    is compiled during training: the check before it has called every kernel. Nothing is saved before the end, which no
-    clock of seconds or of the processor counts.
+    is compiled during training: the check before it has called every kernel.
 
     Raises Interrupted if a signal breaks the training off.
     """
     before = machine()
     limits = [] if seconds is None else [f"trainer.max_seconds={seconds}"]
-    rhythm = [f"trainer.eval_every={every}", f"trainer.eval_views={views}", f"trainer.save_every={_NEVER}"]
+    rhythm = [f"trainer.eval_every={every}", f"trainer.eval_views={views}"]
     run = compose(get_registry(), method=method, data=data, overrides=[*rhythm, *limits, *overrides]).run
     with tempfile.TemporaryDirectory(prefix="radfield-bench-") as folder:
         out = Path(folder) / "run"
@@ -167,15 +84,15 @@ def whole_run(
 
 
 def _curve(run: RunConfig, out: Path) -> list[Point]:
-    """Train into a folder; the points, with the seconds that the run wrote down itself."""
-    watch = _Watch()
-    with watch.installed(), _signals() as received, redirect_stdout(_Without(sys.stdout, str(out))):
-        train(run, out=out, threads=str(torch.get_num_threads()))
-        if signals := received():
-            raise Interrupted(signals[0])
+    """Train into a folder; a point for each evaluation on the way, by the clocks of the run itself."""
+    if code := train(run, out=out, threads=str(torch.get_num_threads()), kept=False):
+        raise Interrupted(code)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    seconds = {row["step"]: round(row["seconds"], 2) for row in rows if "eval" in row}
-    return [replace(point, seconds=seconds[point.step]) for point in watch.points]
+    return [
+        Point(row["step"], round(row["seconds"], 2), round(row["cpu_seconds"], 2), round(row["eval"]["psnr"], 3))
+        for row in rows
+        if "eval" in row
+    ]
 
 
 def _evaluated(out: Path, split: str) -> tuple[int, dict[str, float]]:

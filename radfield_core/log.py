@@ -78,7 +78,8 @@ class TrainingLog:
 
     def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
         """Log an evaluation of some views of a split, tell observers, and print it."""
-        self._append({"step": counters.step, "seconds": counters.seconds, "split": split, "eval": dict(metrics)})
+        clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
+        self._append({"step": counters.step, **clocks, "split": split, "eval": dict(metrics)})
         if self._observers is not None:
             self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(metrics))
         if not self._progress.quiet:

@@ -42,8 +42,12 @@ def train(
     chosen: Path | None = None,
     quiet: bool = False,
     threads: str = "",
+    kept: bool = True,
 ) -> int:
-    """Train a run in a new folder, or go on with one from its newest or the given checkpoint. Returns the exit code."""
+    """Train a run in a new folder, or go on with one from its newest or the given checkpoint. Returns the exit code.
+
+    kept: whether the folder is there to stay; nothing is said of one that is not.
+    """
     registry = get_registry()
     check(run, registry)
     device = choose_device(run.trainer.device)
@@ -70,7 +74,8 @@ def train(
             if fresh:
                 folder.remove_if_unused()
             raise
-        for line in (*_header(run, folder, scene, trainer, threads), *scene.notes):
+        place = [f"run      {folder.path}"] if kept else []
+        for line in (*_header(run, scene, trainer, threads), *place, *scene.notes):
             say(line)
         for warning in (*remarks, *findings.warnings):
             print(f"warning: {warning}", file=sys.stderr)
@@ -84,10 +89,10 @@ def train(
         if out is None and resume is None:
             point_latest(folder.path)
         observers.tell("radfield_train_started", run=run, folder=folder.path, step=trainer.counters.step)
-        return _run(trainer, folder, observers, say)
+        return _run(trainer, folder, observers, say, kept)
 
 
-def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callable[[str], None]) -> int:
+def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callable[[str], None], kept: bool) -> int:
     """The loop, and the news of its end. Returns the exit code."""
     before = trainer.counters.step
     try:
@@ -102,9 +107,13 @@ def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callabl
     observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason=ended)
     counters = trainer.counters
     if reason in SIGNAL_CODES:
-        print(f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {quoted(folder.path)}")
+        if kept:
+            print(
+                f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {quoted(folder.path)}"
+            )
         return SIGNAL_CODES[reason]
-    say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}): {folder.path}")
+    where = f": {folder.path}" if kept else ""
+    say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}){where}")
     if counters.step == before:
         limit = getattr(trainer.config, reason)
         say(f"nothing was left to train: trainer.{reason}={limit:g} is reached; a larger one, and "
@@ -192,8 +201,8 @@ def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
     replace(folder.scene, text + "\n")
 
 
-def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, threads: str) -> list[str]:
-    """What runs, on what, where it goes."""
+def _header(run: RunConfig, scene: Scene, trainer: Trainer, threads: str) -> list[str]:
+    """What runs, and on what."""
     parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
     sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
     size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
@@ -207,7 +216,6 @@ def _header(run: RunConfig, folder: RunFolder, scene: Scene, trainer: Trainer, t
         f"data     {run.data.name}: {len(scene.cameras)} images, {size}",
         f"device   {device} ({name}); threads: {threads or 'as torch chooses'}",
         *(f"backend  {choice}" for choice in backend.choices()),
-        f"run      {folder.path}",
     ]
 
 

@@ -90,10 +90,11 @@ class Trainer:
         first = self.counters.step
         with self._interrupts, self.log:
             while (reason := self._ended()) is None:
-                started = time.perf_counter()
+                started, worked = time.perf_counter(), time.process_time()
                 step = Step(self.counters.step, self.config.max_steps, self.seed)
                 losses = self._take(step)
                 self.counters.seconds += time.perf_counter() - started
+                self.counters.cpu_seconds += time.process_time() - worked
                 self.counters.step += 1
                 if losses is None:
                     self._skip(step)
@@ -105,7 +106,7 @@ class Trainer:
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._evaluate_the_end()
             self._save_the_end()
-        return reason
+        return reason if self._interrupts.received is None else self._interrupts.received.name
 
     def _take(self, step: Step) -> StepLosses | None:
         """One optimiser step; None, with nothing changed, if the loss or a gradient is not finite."""
@@ -277,7 +278,7 @@ class Trainer:
             self.restore(state)
         counters = self.counters
         counters.rollbacks, counters.skipped = before.rollbacks + 1, before.skipped
-        counters.seconds, counters.bad_in_a_row = before.seconds, 0
+        counters.seconds, counters.cpu_seconds, counters.bad_in_a_row = before.seconds, before.cpu_seconds, 0
         randomness.seed_everything(self.seed)
         self._saved_step = None
         checkpoint.set_aside(self.folder.checkpoints, counters.step)

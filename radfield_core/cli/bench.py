@@ -72,15 +72,14 @@ def _micro(args: Namespace) -> int:
 def _run(args: Namespace) -> int:
     from radfield_core.benchmarking import write
     from radfield_core.learning_curve import Interrupted, plot, whole_run
-    from radfield_core.session import SIGNAL_CODES
 
     try:
         figures = whole_run(
             args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views
         )
     except Interrupted as end:
-        print(f"{end.signal.name}: the measurement is broken off", file=sys.stderr)
-        return SIGNAL_CODES[end.signal.name]
+        print("the measurement is broken off", file=sys.stderr)
+        return end.code
     for threshold, when in figures["reached"].items():
         said = f"{when['seconds']:.1f} s ({when['cpu_seconds']:.1f} s of the processor)" if when else "not reached"
         print(f"{threshold:>4} dB: {said}")

@@ -231,6 +231,9 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
         def perf_counter(self) -> float:
             return self.now
 
+        def process_time(self) -> float:
+            return 3.0 * self.now
+
     clock, evaluation = Clock(), Evaluation()
     trainer = toy_trainer(tmp_path, max_steps=100, max_seconds=2.0, eval_every=3, save_every=4)
     trainer._evaluation = evaluation
@@ -243,6 +246,7 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
     assert evaluation.calls == 3, "after steps 3 and 6, and at the end"
     evaluations = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [entry["seconds"] for entry in evaluations if "eval" in entry] == [0.75, 1.5, 2.0]
+    assert [entry["cpu_seconds"] for entry in evaluations if "eval" in entry] == [2.25, 4.5, 6.0]
 
 
 RANK = """
