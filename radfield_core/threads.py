@@ -16,19 +16,20 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME"
 
 
 def requested() -> int | None:
-    """The number of threads that OMP_NUM_THREADS asks for; None if it is not set.
+    """The number of threads that OMP_NUM_THREADS asks for; None if it is not set. Of a list, one number for each level
+    of nesting, the first.
 
     Raises UsageError for what is no positive whole number: of that, OpenMP makes a number of its own.
     """
     text = os.environ.get("OMP_NUM_THREADS")
     if text is None:
         return None
-    count = int(text) if text.strip().isdecimal() else 0
-    if count < 1:
+    counts = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    if min(counts) < 1:
         raise UsageError(
             f"{text!r:.80} is no positive whole number", path="OMP_NUM_THREADS", hint="OMP_NUM_THREADS=1, or unset it"
         )
-    return count
+    return counts[0]
 
 
 def set_policy() -> str:

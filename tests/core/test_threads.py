@@ -35,10 +35,11 @@ def test_threads_wait_passively_and_no_torch_is_loaded_for_it() -> None:
 
 
 def test_the_user_s_number_of_threads_is_kept_and_said() -> None:
-    assert policy(OMP_NUM_THREADS="3") == ["3 (OMP_NUM_THREADS); passive waits", "PASSIVE 0 False"]
+    for value in ("3", "3,2"):  # the second is for teams within teams
+        assert policy(OMP_NUM_THREADS=value) == ["3 (OMP_NUM_THREADS); passive waits", "PASSIVE 0 False"]
 
 
-@pytest.mark.parametrize("value", ["0", "-3", "abc", "", "1.5"])
+@pytest.mark.parametrize("value", ["0", "-3", "abc", "", "1.5", "4,0", "4,"])
 def test_a_number_of_threads_that_is_none_is_refused_with_what_to_set(value: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert main(["train", "--method", "nerf", "--data", "synthetic"]) == 2
