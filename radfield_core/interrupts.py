@@ -17,8 +17,8 @@ class BrokenOff(BaseException):
 class Interrupts:
     """While entered, SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set `received`; a second SIGINT raises KeyboardInterrupt.
 
-    A signal that is ignored, as `nohup` has it, stays ignored. Outside the main thread, where Python takes no signals,
-    nothing is changed.
+    A closed terminal that is ignored, as `nohup` has it, stays ignored. Outside the main thread, where Python takes no
+    signals, nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-                if signal.getsignal(number) != signal.SIG_IGN:
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._receive)
         return self
 

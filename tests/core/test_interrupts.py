@@ -73,7 +73,7 @@ def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: in
     assert (torch.random.get_rng_state() == random).all(), "what the evaluation drew is given back"
 
 
-def test_a_signal_that_is_ignored_stays_ignored() -> None:
+def test_a_closed_terminal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup starts a program
     try:
         with Interrupts() as interrupts:
