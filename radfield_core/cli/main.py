@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
+from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
@@ -61,8 +62,8 @@ def _run(argv: Sequence[str] | None) -> int:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader, such as `head`, has enough; Python must not flush into it again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        _silence(sys.stdout)
         return 141
     except Terminated as end:
         _tell(f"stopped by {end.signal.name}")
@@ -79,6 +80,10 @@ def _run(argv: Sequence[str] | None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         hint = HINTS.get(error.errno or 0, "RADFIELD_DEBUG=1 to see where")
         _tell(f"error: {where}{error.strerror or error}\n  try: {hint}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _silence(sys.stdout)
         return 74
     except Exception as error:
         if os.environ.get("RADFIELD_DEBUG") == "1":
@@ -155,10 +160,17 @@ def _report(error: RadfieldError) -> None:
         _tell(f"error: {where}{problem.message}" + (f"\n  try: {problem.hint}" if problem.hint else ""))
 
 
+def _silence(stream: TextIO) -> None:
+    """What Python still has to write to a stream at exit must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _tell(text: str) -> None:
     """Print to stderr; if even that is full or closed, the exit code says what there is to say."""
-    with suppress(OSError):
-        print(text, file=sys.stderr)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def test_control_c_is_130(raising, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_lets_what_is_half_done_be_tidied_up(monkeypatch, capsys, number):
+def test_a_signal_lets_what_is_half_done_be_tidied_up(monkeypatch, capsys, taken, number):
     tidied = []
 
     def dispatch(argv):
@@ -102,10 +102,12 @@ def test_a_closed_output_is_no_fault_of_the_program(argv):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_error_that_cannot_be_printed_keeps_its_code():
-    words = [sys.executable, "-m", "radfield_core.cli.main", "trian"]
+def test_an_error_that_cannot_be_printed_keeps_its_code(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    words = [sys.executable, "-m", "radfield_core.cli.main"]
     with open("/dev/full", "w") as full:
-        assert subprocess.run(words, stderr=full).returncode == 2
+        assert subprocess.run([*words, "trian"], stderr=full).returncode == 2
+        assert subprocess.run([*words, "--help"], stdout=full, stderr=full).returncode == 74
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["config", "options"]])

@@ -21,7 +21,9 @@ from radfield_core.types import Step
     [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143), (signal.SIGHUP, 129)],
     ids=lambda x: str(x),
 )
-def test_a_signal_lets_the_step_end_and_saves_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_signal_lets_the_step_end_and_saves_it(
+    tmp_path: Path, taken: None, number: signal.Signals, code: int
+) -> None:
     trainer = toy_trainer(tmp_path)
     trainer.method.spoil = lambda step: step.index == 7 and os.kill(os.getpid(), number)  # type: ignore[assignment]
     assert trainer.train() == number.name
