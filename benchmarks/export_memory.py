@@ -38,8 +38,8 @@ class BumpySphere(Field):
         self.radius = torch.nn.Parameter(torch.tensor(0.8))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Not rendered here."""
-        raise NotImplementedError
+        """Never asked for: an export reads distances, normals and colours of points, and renders nothing."""
+        raise NotImplementedError("this field is exported, not rendered")
 
     def sdf(self, x: Tensor) -> Tensor:
         """[M]."""

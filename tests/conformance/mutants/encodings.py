@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mutants.caught import caught_by
+from mutants.gradients import with_gradient
 from radfield_core.config.slots import option
 from radfield_core.testing.toy_parts import ToyEncoding
 from radfield_core.types import Step
@@ -38,20 +39,10 @@ class DetachesPositions(ToyEncoding):
         return super().forward(x.detach(), cov)
 
 
-class _Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, g):
-        return 2.0 * g
-
-
 @caught_by("grad_is_true", "encoding:toy")
 class HasTwiceTheDerivative(ToyEncoding):
     def forward(self, x, cov=None):
-        return super().forward(_Doubled.apply(x), cov)
+        return super().forward(with_gradient(2.0, x), cov)
 
 
 class _OnceOnly(torch.autograd.Function):
