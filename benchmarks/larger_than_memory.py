@@ -55,7 +55,7 @@ def make(folder: Path, n: int) -> None:
     grain = draw.integers(0, 12, (2 * SIDE, SIDE, 3), dtype=np.uint8)
     (folder / "train").mkdir(parents=True)
     frames = []
-    for index in tracked(range(n), "make photographs", n):
+    for index, _ in tracked(range(n), "make photographs"):
         source, path = index % DISTINCT, folder / "train" / f"r_{index}.jpg"
         pose = [*scene.cameras.c2w[source].tolist(), [0.0, 0.0, 0.0, 1.0]]
         frames.append({"file_path": f"train/{path.name}", "transform_matrix": pose})

@@ -14,7 +14,7 @@ from radfield_core.interfaces import Method
 from radfield_core.metrics import PROTOCOL, psnr, rounded, ssim
 from radfield_core.model import Model
 from radfield_core.pixels import background_for, on_background
-from radfield_core.progress import Report
+from radfield_core.progress import Report, tracked
 from radfield_core.rendering import pictures, render, save_pictures, scaled
 from radfield_core.scene import Scene
 
@@ -59,6 +59,17 @@ def evaluate_views(
                 metrics["psnr_masked"] = psnr(shown, wanted, mask)
         name = scene.names[index] if scene.names else f"{index:04d}"
         yield ViewResult(name, metrics, seconds, scene.groups[index] if scene.groups else None)
+
+
+def evaluate_all(
+    model: Model, method: Method, scene: Scene, chunk: int, title: str, *, quiet: bool = False
+) -> list[ViewResult]:
+    """Results of every view of a scene, with progress."""
+    return [
+        result
+        for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)
+        for result in evaluate_views(model, method, scene, [view], chunk, report)
+    ]
 
 
 def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -149,7 +149,7 @@ def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
     scores, thumbnails = [], []
     channels: set[int] = set()
     views = range(len(scene.images))
-    for i in tracked(views, f"read {report.split}", len(views), quiet=quiet):
+    for i, _ in tracked(views, f"read {report.split}", quiet=quiet):
         image = _decoded(scene.images, i, report)
         scores.append(math.nan if image is None else quality.sharpness(image))
         thumbnails.append(None if image is None else quality.thumbnail(image))

@@ -17,8 +17,7 @@ import torch
 from radfield_core.assembly import open_run
 from radfield_core.benchmarking import machine, write_file
 from radfield_core.config.layers import compose
-from radfield_core.evaluation import evaluate_views, mean_metrics
-from radfield_core.progress import tracked
+from radfield_core.evaluation import evaluate_all, mean_metrics
 from radfield_core.registry import get_registry
 from radfield_core.schema import RunConfig
 from radfield_core.session import train
@@ -99,10 +98,9 @@ def _evaluated(out: Path, split: str) -> tuple[int, dict[str, float]]:
     """How many views a split has, and the metrics of all of them after training."""
     trained = open_run(out)
     scene = trained.scenes.get(split)
-    n = len(scene.cameras)
-    results = evaluate_views(trained.model, trained.method, scene, range(n), trained.run.eval.rays_per_chunk)
-    metrics = mean_metrics([result.metrics for result in tracked(results, f"evaluate {split}", n)])
-    return n, {name: round(value, 4) for name, value in metrics.items()}
+    results = evaluate_all(trained.model, trained.method, scene, trained.run.eval.rays_per_chunk, f"evaluate {split}")
+    metrics = mean_metrics([result.metrics for result in results])
+    return len(results), {name: round(value, 4) for name, value in metrics.items()}
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:

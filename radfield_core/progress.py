@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
@@ -117,10 +117,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
-def tracked(items: Iterable[_T], title: str, total: int, *, quiet: bool = False) -> Iterator[_T]:
-    """The items, with progress over them."""
-    with Progress(title, total, quiet=quiet) as progress:
-        for done, item in enumerate(items, start=1):
-            yield item
-            if progress.due() or (done == total and progress._terminal):
-                progress.update(done, f"{done}/{total}")
+def tracked(items: Sequence[_T], title: str, *, quiet: bool = False) -> Iterator[tuple[_T, Report]]:
+    """The items, with progress over all of them; each with what to tell how far one is that takes long."""
+    of = len(items)
+    with Progress(title, of, quiet=quiet) as progress:
+        for index, item in enumerate(items):
+
+            def within(done: int, total: int, before: int = index) -> None:
+                if progress.due() and done < total:
+                    progress.update(before + done / total, f"{before + done / total:.1f}/{of}")
+
+            yield item, within
+            if progress.due() or (index + 1 == of and progress._terminal):
+                progress.update(index + 1, f"{index + 1}/{of}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,19 +14,17 @@ from radfield_core.assembly import Trained
 from radfield_core.capabilities import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.errors import UsageError, unwritable
-from radfield_core.evaluation import evaluate_views, report, spread
+from radfield_core.evaluation import evaluate_all, report, spread
 from radfield_core.hooks import Observers
 from radfield_core.interfaces import Metric
 from radfield_core.log import format_metrics
 from radfield_core.paths import camera_path
-from radfield_core.progress import Progress, Report
+from radfield_core.progress import Report, tracked
 from radfield_core.registry import get_registry
 from radfield_core.rendering import path_views, pictures, render, save_pictures, save_video, scaled, view_names
 from radfield_core.storage import dump_json, replace
 from radfield_core.types import View
 from radfield_core.vetting import find, refuse
-
-_T = TypeVar("_T")
 
 
 def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, float]:
@@ -36,19 +34,15 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     """
     _warn(trained)
     scene = trained.scenes.get(split)
-    views, chunk = range(len(scene.cameras)), trained.run.eval.rays_per_chunk
+    chunk = trained.run.eval.rays_per_chunk
     refuse(find(scene, split, None, quiet=quiet))
-    results = [
-        result
-        for view, within in _tracked(views, f"evaluate {split}", quiet=quiet)
-        for result in evaluate_views(trained.model, trained.method, scene, [view], chunk, within)
-    ]
+    results = evaluate_all(trained.model, trained.method, scene, chunk, f"evaluate {split}", quiet=quiet)
     summary = report(results, split, trained.step)
     metrics: dict[str, float] = summary["metrics"]
     Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
     for line in _table(summary.get("groups", {}), metrics):
         print(line)
-    print(f"{split}, {len(views)} views, step {trained.step}: {format_metrics(metrics)}")
+    print(f"{split}, {len(results)} views, step {trained.step}: {format_metrics(metrics)}")
     _write(summary, trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json")
     return metrics
 
@@ -60,21 +54,6 @@ def _write(summary: Mapping[str, Any], path: Path) -> None:
     except OSError as error:
         raise unwritable(error, path) from error
     print(path)
-
-
-def _tracked(items: Sequence[_T], title: str, *, quiet: bool) -> Iterator[tuple[_T, Report]]:
-    """The items, each with what to tell how far it is; with progress over all of them."""
-    of = len(items)
-    with Progress(title, of, quiet=quiet) as progress:
-        for index, item in enumerate(items):
-
-            def within(done: int, total: int, before: int = index) -> None:
-                if progress.due() and done < total:
-                    progress.update(before + done / total, f"{before + done / total:.1f}/{of}")
-
-            yield item, within
-            if progress.due() or (index + 1 == of and sys.stdout.isatty()):
-                progress.update(index + 1, f"{index + 1}/{of}")
 
 
 def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
@@ -117,7 +96,7 @@ def render_split(
     indices = choose_views(views, len(scene.cameras))
     written = []
     named = list(zip(indices, view_names(scene, split, indices), strict=True))
-    for (index, name), within in _tracked(named, f"render {split}", quiet=quiet):
+    for (index, name), within in tracked(named, f"render {split}", quiet=quiet):
         view = View(scene.cameras.c2w[index], scaled(scene.cameras.camera(index), scale))
         shown = _pictures(trained, split, view, within)
         try:
@@ -137,7 +116,7 @@ def render_path(
     views = path_views(scene, c2w, scale)
 
     def frames() -> Iterator[np.ndarray]:
-        for view, within in _tracked(views, f"render {name}", quiet=quiet):
+        for view, within in tracked(views, f"render {name}", quiet=quiet):
             yield _pictures(trained, "train", view, within)["rgb"]
 
     video = out / f"{name}.mp4"

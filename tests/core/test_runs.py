@@ -316,7 +316,7 @@ def test_a_terminal_gets_a_bar() -> None:
 
 
 def test_tracked_hands_on_every_item(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(tracked(iter("abc"), "spell", 3)) == ["a", "b", "c"]
+    assert [item for item, _ in tracked("abc", "spell")] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(9.4, "9s"), (65, "1m 05s"), (7384, "2h 03m"), (-1, "0s")])
