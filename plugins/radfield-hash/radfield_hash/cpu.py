@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfield_hash import autograd, kernels, reference
+from radfield_hash import autograd, kernels, lanes, reference
 from radfield_hash.levels import Grid, build
-from radfield_hash.memory import empty, room
+from radfield_hash.memory import empty, outgrows_cache, room
 
 # Of features, per thread. The more points in a chunk, the more of a level's table stays in cache from one to the next.
 CHUNK_BYTES = 1 << 25
@@ -47,8 +47,9 @@ class _Numba:
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = empty(x.shape[0], grid.out_dim)
         arrays, entries, geometry = _arrays(x, y), _flat(table), _geometry(grid)
+        kernel, streamed = _values(), outgrows_cache(y)
         _parallel(
-            lambda rows: kernels.values(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry),
+            lambda rows: kernel(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry, streamed),
             _point_ranges(x.shape[0]),
         )
         return y
@@ -89,6 +90,16 @@ class _Numba:
 
 
 _KERNELS = _Numba()
+
+
+@cache
+def _values() -> Any:
+    """The kernel of the values that is faster here; the other is not even compiled."""
+    if lanes.usable():
+        from radfield_hash import wide
+
+        return wide.values
+    return kernels.values
 
 
 def _room(grid: Grid, n: int) -> tuple[Any, ...]:

@@ -3,10 +3,8 @@
 All take contiguous float32 arrays of points x [M, 3] and features [M, L·F], the flat table [n_entries · F], and of the
 grid: levels [L, 4] (resolution, offset, size, hashed), scales [L] and F (even). Features are treated in pairs.
 
-In rows of features, the pairs of one level lie far apart: written or read level by level, each would claim a line of
-the cache of its own, which takes longer than to fetch the entries. So a chunk's features are turned: `room` is for
-pairs level by level [L·F/2, chunk + PAD], and for points, directions and sums [3, chunk + BLOCK], because blocks are
-located whole.
+`room` is for a chunk's features, turned to pairs level by level [L·F/2, chunk + PAD], and for its points, directions
+and sums [3, chunk + BLOCK], because blocks are located whole.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from radfield_core.ops.jit import inlined, kernel
+from radfield_core.ops.jit import kernel
 from radfield_hash import pair
 from radfield_hash.cells import (
     B1,
@@ -34,16 +32,16 @@ from radfield_hash.cells import (
     store_inside,
     value_weights,
 )  # fmt: skip
+from radfield_hash.turned import load_features, store_features
 
 TWO = np.uint64(2)
 PAD = 8  # so that a point's pairs do not all fall into one set of the cache
-TURN = 8  # points whose pairs of a level fill one line of the cache
 ZERO = np.float32(0.0)
 
 
 @kernel
-def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_features: int) -> None:
-    """Features y [M, L·F], written."""
+def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_features: int, streamed: bool) -> None:
+    """Features y [M, L·F], written, and if streamed past the cache."""
     turned, points, _, _ = room
     chunk = turned.shape[1] // 2 - PAD
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
@@ -58,8 +56,8 @@ def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_fe
                     entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
                     _interpolate(entries, number, fraction, size, features)
-        store_features(turned, start, count, y)
-        _spread_nan(x, y, start, start + count)
+        store_features(turned, start, count, y, streamed)
+        spread_nan(x, y, start, start + count)
 
 
 @kernel
@@ -143,7 +141,7 @@ def second(
                         entries, number, fraction, scales[level], size, features, directions[:, begin:],
                         sums[:, begin:],
                     )  # fmt: skip
-        store_features(turned, start, count, by_g)
+        store_features(turned, start, count, by_g, False)
         store_inside(x, sums, start, count, by_x)
 
 
@@ -151,34 +149,6 @@ def second(
 def _clear(table: Any, start: int, count: int) -> None:
     for i in range(start, start + count):
         table[i] = ZERO
-
-
-@kernel
-def load_features(rows: Any, start: int, count: int, first: int, last: int, turned: Any) -> None:
-    """Pairs first to last of the rows [count, 2P] from `start` on, as turned [P, chunk] pairs."""
-    whole = count - count % TURN
-    for i in range(0, whole, TURN):
-        _turn(rows, start + i, i, TURN, first, last, turned)
-    _turn(rows, start + whole, whole, count - whole, first, last, turned)
-
-
-@inlined
-def _turn(rows: Any, row: int, column: int, count: int, first: int, last: int, turned: Any) -> None:
-    width, stride = uint64(rows.shape[1]), uint64(turned.shape[1])
-    source, target = uint64(row) * width, TWO * uint64(column)
-    for q in range(uint64(first), uint64(last)):
-        for i in range(uint64(count)):
-            pair.store(turned, q * stride + target + TWO * i, pair.load(rows, source + i * width + TWO * q))
-
-
-@kernel
-def store_features(turned: Any, start: int, count: int, rows: Any) -> None:
-    """The inverse of `load_features`, for all pairs."""
-    width, stride, pairs = uint64(rows.shape[1]), uint64(turned.shape[1]), uint64(turned.shape[0])
-    for i in range(uint64(count)):
-        row = (uint64(start) + i) * width
-        for q in range(pairs):
-            pair.store(rows, row + TWO * q, pair.load(turned, q * stride + TWO * i))
 
 
 @kernel
@@ -265,7 +235,8 @@ def _bend(
 
 
 @kernel
-def _spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
+def spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
+    """Makes the features of points that have a NaN NaN."""
     for i in range(start, stop):
         total = x[i, 0] + x[i, 1] + x[i, 2]
         if total != total and (x[i, 0] != x[i, 0] or x[i, 1] != x[i, 1] or x[i, 2] != x[i, 2]):

@@ -16,19 +16,33 @@ import torch
 from torch import Tensor
 
 MAPPED_BYTES = 1 << 25  # from here on malloc does not keep what is freed
+LINE = 16  # numbers, of a line of the cache
 _rooms = threading.local()
 _left: deque[Any] = deque(maxlen=2)  # the memory of the last large tensors that are gone: features, and a gradient
 
 
 def empty(*shape: int) -> Tensor:
-    """A float32 tensor to be written. A large one takes the place of one that is gone, if that had about its size."""
+    """A float32 tensor to be written. A large one takes the place of one that is gone, if that had about its size.
+
+    It starts where a line of the cache starts.
+    """
     size = math.prod(shape)
     if 4 * size < MAPPED_BYTES:
         return torch.from_numpy(np.empty(shape, np.float32))
     memory = _take(size)
-    array = (np.empty(size, np.float32) if memory is None else memory)[:size].reshape(shape)
-    weakref.finalize(array, _left.append, array.base).atexit = False
+    memory = np.empty(size + LINE, np.float32) if memory is None else memory
+    begin = -memory.ctypes.data // memory.itemsize % LINE
+    array = memory[begin : begin + size].reshape(shape)
+    weakref.finalize(array, _left.append, memory).atexit = False
     return torch.from_numpy(array)
+
+
+def outgrows_cache(rows: Tensor) -> bool:
+    """Whether a tensor from `empty` is larger than most caches, and its rows are whole lines.
+
+    Then what is written at its start is out of the cache again before it is read, and may as well not enter.
+    """
+    return 4 * rows.numel() >= MAPPED_BYTES and rows.shape[1] % LINE == 0
 
 
 def _take(size: int) -> Any:
@@ -37,7 +51,7 @@ def _take(size: int) -> Any:
             memory = _left.popleft()
         except IndexError:  # another thread was faster
             return None
-        if size <= memory.size <= 1.25 * size:
+        if size + LINE <= memory.size <= 1.25 * size + LINE:
             return memory
         _left.append(memory)
     return None
