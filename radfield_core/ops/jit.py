@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -27,10 +32,30 @@ def reduction(function: Callable[..., Any]) -> Any:
 
 
 def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
-    try:
-        return numba.njit(cache=True, **_options(fastmath))(function)
-    except RuntimeError:  # numba found no folder that it may write its cache to
-        return numba.njit(**_options(fastmath))(function)
+    compiled: Any = numba.njit(**_options(fastmath))(function)
+    with suppress(RuntimeError):  # numba found no folder that it may write its cache to
+        compiled._cache = _Cache(function)
+    return compiled
+
+
+class _Cache(FunctionCache):
+    """numba's cache, which compiles again when a function's own module changed, and here also when its package did.
+
+    What a function calls is compiled into it, so that its helper's module counts as much as its own.
+    """
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return *super()._index_key(signature, codegen), _sources(Path(self._py_func.__code__.co_filename).parent)
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """A digest of the modules in the folder and of this one's neighbours."""
+    digest = hashlib.sha256()
+    for neighbours in (folder, Path(__file__).parent):
+        for module in sorted(neighbours.glob("*.py")):
+            digest.update(module.read_bytes())
+    return digest.hexdigest()
 
 
 def _options(fastmath: bool | set[str]) -> dict[str, Any]:

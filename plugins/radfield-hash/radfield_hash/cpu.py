@@ -20,7 +20,7 @@ from torch import Tensor
 
 from radfield_hash import autograd, kernels, lanes, reference
 from radfield_hash.levels import Grid, build
-from radfield_hash.memory import empty, outgrows_cache, room
+from radfield_hash.memory import LINE, empty, outgrows_cache, room
 
 # Of features, per thread. The more points in a chunk, the more of a level's table stays in cache from one to the next.
 CHUNK_BYTES = 1 << 25
@@ -47,7 +47,7 @@ class _Numba:
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = empty(x.shape[0], grid.out_dim)
         arrays, entries, geometry = _arrays(x, y), _flat(table), _geometry(grid)
-        kernel, streamed = _values(), outgrows_cache(y)
+        kernel, streamed = _values(), outgrows_cache(y) and grid.out_dim % LINE == 0
         _parallel(
             lambda rows: kernel(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry, streamed),
             _point_ranges(x.shape[0]),
@@ -59,10 +59,10 @@ class _Numba:
         if not x.shape[0]:
             return result.zero_()
         arrays, entries, geometry = _arrays(x, x if v is None else v, g), _flat(result), _geometry(grid)
-        directed = v is not None
+        directed, apart = v is not None, outgrows_cache(result) and x.shape[0] <= _chunk(grid)
         _parallel(
             lambda level: kernels.table_gradient(
-                *arrays, directed, _room(grid, x.shape[0]), entries, *geometry, *level
+                *arrays, directed, _room(grid, x.shape[0]), _sums(grid, apart), entries, *geometry, *level
             ),
             _levels(grid),
         )
@@ -104,12 +104,21 @@ def _values() -> Any:
 
 def _room(grid: Grid, n: int) -> tuple[Any, ...]:
     """Room for a chunk of up to n points; see `kernels`."""
-    chunk = max(1, min(n, CHUNK_BYTES // (4 * grid.out_dim)))
+    chunk = max(1, min(n, _chunk(grid)))
     vectors = (3, chunk + kernels.BLOCK)
     return (
         room("features", grid.out_dim // 2, 2 * (chunk + kernels.PAD)),
         room("points", *vectors), room("directions", *vectors), room("sums", *vectors),
     )  # fmt: skip
+
+
+def _chunk(grid: Grid) -> int:
+    return CHUNK_BYTES // (4 * grid.out_dim)
+
+
+def _sums(grid: Grid, apart: bool) -> Any:
+    """Room for the gradient of the largest level, or none; see `kernels.table_gradient`."""
+    return room("sums of a level", max(level.size for level in grid.levels) * grid.n_features if apart else 0)
 
 
 def _arrays(*tensors: Tensor) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from numba import uint64
 
 from radfield_core.ops.jit import kernel
-from radfield_hash import pair
+from radfield_hash import lines, pair
 from radfield_hash.cells import (
     B1,
     B2,
@@ -36,6 +36,7 @@ from radfield_hash.turned import load_features, store_features
 
 TWO = np.uint64(2)
 PAD = 8  # so that a point's pairs do not all fall into one set of the cache
+LINE = np.uint64(16)  # numbers, which a level has a multiple of
 ZERO = np.float32(0.0)
 
 
@@ -62,12 +63,16 @@ def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_fe
 
 @kernel
 def table_gradient(
-    x: Any, v: Any, g: Any, directed: bool, room: Any, table: Any, levels: Any, scales: Any, n_features: int,
-    first: int, last: int,
+    x: Any, v: Any, g: Any, directed: bool, room: Any, sums: Any, table: Any, levels: Any, scales: Any,
+    n_features: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g, written to the table's levels first to last; of at least one point."""
+    """Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g, written to the table's levels first to last; of at least one point.
+
+    Unless `sums` is empty, each level is summed there and then streamed to the table. It holds zeros, before and after,
+    as many as the largest level has; and all points are one chunk.
+    """
     turned, points, directions, _ = room
-    chunk = turned.shape[1] // 2 - PAD
+    chunk, apart = turned.shape[1] // 2 - PAD, sums.size > 0
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     weight = np.empty(8 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
@@ -77,19 +82,21 @@ def table_gradient(
         if directed:
             load_directions(x, v, start, count, directions)
         for level in range(first, last):
-            if start == 0:
-                _clear(table, n_features * levels[level, 1], n_features * levels[level, 2])
+            place, size = n_features * levels[level, 1], n_features * levels[level, 2]
+            if start == 0 and not apart:
+                _clear(table, place, size)
+            entries = sums if apart else table[place:]
             for begin in range(0, count, BLOCK):
-                size = min(BLOCK, count - begin)
                 locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 if directed:
                     direction_weights(fraction, directions, begin, scales[level], weight)
                 else:
                     value_weights(fraction, weight)
                 for p in range(0, n_features, 2):
-                    entries = table[n_features * levels[level, 1] + p :]
                     features = turned[(level * n_features + p) // 2, 2 * begin :]
-                    _scatter(entries, number, weight, size, features)
+                    _scatter(entries[p:], number, weight, min(BLOCK, count - begin), features)
+            if apart:
+                _stream_out(sums, size, table, place)
 
 
 @kernel
@@ -149,6 +156,12 @@ def second(
 def _clear(table: Any, start: int, count: int) -> None:
     for i in range(start, start + count):
         table[i] = ZERO
+
+
+@kernel
+def _stream_out(sums: Any, size: int, table: Any, place: int) -> None:
+    for i in range(uint64(0), uint64(size), LINE):
+        lines.stream_out(sums, i, table, uint64(place) + i)
 
 
 @kernel

@@ -37,12 +37,12 @@ def empty(*shape: int) -> Tensor:
     return torch.from_numpy(array)
 
 
-def outgrows_cache(rows: Tensor) -> bool:
-    """Whether a tensor from `empty` is larger than most caches, and its rows are whole lines.
+def outgrows_cache(tensor: Tensor) -> bool:
+    """Whether a tensor from `empty` is larger than most caches.
 
     Then what is written at its start is out of the cache again before it is read, and may as well not enter.
     """
-    return 4 * rows.numel() >= MAPPED_BYTES and rows.shape[1] % LINE == 0
+    return 4 * tensor.numel() >= MAPPED_BYTES
 
 
 def _take(size: int) -> Any:
