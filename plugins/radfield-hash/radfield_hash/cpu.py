@@ -60,12 +60,12 @@ class _Numba:
             return result.zero_()
         arrays, entries, geometry = _arrays(x, x if v is None else v, g), _flat(result), _geometry(grid)
         directed, apart = v is not None, outgrows_cache(result) and x.shape[0] <= _chunk(grid)
-        _parallel(
-            lambda level: kernels.table_gradient(
-                *arrays, directed, _room(grid, x.shape[0]), _sums(grid, apart), entries, *geometry, *level
-            ),
-            _levels(grid),
-        )
+
+        def run(levels: tuple[int, int]) -> None:
+            chunk, sums = _room(grid, x.shape[0]), _sums(grid) if apart else entries
+            kernels.table_gradient(*arrays, directed, chunk, sums, apart, entries, *geometry, *levels)
+
+        _parallel(run, _levels(grid))
         return result
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
@@ -113,12 +113,13 @@ def _room(grid: Grid, n: int) -> tuple[Any, ...]:
 
 
 def _chunk(grid: Grid) -> int:
+    """How many points are taken at a time, at most."""
     return CHUNK_BYTES // (4 * grid.out_dim)
 
 
-def _sums(grid: Grid, apart: bool) -> Any:
-    """Room for the gradient of the largest level, or none; see `kernels.table_gradient`."""
-    return room("sums of a level", max(level.size for level in grid.levels) * grid.n_features if apart else 0)
+def _sums(grid: Grid) -> Any:
+    """Zeros for the gradient of the largest level; see `kernels.table_gradient`."""
+    return room("sums of a level", max(level.size for level in grid.levels) * grid.n_features)
 
 
 def _arrays(*tensors: Tensor) -> tuple[Any, ...]:

@@ -63,16 +63,16 @@ def values(x: Any, y: Any, room: Any, table: Any, levels: Any, scales: Any, n_fe
 
 @kernel
 def table_gradient(
-    x: Any, v: Any, g: Any, directed: bool, room: Any, sums: Any, table: Any, levels: Any, scales: Any,
+    x: Any, v: Any, g: Any, directed: bool, room: Any, sums: Any, apart: bool, table: Any, levels: Any, scales: Any,
     n_features: int, first: int, last: int,
 ) -> None:  # fmt: skip
     """Σ w_c g, or if directed Σ ⟨v, ∂w_c/∂x⟩ g, written to the table's levels first to last; of at least one point.
 
-    Unless `sums` is empty, each level is summed there and then streamed to the table. It holds zeros, before and after,
-    as many as the largest level has; and all points are one chunk.
+    `sums` is the table itself or, if apart, zeros for the largest level: then a level's sums are streamed to the table,
+    and zeros remain. For this all points must be one chunk.
     """
     turned, points, directions, _ = room
-    chunk, apart = turned.shape[1] // 2 - PAD, sums.size > 0
+    chunk = turned.shape[1] // 2 - PAD
     number, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
     weight = np.empty(8 * BLOCK, np.float32)
     for start in range(0, x.shape[0], chunk):
@@ -85,7 +85,7 @@ def table_gradient(
             place, size = n_features * levels[level, 1], n_features * levels[level, 2]
             if start == 0 and not apart:
                 _clear(table, place, size)
-            entries = sums if apart else table[place:]
+            entries = sums[0 if apart else place :]
             for begin in range(0, count, BLOCK):
                 locate(points, begin, levels, level, scales[level], n_features // 2, number, fraction)
                 if directed:
