@@ -48,7 +48,7 @@ class _LanesModel(models.PrimitiveModel):
 _REALS = _Lanes("Float32Lanes", ir.VectorType(_SINGLE, 8))
 _WHOLES = _Lanes("UInt32Lanes", ir.VectorType(_WHOLE, 8))
 _PAIRS = _Lanes("Float32PairLanes", ir.VectorType(_SINGLE, 16))
-_ADDRESSES = ir.VectorType(_PAIR, 8)
+_EIGHT_PAIRS = ir.VectorType(_PAIR, 8)
 _MASK = ir.VectorType(ir.IntType(1), 8)
 
 
@@ -162,8 +162,8 @@ def gather(typing_context: Any, array: Any, start: Any, number: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = _address(context, builder, signature.args[0], args[0], args[1], ir.IntType(8))
-        arguments = [ir.Constant(_ADDRESSES, ir.Undefined), address, args[2], ir.Constant(_MASK, [1] * 8), _WHOLE(8)]
-        function = ir.FunctionType(_ADDRESSES, [argument.type for argument in arguments])
+        arguments = [ir.Constant(_EIGHT_PAIRS, ir.Undefined), address, args[2], ir.Constant(_MASK, [1] * 8), _WHOLE(8)]
+        function = ir.FunctionType(_EIGHT_PAIRS, [argument.type for argument in arguments])
         name = "llvm.x86.avx512.mask.gather.dpd.512"
         fetched = builder.call(builder.module.declare_intrinsic(name, (), function), arguments)
         return builder.bitcast(fetched, _PAIRS.vector)
