@@ -47,6 +47,14 @@ class _Cache(FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return *super()._index_key(signature, codegen), _sources(Path(self._py_func.__code__.co_filename).parent)
 
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """What was compiled for these types, or None; also where the cache names types that are gone since."""
+        try:
+            return super().load_overload(signature, target_context)
+        except Exception:  # whatever unpickling may raise
+            self.flush()
+            return None
+
 
 @cache
 def _sources(folder: Path) -> str:

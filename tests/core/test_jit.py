@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 HELPER = """
@@ -51,6 +53,14 @@ def test_a_kernel_is_compiled_once_and_again_when_its_helper_changes(package: Pa
     assert _result_and_hits(package) == ["2", "1"]
     (package / "helpers.py").write_text(HELPER.format(5))
     assert _result_and_hits(package) == ["6", "0"]
+
+
+def test_a_cache_that_cannot_be_read_is_written_anew(package: Path) -> None:
+    _result_and_hits(package)
+    for index in (package / "__pycache__").glob("*.nbi"):
+        index.write_bytes(pickle.dumps(numba.__version__) + b"c__main__\nGone\n.")
+    assert _result_and_hits(package) == ["2", "0"]
+    assert _result_and_hits(package) == ["2", "1"]
 
 
 def test_a_kernel_runs_where_nothing_can_be_cached(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

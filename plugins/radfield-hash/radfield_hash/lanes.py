@@ -11,13 +11,13 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba import config, float32, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import overload
 
-_kernel_function: Any = intrinsic  # see `pair`
+from radfield_hash.vectors import FUSED, Vector, address, chosen, kernel_function, loading, storing
+
 _kernel_operator: Any = overload
 _settings: Any = config
 _SINGLE, _WHOLE, _PAIR = ir.FloatType(), ir.IntType(32), ir.DoubleType()  # a pair is fetched as if it were a float64
-_FUSED = ("contract", "nsz")  # a product and a sum of pairs may become one FMA, as in `pair`
 
 
 @cache
@@ -31,42 +31,29 @@ def usable() -> bool:
     return bool(as_it_is and not amd and binding.get_host_cpu_features().get("avx512fp16", False))
 
 
-class _Lanes(types.Type):
-    """Eight numbers or pairs as one value."""
-
-    def __init__(self, name: str, vector: Any) -> None:
-        self.vector = vector
-        super().__init__(name=name)
-
-
-@register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, type_: Any) -> None:
-        super().__init__(manager, type_, type_.vector)
-
-
-_REALS = _Lanes("Float32Lanes", ir.VectorType(_SINGLE, 8))
-_WHOLES = _Lanes("UInt32Lanes", ir.VectorType(_WHOLE, 8))
-_PAIRS = _Lanes("Float32PairLanes", ir.VectorType(_SINGLE, 16))
+_REALS = Vector("Float32Lanes", ir.VectorType(_SINGLE, 8))
+_WHOLES = Vector("UInt32Lanes", ir.VectorType(_WHOLE, 8))
+_PAIRS = Vector("Float32PairLanes", ir.VectorType(_SINGLE, 16))
 _EIGHT_PAIRS = ir.VectorType(_PAIR, 8)
 _MASK = ir.VectorType(ir.IntType(1), 8)
+load, store = loading(_REALS), storing(_PAIRS)
 
 
 def _define(symbol: Any, on_reals: str | None, on_wholes: str) -> None:
     """The operator between lanes of one type, as LLVM calls it on floats and on integers."""
 
-    @_kernel_function
+    @kernel_function
     def combined(typing_context: Any, a: Any, b: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if a == _WHOLES:
                 return getattr(builder, on_wholes)(*args)
-            return getattr(builder, str(on_reals))(*args, flags=_FUSED if a == _PAIRS else ())
+            return getattr(builder, str(on_reals))(*args, flags=FUSED if a == _PAIRS else ())
 
         return a(a, b), generate
 
     @_kernel_operator(symbol, strict=False)  # whose annotations it takes for another signature
     def typed(a: Any, b: Any) -> Any:
-        if isinstance(a, _Lanes) and a == b and (on_reals or a == _WHOLES):
+        if a in (_REALS, _WHOLES, _PAIRS) and a == b and (on_reals or a == _WHOLES):
             return lambda a, b: combined(a, b)
         return None
 
@@ -78,7 +65,7 @@ _define(operator.and_, None, "and_")
 _define(operator.xor, None, "xor")
 
 
-@_kernel_function
+@kernel_function
 def least(typing_context: Any, a: Any, b: Any) -> Any:
     """The smaller of each two whole numbers."""
 
@@ -88,81 +75,47 @@ def least(typing_context: Any, a: Any, b: Any) -> Any:
     return _WHOLES(_WHOLES, _WHOLES), generate
 
 
-@_kernel_function
+@kernel_function
 def same(typing_context: Any, number: Any) -> Any:
     """Eight times the number, a float32 or an uint32."""
     kind = _REALS if number == float32 else _WHOLES
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         undefined = ir.Constant(kind.vector, ir.Undefined)
-        return _chosen(builder, builder.insert_element(undefined, args[0], _WHOLE(0)), [0] * 8)
+        return chosen(builder, builder.insert_element(undefined, args[0], _WHOLE(0)), [0] * 8)
 
     return kind(number), generate
 
 
-@_kernel_function
+@kernel_function
 def twice(typing_context: Any, a: Any) -> Any:
     """Each number for both of a pair."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _chosen(builder, args[0], [k // 2 for k in range(16)])
+        return chosen(builder, args[0], [k // 2 for k in range(16)])
 
     return _PAIRS(_REALS), generate
 
 
-def _chosen(builder: Any, vector: Any, places: list[int]) -> Any:
-    numbers = ir.Constant(ir.VectorType(_WHOLE, len(places)), [_WHOLE(place) for place in places])
-    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), numbers)
-
-
-@_kernel_function
+@kernel_function
 def whole(typing_context: Any, a: Any) -> Any:
     """Without what follows the point, which numbers from 0 to 2³¹ may have."""
     return _WHOLES(_REALS), lambda context, builder, signature, args: builder.fptosi(args[0], _WHOLES.vector)
 
 
-@_kernel_function
+@kernel_function
 def real(typing_context: Any, a: Any) -> Any:
     """Whole numbers below 2³¹ as float32."""
     return _REALS(_WHOLES), lambda context, builder, signature, args: builder.sitofp(args[0], _REALS.vector)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, type_: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), type_.as_pointer())
-
-
-@_kernel_function
-def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """Eight numbers of a contiguous float32 array from `index`, an uint64, on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        loaded = builder.load(_address(context, builder, signature.args[0], args[0], args[1], _REALS.vector))
-        loaded.align = 4
-        return loaded
-
-    return _REALS(array, types.uint64), generate
-
-
-@_kernel_function
-def store(typing_context: Any, array: Any, index: Any, pairs: Any) -> Any:
-    """Eight pairs into a contiguous float32 array from `index`, an uint64, on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], args[0], args[1], _PAIRS.vector)
-        builder.store(args[2], address).align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, types.uint64, _PAIRS), generate
-
-
-@_kernel_function
+@kernel_function
 def gather(typing_context: Any, array: Any, start: Any, number: Any) -> Any:
     """The pairs of these numbers, below 2³¹, of a contiguous float32 array, counted from its element `start`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], args[0], args[1], ir.IntType(8))
-        arguments = [ir.Constant(_EIGHT_PAIRS, ir.Undefined), address, args[2], ir.Constant(_MASK, [1] * 8), _WHOLE(8)]
+        start = address(context, builder, signature.args[0], args[0], args[1], ir.IntType(8))
+        arguments = [ir.Constant(_EIGHT_PAIRS, ir.Undefined), start, args[2], ir.Constant(_MASK, [1] * 8), _WHOLE(8)]
         function = ir.FunctionType(_EIGHT_PAIRS, [argument.type for argument in arguments])
         name = "llvm.x86.avx512.mask.gather.dpd.512"
         fetched = builder.call(builder.module.declare_intrinsic(name, (), function), arguments)

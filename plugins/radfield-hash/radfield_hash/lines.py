@@ -9,11 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-_kernel_function: Any = intrinsic  # see `pair`
-_NUMBER, _PAIR = ir.IntType(32), ir.DoubleType()  # a pair moves as if it were a float64
-_LINE, _BYTES = ir.VectorType(_PAIR, 8), 64
+from radfield_hash.vectors import address, chosen, kernel_function, loaded, put
+
+_LINE = ir.VectorType(ir.DoubleType(), 8)  # a pair moves as if it were a float64
 
 
 def _turning(streamed: bool) -> Any:
@@ -22,30 +21,30 @@ def _turning(streamed: bool) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             places = _rows(context, builder, signature.args[0], *args[:3])
-            columns = _columns(builder, [_load(builder, place) for place in places])
+            columns = _columns(builder, [loaded(builder, place) for place in places])
             places = _rows(context, builder, signature.args[3], *args[3:])
             for place, column in zip(places, columns, strict=True):
-                _store(builder, place, column, streamed)
+                put(builder, place, column, streamed)
             return context.get_dummy_value()
 
         index = types.uint64
         return types.void(source, index, index, target, index, index), generate
 
-    return _kernel_function(turn)
+    return kernel_function(turn)
 
 
 turn, stream = _turning(False), _turning(True)
 
 
-@_kernel_function
+@kernel_function
 def stream_out(typing_context: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
     """Eight pairs of the source from `at` on, streamed to the target's from `to` on, and zero afterwards; uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _address(context, builder, signature.args[0], args[0], args[1])
-        line = _load(builder, place)
-        _store(builder, _address(context, builder, signature.args[2], args[2], args[3]), line, True)
-        _store(builder, place, ir.Constant(_LINE, [0.0] * 8), False)
+        place = address(context, builder, signature.args[0], args[0], args[1], _LINE)
+        line = loaded(builder, place)
+        put(builder, address(context, builder, signature.args[2], args[2], args[3], _LINE), line, streamed=True)
+        put(builder, place, ir.Constant(_LINE, [0.0] * 8))
         return context.get_dummy_value()
 
     return types.void(source, types.uint64, target, types.uint64), generate
@@ -54,27 +53,9 @@ def stream_out(typing_context: Any, source: Any, at: Any, target: Any, to: Any) 
 def _rows(context: Any, builder: Any, array_type: Any, array: Any, index: Any, stride: Any) -> list[Any]:
     rows = []
     for _ in range(8):
-        rows.append(_address(context, builder, array_type, array, index))
+        rows.append(address(context, builder, array_type, array, index, _LINE))
         index = builder.add(index, stride)
     return rows
-
-
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _LINE.as_pointer())
-
-
-def _load(builder: Any, place: Any) -> Any:
-    line = builder.load(place)
-    line.align = 4
-    return line
-
-
-def _store(builder: Any, place: Any, line: Any, streamed: bool) -> None:
-    stored = builder.store(line, place)
-    stored.align = _BYTES if streamed else 4
-    if streamed:
-        stored.set_metadata("nontemporal", builder.module.add_metadata([_NUMBER(1)]))
 
 
 def _columns(builder: Any, rows: list[Any]) -> list[Any]:
@@ -84,12 +65,7 @@ def _columns(builder: Any, rows: list[Any]) -> list[Any]:
         for i in (i for i in range(8) if not i & step):
             low = [k if not k & step else 8 + k - step for k in range(8)]
             high = [k + step if not k & step else 8 + k for k in range(8)]
-            turned[i] = _chosen(builder, rows[i], rows[i + step], low)
-            turned[i + step] = _chosen(builder, rows[i], rows[i + step], high)
+            turned[i] = chosen(builder, rows[i], low, rows[i + step])
+            turned[i + step] = chosen(builder, rows[i], high, rows[i + step])
         rows = turned
     return rows
-
-
-def _chosen(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
-    numbers = ir.Constant(ir.VectorType(_NUMBER, 8), [_NUMBER(place) for place in places])
-    return builder.shuffle_vector(first, second, numbers)
