@@ -2,7 +2,8 @@
 
     config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/  spikes/
 
-Runs go to `outputs/<scene>/<method>/<time>/`, and `outputs/latest` points at the newest, unless a folder is named.
+Runs go to `outputs/<scene>/<method>/<time>/`, unless a folder is named. `outputs/latest` points at the newest below
+`outputs/`.
 """
 
 from __future__ import annotations
@@ -177,8 +178,13 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
     chosen = path if checkpoint.is_checkpoint(path) else None
     for folder in (path, path.parent, path.parent.parent) if path.is_dir() else ():
         if (folder / "config.toml").is_file() and (folder == path or _inside_checkpoints(path, folder)):
-            return RunFolder(folder), chosen
+            return RunFolder(_from_here(folder)), chosen
     raise UsageError("is neither a run folder nor a checkpoint", path=str(path), hint=_near(path))
+
+
+def _from_here(path: Path) -> Path:
+    """The path as a person would write it: relative to the working folder where it lies inside."""
+    return path.relative_to(here) if path.is_relative_to(here := Path.cwd().resolve()) else path
 
 
 def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State, Path, list[str]]:
@@ -239,10 +245,15 @@ def fresh_folder(parent: Path) -> Path:
 
 
 def point_latest(run: Path) -> None:
-    """Make `outputs/latest` a link to a run below `outputs/`, or, where there are no links, a file that names it."""
+    """Make `outputs/latest` a link to a run below `outputs/`, or, where there are no links, a file that names it.
+
+    Runs elsewhere leave it as it is.
+    """
     outputs = Path("outputs")
     link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
-    target = run.relative_to(outputs)
+    if outputs.resolve() not in run.resolve().parents or (link.is_dir() and not link.is_symlink()):
+        return
+    target = run.resolve().relative_to(outputs.resolve())
     with contextlib.suppress(OSError):
         try:
             beside.symlink_to(target, target_is_directory=True)

@@ -86,7 +86,7 @@ def train(
         # Not before: a checkpoint that does not fit must leave the run, and `outputs/latest`, as they were.
         folder.record(dump(run), plugin_versions(run))
         _record_scene(folder, scene, scenes)
-        if out is None and resume is None:
+        if resume is None:
             point_latest(folder.path)
         observers.tell("radfield_train_started", run=run, folder=folder.path, step=trainer.counters.step)
         return _run(trainer, folder, observers, say, kept)

@@ -117,7 +117,22 @@ def test_where_links_are_not_possible_a_file_names_the_latest(tmp_path: Path, mo
     folder = new_run(a_run(), None)  # type: ignore[arg-type]
     folder.record("", {})
     point_latest(folder.path)
-    assert find_run(Path("outputs/latest"))[0].path == folder.path.resolve()
+    assert find_run(Path("outputs/latest"))[0].path == folder.path
+
+
+def test_latest_is_the_newest_below_outputs_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inside, outside, latest = Path("outputs/demo/mine"), tmp_path / "outside", Path("outputs/latest")
+    for folder in (inside, outside):
+        folder.mkdir(parents=True)
+    point_latest(inside.absolute())
+    point_latest(outside)
+    point_latest(Path("outputs"))
+    assert latest.readlink() == Path("demo/mine")
+    latest.unlink()
+    latest.mkdir()  # somebody's own
+    point_latest(inside)
+    assert not latest.is_symlink() and sorted(path.name for path in Path("outputs").iterdir()) == ["demo", "latest"]
 
 
 def test_out_is_the_folder_itself_and_may_not_hold_a_run(made: RunFolder, tmp_path: Path) -> None:
