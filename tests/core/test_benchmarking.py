@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_micro_writes_the_ratio_and_the_machine(tmp_path, capsys):
     (row,) = found["rows"]
     assert set(row) == KEYS
     assert row["ratio"] == pytest.approx(row["torch_ms"] / row["twin_ms"], rel=1e-2)
-    assert found["machine"]["threads"] == 1 and found["machine"]["versions"]["torch"] == torch.__version__
+    assert found["machine"]["threads"] == 1 and found["machine"]["versions"]["torch"] == version("torch")
     assert "perceptron" in capsys.readouterr().out
 
 

@@ -19,9 +19,14 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
     Trilinear in the eight entries around each point: Σ_c Π_k (f_k if c_k else 1 − f_k) · table[number(cell + c)].
     """
-    inside = x.clamp(0.0, 1.0)
+    inside = moved_inside(x)
     entries = table.split([level.size for level in grid.levels])
     return torch.cat([_level(inside, part, level) for part, level in zip(entries, grid.levels, strict=True)], -1)
+
+
+def moved_inside(x: Tensor) -> Tensor:
+    """The nearest points in [0, 1]³. Borders are inside; on the gradient of clamp there, versions of torch differ."""
+    return x.masked_fill(x < 0.0, 0.0).masked_fill(x > 1.0, 1.0)
 
 
 def _level(x: Tensor, entries: Tensor, level: Level) -> Tensor:

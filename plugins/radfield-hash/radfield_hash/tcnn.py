@@ -26,7 +26,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         raise RuntimeError(
             f"tiny-cuda-nn lays out {module.params.numel()} parameters where {table.numel()} are expected"
         )
-    return torch.func.functional_call(module, {"params": table.reshape(-1)}, (x.clamp(0.0, 1.0),))
+    return torch.func.functional_call(module, {"params": table.reshape(-1)}, (reference.moved_inside(x),))
 
 
 @cache
