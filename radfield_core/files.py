@@ -49,7 +49,8 @@ def safe_join(base: Path, name: str) -> Path:
     root = base.resolve()
     try:
         path = (root / relative).resolve()
-        settled = path.resolve() == path  # behind a link to itself resolve() leaves the rest of the name unfollowed
+        # Behind a link to itself resolve() leaves the rest of the name unfollowed.
+        settled = ".." not in path.parts and not any(part.is_symlink() for part in (path, *path.parents))
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(f"the name {name!r:.200} cannot be followed: {error}", path=str(base)) from None
     if not settled or not path.is_relative_to(root):
