@@ -8,15 +8,17 @@ import platform
 import resource
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from radfield_core.assembly import open_run
+from radfield_core.assembly import Scenes, open_run
 from radfield_core.benchmarking import machine, write_file
 from radfield_core.config.layers import compose
+from radfield_core.errors import NoSuchSplit, UsageError
 from radfield_core.evaluation import evaluate_all, mean_metrics
 from radfield_core.registry import get_registry
 from radfield_core.schema import RunConfig
@@ -51,21 +53,22 @@ def whole_run(
     overrides: Sequence[str] = (),
     every: int = 100,
     views: int = 6,
-    split: str = "test",
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[str, Any]:
     """Train as `radfield train` does and return the figures: the curve, when it passed the thresholds, the end result.
 
     The curve is of `views` views of the validation split, or of the test split where there is none, every so many
-    steps; `final` is of every view of `split`. A threshold counts as passed at the first point on or above it. Nothing
-    is compiled during training: the check before it has called every kernel.
+    steps; `final` is of every view of the test split, or of the validation split where there is none. A threshold
+    counts as passed at the first point on or above it. Nothing is compiled during training: the check before it has
+    called every kernel.
 
-    Raises Interrupted if a signal breaks the training off.
+    Raises Interrupted if a signal breaks the training off, and UsageError, before it, for data with neither split.
     """
     before = machine()
     limits = [] if seconds is None else [f"trainer.max_seconds={seconds}"]
     rhythm = [f"trainer.eval_every={every}", f"trainer.eval_views={views}"]
     run = compose(get_registry(), method=method, data=data, overrides=[*rhythm, *limits, *overrides]).run
+    split = _held_out(run)
     with tempfile.TemporaryDirectory(prefix="radfield-bench-") as folder:
         out = Path(folder) / "run"
         points = _curve(run, out)
@@ -80,6 +83,19 @@ def whole_run(
         "curve": [asdict(point) for point in points],
         "peak_memory_mib": _peak_memory(),
     }  # fmt: skip
+
+
+def _held_out(run: RunConfig) -> str:
+    """The split to measure the end result on."""
+    scenes = Scenes(run)
+    for split in ("test", "val"):
+        with suppress(NoSuchSplit):
+            if split in scenes.splits and scenes.get(split):
+                return split
+    raise UsageError(
+        "the data has neither test nor validation views to measure with", path="--data",
+        hint="add a split; radfield data inspect shows what is there",
+    )  # fmt: skip
 
 
 def _curve(run: RunConfig, out: Path) -> list[Point]:

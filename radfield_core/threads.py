@@ -24,7 +24,7 @@ def requested() -> int | None:
     text = os.environ.get("OMP_NUM_THREADS")
     if text is None:
         return None
-    counts = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    counts = [int(part) if part.strip().isdecimal() and len(part) < 10 else 0 for part in text.split(",")]
     if min(counts) < 1:
         raise UsageError(
             f"{text!r:.80} is no positive whole number", path="OMP_NUM_THREADS", hint="OMP_NUM_THREADS=1, or unset it"

@@ -53,6 +53,10 @@ class Op:
         self.name = name
         self.twins = twins
 
+    def installed(self, device: str) -> list[str]:
+        """The backends that have a twin on the device and are installed, best first."""
+        return [name for name in self.twins.get(device, {}) if find_spec(name) is not None]
+
     def pick(self, device: torch.device) -> ModuleType | None:
         """The twin's module, or None for the torch reference. Raises UsageError for a twin asked for and absent."""
         asked = os.environ.get(VARIABLE, "")

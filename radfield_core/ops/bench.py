@@ -41,7 +41,7 @@ class Timing:
 
     @property
     def share_of_limit(self) -> float | None:
-        """1 where nothing but the limit takes time; None where no limit was measured."""
+        """1 where nothing but the limit takes time, more where the limit's loop is slower at the same; else None."""
         return None if self.limit_ms is None else self.limit_ms / self.twin_ms
 
 
@@ -122,7 +122,7 @@ def measure(
         colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return colour.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
-    runs = {name: with_backend(name, forward) for name in ["torch", *PACKED.twins.get(device, {})]}
+    runs = {name: with_backend(name, forward) for name in ["torch", *PACKED.installed(device)]}
     times = gradient_medians_ms(runs, repeats, device)
     base = times["torch"]["both_ms"]
     return [

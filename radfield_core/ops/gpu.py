@@ -6,11 +6,15 @@ value before each sample is read one place back, so no sum is taken and subtract
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from radfield_core.ops.packed import check
 from radfield_core.ops.segments import Packing
 
 BLOCK = 128
@@ -30,8 +34,7 @@ def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
     """Sum of the samples before each one on its ray, or behind it if `reverse` [N, ...]."""
     x = x.contiguous()
     out, features = torch.empty_like(x), x.shape[1:].numel()
-    if grid := _grid(packing, features):
-        _scan[grid](x, packing.offsets, out, features, reverse, BLOCK)
+    _launch(_scan, packing, features, x, packing.offsets, out, features, reverse)
     return out
 
 
@@ -40,8 +43,7 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
     depth = (density * lengths).contiguous()
     weights, alpha, transmittance = (torch.empty_like(depth) for _ in range(3))
     thin = 0.05 if depth.dtype == torch.float32 else 1e-3
-    if grid := _grid(packing, 1):
-        _density[grid](depth, packing.offsets, weights, alpha, transmittance, thin, BLOCK)
+    _launch(_density, packing, 1, depth, packing.offsets, weights, alpha, transmittance, thin)
     return weights, alpha, transmittance
 
 
@@ -55,8 +57,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
     """Weights and transmittances [N] from opacities [N]."""
     alpha = alpha.contiguous()
     transmittance = torch.empty_like(alpha)
-    if grid := _grid(packing, 1):
-        _alpha[grid](alpha, packing.offsets, transmittance, BLOCK)
+    _launch(_alpha, packing, 1, alpha, packing.offsets, transmittance)
     return transmittance * alpha, transmittance
 
 
@@ -64,8 +65,7 @@ def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: 
     """Gradient by opacities [N] from the gradient by weights [N]."""
     alpha, grad = alpha.contiguous(), grad.contiguous()
     behind = torch.empty_like(alpha)
-    if grid := _grid(packing, 1):
-        _behind[grid](grad, alpha, packing.offsets, behind, BLOCK)
+    _launch(_behind, packing, 1, grad, alpha, packing.offsets, behind)
     return transmittance * (grad - behind)
 
 
@@ -97,17 +97,23 @@ def pixels_backward(
     return (colour * rgb).sum(1) + depth * t + opacity, colour * weights[:, None]
 
 
-def _grid(packing: Packing, features: int) -> tuple[int, int] | None:
-    """One program per ray and feature; None where there is nothing to launch."""
+def probe() -> None:
+    """Compile or load the kernels that rendering needs, and run them."""
+    check(sys.modules[__name__], "cuda")
+
+
+def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> None:
+    """One program per ray and feature, on the tensors' device, be it the current one or not."""
     n_rays = packing.offsets.shape[0] - 1
-    return (n_rays, features) if n_rays and features else None
+    if n_rays and features:
+        with torch.cuda.device_of(packing.offsets):
+            kernel[n_rays, features](*arguments, BLOCK)
 
 
 def _reduce(x: Tensor, weights: Tensor, packing: Packing, weighted: bool) -> Tensor:
     x, weights, features = x.contiguous(), weights.contiguous(), x.shape[1:].numel()
     out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
-    if grid := _grid(packing, features):
-        _total[grid](x, weights, packing.offsets, out, features, weighted, BLOCK)
+    _launch(_total, packing, features, x, weights, packing.offsets, out, features, weighted)
     return out
 
 

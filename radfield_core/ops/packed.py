@@ -23,39 +23,77 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Twin:
-    """The ops of `segments` and `volume` on one packing of samples, by the kernels of one module."""
+    """The ops of `segments` and `volume` on one packing of samples, by the kernels of one module.
+
+    Kernels take sizes on trust, so every op raises LayoutError for tensors of another number of samples or rays.
+    """
 
     kernels: ModuleType
     packing: Packing
 
     def sum(self, x: Tensor) -> Tensor:
         """Sum over each ray [R, ...]."""
+        self._fits(x=x)
         return _Sum.apply(x, self.packing, self.kernels)
 
     def per_sample(self, x: Tensor) -> Tensor:
         """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+        if x.shape[:1] != (n_rays := self.packing.offsets.shape[0] - 1,):
+            raise _layout_error(f"values of {n_rays} rays", x)
         return _Spread.apply(x, self.packing, self.kernels)
 
     def exclusive_cumsum(self, x: Tensor) -> Tensor:
         """Sum of the samples before each one on its ray [N, ...]."""
+        self._fits(x=x)
         return _Scan.apply(x, self.packing, self.kernels, False)
 
     def weights_from_density(self, density: Tensor, lengths: Tensor) -> Tensor:
         """Weights [N] from densities and lengths of intervals [N]."""
+        self._fits(density, lengths)
         dtype = torch.promote_types(density.dtype, lengths.dtype)
         return _DensityWeights.apply(density.to(dtype), lengths.to(dtype), self.packing, self.kernels)
 
     def weights_from_alpha(self, alpha: Tensor) -> Tensor:
         """Weights [N] from opacities [N]."""
+        self._fits(alpha)
         return _AlphaWeights.apply(alpha, self.packing, self.kernels)
 
     def composite(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ w x over each ray [R, ...]."""
+        self._fits(weights, x=x)
         return _Composite.apply(weights, x, self.packing, self.kernels)
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+        if rgb.shape[1:] != (3,):  # other features than colours: no kernel is made for their number
+            return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
+        self._fits(weights, t, x=rgb)
         return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)
+
+    def _fits(self, *flat: Tensor, x: Tensor | None = None) -> None:
+        """Raises LayoutError unless these are [N] and x is [N, ...]."""
+        n = self.packing.ray_indices.shape[0]
+        if any(one.shape != (n,) for one in flat) or (x is not None and x.shape[:1] != (n,)):
+            raise _layout_error(f"{n} samples", *flat, *(() if x is None else (x,)))
+
+
+def _layout_error(wanted: str, *given: Tensor) -> Exception:
+    from radfield_core.ops.segments import LayoutError  # which takes its twins from here
+
+    return LayoutError(f"{wanted} are wanted, not {' and '.join(str(list(x.shape)) for x in given)}")
+
+
+def check(kernels: ModuleType, device: str) -> None:
+    """Run every kernel that rendering needs once in float32, so that a twin that cannot work fails here."""
+    from radfield_core.ops.segments import Packing
+
+    packing = Packing.from_counts(torch.tensor([1], device=device))
+    one, white = torch.ones(1, device=device), torch.ones(1, 3, device=device)
+    weights, *saved = kernels.density_weights(one, one, packing)
+    grad, _ = kernels.pixels_backward(kernels.pixels(weights, white, one, packing), weights, white, one, packing)
+    kernels.density_backward(grad, *saved, packing)
+    if abs(float(kernels.sum(kernels.scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
+        raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")
 
 
 class _Sum(torch.autograd.Function):

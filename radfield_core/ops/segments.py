@@ -20,7 +20,7 @@ PACKED = Op("compositing", {"cpu": {"numba": "radfield_core.ops.cpu"}, "cuda": {
 
 
 class LayoutError(ValueError):
-    """What was asked needs the other layout of samples."""
+    """What was asked needs the other layout of samples, or does not fit their number."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,12 @@ def test_a_twin_that_takes_gradients_to_try_itself_loads_whatever_the_first_call
         assert Op("march", {"cpu": {"numba": "good_twin"}}).pick(CPU) is modules["good"]
 
 
+def test_only_installed_backends_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    op = Op("an op", {"cpu": {"numba": "numpy", "tinycudann": "numpy"}})
+    monkeypatch.setattr(backend, "find_spec", lambda name: object() if name == "numba" else None)
+    assert op.installed("cpu") == ["numba"] and op.installed("cuda") == []
+
+
 def test_without_a_twin_for_the_device_the_reference_runs() -> None:
     op = Op("encode", {"cpu": {"numba": "good_twin"}})
     assert op.pick(CUDA) is None

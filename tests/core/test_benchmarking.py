@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from radfield_core import benchmarking, learning_curve, storage
 from radfield_core.cli.main import main
@@ -184,6 +185,25 @@ def test_a_run_has_a_point_for_each_evaluation_and_both_clocks(ball, tmp_path, c
     assert picture.startswith(b"\x89PNG")
 
 
+def test_data_without_a_test_split_are_measured_on_validation_views_and_without_either_refused(ball, tmp_path, capsys):
+    folder, pictures = tmp_path / "scene", np.load(ball)
+    folder.mkdir()
+    frames = []
+    for i in range(6):
+        Image.fromarray((255 * pictures["images"][i]).astype(np.uint8)).save(folder / f"{i}.png")
+        frames.append({"file_path": f"./{i}", "transform_matrix": pictures["poses"][i].tolist()})
+    words = ["field.width=16", "sampler.n_samples=8", "trainer.n_rays=32", "trainer.max_steps=6", "--every", "3"]
+    command = ["bench", "run", "--method", "tiny-nerf", "--data", str(folder), "--out", str(tmp_path / "bench"), *words]
+    (folder / "transforms_train.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames[:4]}))
+    assert main(command) == 2
+    said = capsys.readouterr()
+    assert "neither test nor validation views" in said.err and "step" not in said.out
+    (folder / "transforms_val.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames[4:]}))
+    assert main(command) == 0
+    found = json.loads((tmp_path / "bench" / "tiny-nerf-scene.json").read_text())
+    assert found["final"]["split"] == "val" and found["final"]["views"] == 2
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("at", [10, 25], ids=["on the way", "in the last evaluation"])
 def test_a_signal_breaks_a_measurement_off_and_nothing_is_said_of_a_folder_that_is_gone(
@@ -206,7 +226,7 @@ def test_a_signal_breaks_a_measurement_off_and_nothing_is_said_of_a_folder_that_
     said = capsys.readouterr()
     assert said.err == "the measurement is broken off\n"
     assert "temporary" not in said.out and "--resume" not in said.out and "device   cpu" in said.out
-    assert not list((tmp_path / "temporary").iterdir()) and not (tmp_path / "bench").exists()
+    assert not list((tmp_path / "temporary").glob("radfield-*")) and not (tmp_path / "bench").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmark reads /proc")

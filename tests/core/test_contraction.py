@@ -34,6 +34,19 @@ def test_the_farthest_points_contract_to_the_surface_in_their_direction() -> Non
     assert contract_variance(x, torch.ones_like(x), torch.zeros(3), 0.5).isfinite().all()
 
 
+def test_the_second_derivative_is_zero_where_nothing_is_bent_and_finite_at_the_centre() -> None:
+    center = torch.tensor([0.1, 0.2, -0.3], dtype=torch.float64)
+    x = torch.stack([center, center + 0.1, center + 2.0]).requires_grad_()
+    variance = torch.full_like(x, 0.01)
+    for y in (contract(x, center, 0.7), contract_variance(x, variance, center, 0.7)):
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        assert torch.autograd.grad(slope.square().sum(), x)[0].isfinite().all()
+    (slope,) = torch.autograd.grad(contract(x, center, 0.7).sum(), x, create_graph=True)
+    bent = torch.autograd.grad(slope.square().sum(), x)[0]
+    assert (bent[:2] == 0).all() and (bent[2] != 0).all()
+    assert torch.autograd.gradgradcheck(lambda x: contract(x, center, 0.7), x)
+
+
 def test_gradients_are_finite_everywhere_and_equal_finite_differences() -> None:
     x = torch.tensor(
         [[0.0, 0, 0], [0.3, 0.1, -0.2], [2.0, -3, 1], [1e4, 0, 0]], dtype=torch.float64, requires_grad=True

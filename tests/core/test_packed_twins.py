@@ -12,7 +12,7 @@ import torch
 
 from radfield_core.ops import segments, volume
 from radfield_core.ops.backend import using
-from radfield_core.ops.packed import Twin
+from radfield_core.ops.packed import Twin, check
 from radfield_core.ops.segments import Layout, Packing
 
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
@@ -118,3 +118,39 @@ def test_an_opaque_far_end_does_not_drown_what_is_before_it(kernels: ModuleType)
     twin = Twin(kernels, packing)
     weights = twin.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]))
     torch.testing.assert_close(weights, torch.tensor([0.39346934, 0.23865122, 0.36787944]))
+
+
+def test_every_kernel_that_rendering_needs_can_be_tried_beforehand(kernels: ModuleType) -> None:
+    check(kernels, "cpu")
+
+
+def test_other_features_than_three_are_composited_as_by_the_definition(kernels: ModuleType) -> None:
+    layout, features = packed([3, 0, 2]), uniform(5, 1, 4)
+    assert layout.packing is not None
+    with using("torch"):
+        expected = volume.pixels(features[:, 0], features, features[:, 1], layout)
+    found = Twin(kernels, layout.packing).pixels(features[:, 0], features, features[:, 1])
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("n", [0, 4, 6])
+def test_other_sizes_than_those_of_the_samples_are_refused(kernels: ModuleType, n: int) -> None:
+    """Kernels would read and write beyond the end of arrays."""
+    packing = packed([3, 0, 2]).packing
+    assert packing is not None
+    twin, good, bad = Twin(kernels, packing), torch.ones(5), torch.ones(n)
+    rgb, bad_rgb = torch.ones(5, 3), torch.ones(n, 3)
+    calls = [
+        lambda: twin.sum(bad), lambda: twin.sum(bad_rgb), lambda: twin.sum(torch.tensor(1.0)),
+        lambda: twin.per_sample(bad), lambda: twin.exclusive_cumsum(bad_rgb),
+        lambda: twin.weights_from_alpha(bad), lambda: twin.weights_from_alpha(good[:, None]),
+        lambda: twin.weights_from_density(bad, good), lambda: twin.weights_from_density(good, bad),
+        lambda: twin.weights_from_density(good[:, None], good),
+        lambda: twin.composite(good, bad_rgb), lambda: twin.composite(bad, rgb),
+        lambda: twin.pixels(good, bad_rgb, good), lambda: twin.pixels(bad, rgb, good),
+        lambda: twin.pixels(good, rgb, bad),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(segments.LayoutError, match=r"(5 samples|3 rays) are wanted, not \["):
+            call()

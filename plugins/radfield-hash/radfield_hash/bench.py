@@ -1,14 +1,14 @@
 """How fast the encoding is: the torch reference and the twin in one process, and the share of the gather limit reached.
 
 One encode fetches 8 entries per point and level from random places. The limit is what a loop that only fetches and
-adds entries reaches, at random numbers that were written out beforehand, on tables as large as each level's.
+adds entries reaches, at random numbers that were written out beforehand, on tables as large as each level's. It fetches
+them one at a time and never two from one line of the cache: a twin can do both better, and then exceeds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def _measure_size(
     for task, run in _tasks(x, table, g, grid).items():
         with using("torch"):
             reference = median_ms(run, reference_repeats, device)
-        for backend in filter(find_spec, OP.twins[device]):
+        for backend in OP.installed(device):
             with using(backend):
                 twin = median_ms(run, repeats, device)
             share = limit / twin if limit is not None and task == "forward" else None

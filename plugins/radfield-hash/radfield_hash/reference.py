@@ -6,10 +6,12 @@ gradient by position is zero along each axis that was moved. A position that is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from radfield_hash.levels import PRIMES, Grid, Level
+from radfield_hash.levels import PRIMES, Grid, Level, build
 
 CORNERS = tuple((corner & 1, corner >> 1 & 1, corner >> 2) for corner in range(8))
 
@@ -49,3 +51,11 @@ def entry_number(vertex: Tensor, level: Level) -> Tensor:
     if level.hashed:
         return (i * PRIMES[0] ^ j * PRIMES[1] ^ k * PRIMES[2]) % level.size
     return (i + j * level.resolution + k * level.resolution**2) % level.size
+
+
+def check(encode: Callable[[Tensor, Tensor, Grid], Tensor], device: str) -> None:
+    """Take one point through a twin and its gradient back, so that a twin that cannot work fails here."""
+    grid = build(2, 2, 10, 4, 16)
+    table = torch.zeros(grid.n_entries, 2, device=device, requires_grad=True)
+    with torch.enable_grad():
+        encode(torch.zeros(1, 3, device=device), table, grid).sum().backward()

@@ -29,6 +29,11 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     return torch.func.functional_call(module, {"params": table.reshape(-1)}, (reference.moved_inside(x),))
 
 
+def probe() -> None:
+    """Build a grid, and run it on one point."""
+    reference.check(encode, "cuda")
+
+
 @cache
 def _module(grid: Grid, device: torch.device) -> Any:
     return tinycudann.Encoding(3, settings(grid), dtype=torch.float32).to(device)

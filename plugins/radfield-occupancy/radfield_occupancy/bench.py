@@ -37,7 +37,7 @@ def measure(
     def run() -> int:
         return march(origins, directions, near, far, grid, lattice)[0].shape[0]
 
-    names = ["torch", *MARCHING.twins.get(device, {})]
+    names = ["torch", *MARCHING.installed(device)]
     medians = medians_ms({name: with_backend(name, run) for name in names}, repeats, device)
     n_samples = run()
     return [

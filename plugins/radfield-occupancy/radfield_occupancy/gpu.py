@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from radfield_occupancy.march import BRICK, ROUNDING, Grid, Lattice
+from radfield_occupancy.march import BRICK, ROUNDING, Grid, Lattice, check
 
 LANES = 32
 
@@ -32,13 +32,20 @@ def march(
     }  # fmt: skip
     programs = (triton.cdiv(n_rays, LANES),)
     if n_rays:
-        _march[programs](*arguments, counts, counts, nothing, nothing, WRITE=False, **options)
+        with torch.cuda.device_of(origins):
+            _march[programs](*arguments, counts, counts, nothing, nothing, WRITE=False, **options)
     offsets = counts.cumsum(0) - counts
     total = int(counts.sum())
     starts, ends = t_first.new_empty(total), t_first.new_empty(total)
     if total:
-        _march[programs](*arguments, counts, offsets, starts, ends, WRITE=True, **options)
+        with torch.cuda.device_of(origins):
+            _march[programs](*arguments, counts, offsets, starts, ends, WRITE=True, **options)
     return starts, ends, counts
+
+
+def probe() -> None:
+    """March one ray through one full brick."""
+    check(march, "cuda")
 
 
 @triton.jit
@@ -80,7 +87,8 @@ def _march(
     ix = tl.where(dx != 0, 1.0 / tl.where(dx != 0, dx, 1.0), 1e30)
     iy = tl.where(dy != 0, 1.0 / tl.where(dy != 0, dy, 1.0), 1e30)
     iz = tl.where(dz != 0, 1.0 / tl.where(dz != 0, dz, 1.0), 1e30)
-    slack = 0.1 + ROUNDING * tl.abs(first) / step
+    far_off = tl.maximum(tl.abs(ox) + abs(mx), tl.maximum(tl.abs(oy) + abs(my), tl.abs(oz) + abs(mz)))
+    slack = 0.1 + ROUNDING * (tl.abs(first) + far_off) / step
     i = tl.zeros([SIZE], tl.int32)
     kept = tl.zeros([SIZE], tl.int64)
     start = _edge(i, first, even, step, growth, n_growth, lane)
@@ -110,7 +118,8 @@ def _march(
         base = level.to(tl.int64)
         index = ((base * RES + cx) * RES + cy) * RES + cz
         byte = tl.load(bits + (index >> 3), mask=active, other=0).to(tl.int32)
-        keep = active & (((byte >> (index & 7).to(tl.int32)) & 1) == 1)
+        full = active & (((byte >> (index & 7).to(tl.int32)) & 1) == 1)
+        keep = full & (end > start)
         if WRITE:
             tl.store(starts + place + kept, start, mask=keep)
             tl.store(ends + place + kept, end, mask=keep)
@@ -130,7 +139,7 @@ def _march(
             away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
             longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))
             skipped = tl.maximum(tl.ceil(tl.minimum(away / longest, 1e6) - slack).to(tl.int32), 1)
-            i += tl.where(keep | (active == 0), 1, skipped)
+            i += tl.where(full | (active == 0), 1, skipped)
         start = _edge(i, first, even, step, growth, n_growth, active)
         active = active & (start < last) & (i < n_steps) & (kept < max_samples)
     if not WRITE:

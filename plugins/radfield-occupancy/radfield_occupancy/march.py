@@ -6,12 +6,14 @@ space agree with this one, which looks at every step, to the last bit:
     t_i = (t_first + min(i, n_even) · step) · growth[max(i − n_even, 0)]
 
 Up to n_even steps are even; from there each is (1 + cone angle) times as long as the one before. Steps end at the far
-limit, where the last one is cut short. All of it is float32. R rays, N kept samples, K steps on a lattice.
+limit, where the last one is cut short; a step without length is not kept. All of it is float32. R rays, N kept samples,
+K steps on a lattice.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -96,7 +98,7 @@ class Lattice:
         even = math.ceil(reach / step) + 2 if math.isfinite(reach) else EVEN
         if cone_angle == 0:
             return Lattice(step, 0.0, torch.ones(1), even, max_samples)
-        n_growth = math.ceil(math.log(MAX_GROWTH) / math.log1p(cone_angle))
+        n_growth = min(math.ceil(math.log(MAX_GROWTH) / math.log1p(cone_angle)), even)
         growth = torch.pow(torch.tensor(1.0 + cone_angle, dtype=torch.float64), torch.arange(n_growth + 1))
         return Lattice(step, cone_angle, growth.float(), min(even, math.ceil(1 / cone_angle) + n_growth), max_samples)
 
@@ -137,6 +139,18 @@ def reference(
     starts, ends = edges[:, :-1], torch.minimum(edges[:, 1:], far[:, None])
     middles = (starts + ends) * 0.5
     x = origins[:, None] + directions[:, None] * middles[..., None]
-    kept = (starts < far[:, None]) & grid.occupied(x)
+    kept = (starts < ends) & grid.occupied(x)
     kept &= kept.cumsum(1) <= lattice.max_samples
     return starts[kept], ends[kept], kept.sum(1)
+
+
+def check(march: Callable[..., tuple[Tensor, Tensor, Tensor]], device: str) -> None:
+    """March one ray through one full brick, so that a twin that cannot work fails here."""
+    full = torch.full((BRICK**3 // 8,), 255, dtype=torch.uint8, device=device)
+    grid = Grid(full, full[:1], BRICK, 1, (0.0, 0.0, 0.0), 1.0, False)
+    ray = torch.tensor([[1.0, 0.0, 0.0]], device=device)
+    lattice = Lattice.make(0.5, 0.0, 2.0, 8)
+    near, far = torch.zeros(1, device=device), torch.full((1,), 2.0, device=device)
+    counts = march(-ray, ray, near, far, lattice.even_steps(near), grid, lattice)[2]
+    if counts.tolist() != [4]:
+        raise ArithmeticError("marching through a full grid keeps other than every step")

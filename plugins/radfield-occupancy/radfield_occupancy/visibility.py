@@ -18,7 +18,8 @@ SLAB = 32
 def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
     """The samples of a packed set that light reaches (T ≥ eps) and that are no thinner than alpha_threshold.
 
-    Rays are walked slab by slab and left as soon as they are opaque, so density is never asked for behind a surface.
+    Rays are walked slab by slab and left as soon as they are opaque, so density is never asked for behind a surface. A
+    density that is NaN stays in view, with all behind it, so that the loss and the picture show what is wrong.
     """
     packing = samples.packing
     if packing is None:
@@ -39,10 +40,10 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
         )  # fmt: skip
         density, lengths = field.density(x).to(depth.dtype), samples.lengths[index]
         before = segments.exclusive_cumsum(density * lengths, layout) + depth[rays][slab.ray_indices]
-        kept[index] = (before <= limit) & (volume.alpha_from_density(density, lengths) >= alpha_threshold)
+        kept[index] = ~((before > limit) | (volume.alpha_from_density(density, lengths) < alpha_threshold))
         depth[rays] += segments.sum(density * lengths, layout)
         done += SLAB
-        rays = rays[(depth[rays] <= limit) & (counts[rays] > done)]
+        rays = rays[~(depth[rays] > limit) & (counts[rays] > done)]
     return subset(samples, kept, packing)
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 from radfield_occupancy.grid import pack
-from radfield_occupancy.march import Grid, Lattice, reference
+from radfield_occupancy.march import Grid, Lattice, check, reference
 
 from radfield_core.types import RayBundle, SceneBox
 
@@ -25,6 +25,21 @@ def twin() -> Iterator[ModuleType]:
         patch.delitem(sys.modules, "radfield_occupancy.gpu", raising=False)
         yield importlib.import_module("radfield_occupancy.gpu")
     sys.modules.pop("radfield_occupancy.gpu", None)
+
+
+def test_the_kernel_can_be_tried_beforehand(twin: ModuleType) -> None:
+    check(twin.march, "cpu")
+
+
+def test_the_kernel_keeps_no_step_without_length(twin: ModuleType) -> None:
+    grid = Grid(*pack(torch.ones(1, 8, 8, 8, dtype=torch.bool)), 8, 1, CENTER, RADIUS, True)
+    origins, directions = torch.zeros(2, 3), torch.eye(3)[:2].contiguous()
+    lattice = Lattice.make(0.15, 0.1, math.inf, 200)
+    near, far = torch.full((2,), 5.0), torch.full((2,), math.inf)
+    arguments = (origins, directions, near, far, lattice.even_steps(near), grid, lattice)
+    found, expected = twin.march(*arguments), reference(*arguments)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert (found[1] > found[0]).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -128,6 +129,35 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit_from_far_away(distance: f
     assert cone or len(expected[0]) > 100
     for one, other in zip((*expected[:2], expected[2].offsets), (*found[:2], found[2].offsets), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("away", [1e3, 1e4, 1e5])
+def test_the_cpu_twin_equals_the_definition_to_the_bit_where_the_box_is_far_off(away: float) -> None:
+    near_grid, lattice = make_grid(0.02, 64), lattice_for(1024, 1, 0.0)
+    center = tuple(RADIUS * away * share for share in (0.6, -0.5, 0.62))
+    grid = dataclasses.replace(near_grid, center=center)
+    box, rays = SceneBox(torch.tensor(center), RADIUS), make_rays(400, SceneBox(torch.zeros(3), RADIUS))
+    rays = dataclasses.replace(rays, origins=rays.origins + torch.tensor(center))
+    near, far = box.intersect(rays)
+    rays = dataclasses.replace(rays, near=near, far=far)
+    expected, found = run("torch", rays, grid, lattice), run("numba", rays, grid, lattice)
+    assert len(expected[0]) > 100
+    for one, other in zip((*expected[:2], expected[2].offsets), (*found[:2], found[2].offsets), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("backend", ["torch", "numba"])
+@pytest.mark.parametrize("far", [1e9, math.inf])
+def test_no_step_is_without_length_however_far_rays_go(backend: str, far: float) -> None:
+    rays, lattice = make_rays(8, SceneBox(torch.tensor(CENTER), RADIUS)), lattice_for(60, 1, 0.02, contracted=True)
+    rays = dataclasses.replace(rays, near=torch.full((8,), 5.0), far=torch.full((8,), far))
+    starts, ends, packing = run(backend, rays, make_grid(1.0, contracted=True), lattice)
+    assert (ends > starts).all() and (packing.counts > 500).all()
+
+
+def test_a_lattice_has_no_more_entries_than_the_box_has_steps() -> None:
+    lattice = Lattice.make(0.01, 1e-9, 10.0, 100)
+    assert len(lattice.growth) <= lattice.n_steps + 1 <= 1010
 
 
 @pytest.mark.parametrize("n", [8, 16, 24, 32, 40, 64, 96])

@@ -131,6 +131,18 @@ def test_early_stop_spares_training_unless_asked_and_thin_samples_go_by_threshol
     assert (thin.positions().norm(dim=-1) < 0.5).all()
 
 
+@pytest.mark.parametrize("when", ["render", "always"])
+def test_a_field_that_is_nan_stays_in_view(when: str) -> None:
+    """Else the loss stays finite and nothing is learned from then on, with nothing said."""
+    part, bundle = sampler(early_stop=when, alpha_threshold=0.01), rays(20)
+    all_of_it = sampler(early_stop="never").eval().propose(bundle, 0, None, Ball())
+    if when == "always":
+        part.begin_step(Step(1, 10, 0))
+    else:
+        part.eval()
+    assert part.propose(bundle, 0, None, Ball(density=math.nan)).n >= 0.95 * all_of_it.n
+
+
 def test_training_shifts_each_ray_by_less_than_a_step_and_evaluation_does_not() -> None:
     part, bundle = sampler(early_stop="never"), rays(200)
     still = sampler(early_stop="never").eval().propose(bundle, 0, None, Ball())

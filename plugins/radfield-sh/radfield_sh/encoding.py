@@ -38,7 +38,8 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     Q_l^m = P_l^m / (1 − z²)^(m/2) is a polynomial, by the recurrences in l of the associated Legendre functions, and
     K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!).
     """
-    x, y, z = directions.unbind(-1)
+    # The recurrences' coefficients pass the range of half floats.
+    x, y, z = directions.to(torch.promote_types(directions.dtype, torch.float32)).unbind(-1)
     features: list[Tensor] = [z] * degree**2
     real, imaginary = torch.ones_like(x), torch.zeros_like(x)
     diagonal = 1.0
@@ -53,7 +54,7 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
             before, polynomial = polynomial, following
         real, imaginary = x * real - y * imaginary, x * imaginary + y * real
         diagonal *= -(2 * m + 1)
-    return torch.stack(features, -1)
+    return torch.stack(features, -1).to(directions.dtype)
 
 
 def _norm(band: int, m: int) -> float:

@@ -67,6 +67,14 @@ def test_degree_four_gives_sixteen_features_and_keeps_the_dtype():
     assert part(torch.empty(0, 3)).shape == (0, 16)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_floats_lose_no_more_than_their_own_digits(dtype):
+    directions = torch.nn.functional.normalize(torch.randn(50, 3), dim=-1).to(dtype)
+    found, expected = spherical_harmonics(directions, 8), spherical_harmonics(directions.double(), 8)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=torch.finfo(dtype).eps, atol=1e-4)
+
+
 def test_other_inputs_than_directions_are_refused():
     with pytest.raises(UsageError):
         SphericalHarmonics(SHConfig(), CONTEXT, in_dim=2)
