@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,7 @@ import torch
 from numba import float32, uint64
 from torch import Tensor
 
-from radfield_core.ops.backend import using
-from radfield_core.ops.bench import Timing, median_ms
+from radfield_core.ops.bench import Timing, median_ms, now, turns, with_backend
 from radfield_core.ops.jit import kernel
 from radfield_hash import pair
 from radfield_hash.encoding import OP, encode
@@ -33,7 +34,10 @@ SIZES = {
 def measure(
     *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
 ) -> list[dict[str, Any]]:
-    """One row per size and task: milliseconds (medians) of reference and twin, their ratio, the share of the limit."""
+    """One row per size and task: milliseconds (medians) of reference and twin, their ratio, the share of the limit.
+
+    They take turns: the reference once, then the twin as often as makes `repeats` over all turns.
+    """
     rows = []
     for name, (log2_points, sizes_of_grid) in sizes.items():
         rows += _measure_size(name, 2**log2_points, build(*sizes_of_grid), repeats, reference_repeats, device)
@@ -61,11 +65,11 @@ def _measure_size(
     limit = gather_limit(grid, n, repeats) if device == "cpu" else None
     rows = []
     for task, run in _tasks(x, table, g, grid).items():
-        with using("torch"):
-            reference = median_ms(run, reference_repeats, device)
-        for backend in OP.installed(device):
-            with using(backend):
-                twin = median_ms(run, repeats, device)
+        often = {"torch": 1} | dict.fromkeys(OP.installed(device), -(-repeats // reference_repeats))
+        runs = {name: with_backend(name, partial(_times_ms, run, times, device)) for name, times in often.items()}
+        medians = {name: median(chain(*times)) for name, times in turns(runs, reference_repeats).items()}
+        reference = medians.pop("torch")
+        for backend, twin in medians.items():
             share = limit / twin if limit is not None and task == "forward" else None
             rows.append(
                 {
@@ -74,6 +78,14 @@ def _measure_size(
                 }
             )  # fmt: skip
     return rows
+
+
+def _times_ms(run: Callable[[], object], times: int, device: str) -> list[float]:
+    marks = [now(device)]
+    for _ in range(times):
+        run()
+        marks.append(now(device))
+    return [1e3 * (end - start) for start, end in pairwise(marks)]
 
 
 def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callable[[], object]]:
