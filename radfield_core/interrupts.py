@@ -8,10 +8,38 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
+from typing import Any
 
 
 class BrokenOff(BaseException):
     """A signal came while something ran that need not be finished."""
+
+
+def hidden_in(error: BaseException) -> BaseException | None:
+    """A signal's exception from which another was raised, if any: compiled code hides it behind a SystemError."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, (KeyboardInterrupt, BrokenOff)):
+        inner = inner.__cause__ or inner.__context__
+    return inner
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Signals that Python takes wait for the end of this block: in the middle of a compiler an exception is lost."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for taken, handler in before.items():
+            signal.signal(taken, handler)
+        for late in came:
+            before[late](late, None)
 
 
 class Interrupts:
@@ -45,6 +73,10 @@ class Interrupts:
         self._breakable = True
         try:
             yield
+        except SystemError as error:
+            if (signalled := hidden_in(error)) is not None:
+                raise signalled from None
+            raise
         finally:
             self._breakable = False
 

@@ -103,9 +103,9 @@ class Trainer:
                     self.log.step(self, losses)
                     self._show_spike()
                 self._housekeeping()
+            self._save_the_end()  # first: whatever stops the evaluation must not cost the training
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
-                self._evaluate_the_end()
-            self._save_the_end()
+                self.evaluate()
         return reason if self._interrupts.received is None else self._interrupts.received.name
 
     def _take(self, step: Step) -> StepLosses | None:
@@ -188,12 +188,12 @@ class Trainer:
 
     def _housekeeping(self) -> None:
         step = self.counters.step
-        if self.config.eval_every is not None and step % self.config.eval_every == 0:
-            self.evaluate()
         self._save_due |= step % self.config.save_every == 0
         if self._save_due and not self.counters.bad_in_a_row:  # what follows from a good step is worth going back to
             self._save_due = False
             self.save()
+        if self.config.eval_every is not None and step % self.config.eval_every == 0 and self._ended() is None:
+            self.evaluate()
 
     def evaluate(self) -> None:
         """Evaluate a few views and log the result, unless a signal asks the run to end."""
@@ -234,10 +234,6 @@ class Trainer:
             return None
         finally:
             self.model.train()
-
-    def _evaluate_the_end(self) -> None:
-        if self.config.eval_every is None or self.counters.step % self.config.eval_every:
-            self.evaluate()
 
     def _save_the_end(self) -> None:
         if bad := self.counters.bad_in_a_row:

@@ -20,6 +20,7 @@ from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
+from radfield_core.interrupts import hidden_in
 from radfield_core.names import nearest
 
 VERBS = {
@@ -59,7 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        try:
+            code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        except SystemError as error:
+            if (signalled := hidden_in(error)) is not None:
+                raise signalled from None
+            raise
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, such as `head`, has enough

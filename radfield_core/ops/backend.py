@@ -19,6 +19,7 @@ from types import ModuleType
 import torch
 
 from radfield_core.errors import UsageError
+from radfield_core.interrupts import held
 
 VARIABLE = "RADFIELD_BACKEND"
 NAMES = ("torch", "numba", "triton", "tinycudann")
@@ -79,8 +80,9 @@ class Op:
             if name == "torch":
                 return Chosen(self.name, device, "torch", None, passed_over)
             try:
-                module = import_module(here[name])
-                with torch.inference_mode(False), torch.enable_grad():  # whatever the first to ask is in the middle of
+                # Whatever the first to ask is in the middle of; and no signal may look like a twin that cannot work.
+                with held(), torch.inference_mode(False), torch.enable_grad():
+                    module = import_module(here[name])
                     getattr(module, "probe", lambda: None)()
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -73,6 +73,17 @@ def test_control_c_is_130(raising, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_a_signal_that_compiled_code_hides_is_still_one(raising, capsys):
+    for signalled, code in ((KeyboardInterrupt(), 130), (program.Terminated(signal.SIGTERM), 143)):
+        hidden = SystemError("CPUDispatcher(...) returned a result with an exception set")
+        hidden.__cause__ = signalled
+        raising(hidden)
+        assert program.main([]) == code
+    assert "unexpected" not in capsys.readouterr().err
+    raising(SystemError("of another origin"))
+    assert program.main([]) == 70
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_what_is_half_done_be_tidied_up(monkeypatch, capsys, taken, number):
     tidied = []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from radfield_core import checkpoint
-from radfield_core.interrupts import Interrupts
+from radfield_core.interrupts import BrokenOff, Interrupts, held
+from radfield_core.ops import backend
 from radfield_core.progress import Report
 from radfield_core.testing.training import toy_trainer
 from radfield_core.types import Step
@@ -73,6 +76,67 @@ def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: in
     assert trainer.train() == "SIGTERM" and trainer.model.training
     assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
     assert (torch.random.get_rng_state() == random).all(), "what the evaluation drew is given back"
+
+
+@pytest.mark.parametrize("error", [OSError("a picture is gone"), KeyboardInterrupt()], ids=["a fault", "Ctrl-C twice"])
+def test_what_stops_the_last_evaluation_does_not_cost_the_training(tmp_path: Path, error: BaseException) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=5, eval_every=5)
+
+    def failing(model: torch.nn.Module, report: Report) -> dict[str, float]:
+        raise error
+
+    failing.split = "val"  # type: ignore[attr-defined]
+    trainer._evaluation = failing  # type: ignore[assignment]
+    with pytest.raises(type(error)):
+        trainer.train()
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
+
+
+def test_compiled_code_does_not_hide_what_breaks_an_evaluation_off() -> None:
+    """numba's dispatchers raise SystemError from the exception of a signal that came while they ran."""
+    with pytest.raises(BrokenOff), Interrupts() as interrupts, interrupts.breakable():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BrokenOff as error:
+            raise SystemError("returned a result with an exception set") from error
+    with pytest.raises(SystemError), Interrupts() as interrupts, interrupts.breakable():
+        raise SystemError("of another origin")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_held_signal_comes_at_the_end_of_the_block_whatever_happened_in_it(taken: None, number: int) -> None:
+    seen: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt), held():
+            os.kill(os.getpid(), number)
+            assert not seen
+            raise RuntimeError("no compiled object yet")
+        assert seen == [number] and signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_interrupted_compilation_is_no_twin_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = ModuleType("a_twin")
+
+    def probe() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("no compiled object yet")
+
+    twin.probe = probe  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "a_twin", twin)
+    monkeypatch.setattr(backend, "_chosen", {})
+    monkeypatch.setattr(backend, "find_spec", lambda name: object())
+    monkeypatch.delenv(backend.VARIABLE, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        backend.Op("an op", {"cpu": {"numba": "a_twin"}}).pick(torch.device("cpu"))
+    assert backend.choices() == ()
 
 
 def test_a_closed_terminal_that_is_ignored_stays_ignored() -> None:
