@@ -79,8 +79,8 @@ class Progress:
             self._print(f"{self._title} {text}")
 
     def report(self, done: int, of: int) -> None:
-        """Show, where it is due, that `done` of so many are done: a `Report`."""
-        if self.due():
+        """Show, where it is due, that `done` of so many are done: a `Report`. The end is left on a terminal."""
+        if self.due() or (done == of and self._terminal):
             self.update(self._total * done / of, f"{done}/{of}")
 
     def say(self, line: str) -> None:

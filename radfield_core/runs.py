@@ -133,7 +133,7 @@ class RunFolder:
         except OSError as error:
             raise StorageError(
                 f"cannot be written to: {error.strerror}", path=str(self.path),
-                hint="name a folder of your own with --out",
+                hint="make it writable, or for a new run name a folder of your own with --out",
             ) from error  # fmt: skip
 
 

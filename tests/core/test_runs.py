@@ -288,6 +288,17 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_a_terminal_is_left_with_a_bar_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    watch, stream, line = Watch(), Terminal(), io.StringIO()
+    monkeypatch.setattr(progress, "time", watch)
+    for place in (stream, line):
+        with Progress("read images", 7, stream=place) as shown:
+            for done in range(1, 8):
+                shown.report(done, 7)
+    assert "7/7" in stream.getvalue() and "6/7" not in stream.getvalue() and line.getvalue() == ""
+
+
 def test_when_nobody_reads_the_job_goes_on_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
