@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from radfield_core.benchmarking import machine
+from radfield_core.bench.machine import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 VARIANTS = {"mipnerf-small": [], "without integration": ["field.disable_integration=true"]}

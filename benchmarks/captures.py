@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from radfield_core.benchmarking import machine
+from radfield_core.bench.machine import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 CASES: dict[str, dict[str, Any]] = {

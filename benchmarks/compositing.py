@@ -6,8 +6,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from radfield_core.benchmarking import machine, write
-from radfield_core.ops.bench import measure
+from radfield_core.bench.kernels import measure
+from radfield_core.bench.machine import machine
+from radfield_core.bench.micro import write
 
 COLUMNS = ("op", "backend", "n_samples", "forward_ms", "backward_ms", "both_ms", "speedup")
 

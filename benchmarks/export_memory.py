@@ -23,7 +23,7 @@ from radfield_mesh.config import MeshConfig
 from radfield_mesh.mesh import MeshExporter
 from torch import Tensor
 
-from radfield_core.benchmarking import machine
+from radfield_core.bench.machine import machine
 from radfield_core.interfaces import Field
 from radfield_core.types import FieldOutputs, RaySamples, SceneBox
 

@@ -81,7 +81,7 @@ def main() -> int:
     for name, value in found.items():
         print(f"{name:<18} {value:>8.1f}" + (f"   limit {LIMITS[name]:g}" if name in LIMITS else ""))
     if args.write:
-        from radfield_core.benchmarking import machine
+        from radfield_core.bench.machine import machine
 
         path = Path(__file__).parent / "results" / "first_step.json"
         rounded = {name: round(value, 2) for name, value in found.items()}

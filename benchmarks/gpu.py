@@ -16,9 +16,11 @@ from typing import Any
 
 import torch
 
-from radfield_core.benchmarking import machine, micro, table, timing_row, write
-from radfield_core.learning_curve import plot, whole_run
-from radfield_core.ops.bench import Timing, median_ms, packed_samples
+from radfield_core.bench.kernels import packed_samples
+from radfield_core.bench.learning_curve import plot, whole_run
+from radfield_core.bench.machine import machine
+from radfield_core.bench.micro import micro, table, timing_row, write
+from radfield_core.bench.timing import Timing, median_ms
 
 RESULTS = Path(__file__).parent / "results"
 DEVICE = "cuda"

@@ -36,7 +36,8 @@ def main() -> int:
     import torch
     from radfield_hash.bench import measure
 
-    from radfield_core.benchmarking import machine, write
+    from radfield_core.bench.machine import machine
+    from radfield_core.bench.micro import write
 
     torch.set_num_threads(args.threads)
     print(BASIS)
@@ -64,8 +65,8 @@ def compare_with_usual(device: str) -> dict[str, Any]:
     from radfield_hash.encoding import encode
     from radfield_hash.levels import build
 
+    from radfield_core.bench.timing import median_ms
     from radfield_core.ops.backend import using
-    from radfield_core.ops.bench import median_ms
 
     size, (log2_points, grid_sizes) = next(iter(SIZES.items()))
     grid = build(*grid_sizes)

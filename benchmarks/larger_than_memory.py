@@ -48,7 +48,7 @@ def make(folder: Path, n: int) -> None:
     from radfield_synthetic.config import SyntheticConfig
     from radfield_synthetic.dataset import SyntheticParser
 
-    from radfield_core.progress import tracked
+    from radfield_core.runtime.progress import tracked
 
     scene = SyntheticParser(SyntheticConfig(resolution=SMALL_SIDE, n_train=n)).parse("train")
     draw = np.random.default_rng(0)
@@ -125,9 +125,9 @@ class Clock:
 def train(method: str, data: Path, steps: int, overrides: list[str]) -> dict[str, Any]:
     """Train in this process; the figures of the run."""
     set_threads(1)
-    from radfield_core import session
     from radfield_core.config.layers import compose
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.train import session
 
     registry, clock = get_registry(), Clock()
     run = compose(
@@ -139,7 +139,7 @@ def train(method: str, data: Path, steps: int, overrides: list[str]) -> dict[str
     registry.hooks.register(clock)
     with tempfile.TemporaryDirectory() as folder, Watch() as watch:
         started = time.perf_counter()
-        session.train(run, out=Path(folder) / "run", quiet=True, threads="1")
+        session.train_run(run, out=Path(folder) / "run", quiet=True, threads="1")
         rows = [json.loads(line) for line in (Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()]
     ends = {step: (wall, cpu) for step, wall, cpu in clock.ends}
     first, last = FIRST, max(ends)
@@ -175,7 +175,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where the photographs go; by default they go afterwards")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/larger_than_memory.json")
     args = parser.parse_args()
-    from radfield_core.benchmarking import machine, write
+    from radfield_core.bench.machine import machine
+    from radfield_core.bench.micro import write
 
     n = math.ceil(args.gb * 1e9 / (3 * SIDE * SIDE))
     figures: dict[str, Any] = {

@@ -8,7 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from radfield_occupancy.bench import measure, measure_refresh
 
-from radfield_core.benchmarking import machine, write
+from radfield_core.bench.machine import machine
+from radfield_core.bench.micro import write
 
 COLUMNS = ("op", "backend", "n_rays", "n_samples", "both_ms", "speedup")
 

@@ -93,8 +93,8 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*", help="options laid over the preset")
     args = parser.parse_args()
     set_threads(1)
-    from radfield_core.benchmarking import write
-    from radfield_core.learning_curve import plot, whole_run
+    from radfield_core.bench.learning_curve import plot, whole_run
+    from radfield_core.bench.micro import write
 
     scene = SCENES[args.scene]
     figures = whole_run(

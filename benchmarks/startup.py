@@ -59,7 +59,7 @@ def main() -> int:
         limit = f"{LIMITS[name]:.0f}" if name in LIMITS else ""
         print(f"{name:<24} {1e3 * seconds:>8.1f} {seconds / bare:>8.2f} {limit:>8}")
     if args.write:
-        from radfield_core.benchmarking import machine
+        from radfield_core.bench.machine import machine
 
         figures = {name: {"cpu_ms": round(1e3 * s, 2), "ratio": round(s / bare, 2)} for name, s in times.items()}
         path = Path(__file__).parent / "results" / "startup.json"

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from radfield_core.benchmarking import machine
+from radfield_core.bench.machine import machine
 
 RADFIELD = Path(sys.executable).parent / "radfield"
 WANTED_DB = 23.0

@@ -1,6 +1,107 @@
-"""radfield: radiance fields from plugins that fit together."""
+"""radfield: radiance fields from plugins that fit together.
+
+Every name below is public and loaded when it is first used: importing this package imports nothing else.
+"""
+
+from typing import TYPE_CHECKING
+
+from radfield_core.names import lazy
+
+if TYPE_CHECKING:
+    from radfield_core.cameras import (
+        Camera as Camera,
+        Cameras as Cameras,
+        View as View,
+        directions as directions,
+        project as project,
+    )
+    from radfield_core.cli.main import main as main
+    from radfield_core.config.fit import capabilities_of as capabilities_of
+    from radfield_core.config.layers import compose as compose, compose_part as compose_part
+    from radfield_core.config.run import RunConfig as RunConfig
+    from radfield_core.config.slots import Choice as Choice, option as option, slot as slot
+    from radfield_core.data.scene import Mesh as Mesh, Scene as Scene
+    from radfield_core.errors import (
+        DatasetError as DatasetError,
+        NoSuchSplit as NoSuchSplit,
+        NoSurface as NoSurface,
+        PluginError as PluginError,
+        Problem as Problem,
+        Problems as Problems,
+        RadfieldError as RadfieldError,
+        StorageError as StorageError,
+        UsageError as UsageError,
+    )
+    from radfield_core.interfaces import (
+        BuildContext as BuildContext,
+        Converter as Converter,
+        DataParser as DataParser,
+        DensityOccupancy as DensityOccupancy,
+        Encoding as Encoding,
+        Exporter as Exporter,
+        Field as Field,
+        HasColor as HasColor,
+        HasDensity as HasDensity,
+        HasOccupancy as HasOccupancy,
+        HasSDF as HasSDF,
+        Method as Method,
+        Metric as Metric,
+        Model as Model,
+        Part as Part,
+        Renderer as Renderer,
+        Sampler as Sampler,
+        background_color as background_color,
+    )
+    from radfield_core.plugin import Component as Component, component as component, hookimpl as hookimpl
+    from radfield_core.plugins.registry import get_registry as get_registry
+    from radfield_core.rays import (
+        RaySpace as RaySpace,
+        pixel_rays as pixel_rays,
+        view_rays as view_rays,
+        warped_box as warped_box,
+    )
+    from radfield_core.runs.exporting import export as export
+    from radfield_core.runs.trained import Trained as Trained, open_run as open_run
+    from radfield_core.runtime.progress import Progress as Progress, ProgressCallback as ProgressCallback
+    from radfield_core.train.session import train_run as train_run
+    from radfield_core.types import (
+        Batch as Batch,
+        FieldOutputs as FieldOutputs,
+        Level as Level,
+        ModelOutputs as ModelOutputs,
+        RayBundle as RayBundle,
+        RaySamples as RaySamples,
+        Rendered as Rendered,
+        SceneBox as SceneBox,
+        Step as Step,
+    )
 
 __version__ = "0.1.0"
 
 API_VERSION = (1, 0)
-"""The plugin interface. A plugin declares the version it was written for; another major is refused."""
+"""The plugin interface. A plugin declares the version it was written for; another major version is refused."""
+
+_HOMES = {
+    "plugin": "component hookimpl Component",
+    "config.slots": "Choice option slot",
+    "cli.main": "main",
+    "config.fit": "capabilities_of",
+    "config.layers": "compose compose_part",
+    "config.run": "RunConfig",
+    "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
+    "interfaces": (
+        "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
+        "HasOccupancy HasSDF Method Metric Model Part Renderer Sampler background_color"
+    ),
+    "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
+    "cameras": "Camera Cameras View directions project",
+    "data.scene": "Mesh Scene",
+    "plugins.registry": "get_registry",
+    "runtime.progress": "Progress ProgressCallback",
+    "runs.trained": "Trained open_run",
+    "rays": "RaySpace pixel_rays view_rays warped_box",
+    "runs.exporting": "export",
+    "train.session": "train_run",
+}
+
+__getattr__, __dir__ = lazy(__name__, _HOMES)

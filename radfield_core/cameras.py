@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops import distortion
-from radfield_core.types import View
 
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
 """Lens models whose directions are given at unit depth; the others see sideways too and give unit directions."""
@@ -136,3 +135,12 @@ def unproject(view: View, pixels: Tensor, depths: Tensor) -> Tensor:
 
 def _parameters(parameters: Tensor | None, like: Tensor) -> Tensor:
     return like.new_zeros(0) if parameters is None else parameters
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One camera in its place: c2w [3, 4], OpenGL axes."""
+
+    c2w: Tensor
+    camera: Camera
+    image_id: int | None = None

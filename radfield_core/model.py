@@ -9,35 +9,28 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from radfield_core.cameras import View
 from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Field, Part, Renderer, Sampler
+from radfield_core.interfaces import BuildContext, Field, Model, Part, Renderer, Sampler
+from radfield_core.ops.backend import device_of
 from radfield_core.rays import RaySpace, view_rays, warped_box
-from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step, View
+from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step
 
 if TYPE_CHECKING:
-    from radfield_core.progress import Report
-    from radfield_core.scene import Scene
-    from radfield_core.schema import BackgroundConfig, RunConfig
+    from radfield_core.config.run import BackgroundConfig, RunConfig
+    from radfield_core.data.scene import Scene
+    from radfield_core.runtime.progress import ProgressCallback
 
 
-def build_context(scene: Scene, run: RunConfig) -> BuildContext:
-    """What the constructors of a run's parts are given."""
-    return BuildContext(
-        bounds=warped_box(scene) if scene.ndc else scene.box, n_images=len(scene.cameras),
-        has_masks=scene.masks is not None and scene.masks_mean == "object", ndc=scene.ndc,
-        max_steps=run.trainer.max_steps, run=run, space=RaySpace.of(scene),
-    )  # fmt: skip
-
-
-class Model(nn.Module):
+class LevelLoop(Model):
     """A stack of fields, sampler and renderer, and perhaps another one behind it.
 
-    Level l asks `sampler.own_fields[l]` if there is one, else the next of `fields`, the last of which serves all levels
-    that remain. `background` is a model of its own that begins where the foreground ends.
+    Level l uses `sampler.own_fields[l]` if there is one, else the next of `fields`; the last of these serves all
+    remaining levels. `background` is a loop of its own that begins where the foreground ends.
     """
 
     def __init__(
-        self, fields: Sequence[Field], sampler: Sampler, renderer: Renderer, background: Model | None = None,
+        self, fields: Sequence[Field], sampler: Sampler, renderer: Renderer, background: LevelLoop | None = None,
         space: RaySpace | None = None,
     ):  # fmt: skip
         super().__init__()
@@ -49,21 +42,6 @@ class Model(nn.Module):
         if background is not None and renderer.opaque_far:
             raise UsageError("the far end is opaque, so a background behind it is never seen",
                              path="renderer.opaque_far", hint="renderer.opaque_far=false")  # fmt: skip
-
-    @staticmethod
-    def from_slots(ctx: BuildContext, n_fields: int) -> Model:
-        """The model with the parts in the run's slots and `n_fields` separate fields, or fewer if fewer levels ask."""
-        run = ctx.run
-        if run is None:
-            raise ValueError("Model.from_slots needs a context with a run")
-
-        def stack(slots: RunConfig | BackgroundConfig, n: int, behind: Model | None) -> Model:
-            sampler, renderer = cast(Sampler, ctx.make(slots.sampler)), cast(Renderer, ctx.make(run.renderer))
-            asked = sampler.n_levels - len(sampler.own_fields)
-            fields = [cast(Field, ctx.make(slots.field)) for _ in range(max(1, min(n, asked)))]
-            return Model(fields, sampler, renderer, behind, ctx.space)
-
-        return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))
 
     @property
     def main_field(self) -> Field:
@@ -78,12 +56,6 @@ class Model(nn.Module):
         before = sum(1 for earlier in range(level) if earlier not in own)
         return cast(Field, self.fields[min(before, len(self.fields) - 1)])
 
-    def begin_step(self, step: Step) -> None:
-        """Tell every part, each once, children before the parts that hold them."""
-        for module in reversed(list(self.modules())):
-            if isinstance(module, Part):
-                module.begin_step(step)
-
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
         """Bring the samplers' grids up to date."""
@@ -91,8 +63,18 @@ class Model(nn.Module):
         if self.background is not None:
             self.background.refresh(step)
 
-    def forward(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
-        """Pixels of rays, on the learned background if there is one, and at last on the colours `background` [R, 3]."""
+    def queries(self) -> Field:
+        """Return the main field."""
+        return self.main_field
+
+    def forward(self, batch: Batch) -> ModelOutputs:
+        """Render the rays of a batch on its background."""
+        if batch.rays is None:
+            raise TypeError("the level loop renders rays; a method that trains on images builds its own model")
+        return self.trace(batch.rays, batch.background)
+
+    def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
+        """Render rays on the learned background, if there is one, and then on the colors `background` [R, 3]."""
         levels: list[Level] = []
         for index in range(self.sampler.n_levels):
             field = self.field_of(index)
@@ -105,7 +87,7 @@ class Model(nn.Module):
 
         behind = None
         if self.background is not None:
-            behind = self.background(self._beyond(rays), background)
+            behind = self.background.trace(self._beyond(rays), background)
             background = behind.rendered.rgb
         levels = [_on_background(level, background) for level in levels]
 
@@ -121,14 +103,14 @@ class Model(nn.Module):
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
     def render(
-        self, view: View, background: Tensor | None = None, chunk: int = 4096, report: Report | None = None
+        self, view: View, background: Tensor | None = None, chunk: int = 4096, report: ProgressCallback | None = None
     ) -> Rendered:
         """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3].
 
         depth is Σ w times the distance in the scene, also where t is not one (NDC). report(done, of) is called after
         each chunk with the pixels that are done and H·W.
         """
-        space, device = self.space, self._device()
+        space, device = self.space, device_of(self)
         if space is None:
             raise ValueError("this model was built without a scene; make the rays and call render_rays")
 
@@ -136,7 +118,7 @@ class Model(nn.Module):
 
         def piece(start: int, stop: int, colours: Tensor | None) -> Rendered:
             rays = view_rays(space, view, start, stop, device)
-            rendered = self(rays, colours).rendered
+            rendered = self.trace(rays, colours).rendered
             mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
             rendered = dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
             if report is not None:
@@ -148,7 +130,7 @@ class Model(nn.Module):
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
         """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""
         return self._evaluate(
-            len(rays), chunk, background, lambda start, stop, colours: self(rays[start:stop], colours).rendered
+            len(rays), chunk, background, lambda start, stop, colours: self.trace(rays[start:stop], colours).rendered
         )
 
     @torch.no_grad()
@@ -156,7 +138,7 @@ class Model(nn.Module):
         self, n: int, chunk: int, background: Tensor | None, piece: Callable[[int, int, Tensor | None], Rendered]
     ) -> Rendered:
         """Pixels [n, ...] of all pieces start:stop, of which `background` gives the colours behind them."""
-        colours = None if background is None else background.to(self._device()).expand(n, 3)
+        colours = None if background is None else background.to(device_of(self)).expand(n, 3)
         was_training = self.training
         self.eval()
         try:
@@ -164,9 +146,6 @@ class Model(nn.Module):
             return _concatenated([piece(*span, None if colours is None else colours[slice(*span)]) for span in spans])
         finally:
             self.train(was_training)
-
-    def _device(self) -> torch.device | None:
-        return next((tensor.device for tensor in self.parameters()), None)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Losses that the parts bring, by name; a name that two parts use is preceded by the part's place.
@@ -176,24 +155,21 @@ class Model(nn.Module):
         """
         made_by = {module: field for field in self._all_fields() for module in field.modules()}
         losses: dict[str, Tensor] = {}
-        for place, part in self._parts():
+        for path, part in self.parts():
             seen = outputs
             if part in made_by:
                 levels = [lv for i, lv in enumerate(outputs.levels) if self.field_of(i) is made_by[part]]
                 seen = dataclasses.replace(outputs, levels=tuple(levels))
             for name, loss in part.losses(seen, batch, step).items():
-                losses[name if name not in losses else f"{place}.{name}"] = loss
+                losses[name if name not in losses else f"{path}.{name}"] = loss
         if self.background is not None and outputs.background is not None:
             behind = self.background.part_losses(outputs.background, batch, step)
             losses |= {f"background.{name}": loss for name, loss in behind.items()}
         return losses
 
     def part_scalars(self) -> dict[str, Tensor]:
-        """What the parts want logged, by name, as `part_losses` names it."""
-        scalars: dict[str, Tensor] = {}
-        for place, part in self._parts():
-            for name, value in part.scalars().items():
-                scalars[name if name not in scalars else f"{place}.{name}"] = value
+        """Collect the scalars that parts want logged, named as in `part_losses`."""
+        scalars = super().part_scalars()
         if self.background is not None:
             scalars |= {f"background.{name}": value for name, value in self.background.part_scalars().items()}
         return scalars
@@ -201,11 +177,9 @@ class Model(nn.Module):
     def _all_fields(self) -> list[Field]:
         return [*self.sampler.own_fields.values(), *(cast(Field, field) for field in self.fields)]
 
-    def _parts(self) -> Iterator[tuple[str, Part]]:
-        """Every part of this stack with its place, each once."""
-        for place, module in self.named_modules():
-            if isinstance(module, Part) and not place.startswith("background."):
-                yield place, module
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """Iterate over the parts of this stack, each once, with its path; the background lists its own."""
+        return ((path, part) for path, part in super().parts() if not path.startswith("background."))
 
 
 def _on_background(level: Level, background: Tensor | None) -> Level:
@@ -229,3 +203,28 @@ def _concatenated(pieces: list[Rendered]) -> Rendered:
         torch.cat([piece.opacity for piece in pieces]), joined([piece.normals for piece in pieces]),
         {key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
     )  # fmt: skip
+
+
+def build_context(scene: Scene, run: RunConfig) -> BuildContext:
+    """Return the context that the constructors of a run's parts are given."""
+    return BuildContext(
+        bounds=warped_box(scene) if scene.ndc else scene.box, n_images=len(scene.cameras),
+        has_masks=scene.masks is not None and scene.masks_mean == "object", ndc=scene.ndc,
+        max_steps=run.trainer.max_steps, run=run, space=RaySpace.of(scene), make_loop=level_loop,
+    )  # fmt: skip
+
+
+def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
+    """Build the loop from the parts in the run's slots, with `n_fields` separate fields, or fewer if fewer levels need
+    one."""
+    run = ctx.run
+    if run is None:
+        raise ValueError("level_loop needs the context of a run")
+
+    def stack(slots: RunConfig | BackgroundConfig, n: int, behind: LevelLoop | None) -> LevelLoop:
+        sampler, renderer = ctx.sampler(slots.sampler), ctx.renderer(run.renderer)
+        needed = sampler.n_levels - len(sampler.own_fields)
+        fields = [ctx.field(slots.field) for _ in range(max(1, min(n, needed)))]
+        return LevelLoop(fields, sampler, renderer, behind, ctx.space)
+
+    return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))

@@ -1,8 +1,10 @@
-"""Names as people write them: the nearest of several, for a shell, and one spelling for each distribution."""
+"""Names: the nearest of several, quoted for a shell, in an index's spelling; and public names that load lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -23,3 +25,27 @@ def normalize_distribution(name: str) -> str:
     """A distribution's name as indexes compare it: lower case, with single hyphens."""
     parts = name.lower().replace("_", "-").replace(".", "-").split("-")
     return "-".join(part for part in parts if part)
+
+
+def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return a package's `__getattr__` and `__dir__` (PEP 562), which import a public name when it is first used.
+
+    Args:
+        package: name of the package.
+        homes: module within the package -> the public names that it defines, separated by spaces.
+
+    Example:
+        >>> find, names = lazy("radfield_core", {"errors": "UsageError DatasetError"})
+        >>> names()
+        ['DatasetError', 'UsageError']
+        >>> find("UsageError").__name__
+        'UsageError'
+    """
+    home = {name: module for module, names in homes.items() for name in names.split()}
+
+    def find(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{home[name]}"), name)
+
+    return find, lambda: sorted(home)

@@ -81,7 +81,7 @@ def component(
     """Declare one part.
 
     kind: one of `KINDS`. name: what users write. impl, config: "package.module:Class" of the part and of its options.
-    provides: capability words (`radfield_core.capabilities`; a third party's own words are written "acme.word").
+    provides: capability words (`radfield_core.config.fit`; a third party's own words are written "acme.word").
     requires: slot -> words that the part in that slot must provide; "points|gaussians" means either. Slots are those of
     the part's own options ("encoding") and, for methods and samplers, those of the run ("field", "sampler", "data").
     preset: for methods, TOML files beside the declaration ("package:presets/neus.toml"); one, or several by name, of

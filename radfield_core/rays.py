@@ -14,11 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import corner_directions, directions
+from radfield_core.cameras import View, corner_directions, directions
+from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
-from radfield_core.scene import Scene
-from radfield_core.types import RayBundle, SceneBox, View
+from radfield_core.types import RayBundle, SceneBox
 
 _FOOTPRINT = 2.0 / math.sqrt(12.0)  # a pixel's width -> radius of the cone with the variance of the square pixel
 _TABLE_PIXELS = 1 << 24  # distorted pixels whose directions are kept: 16 bytes each

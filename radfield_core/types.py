@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from radfield_core.cameras import View
 from radfield_core.ops import frustum
-from radfield_core.ops.segments import Layout, LayoutError, Packing
+from radfield_core.ops.layout import Layout, LayoutError, Packing
 from radfield_core.ops.segments import per_sample as _per_sample
-
-if TYPE_CHECKING:
-    from radfield_core.cameras import Camera
 
 __all__ = [
     "Batch", "FieldOutputs", "Layout", "LayoutError", "Level", "ModelOutputs", "Packing", "RayBundle", "RaySamples",
@@ -220,15 +218,6 @@ class ModelOutputs:
     levels: tuple[Level, ...]
     background: ModelOutputs | None
     n_samples: int
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """One camera in its place: c2w [3, 4], OpenGL axes."""
-
-    c2w: Tensor
-    camera: Camera
-    image_id: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

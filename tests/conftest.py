@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.discovery import CORE
-from radfield_core.registry import Registry
+from radfield_core.plugins.discovery import CORE
+from radfield_core.plugins.registry import Registry
 
 FAKES = Path(__file__).parent / "fakes"
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pages import table, write
 
-from radfield_core import hookspecs, interfaces, types
-from radfield_core.capabilities import VOCABULARY
+from radfield_core import interfaces, types
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.plugin import KINDS
-from radfield_core.registry import get_registry
+from radfield_core.plugins import hookspecs
+from radfield_core.plugins.registry import get_registry
+from radfield_core.plugins.vocabulary import VOCABULARY
 from radfield_core.testing import laws as _laws  # noqa: F401  registers them
 from radfield_core.testing.law import LAWS
 from radfield_core.testing.mixing import Mix, Refused, compose_mix, method_mixes, mixes

@@ -12,9 +12,9 @@ from sphinx.application import Sphinx
 from radfield_core.cli.main import VERBS
 from radfield_core.cli.parser import make_parser
 from radfield_core.config.reference import option_rows
+from radfield_core.config.run import RunConfig
 from radfield_core.config.structure import options_of
-from radfield_core.registry import get_registry
-from radfield_core.schema import RunConfig
+from radfield_core.plugins.registry import get_registry
 
 
 def code(text: str) -> str:

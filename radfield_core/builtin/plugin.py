@@ -27,4 +27,7 @@ def radfield_components() -> list[Component]:
 
 @hookimpl
 def radfield_benchmarks() -> dict[str, str]:
-    return {"compositing": "radfield_core.ops.bench:compositing", "perceptron": "radfield_core.ops.bench:perceptron"}
+    return {
+        "compositing": "radfield_core.bench.timing:compositing",
+        "perceptron": "radfield_core.bench.timing:perceptron",
+    }

@@ -50,7 +50,7 @@ def set_threads(count: int) -> None:
     import os
 
     os.environ["OMP_NUM_THREADS"] = str(count)
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     set_policy()
     import torch
@@ -59,7 +59,8 @@ def set_threads(count: int) -> None:
 
 
 def _micro(args: Namespace) -> int:
-    from radfield_core.benchmarking import machine, micro, table, timing_row, write
+    from radfield_core.bench.machine import machine
+    from radfield_core.bench.micro import micro, table, timing_row, write
 
     timings = micro(args.names, device=args.device, repeats=args.repeats)
     print(table(timings))
@@ -70,8 +71,8 @@ def _micro(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
-    from radfield_core.benchmarking import write
-    from radfield_core.learning_curve import Interrupted, plot, whole_run
+    from radfield_core.bench.learning_curve import Interrupted, plot, whole_run
+    from radfield_core.bench.micro import write
 
     try:
         figures = whole_run(

@@ -30,9 +30,9 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
     """
     import sys
 
-    from radfield_core.capabilities import check
+    from radfield_core.config.fit import check
     from radfield_core.config.layers import compose
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     registry = get_registry()
     composed = compose(

@@ -46,9 +46,9 @@ def _show(args: Namespace) -> int:
 
 
 def _validate(file: str) -> int:
-    from radfield_core.capabilities import check
+    from radfield_core.config.fit import check
     from radfield_core.config.layers import compose
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     registry = get_registry()
     composed = compose(registry, file=file, needs_data=False)
@@ -61,11 +61,11 @@ def _validate(file: str) -> int:
 def _options(part: str | None) -> int:
     from radfield_core.config.files import read_preset
     from radfield_core.config.reference import option_rows
+    from radfield_core.config.run import RunConfig
     from radfield_core.config.structure import options_of
     from radfield_core.errors import UsageError
     from radfield_core.plugin import KINDS
-    from radfield_core.registry import get_registry
-    from radfield_core.schema import RunConfig
+    from radfield_core.plugins.registry import get_registry
 
     preset: Any = {}
     if part is None:

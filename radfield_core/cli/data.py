@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radfield_core.data.scene import Scene
     from radfield_core.errors import Problem, RadfieldError
-    from radfield_core.inspection import SplitReport
+    from radfield_core.inspection.report import SplitReport
     from radfield_core.plugin import Component
-    from radfield_core.registry import Registry
-    from radfield_core.scene import Scene
+    from radfield_core.plugins.registry import Registry
 
 HELP = "Inspect a data set and draw its cameras; write one in a format, convert one, or make one from photographs."
 
@@ -50,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     set_policy()
     return {"inspect": _inspect, "make": _make, "convert": _convert, "process": _convert}[args.action](args)
@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
 
 def _inspect(args: Namespace) -> int:
     from radfield_core.errors import DatasetError, unwritable
-    from radfield_core.inspection import inspect
+    from radfield_core.inspection.report import inspect
 
     parser, name = _parser(args.path, args)
     reports = inspect(parser, args.quiet)
@@ -82,7 +82,7 @@ def _inspect(args: Namespace) -> int:
 
 
 def _draw(scenes: dict[str, Scene], folder: Path) -> None:
-    from radfield_core.sheets import contact_sheet, frustum_picture
+    from radfield_core.inspection.sheets import contact_sheet, frustum_picture
 
     folder.mkdir(parents=True, exist_ok=True)
     frustum_picture(scenes, folder / "cameras.png")
@@ -117,7 +117,8 @@ def _make(args: Namespace) -> int:
 def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     """Write a data set in a format into a new folder."""
     from radfield_core.config.mistakes import Mistakes
-    from radfield_core.files import atomic_path, need_empty
+    from radfield_core.files.durable import atomic_path
+    from radfield_core.files.output import need_empty
     from radfield_core.plugin import load_of
 
     mistakes = Mistakes()
@@ -143,8 +144,8 @@ def _convert(args: Namespace) -> int:
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.interfaces import Converter
-    from radfield_core.progress import Progress
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.runtime.progress import Progress
 
     registry = get_registry()
     source, target = Path(args.source), Path(args.target)
@@ -192,7 +193,7 @@ def _parser(path: str, args: Namespace) -> tuple[Any, str]:
     import sys
 
     from radfield_core.config.layers import compose_data
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     choice, remarks = compose_data(get_registry(), path, args.overrides)
     if not args.quiet:
@@ -204,7 +205,7 @@ def _parser(path: str, args: Namespace) -> tuple[Any, str]:
 def _writing(name: str) -> Component:
     """The dataparser of that name, which can write."""
     from radfield_core.errors import UsageError
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     component = get_registry().find("dataparser", name)
     if component.writer is None:
@@ -219,10 +220,10 @@ def _formats(registry: Registry) -> list[str]:
 
 def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
     """Every split that the data has, its images ready."""
+    from radfield_core.data.bad_images import find_bad_images, raise_if_any
+    from radfield_core.data.images import FileImages
     from radfield_core.errors import NoSuchSplit
-    from radfield_core.images import FileImages
-    from radfield_core.progress import Progress
-    from radfield_core.vetting import find, refuse
+    from radfield_core.runtime.progress import Progress
 
     scenes = {}
     for split in parser.splits:
@@ -231,7 +232,7 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
         except NoSuchSplit:
             continue
         if isinstance(scene.images, FileImages):
-            refuse(find(scene, split, None, quiet=quiet))
+            raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
             continue  # copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
             scene.images.prepare(1024, progress.report)

@@ -24,20 +24,20 @@ def run(args: Namespace) -> int:
     """Train, evaluate, render; exit code 0, or that of a signal."""
     if not args.seconds > 0:
         raise UsageError("training takes some time", path="--seconds", hint="--seconds 40")
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
-    from radfield_core.assembly import open_run
     from radfield_core.config.layers import compose
-    from radfield_core.registry import get_registry
-    from radfield_core.reports import evaluate_split, render_path, render_split
-    from radfield_core.runs import fresh_folder
-    from radfield_core.session import train
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.runs.folder import fresh_folder
+    from radfield_core.runs.reports import evaluate_split, render_path, render_split
+    from radfield_core.runs.trained import open_run
+    from radfield_core.train.session import train_run
 
     overrides = [f"data.type={DATA}", f"trainer.max_seconds={args.seconds}"]
     options = compose(get_registry(), method=METHOD, overrides=overrides).run
     out = Path(args.out) if args.out else fresh_folder(Path("outputs") / "demo" / METHOD)
-    code = train(options, out=out, quiet=args.quiet, threads=threads)
+    code = train_run(options, out=out, quiet=args.quiet, threads=threads)
     if code:
         return code
     trained = open_run(out)

@@ -18,10 +18,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
-    from radfield_core import threads
     from radfield_core.errors import UsageError
     from radfield_core.ops import backend
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.runtime import threads
 
     registry = get_registry()
     wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]

@@ -30,18 +30,18 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Evaluate; exit code 0."""
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     set_policy()
     from radfield_core.config.layers import compose_part
     from radfield_core.errors import UsageError
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     if args.metric is None and (args.overrides or args.reference != "auto"):
         raise UsageError("--reference and key=value belong to --metric", hint="--metric chamfer")
     metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
-    from radfield_core.assembly import open_run
-    from radfield_core.reports import evaluate_split, measure
+    from radfield_core.runs.reports import evaluate_split, measure
+    from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device)
     if metric is None:

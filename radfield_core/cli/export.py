@@ -27,17 +27,17 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Export; exit code 0, or 4 if there is no surface."""
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     set_policy()
     from radfield_core.config.layers import compose_part
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     words = list(args.overrides)
     words += [f"{key}={value}" for key in ("format", "resolution") if (value := getattr(args, key)) is not None]
     choice = compose_part(get_registry(), "exporter", args.exporter, words)
-    from radfield_core.assembly import open_run
-    from radfield_core.exporting import export
+    from radfield_core.runs.exporting import export
+    from radfield_core.runs.trained import open_run
 
     out = Path(args.out) if args.out else None
     if out is not None and args.out.endswith(os.sep):  # a folder, also before it is there

@@ -20,8 +20,8 @@ from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
-from radfield_core.interrupts import hidden_in
 from radfield_core.names import nearest
+from radfield_core.runtime.interrupts import signal_behind
 
 VERBS = {
     "train": "train a method on a scene",
@@ -63,7 +63,7 @@ def _run(argv: Sequence[str] | None) -> int:
         try:
             code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         except SystemError as error:
-            if (signalled := hidden_in(error)) is not None:
+            if (signalled := signal_behind(error)) is not None:
                 raise signalled from None
             raise
         sys.stdout.flush()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radfield_core.discovery import Plugin
     from radfield_core.plugin import Component
-    from radfield_core.registry import Registry
+    from radfield_core.plugins.discovery import Plugin
+    from radfield_core.plugins.registry import Registry
 
 HELP = (
     "List plugins and the parts they offer, explain one, show what is wrong; begin a plugin of your own, or test one."
@@ -34,7 +34,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the verb and return its exit code."""
-    from radfield_core.registry import get_registry
+    from radfield_core.plugins.registry import get_registry
 
     if args.action == "new":
         from radfield_core.templates import write_plugin

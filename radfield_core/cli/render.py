@@ -37,12 +37,12 @@ def run(args: Namespace) -> int:
     no_views = args.views.isdecimal() and not int(args.views)
     if no_views and args.camera_path == "none":
         raise UsageError("neither views nor a video is asked for", hint="--views 4, --path auto, or both")
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     set_policy()
-    from radfield_core.assembly import open_run
-    from radfield_core.paths import check_name
-    from radfield_core.reports import render_path, render_split
+    from radfield_core.render.camera_paths import check_name
+    from radfield_core.runs.reports import render_path, render_split
+    from radfield_core.runs.trained import open_run
 
     if args.camera_path != "none":
         check_name(args.camera_path)

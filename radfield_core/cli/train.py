@@ -10,8 +10,8 @@ from radfield_core.cli.common import add_run_arguments, compose_from
 from radfield_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from radfield_core.runs import RunFolder
-    from radfield_core.schema import RunConfig
+    from radfield_core.config.run import RunConfig
+    from radfield_core.runs.folder import RunFolder
 
 HELP = "Train a method on a scene. What is written after --resume is laid over the run's stored options."
 
@@ -32,7 +32,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Train; the exit code is 0, or 130 or 143 after a signal."""
-    from radfield_core.threads import set_policy
+    from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
     if args.skip_bad_images:
@@ -41,9 +41,9 @@ def run(args: Namespace) -> int:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:
         config, folder, checkpoint = _resumed(args)
-    from radfield_core.session import train
+    from radfield_core.train.session import train_run
 
-    return train(
+    return train_run(
         config, out=Path(args.out) if args.out else None, resume=folder, chosen=checkpoint, quiet=args.quiet,
         threads=threads,
     )  # fmt: skip
@@ -53,7 +53,8 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     """The stored options of a run with those of the command line over them. Raises UsageError if that changes any, or
     if plugins have other versions than the run was stored with, unless that is allowed."""
     from radfield_core.config.files import dump
-    from radfield_core.runs import changes, find_run, plugin_versions
+    from radfield_core.runs.folder import find_run
+    from radfield_core.runs.record import changes, plugin_versions
 
     if args.out is not None or args.config is not None:
         raise UsageError("--resume goes on in the run's own folder with its own options", hint="leave out --out and -c")

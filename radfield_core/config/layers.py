@@ -10,13 +10,13 @@ import attrs
 
 from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
 from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import needs_no_root, recognise
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
 from radfield_core.names import quoted
-from radfield_core.registry import Registry
-from radfield_core.schema import RunConfig
+from radfield_core.plugins.registry import Registry
 
 COMMAND_LINE = "command line"
 

@@ -10,7 +10,7 @@ import attrs
 from radfield_core.errors import DatasetError, PluginError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import load_of
-from radfield_core.registry import Registry
+from radfield_core.plugins.registry import Registry
 
 _CHILDREN = 50
 """Folders looked into for a scene when the one given is none."""

@@ -15,7 +15,7 @@ from radfield_core.config.slots import Choice, Slot
 from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import Component, load_of
-from radfield_core.registry import Registry
+from radfield_core.plugins.registry import Registry
 
 DEFAULT = "default"
 

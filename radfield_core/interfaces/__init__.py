@@ -1,17 +1,20 @@
-"""One abstract base class per kind of part."""
+"""One abstract base class per kind of part, and the model that they make up."""
 
+from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.converter import Converter
 from radfield_core.interfaces.dataparser import DataParser
 from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.exporter import Exporter
-from radfield_core.interfaces.field import Field, HasColor, HasDensity, HasOccupancy, HasSDF
-from radfield_core.interfaces.method import Method
+from radfield_core.interfaces.field import DensityOccupancy, Field, HasColor, HasDensity, HasOccupancy, HasSDF
+from radfield_core.interfaces.method import Method, background_color
 from radfield_core.interfaces.metric import Metric
-from radfield_core.interfaces.part import BuildContext, Part
+from radfield_core.interfaces.model import Model
+from radfield_core.interfaces.part import Part
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
-    "BuildContext", "Converter", "DataParser", "Encoding", "Exporter", "Field", "HasColor", "HasDensity",
-    "HasOccupancy", "HasSDF", "Method", "Metric", "Part", "Renderer", "Sampler",
+    "BuildContext", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field", "HasColor",
+    "HasDensity", "HasOccupancy", "HasSDF", "Method", "Metric", "Model", "Part", "Renderer", "Sampler",
+    "background_color",
 ]  # fmt: skip

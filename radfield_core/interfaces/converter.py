@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from radfield_core.progress import Report
+from radfield_core.runtime.progress import ProgressCallback
 
 
 class Converter(ABC):
@@ -18,7 +18,7 @@ class Converter(ABC):
         """What to tell the user when `convert` is done."""
 
     @abstractmethod
-    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
         """Write the data set at `source` into folder `target`, whole or not at all; returns the files written.
 
         The target must be absent or empty. progress: called after each file. Raises DatasetError with every fault of

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from radfield_core.scene import Scene
+from radfield_core.data.scene import Scene
 
 
 class DataParser(ABC):

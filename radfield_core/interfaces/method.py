@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces.part import BuildContext
+from radfield_core.interfaces.context import BuildContext
+from radfield_core.interfaces.model import Model
 from radfield_core.types import Batch, ModelOutputs, Step
-
-if TYPE_CHECKING:
-    from radfield_core.model import Model
 
 
 class Method(ABC):
@@ -29,14 +27,13 @@ class Method(ABC):
         self.config = config
 
     def build(self, ctx: BuildContext) -> Model:
-        """The model; by default core's level loop with the parts in the run's slots."""
-        from radfield_core.model import Model  # the loop imports this module's types
-
-        return Model.from_slots(ctx, self.n_fields)
+        """Build the model; by default the level loop with the parts in the run's slots."""
+        return ctx.level_loop(self.n_fields)
 
     def forward(self, model: Model, batch: Batch) -> ModelOutputs:
-        """The model's outputs for a batch."""
-        return model(batch.rays, batch.background)
+        """Render a batch with the model."""
+        outputs: ModelOutputs = model(batch)
+        return outputs
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
         """Background colour [n, 3] in training or, with step None, in evaluation; None means black is not assumed."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from radfield_core.scene import Scene
-
-if TYPE_CHECKING:
-    from radfield_core.model import Model
+from radfield_core.data.scene import Scene
+from radfield_core.interfaces.model import Model
 
 
 class Metric(ABC):

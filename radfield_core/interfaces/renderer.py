@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from radfield_core.interfaces.part import Part
-from radfield_core.types import FieldOutputs, RayBundle, RaySamples, Rendered
+from radfield_core.types import FieldOutputs, RaySamples, Rendered
 
 
 class Renderer(Part):
@@ -22,11 +22,3 @@ class Renderer(Part):
     @abstractmethod
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
         """Pixels [R, ...] of this stack, without background."""
-
-
-class RayTransform(Part):
-    """A change of rays before they are sampled, such as a learned pose refinement."""
-
-    @abstractmethod
-    def forward(self, rays: RayBundle) -> RayBundle:
-        """The changed rays."""

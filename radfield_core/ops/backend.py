@@ -9,17 +9,20 @@ reason kept.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain
 from types import ModuleType
 
 import torch
+from torch import nn
 
 from radfield_core.errors import UsageError
-from radfield_core.interrupts import held
+from radfield_core.runtime.interrupts import signals_deferred
 
 VARIABLE = "RADFIELD_BACKEND"
 NAMES = ("torch", "numba", "triton", "tinycudann")
@@ -46,7 +49,7 @@ _chosen: dict[tuple[str, str, str], Chosen] = {}
 class Op:
     """An op whose definition is plain torch, with twins that hold the same functions in a module of their own.
 
-    twins: device type -> backend name -> module, best first. A module that has a function `probe()` is asked to run
+    twins: device type -> backend name -> module, best first. A module that has a function `warm_up()` is asked to run
     once, on something tiny, when it is loaded, so that a twin that cannot work is known before it is relied on.
     """
 
@@ -81,9 +84,9 @@ class Op:
                 return Chosen(self.name, device, "torch", None, passed_over)
             try:
                 # Whatever the first to ask is in the middle of; and no signal may look like a twin that cannot work.
-                with held(), torch.inference_mode(False), torch.enable_grad():
+                with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
                     module = import_module(here[name])
-                    getattr(module, "probe", lambda: None)()
+                    getattr(module, "warm_up", lambda: None)()
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 if mine:
@@ -126,3 +129,29 @@ def using(names: str) -> Iterator[None]:
 def choices() -> tuple[Chosen, ...]:
     """What every op used so far in this process runs on, for the run header."""
     return tuple(_chosen.values())
+
+
+def choose_device(name: str, written: str = "trainer.device") -> torch.device:
+    """The device that a name means, or the best for "auto"; `written` is the option that says so.
+
+    Raises UsageError if it, or a backend asked for, is not there.
+    """
+    requested()
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    reason = ""
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):  # torch has others, such as meta, on which nothing runs
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+            return device
+        except (RuntimeError, AssertionError) as error:
+            reason = f": {str(error).splitlines()[0]}"
+    there = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    raise UsageError(f"no device {name!r} here{reason}", path=written, hint=" or ".join(there))
+
+
+def device_of(owner: object) -> torch.device:
+    """Device of a module's parameters, else of its buffers; the CPU for a module or object that has neither."""
+    tensors = chain(owner.parameters(), owner.buffers()) if isinstance(owner, nn.Module) else ()
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

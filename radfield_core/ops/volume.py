@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops import segments
-from radfield_core.ops.segments import Layout
+from radfield_core.ops.layout import Layout
 
 FAR_LENGTH = 1e10
 

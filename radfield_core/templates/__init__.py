@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from radfield_core.errors import Problems, UsageError, unwritable
-from radfield_core.files import atomic_path
+from radfield_core.files.durable import atomic_path
 from radfield_core.names import normalize_distribution
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

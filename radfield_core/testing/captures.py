@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras, directions
-from radfield_core.images import MemoryImages
-from radfield_core.placement import move_cameras
-from radfield_core.scene import Scene
+from radfield_core.data.images import MemoryImages
+from radfield_core.data.placement import move_cameras
+from radfield_core.data.scene import Scene
 from radfield_core.types import SceneBox
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from radfield_core.errors import PluginError, UsageError
 from radfield_core.names import nearest
 from radfield_core.plugin import KINDS
-from radfield_core.registry import Registry
+from radfield_core.plugins.registry import Registry
 from radfield_core.testing import laws as _laws  # noqa: F401  registers them
 from radfield_core.testing.law import LAWS, Broken, Law
 from radfield_core.testing.subject import Example, NeedsExample, Subject, with_toys

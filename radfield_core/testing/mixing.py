@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from radfield_core.capabilities import check
+from radfield_core.config.fit import check
 from radfield_core.config.layers import compose
+from radfield_core.config.run import RunConfig
 from radfield_core.errors import RadfieldError
 from radfield_core.plugin import Component
-from radfield_core.registry import Registry
-from radfield_core.schema import RunConfig
+from radfield_core.plugins.registry import Registry
 
 
 class Mix(NamedTuple):

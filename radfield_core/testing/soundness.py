@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from radfield_core.scene import Scene
+from radfield_core.data.scene import Scene
 
 
 def assert_sound(scene: Scene) -> None:

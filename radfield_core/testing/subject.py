@@ -12,26 +12,26 @@ import attrs
 import torch
 from torch import Tensor
 
-from radfield_core import randomness
-from radfield_core.assembly import Scenes
-from radfield_core.capabilities import capabilities_of, check, lacking
 from radfield_core.config.files import read_preset
+from radfield_core.config.fit import capabilities_of, check, lacking
 from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.structure import Entry, Owner, Structurer, options_of
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import Method
-from radfield_core.log import TrainingLog
 from radfield_core.model import build_context
-from radfield_core.pixels import PixelDrawer
 from radfield_core.plugin import Component
-from radfield_core.probe import probe
-from radfield_core.registry import Registry, get_registry
-from radfield_core.runs import RunFolder
-from radfield_core.schema import RunConfig
+from radfield_core.plugins.registry import Registry, get_registry
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.scenes import Scenes
+from radfield_core.runtime import randomness
 from radfield_core.testing.toy_parts import toy_plugin
 from radfield_core.testing.toys import toy_context
-from radfield_core.trainer import Trainer
+from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.dry_run import dry_run
+from radfield_core.train.log import TrainingLog
+from radfield_core.train.trainer import Trainer
 
 Table = dict[str, Any]
 
@@ -198,9 +198,9 @@ def make_trainer(run: RunConfig, folder: Path) -> Trainer:
     method: Method = run.method.load()(run.method.config)
     drawer = PixelDrawer(scene, method, torch.device("cpu"))
     context = build_context(scene, run)
-    findings = probe(method, context, drawer, run.trainer.seed)
+    findings = dry_run(method, context, drawer, run.trainer.seed)
     place = RunFolder(folder)
-    place.probe()
+    place.check_writable()
     log = TrainingLog(place, run.trainer, quiet=True)
     return Trainer(run.trainer, method, context, drawer, place, log, None, findings.samples_per_ray)
 

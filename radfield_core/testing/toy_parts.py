@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from radfield_core.capabilities import capabilities_of
+from radfield_core.config.fit import capabilities_of
 from radfield_core.config.slots import Choice, option, slot
-from radfield_core.discovery import Plugin
+from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
-from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method
+from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method, Model
 from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.model import Model
 from radfield_core.ops.segments import mean
 from radfield_core.plugin import Component, component
-from radfield_core.scene import Scene
+from radfield_core.plugins.discovery import Plugin
 from radfield_core.testing.toys import Ball
 from radfield_core.testing.training import toy_scene
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
@@ -70,11 +69,11 @@ class ToyMlp(DensityOccupancy, Field):
 
     def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
         super().__init__()
-        self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
+        self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         self.direction_encoding: Encoding | None = None
         if config.direction_encoding is not None:
-            self.direction_encoding = cast(Encoding, ctx.make(config.direction_encoding, in_dim=3))
+            self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.hidden = nn.Linear(self.encoding.out_dim, config.width)
         self.density_head = nn.Linear(config.width, 1)
         extra = 0 if self.direction_encoding is None else self.direction_encoding.out_dim

@@ -16,8 +16,17 @@ from radfield_core.builtin.volume import Volume
 from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import segments
 from radfield_core.ops.derivatives import gradient
-from radfield_core.ops.segments import Packing
-from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBundle, RaySamples, SceneBox, Step
+from radfield_core.ops.layout import Packing
+from radfield_core.types import (
+    Batch,
+    FieldOutputs,
+    Level,
+    ModelOutputs,
+    RayBundle,
+    RaySamples,
+    SceneBox,
+    Step,
+)
 
 
 def toy_context() -> BuildContext:

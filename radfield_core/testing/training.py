@@ -19,17 +19,17 @@ from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.cameras import Cameras
-from radfield_core.images import MemoryImages
-from radfield_core.interfaces import BuildContext, Field, Method
-from radfield_core.log import TrainingLog
-from radfield_core.model import Model
-from radfield_core.paths import look_at
-from radfield_core.pixels import PixelDrawer
+from radfield_core.config.run import TrainerConfig
+from radfield_core.data.images import MemoryImages
+from radfield_core.data.scene import Scene
+from radfield_core.interfaces import BuildContext, Field, Method, Model
+from radfield_core.model import LevelLoop
 from radfield_core.rays import RaySpace, view_rays
-from radfield_core.runs import RunFolder
-from radfield_core.scene import Scene
-from radfield_core.schema import TrainerConfig
-from radfield_core.trainer import Trainer
+from radfield_core.render.camera_paths import look_at
+from radfield_core.runs.folder import RunFolder
+from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.log import TrainingLog
+from radfield_core.train.trainer import Trainer
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, SceneBox, Step
 
 
@@ -101,7 +101,7 @@ class ToyMethod(Method):
     def build(self, ctx: BuildContext) -> Model:
         """One field, stratified samples, and the volume renderer."""
         sampler = Importance(ImportanceConfig(n_samples=8, n_importance=0, perturb=self.noise), ctx)
-        return Model([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
+        return LevelLoop([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
         """Random in training, white in evaluation."""
@@ -134,7 +134,7 @@ def toy_trainer(folder: Path, method: ToyMethod | None = None, **options: Any) -
     defaults = {"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50}
     config = TrainerConfig(**{**defaults, **options})
     run = RunFolder(folder)
-    run.probe()
+    run.check_writable()
     scene, method = toy_scene(), method or ToyMethod()
     context = BuildContext(scene.box, len(scene.cameras), max_steps=config.max_steps, space=RaySpace.of(scene))
     drawer = PixelDrawer(scene, method, torch.device("cpu"))

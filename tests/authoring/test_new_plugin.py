@@ -18,7 +18,7 @@ import pytest
 
 from radfield_core.cli.main import main
 from radfield_core.cli.plugins import TEMPLATES
-from radfield_core.registry import FIRST_PARTY
+from radfield_core.plugins.first_party import FIRST_PARTY
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from radfield_core.config.layers import compose_data, compose_part
-from radfield_core.pixels import on_background
 from radfield_core.plugin import load
-from radfield_core.registry import get_registry
+from radfield_core.plugins.registry import get_registry
+from radfield_core.render.backgrounds import on_background
 from radfield_core.testing import Example
 from radfield_core.testing.captures import toy_capture
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.registry import FIRST_PARTY, get_registry
+from radfield_core.plugins.first_party import FIRST_PARTY
+from radfield_core.plugins.registry import get_registry
 from radfield_core.testing.kit import check_waivers, judge, laws_for, subject_of
 from radfield_core.testing.law import LAWS
 

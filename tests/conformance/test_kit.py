@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from radfield_core.errors import UsageError
-from radfield_core.registry import Registry
+from radfield_core.plugins.registry import Registry
 from radfield_core.testing import Example, conformance
 from radfield_core.testing.kit import judge, laws_for, subject_of
 from radfield_core.testing.law import LAWS

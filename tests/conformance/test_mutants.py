@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.registry import Registry, get_registry
+from radfield_core.plugins.registry import Registry, get_registry
 from radfield_core.testing.kit import Verdict, judge, subject_of
 from radfield_core.testing.law import LAWS
 from radfield_core.testing.subject import with_toys

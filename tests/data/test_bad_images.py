@@ -15,12 +15,12 @@ from radfield_dtu.dataparser import DtuParser
 from radfield_dtu.writer import write as write_dtu
 from radfield_transforms.writer import write as write_transforms
 
-from radfield_core.assembly import open_run
 from radfield_core.cli.main import main
+from radfield_core.data.bad_images import BadImage, choose_left_out, find_bad_images
+from radfield_core.data.images import decode
 from radfield_core.errors import DatasetError
-from radfield_core.images import decode
+from radfield_core.runs.trained import open_run
 from radfield_core.testing.captures import toy_capture
-from radfield_core.vetting import BadImage, find, left_out
 
 SMALL = [
     "trainer.max_steps=3", "trainer.n_rays=16", "field.width=8", "field.depth=3", "field.skip_layer=2",
@@ -152,13 +152,13 @@ def test_the_share_counts_views_of_two_splits_once(n: int, n_bad: int, fits: boo
     found = [BadImage(split, i, scene.names[i], "is empty") for split in ("train", "test") for i in range(n_bad)]
     scenes = {"train": scene, "test": scene}
     if fits:
-        assert left_out(found, scenes, True) == {split: list(range(n_bad)) for split in scenes}
+        assert choose_left_out(found, scenes, True) == {split: list(range(n_bad)) for split in scenes}
     else:
         with pytest.raises(DatasetError, match=f"{n_bad} of {n} images"):
-            left_out(found, scenes, True)
+            choose_left_out(found, scenes, True)
     with pytest.raises(DatasetError):
-        left_out(found, scenes, False)
-    assert left_out([], scenes, False) == {}
+        choose_left_out(found, scenes, False)
+    assert choose_left_out([], scenes, False) == {}
 
 
 def test_every_file_is_decoded_once_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_every_file_is_decoded_once_before_the_first_step(tmp_path: Path, monkey
         decoded.append(path)
         return decode(path, channels)
 
-    monkeypatch.setattr("radfield_core.images.decode", counted)
+    monkeypatch.setattr("radfield_core.data.images.decode", counted)
     assert train(folder, tmp_path / "run", "data.holdout=0") == 65
     assert sorted(decoded) == sorted(p for kind in ("images", "masks") for p in (folder / kind).iterdir())
 
@@ -183,5 +183,5 @@ def test_a_mask_that_cannot_be_read_is_listed_once(tmp_path: Path, apply_mask: b
     write_dtu({"train": toy_capture(9, masks=True)}, tmp_path)
     truncate(tmp_path / "mask" / "003.png")
     scene = DtuParser(DtuConfig(root=str(tmp_path), apply_mask=apply_mask)).parse("train")
-    (bad,) = find(scene, "train", keep_mb, quiet=True)
+    (bad,) = find_bad_images(scene, "train", keep_mb, quiet=True)
     assert str(bad).startswith("image 3 of train, 003: its mask cannot be decoded")

@@ -11,12 +11,12 @@ import torch
 from radfield_core.cameras import Cameras, project
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
+from radfield_core.data.images import MemoryImages
+from radfield_core.data.scene import Scene, apply_similarity
 from radfield_core.errors import DatasetError, UsageError
-from radfield_core.images import MemoryImages
+from radfield_core.inspection.quality import limits_against_points
 from radfield_core.plugin import load
-from radfield_core.quality import limits_against_points
-from radfield_core.registry import get_registry
-from radfield_core.scene import Scene, apply_similarity
+from radfield_core.plugins.registry import get_registry
 from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
 from radfield_core.types import SceneBox
 

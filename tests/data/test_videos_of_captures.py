@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from radfield_core.assembly import Scenes
 from radfield_core.config.layers import compose
-from radfield_core.paths import camera_path
-from radfield_core.placement import focus_point
-from radfield_core.registry import get_registry
+from radfield_core.data.placement import focus_point
+from radfield_core.plugins.registry import get_registry
+from radfield_core.render.camera_paths import camera_path
+from radfield_core.runs.scenes import Scenes
 
 
 @pytest.mark.parametrize(

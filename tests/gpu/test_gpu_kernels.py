@@ -7,15 +7,15 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from radfield_hash.encoding import OP as HASH
-from radfield_hash.encoding import encode
+from radfield_hash.encoding import OP as HASH, encode
 from radfield_hash.levels import build
 from radfield_occupancy.bench import hull_grid, hull_rays
 from radfield_occupancy.march import MARCHING, Grid, Lattice, march
 
 from radfield_core.ops import segments, volume
 from radfield_core.ops.backend import using
-from radfield_core.ops.segments import PACKED, Layout, Packing
+from radfield_core.ops.layout import Layout, Packing
+from radfield_core.ops.segments import PACKED
 
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [], [700] * 40)
 GRIDS = {"dense": (4, 2, 19, 4, 32), "hashed": (6, 2, 10, 8, 512), "four features": (3, 4, 10, 8, 64)}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radfield_core import reports
 from radfield_core.cli.demo import METHOD
 from radfield_core.cli.main import main
-from radfield_core.reports import render_path
+from radfield_core.runs import reports
+from radfield_core.runs.reports import render_path
 
 
 def test_the_demo_trains_the_fast_method_and_leaves_pictures_a_result_and_a_video(tmp_path, capsys, monkeypatch):

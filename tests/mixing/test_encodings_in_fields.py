@@ -7,12 +7,12 @@ import json
 import pytest
 import torch
 
-from radfield_core.capabilities import check
 from radfield_core.cli.main import main
+from radfield_core.config.fit import check
 from radfield_core.config.layers import compose
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext
-from radfield_core.registry import get_registry
+from radfield_core.plugins.registry import get_registry
 from radfield_core.types import RayBundle, RaySamples, SceneBox
 
 TINY = [
@@ -65,7 +65,7 @@ def test_a_field_of_either_gives_gaussians_to_an_encoding_that_takes_them_and_po
     ],
 )
 def test_what_fits_trains_and_its_loss_falls(method, words, test_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("radfield_core.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
     data, out = str(test_data / "tiny_nerf/tiny_nerf_lego.npz"), tmp_path / "run"
     assert main(["train", "--method", method, "--data", data, "--out", str(out), "-q", *TINY, *words]) == 0
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

@@ -10,7 +10,7 @@ import torch
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose
 from radfield_core.interfaces import BuildContext
-from radfield_core.registry import get_registry
+from radfield_core.plugins.registry import get_registry
 from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox
 
 SMALL_HASH = ["n_levels=4", "log2_table_size=12", "finest_resolution=64"]
@@ -27,7 +27,7 @@ MIXES = {
 
 @pytest.mark.parametrize("mix", MIXES)
 def test_each_mix_trains_by_config_alone(mix, test_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("radfield_core.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
     words = list(MIXES[mix])
     if "field.encoding=hash" in words:
         words += [f"field.encoding.{option}" for option in SMALL_HASH]

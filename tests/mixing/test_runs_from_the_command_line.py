@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from radfield_core.cli.main import main
-from radfield_core.metrics import to_uint8
+from radfield_core.model import LevelLoop
+from radfield_core.render.image_metrics import to_uint8
 from radfield_core.testing.training import toy_scene
 
 SMALL = ["trainer.n_rays=32", "trainer.log_every=5", "field.width=16", "sampler.n_samples=8", "trainer.save_every=5"]
@@ -180,8 +181,8 @@ def test_render_writes_pictures_and_a_video(run: Path, tmp_path: Path, capsys: p
 def test_a_rendered_picture_is_what_evaluation_compared(run: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    from radfield_core.assembly import open_run
-    from radfield_core.rendering import render
+    from radfield_core.render.pictures import render
+    from radfield_core.runs.trained import open_run
 
     assert main(["render", str(run), "--views", "0", "--path", "none", "--out", str(tmp_path)]) == 2
     assert list(tmp_path.iterdir()) == []
@@ -195,11 +196,10 @@ def test_a_rendered_picture_is_what_evaluation_compared(run: Path, tmp_path: Pat
 
 
 def test_a_loaded_model_has_the_schedule_of_the_last_step(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from radfield_core.assembly import open_run
-    from radfield_core.model import Model
+    from radfield_core.runs.trained import open_run
 
     begun: list[int] = []
-    monkeypatch.setattr(Model, "begin_step", lambda model, step: begun.append(step.index))
+    monkeypatch.setattr(LevelLoop, "begin_step", lambda model, step: begun.append(step.index))
     assert begun == [] and open_run(run).step == begun[0] + 1
 
 

@@ -40,7 +40,7 @@ def test_numbers_that_cannot_be_written_are_shown_all_the_same(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("radfield_core.reports.replace", full)
+    monkeypatch.setattr("radfield_core.runs.reports.replace", full)
     assert main(["eval", str(run), "--quiet"]) == 74
     out, err = capsys.readouterr()
     assert "PSNR" in out and "results.json: cannot be written: No space left" in err
@@ -49,7 +49,7 @@ def test_numbers_that_cannot_be_written_are_shown_all_the_same(
 def test_progress_within_a_view_is_shown(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("radfield_core.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("radfield_core.runtime.progress.LINE_SECONDS", 0.0)
     assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path)]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("render test ")]
     assert [line.split()[2] for line in lines] == ["0.2/1", "0.5/1", "0.8/1", "1/1"]

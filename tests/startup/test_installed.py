@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from radfield_core.capabilities import check
 from radfield_core.config.files import dump
+from radfield_core.config.fit import check
 from radfield_core.config.layers import compose
-from radfield_core.registry import Registry
+from radfield_core.plugins.registry import Registry
 
 
 def test_the_options_of_every_part_are_documented_and_import_no_torch_or_numpy():
@@ -16,7 +16,7 @@ def test_the_options_of_every_part_are_documented_and_import_no_torch_or_numpy()
         import sys
         from radfield_core.plugin import load
         from radfield_core.config.reference import option_rows
-        from radfield_core.registry import get_registry
+        from radfield_core.plugins.registry import get_registry
         slow = {"torch", "numpy"}
         for part in get_registry().components:
             rows = list(option_rows(load(part.config)))
@@ -37,7 +37,7 @@ def test_looking_at_a_dataset_imports_no_torch():
     program = """if True:
         import sys
         from radfield_core.plugin import load
-        from radfield_core.registry import get_registry
+        from radfield_core.plugins.registry import get_registry
         for part in get_registry().of_kind("dataparser"):
             if part.sniff:
                 load(part.sniff)(__import__("pathlib").Path("."))

@@ -48,7 +48,7 @@ class Environment:
     def components(self) -> list[str]:
         """`kind:name` of everything that loads."""
         code = (
-            "import json; from radfield_core.registry import get_registry;"
+            "import json; from radfield_core.plugins.registry import get_registry;"
             "print(json.dumps(sorted(c.key for c in get_registry().components)))"
         )
         return json.loads(self.python("-c", code).stdout)

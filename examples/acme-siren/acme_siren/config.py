@@ -2,7 +2,7 @@
 
 import attrs
 
-from radfield_core.config.slots import option
+from radfield_core import option
 
 
 @attrs.frozen(kw_only=True)

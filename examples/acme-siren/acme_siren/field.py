@@ -6,9 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from radfield_core.interfaces import Field
-from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.types import FieldOutputs
+from radfield_core import DensityOccupancy, Field, FieldOutputs
 
 
 class Siren(DensityOccupancy, Field):

@@ -2,7 +2,7 @@
 
 import torch
 
-from radfield_core.interfaces import Method
+from radfield_core import Method
 from radfield_core.ops.segments import mean
 
 

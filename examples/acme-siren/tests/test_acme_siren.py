@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from radfield_core.cli.main import main
+from radfield_core import main
 from radfield_core.testing import conformance
 
 test_field_conforms = conformance("field:siren")

@@ -11,15 +11,17 @@ import torch
 
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
-from radfield_core.cameras import Cameras
-from radfield_core.capture import headers_of, shrink_factor
-from radfield_core.errors import DatasetError, NoSuchSplit, Problems
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core.data import (
+    SUFFIXES,
+    FileImages,
+    check_poses,
+    headers_of,
+    orientation_notes,
+    read_matrix,
+    shrink_factor,
+)
 from radfield_core.files import missing_files, read_json, safe_join
-from radfield_core.images import SUFFIXES, FileImages, orientation_notes
-from radfield_core.interfaces import DataParser
-from radfield_core.poses import check_poses, read_matrix
-from radfield_core.scene import Scene
-from radfield_core.types import SceneBox
 
 NEAR, FAR = 2.0, 6.0
 """The format's limits, along the optical axis: NeRF's code leaves its ray directions unnormalised."""

@@ -12,11 +12,9 @@ from PIL import Image
 from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
-from radfield_core.errors import DatasetError
-from radfield_core.files import atomic_path, need_empty
-from radfield_core.interfaces.converter import Converter
-from radfield_core.progress import Report
-from radfield_core.scene import Scene
+from radfield_core import Converter, DatasetError, ProgressCallback, Scene
+from radfield_core.files import need_empty
+from radfield_core.files.durable import atomic_path
 
 
 class MultiscaleConverter(Converter):
@@ -24,7 +22,7 @@ class MultiscaleConverter(Converter):
 
     config: MultiscaleConversionConfig
 
-    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
         """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
         need_empty(target)
         parser = BlenderParser(BlenderConfig(root=str(source)))

@@ -12,15 +12,9 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.blender import RADIUS
 from radfield_blender.config import MultiscaleConfig
-from radfield_core.cameras import Cameras
-from radfield_core.capture import headers_of
-from radfield_core.errors import DatasetError, NoSuchSplit, Problems
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core.data import FileImages, Header, check_poses, headers_of, orientation_notes, read_matrix
 from radfield_core.files import read_json, safe_join
-from radfield_core.images import FileImages, Header, orientation_notes
-from radfield_core.interfaces import DataParser
-from radfield_core.poses import check_poses, read_matrix
-from radfield_core.scene import Scene
-from radfield_core.types import SceneBox
 
 METADATA = "metadata.json"
 KEYS = ("file_path", "cam2world", "width", "height", "focal", "label", "near", "far", "lossmult", "pix2cam")

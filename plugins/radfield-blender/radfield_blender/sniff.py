@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radfield_core.arrays import npz_names
+from radfield_core.files import npz_names
 
 
 def blender(path: Path) -> str | None:

@@ -10,14 +10,9 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.blender import FAR, NEAR, RADIUS
 from radfield_blender.config import TinyNerfConfig
-from radfield_core.arrays import read_npz
-from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, NoSuchSplit, Problems
-from radfield_core.images import MemoryImages
-from radfield_core.interfaces import DataParser
-from radfield_core.poses import check_poses
-from radfield_core.scene import Scene
-from radfield_core.types import SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core.data import MemoryImages, check_poses
+from radfield_core.files import read_npz
 
 
 class TinyNerfParser(DataParser):

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from radfield_core.errors import UsageError
-from radfield_core.files import write_atomic
-from radfield_core.placement import move_cameras
-from radfield_core.scene import Scene
+from radfield_core import Scene, UsageError
+from radfield_core.data import move_cameras
+from radfield_core.files.durable import write_atomic
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:

@@ -15,9 +15,7 @@ from radfield_blender.config import BlenderConfig, MultiscaleConfig, MultiscaleC
 from radfield_blender.convert_multiscale import MultiscaleConverter
 from radfield_blender.multiscale import KEYS, MultiscaleParser
 
-from radfield_core.cli.main import main
-from radfield_core.errors import DatasetError, UsageError
-from radfield_core.rays import pixel_rays
+from radfield_core import DatasetError, UsageError, main, pixel_rays
 
 
 def parse(root: Path, split: str = "train"):

@@ -8,21 +8,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from radfield_blender import sniff
 from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig
 from radfield_blender.writer import write_blender
 
-from radfield_core.cameras import Cameras, project, unproject
-from radfield_core.errors import DatasetError, NoSuchSplit, UsageError
-from radfield_core.images import MemoryImages
-from radfield_core.pixels import on_background
-from radfield_core.rays import view_rays
-from radfield_core.scene import Scene
-from radfield_core.types import SceneBox
+from radfield_core import Cameras, DatasetError, NoSuchSplit, Scene, SceneBox, UsageError, project, view_rays
+from radfield_core.cameras import unproject
+from radfield_core.data import MemoryImages
+from radfield_core.render.backgrounds import on_background
 
 POSE = [[0.0, -0.6, 0.8, 3.2], [1.0, 0.0, 0.0, 0.0], [0.0, 0.8, 0.6, 2.4], [0.0, 0.0, 0.0, 1.0]]
 

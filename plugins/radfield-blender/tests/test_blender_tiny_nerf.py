@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_blender import sniff
 from radfield_blender.config import TinyNerfConfig
 from radfield_blender.tiny_nerf import TinyNerfParser
 
-from radfield_core.errors import DatasetError, NoSuchSplit
+from radfield_core import DatasetError, NoSuchSplit
 
 
 def _parse(path, split="train", **options):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, SparseCamera, SparseImage, camera
-from radfield_core.errors import DatasetError
+from radfield_core import DatasetError
 from radfield_core.files import read_limited
 
 MAX_BYTES = 4 * 2**30

@@ -10,13 +10,22 @@ from radfield_colmap.config import ColmapConfig
 from radfield_colmap.model import SparseModel, camera_to_world, choose_model
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
-from radfield_core.capture import Capture, box_of, choose, held_out, one_lens, split_notes
-from radfield_core.errors import DatasetError, Problems
+from radfield_core import DataParser, DatasetError, Problems, Scene
+from radfield_core.data import (
+    SUFFIXES,
+    Capture,
+    box_of,
+    camera_box,
+    choose,
+    content_box,
+    held_out,
+    limits,
+    one_lens,
+    place,
+    scale_of,
+    split_notes,
+)
 from radfield_core.files import missing_files, safe_join
-from radfield_core.images import SUFFIXES
-from radfield_core.interfaces import DataParser
-from radfield_core.placement import camera_box, content_box, limits, place, scale_of
-from radfield_core.scene import Scene
 
 
 class Colmap(DataParser):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from radfield_colmap.sniff import find_models, suffix_of
-from radfield_core.errors import DatasetError
+from radfield_core import DatasetError
 
 MODEL_NAMES = (
     "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV", "FOV",

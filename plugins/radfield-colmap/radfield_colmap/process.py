@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
-from radfield_core.errors import DatasetError, PluginError, Problems
-from radfield_core.files import atomic_path, need_empty
-from radfield_core.images import SUFFIXES, read_headers
-from radfield_core.interfaces import Converter
-from radfield_core.progress import Report
+from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback
+from radfield_core.data import SUFFIXES, read_headers
+from radfield_core.files import need_empty
+from radfield_core.files.durable import atomic_path
 
 EXHAUSTIVE_UP_TO = 150
 """Photographs of which every pair is compared; of more only neighbours by name, as in a video."""
@@ -42,7 +41,7 @@ class Photographs(Converter):
 
     config: PhotographsConfig
 
-    def convert(self, source: Path, target: Path, progress: Report | None = None) -> list[Path]:
+    def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
         """Solve the cameras of the photographs in folder `source`; see `process`."""
 
         def shown(stage: str, done: int, of: int) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from radfield_colmap import binary, text
 from radfield_colmap.model import SparseImage, SparseModel
 from radfield_colmap.sniff import suffix_of
-from radfield_core.errors import DatasetError, Problems
-from radfield_core.placement import FURTHEST
+from radfield_core import DatasetError, Problems
+from radfield_core.data import FURTHEST
 
 
 def read_model(folder: Path) -> SparseModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from radfield_colmap.model import MODEL_NAMES, SparseCamera, SparseImage, camera
-from radfield_core.errors import DatasetError
+from radfield_core import DatasetError
 from radfield_core.files import read_limited
 
 MAX_BYTES = 2**30

@@ -11,13 +11,10 @@ import numpy as np
 import torch
 
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
-from radfield_core.cameras import Camera, project
-from radfield_core.files import write_atomic
-from radfield_core.masking import have_masks_that_mean
+from radfield_core import Camera, Scene, View, project
+from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, views_to_store
+from radfield_core.files.durable import write_atomic
 from radfield_core.ops.distortion import widen
-from radfield_core.scene import Scene, apply_similarity
-from radfield_core.types import View
-from radfield_core.views import StoredView, stored_views
 
 _MOST_POINTS = 2000
 
@@ -29,7 +26,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     The points are the scene's, else vertices of its true surface; a view observes those that project into it and, where
     the scene's depth is known, are not hidden.
     """
-    views = stored_views(scenes)
+    views = views_to_store(scenes)
     points = _points(next(iter(scenes.values())))
     numbers = {key: i + 1 for i, key in enumerate(dict.fromkeys(astuple(view.camera) for view in views))}
     cameras = {numbers[astuple(view.camera)]: view.camera for view in views}

@@ -18,10 +18,9 @@ from radfield_colmap.process import Photographs, Registered, _quiet, process, su
 from radfield_colmap.reading import read_model
 from radfield_colmap.writer import write
 
-from radfield_core.cli.main import main
-from radfield_core.errors import DatasetError, UsageError
+from radfield_core import DatasetError, UsageError, main
 from radfield_core.ops.distortion import distort, undistort
-from radfield_core.testing.captures import toy_capture
+from radfield_core.testing import toy_capture
 
 CONFIG = PhotographsConfig()
 LENSES = {

@@ -19,9 +19,9 @@ from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
 from radfield_colmap.writer import write
 
-from radfield_core.cameras import project
-from radfield_core.errors import DatasetError
-from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
+from radfield_core import DatasetError, project
+from radfield_core.testing import ray_difference, toy_capture
+from radfield_core.testing.captures import pixel_difference
 
 LENSES = {
     "pinhole": (),

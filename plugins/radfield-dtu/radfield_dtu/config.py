@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from radfield_core.config.slots import option
+from radfield_core import option
 
 
 @attrs.frozen(kw_only=True)

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core.arrays import npz_names, read_npz
-from radfield_core.cameras import Cameras
-from radfield_core.capture import choose, held_out, split_notes
-from radfield_core.errors import DatasetError, Problems
-from radfield_core.files import missing_files, safe_join
-from radfield_core.images import FileImages, Header, orientation_notes, read_headers
-from radfield_core.interfaces import DataParser
-from radfield_core.masking import WithAlpha
-from radfield_core.scene import Scene
-from radfield_core.types import SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox
+from radfield_core.data import (
+    FileImages,
+    Header,
+    WithAlpha,
+    choose,
+    held_out,
+    orientation_notes,
+    read_headers,
+    split_notes,
+)
+from radfield_core.files import missing_files, npz_names, read_npz, safe_join
 from radfield_dtu import sniff
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.projection import Array, decompose

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 import trimesh
 
-from radfield_core.errors import DatasetError
-from radfield_core.placement import FURTHEST
-from radfield_core.scene import Mesh
+from radfield_core import DatasetError, Mesh
+from radfield_core.data import FURTHEST
 from radfield_dtu.projection import Array
 
 GROUND_TRUTH = "ground_truth.ply"

@@ -12,12 +12,18 @@ import torch
 import trimesh
 from PIL import Image
 
-from radfield_core.errors import UsageError
-from radfield_core.files import atomic_path
-from radfield_core.masking import have_masks_that_mean
-from radfield_core.placement import move_cameras, move_points, scale_of, similarity
-from radfield_core.scene import Scene, apply_similarity
-from radfield_core.views import StoredView, stored_views
+from radfield_core import Scene, UsageError
+from radfield_core.data import (
+    StoredView,
+    apply_similarity,
+    have_masks_that_mean,
+    move_cameras,
+    move_points,
+    scale_of,
+    similarity,
+    views_to_store,
+)
+from radfield_core.files.durable import atomic_path
 from radfield_dtu.projection import Array, compose
 from radfield_dtu.truth import GROUND_TRUTH
 
@@ -31,7 +37,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
     Masks in this format show an object: those of pixels that count are left out, with a warning.
     """
-    views = stored_views(scenes)
+    views = views_to_store(scenes)
     first = next(iter(scenes.values()))
     placed = _placement(first)
     center, radius = _sphere(first)

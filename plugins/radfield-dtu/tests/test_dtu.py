@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.dataparser import DtuParser
@@ -20,13 +19,9 @@ from radfield_dtu.writer import MILLIMETRES, PLACE, write
 from scipy.linalg import rq
 from scipy.spatial.transform import Rotation
 
-from radfield_core.cameras import Cameras, project
-from radfield_core.errors import DatasetError, RadfieldError
-from radfield_core.images import MemoryImages
-from radfield_core.rays import pixel_rays
-from radfield_core.scene import Mesh, Scene, apply_similarity
-from radfield_core.testing.captures import ray_difference, toy_capture
-from radfield_core.types import SceneBox
+from radfield_core import Cameras, DatasetError, Mesh, RadfieldError, Scene, SceneBox, pixel_rays, project
+from radfield_core.data import MemoryImages, apply_similarity
+from radfield_core.testing import ray_difference, toy_capture
 
 
 @settings(max_examples=200, deadline=None)

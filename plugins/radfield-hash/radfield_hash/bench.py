@@ -18,8 +18,8 @@ import torch
 from numba import float32, uint64
 from torch import Tensor
 
-from radfield_core.ops.bench import Timing, median_ms, now, turns, with_backend
-from radfield_core.ops.jit import kernel
+from radfield_core.bench import Timing, median_ms, now, turns, with_backend
+from radfield_core.ops import kernel
 from radfield_hash import pair
 from radfield_hash.encoding import OP, encode
 from radfield_hash.levels import Grid, build

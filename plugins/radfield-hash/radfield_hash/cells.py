@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, uint32
 
-from radfield_core.ops.jit import inlined, kernel
+from radfield_core.ops import inlined, kernel
 from radfield_hash.levels import PRIMES
 
 BLOCK = 64

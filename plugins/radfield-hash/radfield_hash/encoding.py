@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Encoding
-from radfield_core.ops.backend import Op
-from radfield_core.types import Step
+from radfield_core import BuildContext, Encoding, Step, UsageError
+from radfield_core.ops import Op
 from radfield_hash import levels, reference
 from radfield_hash.config import HashConfig
 

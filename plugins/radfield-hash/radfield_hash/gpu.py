@@ -29,7 +29,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     return autograd.encode(x, table, grid, _KERNELS)
 
 
-def probe() -> None:
+def warm_up() -> None:
     """Compile or load the kernels that every training step uses, and run them on one point."""
     reference.check(encode, "cuda")
 

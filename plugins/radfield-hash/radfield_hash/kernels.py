@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from radfield_core.ops.jit import kernel
+from radfield_core.ops import kernel
 from radfield_hash import lines, pair
 from radfield_hash.cells import (
     B1,

@@ -29,7 +29,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     return torch.func.functional_call(module, {"params": table.reshape(-1)}, (reference.moved_inside(x),))
 
 
-def probe() -> None:
+def warm_up() -> None:
     """Build a grid, and run it on one point."""
     reference.check(encode, "cuda")
 

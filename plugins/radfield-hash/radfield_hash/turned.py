@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from radfield_core.ops.jit import inlined, kernel
+from radfield_core.ops import inlined, kernel
 from radfield_hash import lines, pair
 
 NONE, TWO, EIGHT = np.uint64(0), np.uint64(2), np.uint64(8)

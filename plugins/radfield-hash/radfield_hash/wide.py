@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import uint32, uint64
 
-from radfield_core.ops.jit import kernel
+from radfield_core.ops import kernel
 from radfield_hash import lanes
 from radfield_hash.cells import HALF, PRIME_Y, PRIME_Z, load_points
 from radfield_hash.kernels import PAD, TWO, spread_nan

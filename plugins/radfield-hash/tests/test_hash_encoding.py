@@ -10,10 +10,8 @@ from radfield_hash import cpu, reference
 from radfield_hash.config import HashConfig
 from radfield_hash.encoding import HashEncoding
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext
-from radfield_core.ops.backend import using
-from radfield_core.types import SceneBox, Step
+from radfield_core import BuildContext, SceneBox, Step, UsageError
+from radfield_core.ops import using
 
 CENTER = torch.tensor([1.0, -2.0, 0.5])
 CONTEXT = BuildContext(bounds=SceneBox(CENTER, 3.0))

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_hash import cpu, kernels, memory
 from radfield_hash.levels import build
 from radfield_hash.turned import load_features, store_features

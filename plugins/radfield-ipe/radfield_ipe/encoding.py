@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Encoding
+from radfield_core import BuildContext, Encoding, UsageError
 from radfield_ipe.config import IpeConfig
 
 

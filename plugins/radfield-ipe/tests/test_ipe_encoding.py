@@ -7,14 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_ipe.config import IpeConfig
 from radfield_ipe.encoding import Ipe
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext
-from radfield_core.types import SceneBox
+from radfield_core import BuildContext, SceneBox, UsageError
 
 CONTEXT = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core.config.slots import option
+from radfield_core import option
 
 
 @attrs.frozen(kw_only=True)

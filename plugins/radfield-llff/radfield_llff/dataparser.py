@@ -9,16 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core.arrays import read_npy
-from radfield_core.capture import Capture, box_of, choose, held_out, split_notes
-from radfield_core.errors import DatasetError, Problems
-from radfield_core.files import safe_join
-from radfield_core.images import SUFFIXES
-from radfield_core.interfaces import DataParser
-from radfield_core.placement import focus_point, move_cameras, scale_of, similarity
-from radfield_core.poses import check_poses
-from radfield_core.rays import warped_box
-from radfield_core.scene import Scene
+from radfield_core import DataParser, DatasetError, Problems, Scene, warped_box
+from radfield_core.data import (
+    SUFFIXES,
+    Capture,
+    box_of,
+    check_poses,
+    choose,
+    focus_point,
+    held_out,
+    move_cameras,
+    scale_of,
+    similarity,
+    split_notes,
+)
+from radfield_core.files import read_npy, safe_join
 from radfield_llff.config import LlffConfig, uses_ndc
 from radfield_llff.paths import average, circle, look, spiral
 from radfield_llff.sniff import sniff

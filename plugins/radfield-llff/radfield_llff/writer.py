@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from radfield_core.cameras import Camera
-from radfield_core.errors import UsageError
-from radfield_core.files import write_atomic
-from radfield_core.placement import scale_of
-from radfield_core.scene import Scene
-from radfield_core.views import StoredView, stored_views
+from radfield_core import Camera, Scene, UsageError
+from radfield_core.data import StoredView, scale_of, views_to_store
+from radfield_core.files.durable import write_atomic
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
@@ -21,7 +18,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
     The format knows one focal length and a principal point in the middle: UsageError for other cameras.
     """
-    views = stored_views(scenes)
+    views = views_to_store(scenes)
     for view in views:
         view.write_image(folder / "images" / view.file_name)
     rows = [np.concatenate([_matrix(view).ravel(), _bounds(view)]) for view in views]

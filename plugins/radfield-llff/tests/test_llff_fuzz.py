@@ -7,15 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from radfield_llff.config import LlffConfig
 from radfield_llff.dataparser import Llff
 
-from radfield_core.errors import DatasetError
-from radfield_core.testing.mutations import byte_edits, edited
-from radfield_core.testing.soundness import assert_sound
+from radfield_core import DatasetError
+from radfield_core.testing import assert_sound, byte_edits, edited
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

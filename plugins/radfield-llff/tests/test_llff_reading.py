@@ -11,9 +11,8 @@ from radfield_llff.dataparser import Llff
 from radfield_llff.sniff import sniff
 from radfield_llff.writer import write
 
-from radfield_core.errors import DatasetError, UsageError
-from radfield_core.rays import pixel_rays
-from radfield_core.testing.captures import ray_difference, toy_capture
+from radfield_core import DatasetError, UsageError, pixel_rays
+from radfield_core.testing import ray_difference, toy_capture
 
 
 def parse(root, split="train", **options):

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import attrs
 
-from radfield_core.config.slots import option
+from radfield_core import option
 
 POINTS_AT_ONCE = 65536
 """Points that a field is asked at once."""

@@ -8,9 +8,7 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from radfield_core.cameras import project
-from radfield_core.errors import UsageError
-from radfield_core.scene import Scene
+from radfield_core import Scene, UsageError, project
 from radfield_mesh.mesh import only_faces
 
 

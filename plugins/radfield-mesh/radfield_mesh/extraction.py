@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-from radfield_core.errors import NoSurface
+from radfield_core import NoSurface
 from radfield_mesh.config import POINTS_AT_ONCE
 
 BLOCK = 64

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from trimesh.visual import ColorVisuals
 
-from radfield_core.errors import DatasetError
-from radfield_core.scene import Scene
+from radfield_core import DatasetError, Scene
 
 HORIZON = 1e4
 """Near planes to where an NDC scene ends: beyond it depths too count as infinite (`RaySpace.distances`)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,13 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from radfield_core.errors import NoSurface, UsageError
-from radfield_core.exporting import file_and_format
-from radfield_core.files import atomic_path
-from radfield_core.interfaces import Exporter, Field, HasColor, HasDensity, HasSDF
-from radfield_core.model import Model
-from radfield_core.progress import Progress
-from radfield_core.scene import Scene
+from radfield_core import Exporter, HasColor, HasDensity, HasSDF, Model, NoSurface, Progress, Scene, UsageError
+from radfield_core.files import file_and_format
+from radfield_core.files.durable import atomic_path
+from radfield_core.ops import device_of
 from radfield_mesh.config import FORMATS, POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
@@ -46,7 +42,7 @@ class MeshExporter(Exporter):
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
         """The surface in the space that fields live in."""
-        field = model.main_field
+        field = model.queries()
         mesh = surface_of(
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
         )
@@ -61,7 +57,7 @@ class MeshExporter(Exporter):
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
 
 
-def surface_query(field: Field, density: float) -> tuple[Query, float]:
+def surface_query(field: object, density: float) -> tuple[Query, float]:
     """A function that grows outwards, and its level at the surface."""
     if isinstance(field, HasSDF):
         return field.sdf, 0.0
@@ -70,14 +66,14 @@ def surface_query(field: Field, density: float) -> tuple[Query, float]:
     raise _without_surface(field)
 
 
-def _without_surface(field: Field) -> UsageError:
+def _without_surface(field: object) -> UsageError:
     return UsageError(
         f"{type(field).__name__} answers neither sdf nor density, so it has no surface",
         path="field", hint="radfield plugins list shows which fields provide either",
     )  # fmt: skip
 
 
-def _nothing_there(field: Field, density: float, found: NotCrossed) -> NoSurface:
+def _nothing_there(field: object, density: float, found: NotCrossed) -> NoSurface:
     hint = "train longer; pictures (radfield render) show what has been learnt"
     if isinstance(field, HasSDF):
         return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
@@ -87,7 +83,7 @@ def _nothing_there(field: Field, density: float, found: NotCrossed) -> NoSurface
 
 
 def surface_of(
-    field: Field, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
+    field: object, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
 ) -> trimesh.Trimesh:  # fmt: skip
     """The field's surface in the scene's box, in the space that fields live in. What NDC puts at infinity is left out.
 
@@ -133,7 +129,7 @@ def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
     return only_faces(mesh, (sizes >= share * sizes.max())[label[faces[:, 0]]])
 
 
-def inward(field: Field, vertices: NDArray[np.float64], chunk: int) -> NDArray[np.float64]:
+def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[np.float64]:
     """Unit directions [V, 3] into the solid: against the slope of the signed distance, along that of the density."""
 
     def slope(x: Tensor) -> Tensor:
@@ -157,11 +153,6 @@ def vertex_colors(
     with torch.no_grad():
         colors = _asked(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)
     return np.round(colors.clip(0, 1) * 255).astype(np.uint8)
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Where the module's parameters are, else its buffers; the CPU if it has neither."""
-    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), torch.device("cpu"))
 
 
 def _asked(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:

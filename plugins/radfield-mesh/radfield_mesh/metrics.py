@@ -11,10 +11,8 @@ import trimesh
 from numpy.typing import NDArray
 from trimesh.resolvers import Resolver
 
-from radfield_core.errors import DatasetError, NoSurface, UsageError
-from radfield_core.interfaces import Metric
-from radfield_core.model import Model
-from radfield_core.scene import Scene, apply_similarity
+from radfield_core import DatasetError, Metric, Model, NoSurface, Scene, UsageError
+from radfield_core.data import apply_similarity
 from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig, SurfaceConfig
 from radfield_mesh.frames import to_data
@@ -82,7 +80,7 @@ class PointToMesh(Metric):
 
 
 def _surface(model: Model, scene: Scene, config: SurfaceConfig) -> trimesh.Trimesh:
-    mesh = surface_of(model.main_field, scene, config.resolution, config.density)
+    mesh = surface_of(model.queries(), scene, config.resolution, config.density)
     return to_data(without_specks(mesh, config.min_component), scene)
 
 

@@ -9,18 +9,13 @@ import torch
 import trimesh
 from torch import Tensor
 
-from radfield_core.errors import NoSurface
-from radfield_core.exporting import file_and_format
-from radfield_core.files import atomic_path
-from radfield_core.interfaces import Exporter
-from radfield_core.model import Model
-from radfield_core.progress import Progress
-from radfield_core.rays import pixel_rays
-from radfield_core.scene import Scene
-from radfield_core.types import RayBundle
+from radfield_core import Exporter, Model, NoSurface, Progress, RayBundle, Scene, pixel_rays
+from radfield_core.files import file_and_format
+from radfield_core.files.durable import atomic_path
+from radfield_core.ops import device_of
 from radfield_mesh.config import POINTS_AT_ONCE, PointCloudConfig
 from radfield_mesh.frames import has_place, to_data
-from radfield_mesh.mesh import device_of, inward
+from radfield_mesh.mesh import inward
 
 
 class PointCloudExporter(Exporter):
@@ -32,7 +27,7 @@ class PointCloudExporter(Exporter):
         """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough, UsageError for another ending."""
         path, format = file_and_format(path, ("ply",))
         points, colors = self.points(model, scene)
-        normals = -inward(model.main_field, points.numpy(), POINTS_AT_ONCE)
+        normals = -inward(model.queries(), points.numpy(), POINTS_AT_ONCE)
         cloud = trimesh.Trimesh(
             points.numpy(), np.zeros((0, 3), int), vertex_normals=normals,
             vertex_colors=np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8), process=False,

@@ -19,16 +19,25 @@ from radfield_mesh.mesh import MeshExporter
 from radfield_mesh.metrics import Chamfer, PointToMesh, read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter
 
+from radfield_core import (
+    BuildContext,
+    Cameras,
+    DatasetError,
+    Field,
+    FieldOutputs,
+    Mesh,
+    Model,
+    NoSurface,
+    RaySamples,
+    Scene,
+    SceneBox,
+    UsageError,
+)
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
-from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError, NoSurface, UsageError
-from radfield_core.images import MemoryImages
-from radfield_core.interfaces import BuildContext, Field
-from radfield_core.model import Model
-from radfield_core.scene import Mesh, Scene
-from radfield_core.types import FieldOutputs, RaySamples, SceneBox
+from radfield_core.data import MemoryImages
+from radfield_core.model import LevelLoop
 
 RADIUS = 0.5
 SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
@@ -91,7 +100,7 @@ def scene_of(ground_truth: Mesh | None = None, masks: MemoryImages | None = None
 def model_of(field: Field) -> Model:
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
     sampler = Importance(ImportanceConfig(n_samples=256, n_importance=0), ctx)
-    return Model([field], sampler, Volume(VolumeConfig(), ctx))
+    return LevelLoop([field], sampler, Volume(VolumeConfig(), ctx))
 
 
 def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import trimesh
 from radfield_mesh import extraction
 from radfield_mesh.extraction import extract
 
-from radfield_core.errors import NoSurface
+from radfield_core import NoSurface
 
 LOW, HIGH = np.full(3, -1.0), np.full(3, 1.0)
 

@@ -18,18 +18,24 @@ from radfield_mesh.mesh import MeshExporter, device_of
 from radfield_mesh.metrics import read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter, _grid_rays
 
+from radfield_core import (
+    BuildContext,
+    Cameras,
+    DatasetError,
+    Field,
+    FieldOutputs,
+    Model,
+    RaySamples,
+    RaySpace,
+    Scene,
+    SceneBox,
+)
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
-from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError
-from radfield_core.exporting import _write_sidecar
-from radfield_core.images import MemoryImages
-from radfield_core.interfaces import BuildContext, Field
-from radfield_core.model import Model
-from radfield_core.rays import RaySpace
-from radfield_core.scene import Scene
-from radfield_core.types import FieldOutputs, RaySamples, SceneBox
+from radfield_core.data import MemoryImages
+from radfield_core.model import LevelLoop
+from radfield_core.runs.exporting import _write_sidecar
 
 RADIUS, CENTER = 0.6, torch.tensor([0.1, -0.05, -3.0])
 SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
@@ -76,7 +82,7 @@ class Ball(Field):
 def model_of(field: Field, scene: Scene) -> Model:
     ctx = BuildContext(bounds=scene.box)
     sampler = Importance(ImportanceConfig(n_samples=1024, n_importance=0), ctx)
-    return Model([field], sampler, Volume(VolumeConfig(), ctx), space=RaySpace.of(scene))
+    return LevelLoop([field], sampler, Volume(VolumeConfig(), ctx), space=RaySpace.of(scene))
 
 
 def outward(points: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from radfield_core.interfaces import BuildContext, Encoding, Field
-from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.types import FieldOutputs, RaySamples, Step
+from radfield_core import BuildContext, DensityOccupancy, Encoding, Field, FieldOutputs, RaySamples, Step
 from radfield_mipnerf.config import MipNerfFieldConfig
 
 
@@ -24,7 +20,7 @@ class MipNerfField(DensityOccupancy, Field):
     def __init__(self, config: MipNerfFieldConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
-        self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
+        self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self._noise: torch.Generator | None = None
         encoded, width = self.encoding.out_dim, config.width
         inputs = [encoded] + [width] * (config.depth - 1)
@@ -36,7 +32,7 @@ class MipNerfField(DensityOccupancy, Field):
         if config.direction_encoding is None:
             self.color_head = nn.Linear(width, 3)
         else:
-            self.direction_encoding = cast(Encoding, ctx.make(config.direction_encoding, in_dim=3))
+            self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
             self.bottleneck = nn.Linear(width, width)
             self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
             self.color_head = nn.Linear(config.color_width, 3)

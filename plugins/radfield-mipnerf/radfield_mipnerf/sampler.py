@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces import BuildContext, Field, Sampler
+from radfield_core import BuildContext, Field, Level, RayBundle, RaySamples, Sampler
 from radfield_core.ops import stepfun
-from radfield_core.types import Level, RayBundle, RaySamples
 from radfield_mipnerf.config import MipSamplerConfig
 
 

@@ -12,11 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext
-from radfield_core.model import Model
-from radfield_core.registry import get_registry
-from radfield_core.types import RayBundle, SceneBox, Step
+from radfield_core import BuildContext, Model, RayBundle, SceneBox, Step, compose, get_registry
+from radfield_core.model import level_loop
 
 NEAR, FAR, S = 2.0, 6.0, 128
 
@@ -114,7 +111,7 @@ def build(*overrides: str, ndc: bool = False) -> Model:
     torch.manual_seed(0)
     run = compose(get_registry(), method="mipnerf", overrides=overrides, needs_data=False).run
     context = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, ndc=ndc)
-    return Model.from_slots(context, run.method.load()(run.method.config).n_fields).double()
+    return level_loop(context, run.method.load()(run.method.config).n_fields).double()
 
 
 @pytest.mark.parametrize("ndc", [False, True])

@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from radfield_core import capabilities
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext
-from radfield_core.registry import get_registry
-from radfield_core.types import (
+from radfield_core import (
     Batch,
+    BuildContext,
     FieldOutputs,
     Level,
     ModelOutputs,
@@ -19,7 +16,10 @@ from radfield_core.types import (
     Rendered,
     SceneBox,
     Step,
-)  # fmt: skip
+    compose,
+    get_registry,
+)
+from radfield_core.config import fit
 
 
 def run_of(method: str, *overrides: str):
@@ -43,7 +43,7 @@ def outputs_with(*colors: torch.Tensor) -> ModelOutputs:
 
 @pytest.mark.parametrize("preset", ["mipnerf", "mipnerf-llff", "mipnerf-small"])
 def test_presets_compose_and_their_parts_fit(preset):
-    capabilities.check(run_of(preset), get_registry())
+    fit.check(run_of(preset), get_registry())
 
 
 def test_the_preset_is_the_published_one():

@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core.config.slots import Choice, option, slot
+from radfield_core import Choice, option, slot
 
 
 @attrs.frozen(kw_only=True)

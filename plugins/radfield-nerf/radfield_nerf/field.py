@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from radfield_core.capabilities import capabilities_of
-from radfield_core.interfaces import BuildContext, Encoding, Field
-from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.types import FieldOutputs, RaySamples, Step
+from radfield_core import (
+    BuildContext,
+    DensityOccupancy,
+    Encoding,
+    Field,
+    FieldOutputs,
+    RaySamples,
+    Step,
+    capabilities_of,
+)
 from radfield_nerf.config import NerfFieldConfig
 
 
@@ -26,7 +30,7 @@ class NerfField(DensityOccupancy, Field):
 
     def __init__(self, config: NerfFieldConfig, ctx: BuildContext):
         super().__init__()
-        self.encoding = cast(Encoding, ctx.make(config.encoding, in_dim=3))
+        self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         self.skip_layer = config.skip_layer
         self.softplus = config.density_activation == "softplus"
@@ -43,7 +47,7 @@ class NerfField(DensityOccupancy, Field):
         if config.direction_encoding is None:
             self.color_head = nn.Linear(width, 3)
         else:
-            self.direction_encoding = cast(Encoding, ctx.make(config.direction_encoding, in_dim=3))
+            self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
             self.bottleneck = nn.Linear(width, width)
             self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
             self.color_head = nn.Linear(config.color_width, 3)

@@ -7,11 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces import Method
-from radfield_core.interfaces.method import background_color
-from radfield_core.model import Model
+from radfield_core import Batch, Method, Model, ModelOutputs, Step, background_color
 from radfield_core.ops.segments import mean
-from radfield_core.types import Batch, ModelOutputs, Step
 
 
 class Nerf(Method):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext, Field
-from radfield_core.model import Model
-from radfield_core.registry import get_registry
-from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox, Step
+from radfield_core import BuildContext, Field, Model, RayBundle, RaySamples, SceneBox, Step, compose, get_registry
+from radfield_core.ops import Packing
 
 
 def build(*overrides: str, method: str = "nerf-small") -> Model:

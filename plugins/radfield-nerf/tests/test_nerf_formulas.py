@@ -12,11 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext
-from radfield_core.model import Model
-from radfield_core.registry import get_registry
-from radfield_core.types import RayBundle, SceneBox, Step
+from radfield_core import BuildContext, Model, RayBundle, SceneBox, Step, compose, get_registry
+from radfield_core.model import level_loop
 
 NEAR, FAR, COARSE, FINE = 2.0, 6.0, 64, 128
 STEP = Step(7, 100, 3)
@@ -91,7 +88,7 @@ def model() -> Model:
     """NeRF by its preset, with colours that differ and densities that are zero in half of space, large elsewhere."""
     torch.manual_seed(0)
     run = compose(get_registry(), method="nerf", overrides=["field.density_noise=1.0"], needs_data=False).run
-    model = Model.from_slots(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run), n_fields=2).double()
+    model = level_loop(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run), n_fields=2).double()
     places = 2 * torch.randn(500, 3, dtype=torch.float64)
     for field in model.fields:
         field.density_head.weight.data *= 30

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from radfield_core import capabilities
-from radfield_core.config.layers import compose
-from radfield_core.registry import get_registry
-from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBundle, RaySamples, Rendered, Step
+from radfield_core import (
+    Batch,
+    FieldOutputs,
+    Level,
+    ModelOutputs,
+    RayBundle,
+    RaySamples,
+    Rendered,
+    Step,
+    compose,
+    get_registry,
+)
+from radfield_core.config import fit
 
 PRESETS = ["nerf", "nerf-llff", "nerf-small", "tiny-nerf", "tiny-nerf-tutorial"]
 
@@ -34,7 +43,7 @@ def outputs_with(*colors: torch.Tensor) -> ModelOutputs:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_compose_and_their_parts_fit(preset):
-    capabilities.check(run_of(preset), get_registry())
+    fit.check(run_of(preset), get_registry())
 
 
 def test_the_nerf_preset_is_the_published_one():

@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core.config.slots import Choice, option, slot
+from radfield_core import Choice, option, slot
 
 Schedule = float | tuple[float, float, float, float]
 """A constant, or [start step, value before, value after, end step] with a linear change between."""

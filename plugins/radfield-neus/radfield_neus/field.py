@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Encoding, Field
+from radfield_core import Batch, BuildContext, Field, FieldOutputs, ModelOutputs, RaySamples, Step, UsageError
 from radfield_core.ops import derivatives, segments
 from radfield_core.ops.mlp import at_least_float32
-from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
 from radfield_neus import schedule
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
@@ -35,8 +33,8 @@ class NeuSField(Field):
         self.config = config
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
-        self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
-        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.encoding = ctx.encoding(config.encoding, in_dim=3)
+        self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         in_dim = 3 + self.encoding.out_dim
         _check(config, in_dim)
         self.distance = DistanceNetwork(

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from radfield_core.interfaces import Method
-from radfield_core.interfaces.method import background_color
-from radfield_core.model import Model
+from radfield_core import Batch, Method, Model, ModelOutputs, Step, background_color
 from radfield_core.ops import segments
-from radfield_core.types import Batch, ModelOutputs, Step
 from radfield_neus.config import NeuSConfig
 
 

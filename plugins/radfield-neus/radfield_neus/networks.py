@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from radfield_core.errors import UsageError
+from radfield_core import UsageError
 
 
 class DistanceNetwork(nn.Module):

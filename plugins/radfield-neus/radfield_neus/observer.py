@@ -48,14 +48,12 @@ def warn(step: int, scalars: Mapping[str, float]) -> None:
 
 def leave_slices(folder: Path) -> None:
     """Write sdf-slices.png into a run whose field is this package's; other runs are left alone."""
-    from radfield_core.config.layers import compose, compose_part
-    from radfield_core.registry import get_registry
+    from radfield_core import compose, compose_part, get_registry
 
     field = compose(get_registry(), file=folder / "config.toml").run.field.component
     if (field.distribution, field.name) != ("radfield-neus", "neus"):
         return
-    from radfield_core.assembly import open_run
-    from radfield_core.exporting import export
+    from radfield_core import export, open_run
 
     slices = compose_part(get_registry(), "exporter", "radfield-neus:sdf-slices", [])
     export(open_run(folder), slices, folder / "sdf-slices.png")

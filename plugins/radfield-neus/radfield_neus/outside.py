@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from radfield_core.interfaces import BuildContext, Encoding, Field, Sampler
-from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples
+from radfield_core import BuildContext, Field, FieldOutputs, Level, RayBundle, RaySamples, Sampler
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
 from radfield_neus.networks import ReluNetwork
 
@@ -21,8 +20,8 @@ class InvertedSphereField(Field):
         super().__init__()
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
-        self.encoding: Encoding = ctx.make(config.encoding, in_dim=4)  # type: ignore[assignment]
-        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.encoding = ctx.encoding(config.encoding, in_dim=4)
+        self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.trunk = ReluNetwork(
             self.encoding.out_dim, config.width, config.n_layers, config.width + 1, normalize_weights=False,
             skip_layer=config.skip_layer,

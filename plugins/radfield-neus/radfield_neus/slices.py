@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from radfield_core.exporting import file_and_format
-from radfield_core.files import write_atomic
-from radfield_core.interfaces import Exporter, HasSDF
-from radfield_core.model import Model
-from radfield_core.scene import Scene
+from radfield_core import Exporter, HasSDF, Model, Scene
+from radfield_core.files import file_and_format
+from radfield_core.files.durable import write_atomic
+from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
 POINTS_AT_ONCE = 1 << 16
@@ -40,7 +39,7 @@ class SdfSlices(Exporter):
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
         """Write `path` as PNG: the xy, xz and yz planes beside each other. Raises UsageError for another ending."""
         path, _ = file_and_format(path, ("png",))
-        field, radius = cast(HasSDF, model.main_field), float(scene.box.radius)
+        field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
         write_atomic(path, labelled(pictures, scene))
         return [path]
@@ -81,7 +80,7 @@ def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: in
     x = center.repeat(resolution**2, 1)
     x[:, plane[0]] += right.reshape(-1)
     x[:, plane[1]] += up.reshape(-1)
-    device = next(cast(torch.nn.Module, field).parameters()).device
+    device = device_of(field)
     with torch.no_grad():
         values = torch.cat([field.sdf(part.to(device)).float().cpu() for part in x.split(POINTS_AT_ONCE)])
     return values.view(resolution, resolution).numpy()

@@ -13,14 +13,10 @@ from radfield_neus.method import NeuS
 from torch import Tensor
 from torch.nn import functional as F
 
+from radfield_core import Batch, BuildContext, Model, RayBundle, SceneBox, Step, UsageError, compose_part, get_registry
 from radfield_core.builtin.config import VolumeConfig
 from radfield_core.builtin.volume import Volume
-from radfield_core.config.layers import compose_part
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext
-from radfield_core.model import Model
-from radfield_core.registry import get_registry
-from radfield_core.types import Batch, RayBundle, SceneBox, Step
+from radfield_core.model import LevelLoop
 
 MLP: tuple[str, ...] = ()
 HASH = (
@@ -111,7 +107,7 @@ def rays_of(n: int, dtype=torch.float32) -> RayBundle:
 
 
 def eikonal(model: Model, batch: Batch) -> Tensor:
-    outputs = model(batch.rays, None)
+    outputs = model.trace(batch.rays, None)
     return model.main_field.losses(outputs, batch, Step(0, 10, 0))["eikonal"]
 
 
@@ -120,7 +116,7 @@ def test_the_eikonal_loss_trains_through_the_hash_grid() -> None:
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     field = make("field", "neus", *HASH).double()
     sampler = make("sampler", "neus", "n_samples=6", "n_importance=0").double()
-    model = Model([field], sampler, Volume(VolumeConfig(), ctx)).eval()
+    model = LevelLoop([field], sampler, Volume(VolumeConfig(), ctx)).eval()
     rays = rays_of(5, torch.float64)
     batch = Batch(rays=rays, view=None, rgb=torch.zeros(5, 3).double())
     with torch.no_grad():  # at the start the network does not look at the features
@@ -198,7 +194,7 @@ def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     field = make("field", "neus").double()
     sampler = make("sampler", "neus").double().eval()
-    model = Model([field], sampler, Volume(VolumeConfig(), ctx)).train()
+    model = LevelLoop([field], sampler, Volume(VolumeConfig(), ctx)).train()
     sampler.eval()
     rays = rays_of(3, torch.float64)
     generator = torch.Generator().manual_seed(2)
@@ -206,7 +202,7 @@ def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_
     mask = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
     batch = Batch(rays=rays, view=None, rgb=target, mask=mask)
     field.anneal.fill_(anneal)
-    outputs = model(rays, None)
+    outputs = model.trace(rays, None)
     step = Step(0, 300_000, 0)
     losses = NeuS(NeuSConfig(mask=0.1)).losses(outputs, batch, model, step) | field.losses(outputs, batch, step)
     total = sum(losses.values())
@@ -239,9 +235,9 @@ def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None
         for parameter in field.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.3, "sphere"))
-    model = Model([field], make("sampler", "mip", "n_samples=9"), Volume(VolumeConfig(), ctx)).eval()
+    model = LevelLoop([field], make("sampler", "mip", "n_samples=9"), Volume(VolumeConfig(), ctx)).eval()
     batch = Batch(rays=rays_of(6), view=None, rgb=torch.zeros(6, 3))
-    outputs = model(batch.rays, None)
+    outputs = model.trace(batch.rays, None)
     off, near, close, bent = [], [], [], []
     for level in outputs.levels:
         x, found = level.samples.positions(), level.outputs
@@ -266,11 +262,13 @@ def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> N
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     for words in (MLP, HASH, (*HASH, "normals=finite_differences", "curvature=0.1", "sparsity=0.1")):
         field = make("field", "neus", *words)
-        model = Model([field], make("sampler", "neus", "n_samples=8", "n_importance=8"), Volume(VolumeConfig(), ctx))
+        model = LevelLoop(
+            [field], make("sampler", "neus", "n_samples=8", "n_importance=8"), Volume(VolumeConfig(), ctx)
+        )
         model.begin_step(Step(5, 10, 0))
         for n in (0, 6):
             batch = Batch(rays=rays_of(6)[:n], view=None, rgb=torch.full((n, 3), 0.5))
-            outputs = model(batch.rays, None)
+            outputs = model.trace(batch.rays, None)
             losses = field.losses(outputs, batch, Step(5, 10, 0))
             total = (outputs.rendered.rgb - batch.rgb).square().sum() + sum(losses.values())
             assert total.isfinite()
@@ -281,10 +279,10 @@ def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> N
 def test_a_background_stack_shows_only_beyond_the_sphere() -> None:
     torch.manual_seed(0)
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
-    outside = Model([make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
+    outside = LevelLoop([make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
                     make("sampler", "inverted-sphere"), Volume(VolumeConfig(), ctx))  # fmt: skip
-    model = Model([make("field", "neus")], make("sampler", "neus"), Volume(VolumeConfig(), ctx), outside).eval()
-    outputs = model(rays_of(4), None)
+    model = LevelLoop([make("field", "neus")], make("sampler", "neus"), Volume(VolumeConfig(), ctx), outside).eval()
+    outputs = model.trace(rays_of(4), None)
     assert outputs.background is not None
     t = outputs.background.levels[0].samples
     _, far = model.sampler.extent(rays_of(4))

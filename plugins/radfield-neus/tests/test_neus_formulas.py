@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import InvertedSphereSamplerConfig, NeuSConfig, NeuSSamplerConfig
 from radfield_neus.method import NeuS
@@ -16,9 +15,8 @@ from radfield_neus.outside import InvertedSphereSampler
 from radfield_neus.sampler import NeuSSampler, upsampling_weights
 from radfield_neus.schedule import at
 
-from radfield_core.interfaces import BuildContext, Field
+from radfield_core import BuildContext, Field, FieldOutputs, RayBundle, RaySamples, SceneBox, Step
 from radfield_core.ops import segments, volume
-from radfield_core.types import FieldOutputs, RayBundle, RaySamples, SceneBox, Step
 
 
 def logistic(x: float) -> float:

@@ -14,11 +14,7 @@ from radfield_neus.config import SlicesConfig
 from radfield_neus.observer import PATIENCE, Watch
 from radfield_neus.slices import BOTTOM, LEFT, PLANES, RIGHT, TOP, SdfSlices, labelled, slice_of
 
-from radfield_core.config.layers import compose, compose_part
-from radfield_core.errors import StorageError
-from radfield_core.exporting import export
-from radfield_core.registry import get_registry
-from radfield_core.types import SceneBox
+from radfield_core import SceneBox, StorageError, compose, compose_part, export, get_registry
 
 
 class Ball(torch.nn.Module):

@@ -8,12 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from radfield_core.capabilities import capabilities_of
-from radfield_core.interfaces import BuildContext, Encoding, Field
-from radfield_core.interfaces.field import DensityOccupancy
+from radfield_core import BuildContext, DensityOccupancy, Field, FieldOutputs, RaySamples, SceneBox, capabilities_of
 from radfield_core.ops.contraction import contract, contract_variance
 from radfield_core.ops.mlp import at_least_float32, mlp
-from radfield_core.types import FieldOutputs, RaySamples, SceneBox
 from radfield_ngp.activation import truncated_exp
 from radfield_ngp.config import NgpFieldConfig
 
@@ -36,8 +33,8 @@ class NgpField(DensityOccupancy, Field):
         self.radius = ctx.bounds.radius
         if config.contraction == "sphere":
             ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # the ball that everything is drawn into
-        self.encoding: Encoding = ctx.make(config.encoding, in_dim=3)  # type: ignore[assignment]
-        self.direction_encoding: Encoding = ctx.make(config.direction_encoding, in_dim=3)  # type: ignore[assignment]
+        self.encoding = ctx.encoding(config.encoding, in_dim=3)
+        self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         hidden = [config.width] * config.n_layers
         self.density_weights = _weights([self.encoding.out_dim, *hidden, config.n_features])

@@ -7,14 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
-from torch.nn import functional as F
+from torch.nn import Parameter, functional as F
 
-from radfield_core.interfaces import Method
-from radfield_core.interfaces.method import background_color
-from radfield_core.model import Model
+from radfield_core import Batch, Method, Model, ModelOutputs, Step, background_color
 from radfield_core.ops import segments, volume
-from radfield_core.types import Batch, ModelOutputs, Step
 from radfield_ngp.config import NgpConfig
 
 

@@ -11,13 +11,10 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext, Field
-from radfield_core.registry import get_registry
-from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox
+from radfield_core import BuildContext, Field, RayBundle, RaySamples, SceneBox, compose, get_registry
+from radfield_core.ops import Packing
 
 SIZES = [
     "field.encoding=hash", "field.encoding.n_levels=3", "field.encoding.log2_table_size=9",

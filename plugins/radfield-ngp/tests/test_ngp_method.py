@@ -7,15 +7,12 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from radfield_ngp.config import NgpConfig
 from radfield_ngp.method import Ngp
 
-from radfield_core.config.layers import compose
-from radfield_core.interfaces import BuildContext
-from radfield_core.registry import get_registry
-from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox, Step
+from radfield_core import BuildContext, RayBundle, RaySamples, SceneBox, Step, compose, get_registry
+from radfield_core.ops import Packing
 
 STEP = Step(3, 100, 0)
 

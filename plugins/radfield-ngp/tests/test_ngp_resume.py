@@ -7,15 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from radfield_core import checkpoint
-from radfield_core.config.layers import compose
-from radfield_core.log import TrainingLog
+from radfield_core import compose, get_registry
 from radfield_core.model import build_context
-from radfield_core.pixels import PixelDrawer
-from radfield_core.registry import get_registry
-from radfield_core.runs import RunFolder
-from radfield_core.testing.training import toy_scene
-from radfield_core.trainer import Trainer
+from radfield_core.runs import checkpoint
+from radfield_core.runs.folder import RunFolder
+from radfield_core.testing import toy_scene
+from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.log import TrainingLog
+from radfield_core.train.trainer import Trainer
 
 STEPS, HALF = 200, 100
 OPTIONS = [
@@ -32,7 +31,7 @@ def trainer_in(folder: Path) -> Trainer:
     run = compose(get_registry(), method="ngp-small", overrides=OPTIONS, needs_data=False).run
     scene, method = toy_scene(), run.method.load()(run.method.config)
     folder = RunFolder(folder)
-    folder.probe()
+    folder.check_writable()
     drawer, log = PixelDrawer(scene, method, torch.device("cpu")), TrainingLog(folder, run.trainer, quiet=True)
     return Trainer(run.trainer, method, build_context(scene, run), drawer, folder, log)
 

@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.interfaces.part import BuildContext
-from radfield_core.ops.bench import Timing, median_ms, medians_ms, with_backend
-from radfield_core.types import SceneBox, Step
+from radfield_core import BuildContext, DensityOccupancy, SceneBox, Step
+from radfield_core.bench import Timing, median_ms, medians_ms, with_backend
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.grid import pack
 from radfield_occupancy.march import MARCHING, Grid, Lattice, march

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfield_core.ops.jit import kernel
+from radfield_core.ops import kernel
 from radfield_occupancy.march import ROUNDING, Grid, Lattice, check
 
 F = np.float32
@@ -32,7 +32,7 @@ def march(
     return torch.from_numpy(starts), torch.from_numpy(ends), counts
 
 
-def probe() -> None:
+def warm_up() -> None:
     """March one ray through one full brick."""
     check(march, "cpu")
 

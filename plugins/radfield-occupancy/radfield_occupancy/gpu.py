@@ -43,7 +43,7 @@ def march(
     return starts, ends, counts
 
 
-def probe() -> None:
+def warm_up() -> None:
     """March one ray through one full brick."""
     check(march, "cuda")
 

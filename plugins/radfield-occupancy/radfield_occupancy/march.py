@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radfield_core.ops.backend import Op
-from radfield_core.ops.segments import Packing
+from radfield_core.ops import Op, Packing
 
 MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {"triton": "radfield_occupancy.gpu"}})
 

@@ -7,11 +7,20 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core.errors import Problems, UsageError
-from radfield_core.interfaces.field import Field, HasDensity, HasOccupancy
-from radfield_core.interfaces.part import BuildContext
-from radfield_core.interfaces.sampler import Sampler
-from radfield_core.types import Level, RayBundle, RaySamples, SceneBox, Step
+from radfield_core import (
+    BuildContext,
+    Field,
+    HasDensity,
+    HasOccupancy,
+    Level,
+    Problems,
+    RayBundle,
+    RaySamples,
+    Sampler,
+    SceneBox,
+    Step,
+    UsageError,
+)
 from radfield_occupancy import grid
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.march import BRICK, Grid, Lattice, march

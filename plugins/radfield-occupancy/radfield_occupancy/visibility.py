@@ -7,10 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces.field import HasDensity
-from radfield_core.ops import segments, volume
-from radfield_core.ops.segments import Layout, Packing
-from radfield_core.types import RaySamples
+from radfield_core import HasDensity, RaySamples
+from radfield_core.ops import Layout, Packing, segments, volume
 
 SLAB = 32
 

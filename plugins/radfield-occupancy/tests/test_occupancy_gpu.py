@@ -13,7 +13,7 @@ import torch
 from radfield_occupancy.grid import pack
 from radfield_occupancy.march import Grid, Lattice, check, reference
 
-from radfield_core.types import RayBundle, SceneBox
+from radfield_core import RayBundle, SceneBox
 
 CENTER, RADIUS = (0.1, -0.2, 0.05), 1.3
 

@@ -7,13 +7,12 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_occupancy.grid import pack
 from radfield_occupancy.march import Grid, Lattice, march
 
-from radfield_core.ops.backend import using
-from radfield_core.types import RayBundle, SceneBox
+from radfield_core import RayBundle, SceneBox
+from radfield_core.ops import using
 
 CENTER = (0.1, -0.2, 0.05)
 RADIUS = 1.3

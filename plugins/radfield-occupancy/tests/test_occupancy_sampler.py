@@ -9,11 +9,8 @@ import torch
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.sampler import OccupancySampler
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces.field import DensityOccupancy
-from radfield_core.interfaces.part import BuildContext
+from radfield_core import BuildContext, DensityOccupancy, RayBundle, SceneBox, Step, UsageError
 from radfield_core.ops import segments, volume
-from radfield_core.types import RayBundle, SceneBox, Step
 
 CTX = BuildContext(bounds=SceneBox(torch.tensor([0.1, 0.0, -0.1]), 1.5))
 

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Encoding
+from radfield_core import BuildContext, Encoding, UsageError
 from radfield_sh.config import SHConfig
 
 

@@ -7,15 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from radfield_sh.config import SHConfig
 from radfield_sh.encoding import SphericalHarmonics, spherical_harmonics
 from scipy.special import sph_harm_y
 
-from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext
-from radfield_core.types import SceneBox
+from radfield_core import BuildContext, SceneBox, UsageError
 
 CONTEXT = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
 

@@ -10,13 +10,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import Cameras
-from radfield_core.errors import DatasetError
-from radfield_core.images import MemoryImages
-from radfield_core.interfaces import DataParser
-from radfield_core.progress import Report
-from radfield_core.scene import Mesh, Scene
-from radfield_core.types import SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, Mesh, ProgressCallback, Scene, SceneBox
+from radfield_core.data import MemoryImages
 from radfield_synthetic import orbit, views
 from radfield_synthetic.cache import Kept
 from radfield_synthetic.config import SyntheticConfig
@@ -97,14 +92,14 @@ class RenderedImages:
         """The images at these places alone."""
         return MemoryImages([self[index] for index in kept])
 
-    def prepare(self, cache_mb: int, progress: Report | None = None) -> None:
+    def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Render every view that is not there yet; `progress(done, of)` is called on the way."""
         if self._whole is not None or self._read() is not None:
             return
         starts = [start for start in range(0, len(self), self._together) if start not in self._made]
         self._render([range(start, min(start + self._together, len(self))) for start in starts], progress)
 
-    def _render(self, blocks: list[range], progress: Report | None) -> None:
+    def _render(self, blocks: list[range], progress: ProgressCallback | None) -> None:
         """Render blocks of views, each on one core: the pieces of work are too small to share one among cores."""
         threads = torch.get_num_threads()
         try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import Cameras
+from radfield_core import Cameras
 
 DISTANCE = 4.0
 """From the origin to every camera."""

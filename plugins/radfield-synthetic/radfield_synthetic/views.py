@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import Cameras, directions
+from radfield_core import Cameras, directions
 from radfield_synthetic.shading import color
 from radfield_synthetic.surface import normal
 from radfield_synthetic.tracing import trace

@@ -12,10 +12,9 @@ from radfield_synthetic.dataset import SyntheticParser
 from radfield_synthetic.shading import color
 from radfield_synthetic.surface import SOLIDS, normal, sdf, solid
 
-from radfield_core.cameras import project, unproject
-from radfield_core.errors import DatasetError
-from radfield_core.files import cache_dir
-from radfield_core.rays import view_rays
+from radfield_core import DatasetError, project, view_rays
+from radfield_core.cameras import unproject
+from radfield_core.files.durable import cache_dir
 
 SMALL = {"resolution": 32, "n_train": 12, "n_val": 3, "n_test": 4}
 

@@ -9,15 +9,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from radfield_core.cameras import project
-from radfield_core.capture import Capture, box_of, choose, held_out, one_lens, split_notes
-from radfield_core.errors import DatasetError, Problems
+from radfield_core import DataParser, DatasetError, Problems, Scene, project
+from radfield_core.data import (
+    SUFFIXES,
+    Capture,
+    ImageFault,
+    box_of,
+    camera_box,
+    check_poses,
+    choose,
+    content_box,
+    fault,
+    held_out,
+    limits,
+    one_lens,
+    place,
+    read_header,
+    read_matrix,
+    scale_of,
+    split_notes,
+)
 from radfield_core.files import missing_files, read_json, safe_join, shown
-from radfield_core.images import SUFFIXES, ImageFault, read_header
-from radfield_core.interfaces import DataParser
-from radfield_core.placement import camera_box, content_box, limits, place, scale_of
-from radfield_core.poses import check_poses, fault, read_matrix
-from radfield_core.scene import Scene
 from radfield_transforms import meta as keys
 from radfield_transforms.config import TransformsConfig
 from radfield_transforms.depths import depth_notes, depth_paths

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from radfield_core.errors import DatasetError
+from radfield_core import DatasetError
+from radfield_core.data import FURTHEST
 from radfield_core.files import read_limited
-from radfield_core.placement import FURTHEST
 
 _MAX_BYTES = 2**30
 _TYPES = {

@@ -10,13 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from radfield_core.cameras import Camera
-from radfield_core.errors import UsageError
-from radfield_core.files import write_atomic
-from radfield_core.masking import have_masks_that_mean
-from radfield_core.placement import scale_of
-from radfield_core.scene import Scene, apply_similarity
-from radfield_core.views import StoredView, stored_views
+from radfield_core import Camera, Scene, UsageError
+from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, scale_of, views_to_store
+from radfield_core.files.durable import write_atomic
 from radfield_transforms.meta import parameters_of
 
 
@@ -27,7 +23,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     does not know. Masks in this format are of pixels that count: those that show an object are left out, with a
     warning.
     """
-    views = stored_views(scenes)
+    views = views_to_store(scenes)
     first = next(iter(scenes.values()))
     written = []
     frames = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from radfield_transforms.writer import write
 
-from radfield_core.testing.captures import toy_capture
+from radfield_core.testing import toy_capture
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest leaves it out: two folders may hold files of one name
 

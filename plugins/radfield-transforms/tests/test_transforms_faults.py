@@ -10,8 +10,8 @@ from PIL import Image
 from radfield_transforms.writer import write
 from transforms_files import edit, faults, parse
 
-from radfield_core.errors import UsageError
-from radfield_core.testing.captures import toy_capture
+from radfield_core import UsageError
+from radfield_core.testing import toy_capture
 
 
 def test_any_other_size_is_refused(folder):

@@ -11,9 +11,8 @@ from PIL import Image
 from radfield_transforms.config import TransformsConfig
 from radfield_transforms.dataparser import Transforms
 
-from radfield_core.errors import DatasetError
-from radfield_core.testing.mutations import byte_edits, edited, edited_value, value_edits
-from radfield_core.testing.soundness import assert_sound
+from radfield_core import DatasetError
+from radfield_core.testing import assert_sound, byte_edits, edited, edited_value, value_edits
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -15,7 +15,8 @@ from radfield_transforms.sniff import sniff
 from radfield_transforms.writer import write
 from transforms_files import edit, faults, parse
 
-from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
+from radfield_core.testing import ray_difference, toy_capture
+from radfield_core.testing.captures import pixel_difference
 
 LENSES = {
     "pinhole": (),

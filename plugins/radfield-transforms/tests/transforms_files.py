@@ -8,7 +8,7 @@ import pytest
 from radfield_transforms.config import TransformsConfig
 from radfield_transforms.dataparser import Transforms
 
-from radfield_core.errors import DatasetError
+from radfield_core import DatasetError
 
 
 def parse(root, split="train", **options):

@@ -11,11 +11,11 @@ import attrs
 import torch
 
 from radfield_core.config.structure import options_of
+from radfield_core.data.scene import Scene, apply_similarity
 from radfield_core.errors import DatasetError, NoSuchSplit, RadfieldError
 from radfield_core.interfaces import Converter, DataParser
 from radfield_core.plugin import load_of
 from radfield_core.rays import pixel_rays
-from radfield_core.scene import Scene, apply_similarity
 from radfield_core.testing.captures import ray_difference, toy_capture
 from radfield_core.testing.law import Broken, expect, law
 from radfield_core.testing.soundness import assert_sound

@@ -10,11 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
-from radfield_core.capabilities import VOCABULARY, vocabulary_faults
 from radfield_core.config.files import dump, parse_table
 from radfield_core.config.slots import Choice, Range
 from radfield_core.config.structure import options_of, table_class, types_of
-from radfield_core.discovery import FORBIDDEN
 from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import (
     Converter,
@@ -28,6 +26,8 @@ from radfield_core.interfaces import (
     Sampler,
 )  # fmt: skip
 from radfield_core.plugin import KINDS, load_of
+from radfield_core.plugins.discovery import FORBIDDEN
+from radfield_core.plugins.vocabulary import VOCABULARY, vocabulary_faults
 from radfield_core.testing.law import Broken, expect, law
 from radfield_core.testing.subject import Subject
 

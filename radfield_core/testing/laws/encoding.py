@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from radfield_core.testing.law import (
+from radfield_core.testing.law import (  # fmt: skip
     expect,
     expect_close,
     expect_mostly_close,
     expect_shape,
     law,
     moved_by,
-)  # fmt: skip
+)
 from radfield_core.testing.laws.parts import begun
 from radfield_core.testing.subject import Subject
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from radfield_core.interfaces import Field, HasColor, HasDensity, HasOccupancy, HasSDF
-from radfield_core.ops.segments import Packing
+from radfield_core.ops.layout import Packing
 from radfield_core.testing.law import expect, expect_close, expect_mostly_close, expect_shape, law, moved_by
 from radfield_core.testing.laws.parts import begun, dense, inputs_of, made, packed
 from radfield_core.testing.subject import Subject

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from radfield_core.data.scene import Mesh, Scene
 from radfield_core.errors import RadfieldError
-from radfield_core.interfaces import Exporter, Field
-from radfield_core.model import Model
+from radfield_core.interfaces import Exporter, Field, Model
+from radfield_core.model import LevelLoop
 from radfield_core.rays import RaySpace
-from radfield_core.scene import Mesh, Scene
 from radfield_core.testing.law import Broken, expect, law
 from radfield_core.testing.subject import Subject
 from radfield_core.testing.toy_parts import ToySurface, ToySurfaceConfig
@@ -50,7 +50,7 @@ def sphere(subject: Subject, scale: float = SCALE) -> tuple[Model, Scene]:
     to_data = torch.eye(4, dtype=torch.float64)
     to_data[:3, :3], to_data[:3, 3] = scale * turn, torch.tensor(PLACE, dtype=torch.float64)
     scene = replace(toy_scene(), to_data=to_data, unit="mm", up="z", ground_truth=_icosphere(), names=list("abcdef"))
-    model = Model([field], importance(96).eval(), volume(), space=RaySpace.of(scene)).eval()
+    model = LevelLoop([field], importance(96).eval(), volume(), space=RaySpace.of(scene)).eval()
     return model, replace(scene, points=_icosphere().vertices)
 
 

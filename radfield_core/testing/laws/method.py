@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from radfield_core.capabilities import check
 from radfield_core.config.files import dump, parse_table, read_preset
+from radfield_core.config.fit import check
 from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.run import RunConfig
 from radfield_core.config.structure import Entry, Owner, Structurer
-from radfield_core.interfaces import Method
-from radfield_core.model import Model, build_context
-from radfield_core.schema import RunConfig
+from radfield_core.interfaces import Method, Model
+from radfield_core.model import build_context
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
 from radfield_core.testing.subject import Subject, make_trainer, presets_of
 from radfield_core.testing.training import toy_scene

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from radfield_core import randomness
 from radfield_core.interfaces import Encoding, Field, Part, Renderer, Sampler
 from radfield_core.ops import backend
+from radfield_core.runtime import randomness
 from radfield_core.testing.law import expect, expect_close, law
 from radfield_core.testing.subject import Subject
 from radfield_core.testing.toy_parts import ToyMlp, ToySurface, ToySurfaceConfig

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radfield_core.interfaces import Renderer
 from radfield_core.ops import segments
-from radfield_core.ops.segments import Packing
+from radfield_core.ops.layout import Packing
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
 from radfield_core.testing.laws.parts import begun, dense, packed, toy_outputs
 from radfield_core.testing.subject import Subject

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from radfield_core import checkpoint, randomness
+from radfield_core.runs import checkpoint
+from radfield_core.runtime import randomness
 from radfield_core.testing.law import expect, law
 from radfield_core.testing.subject import Subject
 from radfield_core.types import Step

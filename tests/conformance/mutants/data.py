@@ -12,7 +12,7 @@ from radfield_blender.tiny_nerf import TinyNerfParser
 from radfield_blender.writer import write_blender
 
 from mutants.caught import caught_by
-from radfield_core.images import MemoryImages
+from radfield_core.data.images import MemoryImages
 
 
 @caught_by("the_known_pixel_is_there", "dataparser:tiny-nerf")

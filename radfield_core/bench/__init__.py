@@ -1,0 +1,22 @@
+"""Measures kernels against their torch definition, and whole runs against the clock."""
+
+from typing import TYPE_CHECKING
+
+from radfield_core.names import lazy
+
+if TYPE_CHECKING:
+    from radfield_core.bench.kernels import with_backend as with_backend
+    from radfield_core.bench.timing import (
+        Timing as Timing,
+        median_ms as median_ms,
+        medians_ms as medians_ms,
+        now as now,
+        turns as turns,
+    )
+
+_HOMES = {
+    "kernels": "with_backend",
+    "timing": "Timing median_ms medians_ms now turns",
+}
+
+__getattr__, __dir__ = lazy(__name__, _HOMES)

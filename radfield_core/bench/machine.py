@@ -1,0 +1,40 @@
+"""Facts about the machine that a measurement was taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def machine(threads: int | None = None) -> dict[str, Any]:
+    """What figures were taken on: processor, accelerator, versions, threads and how busy it is."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(), "cores": os.cpu_count(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(), "python": platform.python_version(), "versions": versions,
+        "threads": torch.get_num_threads() if threads is None else threads,
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", "nerfacc")

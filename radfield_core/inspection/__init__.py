@@ -1,0 +1,1 @@
+"""`radfield data inspect`: what a data set holds and what is wrong with it."""

@@ -1,0 +1,285 @@
+"""Kernels for packed samples on a CPU, compiled by numba; `packed` makes differentiable ops of them.
+
+Each ray is walked on its own, forwards for values and backwards for gradients.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radfield_core.ops._packed import check
+from radfield_core.ops.jit import kernel, reduction
+from radfield_core.ops.layout import Packing
+
+ONE = np.uint64(1)
+
+
+def spread(x: Tensor, packing: Packing) -> Tensor:
+    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    if x.dim() > 1:
+        return x.index_select(0, packing.ray_indices)
+    out = x.new_empty(packing.ray_indices.shape[0])
+    _spread(_array(x), _offsets(packing), out.numpy())
+    return out
+
+
+def sum(x: Tensor, packing: Packing) -> Tensor:
+    """Sum over each ray [R, ...]."""
+    out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
+    _sum(_table(x), _offsets(packing), _table(out))
+    return out
+
+
+def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
+    """Sum of the samples before each one on its ray, or behind it if `reverse` [N, ...]."""
+    out = _like(x)
+    _scan(_table(x), _offsets(packing), reverse, _table(out))
+    return out
+
+
+def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights [N] from densities and lengths [N]; and for the backward the weights and the transmittances behind."""
+    behind = torch.mul(density, lengths).neg_()
+    weights = torch.exp(behind)
+    _density_weights(_offsets(packing), weights.numpy(), behind.numpy())
+    return weights, weights, behind
+
+
+def density_backward(grad: Tensor, weights: Tensor, behind: Tensor, packing: Packing) -> Tensor:
+    """Gradient by σδ [N] from the gradient by weights [N]."""
+    out = torch.empty_like(weights)
+    _density_backward(_array(grad), weights.numpy(), behind.numpy(), _offsets(packing), out.numpy())
+    return out
+
+
+def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+    """Weights and transmittances [N] from opacities [N]."""
+    weights, transmittance = _like(alpha), _like(alpha)
+    _alpha_weights(_array(alpha), _offsets(packing), weights.numpy(), transmittance.numpy())
+    return weights, transmittance
+
+
+def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+    """Gradient by opacities [N] from the gradient by weights [N]."""
+    out = _like(alpha)
+    _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(packing), out.numpy())
+    return out
+
+
+def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    """Σ w x over each ray [R, ...]."""
+    out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
+    _composite(_array(weights), _table(x), _offsets(packing), _table(out))
+    return out
+
+
+def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    """Gradient by weights [N] from the gradient by pixels [R, ...]."""
+    out = x.new_empty(x.shape[0])
+    _composite_backward_weights(_table(grad), _table(x), _offsets(packing), out.numpy())
+    return out
+
+
+def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+    """Gradient by what is composited [N, ...] from the gradient by pixels [R, ...]."""
+    out = _like(x)
+    _composite_backward_x(_table(grad), _array(weights), _offsets(packing), _table(out))
+    return out
+
+
+def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+    n_rays = packing.offsets.shape[0] - 1
+    colour, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
+    _pixels(
+        _array(weights), _array(rgb), _array(t), _offsets(packing), colour.numpy(), depth.numpy(), opacity.numpy()
+    )  # fmt: skip
+    return colour, depth, opacity
+
+
+def pixels_backward(
+    grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+) -> tuple[Tensor, Tensor]:
+    """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
+    by_weights, by_rgb = weights.new_empty(weights.shape[0]), _like(rgb)
+    arrays = (*map(_array, (*grads, weights, rgb, t)), _offsets(packing))
+    _pixels_backward(*arrays, by_weights.numpy(), by_rgb.numpy())
+    return by_weights, by_rgb
+
+
+def warm_up() -> None:
+    """Compile or load the kernels that rendering needs, and run them."""
+    check(sys.modules[__name__], "cpu")
+
+
+def _like(x: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _array(x: Tensor) -> Any:
+    return x.detach().contiguous().numpy()
+
+
+def _table(x: Tensor) -> Any:
+    """x [M, ...] as a contiguous array [M, F]."""
+    return _array(x).reshape(x.shape[0], x.shape[1:].numel())
+
+
+def _offsets(packing: Packing) -> Any:
+    return packing.offsets.numpy().view(np.uint64)
+
+
+# Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; sums of one
+# feature, and the colours of pixels, are written out for the same reason.
+
+
+@reduction
+def _sum(x, offsets, out):
+    zero = out.dtype.type(0)
+    if x.shape[1] == 1:
+        flat = x.ravel()
+        for r in range(len(offsets) - 1):
+            total = zero
+            for i in range(offsets[r], offsets[r + 1]):
+                total += flat[i]
+            out[r, 0] = total
+    else:
+        for r in range(len(offsets) - 1):
+            for f in range(x.shape[1]):
+                total = zero
+                for i in range(offsets[r], offsets[r + 1]):
+                    total += x[i, f]
+                out[r, f] = total
+
+
+@kernel
+def _spread(x, offsets, out):
+    for r in range(len(offsets) - 1):
+        value = x[r]
+        for i in range(offsets[r], offsets[r + 1]):
+            out[i] = value
+
+
+@kernel
+def _scan(x, offsets, reverse, out):
+    for r in range(len(offsets) - 1):
+        start, stop = offsets[r], offsets[r + 1]
+        for f in range(x.shape[1]):
+            total = 0.0
+            for k in range(stop - start):
+                i = stop - ONE - k if reverse else start + k
+                out[i, f] = total
+                total += x[i, f]
+
+
+@kernel
+def _density_weights(offsets, weights, behind):
+    # `behind` comes in as −σδ and leaves as the transmittance behind each sample; `weights` come in as exp(−σδ).
+    # Opacities in a loop of their own, which uses vector units, and ray by ray, while the samples are in cache.
+    number = weights.dtype.type
+    thin = number(0.05) if weights.itemsize == 4 else number(1e-3)
+    one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            # α = 1 − exp(−σδ), by its series where the difference would cancel
+            x = behind[i]
+            series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
+            weights[i] = one - weights[i] if abs(x) > thin else series
+        left = 1.0
+        for i in range(offsets[r], offsets[r + 1]):
+            alpha = weights[i]
+            weights[i] = left * alpha
+            left *= 1.0 - alpha
+            behind[i] = left
+
+
+@kernel
+def _density_backward(grad, weights, behind, offsets, out):
+    # By x = σδ: ∂w_i/∂x_i is the transmittance behind i, and ∂w_j/∂x_i = −w_j for the samples j behind.
+    zero = out.dtype.type(0)
+    for r in range(len(offsets) - 1):
+        start, stop, hidden = offsets[r], offsets[r + 1], zero
+        for k in range(stop - start):
+            i = stop - ONE - k
+            out[i] = grad[i] * behind[i] - hidden
+            hidden += grad[i] * weights[i]
+
+
+@kernel
+def _alpha_weights(alpha, offsets, weights, transmittance):
+    for r in range(len(offsets) - 1):
+        left = 1.0
+        for i in range(offsets[r], offsets[r + 1]):
+            transmittance[i] = left
+            weights[i] = left * alpha[i]
+            left *= 1.0 - alpha[i]
+
+
+@kernel
+def _alpha_backward(grad, alpha, transmittance, offsets, out):
+    # behind: what passes a sample is worth Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k): no division by 1 − α, which may be 0.
+    for r in range(len(offsets) - 1):
+        start, stop, behind = offsets[r], offsets[r + 1], 0.0
+        for k in range(stop - start):
+            i = stop - ONE - k
+            out[i] = transmittance[i] * (grad[i] - behind)
+            behind = grad[i] * alpha[i] + (1.0 - alpha[i]) * behind
+
+
+@reduction
+def _composite(weights, x, offsets, out):
+    for r in range(len(offsets) - 1):
+        for f in range(x.shape[1]):
+            total = out.dtype.type(0)
+            for i in range(offsets[r], offsets[r + 1]):
+                total += weights[i] * x[i, f]
+            out[r, f] = total
+
+
+@reduction
+def _composite_backward_weights(grad, x, offsets, out):
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            total = out.dtype.type(0)
+            for f in range(x.shape[1]):
+                total += grad[r, f] * x[i, f]
+            out[i] = total
+
+
+@reduction
+def _composite_backward_x(grad, weights, offsets, out):
+    for r in range(len(offsets) - 1):
+        for i in range(offsets[r], offsets[r + 1]):
+            for f in range(out.shape[1]):
+                out[i, f] = grad[r, f] * weights[i]
+
+
+@reduction
+def _pixels(weights, rgb, t, offsets, colour, depth, opacity):
+    zero = colour.dtype.type(0)
+    for r in range(len(offsets) - 1):
+        red, green, blue, far, total = zero, zero, zero, zero, zero
+        for i in range(offsets[r], offsets[r + 1]):
+            red += weights[i] * rgb[i, 0]
+            green += weights[i] * rgb[i, 1]
+            blue += weights[i] * rgb[i, 2]
+            far += weights[i] * t[i]
+            total += weights[i]
+        colour[r, 0], colour[r, 1], colour[r, 2] = red, green, blue
+        depth[r], opacity[r] = far, total
+
+
+@reduction
+def _pixels_backward(by_colour, by_depth, by_opacity, weights, rgb, t, offsets, by_weights, by_rgb):
+    for r in range(len(offsets) - 1):
+        red, green, blue = by_colour[r, 0], by_colour[r, 1], by_colour[r, 2]
+        far, total = by_depth[r], by_opacity[r]
+        for i in range(offsets[r], offsets[r + 1]):
+            by_weights[i] = red * rgb[i, 0] + green * rgb[i, 1] + blue * rgb[i, 2] + far * t[i] + total
+        for i in range(offsets[r], offsets[r + 1]):
+            by_rgb[i, 0], by_rgb[i, 1], by_rgb[i, 2] = red * weights[i], green * weights[i], blue * weights[i]

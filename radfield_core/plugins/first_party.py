@@ -1,0 +1,51 @@
+"""The first-party distributions and the parts they offer."""
+
+from __future__ import annotations
+
+FIRST_PARTY: dict[str, tuple[str, ...]] = {
+    "radfield-synthetic": ("dataparser:synthetic",),
+    "radfield-blender": (
+        "dataparser:blender",
+        "dataparser:blender-multiscale",
+        "dataparser:tiny-nerf",
+        "converter:multiscale",
+    ),
+    "radfield-llff": ("dataparser:llff",),
+    "radfield-dtu": ("dataparser:dtu",),
+    "radfield-transforms": ("dataparser:transforms",),
+    "radfield-colmap": ("dataparser:colmap", "converter:photographs"),
+    "radfield-frequency": ("encoding:frequency",),
+    "radfield-ipe": ("encoding:ipe",),
+    "radfield-hash": ("encoding:hash",),
+    "radfield-sh": ("encoding:sh",),
+    "radfield-occupancy": ("sampler:occupancy",),
+    "radfield-nerf": (
+        "method:nerf",
+        "method:nerf-llff",
+        "method:nerf-small",
+        "method:tiny-nerf",
+        "method:tiny-nerf-tutorial",
+        "field:nerf",
+    ),
+    "radfield-mipnerf": (
+        "method:mipnerf",
+        "method:mipnerf-llff",
+        "method:mipnerf-small",
+        "field:mipnerf",
+        "sampler:mip",
+    ),
+    "radfield-ngp": ("method:ngp", "method:ngp-capture", "method:ngp-small", "field:ngp"),
+    "radfield-neus": (
+        "method:neus",
+        "method:neus-masks",
+        "method:neus-fast",
+        "method:neus-fast-open",
+        "field:neus",
+        "field:inverted-sphere",
+        "sampler:neus",
+        "sampler:inverted-sphere",
+        "exporter:sdf-slices",
+    ),
+    "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
+}
+"""Known distributions, their parts and methods' presets, so that a missing one can name the `pip install` line."""

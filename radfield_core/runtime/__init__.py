@@ -1,0 +1,1 @@
+"""The process: signals, threads, memory, random numbers and progress."""

@@ -1,0 +1,115 @@
+"""What a step trains on: pixels drawn uniformly from all views, or one whole view, composited on a background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from radfield_core.data.scene import Scene
+from radfield_core.interfaces import Method
+from radfield_core.rays import PixelRays
+from radfield_core.render.backgrounds import background_for, on_background
+from radfield_core.types import Batch, Step
+
+
+class PixelDrawer:
+    """Batches of a scene for a method. Each is a pure function of the step: no cursor, no order to remember."""
+
+    def __init__(self, scene: Scene, method: Method, device: torch.device):
+        self.scene, self.method, self.device = scene, method, device
+        self.rays = PixelRays(scene, device) if method.batching == "rays" else None
+        widths, heights = scene.cameras.sizes.unbind(-1)
+        self._widths = widths.contiguous()
+        self._ends = (widths * heights).cumsum(0)
+        self._total = int(self._ends[-1])
+        uniform = bool((scene.cameras.sizes == scene.cameras.sizes[0]).all())
+        self._size: tuple[int, int] | None = (int(widths[0]), int(heights[0])) if uniform else None
+
+    def draw(self, step: Step, n: int) -> Batch:
+        """n pixels with their rays, or, for a method that takes whole images, one view."""
+        if self.rays is None:
+            return self.view(step)
+        background = background_for(self.scene, self.method, step, n, self.device)
+        images, rows, columns = self.places(step, n)
+        pixels = self.scene.images.gather(images, rows, columns).to(self.device, non_blocking=True)
+        masks = self.scene.masks
+        mask = None if masks is None else masks.gather(images, rows, columns)
+        weights = self._weights(images, mask)
+        return Batch(
+            rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
+            view=None,
+            rgb=on_background(pixels, background),
+            mask=_mask(pixels, self._object(mask)),
+            background=background,
+            loss_weights=None if weights is None else _of_mean_one(weights).to(self.device, torch.float32),
+        )
+
+    def _object(self, mask: Tensor | None) -> Tensor | None:
+        """The mask where it shows the object."""
+        return mask if self.scene.masks_mean == "object" else None
+
+    def _weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Loss weights [...] of pixels [..., C] of images [...]: the image's, and none where the mask says they are not
+        to count."""
+        weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
+        if mask is None or self.scene.masks_mean == "object":
+            return weights
+        counted = (mask[..., -1] >= 128).to(torch.float64 if weights is None else weights.dtype)
+        return counted if weights is None else weights * counted
+
+    def places(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, rows and columns [n] int64, uniform over all pixels of all views, with replacement."""
+        flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
+        if self._size is not None:
+            width, height = self._size
+            images = flat.div(width * height, rounding_mode="floor")
+            inside = flat - images * (width * height)
+            rows = inside.div(width, rounding_mode="floor")
+            return images, rows, inside - rows * width
+        images = torch.searchsorted(self._ends, flat, right=True)
+        widths = self._widths[images]
+        inside = flat - (self._ends[images] - widths * self.scene.cameras.sizes[images, 1])
+        rows = inside.div(widths, rounding_mode="floor")
+        return images, rows, inside - rows * widths
+
+    def view(self, step: Step) -> Batch:
+        """One view, drawn uniformly: rgb and background [H, W, 3], mask [H, W]."""
+        index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
+        pixels = self.scene.images[index].to(self.device)
+        height, width = pixels.shape[:2]
+        background = background_for(self.scene, self.method, step, height * width, self.device)
+        background = None if background is None else background.view(height, width, 3)
+        mask = None if self.scene.masks is None else self.scene.masks[index]
+        weights = self._weights(torch.full((height, width), index), mask)
+        return Batch(
+            rays=None,
+            view=self.scene.cameras.view(index, image_id=index),
+            rgb=on_background(pixels, background),
+            mask=_mask(pixels, self._object(mask)),
+            background=background,
+            loss_weights=None if weights is None else weights.to(self.device, torch.float32),
+        )
+
+
+def _of_mean_one(weights: Tensor) -> Tensor:
+    """Weights [R] over their mean, so that a mean of weighted losses is the weighted mean; all zero stays zero."""
+    total = weights.sum()
+    return weights * (weights.shape[0] / total) if total > 0 else weights
+
+
+def _mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Masks [...] in [0, 1] of the last channel of `mask` [..., C], else the pixels' alpha, if they have one."""
+    source = mask if mask is not None else pixels if pixels.shape[-1] == 4 else None
+    return None if source is None else source[..., -1].to(pixels.device, torch.float32) / 255.0
+
+
+def save_batch(batch: Batch, path: Path) -> None:
+    """Write what a batch holds: pixels, mask, background, and origins, directions, near and far of its rays."""
+    tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
+    if batch.rays is not None:
+        tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}
+    present = {name: tensor.contiguous().cpu() for name, tensor in tensors.items() if tensor is not None}
+    safetensors.torch.save_file(present, path)

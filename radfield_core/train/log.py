@@ -1,0 +1,164 @@
+"""What a run tells while it trains: metrics.jsonl, the progress line, and the hooks of observing plugins."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from radfield_core.config.run import TrainerConfig
+from radfield_core.files.durable import dump_json, write_durably
+from radfield_core.plugins.observers import Observers
+from radfield_core.render.image_metrics import format_metrics
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runtime.progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from radfield_core.train.counters import Counters
+    from radfield_core.train.step import StepLosses
+
+
+class TrainingLog:
+    """Writes a line of figures every `log_every` steps and after each evaluation, and shows progress."""
+
+    def __init__(
+        self, folder: RunFolder, config: TrainerConfig, *, quiet: bool = False, observers: Observers | None = None
+    ):
+        self._folder, self._config, self._observers = folder, config, observers
+        self._progress = Progress("train", 1.0, quiet=quiet)
+        self._seconds = self._shown_seconds = 0.0
+        self._rays = self._shown_rays = 0
+        self._failed = False
+
+    def __enter__(self) -> TrainingLog:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.__exit__(*error)
+
+    def say(self, line: str) -> None:
+        """Print a line beside the progress bar."""
+        self._progress.say(line)
+
+    def resume(self, counters: Counters) -> None:
+        """Start counting at these counters and drop entries of later steps, which will be taken again."""
+        self._seconds, self._rays = counters.seconds, 0
+        self._shown_seconds, self._shown_rays = counters.seconds, 0
+        self._progress.begin(self._share(counters))
+        lines = self._lines()
+        kept = [line for line in lines if _step_of(line) <= counters.step]
+        if len(kept) < len(lines):
+            write_durably(self._folder.metrics, "".join(kept))
+
+    def step(
+        self, counters: Counters, losses: StepLosses, lr: float, scalars: Callable[[], Mapping[str, Tensor]]
+    ) -> None:
+        """Record a step. Values are fetched from the device only when they are shown or written.
+
+        Args:
+            counters: the run's counters after the step.
+            losses: the step's losses.
+            lr: learning rate of the first parameter group.
+            scalars: returns what the parts want logged; called only when a line is written.
+        """
+        self._rays += losses.n_rays
+        self._shown_rays += losses.n_rays
+        last = counters.step == self._config.max_steps
+        log = counters.step % self._config.log_every == 0 or last
+        if log:
+            self._write(self._entry(counters, losses, lr, scalars()))
+        if self._progress.due() or last:
+            self._progress.update(self._share(counters), self._text(counters, losses))
+
+    def evaluating(self, counters: Counters, split: str) -> ProgressCallback:
+        """What an evaluation of some views of a split reports to."""
+
+        def report(done: int, of: int) -> None:
+            if self._progress.due():
+                self._progress.update(
+                    self._share(counters), f"step {counters.step} · evaluating {split} {done / of:.0%}"
+                )
+
+        return report
+
+    def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
+        """Log an evaluation of some views of a split, tell observers, and print it."""
+        clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
+        self._append({"step": counters.step, **clocks, "split": split, "eval": dict(metrics)})
+        if self._observers is not None:
+            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(metrics))
+        if not self._progress.quiet:
+            self.say(f"step {counters.step} · {counters.seconds:.1f} s · " + format_metrics(metrics))
+
+    def _entry(
+        self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]
+    ) -> dict[str, float]:
+        elapsed = counters.seconds - self._seconds
+        entry = {
+            "step": counters.step,
+            "seconds": round(counters.seconds, 4),
+            "loss": float(losses.total),
+            **{f"loss/{name}": float(term) for name, term in losses.terms.items()},
+            "psnr": psnr_of(losses),
+            "lr": lr,
+            "rays": losses.n_rays,
+            "samples": losses.n_samples,
+            "rays_per_second": self._rays / elapsed if elapsed > 0 else 0.0,
+            "skipped": counters.skipped,
+            **{name: float(value) for name, value in scalars.items()},
+        }
+        self._seconds, self._rays = counters.seconds, 0
+        return entry
+
+    def _write(self, entry: dict[str, float]) -> None:
+        self._append(entry)
+        if self._observers is not None:
+            self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        """Add a line; a disk that is full costs the line, not the run."""
+        try:
+            with open(self._folder.metrics, "a", encoding="utf-8") as file:
+                file.write(dump_json(entry) + "\n")
+        except OSError as error:
+            if not self._failed:
+                self.say(f"warning: {self._folder.metrics}: {error.strerror}; entries are missing from here on")
+            self._failed = True
+
+    def _lines(self) -> list[str]:
+        if not os.path.exists(self._folder.metrics):
+            return []
+        return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+    def _share(self, counters: Counters) -> float:
+        """Share of the run that is done, by steps or by the clock, whichever ends it first."""
+        share = counters.step / self._config.max_steps
+        limit = self._config.max_seconds
+        return min(1.0, share if limit is None else max(share, counters.seconds / limit))
+
+    def _text(self, counters: Counters, losses: StepLosses) -> str:
+        rate = self._shown_rays / max(counters.seconds - self._shown_seconds, 1e-9)
+        self._shown_seconds, self._shown_rays = counters.seconds, 0
+        skipped = f" · {counters.skipped} skipped" if counters.skipped else ""
+        return (
+            f"step {counters.step}/{self._config.max_steps} · loss {float(losses.total):.4g} · "
+            f"PSNR {psnr_of(losses):.2f} · {rate / 1e3:.1f}k rays/s{skipped}"
+        )
+
+
+def psnr_of(losses: StepLosses) -> float:
+    """PSNR, dB, of the pixels of a step."""
+    return -10.0 * math.log10(max(float(losses.squared_error), 1e-12))
+
+
+def _step_of(line: str) -> float:
+    """Step of an entry; infinite for a line that a killed process left incomplete."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,162 @@
+"""The laws of fitting: every misfit is named before anything is built, with who lacks what and what would do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, strategies as st
+
+from radfield_core.config.fit import capabilities_of, check, lacking
+from radfield_core.config.layers import compose
+from radfield_core.errors import UsageError
+from radfield_core.plugin import KINDS, component
+from radfield_core.plugins.vocabulary import VOCABULARY, WORDS, vocabulary_faults
+
+
+@pytest.fixture
+def misfits(fakes):
+    """The problems of a composed run, as path -> (message, hint)."""
+
+    def run(*overrides: str, data: str = "boxes") -> dict[str, tuple[str, str]]:
+        composed = compose(fakes, method="study", overrides=[f"data={data}", "data.root=x", *overrides])
+        try:
+            check(composed.run, fakes)
+        except UsageError as error:
+            assert len({problem.path for problem in error.problems}) == len(error.problems)
+            return {problem.path: (problem.message, problem.hint) for problem in error.problems}
+        return {}
+
+    return run
+
+
+WORD = st.sampled_from("abcd")
+
+
+@given(needs=st.frozensets(st.lists(WORD, min_size=1).map("|".join)), provides=st.frozensets(WORD))
+def test_a_need_is_met_by_any_of_its_alternatives_and_every_need_must_be(needs, provides):
+    expected = []
+    for need in needs:
+        met = False
+        for word in need.split("|"):
+            for given_word in provides:
+                met = met or word == given_word
+        if not met:
+            expected.append(need)
+    assert lacking(needs, provides) == sorted(expected)
+
+
+def test_parts_that_fit_pass(misfits):
+    assert misfits() == {}
+    assert misfits("field.encoding=cells", "field.direction_encoding=none") == {}
+
+
+def test_a_part_in_a_slot_of_another_part_is_checked(misfits):
+    assert misfits("field.direction_encoding=cells") == {
+        "field.direction_encoding": (
+            "encoding 'cells' does not provide directions, which field 'blob' needs", "field.direction_encoding=wave",
+        )
+    }  # fmt: skip
+
+
+def test_a_slot_of_the_run_is_checked_for_whoever_needs_something_of_it(misfits):
+    found = misfits("field=slab")
+    assert found == {"field": ("field 'slab' does not provide rgb, which method 'study' needs", "field=blob")}
+
+
+def test_all_misfits_are_reported_at_once(misfits):
+    found = misfits("sampler=crooked", "field.direction_encoding=cells", data="crates")
+    assert found.keys() == {"field", "data", "field.direction_encoding"}
+    message, hint = found["field"]
+    assert message == "field 'blob' does not provide fakes.thick and sdf, which sampler 'crooked' needs"
+    assert hint == "field=slab"
+    assert found["data"] == (
+        "dataparser 'crates' does not provide images, which method 'study' needs", "data=boxes or data=nervous",
+    )  # fmt: skip
+
+
+def test_an_empty_optional_slot_needs_nothing(misfits):
+    assert misfits("field.direction_encoding=none") == {}
+
+
+def test_what_a_part_is_capable_of_may_depend_on_its_options(fakes, misfits):
+    found = misfits("field.encoding=cells", "field.encoding.inner=cells")
+    assert "does not provide grad, which encoding 'cells' needs" in found["field.encoding.inner"][0]
+    assert misfits("field.encoding=cells", "field.encoding.inner=cells", "field.encoding.inner.smooth=true") == {}
+    assert misfits("field.encoding=cells", "field.encoding.inner=wave") == {}
+
+
+def test_a_background_is_refused_where_the_renderer_leaves_nothing_to_it(misfits):
+    behind = ("background.field=blob", "background.sampler=importance")
+    assert misfits(*behind) == {}
+    found = misfits(*behind, "renderer.opaque_far=true")
+    assert found.keys() == {"renderer"}
+    assert "renderer.opaque_far=false" in found["renderer"][1]
+    assert misfits("renderer.opaque_far=true") == {}
+
+
+def test_a_backgrounds_parts_need_each_other_not_the_foregrounds(misfits):
+    found = misfits("background.field=blob", "background.sampler=crooked")
+    assert found.keys() == {"background.field"}
+    assert misfits("background.field=slab", "background.sampler=crooked") == {}
+
+
+def test_a_run_without_data_is_checked_in_everything_else(fakes):
+    run = compose(fakes, method="study", overrides=["sampler=crooked"], needs_data=False).run
+    with pytest.raises(UsageError, match="sampler 'crooked' needs"):
+        check(run, fakes)
+
+
+def test_what_options_add_is_added_to_what_is_declared(fakes):
+    overrides = ["field.encoding=cells", "field.encoding.smooth=true"]
+    run = compose(fakes, method="study", overrides=overrides, needs_data=False).run
+    assert capabilities_of(run.field.config.encoding) == ({"points", "gaussians", "grad"}, {"inner": {"grad"}})
+
+
+def test_the_second_level_of_core_depends_on_its_samples(fakes):
+    run = compose(fakes, method="study", overrides=["sampler.n_importance=0"], needs_data=False).run
+    assert capabilities_of(run.sampler)[0] == {"dense"}
+    run = compose(fakes, method="study", needs_data=False).run
+    assert capabilities_of(run.sampler)[0] == {"dense", "multilevel"}
+
+
+def test_the_vocabulary_is_closed_but_for_namespaced_words():
+    def faults(kind, provides=(), **requires):
+        return vocabulary_faults(
+            component(kind, "x", impl="m:A", config="m:B", summary="", provides=provides, requires=requires)
+        )
+
+    for kind, words in VOCABULARY.items():
+        assert faults(kind, words) == []
+    assert faults("encoding", ["acme.fisheye"], field=["acme.a|sdf"]) == []
+    assert faults("encoding", ["sdf"]) == [
+        "provides unknown capability 'sdf'; a word of your own is written 'yourname.word'"
+    ]
+    assert faults("field", ["dencity"]) == ["provides unknown capability 'dencity'; did you mean 'density'?"]
+    assert "requires of its field unknown capability" in faults("sampler", field=["points|gausians"])[0]
+    assert faults("field", ["."]) != [] and faults("field", [".sdf"]) != []
+
+
+def test_every_kind_has_a_vocabulary_and_every_word_a_meaning():
+    assert VOCABULARY.keys() == set(KINDS)
+    assert all(meaning for words in VOCABULARY.values() for meaning in words.values())
+    assert {word for words in VOCABULARY.values() for word in words} == WORDS
+
+
+def test_composing_and_checking_imports_no_torch(tmp_path):
+    """The two first checks of a run cost no import of torch or numpy, nor of any part's code."""
+    fakes = __file__.replace("core/test_capabilities.py", "fakes")
+    program = """if True:
+        import sys
+        from radfield_core.config.fit import check
+        from radfield_core.config.layers import compose
+        from radfield_core.plugins.registry import get_registry
+        composed = compose(get_registry(), method="study", overrides=["data=boxes", "data.root=x"])
+        check(composed.run, get_registry())
+        print(sorted({name.partition(".")[0] for name in sys.modules} & {"torch", "numpy"}))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={"PYTHONPATH": fakes}, cwd=tmp_path
+    )
+    assert done.stdout == "[]\n", done.stderr

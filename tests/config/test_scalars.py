@@ -1,0 +1,110 @@
+"""The laws of strict scalars: a value is what its type says, never something that resembles it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given, strategies as st
+
+from radfield_core.config.layers import compose
+from radfield_core.config.scalars import ValueFault, describe, structure, unstructure
+from radfield_core.config.slots import Range
+from radfield_core.errors import UsageError
+
+NONE = type(None)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "result"),
+    [
+        (1, int, 1), (1, float, 1.0), (1.5, float, 1.5), (True, bool, True), ("1", str, "1"),
+        ("a/b", Path, Path("a/b")),
+        ("none", int | None, None), (3, int | None, 3), (3, float | None, 3.0), ("none", str | None, None),
+        ("none", str, "none"), ("a", Literal["a", 1], "a"), (1, Literal["a", 1], 1), ([1, 2], tuple[int, ...], (1, 2)),
+        ([], tuple[int, ...], ()), ([1, 2.5], tuple[float, float], (1.0, 2.5)),
+        (["auto", 3], tuple[str, int], ("auto", 3)),
+        ("auto", int | Literal["auto"], "auto"), (4, int | Literal["auto"], 4),
+        ([[1], [2]], tuple[tuple[int], ...], ((1,), (2,))),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_type_is_taken(value, kind, result):
+    taken = structure(value, kind)
+    assert taken == result and type(taken) is type(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "says"),
+    [
+        (True, int, "must be a whole number, not true"), (1.7, int, "must be a whole number, not 1.7"),
+        ("1", int, 'must be a whole number, not "1"'), (True, float, "must be a number, not true"),
+        (1, bool, "must be true or false, not 1"), ("true", bool, "must be true or false"),
+        (1, str, "must be text, not 1"),
+        (math.nan, float, "nan is not finite"), (math.inf, float | None, "inf is not finite"),
+        ("null", int | None, 'must be a whole number or "none", not "null"'), (3, Path, "must be text"),
+        (True, Literal["a", 1], 'must be "a" or 1, not true'), ("ab", tuple[str, ...], "must be a list, each text"),
+        ([1], tuple[float, float], "must be a list of 2: a number, a number, not [1]"),
+        ([1, True], tuple[int, ...], "must be a whole number, not true"), ({}, float, "must be a number, not {}"),
+        (None, int, "must be a whole number"), ([1, 2], int, "must be a whole number"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused_in_words(value, kind, says):
+    with pytest.raises(ValueFault) as caught:
+        structure(value, kind)
+    assert says in str(caught.value)
+
+
+def test_what_to_write_instead_is_said():
+    for value, kind, hint in [
+        (2.0, int, "2"),
+        (3, str, "'\"3\"', in quotes"),
+        ("sotf", Literal["soft", "hard"], "soft"),
+    ]:
+        with pytest.raises(ValueFault) as caught:
+            structure(value, kind)
+        assert caught.value.hint == hint
+
+
+KINDS = st.sampled_from([int, float, bool, str, float | None, tuple[int, ...], tuple[str, bool], Literal["a", "none"]])
+VALUES = st.recursive(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=4), st.just("none")),
+    lambda v: st.lists(v, max_size=3),
+)
+
+
+@given(value=VALUES, kind=KINDS)
+def test_what_is_taken_is_written_as_something_that_gives_it_again(value, kind):
+    try:
+        taken = structure(value, kind)
+    except ValueFault:
+        return
+    assert structure(unstructure(taken), kind) == taken
+
+
+def test_types_are_described_in_words():
+    assert describe(tuple[float, ...]) == "a list, each a number"
+    assert describe(int | None) == 'a whole number or "none"'
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "says"),
+    [
+        (Range(min=1), 0, "at least 1"), (Range(min=0, exclusive_min=True), 0.0, "more than 0"),
+        (Range(max=1), (0.5, 1.5), "at most 1"), (Range(min=1, max=3), 3, None), (Range(min=1), None, None),
+        (Range(max=2**32 - 1), 2**32, "at most 4294967295"),
+    ],
+)  # fmt: skip
+def test_ranges_hold_for_every_element(limits, value, says):
+    fault = limits.fault(value)
+    assert fault is None if says is None else says in fault
+
+
+def test_a_range_is_checked_with_its_path_and_origin(fakes):
+    with pytest.raises(UsageError) as caught:
+        compose(fakes, method="study", overrides=["method.betas=[0.9, 1.5]", "trainer.n_rays=0"], needs_data=False)
+    assert [(p.path, p.message) for p in caught.value.problems] == [
+        ("method.betas", "1.5 is too large: at most 1 (command line)"),
+        ("trainer.n_rays", "0 is too small: at least 1 (command line)"),
+    ]

@@ -1,0 +1,97 @@
+"""Preparing scenes: what cameras look at comes into the unit sphere, and the way back to the data stays exact."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from radfield_core.cameras import Cameras, project
+from radfield_core.config.run import SceneConfig
+from radfield_core.data.images import MemoryImages
+from radfield_core.data.normalize import prepare_scene
+from radfield_core.data.scene import Mesh, Scene
+from radfield_core.errors import DatasetError, UsageError
+from radfield_core.types import SceneBox
+
+CENTER = torch.tensor([3.0, -1.0, 2.0], dtype=torch.float64)
+DISTANCE, HALF_VIEW = 5.0, 0.4
+
+
+def look_at(place: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    back = torch.nn.functional.normalize(place - target, dim=0)
+    right = torch.nn.functional.normalize(torch.linalg.cross(torch.tensor([0.1, 0.2, 1.0]).double(), back), dim=0)
+    return torch.stack([right, torch.linalg.cross(back, right), back, place], 1)
+
+
+def ring(n: int, seed: int = 0, **changes: object) -> Scene:
+    """n cameras around CENTER, at DISTANCE, whose pictures are HALF_VIEW radians from middle to edge."""
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator, dtype=torch.float64), dim=-1)
+    c2w = torch.stack([look_at(CENTER + DISTANCE * place, CENTER) for place in places])
+    cameras = Cameras.pinhole(c2w, 10 / math.tan(HALF_VIEW), 30, 20)
+    to_data = torch.eye(4, dtype=torch.float64)
+    to_data[:3] = torch.tensor([[0, -2, 0, 1], [2, 0, 0, 2], [0, 0, 2, 3]])
+    made = Scene(
+        cameras, MemoryImages(torch.zeros(n, 20, 30, 3, dtype=torch.uint8)), 2.0, 8.0, SceneBox(CENTER.float(), 4.0),
+        to_data=to_data, points=CENTER + torch.randn(6, 3, generator=generator, dtype=torch.float64),
+        ground_truth=Mesh(torch.randn(4, 3, generator=generator), torch.tensor([[0, 1, 2]])),
+        depths=[torch.full((20, 30), 5.0)] * n,
+    )  # fmt: skip
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_normalising_puts_what_fills_the_pictures_into_the_unit_sphere() -> None:
+    made = prepare_scene(ring(8), SceneConfig(normalize="unit_sphere", normalize_margin=1.25))
+    places = made.cameras.c2w[:, :, 3]
+    radius = DISTANCE * math.sin(HALF_VIEW) * 1.25
+    torch.testing.assert_close(places.norm(dim=-1), torch.full((8,), DISTANCE / radius, dtype=torch.float64))
+    assert made.near == pytest.approx(2 / radius) and made.far == pytest.approx(8 / radius)
+    assert made.box.shape == "sphere" and made.box.radius == 1.0 and made.box.center.tolist() == [0, 0, 0]
+    assert made.depths is not None
+    torch.testing.assert_close(made.depths[3], torch.full((20, 30), 5.0 / radius))
+
+
+def test_normalising_keeps_pixels_and_the_way_back_to_the_data() -> None:
+    before = ring(5)
+    after = prepare_scene(before, SceneConfig(normalize="unit_sphere"))
+    assert before.points is not None and after.points is not None
+    for index in range(5):
+        pixels = [project(s.cameras.view(index), s.points)[0] for s in (before, after) if s.points is not None]
+        torch.testing.assert_close(pixels[0], pixels[1], atol=1e-9, rtol=0)
+    torch.testing.assert_close(after.data_points(after.points), before.data_points(before.points), rtol=0, atol=1e-12)
+    assert before.ground_truth is not None and after.ground_truth is not None
+    vertices = [s.data_points(s.ground_truth.vertices) for s in (before, after) if s.ground_truth is not None]
+    torch.testing.assert_close(vertices[0], vertices[1], rtol=0, atol=1e-5)
+
+
+def test_another_split_is_normalised_by_the_training_cameras() -> None:
+    config, train, test = SceneConfig(normalize="unit_sphere"), ring(6), ring(6, seed=1)
+    test.cameras.c2w[:, :, 3] += 1.0
+    expected = prepare_scene(train, config).to_data
+    torch.testing.assert_close(prepare_scene(test, config, train).to_data, expected)
+    assert not torch.allclose(prepare_scene(test, config).to_data, expected)
+
+
+def test_limits_and_radius_given_are_taken_in_scene_units_after_normalising() -> None:
+    made = prepare_scene(ring(4), SceneConfig(normalize="unit_sphere", near=0.5, far=3.5, radius=0.8))
+    assert (made.near, made.far, made.box.radius) == (0.5, 3.5, 0.8)
+
+
+def test_without_options_a_scene_is_left_as_it_is() -> None:
+    made = ring(3)
+    prepared = prepare_scene(made, SceneConfig())
+    assert all(getattr(prepared, f.name) is getattr(made, f.name) for f in dataclasses.fields(Scene))
+
+
+def test_options_that_contradict_are_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="near is 9 and far is 8"):
+        prepare_scene(ring(3), SceneConfig(near=9.0))
+    with pytest.raises(UsageError, match="NDC has its own frame"):
+        prepare_scene(ring(3, ndc=True), SceneConfig(normalize="unit_sphere"))
+    still = ring(3)
+    still.cameras.c2w[:] = still.cameras.c2w[0]
+    with pytest.raises(DatasetError, match="from around it"):
+        prepare_scene(still, SceneConfig(normalize="unit_sphere"))

@@ -1,0 +1,94 @@
+"""NumPy files: headers are believed only as far as the bytes go, and objects are never unpickled."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from radfield_core.errors import DatasetError
+from radfield_core.files.arrays import npz_names, read_npy, read_npz
+
+
+class _Canary:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def _npy(shape: str, dtype: str = "<f8", body: bytes = b"") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
+
+
+def test_arrays_come_back(tmp_path):
+    a, b = np.arange(6.0).reshape(2, 3), np.float32(3.5)
+    np.savez_compressed(tmp_path / "x.npz", a=a, b=b)
+    np.save(tmp_path / "x.npy", a)
+    found = read_npz(tmp_path / "x.npz", ["a", "b"])
+    assert (found["a"] == a).all() and found["b"] == b
+    assert (read_npy(tmp_path / "x.npy") == a).all()
+    assert npz_names(tmp_path / "x.npz") == {"a", "b"} and npz_names(tmp_path / "x.npy") == set()
+
+
+def test_pickled_objects_are_refused_and_never_run(tmp_path):
+    canary = tmp_path / "canary"
+    objects = np.array([_Canary(canary)], dtype=object)
+    np.save(tmp_path / "x.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "x.npz", poses=objects)
+    for read in (lambda: read_npy(tmp_path / "x.npy"), lambda: read_npz(tmp_path / "x.npz", ["poses"])):
+        with pytest.raises(DatasetError, match="objects"):
+            read()
+    assert not canary.exists()
+    np.load(tmp_path / "x.npy", allow_pickle=True)
+    assert canary.exists(), "the canary must be able to sing"
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000,)", "(-1,)", "(2, 1000000000, 1000000000)", "(9,)"])
+def test_a_header_that_promises_too_much_costs_no_memory(tmp_path, shape):
+    (tmp_path / "x.npy").write_bytes(_npy(shape, body=b"\0" * 64))
+    tracemalloc.start()
+    with pytest.raises(DatasetError):
+        read_npy(tmp_path / "x.npy")
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_giant_header_is_refused(tmp_path):
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b" " * 1000)
+    with pytest.raises(DatasetError):
+        read_npy(tmp_path / "x.npy")
+
+
+def test_limits_and_missing_arrays_are_said(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.zeros(1000))
+    with pytest.raises(DatasetError, match="allowed"):
+        read_npz(tmp_path / "x.npz", ["a"], max_bytes=100)
+    with pytest.raises(DatasetError, match="no array b, c; it holds a"):
+        read_npz(tmp_path / "x.npz", ["a", "b", "c"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_mangled_archives_are_dataset_errors(tmp_path_factory, data):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", _npy("(4,)", body=bytes(range(32))))
+    content = bytearray(buffer.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file = tmp_path_factory.mktemp("z") / "x.npz"
+    file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    with contextlib.suppress(DatasetError):
+        read_npz(file, ["a"])

@@ -1,0 +1,101 @@
+"""What is said of a capture's quality is so: spread, limits, lens, blur and duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from radfield_core.inspection import quality
+from radfield_core.testing.captures import toy_capture
+
+
+def patterned(seed: int, size: int = 64) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    small = Image.fromarray(draw.integers(0, 256, (size // 4, size // 4, 3), dtype=np.uint8))
+    return np.asarray(small.resize((size, size), Image.Resampling.NEAREST))
+
+
+def test_coverage_is_the_cameras_spread_and_the_angle_seen_from():
+    scene = toy_capture(2)
+    c2w = scene.cameras.c2w.clone()
+    for i, place in enumerate([(2.0, 0.0, 0.0), (0.0, 2.0, 0.0)]):  # both look at the origin
+        z = torch.tensor(place, dtype=torch.float64) / 2
+        x = torch.linalg.cross(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64), z)
+        c2w[i] = torch.stack([x, torch.linalg.cross(z, x), z, 2 * z], -1)
+    facts, warnings = quality.coverage(replace(scene, cameras=replace(scene.cameras, c2w=c2w)))
+    texts = dict(facts)
+    assert texts["axes"].endswith("(0.00, 0.00, 1.00)")
+    assert texts["baseline"] == "2.83 between neighbours, 2.83 across"
+    assert texts["coverage"] == "what is looked at, 2 away, is seen from 90° round"
+    assert not warnings
+
+
+def test_cameras_that_hardly_move_are_warned_of():
+    scene = toy_capture(5)
+    c2w = scene.cameras.c2w.clone()
+    c2w[:, :, 3] = c2w[:1, :, 3] + 0.001 * torch.arange(5)[:, None]
+    _, warnings = quality.coverage(replace(scene, cameras=replace(scene.cameras, c2w=c2w)))
+    assert len(warnings) == 1 and "hardly enough to tell depth" in warnings[0]
+
+
+def test_limits_that_cut_off_what_is_seen_are_warned_of_with_ones_that_hold_it():
+    scene = toy_capture(9)
+    distances = torch.cdist(scene.cameras.c2w[:, :, 3], scene.points)
+    near, far = 0.9 * distances.min().item(), 1.1 * distances.max().item()
+    assert quality.limits_against_points(replace(scene, near=near, far=far))[1] == []
+    facts, warnings = quality.limits_against_points(replace(scene, near=near, far=distances.median().item()))
+    assert "scene.far=" in warnings[0] and facts[0][1].startswith("60; seen")
+    suggested = float(warnings[0].split("scene.far=")[1].split()[0])
+    assert suggested > distances.quantile(0.98)
+
+
+def test_a_lens_says_how_far_it_moves_the_corners():
+    scene = toy_capture(2, model="simple_radial", distortion=(0.1,), size=(400, 300))
+    facts, warnings = quality.lens(scene)
+    corner = np.hypot(200, 150) / 400  # where r (1 + 0.1 r²) is the corner's distance, the straight one is r
+    roots = np.roots([0.1, 0, 1, -corner])
+    straight = roots[np.isreal(roots)].real[0]
+    assert facts == [("distort", f"by up to {400 * (corner - straight):.1f} px at the border")]
+    assert not warnings
+
+
+def test_a_lens_that_folds_over_inside_the_picture_is_warned_of():
+    scene = toy_capture(2, model="simple_radial", distortion=(-1.0,), size=(400, 300))
+    _, warnings = quality.lens(scene)
+    assert "lens of 2 views does not reach the whole picture" in warnings[0]
+
+
+def test_blur_lowers_sharpness_and_is_warned_of_by_name():
+    images = [patterned(i) for i in range(6)]
+    images[3] = np.asarray(Image.fromarray(images[3]).filter(ImageFilter.GaussianBlur(4)))
+    scores = [quality.sharpness(image) for image in images]
+    assert scores[3] < 0.1 * min(scores[:3])
+    facts, warnings = quality.blur(toy_capture(6), [*scores[:5], float("nan")])
+    assert len(warnings) == 1 and "view_003" in warnings[0] and "1 images are blurred" in warnings[0]
+    assert facts[0][0] == "sharp"
+    named = quality.blur(toy_capture(6), [100.0, 100.0, 19.9, 20.1, 100.0, 100.0])[1]
+    assert len(named) == 1 and "view_002" in named[0] and "view_003" not in named[0], "a fifth of the middle"
+
+
+def test_sharpness_is_the_variance_of_a_nested_loop():
+    image = patterned(1, 16)
+    grey = np.asarray(Image.fromarray(image).convert("L"), dtype=float)
+    values = [
+        grey[y - 1, x] + grey[y + 1, x] + grey[y, x - 1] + grey[y, x + 1] - 4 * grey[y, x]
+        for y in range(1, 15)
+        for x in range(1, 15)
+    ]
+    assert quality.sharpness(image) == pytest.approx(np.var(values))
+
+
+def test_pictures_that_look_the_same_are_paired_and_others_are_not():
+    images = [patterned(i) for i in range(5)]
+    images[4] = (images[1].astype(int) + np.random.default_rng(0).integers(-2, 3, images[1].shape)).clip(0, 255)
+    thumbnails = [quality.thumbnail(image.astype(np.uint8)) for image in images]
+    warnings = quality.duplicates(toy_capture(6), [*thumbnails, None])
+    assert warnings == ["1 pairs of images look the same: view_001 = view_004"]
+    assert quality.duplicates(toy_capture(6), thumbnails[:4]) == []

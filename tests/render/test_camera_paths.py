@@ -1,0 +1,110 @@
+"""Camera paths: rigid poses that look at the scene and close on themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from radfield_core.data.normalize import moved
+from radfield_core.data.placement import focus_point
+from radfield_core.data.scene import Scene
+from radfield_core.errors import UsageError
+from radfield_core.render.camera_paths import camera_path, look_at, surrounds, turntable
+from radfield_core.testing.training import toy_scene
+
+
+def forward_facing() -> Scene:
+    """Cameras side by side that all look along −z."""
+    scene = toy_scene()
+    c2w = torch.eye(4, dtype=torch.float64)[None, :3].repeat(6, 1, 1)
+    c2w[:, 0, 3] = torch.linspace(-0.5, 0.5, 6, dtype=torch.float64)
+    return dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w))
+
+
+@pytest.mark.parametrize("name", ["turntable", "spiral"])
+@pytest.mark.parametrize("scene", [toy_scene(), forward_facing()], ids=["around", "forward"])
+def test_poses_are_rigid_and_steps_even_round_the_end(name: str, scene: Scene) -> None:
+    _, c2w = camera_path(scene, name, 24)
+    rotations = c2w[:, :, :3]
+    eye = torch.eye(3, dtype=torch.float64).expand(24, 3, 3)
+    torch.testing.assert_close(rotations @ rotations.mT, eye, atol=1e-9, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(24, dtype=torch.float64))
+    steps = (c2w[:, :, 3] - c2w[:, :, 3].roll(1, 0)).norm(dim=-1)
+    assert float(steps[0]) <= float(steps[1:].max()) * 1.01
+
+
+def test_a_turntable_goes_round_what_the_cameras_look_at_at_their_height_and_distance() -> None:
+    c2w = turntable(toy_scene(), 12)  # the toy's cameras stand on this very circle, at 4 (cos, sin, 0.4)
+    places = c2w[:, :, 3]
+    torch.testing.assert_close(places[:, :2].norm(dim=-1), torch.full((12,), 4.0, dtype=torch.float64))
+    torch.testing.assert_close(places[:, 2], torch.full((12,), 1.6, dtype=torch.float64))
+    towards = torch.nn.functional.normalize(-places, dim=-1)
+    torch.testing.assert_close(-c2w[:, :, 2], towards, atol=1e-9, rtol=0)
+    assert bool((c2w[:, 2, 1] > 0).all()), "upright"
+
+
+def test_a_spiral_stays_among_the_cameras_and_looks_their_way() -> None:
+    _, c2w = camera_path(forward_facing(), "spiral", 30)
+    assert float(c2w[:, :, 3].abs().max()) <= 0.5
+    assert float(-c2w[:, 2, 2].max()) < -0.9
+
+
+def off_focus(scene: Scene, name: str) -> float:
+    """The largest angle, in degrees, between a path's axes and the direction to what the cameras look at."""
+    _, c2w = camera_path(scene, name, 12)
+    focus = torch.from_numpy(focus_point(scene.cameras.c2w.double().numpy()))
+    towards = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
+    return float(torch.rad2deg(torch.acos((-c2w[:, :, 2] * towards).sum(-1).clamp(-1, 1))).max())
+
+
+def test_a_spiral_looks_at_what_cameras_converge_on_however_deep_the_scene_is() -> None:
+    angles = torch.linspace(-1.2, 1.2, 9, dtype=torch.float64)
+    places = torch.tensor([2.0, -1.0, 0.5]) + 5.0 * torch.stack([angles.sin(), -angles.cos(), 0.2 * angles.cos()], -1)
+    target, up = torch.tensor([2.0, -1.0, 0.5]).double(), torch.tensor([0.0, 0.0, 1.0]).double()
+    scene = toy_scene(9)
+    arc = dataclasses.replace(scene.cameras, c2w=look_at(places, target, up))
+    scene = dataclasses.replace(scene, cameras=arc, near=0.3, far=17.0)
+    assert camera_path(scene, "auto", 3)[0] == "spiral" and off_focus(scene, "spiral") < 1e-3
+
+
+def test_a_spiral_of_all_but_parallel_cameras_looks_their_way_though_they_meet_behind() -> None:
+    scene = forward_facing()
+    c2w = scene.cameras.c2w.clone()
+    apart = torch.linspace(-0.1, 0.1, 6, dtype=torch.float64)
+    c2w[:, :, 2] = torch.nn.functional.normalize(torch.stack([-apart, 0 * apart, 1 + 0 * apart], -1), dim=-1)
+    c2w[:, :, 0] = torch.linalg.cross(c2w[:, :, 1], c2w[:, :, 2])
+    scene = dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w))
+    assert float(-camera_path(scene, "spiral", 8)[1][:, 2, 2].max()) < -0.9
+
+
+def test_auto_looks_at_the_cameras() -> None:
+    assert surrounds(toy_scene()) and not surrounds(forward_facing())
+    assert camera_path(toy_scene(), "auto", 3)[0] == "turntable"
+    assert camera_path(forward_facing(), "auto", 3)[0] == "spiral"
+
+
+def test_an_unknown_path_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="turntable or spiral"):
+        camera_path(toy_scene(), "loop", 3)
+
+
+def test_a_camera_that_looks_at_a_target_has_it_on_its_axis() -> None:
+    target = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    pose = look_at(torch.tensor([[5.0, -1.0, 4.0]]).double(), target, torch.tensor([0.0, 0.0, 1.0]).double())[0]
+    local = pose[:, :3].T @ (target - pose[:, 3])
+    torch.testing.assert_close(local[:2], torch.zeros(2, dtype=torch.float64), atol=1e-9, rtol=0)
+    assert float(local[2]) < 0
+
+
+def test_a_captures_own_path_is_followed_and_moves_with_the_scene() -> None:
+    own = camera_path(forward_facing(), "spiral", 8)[1]
+    scene = dataclasses.replace(toy_scene(), render_path=own)
+    name, c2w = camera_path(scene, "auto", 4)
+    assert name == "path" and torch.equal(c2w, own[::2])
+    center = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64)
+    shifted = moved(scene, center, 2.0)
+    assert shifted.render_path is not None
+    torch.testing.assert_close(shifted.data_points(shifted.render_path[:, :, 3]), own[:, :, 3])
+    assert torch.equal(shifted.render_path[:, :, :3], own[:, :, :3])

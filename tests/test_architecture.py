@@ -1,0 +1,167 @@
+"""The house's walls: who may import whom, and what a declaration may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml") if path.parent.name != "radfield")
+TORCH_FREE = ("__init__", "errors", "names", "plugin", "config/fit", "config/run", "plugins/discovery",
+              "plugins/first_party", "plugins/hookspecs", "plugins/observers", "plugins/registry",
+              "plugins/vocabulary")  # fmt: skip
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    """The modules that a file imports; with `top_level_only`, those imported when it is, type checking aside."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def package(plugin: Path) -> str:
+    return plugin.name.replace("-", "_")
+
+
+def test_core_imports_no_plugin() -> None:
+    names = {package(plugin) for plugin in PLUGINS}
+    for path in ROOT.glob("radfield_core/**/*.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & names, path
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_imports_no_other_plugin(plugin: Path) -> None:
+    others = {package(other) for other in PLUGINS} - {package(plugin)}
+    for path in plugin.glob("radfield_*/**/*.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & others, path
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_declaration_imports_nothing_but_the_declarations_module_and_its_own(plugin: Path) -> None:
+    found = {name for name in imports(plugin / package(plugin) / "plugin.py") if not name.startswith(package(plugin))}
+    assert found <= {"__future__", "radfield_core.plugin"}, found
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_a_plugin_requires_every_distribution_that_its_presets_name(plugin: Path) -> None:
+    project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.match(r"[A-Za-z0-9-]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+    from radfield_core.plugins.registry import get_registry
+
+    registry = get_registry()
+    for preset in plugin.glob("radfield_*/presets/*.toml"):
+        for kind, name in parts_of(tomllib.loads(preset.read_text(encoding="utf-8"))):
+            owner = registry.find(kind, name).distribution
+            assert owner in required | {plugin.name, "radfield-core"}, f"{preset.name} names {name} of {owner}"
+
+
+def parts_of(table: dict) -> Iterator[tuple[str, str]]:
+    """Kind and name of every part that a preset's tables choose."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            kind = "encoding" if key.endswith("encoding") else "dataparser" if key == "data" else key
+            if "type" in value:
+                yield kind, value["type"]
+            yield from parts_of(value)
+
+
+@pytest.mark.parametrize("name", TORCH_FREE)
+def test_modules_that_the_command_line_needs_at_once_import_no_torch(name: str) -> None:
+    found = {module.partition(".")[0] for module in imports(ROOT / f"radfield_core/{name}.py", top_level_only=True)}
+    assert not found & {"torch", "numpy"}
+
+
+DISTRIBUTED_AS = {"PIL": "pillow", "mpl_toolkits": "matplotlib", "skimage": "scikit-image"}
+DETECTED = {"triton", "tinycudann"}
+DISTRIBUTIONS = [ROOT, *PLUGINS]
+EXAMPLE = ROOT / "examples/acme-siren"
+
+
+def requirements(distribution: Path, *, without: Container[str] = ()) -> dict[str, str]:
+    """Library -> lower bound, of what a distribution requires, always or in an extra."""
+    project = tomllib.loads((distribution / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [lines for name, lines in project.get("optional-dependencies", {}).items() if name not in without]
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    found = [re.fullmatch(r"([A-Za-z0-9-]+)>=([0-9.]+)(;.*)?", line) for line in lines]
+    assert all(found), f"not all have a lower bound: {lines}"
+    return {match[1]: match[2] for match in found if match}
+
+
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, EXAMPLE], ids=lambda path: path.name)
+def test_a_distribution_requires_every_library_that_it_imports(distribution: Path) -> None:
+    own = "radfield_core" if distribution == ROOT else package(distribution)
+    known = {"radfield_core", own, *DETECTED, *sys.stdlib_module_names}
+    declared = requirements(distribution, without={"test", "docs"}).keys()
+    for path in (distribution / own).rglob("*.py"):
+        found = {name.partition(".")[0] for name in imports(path)} - known
+        assert {DISTRIBUTED_AS.get(name, name.replace("_", "-")) for name in found} <= declared, path
+
+
+def test_a_library_has_one_lower_bound_which_the_oldest_environment_installs() -> None:
+    bounds: dict[str, str] = {}
+    for distribution in DISTRIBUTIONS:
+        for name, bound in requirements(distribution).items():
+            assert bounds.setdefault(name, bound) == bound, f"{distribution.name}: {name}"
+    for name, bound in requirements(EXAMPLE, without={"test"}).items():
+        assert bounds.get(name, bound) == bound, f"{EXAMPLE.name}: {name}"
+    oldest = runpy.run_path(str(ROOT / "tools/lower_bounds.py"))["lower_bounds"]()
+    ours = {name: bound for name, bound in bounds.items() if not name.startswith("radfield-") and name != "torch"}
+    assert oldest == {name: bound if "." in bound else f"{bound}.0" for name, bound in ours.items()}
+
+
+@pytest.mark.parametrize(("fails", "installed"), [(0, 2), (1, 1)], ids=["installed", "not to be had"])
+def test_an_editable_installation_brings_first_what_builds_it(fails, installed, monkeypatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "call", lambda command: (calls.append(command), fails)[1])
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    script = runpy.run_path(str(ROOT / "tools/install_editable.py"))
+    assert script["main"](["test"]) == fails and len(calls) == installed
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert {*backend, "editables"} <= set(calls[0])
+    assert f"{ROOT}[test]" in calls[-1] or fails
+
+
+def test_option_classes_import_no_torch() -> None:
+    for path in ROOT.glob("plugins/*/radfield_*/config.py"):
+        assert not {name.partition(".")[0] for name in imports(path)} & {"torch", "numpy"}, path
+
+
+def test_first_party_distributions_share_one_version() -> None:
+    from radfield_core import __version__
+
+    for plugin in [*PLUGINS, ROOT / "plugins/radfield"]:
+        project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert project["version"] == __version__, plugin.name
+
+
+def test_the_metapackage_requires_every_plugin() -> None:
+    project = tomllib.loads((ROOT / "plugins/radfield/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {line.partition(">")[0] for line in project["dependencies"]}
+    assert required == {"radfield-core", *(plugin.name for plugin in PLUGINS)}
+
+
+def test_what_is_not_on_the_index_is_never_required() -> None:
+    for path in [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        extras = [line for lines in project.get("optional-dependencies", {}).values() for line in lines]
+        for line in [*project["dependencies"], *extras]:
+            assert not re.match(r"tinycudann|tiny-cuda-nn|nvdiffrast|torchmcubes", line), path
+
+
+def test_the_readmes_commands_are_what_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    command = "python -m pip install tox && tox run"
+    assert command in readme and f"{command} -e demo" in readme
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8")

@@ -1,0 +1,87 @@
+"""Which pixels a step draws, and the colours they are compared with."""
+
+from __future__ import annotations
+
+import torch
+
+from radfield_core.cameras import Cameras
+from radfield_core.data.images import MemoryImages
+from radfield_core.data.scene import Scene
+from radfield_core.render.backgrounds import on_background
+from radfield_core.testing.training import ToyMethod, toy_scene
+from radfield_core.train.batches import PixelDrawer
+from radfield_core.types import SceneBox, Step
+
+
+def two_sizes() -> tuple[Scene, list[torch.Tensor]]:
+    """A wide view and a tall one whose pixels say where they are."""
+    images = []
+    for view, (height, width) in enumerate([(2, 5), (4, 3)]):
+        rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        images.append(torch.stack([torch.full_like(rows, view), rows, columns], -1).to(torch.uint8))
+    c2w = torch.eye(4, dtype=torch.float64)[None, :3].repeat(2, 1, 1)
+    cameras = Cameras(c2w, torch.ones(2, 4, dtype=torch.float64), torch.tensor([[5, 2], [3, 4]]))
+    weights = torch.tensor([1.0, 4.0])
+    return Scene(cameras, MemoryImages(images), 1.0, 2.0, SceneBox(torch.zeros(3), 1.0), loss_weights=weights), images
+
+
+def test_every_pixel_of_every_view_is_drawn_equally_often_whatever_their_sizes() -> None:
+    scene, images = two_sizes()
+    drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"))
+    n = 22_000
+    views, rows, columns = drawer.places(Step(0, 1, 0), n)
+    counts = [torch.zeros(image.shape[:2]) for image in images]
+    for view, row, column in zip(views.tolist(), rows.tolist(), columns.tolist(), strict=True):
+        counts[view][row, column] += 1
+    flat = torch.cat([count.flatten() for count in counts])
+    expected = n / 22
+    assert float(((flat - expected) ** 2 / expected).sum()) < 46.8  # χ² of 21 degrees of freedom, 99.9 %
+
+
+def test_a_batch_holds_the_pixels_drawn_with_their_image_s_weight() -> None:
+    scene, _ = two_sizes()
+    drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"))
+    step = Step(5, 10, 0)
+    views, rows, columns = drawer.places(step, 100)
+    batch = drawer.draw(step, 100)
+    assert torch.equal((batch.rgb * 255).round().long(), torch.stack([views, rows, columns], -1))
+    assert batch.rays is not None and torch.equal(batch.rays.image_ids, views)
+    weights = torch.tensor([1.0, 4.0])[views]
+    torch.testing.assert_close(batch.loss_weights, weights / weights.mean())
+    assert not torch.equal(drawer.draw(Step(6, 10, 0), 100).rgb, batch.rgb)
+    assert torch.equal(drawer.draw(step, 100).rgb, batch.rgb), "the same step draws the same pixels"
+
+
+def test_equal_sizes_are_drawn_as_unequal_ones_are() -> None:
+    drawer = PixelDrawer(toy_scene(), ToyMethod(), torch.device("cpu"))
+    fast = drawer.places(Step(0, 1, 0), 500)
+    drawer._size = None
+    for a, b in zip(fast, drawer.places(Step(0, 1, 0), 500), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_straight_alpha_is_laid_over_the_background() -> None:
+    pixels = torch.tensor([[200, 100, 0, 255], [200, 100, 0, 0], [200, 100, 0, 51]], dtype=torch.uint8)
+    background = torch.tensor([[1.0, 0.5, 0.25]]).expand(3, 3)
+    expected = torch.stack([pixels[0, :3] / 255, background[0], 0.2 * pixels[0, :3] / 255 + 0.8 * background[0]])
+    torch.testing.assert_close(on_background(pixels, background), expected)
+    torch.testing.assert_close(on_background(pixels, None)[2], 0.2 * pixels[0, :3] / 255)
+    torch.testing.assert_close(on_background(pixels[:, :3], background)[1], pixels[1, :3] / 255)
+    torch.testing.assert_close(on_background(pixels[:, :1], None)[0], torch.full((3,), 200 / 255))
+
+
+def test_images_said_to_be_on_a_colour_are_compared_on_that_colour() -> None:
+    scene, _ = two_sizes()
+    scene = Scene(scene.cameras, scene.images, 1.0, 2.0, scene.box, background=(0.0, 0.5, 1.0))
+    batch = PixelDrawer(scene, ToyMethod(), torch.device("cpu")).draw(Step(0, 1, 0), 4)
+    assert torch.equal(batch.background, torch.tensor([[0.0, 0.5, 1.0]]).expand(4, 3))
+
+
+def test_a_method_of_whole_images_gets_a_view_with_its_image() -> None:
+    method = ToyMethod()
+    method.batching = "images"
+    scene, images = two_sizes()
+    batch = PixelDrawer(scene, method, torch.device("cpu")).draw(Step(0, 1, 0), 99)
+    assert batch.rays is None and batch.view is not None and batch.view.image_id is not None
+    assert torch.equal((batch.rgb * 255).round().to(torch.uint8), images[batch.view.image_id])
+    assert batch.background is not None and batch.background.shape == batch.rgb.shape
