@@ -31,14 +31,14 @@ LIMIT_GIB = 3.0
 
 
 class BumpySphere(Field):
-    """Distance to a sphere with bumps, coloured by place."""
+    """Distance to a sphere with bumps, colored by place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.radius = torch.nn.Parameter(torch.tensor(0.8))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Never asked for: an export reads distances, normals and colours of points, and renders nothing."""
+        """Never asked for: an export reads distances, normals and colors of points, and renders nothing."""
         raise NotImplementedError("this field is exported, not rendered")
 
     def sdf(self, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ DEVICE = "cuda"
 
 
 def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
-    """nerfacc on the samples that `radfield bench micro compositing` takes: colour, depth, opacity, and gradients."""
+    """nerfacc on the samples that `radfield bench micro compositing` takes: color, depth, opacity, and gradients."""
     import nerfacc
 
     layout, density, rgb, t, lengths = packed_samples(4096, 253_000, DEVICE)

@@ -5,7 +5,7 @@
 Medians after a warm-up, reference and twin in one process: on a shared machine only the ratios are worth something. On
 one thread, times are CPU seconds. The reference is the definition in plain torch, one level after the other and by
 `index_select`; the last rows compare it and the twin with torch as it is usually written: all levels at once, indexing
-`table[number]`. The gather limit takes all corners from random places, one by one; corners that are neighbours along x
+`table[number]`. The gather limit takes all corners from random places, one by one; corners that are neighbors along x
 often share a line of the cache, and some processors fetch eight at a time, so that a share can exceed 100 %.
 """
 

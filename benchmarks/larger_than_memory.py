@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=500, help="of training, each time")
     parser.add_argument("--methods", nargs="+", default=["ngp-small", "nerf-small"])
     parser.add_argument("--part", type=int, default=2, help="every n-th image is for the run in memory")
-    parser.add_argument("--folder", type=Path, help="where the photographs go; by default they go afterwards")
+    parser.add_argument("--folder", type=Path, help="where the photographs go; by default they go afterward")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/larger_than_memory.json")
     args = parser.parse_args()
     from radfield_core.bench.machine import machine

@@ -71,9 +71,9 @@ def synthetic(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {**trained, "psnr": psnr(out), **chamfer(out)}
 
 
-def millimetres(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """The same scene as a DTU folder, in millimetres and off-centre."""
-    data, out = folder / "dtu", folder / "millimetres"
+def millimeters(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The same scene as a DTU folder, in millimeters and off-center."""
+    data, out = folder / "dtu", folder / "millimeters"
     radfield("data", "make", str(data), "--format", "dtu", "--quiet", ALL_ROUND)
     words = ("--data", str(data), "data.apply_mask=true", "data.hold_every=8", *options.overrides)
     return {**train(out, options.seconds, *words), "psnr": psnr(out), **chamfer(out)}
@@ -89,7 +89,7 @@ def scan(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {**trained, **{key: value for key, value in found.items() if key not in ("metric", "reference", "step")}}
 
 
-CASES = {"synthetic": synthetic, "millimetres": millimetres, "scan": scan}
+CASES = {"synthetic": synthetic, "millimeters": millimeters, "scan": scan}
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from radfield_core.ops import distortion
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
 """Lens models whose directions are given at unit depth; the others see sideways too and give unit directions."""
 
-_FLIP_YZ = (1.0, -1.0, -1.0)  # lenses are modelled with y down and z forward
+_FLIP_YZ = (1.0, -1.0, -1.0)  # lenses are modeled with y down and z forward
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,7 +93,7 @@ class LevelLoop(Model):
 
         rendered = levels[-1].rendered
         if rendered is None:
-            raise UsageError("the field of the last level gives no colour", path="field", hint="a field with colour")
+            raise UsageError("the field of the last level gives no color", path="field", hint="a field with color")
         n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
         return ModelOutputs(rendered, tuple(levels), behind, n_samples)
 
@@ -105,7 +105,7 @@ class LevelLoop(Model):
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, report: ProgressCallback | None = None
     ) -> Rendered:
-        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one colour [3] or [H·W, 3].
+        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one color [3] or [H·W, 3].
 
         depth is Σ w times the distance in the scene, also where t is not one (NDC). report(done, of) is called after
         each chunk with the pixels that are done and H·W.
@@ -116,9 +116,9 @@ class LevelLoop(Model):
 
         n = view.camera.width * view.camera.height
 
-        def piece(start: int, stop: int, colours: Tensor | None) -> Rendered:
+        def piece(start: int, stop: int, colors: Tensor | None) -> Rendered:
             rays = view_rays(space, view, start, stop, device)
-            rendered = self.trace(rays, colours).rendered
+            rendered = self.trace(rays, colors).rendered
             mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
             rendered = dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
             if report is not None:
@@ -130,20 +130,20 @@ class LevelLoop(Model):
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
         """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""
         return self._evaluate(
-            len(rays), chunk, background, lambda start, stop, colours: self.trace(rays[start:stop], colours).rendered
+            len(rays), chunk, background, lambda start, stop, colors: self.trace(rays[start:stop], colors).rendered
         )
 
     @torch.no_grad()
     def _evaluate(
         self, n: int, chunk: int, background: Tensor | None, piece: Callable[[int, int, Tensor | None], Rendered]
     ) -> Rendered:
-        """Pixels [n, ...] of all pieces start:stop, of which `background` gives the colours behind them."""
-        colours = None if background is None else background.to(device_of(self)).expand(n, 3)
+        """Pixels [n, ...] of all pieces start:stop, of which `background` gives the colors behind them."""
+        colors = None if background is None else background.to(device_of(self)).expand(n, 3)
         was_training = self.training
         self.eval()
         try:
             spans = [(start, min(start + chunk, n)) for start in range(0, max(n, 1), chunk)]
-            return _concatenated([piece(*span, None if colours is None else colours[slice(*span)]) for span in spans])
+            return _concatenated([piece(*span, None if colors is None else colors[slice(*span)]) for span in spans])
         finally:
             self.train(was_training)
 
@@ -183,7 +183,7 @@ class LevelLoop(Model):
 
 
 def _on_background(level: Level, background: Tensor | None) -> Level:
-    """The level with its colour on `background` [R, 3], seen through what it leaves free: C + (1 − Σ w) B."""
+    """The level with its color on `background` [R, 3], seen through what it leaves free: C + (1 − Σ w) B."""
     rendered = level.rendered
     if rendered is None or rendered.rgb is None or background is None:
         return level

@@ -1,6 +1,6 @@
 """Pixels -> rays: directions, cone radii and limits in the space that samplers work in. R rays.
 
-Made in float64 from the cameras and handed out in float32 (or what is asked). Papers that leave directions unnormalised
+Made in float64 from the cameras and handed out in float32 (or what is asked). Papers that leave directions unnormalized
 measure t along the optical axis; here directions are unit, so near and far are multiplied, and cone radii divided, by
 the length that the direction has at unit depth, which is the same thing. NDC is the last change of the rays.
 """
@@ -39,7 +39,7 @@ class RaySpace:
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
-        """Distances [R] in the scene, from the view's centre, of the points at t [R] on its rays.
+        """Distances [R] in the scene, from the view's center, of the points at t [R] on its rays.
 
         Under NDC the end of a ray is infinitely far; what lies beyond 10⁴ times the near plane counts as there.
         """
@@ -66,7 +66,7 @@ class _Pixels:
         """Directions [R, 3] in the cameras' axes."""
         return directions(pixels, self.intrinsics, self.pixel_center, self.model, self.distortion)
 
-    def neighbours(self, axis: int) -> tuple[Tensor, Tensor]:
+    def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
         """Each pixel and the next one along an axis (0 columns, 1 rows), both [R, 2]; the last pixel takes the pair
         before it."""
         last = (self.sizes[..., axis] - 2).clamp_min(0)
@@ -77,10 +77,10 @@ class _Pixels:
         return first, first + step
 
     def widths(self) -> Tensor:
-        """Distance [R] between neighbouring directions along the rows' axis, in the cameras' axes."""
+        """Distance [R] between neighboring directions along the rows' axis, in the cameras' axes."""
         if self.model == "pinhole":
             return (1.0 / self.intrinsics[..., 1]).expand(self.pixels.shape[0])
-        first, second = self.neighbours(1)
+        first, second = self.neighbors(1)
         return (self.local(first) - self.local(second)).norm(dim=-1)
 
 
@@ -171,12 +171,12 @@ def _rotate(c2w: Tensor, local: Tensor) -> Tensor:
 
 
 def _warped_widths(drawn: _Pixels, warp: Ndc) -> Tensor:
-    """Mean distance [R] between the origins, on the near plane, of neighbouring rays along both axes of the image."""
+    """Mean distance [R] between the origins, on the near plane, of neighboring rays along both axes of the image."""
     widths = []
     for axis in (0, 1):
         first, second = (
             warp.rays(drawn.c2w[:, :, 3], _rotate(drawn.c2w, drawn.local(pixels)))[0]
-            for pixels in drawn.neighbours(axis)
+            for pixels in drawn.neighbors(axis)
         )
         widths.append((first - second).norm(dim=-1))
     return 0.5 * (widths[0] + widths[1])

@@ -201,7 +201,7 @@ class Rendered:
 class Level:
     """One pass of sampler, field and renderer.
 
-    rendered: its pixels, with the colour already on the background; None for a level whose field gives no colour.
+    rendered: its pixels, with the color already on the background; None for a level whose field gives no color.
     """
 
     samples: RaySamples
@@ -248,7 +248,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Which optimiser step it is. Whatever changes with time is a pure function of this, so that resuming is exact."""
+    """Which optimizer step it is. Whatever changes with time is a pure function of this, so that resuming is exact."""
 
     index: int
     max_steps: int

@@ -164,11 +164,11 @@ def test_gradients_by_position_are_there_in_evaluation_and_leave_no_graph() -> N
 @pytest.mark.parametrize("chunk", [1, 4, 11, 100])
 def test_evaluation_in_chunks_equals_the_whole(sampler: str, field: str, chunk: int) -> None:
     model, rays = begun(FIELDS[field](), SAMPLERS[sampler]()), toy_rays(11)
-    colours = torch.rand(11, 3, generator=torch.Generator().manual_seed(0))
+    colors = torch.rand(11, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        whole = model.eval()(rays, colours).rendered
+        whole = model.eval()(rays, colors).rendered
     dealt = 4 if sampler == "packed" else 1  # the packed toy deals its counts anew with every four rays
-    pieces = model.render_rays(rays, colours, chunk * dealt)
+    pieces = model.render_rays(rays, colors, chunk * dealt)
     for name in ("rgb", "depth", "opacity"):
         torch.testing.assert_close(getattr(pieces, name), getattr(whole, name))
     assert (pieces.normals is None) == (field == "density")

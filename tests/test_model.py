@@ -120,10 +120,10 @@ def test_levels_take_the_samplers_own_field_then_the_next_of_the_fields_and_the_
     assert [model.field_of(level) for level in range(3)] == [proposal.proposal, first, second]
 
 
-def test_a_level_without_colour_is_not_composited_and_the_last_must_have_one() -> None:
+def test_a_level_without_color_is_not_composited_and_the_last_must_have_one() -> None:
     outputs = LevelLoop([Blob()], Proposal(), volume()).trace(toy_rays(3))
     assert outputs.levels[0].rendered is None and outputs.levels[1].rendered is outputs.rendered
-    with pytest.raises(UsageError, match="no colour"):
+    with pytest.raises(UsageError, match="no color"):
         LevelLoop([Blob(colored=False)], importance(4).eval(), volume()).eval().trace(toy_rays(3))
 
 

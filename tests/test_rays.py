@@ -47,7 +47,7 @@ def scene(model: str = "pinhole", parameters: tuple[float, ...] = (), ndc: bool 
 
 
 def by_hand(made: Scene, image: int, row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """Origin and unnormalised direction [3] of a pinhole's pixel."""
+    """Origin and unnormalized direction [3] of a pinhole's pixel."""
     fx, fy, cx, cy = made.cameras.intrinsics[image].numpy()
     c2w = made.cameras.c2w[image].numpy()
     local = np.array([(column + 0.5 - cx) / fx, -(row + 0.5 - cy) / fy, -1.0])
@@ -84,7 +84,7 @@ def test_rays_equal_the_formulas_one_pixel_at_a_time(along: str) -> None:
     assert bundle.image_ids is not None and torch.equal(bundle.image_ids, EVERY[0])
 
 
-def test_limits_along_the_axis_give_the_samples_and_cones_of_unnormalised_directions() -> None:
+def test_limits_along_the_axis_give_the_samples_and_cones_of_unnormalized_directions() -> None:
     """Points o + t d and Gaussians of a paper with t along the axis, from ours with unit directions."""
     made = scene(limits_along="axis")
     bundle = pixel_rays(made, *EVERY, dtype=torch.float64)
@@ -188,7 +188,7 @@ def test_drawn_pixels_have_the_rays_of_their_views_looked_up_or_not(
             torch.testing.assert_close(getattr(bundle, name), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_distorted_rays_pass_through_the_points_of_their_pixels_and_have_their_neighbours_radii() -> None:
+def test_distorted_rays_pass_through_the_points_of_their_pixels_and_have_their_neighbors_radii() -> None:
     made = scene("opencv", (0.1, -0.05, 0.01, 0.02), limits_along="axis")
     view = made.cameras.view(0)
     bundle = view_rays(made, view, dtype=torch.float64)

@@ -23,7 +23,7 @@ from radfield_core.ops.segments import PACKED
 def measure(
     n_rays: int = 4096, n_samples: int = 253_000, repeats: int = 15, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Milliseconds per backend for weights from density, then colour, opacity and depth; and the ratio to torch.
+    """Milliseconds per backend for weights from density, then color, opacity and depth; and the ratio to torch.
 
     Rows have op, backend, device, n_rays, n_samples, forward_ms, backward_ms, both_ms (medians) and speedup.
     """
@@ -31,8 +31,8 @@ def measure(
 
     def forward() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         weights = volume.weights_from_density(density, lengths, layout)
-        colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
-        return colour.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
+        color, depth, opacity = volume.pixels(weights, rgb, t, layout)
+        return color.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
     runs = {name: with_backend(name, forward) for name in ["torch", *PACKED.installed(device)]}
     times = gradient_medians_ms(runs, repeats, device)

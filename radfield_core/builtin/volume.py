@@ -29,7 +29,7 @@ class Volume(Renderer):
         return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Σ w x of colour, t, normals and every floating-point extra of the field; opacity is Σ w."""
+        """Σ w x of color, t, normals and every floating-point extra of the field; opacity is Σ w."""
         layout, t = samples.layout, samples.t_eval
 
         def over_rays(x: Tensor) -> Tensor:

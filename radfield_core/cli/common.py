@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def add_run_arguments(parser: ArgumentParser) -> None:
     """What defines a run: --method, --data, -c and key=value; and --quiet."""
     parser.add_argument("--method", metavar="NAME", help="a method or one of its presets; without one, all are listed")
-    parser.add_argument("--data", metavar="PATH", help="the data set; its format is recognised by looking")
+    parser.add_argument("--data", metavar="PATH", help="the data set; its format is recognized by looking")
     parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file of options")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
     parser.add_argument(

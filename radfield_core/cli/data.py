@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process", required=True)
     inspect = actions.add_parser("inspect", help="what is there, and what is wrong with it")
-    inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognised by looking")
+    inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognized by looking")
     inspect.add_argument("--out", metavar="DIR", help="where the pictures go; default outputs/inspect/NAME")
     make = actions.add_parser("make", help="write a data set, by default the synthetic scene, in a format")
     make.add_argument("folder", metavar="DIR", help="a new or empty folder")

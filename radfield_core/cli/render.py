@@ -7,7 +7,7 @@ from pathlib import Path
 
 from radfield_core.errors import UsageError
 
-HELP = "Write pictures (colour, depth, opacity, normals where there are any) of views, and a video."
+HELP = "Write pictures (color, depth, opacity, normals where there are any) of views, and a video."
 
 
 def configure(parser: ArgumentParser) -> None:

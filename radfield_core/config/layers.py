@@ -12,7 +12,7 @@ from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot, slot
-from radfield_core.config.sniff import needs_no_root, recognise
+from radfield_core.config.sniff import needs_no_root, recognize
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
 from radfield_core.names import quoted
@@ -47,7 +47,7 @@ def compose(
 ) -> Composed:
     """The run that a method's preset, a file, `--method`, `--data` and `key=value` words define.
 
-    method: a method or one of its presets. data: a data set whose format is recognised by looking, unless the file or
+    method: a method or one of its presets. data: a data set whose format is recognized by looking, unless the file or
     an override says it. needs_data: False leaves `run.data` None when no data is chosen, for showing and checking
     options.
 
@@ -200,7 +200,7 @@ def _preset(registry: Registry, written: Sequence[Entry], mistakes: Mistakes) ->
 def _data_flag(
     registry: Registry, data: str | Path, written: Sequence[Entry], mistakes: Mistakes
 ) -> tuple[Entry | None, tuple[str, ...]]:
-    """The layer of `--data PATH`, with the recognised format unless one is written, and what to say about it; None if
+    """The layer of `--data PATH`, with the recognized format unless one is written, and what to say about it; None if
     the data is not there or in no one format.
 
     A name that is no path may be that of a dataparser that reads none.
@@ -213,7 +213,7 @@ def _data_flag(
     if chosen is not None and not needs_no_root(registry, chosen):
         return Entry("--data", {"data": table}), ()
     try:
-        name, reason = recognise(registry, path)
+        name, reason = recognize(registry, path)
     except RadfieldError as error:
         mistakes.take(error)
         return None, ()

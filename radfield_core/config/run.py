@@ -17,7 +17,7 @@ class SceneConfig:
         "none", help="move and scale the scene so that what the cameras look at lies in the unit sphere"
     )
     normalize_margin: float = option(
-        1.1, help="radius of the scene over radius of its content when normalising", min=1.0
+        1.1, help="radius of the scene over radius of its content when normalizing", min=1.0
     )
     radius: float | None = option(
         None,
@@ -37,7 +37,7 @@ class SceneConfig:
 class TrainerConfig:
     """The training loop."""
 
-    max_steps: int = option(20000, help="optimiser steps after which the run ends", min=1)
+    max_steps: int = option(20000, help="optimizer steps after which the run ends", min=1)
     max_seconds: float | None = option(
         None,
         help="seconds of training after which the run ends; evaluation and saving do not count",
@@ -92,7 +92,7 @@ class RunConfig:
 
     method: Choice = slot("method", help="losses, schedules and the preset for everything below")
     data: Choice = slot("dataparser", help="where images and cameras come from")
-    field: Choice = slot("field", help="what is learned: position -> density or distance, and colour")
+    field: Choice = slot("field", help="what is learned: position -> density or distance, and color")
     sampler: Choice = slot("sampler", default="importance", help="where along the rays the field is asked")
     renderer: Choice = slot("renderer", default="volume", help="samples -> pixels")
     background: BackgroundConfig | None = option(None, help="a learned background behind the foreground")

@@ -1,4 +1,4 @@
-"""Recognising a data set's format by asking every dataparser whether a path looks like its own."""
+"""Recognizing a data set's format by asking every dataparser whether a path looks like its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHILDREN = 50
 """Folders looked into for a scene when the one given is none."""
 
 
-def recognise(registry: Registry, path: Path) -> tuple[str, str]:
+def recognize(registry: Registry, path: Path) -> tuple[str, str]:
     """The name of the dataparser whose format `path` is in, and why.
 
     Raises DatasetError if there is no such path or nobody knows it, UsageError if two dataparsers do.

@@ -65,7 +65,7 @@ def read_header(path: Path) -> Header:
 
 
 def decode(path: Path, channels: int) -> np.ndarray:
-    """The pixels [H, W, channels] uint8; 16-bit grey is scaled. ImageFault if the file is truncated or no image."""
+    """The pixels [H, W, channels] uint8; 16-bit gray is scaled. ImageFault if the file is truncated or no image."""
     with _opened(path) as image:
         try:
             if image.mode.startswith("I;16"):

@@ -34,7 +34,7 @@ def have_masks_that_mean(meaning: Literal["object", "counted"], scenes: Iterable
 
 
 class WithAlpha:
-    """An ImageSource: V colour images, each with its mask as fourth channel."""
+    """An ImageSource: V color images, each with its mask as fourth channel."""
 
     channels = 4
 

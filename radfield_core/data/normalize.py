@@ -1,4 +1,4 @@
-"""How core prepares a scene of any format: normalising into the unit sphere, and limits that the options override."""
+"""How core prepares a scene of any format: normalizing into the unit sphere, and limits that the options override."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
     """The scene with the options applied; `to_data` still leads to the data's own coordinates.
 
-    reference: the split whose cameras decide where a normalised scene lies, if it is another one: all splits of a data
+    reference: the split whose cameras decide where a normalized scene lies, if it is another one: all splits of a data
     set must agree. Raises UsageError for options that contradict each other or the scene.
     """
     if config.normalize == "unit_sphere":
@@ -38,16 +38,16 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
 
 
 def unit_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
-    """Centre [3] and radius of the sphere that holds what the cameras look at.
+    """Center [3] and radius of the sphere that holds what the cameras look at.
 
-    The centre is the point nearest to all optical axes; the content is the sphere about it that fills the picture of
+    The center is the point nearest to all optical axes; the content is the sphere about it that fills the picture of
     the median camera; the radius is the content's times `margin`.
     """
     if scene.ndc:
         raise UsageError("a scene in NDC has its own frame", path="scene.normalize", hint="data.ndc=false")
     cameras, c2w = scene.cameras, scene.cameras.c2w.detach().to(torch.float64)
     if not len(cameras):
-        raise DatasetError("there are no cameras to normalise the scene by", path="scene.normalize")
+        raise DatasetError("there are no cameras to normalize the scene by", path="scene.normalize")
     center = torch.from_numpy(placement.focus_point(c2w.numpy()))
     half_views = torch.atan(cameras.sizes / (2.0 * cameras.intrinsics[:, :2])).amin(1)
     content = float(((c2w[:, :, 3] - center).norm(dim=-1) * half_views.sin()).median())

@@ -128,7 +128,7 @@ def place(
     auto_scale: bool,
     points: np.ndarray | None = None,
 ) -> np.ndarray:
-    """`to_scene` [4, 4]: upright, the chosen centre at the origin, and the furthest camera coordinate at 1."""
+    """`to_scene` [4, 4]: upright, the chosen center at the origin, and the furthest camera coordinate at 1."""
     rotation = upright(c2w, orientation, points)
     middle = {"none": np.zeros(3), "poses": c2w[:, :, 3].mean(0), "focus": focus_point(c2w)}[center]
     matrix = similarity(rotation, middle, 1.0)
@@ -149,7 +149,7 @@ def limits(distances: np.ndarray) -> tuple[float, float] | None:
 
 
 def content_box(points: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre [3] and half side of the cube that holds the cameras' places and all but the outermost points."""
+    """Center [3] and half side of the cube that holds the cameras' places and all but the outermost points."""
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
     low, high = np.minimum(low, places.min(0)), np.maximum(high, places.max(0))
     return (low + high) / 2, float(max((high - low).max() / 2 * 1.05, 1e-6))

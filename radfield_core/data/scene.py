@@ -54,7 +54,7 @@ class Scene:
     field of view, and near and far are shares of the way from that plane to infinity: 0 and 1.
     to_data [4, 4]: the similarity that takes scene coordinates to the data's own.
     unit, up: unit and upward axis ("z", "-y", …) of the data's own coordinates, if known.
-    background: the colour in [0, 1] that images without alpha were composited on, if the data say so; it then stands in
+    background: the color in [0, 1] that images without alpha were composited on, if the data say so; it then stands in
     for the method's background.
     depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
     there is nothing, and unit normals [H, W, 3] in scene coordinates.

@@ -66,7 +66,7 @@ def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
                         f"two views would both be stored as {file_name}", path=name, hint="other file names"
                     )
                 splits = (*known.splits, split)
-            camera = _standard_centre(scene.cameras.camera(index))
+            camera = _standard_center(scene.cameras.camera(index))
             found[file_name] = StoredView(file_name, splits, places[index], camera, scene, index)
     return [found[name] for name in sorted(found)]
 
@@ -77,7 +77,7 @@ def _file_name(name: str, images: ImageSource, index: int) -> str:
     return re.sub(r"[^\w.-]+", "_", stem).strip("_.") + suffix
 
 
-def _standard_centre(camera: Camera) -> Camera:
+def _standard_center(camera: Camera) -> Camera:
     shift = 0.5 - camera.pixel_center
     return Camera(
         camera.width, camera.height, camera.fx, camera.fy, camera.cx + shift, camera.cy + shift, 0.5, camera.model,

@@ -23,7 +23,7 @@ MAX_ENTRIES = 1_000_000
 def safe_join(base: Path, name: str) -> Path:
     """The file that a data set's `name` means, links followed; DatasetError unless it lies inside folder `base`.
 
-    Backslashes count as slashes. The check holds for the moment it is made: whoever may write into `base` afterwards
+    Backslashes count as slashes. The check holds for the moment it is made: whoever may write into `base` afterward
     can still swap a file for a link.
     """
     if not isinstance(name, str) or not name.strip():

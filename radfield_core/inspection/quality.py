@@ -31,7 +31,7 @@ Findings = tuple[list[tuple[str, str]], list[str]]
 
 
 def coverage(scene: Scene) -> Findings:
-    """Distances between neighbouring cameras, their spread, and the angles from which the focus is seen."""
+    """Distances between neighboring cameras, their spread, and the angles from which the focus is seen."""
     c2w = scene.cameras.c2w.detach().double().numpy()
     up = c2w[:, :, 1].mean(0)
     up = up / max(float(np.linalg.norm(up)), 1e-12)
@@ -43,9 +43,9 @@ def coverage(scene: Scene) -> Findings:
     across = float(apart.max())
     np.fill_diagonal(apart, np.inf)
     distance = float(np.median(np.linalg.norm(places - focus, axis=-1)))
-    towards = (places - focus) / np.maximum(np.linalg.norm(places - focus, axis=-1, keepdims=True), 1e-12)
-    angle = math.degrees(math.acos(np.clip((towards @ towards.T).min(), -1.0, 1.0)))
-    facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbours, {across:.3g} across"))
+    toward = (places - focus) / np.maximum(np.linalg.norm(places - focus, axis=-1, keepdims=True), 1e-12)
+    angle = math.degrees(math.acos(np.clip((toward @ toward.T).min(), -1.0, 1.0)))
+    facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, {across:.3g} across"))
     facts.append(("coverage", f"what is looked at, {distance:.3g} away, is seen from {angle:.0f}° round"))
     content = distance if scene.ndc else max(distance, scene.near)  # cameras that turn on the spot look at themselves
     if across <= _HARDLY_MOVES * content:
@@ -120,11 +120,11 @@ def _border(width: int, height: int) -> Tensor:
 
 
 def sharpness(image: np.ndarray) -> float:
-    """Variance of the Laplacian of the grey image [H, W, C], at most 512 pixels wide; small where it is blurred."""
-    grey = _grey(image)
-    if grey.width > _SHARPNESS_WIDTH:
-        grey = grey.resize((_SHARPNESS_WIDTH, max(3, round(grey.height * _SHARPNESS_WIDTH / grey.width))))
-    x = np.asarray(grey, dtype=np.float64)
+    """Variance of the Laplacian of the gray image [H, W, C], at most 512 pixels wide; small where it is blurred."""
+    gray = _gray(image)
+    if gray.width > _SHARPNESS_WIDTH:
+        gray = gray.resize((_SHARPNESS_WIDTH, max(3, round(gray.height * _SHARPNESS_WIDTH / gray.width))))
+    x = np.asarray(gray, dtype=np.float64)
     if min(x.shape) < 3:
         return 0.0
     laplacian = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]
@@ -132,11 +132,11 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The grey image [H, W, C] shrunk to 16×16, float64: what duplicates are recognised by."""
-    return np.asarray(_grey(image).resize((_THUMB, _THUMB), Image.Resampling.BOX), dtype=np.float64)
+    """The gray image [H, W, C] shrunk to 16×16, float64: what duplicates are recognized by."""
+    return np.asarray(_gray(image).resize((_THUMB, _THUMB), Image.Resampling.BOX), dtype=np.float64)
 
 
-def _grey(image: np.ndarray) -> Image.Image:
+def _gray(image: np.ndarray) -> Image.Image:
     if image.shape[-1] == 4:
         image = np.round(image[..., :3] * (image[..., 3:] / 255.0)).astype(np.uint8)
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L")

@@ -70,12 +70,12 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
     facts = [
         ("views", str(len(cameras))),
         ("size", _varied([f"{w}×{h}" for w, h in cameras.sizes.tolist()])),
-        ("lens", f"{cameras.model}, pixel centre +{cameras.pixel_center:g}"),
+        ("lens", f"{cameras.model}, pixel center +{cameras.pixel_center:g}"),
         ("focal", f"{_varied([f'{fx:.2f}' for fx in cameras.intrinsics[:, 0].tolist()])} px ({angle:.1f}° across)"),
-        ("centre", _varied([f"{cx:.2f}, {cy:.2f}" for cx, cy in cameras.intrinsics[:, 2:].tolist()]) + " px"),
+        ("center", _varied([f"{cx:.2f}, {cy:.2f}" for cx, cy in cameras.intrinsics[:, 2:].tolist()]) + " px"),
         ("limits", f"{scene.near:.4g} to {scene.far:.4g} along the {along}" + (", in NDC" if scene.ndc else "")),
         ("region", f"{scene.box.shape} of radius {scene.box.radius:.4g} at ({center}){measured}"),
-        ("cameras", f"{distances.min():.3g} to {distances.max():.3g} from the region's centre"),
+        ("cameras", f"{distances.min():.3g} to {distances.max():.3g} from the region's center"),
     ]
     others = {
         "masks": scene.masks is not None,
@@ -144,7 +144,7 @@ def _some(scene: Scene, views: list[int]) -> str:
 
 
 def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
-    """Decode every image and mask once: what cannot be read, channels, transparency, views of one colour."""
+    """Decode every image and mask once: what cannot be read, channels, transparency, views of one color."""
     clear, empty = [], []
     scores, thumbnails = [], []
     channels: set[int] = set()
@@ -161,7 +161,7 @@ def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
                 empty.append(i)
         if scene.masks is not None:
             _decoded(scene.masks, i, report)
-    kinds = {1: "grey", 3: "RGB", 4: "RGBA, straight alpha"}
+    kinds = {1: "gray", 3: "RGB", 4: "RGBA, straight alpha"}
     text = ", ".join(kinds[count] for count in sorted(channels))
     if clear:
         text += f", {100 * sum(clear) / len(clear):.0f} % transparent"
@@ -170,7 +170,7 @@ def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
     report.facts += facts
     report.warnings += [*warnings, *quality.duplicates(scene, thumbnails)]
     if empty:
-        report.warnings.append(f"{_some(scene, empty)} are of one colour")
+        report.warnings.append(f"{_some(scene, empty)} are of one color")
 
 
 def _decoded(images: ImageSource, index: int, report: SplitReport) -> np.ndarray | None:

@@ -12,12 +12,12 @@ from radfield_core.cameras import corner_directions
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
 
-_COLOURS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
+_COLORS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
 _THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6
 
 
 def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
-    """A PNG of all cameras in scene coordinates, coloured by split, with the region and known points."""
+    """A PNG of all cameras in scene coordinates, colored by split, with the region and known points."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
@@ -32,9 +32,9 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
     axes = figure.add_subplot(projection="3d")
     for splits, scene in _distinct(scenes):
         lines = np.concatenate([_frustum(scene, i, length) for i in range(len(scene.cameras))])
-        colour = _COLOURS.get(splits[0], "#555555")
-        axes.add_collection3d(Line3DCollection(lines, colors=colour, linewidths=0.7))
-        axes.plot([], [], [], color=colour, label=f"{' and '.join(splits)} ({len(scene.cameras)})")
+        color = _COLORS.get(splits[0], "#555555")
+        axes.add_collection3d(Line3DCollection(lines, colors=color, linewidths=0.7))
+        axes.plot([], [], [], color=color, label=f"{' and '.join(splits)} ({len(scene.cameras)})")
     axes.add_collection3d(Line3DCollection(_region(first), colors="#777777", linewidths=0.8, linestyles="dashed"))
     known = first.points if first.points is not None else first.ground_truth.vertices if first.ground_truth else None
     if known is not None and len(known):
@@ -110,7 +110,7 @@ def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
     section = Image.new("RGB", (_COLUMNS * _THUMB, _HEADING + rows * (_THUMB + _LABEL)), "white")
     draw = ImageDraw.Draw(section)
     shown = "" if len(chosen) == n else f", {len(chosen)} shown"
-    draw.rectangle((4, 5, 14, 15), fill=_COLOURS.get(splits[0], "#555555"))
+    draw.rectangle((4, 5, 14, 15), fill=_COLORS.get(splits[0], "#555555"))
     draw.text((20, 4), f"{' and '.join(splits)}: {n} images{shown}", fill="#111111")
     for k, i in enumerate(chosen):
         try:

@@ -1,4 +1,4 @@
-"""Fields: samples -> density or opacity, and colour; and the queries that a field may answer."""
+"""Fields: samples -> density or opacity, and color; and the queries that a field may answer."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class HasOccupancy(Protocol):
 
 @runtime_checkable
 class HasColor(Protocol):
-    """Answers with a colour."""
+    """Answers with a color."""
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] in [0, 1] at x [M, 3]; the field decides what it means to have no view direction."""
+        """Color [M, 3] in [0, 1] at x [M, 3]; the field decides what it means to have no view direction."""
 
 
 class DensityOccupancy:

@@ -36,7 +36,7 @@ class Method(ABC):
         return outputs
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colour [n, 3] in training or, with step None, in evaluation; None means black is not assumed."""
+        """Background color [n, 3] in training or, with step None, in evaluation; None means black is not assumed."""
         return None
 
     @abstractmethod
@@ -44,11 +44,11 @@ class Method(ABC):
         """Photometric losses, weighted, by name; each a mean over the rays given."""
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Optimiser groups, each with "name" and "lr" beside "params"."""
+        """Optimizer groups, each with "name" and "lr" beside "params"."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimiser; fused Adam by default, several times faster than the loop over tensors on large tables."""
+        """The optimizer; fused Adam by default, several times faster than the loop over tensors on large tables."""
         return torch.optim.Adam(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
@@ -56,15 +56,15 @@ class Method(ABC):
         return 1.0
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
-        """Called after every optimiser step."""
+        """Called after every optimizer step."""
 
 
 def background_color(
     name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
 ) -> Tensor | None:
-    """The colours [n, 3] that a method's option names, for `Method.background`; none is None.
+    """The colors [n, 3] that a method's option names, for `Method.background`; none is None.
 
-    random is another colour for every ray in training, and white in evaluation (step None).
+    random is another color for every ray in training, and white in evaluation (step None).
     """
     if name == "none":
         return None

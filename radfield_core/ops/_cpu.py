@@ -95,11 +95,11 @@ def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Pack
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
     """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
     n_rays = packing.offsets.shape[0] - 1
-    colour, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
+    color, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
     _pixels(
-        _array(weights), _array(rgb), _array(t), _offsets(packing), colour.numpy(), depth.numpy(), opacity.numpy()
+        _array(weights), _array(rgb), _array(t), _offsets(packing), color.numpy(), depth.numpy(), opacity.numpy()
     )  # fmt: skip
-    return colour, depth, opacity
+    return color, depth, opacity
 
 
 def pixels_backward(
@@ -135,7 +135,7 @@ def _offsets(packing: Packing) -> Any:
 
 
 # Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; sums of one
-# feature, and the colours of pixels, are written out for the same reason.
+# feature, and the colors of pixels, are written out for the same reason.
 
 
 @reduction
@@ -260,8 +260,8 @@ def _composite_backward_x(grad, weights, offsets, out):
 
 
 @reduction
-def _pixels(weights, rgb, t, offsets, colour, depth, opacity):
-    zero = colour.dtype.type(0)
+def _pixels(weights, rgb, t, offsets, color, depth, opacity):
+    zero = color.dtype.type(0)
     for r in range(len(offsets) - 1):
         red, green, blue, far, total = zero, zero, zero, zero, zero
         for i in range(offsets[r], offsets[r + 1]):
@@ -270,14 +270,14 @@ def _pixels(weights, rgb, t, offsets, colour, depth, opacity):
             blue += weights[i] * rgb[i, 2]
             far += weights[i] * t[i]
             total += weights[i]
-        colour[r, 0], colour[r, 1], colour[r, 2] = red, green, blue
+        color[r, 0], color[r, 1], color[r, 2] = red, green, blue
         depth[r], opacity[r] = far, total
 
 
 @reduction
-def _pixels_backward(by_colour, by_depth, by_opacity, weights, rgb, t, offsets, by_weights, by_rgb):
+def _pixels_backward(by_color, by_depth, by_opacity, weights, rgb, t, offsets, by_weights, by_rgb):
     for r in range(len(offsets) - 1):
-        red, green, blue = by_colour[r, 0], by_colour[r, 1], by_colour[r, 2]
+        red, green, blue = by_color[r, 0], by_color[r, 1], by_color[r, 2]
         far, total = by_depth[r], by_opacity[r]
         for i in range(offsets[r], offsets[r + 1]):
             by_weights[i] = red * rgb[i, 0] + green * rgb[i, 1] + blue * rgb[i, 2] + far * t[i] + total

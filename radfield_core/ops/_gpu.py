@@ -93,8 +93,8 @@ def pixels_backward(
     grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
     """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
-    colour, depth, opacity = (spread(grad, packing) for grad in grads)
-    return (colour * rgb).sum(1) + depth * t + opacity, colour * weights[:, None]
+    color, depth, opacity = (spread(grad, packing) for grad in grads)
+    return (color * rgb).sum(1) + depth * t + opacity, color * weights[:, None]
 
 
 def warm_up() -> None:

@@ -65,7 +65,7 @@ class Twin:
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
-        if rgb.shape[1:] != (3,):  # other features than colours: no kernel is made for their number
+        if rgb.shape[1:] != (3,):  # other features than colors: no kernel is made for their number
             return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
         self._fits(weights, t, x=rgb)
         return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)

@@ -58,10 +58,10 @@ class _Cache(FunctionCache):
 
 @cache
 def _sources(folder: Path) -> str:
-    """A digest of the modules in the folder and of this one's neighbours."""
+    """A digest of the modules in the folder and of this one's neighbors."""
     digest = hashlib.sha256()
-    for neighbours in (folder, Path(__file__).parent):
-        for module in sorted(neighbours.glob("*.py")):
+    for neighbors in (folder, Path(__file__).parent):
+        for module in sorted(neighbors.glob("*.py")):
             digest.update(module.read_bytes())
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""Normalised device coordinates: a forward-facing scene's frustum as a cube (NeRF, appendix C).
+"""Normalized device coordinates: a forward-facing scene's frustum as a cube (NeRF, appendix C).
 
 Symbols: n the near plane, at z = −n before the reference camera; a = 2 fx / W and b = 2 fy / H its fields of view.
 Points on the near plane get z = −1, points infinitely far z = 1; straight lines stay straight.

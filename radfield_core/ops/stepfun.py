@@ -31,7 +31,7 @@ def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") ->
 
 
 def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
-    """t [R, S], each moved at random within its stratum: between the middles to its neighbours, or the outer ends."""
+    """t [R, S], each moved at random within its stratum: between the middles to its neighbors, or the outer ends."""
     middles = 0.5 * (t[:, 1:] + t[:, :-1])
     lower = torch.cat([t[:, :1], middles], 1)
     upper = torch.cat([middles, t[:, -1:]], 1)
@@ -39,13 +39,13 @@ def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
-    """Integral [R, B+1] of weights + `padding`, normalised, as NeRF samples its fine level."""
+    """Integral [R, B+1] of weights + `padding`, normalized, as NeRF samples its fine level."""
     padded = weights + padding
     return _integral(padded / padded.sum(-1, keepdim=True))
 
 
 def mip_cdf(weights: Tensor, smallest: float = 1e-5) -> Tensor:
-    """Integral [R, B+1] of weights, normalised, as mip-NeRF: weights of less than `smallest` in all are topped up."""
+    """Integral [R, B+1] of weights, normalized, as mip-NeRF: weights of less than `smallest` in all are topped up."""
     missing = (smallest - weights.sum(-1, keepdim=True)).clamp_min(0.0)
     padded = weights + missing / weights.shape[-1]
     return _integral(padded / padded.sum(-1, keepdim=True))
@@ -54,7 +54,7 @@ def mip_cdf(weights: Tensor, smallest: float = 1e-5) -> Tensor:
 def blur_pool(weights: Tensor, padding: float = 0.01) -> Tensor:
     """Weights [R, B] widened before resampling (mip-NeRF, equation 18).
 
-    The larger of each two neighbours (the ends count as their own), then the mean of each two, plus `padding`.
+    The larger of each two neighbors (the ends count as their own), then the mean of each two, plus `padding`.
     """
     padded = torch.cat([weights[:, :1], weights, weights[:, -1:]], 1)
     larger = torch.maximum(padded[:, :-1], padded[:, 1:])

@@ -64,7 +64,7 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
 
 
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Colour Σ w rgb [R, 3], Σ w t [R] and opacity Σ w [R] of each ray, from weights and t [N] and rgb [N, 3].
+    """Color Σ w rgb [R, 3], Σ w t [R] and opacity Σ w [R] of each ray, from weights and t [N] and rgb [N, 3].
 
     What `composite` and `opacity` give one by one; the CPU's twin reads the samples once for all three.
     """

@@ -82,7 +82,7 @@ def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Pl
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """Normalised name and version of the distribution that declares an entry point.
+    """Normalized name and version of the distribution that declares an entry point.
 
     Reads the two lines itself: importlib.metadata parses whole READMEs for them, several milliseconds a plugin.
     """

@@ -62,7 +62,7 @@ def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
 
     step: steps taken so far. scalars: what the line of metrics.jsonl holds (loss, its parts, PSNR, rates), by name.
 
-    Called every `trainer.log_every` steps, after the optimiser. Since 1.0.
+    Called every `trainer.log_every` steps, after the optimizer. Since 1.0.
     """
 
 

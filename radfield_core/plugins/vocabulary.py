@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 VOCABULARY: dict[str, dict[str, str]] = {
     "dataparser": {
-        "images": "colour images of every view",
+        "images": "color images of every view",
         "masks": "foreground masks of the views",
         "depths": "depth images of the views",
         "bounded": "everything seen lies inside the scene's box",
-        "ndc": "rays can be given in normalised device coordinates",
+        "ndc": "rays can be given in normalized device coordinates",
         "sparse_points": "points of the surface, such as a reconstruction's",
         "ground_truth_mesh": "the true surface, to measure geometry against",
     },
@@ -32,11 +32,11 @@ VOCABULARY: dict[str, dict[str, str]] = {
     "field": {
         "density": "gives a density per unit length",
         "alpha": "gives the opacity of each interval itself",
-        "rgb": "gives a colour",
+        "rgb": "gives a color",
         "sdf": "answers with a signed distance and its gradient",
         "normals": "gives normals",
         "occupancy": "answers with the opacity of an interval at a point",
-        "point_color": "answers with a colour at a point",
+        "point_color": "answers with a color at a point",
     },
     "sampler": {
         "dense": "gives every ray the same number of samples",

@@ -12,14 +12,14 @@ from radfield_core.types import Step
 
 def background_for(scene: Scene, method: Method, step: Step | None, n: int, device: torch.device) -> Tensor | None:
     """Background [n, 3] of training or, with step None, of evaluation: the method's, unless the images are said to be
-    on a colour already."""
+    on a color already."""
     if scene.background is not None:
         return torch.tensor(scene.background, device=device).expand(n, 3)
     return method.background(step, n, device)
 
 
 def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
-    """Colours [..., 3] in [0, 1] of uint8 pixels [..., 1, 3 or 4]; straight alpha is laid over `background` [..., 3].
+    """Colors [..., 3] in [0, 1] of uint8 pixels [..., 1, 3 or 4]; straight alpha is laid over `background` [..., 3].
 
     No background adds nothing to what shines through, as when rendering.
     """

@@ -1,4 +1,4 @@
-"""Pictures and videos of a trained model: colour, depth, opacity and, where the field has them, normals."""
+"""Pictures and videos of a trained model: color, depth, opacity and, where the field has them, normals."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def render(
     """
     device = device_of(model)
     background = background_for(scene, method, None, 1, device)
-    colour = None if background is None else background[0]
-    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, colour, chunk, report), chunk)
+    color = None if background is None else background[0]
+    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, color, chunk, report), chunk)
     return rendered
 
 
@@ -89,7 +89,7 @@ def save_pictures(shown: dict[str, np.ndarray], folder: Path, name: str) -> list
 def save_video(frames: Iterable[np.ndarray], path: Path, fps: int = FRAMES_PER_SECOND) -> Path:
     """Write frames [H, W, 3] uint8 as an MP4 file, H.264 where the library can and else MPEG-4; returns the path.
 
-    Odd sizes lose their last row or column, since both formats store colour at half the resolution. The file appears
+    Odd sizes lose their last row or column, since both formats store color at half the resolution. The file appears
     when it is whole: whatever ends this early leaves the one that was there before. Raises OSError.
     """
     import av  # loads a megabyte of codecs, which only videos need
@@ -124,7 +124,7 @@ def _can_encode(name: str) -> bool:
 
 
 def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
-    """Mean depth in false colours between the 2nd and 98th hundredths of what is opaque."""
+    """Mean depth in false colors between the 2nd and 98th hundredths of what is opaque."""
     from matplotlib import colormaps
 
     solid = opacity > 0.5
@@ -133,8 +133,8 @@ def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
         return np.zeros((*depth.shape, 3), dtype=np.uint8)
     low, high = np.quantile(mean[solid].numpy(), [0.02, 0.98])
     share = ((mean - low) / max(float(high - low), 1e-9)).clamp(0.0, 1.0)
-    colours = torch.from_numpy(colormaps["turbo"](1.0 - share.numpy())[..., :3]).float()
-    return to_uint8(colours * opacity.clamp(0.0, 1.0)[..., None]).numpy()
+    colors = torch.from_numpy(colormaps["turbo"](1.0 - share.numpy())[..., :3]).float()
+    return to_uint8(colors * opacity.clamp(0.0, 1.0)[..., None]).numpy()
 
 
 def view_names(scene: Scene, split: str, indices: Sequence[int]) -> list[str]:

@@ -229,7 +229,7 @@ def _prune(folder: Path, verified: Path, keep: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a flat folder, its mark last, so that a crash in between leaves something `clean` recognises."""
+    """Delete a flat folder, its mark last, so that a crash in between leaves something `clean` recognizes."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir(), key=lambda path: path.name == "FORMAT"):
             path.unlink()
@@ -277,7 +277,7 @@ def _split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
             return {"float": repr(node)}
         if node is None or isinstance(node, (bool, int, float, str)):
             return node
-        raise TypeError(f"the optimiser's state holds a {type(node).__name__}, which checkpoints cannot keep")
+        raise TypeError(f"the optimizer's state holds a {type(node).__name__}, which checkpoints cannot keep")
 
     return walk(tree), tensors
 

@@ -11,14 +11,14 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
-class Cancelled(BaseException):
+class Canceled(BaseException):
     """A signal came while something ran that need not be finished."""
 
 
 def signal_behind(error: BaseException) -> BaseException | None:
     """A signal's exception from which another was raised, if any: compiled code hides it behind a SystemError."""
     inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, (KeyboardInterrupt, Cancelled)):
+    while inner is not None and not isinstance(inner, (KeyboardInterrupt, Canceled)):
         inner = inner.__cause__ or inner.__context__
     return inner
 
@@ -86,4 +86,4 @@ class Interrupts:
         self.received = signal.Signals(number)
         if self._breakable:
             self._breakable = False  # a second signal must not break off what tidies up after the first
-            raise Cancelled
+            raise Canceled

@@ -1,4 +1,4 @@
-"""Running out of memory: recognised, and met with smaller chunks."""
+"""Running out of memory: recognized, and met with smaller chunks."""
 
 from __future__ import annotations
 

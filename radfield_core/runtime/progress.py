@@ -24,7 +24,7 @@ WIDE = 80  # columns from which on there is room for a bar beside the text
 
 class Progress:
     """Shows how far a job is. `due()` is cheap and says whether `update` would show anything, so values that cost a
-    synchronisation are fetched only then. `say` prints a line beside the bar. When nobody can read the output any more,
+    synchronization are fetched only then. `say` prints a line beside the bar. When nobody can read the output any more,
     that is said once on stderr, and the job goes on.
     """
 

@@ -65,7 +65,7 @@ class ToyFieldConfig:
 
 
 class ToyMlp(DensityOccupancy, Field):
-    """Density and colour by one hidden layer."""
+    """Density and color by one hidden layer."""
 
     def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
         super().__init__()
@@ -93,7 +93,7 @@ class ToyMlp(DensityOccupancy, Field):
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]; without a direction, seen along x."""
+        """Color [M, 3] at x [M, 3]; without a direction, seen along x."""
         seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
         encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
         return self._color(self._features(x, None), encoded)
@@ -130,13 +130,13 @@ class ToySurface(Ball):
         return ((before - after) / before).clamp(0.0, 1.0)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """The normal as a colour [M, 3]."""
+        """The normal as a color [M, 3]."""
         return 0.5 + 0.5 * F.normalize(self.gradient(x), dim=-1)
 
 
 @attrs.frozen(kw_only=True)
 class ToyBallConfig:
-    """Views of a ball of radius 1, coloured by its normals."""
+    """Views of a ball of radius 1, colored by its normals."""
 
     n_views: int = option(6, help="views, on a circle", min=1)
     size: int = option(16, help="width and height, pixels", min=4)
@@ -163,7 +163,7 @@ class ToyMethodConfig:
 
 
 class SquaredError(Method):
-    """Mean squared error of every level that has a colour, on white."""
+    """Mean squared error of every level that has a color, on white."""
 
     config: ToyMethodConfig
 
@@ -191,7 +191,7 @@ def toy_plugin() -> Plugin:
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [
         component("dataparser", "toy-ball", impl=f"{here}:ToyBallParser", config=f"{here}:ToyBallConfig",
-                  summary="a ball coloured by its normals", provides={"images", "bounded"}),
+                  summary="a ball colored by its normals", provides={"images", "bounded"}),
         component("encoding", "toy", impl=f"{here}:ToyEncoding", config=f"{here}:ToyEncodingConfig",
                   summary="sines and cosines",
                   provides={"points", "gaussians", "directions", "any_dim", "grad", "grad2"}),

@@ -59,7 +59,7 @@ def volume(opaque_far: bool = False) -> Volume:
 
 
 class Constant(Field):
-    """The same density and colour everywhere: opacity 1 − exp(−σ L) of any way of length L."""
+    """The same density and color everywhere: opacity 1 − exp(−σ L) of any way of length L."""
 
     def __init__(self, density: float = 0.5, color: tuple[float, float, float] = (0.2, 0.4, 0.6)):
         super().__init__()
@@ -67,13 +67,13 @@ class Constant(Field):
         self.color = nn.Parameter(torch.tensor(color))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """σ and colour, repeated."""
+        """σ and color, repeated."""
         t = samples.t_eval
         return FieldOutputs(rgb=self.color.to(t).expand(samples.n, 3), density=self.sigma.to(t).expand(samples.n))
 
 
 class Blob(Field):
-    """A Gaussian of density a exp(−|x − c|² / 2 s²), whose colour varies smoothly with position and direction."""
+    """A Gaussian of density a exp(−|x − c|² / 2 s²), whose color varies smoothly with position and direction."""
 
     def __init__(self, peak: float = 3.0, size: float = 0.5, colored: bool = True):
         super().__init__()
@@ -83,7 +83,7 @@ class Blob(Field):
         self.tint = nn.Parameter(torch.tensor([0.3, -0.1, 0.2])) if colored else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density at `t_eval`, and colour unless the field has none."""
+        """Density at `t_eval`, and color unless the field has none."""
         x = samples.positions()
         if self.tint is None:
             return FieldOutputs(density=self.density(x))
@@ -95,7 +95,7 @@ class Blob(Field):
         return self.peak.to(x) * torch.exp(-squared / (2.0 * self.size**2))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]."""
+        """Color [M, 3] at x [M, 3]."""
         assert self.tint is not None
         shade = x if viewdirs is None else x + 0.3 * viewdirs
         return torch.sigmoid(shade + self.tint.to(x))
@@ -123,7 +123,7 @@ class Ball(Field):
         self.sharpness = sharpness
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Opacity, normals as colour, distance and its gradient by position."""
+        """Opacity, normals as color, distance and its gradient by position."""
         x = samples.positions()
         (sdf,), slope = gradient(lambda x: (self.sdf(x),), x)
         normals = nn.functional.normalize(slope, dim=-1)

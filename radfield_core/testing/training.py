@@ -1,7 +1,7 @@
 """A whole training run in milliseconds: a scene of a ball, a small field, a method, and the trainer around them.
 
-The field and the optimiser lean on everything that a checkpoint must keep, as some part somewhere will: buffers, the
-global generators of Python, numpy and torch, and counters in the optimiser's groups.
+The field and the optimizer lean on everything that a checkpoint must keep, as some part somewhere will: buffers, the
+global generators of Python, numpy and torch, and counters in the optimizer's groups.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, S
 
 
 def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
-    """A ball of radius 1, coloured by its normals, seen from a circle; straight alpha."""
+    """A ball of radius 1, colored by its normals, seen from a circle; straight alpha."""
     angles = torch.arange(n_views, dtype=torch.float64) * (2 * torch.pi / n_views)
     places = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
     c2w = look_at(places, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
@@ -78,7 +78,7 @@ class ToyField(Field):
 
 
 class CountingAdam(torch.optim.Adam):
-    """Adam whose step shrinks with a count that it keeps in its groups, as schedule-free optimisers do."""
+    """Adam whose step shrinks with a count that it keeps in its groups, as schedule-free optimizers do."""
 
     def __init__(self, groups: list[dict[str, Any]]):
         super().__init__([{"count": 0, **group} for group in groups], betas=(0.9, 0.99))

@@ -1,4 +1,4 @@
-"""What training remembers from step to step, beside the model and the optimiser."""
+"""What training remembers from step to step, beside the model and the optimizer."""
 
 from __future__ import annotations
 

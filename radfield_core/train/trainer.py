@@ -1,6 +1,6 @@
 """Training: the loop, read from top to bottom.
 
-A step is: `begin_step` (children first) → `refresh` → background colour and pixels → micro-batches → optimiser →
+A step is: `begin_step` (children first) → `refresh` → background color and pixels → micro-batches → optimizer →
 `method.after_step` → ray count. Its randomness comes from the step, so a resumed run goes on bit for bit.
 """
 
@@ -22,7 +22,7 @@ from radfield_core.render.evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runtime import randomness
-from radfield_core.runtime.interrupts import Cancelled, Interrupts
+from radfield_core.runtime.interrupts import Canceled, Interrupts
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.train.batches import PixelDrawer, save_batch
 from radfield_core.train.counters import Counters
@@ -58,7 +58,7 @@ class Trainer:
         self._build(replace(self._start))
 
     def _build(self, counters: Counters) -> None:
-        """A fresh model and optimiser, both decided by the seed."""
+        """A fresh model and optimizer, both decided by the seed."""
         self.counters = counters
         randomness.seed_everything(self.seed)
         self.model = self.method.build(self._context).to(self.drawer.device).train()
@@ -111,7 +111,7 @@ class Trainer:
         return reason if self._interrupts.received is None else self._interrupts.received.name
 
     def _take(self, step: Step) -> StepLosses | None:
-        """One optimiser step; None, with nothing changed, if the loss or a gradient is not finite."""
+        """One optimizer step; None, with nothing changed, if the loss or a gradient is not finite."""
         self.model.begin_step(step)
         self.model.refresh(step)
         batch = self.drawer.draw(step, round(self.counters.n_rays))
@@ -125,7 +125,7 @@ class Trainer:
         return losses
 
     def _update(self, losses: StepLosses, step: Step) -> bool:
-        """Optimiser step at the step's learning rates, unless something is not finite: Adam never forgets a NaN."""
+        """Optimizer step at the step's learning rates, unless something is not finite: Adam never forgets a NaN."""
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         total = losses.total
@@ -231,7 +231,7 @@ class Trainer:
         try:
             with randomness.undisturbed(), self._interrupts.breakable():
                 return look(self.model)
-        except Cancelled:
+        except Canceled:
             self.log.say(f"the {what} is broken off")
             return None
         finally:

@@ -99,7 +99,7 @@ def test_a_run_keeps_its_sharpness_and_slices_of_its_distance(run: Path) -> None
     assert width > 3 * 384 and height > 384, "three planes and their labels"
 
 
-def test_pictures_have_normals_beside_colour_and_depth(run: Path, tmp_path: Path) -> None:
+def test_pictures_have_normals_beside_color_and_depth(run: Path, tmp_path: Path) -> None:
     assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path), "--quiet"]) == 0
     kinds = {path.stem.rpartition("_")[2] for path in tmp_path.iterdir()}
     assert kinds == {"rgb", "depth", "opacity", "normals"}
@@ -121,7 +121,7 @@ def test_resuming_neus_fast_is_exact(run: Path, tmp_path: Path) -> None:
         assert all((again[name] == expected[name]).all() for name in expected), path.name
 
 
-def test_a_scene_written_in_millimetres_gives_a_mesh_in_millimetres(tmp_path: Path) -> None:
+def test_a_scene_written_in_millimeters_gives_a_mesh_in_millimeters(tmp_path: Path) -> None:
     folder, out = tmp_path / "dtu", tmp_path / "run"
     assert main(["data", "make", str(folder), "--format", "dtu", "--quiet", *PICTURES]) == 0
     assert train("neus-fast", out, "--data", str(folder), *FAST, "data.apply_mask=true", "trainer.max_steps=3") == 0
@@ -129,7 +129,7 @@ def test_a_scene_written_in_millimetres_gives_a_mesh_in_millimetres(tmp_path: Pa
     (path,) = (out / "exports").glob("*.ply")
     truth, mesh = trimesh.load(folder / "ground_truth.ply"), trimesh.load(path)
     size = np.linalg.norm(np.ptp(truth.vertices, axis=0))
-    assert size > 100 and np.linalg.norm(truth.vertices.mean(0)) > 300, "large and off-centre"
+    assert size > 100 and np.linalg.norm(truth.vertices.mean(0)) > 300, "large and off-center"
     middle = (mesh.vertices.max(0) + mesh.vertices.min(0)) / 2
     assert np.linalg.norm(middle - (truth.vertices.max(0) + truth.vertices.min(0)) / 2) < 0.2 * size
     assert json.loads(path.with_name(f"{path.name}.json").read_text())["unit"] == "mm"

@@ -271,7 +271,7 @@ def test_a_value_is_toml_if_it_can_be_and_text_if_not(text, value):
     assert read_value(text) == value and type(read_value(text)) is type(value)
 
 
-def test_data_is_recognised_by_looking_and_said(fakes, tmp_path):
+def test_data_is_recognized_by_looking_and_said(fakes, tmp_path):
     (tmp_path / "boxes.txt").touch()
     composed = compose(fakes, method="study", data=tmp_path)
     assert (composed.run.data.name, composed.run.data.config.root) == ("boxes", str(tmp_path))

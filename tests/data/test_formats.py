@@ -110,7 +110,7 @@ def test_a_folder_in_two_formats_asks(test_data):
     ("folder", "name"),
     [("colmap/can", "colmap"), ("llff/fern", "llff"), ("llff/horns", "llff"), ("instant_ngp/fox", "transforms")],
 )
-def test_every_real_capture_is_recognised_and_read_with_every_image(test_data, folder, name):
+def test_every_real_capture_is_recognized_and_read_with_every_image(test_data, folder, name):
     overrides = [f"data.type={name}"] if folder == "colmap/can" else []
     choice, _ = compose_data(get_registry(), str(test_data / folder), overrides)
     assert choice.name == name
@@ -121,7 +121,7 @@ def test_every_real_capture_is_recognised_and_read_with_every_image(test_data, f
     assert [fault for scene in views for fault in scene.images.check()] == []
 
 
-def test_ferns_points_look_alike_where_they_fall_in_neighbouring_views(test_data):
+def test_ferns_points_look_alike_where_they_fall_in_neighboring_views(test_data):
     """No observations are stored with fern: what a point looks like in one view is searched for in another.
 
     The distance between where it is found and where it falls is the reprojection error of both together.
@@ -133,12 +133,12 @@ def test_ferns_points_look_alike_where_they_fall_in_neighbouring_views(test_data
     points = torch.from_numpy(points[errors < 1.0])[::7]
     inverse = torch.linalg.inv(scene.to_data)
     points = points @ inverse[:3, :3].T + inverse[:3, 3]
-    grey = [scene.images[i].double().mean(-1).numpy() for i in range(len(scene.images))]
+    gray = [scene.images[i].double().mean(-1).numpy() for i in range(len(scene.images))]
     found = []
     for first, second in ((0, 1), (5, 6), (9, 10), (14, 15)):
         here, there = (project(scene.cameras.view(i), points)[0].numpy() for i in (first, second))
         for a, b in zip(here, there, strict=True):
-            distance = _found_at(grey[first], grey[second], a, b)
+            distance = _found_at(gray[first], gray[second], a, b)
             if distance is not None:
                 found.append(distance)
     assert len(found) > 200
@@ -160,8 +160,8 @@ def _found_at(one: np.ndarray, other: np.ndarray, a: np.ndarray, b: np.ndarray, 
         return None
     window = other[v - margin : v + margin + 1, u - margin : u + margin + 1]
     views = np.lib.stride_tricks.sliding_window_view(window, patch.shape)
-    centred, like = views - views.mean((-1, -2), keepdims=True), patch - patch.mean()
-    score = (centred * like).sum((-1, -2)) / np.sqrt((centred**2).sum((-1, -2)) * (like**2).sum() + 1e-9)
+    centerd, like = views - views.mean((-1, -2), keepdims=True), patch - patch.mean()
+    score = (centerd * like).sum((-1, -2)) / np.sqrt((centerd**2).sum((-1, -2)) * (like**2).sum() + 1e-9)
     row, column = np.unravel_index(score.argmax(), score.shape)
     if score.max() < 0.9:
         return None  # hidden in the other view, or seen too differently

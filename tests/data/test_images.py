@@ -170,10 +170,10 @@ def test_the_others_can_be_used_without_the_broken_ones(tmp_path):
 
 @pytest.mark.parametrize("kept", [[2, 0], [1], []])
 def test_a_choice_of_images_and_masks_keeps_their_order(tmp_path, kept):
-    colours, arrays = _save(tmp_path, [(8, 9), (5, 6), (7, 4)])
+    colors, arrays = _save(tmp_path, [(8, 9), (5, 6), (7, 4)])
     (tmp_path / "masks").mkdir()
     covers, _ = _save(tmp_path / "masks", [(8, 9), (5, 6), (7, 4)], channels=3)
-    source = WithAlpha(FileImages(colours, 3), FileImages(covers, 1)).only(kept)
+    source = WithAlpha(FileImages(colors, 3), FileImages(covers, 1)).only(kept)
     held = MemoryImages([torch.from_numpy(array) for array in arrays]).only(kept)
     assert len(source) == len(held) == len(kept)
     for place, index in enumerate(kept):
@@ -201,17 +201,17 @@ def test_images_that_would_fill_memory_are_refused_by_their_header(tmp_path, siz
 
 
 def test_modes_become_the_channels_asked_for(tmp_path):
-    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    palette = Image.fromarray(grey).convert("P")
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(gray).save(tmp_path / "gray.png")
+    Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    palette = Image.fromarray(gray).convert("P")
     palette.save(tmp_path / "palette.png", transparency=7)
-    assert read_header(tmp_path / "grey.png").channels == 1
+    assert read_header(tmp_path / "gray.png").channels == 1
     assert read_header(tmp_path / "palette.png").channels == 4
-    assert (FileImages([tmp_path / "grey.png"], 3)[0].numpy() == grey[..., None]).all()
-    assert (FileImages([tmp_path / "deep.png"], 1)[0].numpy()[..., 0] == grey).all()
+    assert (FileImages([tmp_path / "gray.png"], 3)[0].numpy() == gray[..., None]).all()
+    assert (FileImages([tmp_path / "deep.png"], 1)[0].numpy()[..., 0] == gray).all()
     alpha = FileImages([tmp_path / "palette.png"], 4)[0].numpy()[..., 3]
-    assert (alpha == np.where(grey == 7, 0, 255)).all()
+    assert (alpha == np.where(gray == 7, 0, 255)).all()
 
 
 def test_an_exif_turn_is_noticed_and_not_applied(tmp_path):

@@ -43,7 +43,7 @@ def ring(n: int, seed: int = 0, **changes: object) -> Scene:
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
-def test_normalising_puts_what_fills_the_pictures_into_the_unit_sphere() -> None:
+def test_normalizing_puts_what_fills_the_pictures_into_the_unit_sphere() -> None:
     made = prepare_scene(ring(8), SceneConfig(normalize="unit_sphere", normalize_margin=1.25))
     places = made.cameras.c2w[:, :, 3]
     radius = DISTANCE * math.sin(HALF_VIEW) * 1.25
@@ -54,7 +54,7 @@ def test_normalising_puts_what_fills_the_pictures_into_the_unit_sphere() -> None
     torch.testing.assert_close(made.depths[3], torch.full((20, 30), 5.0 / radius))
 
 
-def test_normalising_keeps_pixels_and_the_way_back_to_the_data() -> None:
+def test_normalizing_keeps_pixels_and_the_way_back_to_the_data() -> None:
     before = ring(5)
     after = prepare_scene(before, SceneConfig(normalize="unit_sphere"))
     assert before.points is not None and after.points is not None
@@ -67,7 +67,7 @@ def test_normalising_keeps_pixels_and_the_way_back_to_the_data() -> None:
     torch.testing.assert_close(vertices[0], vertices[1], rtol=0, atol=1e-5)
 
 
-def test_another_split_is_normalised_by_the_training_cameras() -> None:
+def test_another_split_is_normalized_by_the_training_cameras() -> None:
     config, train, test = SceneConfig(normalize="unit_sphere"), ring(6), ring(6, seed=1)
     test.cameras.c2w[:, :, 3] += 1.0
     expected = prepare_scene(train, config).to_data
@@ -75,7 +75,7 @@ def test_another_split_is_normalised_by_the_training_cameras() -> None:
     assert not torch.allclose(prepare_scene(test, config).to_data, expected)
 
 
-def test_limits_and_radius_given_are_taken_in_scene_units_after_normalising() -> None:
+def test_limits_and_radius_given_are_taken_in_scene_units_after_normalizing() -> None:
     made = prepare_scene(ring(4), SceneConfig(normalize="unit_sphere", near=0.5, far=3.5, radius=0.8))
     assert (made.near, made.far, made.box.radius) == (0.5, 3.5, 0.8)
 

@@ -30,6 +30,6 @@ def test_a_video_looks_within_five_degrees_of_what_the_cameras_look_at(method: s
     scene = Scenes(compose(get_registry(), method=method, data=test_data / data, overrides=overrides).run).get("train")
     _, c2w = camera_path(scene, "auto", 12)
     focus = torch.from_numpy(focus_point(scene.cameras.c2w.double().numpy()))
-    towards = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
-    angles = torch.rad2deg(torch.acos((-c2w[:, :, 2] * towards).sum(-1).clamp(-1, 1)))
+    toward = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
+    angles = torch.rad2deg(torch.acos((-c2w[:, :, 2] * toward).sum(-1).clamp(-1, 1)))
     assert float(angles.max()) < 5.0

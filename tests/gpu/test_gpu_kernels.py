@@ -70,8 +70,8 @@ def test_packed_scans_weights_and_pixels(counts, dtype, device):
     agree(PACKED, lambda w, x: volume.composite(w, x, layout), device, uniform(n), x3)
 
     def pixels(weights: torch.Tensor, rgb: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        colour, depth, opacity = volume.pixels(weights, rgb, t, layout)
-        return torch.cat([colour, depth[:, None], opacity[:, None]], -1)
+        color, depth, opacity = volume.pixels(weights, rgb, t, layout)
+        return torch.cat([color, depth[:, None], opacity[:, None]], -1)
 
     agree(PACKED, pixels, device, uniform(n), x3, alpha)
 

@@ -29,7 +29,7 @@ def test_coverage_is_the_cameras_spread_and_the_angle_seen_from():
     facts, warnings = quality.coverage(replace(scene, cameras=replace(scene.cameras, c2w=c2w)))
     texts = dict(facts)
     assert texts["axes"].endswith("(0.00, 0.00, 1.00)")
-    assert texts["baseline"] == "2.83 between neighbours, 2.83 across"
+    assert texts["baseline"] == "2.83 between neighbors, 2.83 across"
     assert texts["coverage"] == "what is looked at, 2 away, is seen from 90° round"
     assert not warnings
 
@@ -83,9 +83,9 @@ def test_blur_lowers_sharpness_and_is_warned_of_by_name():
 
 def test_sharpness_is_the_variance_of_a_nested_loop():
     image = patterned(1, 16)
-    grey = np.asarray(Image.fromarray(image).convert("L"), dtype=float)
+    gray = np.asarray(Image.fromarray(image).convert("L"), dtype=float)
     values = [
-        grey[y - 1, x] + grey[y + 1, x] + grey[y, x - 1] + grey[y, x + 1] - 4 * grey[y, x]
+        gray[y - 1, x] + gray[y + 1, x] + gray[y, x - 1] + gray[y, x + 1] - 4 * gray[y, x]
         for y in range(1, 15)
         for x in range(1, 15)
     ]

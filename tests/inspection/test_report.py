@@ -80,7 +80,7 @@ def test_every_split_is_reported_and_every_broken_image_found(tmp_path):
     scenes = {"train": broken, "val": NoSuchSplit("no file"), "test": DatasetError("bad pose", path="frame 3")}
     train, val, test = inspect(_Parser(scenes), quiet=True)
     assert [problem.path for problem in train.problems] == [str(paths[1]), str(paths[3])]
-    assert train.warnings == ["view 5 are of one colour"]
+    assert train.warnings == ["view 5 are of one color"]
     facts = dict(train.facts)
     assert facts["views"] == "6" and facts["size"] == "32×32" and "30.0° across" in facts["focal"]
     assert "4 to 4" in facts["cameras"] and "RGB; 4 images read" in facts["pixels"]
@@ -118,9 +118,9 @@ def test_the_frustum_picture_cuts_nothing_off(tmp_path, radius):
     assert all((side == 255).all() for side in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]))
 
 
-def test_the_frustum_picture_shows_every_split_in_its_colour(tmp_path):
+def test_the_frustum_picture_shows_every_split_in_its_color(tmp_path):
     frustum_picture({"train": _scene(), "test": _scene(3, "sphere")}, tmp_path / "x.png")
     pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB")).astype(int)
-    for colour in ((0x2A, 0x6F, 0x97), (0x9E, 0x2A, 0x2B)):
-        assert (np.abs(pixels - colour).max(-1) < 40).sum() > 50
+    for color in ((0x2A, 0x6F, 0x97), (0x9E, 0x2A, 0x2B)):
+        assert (np.abs(pixels - color).max(-1) < 40).sum() > 50
     assert (np.abs(pixels - (0xE0, 0x9F, 0x3E)).max(-1) < 20).sum() == 0

@@ -45,8 +45,8 @@ def values_and_gradients(op, *inputs: torch.Tensor) -> list[torch.Tensor]:  # ty
 
 
 def joined(pixels: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    colour, depth, opacity = pixels
-    return torch.cat([colour, depth[:, None], opacity[:, None]], -1)
+    color, depth, opacity = pixels
+    return torch.cat([color, depth[:, None], opacity[:, None]], -1)
 
 
 @pytest.mark.parametrize("counts", COUNTS)

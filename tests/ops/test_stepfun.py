@@ -65,7 +65,7 @@ def test_cdfs_equal_their_formulas_one_weight_at_a_time(weights: list[float]) ->
 
 @given(weights=weights_of_a_ray, padding=st.floats(0, 0.1))
 @settings(max_examples=60, deadline=None)
-def test_blur_pool_equals_a_loop_over_neighbours(weights: list[float], padding: float) -> None:
+def test_blur_pool_equals_a_loop_over_neighbors(weights: list[float], padding: float) -> None:
     n, expected = len(weights), []
     for i in range(n):
         before, here, after = weights[max(i - 1, 0)], weights[i], weights[min(i + 1, n - 1)]

@@ -82,8 +82,8 @@ def check_weights(counts: list[int], seed: int) -> None:
     for i, ray in enumerate(segments.per_sample(torch.arange(len(counts)), layout).tolist()):
         pixels[ray] += expected[i] * rgb[i]
     torch.testing.assert_close(volume.composite(expected, rgb, layout), pixels)
-    colour, depth, opacity = volume.pixels(expected, rgb, lengths, layout)
-    torch.testing.assert_close(colour, pixels)
+    color, depth, opacity = volume.pixels(expected, rgb, lengths, layout)
+    torch.testing.assert_close(color, pixels)
     torch.testing.assert_close(depth, volume.composite(expected, lengths, layout))
     torch.testing.assert_close(opacity, volume.opacity(expected, layout))
 
@@ -173,6 +173,6 @@ def test_gradients_equal_finite_differences(layout: Layout, backend: str) -> Non
     assert torch.autograd.gradcheck(lambda w: volume.depth(w, starts, layout), alpha)
 
 
-def test_half_precision_colours_are_composited_in_float32(backend: str) -> None:
+def test_half_precision_colors_are_composited_in_float32(backend: str) -> None:
     pixels = volume.composite(torch.ones(2), torch.full((2, 3), 0.5, dtype=torch.float16), packed([2]))
     assert pixels.dtype == torch.float32 and pixels.tolist() == [[1.0, 1.0, 1.0]]

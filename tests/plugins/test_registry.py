@@ -83,7 +83,7 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         ("RADFIELD_API = (0, 4)", "incompatible", "upgrade the plugin"),
         (GOOD.replace("radfield_components", "radfield_component"), "error", "did you mean radfield_components?"),
         (GOOD.replace("@hookimpl\n", ""), "error", "radfield_components is not marked with @hookimpl"),
-        (GOOD.replace("components():", "components(colour):"), "error", "colour"),
+        (GOOD.replace("components():", "components(color):"), "error", "color"),
         (GOOD.replace('"encoding"', '"encodign"'), "error", "unknown kind 'encodign'; did you mean encoding?"),
         (GOOD.replace("points", "pionts"), "error", "unknown capability 'pionts'; did you mean 'points'?"),
         (GOOD.replace("m:A", "m.A"), "error", "impl='m.A' is not 'module:attribute'"),

@@ -40,8 +40,8 @@ def test_a_turntable_goes_round_what_the_cameras_look_at_at_their_height_and_dis
     places = c2w[:, :, 3]
     torch.testing.assert_close(places[:, :2].norm(dim=-1), torch.full((12,), 4.0, dtype=torch.float64))
     torch.testing.assert_close(places[:, 2], torch.full((12,), 1.6, dtype=torch.float64))
-    towards = torch.nn.functional.normalize(-places, dim=-1)
-    torch.testing.assert_close(-c2w[:, :, 2], towards, atol=1e-9, rtol=0)
+    toward = torch.nn.functional.normalize(-places, dim=-1)
+    torch.testing.assert_close(-c2w[:, :, 2], toward, atol=1e-9, rtol=0)
     assert bool((c2w[:, 2, 1] > 0).all()), "upright"
 
 
@@ -55,8 +55,8 @@ def off_focus(scene: Scene, name: str) -> float:
     """The largest angle, in degrees, between a path's axes and the direction to what the cameras look at."""
     _, c2w = camera_path(scene, name, 12)
     focus = torch.from_numpy(focus_point(scene.cameras.c2w.double().numpy()))
-    towards = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
-    return float(torch.rad2deg(torch.acos((-c2w[:, :, 2] * towards).sum(-1).clamp(-1, 1))).max())
+    toward = torch.nn.functional.normalize(focus - c2w[:, :, 3], dim=-1)
+    return float(torch.rad2deg(torch.acos((-c2w[:, :, 2] * toward).sum(-1).clamp(-1, 1))).max())
 
 
 def test_a_spiral_looks_at_what_cameras_converge_on_however_deep_the_scene_is() -> None:

@@ -54,14 +54,14 @@ trees = st.recursive(
 
 @given(trees)
 @settings(max_examples=60, deadline=None)
-def test_any_optimiser_state_survives(tmp_path_factory: pytest.TempPathFactory, tree: object) -> None:
+def test_any_optimizer_state_survives(tmp_path_factory: pytest.TempPathFactory, tree: object) -> None:
     folder = tmp_path_factory.mktemp("trees")
     loaded = checkpoint.load(checkpoint.save(folder, State(1, {}, tree))).optimizer
     assert repr(loaded) == repr(tree)  # repr tells tuples from lists, -0.0 from 0.0, and NaN is itself
     shutil.rmtree(folder)
 
 
-def test_an_optimiser_state_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+def test_an_optimizer_state_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="set"):
         checkpoint.save(tmp_path, State(1, {}, {"odd": {1, 2}}))
     assert checkpoint.newest(tmp_path)[0] is None

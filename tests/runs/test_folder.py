@@ -151,7 +151,7 @@ def test_a_run_to_go_on_with_is_named_as_a_shell_takes_it(made: RunFolder) -> No
     assert caught.value.problems[0].hint == f"'{odd}'"
 
 
-def test_a_folder_that_exists_gets_a_neighbour(tmp_path: Path) -> None:
+def test_a_folder_that_exists_gets_a_neighbor(tmp_path: Path) -> None:
     first = fresh_folder(tmp_path)
     first.mkdir()
     assert fresh_folder(tmp_path) != first

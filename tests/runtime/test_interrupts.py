@@ -13,7 +13,7 @@ import torch
 
 from radfield_core.ops import backend
 from radfield_core.runs import checkpoint
-from radfield_core.runtime.interrupts import Cancelled, Interrupts, signals_deferred
+from radfield_core.runtime.interrupts import Canceled, Interrupts, signals_deferred
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.testing.training import toy_trainer
 from radfield_core.types import Step
@@ -94,10 +94,10 @@ def test_what_stops_the_last_evaluation_does_not_cost_the_training(tmp_path: Pat
 
 def test_compiled_code_does_not_hide_what_breaks_an_evaluation_off() -> None:
     """numba's dispatchers raise SystemError from the exception of a signal that came while they ran."""
-    with pytest.raises(Cancelled), Interrupts() as interrupts, interrupts.breakable():
+    with pytest.raises(Canceled), Interrupts() as interrupts, interrupts.breakable():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
-        except Cancelled as error:
+        except Canceled as error:
             raise SystemError("returned a result with an exception set") from error
     with pytest.raises(SystemError), Interrupts() as interrupts, interrupts.breakable():
         raise SystemError("of another origin")

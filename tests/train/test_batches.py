@@ -1,4 +1,4 @@
-"""Which pixels a step draws, and the colours they are compared with."""
+"""Which pixels a step draws, and the colors they are compared with."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_straight_alpha_is_laid_over_the_background() -> None:
     torch.testing.assert_close(on_background(pixels[:, :1], None)[0], torch.full((3,), 200 / 255))
 
 
-def test_images_said_to_be_on_a_colour_are_compared_on_that_colour() -> None:
+def test_images_said_to_be_on_a_color_are_compared_on_that_color() -> None:
     scene, _ = two_sizes()
     scene = Scene(scene.cameras, scene.images, 1.0, 2.0, scene.box, background=(0.0, 0.5, 1.0))
     batch = PixelDrawer(scene, ToyMethod(), torch.device("cpu")).draw(Step(0, 1, 0), 4)

@@ -81,7 +81,7 @@ def run_on(
 
 
 def same(a: Trainer, b: Trainer) -> bool:
-    """Whether parameters, buffers, optimiser, generators and counters (but for the clocks) are equal, bit for bit."""
+    """Whether parameters, buffers, optimizer, generators and counters (but for the clocks) are equal, bit for bit."""
     return flat(a.state()) == flat(b.state())
 
 
@@ -166,7 +166,7 @@ def without(state: State, fresh: State, path: tuple[Any, ...]) -> State:
         source = source.get(key, {}) if isinstance(source, dict) else source[key]
     if path[-1] in source:
         node[path[-1]] = source[path[-1]]
-    else:  # the optimiser's state of a parameter does not exist before the first step
+    else:  # the optimizer's state of a parameter does not exist before the first step
         node[path[-1]] = torch.zeros_like(node[path[-1]])
     return State(**tree)
 

@@ -1,4 +1,4 @@
-"""field:siren: positions and view directions -> density and colour, through sines (Sitzmann et al. 2020)."""
+"""field:siren: positions and view directions -> density and color, through sines (Sitzmann et al. 2020)."""
 
 import math
 
@@ -43,7 +43,7 @@ class Siren(DensityOccupancy, Field):
         return F.softplus(10.0 * self.density_head(features)[:, 0])
 
     def color(self, features, viewdirs):
-        """Colour [M, 3]."""
+        """Color [M, 3]."""
         return torch.sigmoid(self.color_head(torch.cat([features, viewdirs], dim=-1)))
 
     def density(self, x, cov=None):
@@ -51,5 +51,5 @@ class Siren(DensityOccupancy, Field):
         return self.activate(self.features(x))
 
     def point_color(self, x, viewdirs=None, image_ids=None):
-        """Colour [M, 3] at x [M, 3]; without a direction, seen towards the middle of the scene."""
+        """Color [M, 3] at x [M, 3]; without a direction, seen toward the middle of the scene."""
         return self.color(self.features(x), F.normalize(self.center - x, dim=-1) if viewdirs is None else viewdirs)

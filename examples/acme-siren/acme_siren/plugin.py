@@ -10,7 +10,7 @@ def radfield_components():
     return [
         component(
             "field", "siren", impl="acme_siren.field:Siren", config="acme_siren.config:SirenConfig",
-            summary="density and colour from a network of sines",
+            summary="density and color from a network of sines",
             provides={"density", "rgb", "occupancy", "point_color"},
         ),
         component(

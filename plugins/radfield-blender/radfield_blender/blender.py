@@ -24,7 +24,7 @@ from radfield_core.data import (
 from radfield_core.files import missing_files, read_json, safe_join
 
 NEAR, FAR = 2.0, 6.0
-"""The format's limits, along the optical axis: NeRF's code leaves its ray directions unnormalised."""
+"""The format's limits, along the optical axis: NeRF's code leaves its ray directions unnormalized."""
 
 RADIUS = 1.5
 """Half the side of the box that holds every scene of the format."""

@@ -48,5 +48,5 @@ class MultiscaleConversionConfig:
     n_down: int = option(4, help="scales, full size included", min=1, max=10)
     average: Literal["alpha-weighted", "published"] = option(
         "alpha-weighted",
-        help="of 2x2 pixels: colours weighted by alpha, rounded; or as published, without weights, truncated",
+        help="of 2x2 pixels: colors weighted by alpha, rounded; or as published, without weights, truncated",
     )

@@ -60,7 +60,7 @@ class MultiscaleConverter(Converter):
         return scales
 
     def _halved(self, image: np.ndarray) -> np.ndarray:
-        """2×2 means of [H, W, C]; colours count by their alpha, unless the published plain mean is asked for."""
+        """2×2 means of [H, W, C]; colors count by their alpha, unless the published plain mean is asked for."""
         if image.shape[-1] != 4 or self.config.average == "published":
             return _mean(image)
         alpha = image[..., 3:]

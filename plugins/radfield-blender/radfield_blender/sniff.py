@@ -1,4 +1,4 @@
-"""Recognising the formats by looking at names and headers; imports no torch."""
+"""Recognizing the formats by looking at names and headers; imports no torch."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def pixels(path: Path) -> np.ndarray:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A Blender folder of two 8×8 views with random colours and alpha."""
+    """A Blender folder of two 8×8 views with random colors and alpha."""
     generator, folder = np.random.default_rng(0), tmp_path / "small"
     for split in ("train", "test"):
         frames = []

@@ -76,7 +76,7 @@ def test_project_undoes_unproject_on_the_real_cameras(test_data):
 
 
 def test_rays_are_the_published_formula(test_data):
-    """Official code at pixel centre 0: directions ((i − W/2)/f, −(j − H/2)/f, −1) rotated, t from 2 to 6 along them."""
+    """Official code at pixel center 0: directions ((i − W/2)/f, −(j − H/2)/f, −1) rotated, t from 2 to 6 along them."""
     scene = _parse(test_data / "blender" / "lego", pixel_center=0.0)
     rays = view_rays(scene, scene.cameras.view(5))
     focal, c2w = float(scene.cameras.intrinsics[5, 0]), scene.cameras.c2w[5].numpy()
@@ -335,12 +335,12 @@ def test_what_is_written_is_read_back(tmp_path):
         assert all(torch.equal(back.images[i], scene.images[i]) for i in range(2))
 
 
-@pytest.mark.parametrize("spoil", ["focal", "centre", "size", "lens"])
+@pytest.mark.parametrize("spoil", ["focal", "center", "size", "lens"])
 def test_cameras_that_the_format_cannot_hold_are_refused(tmp_path, spoil):
     scene = _scene()
     if spoil == "focal":
         scene.cameras.intrinsics[1, :2] += 1
-    elif spoil == "centre":
+    elif spoil == "center":
         scene.cameras.intrinsics[:, 2] += 1
     elif spoil == "size":
         scene.cameras.sizes[1] += 1

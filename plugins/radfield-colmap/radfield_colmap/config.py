@@ -40,8 +40,8 @@ class PhotographsConfig:
     max_size: int = option(
         1600, help="longer side, pixels, that photographs are shrunk to for finding features", min=100
     )
-    pairs: Literal["auto", "all", "neighbours"] = option(
+    pairs: Literal["auto", "all", "neighbors"] = option(
         "auto",
-        help="which photographs are compared: all with all, or neighbours by name as in a video; auto: all of 150",
+        help="which photographs are compared: all with all, or neighbors by name as in a video; auto: all of 150",
     )
     seed: int = option(0, help="seed of everything random", min=0)

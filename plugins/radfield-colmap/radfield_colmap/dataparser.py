@@ -35,7 +35,7 @@ class Colmap(DataParser):
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """One split, upright, centred and scaled as the options say. Raises DatasetError with every fault found."""
+        """One split, upright, centerd and scaled as the options say. Raises DatasetError with every fault found."""
         config, root = self.config, Path(self.config.root)
         if config.model is None:
             folder, notes = choose_model(root)

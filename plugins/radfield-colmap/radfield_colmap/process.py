@@ -20,7 +20,7 @@ from radfield_core.files import need_empty
 from radfield_core.files.durable import atomic_path
 
 EXHAUSTIVE_UP_TO = 150
-"""Photographs of which every pair is compared; of more only neighbours by name, as in a video."""
+"""Photographs of which every pair is compared; of more only neighbors by name, as in a video."""
 
 ENOUGH = 0.8
 """Share of the photographs that must be registered for nothing to be advised."""
@@ -114,7 +114,7 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
 
 
 _ADVICE = (
-    "photographs from many places (not turning on the spot) that overlap by two thirds with their neighbours",
+    "photographs from many places (not turning on the spot) that overlap by two thirds with their neighbors",
     "sharp, evenly lit photographs, blurred ones left out",
     "a scene that keeps still and has texture: no mirrors, glass or bare walls alone",
 )
@@ -180,7 +180,7 @@ def _find_features(
 
 
 def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
-    """Every pair of few photographs, neighbours of many; how many pairs are done is asked of the database."""
+    """Every pair of few photographs, neighbors of many; how many pairs are done is asked of the database."""
     exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
     pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap

@@ -274,7 +274,7 @@ def test_a_bad_line_of_text_is_named(folder, line, message):
     assert message in faults(folder)
 
 
-def test_a_folder_is_recognised_by_its_model(folder, tmp_path_factory):
+def test_a_folder_is_recognized_by_its_model(folder, tmp_path_factory):
     assert sniff(folder) == "it holds sparse/0/images.bin"
     empty = tmp_path_factory.mktemp("empty")
     assert sniff(empty) is None
@@ -284,7 +284,7 @@ def test_a_folder_is_recognised_by_its_model(folder, tmp_path_factory):
 @pytest.mark.parametrize(
     "place", [".", "0", "sparse", "sparse/1", "colmap", "colmap/0", "colmap/sparse", "colmap/sparse/3"]
 )
-def test_a_model_is_recognised_wherever_it_is_read_from(folder, place):
+def test_a_model_is_recognized_wherever_it_is_read_from(folder, place):
     (folder / "sparse" / "0").rename(folder / "model")
     (folder / "sparse").rmdir()
     (folder / place).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Writes a scene in the layout of IDR and NeuS: in its own coordinates, or, made up, in millimetres and off-centre."""
+"""Writes a scene in the layout of IDR and NeuS: in its own coordinates, or, made up, in millimeters and off-center."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _placement(scene: Scene) -> Array:
 
 
 def _sphere(scene: Scene) -> tuple[Array, float]:
-    """Centre and radius, in the scene's data coordinates, of a sphere around what is to be modelled."""
+    """Center and radius, in the scene's data coordinates, of a sphere around what is to be modeled."""
     if scene.ground_truth is not None:
         points = apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).numpy()
         center = (points.max(0) + points.min(0)) / 2

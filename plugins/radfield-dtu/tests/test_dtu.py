@@ -1,4 +1,4 @@
-"""DTU scenes: the decomposition against scipy's, real scans, the way back to millimetres, and every fault named."""
+"""DTU scenes: the decomposition against scipy's, real scans, the way back to millimeters, and every fault named."""
 
 from __future__ import annotations
 
@@ -253,11 +253,11 @@ def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
     pixels = torch.cartesian_prod(torch.arange(len(scene.cameras)), torch.arange(height), torch.arange(width))
     rays = pixel_rays(scene, *pixels.unbind(-1), dtype=torch.float64)
     origins = apply_similarity(scene.to_data, rays.origins)
-    towards = apply_similarity(scene.to_data, rays.origins + rays.directions) - origins
-    return origins, origins + reach * torch.nn.functional.normalize(towards, dim=-1)
+    toward = apply_similarity(scene.to_data, rays.origins + rays.directions) - origins
+    return origins, origins + reach * torch.nn.functional.normalize(toward, dim=-1)
 
 
-def test_a_made_up_scene_reads_back_with_the_same_rays_in_millimetres(tmp_path: Path) -> None:
+def test_a_made_up_scene_reads_back_with_the_same_rays_in_millimeters(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     turns = torch.from_numpy(Rotation.random(3, random_state=1).as_matrix())
     c2w = torch.cat([turns, torch.randn(3, 3, 1, generator=generator, dtype=torch.float64) * 2], dim=-1)

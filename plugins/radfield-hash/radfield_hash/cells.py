@@ -1,7 +1,7 @@
-"""Where points lie in a level, for blocks of points: entry numbers, fractions and corner weights. numba, vectorised.
+"""Where points lie in a level, for blocks of points: entry numbers, fractions and corner weights. numba, vectorized.
 
 A block is `BLOCK` points, the last of which may be empty. Its numbers are laid out [8, BLOCK] and its fractions
-[3, BLOCK], flat, so that every loop here runs over neighbouring numbers and compiles to SIMD. Nothing is fused or
+[3, BLOCK], flat, so that every loop here runs over neighboring numbers and compiles to SIMD. Nothing is fused or
 reordered: x·scale + 0.5 rounds as the reference's does, so that a point on a cell's border falls into the same cell.
 """
 

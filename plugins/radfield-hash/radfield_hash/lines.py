@@ -38,7 +38,7 @@ turn, stream = _turning(False), _turning(True)
 
 @kernel_function
 def stream_out(typing_context: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
-    """Eight pairs of the source from `at` on, streamed to the target's from `to` on, and zero afterwards; uint64."""
+    """Eight pairs of the source from `at` on, streamed to the target's from `to` on, and zero afterward; uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = address(context, builder, signature.args[0], args[0], args[1], _LINE)

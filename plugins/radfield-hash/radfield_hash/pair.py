@@ -1,4 +1,4 @@
-"""Two neighbouring float32 numbers as one value in numba kernels: one load, one store and one FMA for both.
+"""Two neighboring float32 numbers as one value in numba kernels: one load, one store and one FMA for both.
 
 numba compiles a pair of scalars to twice the instructions, which is a quarter of the encoding's time.
 """

@@ -20,7 +20,7 @@ class LlffConfig:
     )
     spherify: bool = option(False, help="the cameras stand round an object: turns them upright, onto a unit sphere")
     ndc: bool | None = option(
-        None, help="normalised device coordinates, for cameras that face forward; unset: unless spherified"
+        None, help="normalized device coordinates, for cameras that face forward; unset: unless spherified"
     )
     bound_factor: float = option(
         0.75, help="the scene is scaled by 1 / (this · nearest depth)", min=0, exclusive_min=True
@@ -34,7 +34,7 @@ class LlffConfig:
 
 
 def uses_ndc(config: LlffConfig) -> bool:
-    """Whether rays are given in normalised device coordinates."""
+    """Whether rays are given in normalized device coordinates."""
     return not config.spherify if config.ndc is None else config.ndc
 
 

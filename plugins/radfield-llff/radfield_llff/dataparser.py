@@ -39,7 +39,7 @@ class Llff(DataParser):
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """One split, recentred and scaled so that the nearest depth is 4/3. Raises DatasetError with every fault."""
+        """One split, recentered and scaled so that the nearest depth is 4/3. Raises DatasetError with every fault."""
         config, root = self.config, Path(self.config.root)
         if config.spherify and config.ndc:
             raise DatasetError("a scene cannot be spherified and in NDC", path="data", hint="data.ndc=false")
@@ -57,7 +57,7 @@ class Llff(DataParser):
             sizes=np.stack([width, height], axis=-1).round().astype(np.int64), notes=tuple(notes),
         ).fitted(problems)  # fmt: skip
         problems.raise_as(DatasetError)
-        to_scene = _recentre(c2w, bounds, config.bound_factor)
+        to_scene = _recenter(c2w, bounds, config.bound_factor)
         if config.spherify:
             to_scene = _spherify(move_cameras(to_scene, c2w)) @ to_scene
         placed, bounds = move_cameras(to_scene, c2w), bounds * scale_of(to_scene)
@@ -141,7 +141,7 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
     return [safe_join(folder, name) for name in names]
 
 
-def _recentre(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
+def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
     """`to_scene` [4, 4]: the mean camera becomes the identity, and bound_factor · the nearest depth becomes 1."""
     middle = average(c2w)
     return similarity(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
@@ -162,7 +162,7 @@ def _reach(placed: np.ndarray) -> float:
 
 
 def _seen_box(capture: Capture, placed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
-    """Centre [3] and half side of the cube that holds the cameras and everything that they see up to depth `far`."""
+    """Center [3] and half side of the cube that holds the cameras and everything that they see up to depth `far`."""
     half = capture.sizes / 2 / capture.intrinsics[:, :2]
     signs = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)], dtype=np.float64)
     local = np.concatenate([half[:, None] * signs, np.full((len(half), 4, 1), -1.0)], axis=-1)

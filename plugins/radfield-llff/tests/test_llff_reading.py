@@ -109,8 +109,8 @@ def test_spherified_cameras_lie_about_the_unit_sphere_and_look_at_the_origin(tmp
     places = scene.cameras.c2w[:, :, 3]
     assert places.square().sum(-1).mean().item() == pytest.approx(1.0)
     assert not scene.ndc
-    towards = -places / places.norm(dim=-1, keepdim=True)
-    assert ((towards * -scene.cameras.c2w[:, :, 2]).sum(-1) > 0.99).all()
+    toward = -places / places.norm(dim=-1, keepdim=True)
+    assert ((toward * -scene.cameras.c2w[:, :, 2]).sum(-1) > 0.99).all()
     mean_side = places.mean(0)
     torch.testing.assert_close(mean_side[:2], torch.zeros(2, dtype=torch.float64), atol=1e-9, rtol=0)
     assert mean_side[2] > 0
@@ -216,7 +216,7 @@ def test_one_image_is_allowed_with_a_remark(tmp_path):
     assert len(scene.cameras) == 1 and any("say nothing about new views" in note for note in scene.notes)
 
 
-def test_a_folder_is_recognised_by_its_file(folder, tmp_path_factory):
+def test_a_folder_is_recognized_by_its_file(folder, tmp_path_factory):
     assert sniff(folder) == "it holds poses_bounds.npy"
     assert sniff(tmp_path_factory.mktemp("empty")) is None
 

@@ -47,15 +47,13 @@ class MeshConfig(SurfaceConfig):
         False, help="look for the surface everywhere at `resolution`, not only near where a coarse grid saw it"
     )
     max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
-    colors: bool = option(
-        True, help="colour at each vertex, seen along the inward normal, where the field knows colours"
-    )
+    colors: bool = option(True, help="color at each vertex, seen along the inward normal, where the field knows colors")
     chunk: int = option(POINTS_AT_ONCE, help="points asked at once", min=256)
 
 
 @attrs.frozen(kw_only=True)
 class PointCloudConfig:
-    """Points on what the training views see, in the data's own coordinates, with colours and normals."""
+    """Points on what the training views see, in the data's own coordinates, with colors and normals."""
 
     n_points: int = option(200_000, help="points in the file, about", min=1)
     min_opacity: float = option(0.7, help="least opacity of a pixel that gives a point", min=0, max=1)

@@ -91,17 +91,17 @@ def _doubled_areas(corners: Array) -> Array:
 def thin(points: Array, spacing: float, seed: int) -> Array:
     """A subset in which no two points are closer than `spacing`, and every point left out is that close to one kept.
 
-    The DTU protocol's down-sampling: points are visited in random order and remove their neighbours.
+    The DTU protocol's down-sampling: points are visited in random order and remove their neighbors.
     """
     order = np.random.default_rng(seed).permutation(len(points))
     shuffled = points[order]
     tree = cKDTree(shuffled)
     kept = np.ones(len(points), bool)
-    for start in range(0, len(points), 100_000):  # neighbour lists of all points at once would not fit
+    for start in range(0, len(points), 100_000):  # neighbor lists of all points at once would not fit
         part = shuffled[start : start + 100_000]
-        for offset, neighbours in enumerate(tree.query_ball_point(part, spacing, return_sorted=False)):
+        for offset, neighbors in enumerate(tree.query_ball_point(part, spacing, return_sorted=False)):
             if kept[start + offset]:
-                kept[neighbours] = False
+                kept[neighbors] = False
                 kept[start + offset] = True
     return shuffled[kept]
 

@@ -1,7 +1,7 @@
 """Marching cubes over a field, block by block, so that memory does not grow with the cube of the resolution.
 
 A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK` cells that share their
-border points; two blocks see the same values there, so their vertices agree bit for bit and are joined afterwards.
+border points; two blocks see the same values there, so their vertices agree bit for bit and are joined afterward.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _crossed(values: Values, level: float) -> Cells:
 
 
 def _dilate(mask: Cells) -> Cells:
-    """Every cell with a set cell among its 26 neighbours or itself."""
+    """Every cell with a set cell among its 26 neighbors or itself."""
     for axis in range(3):
         shifted = mask.copy()
         ahead, behind = [slice(None)] * 3, [slice(None)] * 3

@@ -55,7 +55,7 @@ def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], sce
 
 
 def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
-    """The mesh in the data's own coordinates, its normals turned and its faces wound to match; colours are kept."""
+    """The mesh in the data's own coordinates, its normals turned and its faces wound to match; colors are kept."""
     linear = scene.to_data.double().cpu().numpy()[:3, :3]
     points = np.asarray(mesh.vertices, np.float64)
     normals = world_normals(np.asarray(mesh.vertex_normals), points, scene) @ np.linalg.inv(linear)

@@ -24,7 +24,7 @@ from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
 
 class MeshExporter(Exporter):
-    """Marching cubes, then components, simplification, colours, and the way back to the data."""
+    """Marching cubes, then components, simplification, colors, and the way back to the data."""
 
     config: MeshConfig
 
@@ -74,7 +74,7 @@ def _without_surface(field: object) -> UsageError:
 
 
 def _nothing_there(field: object, density: float, found: NotCrossed) -> NoSurface:
-    hint = "train longer; pictures (radfield render) show what has been learnt"
+    hint = "train longer; pictures (radfield render) show what has been learned"
     if isinstance(field, HasSDF):
         return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
     low, high = -found.high, -found.low
@@ -148,7 +148,7 @@ def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[
 def vertex_colors(
     field: HasColor, device: torch.device, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
 ) -> NDArray[np.uint8]:
-    """Colours [V, 3] as bytes."""
+    """Colors [V, 3] as bytes."""
     both = np.concatenate([vertices, viewdirs], axis=1)
     with torch.no_grad():
         colors = _asked(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)

@@ -12,11 +12,11 @@ def radfield_components():
     return [
         component(
             "exporter", "mesh", impl="radfield_mesh.mesh:MeshExporter", config="radfield_mesh.config:MeshConfig",
-            summary="marching cubes with colours and normals: PLY, OBJ, GLB, STL", requires=geometry,
+            summary="marching cubes with colors and normals: PLY, OBJ, GLB, STL", requires=geometry,
         ),
         component(
             "exporter", "pointcloud", impl="radfield_mesh.pointcloud:PointCloudExporter",
-            config="radfield_mesh.config:PointCloudConfig", summary="points with colours and normals",
+            config="radfield_mesh.config:PointCloudConfig", summary="points with colors and normals",
             requires=geometry,
         ),
         component(

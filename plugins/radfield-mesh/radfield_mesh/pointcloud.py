@@ -38,7 +38,7 @@ class PointCloudExporter(Exporter):
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:
-        """Points [P, 3] of the space that fields live in, and their colours [P, 3] seen from their view."""
+        """Points [P, 3] of the space that fields live in, and their colors [P, 3] seen from their view."""
         pixels = int((scene.cameras.sizes[:, 0] * scene.cameras.sizes[:, 1]).sum())
         stride = max(1, round((pixels / self.config.n_points) ** 0.5))
         points, colors, device = [], [], device_of(model)

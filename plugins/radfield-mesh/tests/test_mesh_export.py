@@ -1,4 +1,4 @@
-"""Exports of a known solid: closed, in the data's own coordinates, coloured, and its error measured."""
+"""Exports of a known solid: closed, in the data's own coordinates, colored, and its error measured."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
 
 
 class Ball(Field):
-    """A ball whose colour is its position; its density is a steep function of the distance."""
+    """A ball whose color is its position; its density is a steep function of the distance."""
 
     def __init__(self, offset: float = 0.0) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Cloud(Field):
 
 
 def scene_of(ground_truth: Mesh | None = None, masks: MemoryImages | None = None) -> Scene:
-    """Six cameras around the ball, in scene coordinates; the data are in millimetres, turned, and off-centre."""
+    """Six cameras around the ball, in scene coordinates; the data are in millimeters, turned, and off-center."""
     eyes = 3.0 * torch.cat([torch.eye(3), -torch.eye(3)]).double()
     c2w = torch.zeros(6, 3, 4, dtype=torch.float64)
     for view, eye in enumerate(eyes):
@@ -113,7 +113,7 @@ def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:
     np.testing.assert_allclose(mesh.vertex_normals, outward, atol=1e-2)
 
 
-def test_colours_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
+def test_colors_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
     (path,) = MeshExporter(MeshConfig(resolution=48)).export(model_of(Ball()), scene_of(), tmp_path / "mesh")
     mesh = trimesh.load(path, process=False)
     x, y, z = ((mesh.vertices - SHIFT.numpy()) / SCALE).T

@@ -54,7 +54,7 @@ def scene_of(ndc: bool = True, mirror: bool = False, radius: float = 1.0) -> Sce
 
 
 class Ball(Field):
-    """A ball of the scene, known by its distance there, as the space that fields live in shows it. Its colour is the
+    """A ball of the scene, known by its distance there, as the space that fields live in shows it. Its color is the
     direction it is seen along. It has no parameter."""
 
     def __init__(self, scene: Scene, center: torch.Tensor = CENTER) -> None:
@@ -86,7 +86,7 @@ def model_of(field: Field, scene: Scene) -> Model:
 
 
 def outward(points: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from the ball's centre, and unit direction away from it, both in the data's coordinates."""
+    """Distance from the ball's center, and unit direction away from it, both in the data's coordinates."""
     center = (scene.to_data[:3, :3] @ CENTER.double() + scene.to_data[:3, 3]).numpy()
     distance = np.linalg.norm(points - center, axis=1)
     return distance, (points - center) / distance[:, None]

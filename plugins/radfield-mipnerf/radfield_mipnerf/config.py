@@ -18,7 +18,7 @@ class MipNerfFieldConfig:
         "encoding",
         default={"type": "frequency", "n_frequencies": 4},
         optional=True,
-        help="of view directions; none leaves a colour that does not depend on the view",
+        help="of view directions; none leaves a color that does not depend on the view",
     )
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
@@ -31,7 +31,7 @@ class MipNerfFieldConfig:
     density_noise: float = option(
         0.0, help="standard deviation of noise on the raw density in training; the paper: 1 on real scenes", min=0
     )
-    rgb_padding: float = option(0.001, help="colours reach this far beyond 0 and 1 before they saturate", min=0)
+    rgb_padding: float = option(0.001, help="colors reach this far beyond 0 and 1 before they saturate", min=0)
     disable_integration: bool = option(
         False, help="take intervals as points at their means: the paper's ablation without its encoding"
     )
@@ -64,5 +64,5 @@ class MipNerfConfig:
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
-        "white", help="colour behind the scene in training and evaluation; none for photographs without alpha"
+        "white", help="color behind the scene in training and evaluation; none for photographs without alpha"
     )

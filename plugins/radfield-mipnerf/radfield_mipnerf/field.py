@@ -1,4 +1,4 @@
-"""The MLP of mip-NeRF: a Gaussian and a view direction -> density and colour. N samples, R rays, M rows."""
+"""The MLP of mip-NeRF: a Gaussian and a view direction -> density and color. N samples, R rays, M rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_mipnerf.config import MipNerfFieldConfig
 class MipNerfField(DensityOccupancy, Field):
     """σ = softplus(raw − 1) and padded rgb of intervals, by an MLP with one skip connection and Glorot weights.
 
-    Directions are encoded once per ray; the colour layer is applied in two halves, per sample and per ray, which sum to
+    Directions are encoded once per ray; the color layer is applied in two halves, per sample and per ray, which sum to
     the layer on the joined input.
     """
 
@@ -74,12 +74,12 @@ class MipNerfField(DensityOccupancy, Field):
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """What directions [R, 3] add to the colour layer before its activation [R, color_width]."""
+        """What directions [R, 3] add to the color layer before its activation [R, color_width]."""
         assert self.direction_encoding is not None
         return F.linear(self.direction_encoding(viewdirs), self.color_layer.weight[:, self.bottleneck.out_features :])
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
+        """Color [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
         if direction_half is not None:
             weight = self.color_layer.weight[:, : self.bottleneck.out_features]
             sample_half = F.linear(self.bottleneck(features), weight, self.color_layer.bias)
@@ -92,7 +92,7 @@ class MipNerfField(DensityOccupancy, Field):
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at points x [M, 3]; without view directions the mean over six of them, along the axes."""
+        """Color [M, 3] at points x [M, 3]; without view directions the mean over six of them, along the axes."""
         features = self.features(x, None)
         if self.direction_encoding is None:
             return self.color(features)

@@ -21,11 +21,11 @@ class MipNerf(Method):
         self.n_fields = 1 if config.single_mlp else 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The same colour [n, 3] in training and evaluation."""
+        """The same color [n, 3] in training and evaluation."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error of every level that has a colour; the last is "fine", those before it are weighted."""
+        """Mean squared error of every level that has a color; the last is "fine", those before it are weighted."""
         weights = batch.loss_weights if self.config.multiscale_loss else None
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch.rgb, weights) for rgb in pixels]

@@ -11,7 +11,7 @@ def radfield_components() -> list[Component]:
         component(
             "field", "mipnerf", impl="radfield_mipnerf.field:MipNerfField",
             config="radfield_mipnerf.config:MipNerfFieldConfig",
-            summary="the MLP of mip-NeRF: density and view-dependent colour of Gaussians",
+            summary="the MLP of mip-NeRF: density and view-dependent color of Gaussians",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"gaussians"}, "direction_encoding": {"directions"}},
         ),

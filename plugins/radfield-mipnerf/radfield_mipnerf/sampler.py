@@ -13,7 +13,7 @@ from radfield_mipnerf.config import MipSamplerConfig
 class MipSampler(Sampler):
     """S intervals per ray and level, which share their ends.
 
-    The first level's S + 1 edges are evenly spaced and, in training, jittered between their neighbours' middles. Later
+    The first level's S + 1 edges are evenly spaced and, in training, jittered between their neighbors' middles. Later
     levels draw S + 1 new edges from the weights before, widened (equation 18); old edges are not kept.
     """
 

@@ -57,7 +57,7 @@ def dense(weights, name, x):
 
 
 def mlp(weights, encoded, direction):
-    """Density and colour: eight layers of 256, the input again after the fifth, softplus(raw − 1), padded colours."""
+    """Density and color: eight layers of 256, the input again after the fifth, softplus(raw − 1), padded colors."""
     h = encoded
     for layer in range(8):
         h = np.maximum(dense(weights, f"trunk.{layer}", h), 0.0)
@@ -71,7 +71,7 @@ def mlp(weights, encoded, direction):
 
 
 def render(weights, origin, direction, edges, radius, moments):
-    """Colour on white and the weight of each interval."""
+    """Color on white and the weight of each interval."""
     optical, color, shares = 0.0, np.zeros(3), []
     for t0, t1 in itertools.pairwise(edges):
         mean, variance = gaussian(origin, direction, moments(t0, t1, radius))

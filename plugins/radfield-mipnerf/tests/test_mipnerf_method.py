@@ -73,7 +73,7 @@ def test_the_coarse_level_counts_a_tenth_and_pixels_by_the_area_they_cover():
     assert float(plain["fine"]) == pytest.approx(float((fine - pixels).square().mean()), rel=1e-5)
 
 
-def test_the_options_of_adam_reach_the_optimiser():
+def test_the_options_of_adam_reach_the_optimizer():
     method = method_of("method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
     optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
     (group,) = optimizer.param_groups

@@ -18,7 +18,7 @@ class NerfFieldConfig:
         "encoding",
         default={"type": "frequency", "n_frequencies": 4},
         optional=True,
-        help="of view directions; none leaves a colour that does not depend on the view",
+        help="of view directions; none leaves a color that does not depend on the view",
     )
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
@@ -46,7 +46,7 @@ class NerfConfig:
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     coarse_loss: float = option(1.0, help="weight of the loss of every level but the last", min=0)
     background: Literal["white", "black", "none"] = option(
-        "white", help="colour behind the scene in training and evaluation; none for photographs without alpha"
+        "white", help="color behind the scene in training and evaluation; none for photographs without alpha"
     )
 
 
@@ -55,4 +55,4 @@ class TinyNerfConfig(NerfConfig):
     """Losses and schedule of tiny-NeRF: those of NeRF on black, with a constant learning rate."""
 
     lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
-    background: Literal["white", "black", "none"] = option("black", help="colour behind the scene")
+    background: Literal["white", "black", "none"] = option("black", help="color behind the scene")

@@ -1,4 +1,4 @@
-"""The MLP of NeRF: position and view direction -> density and colour. N samples, R rays, M rows."""
+"""The MLP of NeRF: position and view direction -> density and color. N samples, R rays, M rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from radfield_nerf.config import NerfFieldConfig
 
 
 class NerfField(DensityOccupancy, Field):
-    """σ and rgb by an MLP with one skip connection; colour from a linear bottleneck joined by the direction.
+    """σ and rgb by an MLP with one skip connection; color from a linear bottleneck joined by the direction.
 
     Weights start as the paper's code starts them (Glorot, biases zero), but for the bias of the density.
 
     Samples are asked as Gaussians where the encoding takes them, else as points. Directions are encoded once per ray,
-    and the colour layer is applied in two halves, per sample and per ray, which sum to the layer on the joined input.
+    and the color layer is applied in two halves, per sample and per ray, which sum to the layer on the joined input.
     """
 
     def __init__(self, config: NerfFieldConfig, ctx: BuildContext):
@@ -89,12 +89,12 @@ class NerfField(DensityOccupancy, Field):
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """What directions [R, 3] add to the colour layer before its activation [R, color_width]."""
+        """What directions [R, 3] add to the color layer before its activation [R, color_width]."""
         assert self.direction_encoding is not None
         return F.linear(self.direction_encoding(viewdirs), self.color_layer.weight[:, self.bottleneck.out_features :])
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
+        """Color [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
         if direction_half is not None:
             weight = self.color_layer.weight[:, : self.bottleneck.out_features]
             sample_half = F.linear(self.bottleneck(features), weight, self.color_layer.bias)
@@ -106,7 +106,7 @@ class NerfField(DensityOccupancy, Field):
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]; without view directions the mean over six of them, along the axes."""
+        """Color [M, 3] at x [M, 3]; without view directions the mean over six of them, along the axes."""
         features = self.features(x)
         if self.direction_encoding is None:
             return self.color(features)

@@ -10,7 +10,7 @@ def radfield_components() -> list[Component]:
     return [
         component(
             "field", "nerf", impl="radfield_nerf.field:NerfField", config="radfield_nerf.config:NerfFieldConfig",
-            summary="the MLP of NeRF: density and view-dependent colour",
+            summary="the MLP of NeRF: density and view-dependent color",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
         ),

@@ -51,7 +51,7 @@ def test_no_samples_give_no_outputs():
     assert outputs.density.shape == (0,) and outputs.rgb.shape == (0, 3)
 
 
-def test_colour_without_a_direction_is_the_mean_over_the_six_axis_directions():
+def test_color_without_a_direction_is_the_mean_over_the_six_axis_directions():
     nerf, x = field(), torch.randn(4, 3)
     axes = [sign * torch.eye(3)[i].expand(4, 3) for i in range(3) for sign in (1.0, -1.0)]
     expected = torch.stack([nerf.point_color(x, axis) for axis in axes]).mean(0)
@@ -59,7 +59,7 @@ def test_colour_without_a_direction_is_the_mean_over_the_six_axis_directions():
     assert (nerf.point_color(x, axes[0]) - nerf.point_color(x, axes[1])).abs().max() > 1e-4
 
 
-def test_without_a_direction_encoding_colour_is_the_same_from_everywhere():
+def test_without_a_direction_encoding_color_is_the_same_from_everywhere():
     nerf, bundle = field(method="tiny-nerf"), rays(4)
     samples = RaySamples.from_edges(bundle, torch.linspace(2, 6, 5).expand(4, 5))
     expected = nerf(samples).rgb

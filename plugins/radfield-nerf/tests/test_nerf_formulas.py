@@ -31,7 +31,7 @@ def dense(weights, name, x):
 
 
 def mlp(weights, position, direction):
-    """Raw density and colour at one point: eight layers of 256, the input again before the fifth, then the colour."""
+    """Raw density and color at one point: eight layers of 256, the input again before the fifth, then the color."""
     encoded = h = encode(position, 10)
     for layer in range(8):
         if layer == 4:
@@ -44,7 +44,7 @@ def mlp(weights, position, direction):
 
 
 def render(weights, origin, direction, t, noise):
-    """Colour on white, and the weight of each sample: the last interval reaches to 1e10."""
+    """Color on white, and the weight of each sample: the last interval reaches to 1e10."""
     transmittance, color, shares = 1.0, np.zeros(3), []
     for i, ti in enumerate(t):
         raw, rgb = mlp(weights, origin + ti * direction, direction)
@@ -85,7 +85,7 @@ def rays(n):
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """NeRF by its preset, with colours that differ and densities that are zero in half of space, large elsewhere."""
+    """NeRF by its preset, with colors that differ and densities that are zero in half of space, large elsewhere."""
     torch.manual_seed(0)
     run = compose(get_registry(), method="nerf", overrides=["field.density_noise=1.0"], needs_data=False).run
     model = level_loop(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run), n_fields=2).double()

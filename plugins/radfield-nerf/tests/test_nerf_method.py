@@ -85,7 +85,7 @@ def test_the_learning_rate_falls_by_ten_in_500000_steps_and_by_a_hundred_in_twic
         assert method.lr_scale(Step(step, 500_000, 0), "all") == pytest.approx(factor)
 
 
-def test_the_options_of_adam_reach_the_optimiser():
+def test_the_options_of_adam_reach_the_optimizer():
     method = method_of("nerf", "method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
     optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
     (group,) = optimizer.param_groups

@@ -1,4 +1,4 @@
-"""Opacity of an interval from the signed distance (NeuS, equations 12 and 13, as its code discretises them)."""
+"""Opacity of an interval from the signed distance (NeuS, equations 12 and 13, as its code discretizes them)."""
 
 from __future__ import annotations
 

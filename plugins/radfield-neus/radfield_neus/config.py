@@ -17,7 +17,7 @@ CONTRACT = "a number, or [start step, value before, value after, end step]"
 
 @attrs.frozen(kw_only=True)
 class NeuSFieldConfig:
-    """The signed distance network, the colour network, the sharpness, and the losses that they need."""
+    """The signed distance network, the color network, the sharpness, and the losses that they need."""
 
     encoding: Choice = slot(
         "encoding",
@@ -32,14 +32,14 @@ class NeuSFieldConfig:
     skip_layer: int | None = option(
         4, help="hidden layer that sees the input again, counted from 0: 4 is the fifth", min=1
     )
-    n_features: int = option(256, help="features handed to the colour network", min=0)
+    n_features: int = option(256, help="features handed to the color network", min=0)
     init_radius: float = option(0.5, help="radius of the first sphere, as a share of the scene's", min=0.01, max=0.99)
     softplus_beta: float = option(100.0, help="sharpness of the softplus between layers", min=0, exclusive_min=True)
-    weight_norm: bool = option(True, help="weight normalisation of both networks")
-    color_width: int = option(256, help="units per hidden layer of the colour network", min=1)
-    color_layers: int = option(4, help="hidden layers of the colour network", min=1)
+    weight_norm: bool = option(True, help="weight normalization of both networks")
+    color_width: int = option(256, help="units per hidden layer of the color network", min=1)
+    color_layers: int = option(4, help="hidden layers of the color network", min=1)
     unit_normals: bool = option(
-        False, help="normalise the gradient before it is used as a normal; the paper's code does not"
+        False, help="normalize the gradient before it is used as a normal; the paper's code does not"
     )
     normals: Literal["analytic", "finite_differences"] = option("analytic", help="how gradients by position are found")
     fd_step: Schedule = option(0.005, help=f"distance of the taps, as a share of the scene's radius: {CONTRACT}", min=0)
@@ -70,7 +70,7 @@ class InvertedSphereFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer; the colour's has half as many", min=2)
+    width: int = option(256, help="units per hidden layer; the color's has half as many", min=2)
     n_layers: int = option(8, help="hidden layers", min=1)
     skip_layer: int | None = option(
         5, help="hidden layer that sees the input again, counted from 0: 5 is the sixth", min=1

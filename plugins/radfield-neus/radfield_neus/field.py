@@ -120,7 +120,7 @@ class NeuSField(Field):
         return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
         _, gradients, features, _ = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
         directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)

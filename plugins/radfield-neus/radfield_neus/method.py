@@ -20,11 +20,11 @@ class NeuS(Method):
     config: NeuSConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The colours of the options [n, 3]; random is white in evaluation."""
+        """The colors of the options [n, 3]; random is white in evaluation."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Colour (L1 sums over channels, as published), mask and opacity; see `NeuSConfig` for the weights."""
+        """Color (L1 sums over channels, as published), mask and opacity; see `NeuSConfig` for the weights."""
         config = self.config
         assert outputs.rendered.rgb is not None
         difference = outputs.rendered.rgb - batch.rgb

@@ -1,4 +1,4 @@
-"""The distance network with its geometric initialisation, and a plain ReLU network."""
+"""The distance network with its geometric initialization, and a plain ReLU network."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class DistanceNetwork(nn.Module):
             n_in = in_dim if index == 0 else width
             n_out = out_dim if index == n_layers else width - in_dim if index + 1 == self.skip_layer else width
             layers.append(nn.Linear(n_in, n_out))
-            self._initialise(layers[index], index, in_dim)
+            self._initialize(layers[index], index, in_dim)
         self.layers = nn.ModuleList(layers)
         self._calibrate(layers[-1], in_dim, init_radius)
         if normalize_weights:
             self.layers = nn.ModuleList(weight_norm(layer) for layer in layers)
 
     @torch.no_grad()
-    def _initialise(self, layer: nn.Linear, index: int, in_dim: int) -> None:
+    def _initialize(self, layer: nn.Linear, index: int, in_dim: int) -> None:
         nn.init.zeros_(layer.bias)
         if index == 0:
             nn.init.zeros_(layer.weight)

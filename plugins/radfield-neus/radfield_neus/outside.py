@@ -12,7 +12,7 @@ from radfield_neus.networks import ReluNetwork
 
 
 class InvertedSphereField(Field):
-    """Density (softplus) and colour of (x/r, 1/r), r in units of the scene's radius."""
+    """Density (softplus) and color of (x/r, 1/r), r in units of the scene's radius."""
 
     center: Tensor
 

@@ -20,7 +20,7 @@ def radfield_components():
         ),
         component(
             "field", "neus", impl="radfield_neus.field:NeuSField", config=f"{CONFIG}:NeuSFieldConfig",
-            summary="signed distance, colour and a learned sharpness",
+            summary="signed distance, color and a learned sharpness",
             provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"},
             requires={"encoding": {"points"}, "direction_encoding": {"directions"}},
             capabilities=f"{CONFIG}:field_capabilities",

@@ -22,7 +22,7 @@ class NeuSSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """One radius before and behind the point nearest to the sphere's centre, as the paper's code has it."""
+        """One radius before and behind the point nearest to the sphere's center, as the paper's code has it."""
         middle = -((rays.origins - self.center) * rays.directions).sum(-1)
         near = (middle - self.radius).clamp_min(0.0)
         return near, torch.maximum(middle + self.radius, near)

@@ -31,7 +31,7 @@ _DPI = 100
 
 
 class SdfSlices(Exporter):
-    """Inside is blue, outside red, paler towards the surface, which is black; thin lines every tenth of the radius.
+    """Inside is blue, outside red, paler toward the surface, which is black; thin lines every tenth of the radius.
     Each plane is named, and its axes are in scene coordinates."""
 
     config: SlicesConfig
@@ -41,11 +41,11 @@ class SdfSlices(Exporter):
         path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
-        write_atomic(path, labelled(pictures, scene))
+        write_atomic(path, labeled(pictures, scene))
         return [path]
 
 
-def labelled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
+def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
     """A PNG of the pictures [n, n, 3] of `PLANES`, pixel for pixel, with their axes, their places and a legend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -87,7 +87,7 @@ def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: in
 
 
 def shade(distance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colours [H, W, 3] of distances in units of the scene's radius."""
+    """Colors [H, W, 3] of distances in units of the scene's radius."""
     from matplotlib import colormaps
 
     colors = colormaps["RdBu_r"](0.5 + 0.5 * np.tanh(2.0 * distance))[..., :3]

@@ -36,7 +36,7 @@ def sphere_points(n: int, radius: float = 1.0) -> Tensor:
 
 @pytest.mark.parametrize("words", [MLP, HASH], ids=["mlp", "hash"])
 @pytest.mark.parametrize("radius", [1.0, 1.7])
-def test_the_initial_field_is_a_closed_surface_about_the_centre_for_twenty_seeds(words, radius: float) -> None:
+def test_the_initial_field_is_a_closed_surface_about_the_center_for_twenty_seeds(words, radius: float) -> None:
     directions = sphere_points(200)
     steps = torch.linspace(0.05, 1.0, 20) * radius
     with torch.no_grad():

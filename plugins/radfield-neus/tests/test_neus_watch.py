@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from radfield_neus.config import SlicesConfig
 from radfield_neus.observer import PATIENCE, Watch
-from radfield_neus.slices import BOTTOM, LEFT, PLANES, RIGHT, TOP, SdfSlices, labelled, slice_of
+from radfield_neus.slices import BOTTOM, LEFT, PLANES, RIGHT, TOP, SdfSlices, labeled, slice_of
 
 from radfield_core import SceneBox, StorageError, compose, compose_part, export, get_registry
 
@@ -67,7 +67,7 @@ def test_slices_keep_their_pixels_and_say_which_planes_they_are(monkeypatch) -> 
     monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (figures.append(figure), savefig(figure, *a, **k)))
     noise = [np.random.default_rng(i).integers(0, 256, (100, 100, 3)).astype(np.uint8) for i in range(3)]
     scene = SimpleNamespace(box=SceneBox(torch.tensor([3.0, -1.0, 0.25]), 2.0))
-    whole = np.asarray(Image.open(BytesIO(labelled(noise, scene))).convert("RGB"))
+    whole = np.asarray(Image.open(BytesIO(labeled(noise, scene))).convert("RGB"))
     for index, picture in enumerate(noise):
         left = index * (LEFT + 100 + RIGHT) + LEFT
         inside = whole[TOP + 2 : TOP + 98, left + 2 : left + 98]  # within the frame

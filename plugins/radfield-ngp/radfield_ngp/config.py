@@ -11,15 +11,15 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NgpFieldConfig:
-    """Two small networks without biases: features of a point -> density, and with the view direction -> colour."""
+    """Two small networks without biases: features of a point -> density, and with the view direction -> color."""
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
     width: int = option(64, help="units per hidden layer of the density network", min=1)
     n_layers: int = option(1, help="hidden layers of the density network", min=1)
     n_features: int = option(16, help="outputs of the density network; the first is the raw density", min=1)
-    color_width: int = option(64, help="units per hidden layer of the colour network", min=1)
-    color_layers: int = option(2, help="hidden layers of the colour network", min=1)
+    color_width: int = option(64, help="units per hidden layer of the color network", min=1)
+    color_layers: int = option(2, help="hidden layers of the color network", min=1)
     density_bias: float = option(-1.0, help="added to the raw density before the exponential")
     contraction: Literal["none", "sphere"] = option(
         "none", help="sphere: everything outside the scene's box is drawn into a shell around it (unbounded scenes)"

@@ -1,4 +1,4 @@
-"""`field:ngp`: density and colour from small networks behind a grid (Müller et al. 2022, section 5.4)."""
+"""`field:ngp`: density and color from small networks behind a grid (Müller et al. 2022, section 5.4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _weights(sizes: list[int]) -> nn.ParameterList:
 
 
 class NgpField(DensityOccupancy, Field):
-    """Density = exp(raw − 1) of a point's features; colour of those features and the view direction."""
+    """Density = exp(raw − 1) of a point's features; color of those features and the view direction."""
 
     center: Tensor
 
@@ -53,7 +53,7 @@ class NgpField(DensityOccupancy, Field):
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colour [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
         if viewdirs is None:
             viewdirs = self._inward(x)
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))

@@ -15,12 +15,12 @@ from radfield_ngp.config import NgpConfig
 
 
 class Ngp(Method):
-    """One field, smooth-L1 on colours, decoupled weight decay on the networks."""
+    """One field, smooth-L1 on colors, decoupled weight decay on the networks."""
 
     config: NgpConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The colours of the options [n, 3]; random is white in evaluation."""
+        """The colors of the options [n, 3]; random is white in evaluation."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:

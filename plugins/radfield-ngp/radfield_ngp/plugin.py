@@ -11,7 +11,7 @@ def radfield_components():
     return [
         component(
             "field", "ngp", impl="radfield_ngp.field:NgpField", config="radfield_ngp.config:NgpFieldConfig",
-            summary="density and colour from small networks behind a grid (instant-ngp)",
+            summary="density and color from small networks behind a grid (instant-ngp)",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
         ),

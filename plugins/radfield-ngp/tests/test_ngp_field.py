@@ -102,7 +102,7 @@ def test_every_parameter_gets_a_gradient():
     assert [name for name, p in field.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_colour_without_a_direction_is_seen_along_the_rise_of_density():
+def test_color_without_a_direction_is_seen_along_the_rise_of_density():
     field, step = build(), 1e-7
     x = torch.randn(6, 3, dtype=torch.float64) * 0.4
     rise = torch.stack([

@@ -86,7 +86,7 @@ def test_random_backgrounds_are_a_function_of_the_step_and_white_in_evaluation()
     assert not torch.equal(first, random.background(Step(4, 100, 0), 1000, "cpu"))
     assert not torch.equal(first, random.background(Step(3, 100, 1), 1000, "cpu"))
     assert first.min() >= 0 and first.max() <= 1 and abs(float(first.mean()) - 0.5) < 0.03
-    assert float(first.std(0).min()) > 0.25, "each ray has its own colour"
+    assert float(first.std(0).min()) > 0.25, "each ray has its own color"
     assert torch.equal(random.background(None, 2, "cpu"), torch.ones(2, 3))
 
 

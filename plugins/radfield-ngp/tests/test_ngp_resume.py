@@ -56,7 +56,7 @@ def halfway(whole: Trainer) -> checkpoint.State:
 
 
 def differing(a: Trainer, b: Trainer) -> set[str]:
-    """What is not equal bit for bit between two runs: state of the model and of the optimiser, counters."""
+    """What is not equal bit for bit between two runs: state of the model and of the optimizer, counters."""
     one, other = a.state(), b.state()
     names = {name for name in one.model if not torch.equal(one.model[name], other.model[name])}
     for index, entries in one.optimizer["state"].items():

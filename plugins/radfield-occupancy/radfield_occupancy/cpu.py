@@ -44,7 +44,7 @@ def _edge(i, t_first, n_even, step, growth):
 
 @kernel
 def _locate(x, y, z, n_levels, contracted):
-    """Level and position in [-1, 1] of a point in units of the radius around the centre."""
+    """Level and position in [-1, 1] of a point in units of the radius around the center."""
     if contracted:
         norm = np.sqrt(x * x + y * y + z * z)
         scale = F(1.0)

@@ -55,7 +55,7 @@ def world_points(
 def cells_to_visit(occupied: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Flat indices of cells to visit: a share of all cells, and of the occupied ones at most as many.
 
-    Both are drawn evenly: one of each run of neighbours, so the indices ascend, which the field's tables like, and none
+    Both are drawn evenly: one of each run of neighbors, so the indices ascend, which the field's tables like, and none
     is drawn twice within its part. A cell may be in both parts.
     """
     n, device = occupied.numel(), occupied.device

@@ -50,7 +50,7 @@ def test_a_point_of_a_cell_is_found_in_that_cell_by_marching(levels: int, contra
         only = torch.zeros(levels * n**3, dtype=torch.bool)
         only[cell] = True
         state = Grid(*grid.pack(only.view(-1, n, n, n)), n, levels, tuple(center.tolist()), radius, contracted)
-        # Corners of a contracted grid are nowhere; their stand-ins may lie in a neighbour that is somewhere.
+        # Corners of a contracted grid are nowhere; their stand-ins may lie in a neighbor that is somewhere.
         assert bool(state.occupied(x[cell])) == bool(asked[cell]) or (contracted and not asked[cell])
         others = asked & (cells != cell)
         assert not state.occupied(x[others]).any()

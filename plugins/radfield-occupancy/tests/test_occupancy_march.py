@@ -119,8 +119,8 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit_from_far_away(distance: f
     generator = torch.Generator().manual_seed(0)
     places = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator), dim=-1)
     origins = torch.tensor(CENTER) + RADIUS * distance * places
-    towards = torch.tensor(CENTER) + RADIUS * (2 * torch.rand(200, 3, generator=generator) - 1) - origins
-    directions, zero = torch.nn.functional.normalize(towards, dim=-1), torch.zeros(200)
+    toward = torch.tensor(CENTER) + RADIUS * (2 * torch.rand(200, 3, generator=generator) - 1) - origins
+    directions, zero = torch.nn.functional.normalize(toward, dim=-1), torch.zeros(200)
     rays = RayBundle(origins, directions, directions, zero, zero, zero)
     near, far = SceneBox(torch.tensor(CENTER), RADIUS).intersect(rays)
     rays = RayBundle(origins, directions, directions, near, far, zero)

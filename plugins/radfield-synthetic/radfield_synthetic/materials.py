@@ -13,7 +13,7 @@ _TAU = 2 * math.pi
 
 
 def _rgb(like: Tensor, code: str) -> Tensor:
-    """A colour written as sRGB hex, linear."""
+    """A color written as sRGB hex, linear."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return like.new_tensor([((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92 for v in values])
 
@@ -57,13 +57,13 @@ def _ball(x: Tensor) -> Tensor:
     """Ribbons that wind from pole to pole, with thin lines between."""
     p = (x - x.new_tensor(surface.BALL_CENTER)) / surface.BALL_RADIUS
     wound = (_angle(p) * 8 + 1.6 * p[..., 2]) % 1.0
-    colour = torch.where((wound < 0.5)[..., None], _rgb(x, "e4573d"), _rgb(x, "fbf1dc"))
+    color = torch.where((wound < 0.5)[..., None], _rgb(x, "e4573d"), _rgb(x, "fbf1dc"))
     line = ((wound - 0.5).abs() < 0.035) | (wound < 0.035) | (wound > 0.965)
-    return torch.where(line[..., None], _rgb(x, "27324f"), colour)
+    return torch.where(line[..., None], _rgb(x, "27324f"), color)
 
 
 def _box(x: Tensor) -> Tensor:
-    """A mosaic of tiles in five colours."""
+    """A mosaic of tiles in five colors."""
     p = torch.stack(surface.box_local(*x.unbind(-1)), -1) / surface.BOX_HALF
     cells = (p * 2.5 + 2.5).floor()
     inside = (p * 2.5 + 2.5) - cells
@@ -78,10 +78,10 @@ def _box(x: Tensor) -> Tensor:
 def _pill(x: Tensor) -> Tensor:
     """Half blue, half white, as pills are, with a fine thread around each half."""
     along = (x - x.new_tensor(surface.PILL_START)) @ _axis(x)
-    colour = torch.where((along < 0.21)[..., None], _rgb(x, "3d8bd4"), _rgb(x, "f7f4ea"))
+    color = torch.where((along < 0.21)[..., None], _rgb(x, "3d8bd4"), _rgb(x, "f7f4ea"))
     thread = (along * 30 % 1.0 < 0.22) & (along < 0.19)
     band = (along * 18 % 1.0 < 0.3) & (along > 0.24)
-    return torch.where(band[..., None], _rgb(x, "e2725b"), torch.where(thread[..., None], _rgb(x, "123d66"), colour))
+    return torch.where(band[..., None], _rgb(x, "e2725b"), torch.where(thread[..., None], _rgb(x, "123d66"), color))
 
 
 def _axis(x: Tensor) -> Tensor:
@@ -113,8 +113,8 @@ def _cone(x: Tensor) -> Tensor:
     p = x - x.new_tensor(surface.CONE_CENTER)
     tooth = ((_angle(p) * 10) % 1.0 - 0.5).abs()
     band = (p[..., 2] * 12 + tooth * 1.6) % 1.0
-    colour = torch.where((band < 0.5)[..., None], _rgb(x, "4c9f55"), _rgb(x, "d9e27a"))
-    return torch.where((p[..., 2] > surface.CONE_HEIGHT - 0.01)[..., None], _rgb(x, "e4573d"), colour)
+    color = torch.where((band < 0.5)[..., None], _rgb(x, "4c9f55"), _rgb(x, "d9e27a"))
+    return torch.where((p[..., 2] > surface.CONE_HEIGHT - 0.01)[..., None], _rgb(x, "e4573d"), color)
 
 
 _PAINTS = (_plinth, _ring, _ball, _box, _pill, _doughnut, _cone)

@@ -1,4 +1,4 @@
-"""The scene's colours: a sun, a sky, soft shadows, and a polished ring that mirrors them. M points."""
+"""The scene's colors: a sun, a sky, soft shadows, and a polished ring that mirrors them. M points."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
 
 
 def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
-    """What polished metal shows: the sky, or the matte colour of what stands in the way (Schlick 1994)."""
+    """What polished metal shows: the sky, or the matte color of what stands in the way (Schlick 1994)."""
     facing = -(viewdirs * normals).sum(-1, keepdim=True)
     away = torch.nn.functional.normalize(viewdirs + 2 * facing * normals, dim=-1)
     seen = _sky(away)

@@ -1,4 +1,4 @@
-"""Pictures of the scene by cameras of one size and lens: colour with coverage, depth, normals. V views, P pixels."""
+"""Pictures of the scene by cameras of one size and lens: color with coverage, depth, normals. V views, P pixels."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Pixels:
 def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
     """Images [V, H, W, 4] uint8 sRGB with straight alpha.
 
-    A pixel's colour is the mean over supersample² places in its cell that meet the scene, alpha the share that does.
+    A pixel's color is the mean over supersample² places in its cell that meet the scene, alpha the share that does.
     A first pass with one cone per pixel finds where nothing is and how far the rays can go unhindered.
     """
     pixels = Pixels(cameras, views)
@@ -62,11 +62,11 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
         free = trace(*pixels.rays(chunk, (0.5, 0.5)), spread=pixels.spread)
         touched = free.isfinite().nonzero()[:, 0]
         for part in touched.split(max(1, _CHUNK // supersample**2)):
-            image[chunk[part]] = _mean_colour(pixels, chunk[part], free[part], supersample)
+            image[chunk[part]] = _mean_color(pixels, chunk[part], free[part], supersample)
     return image.reshape(*pixels.shape, 4)
 
 
-def _mean_colour(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
+def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
     """RGBA [P, 4] uint8 of the chosen pixels, whose rays are unhindered up to free [P]."""
     steps = [(i + 0.5) / supersample for i in range(supersample)]
     rays = [pixels.rays(chosen, (x, y)) for y in steps for x in steps]

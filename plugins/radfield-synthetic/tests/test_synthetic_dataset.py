@@ -92,8 +92,8 @@ def test_drawn_pixels_are_those_of_the_images():
     assert torch.equal(scene.images.gather(i, r, c), _pixels(scene)[i, r, c])
 
 
-def test_a_point_on_the_surface_projects_to_its_own_colour():
-    """Points of the true mesh that a camera sees have, at the pixel they fall on, the colour of the paint there."""
+def test_a_point_on_the_surface_projects_to_its_own_color():
+    """Points of the true mesh that a camera sees have, at the pixel they fall on, the color of the paint there."""
     scene = SyntheticParser(SyntheticConfig(resolution=256, n_test=2, supersample=2)).parse("test")
     view = scene.cameras.view(0)
     points = scene.ground_truth.vertices
@@ -111,7 +111,7 @@ def test_a_point_on_the_surface_projects_to_its_own_colour():
     errors = (expected - seen[:, :3]).abs().amax(-1)
     assert errors.median() < 8 and (errors < 40).double().mean() > 0.7, "all but those beside an edge of the paint"
     elsewhere = scene.images[0][rows[chosen], (columns[chosen] + 8).clamp_max(255)].float()
-    assert (expected - elsewhere[:, :3]).abs().amax(-1).median() > 40, "eight pixels beside, the colour is another"
+    assert (expected - elsewhere[:, :3]).abs().amax(-1).median() > 40, "eight pixels beside, the color is another"
 
 
 def test_depth_and_normals_are_those_of_the_surface():

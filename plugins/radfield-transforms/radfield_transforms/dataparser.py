@@ -228,7 +228,7 @@ def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
 def _ngp_box(
     meta: dict[str, Any], places: np.ndarray, problems: Problems
 ) -> tuple[np.ndarray, float, bool, float, float] | None:
-    """Centre, half side, measured, near, far of instant-ngp's box, or None if the file does not speak of one.
+    """Center, half side, measured, near, far of instant-ngp's box, or None if the file does not speak of one.
 
     instant-ngp looks at x · scale + offset in a cube of side aabb_scale round 1/2, from 0.1 in front of the camera on.
     """
@@ -254,7 +254,7 @@ def _ngp_box(
 
 
 def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
-    """Centre, half side, measured, near, far from the points and cameras."""
+    """Center, half side, measured, near, far from the points and cameras."""
     if capture.points is None or len(capture.points) < 10:
         center, radius = camera_box(capture.c2w)
         return center, radius, False, 0.05 * radius, 4.0 * radius

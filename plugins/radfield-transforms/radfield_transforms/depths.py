@@ -59,7 +59,7 @@ def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float,
         return notes
     median = float(np.median(known))
     if not distance / _FACTOR <= median <= distance * _FACTOR:
-        theirs, the_poses = ("millimetres", "metres") if median > distance else ("metres", "millimetres")
+        theirs, the_poses = ("millimeters", "meters") if median > distance else ("meters", "millimeters")
         notes.append(
             f"the depths' median is {median:.3g}, {median / distance:.2g} times the cameras' distance to what they "
             f"look at ({distance:.3g}): are they in {theirs}, and the poses in {the_poses}?"

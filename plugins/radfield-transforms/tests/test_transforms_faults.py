@@ -80,12 +80,12 @@ def test_depth_images_that_are_not_there_are_all_named(folder):
 @pytest.mark.parametrize(
     ("depth", "more", "warning"),
     [
-        (np.uint16(4000), {}, None),  # whole numbers are millimetres: 4 m
-        (np.uint16(4000), {"integer_depth_scale": 1.0}, "millimetres, and the poses in metres"),
+        (np.uint16(4000), {}, None),  # whole numbers are millimeters: 4 m
+        (np.uint16(4000), {"integer_depth_scale": 1.0}, "millimeters, and the poses in meters"),
         (np.uint16(40000), {"integer_depth_scale": 1e-4}, None),
         (np.float32(4.0), {}, None),  # numbers with a point are taken as they are
-        (np.float32(4000.0), {}, "millimetres, and the poses in metres"),
-        (np.float32(0.004), {}, "metres, and the poses in millimetres"),
+        (np.float32(4000.0), {}, "millimeters, and the poses in meters"),
+        (np.float32(0.004), {}, "meters, and the poses in millimeters"),
     ],
 )
 def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more, warning):

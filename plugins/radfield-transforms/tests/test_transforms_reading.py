@@ -50,7 +50,7 @@ def test_instant_ngps_box_is_where_its_unit_cube_maps_to(folder):
     assert torch.equal(scene.to_data, torch.eye(4, dtype=torch.float64))
 
 
-def test_without_a_box_the_scene_is_upright_centred_and_scaled(folder):
+def test_without_a_box_the_scene_is_upright_centered_and_scaled(folder):
     edit(folder, lambda meta: [meta.pop(key) for key in ("aabb_scale", "scale", "offset")])
     scene = parse(folder, holdout=0)
     assert float(scene.cameras.c2w[:, :, 3].abs().max()) == pytest.approx(1.0)
@@ -204,7 +204,7 @@ def test_points_are_read_in_text_and_binary(folder):
     torch.testing.assert_close(parse(folder).points, expected)
 
 
-def test_a_folder_is_recognised_by_its_file(folder, tmp_path_factory):
+def test_a_folder_is_recognized_by_its_file(folder, tmp_path_factory):
     assert sniff(folder) == "it holds transforms.json"
     assert sniff(folder / "transforms.json")
     assert parse(folder / "transforms.json").names == parse(folder).names

@@ -92,7 +92,7 @@ def scenes_are_sound(subject: Subject) -> None:
 
 @law("dataparser", mend="rows first: images are [H, W, C]; gather takes (images, rows, columns)")
 def the_known_pixel_is_there(subject: Subject) -> None:
-    """The pixel that the example names has its colour, by indexing and by gather; all pixels agree between the two."""
+    """The pixel that the example names has its color, by indexing and by gather; all pixels agree between the two."""
     example, scenes = _scenes(subject)
     scene = scenes["train"]
     view, row, column = example.pixel

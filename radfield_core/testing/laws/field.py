@@ -16,7 +16,7 @@ from radfield_core.testing.toys import toy_context, toy_rays
 from radfield_core.types import FieldOutputs, RaySamples
 
 TOLERANCE = 2e-3
-"""Colours may saturate this far beyond 0 and 1 (mip-NeRF's padding)."""
+"""Colors may saturate this far beyond 0 and 1 (mip-NeRF's padding)."""
 
 
 def _gives(*words: str) -> Callable[[Subject], bool]:
@@ -64,9 +64,9 @@ def what_is_declared_is_given(subject: Subject) -> None:
         )
 
 
-@law("field", mend="activate: softplus or exp for a density, sigmoid for a colour, clamp for an alpha")
+@law("field", mend="activate: softplus or exp for a density, sigmoid for a color, clamp for an alpha")
 def outputs_are_in_their_ranges(subject: Subject) -> None:
-    """Densities are finite and not negative, alphas and colours are within [0, 1], normals have length one."""
+    """Densities are finite and not negative, alphas and colors are within [0, 1], normals have length one."""
     part = begun(subject.build())
     for samples in (dense(toy_rays(20)), packed(toy_rays(20))):
         outputs = part(samples)
@@ -165,9 +165,9 @@ def occupancy_is_an_opacity(subject: Subject) -> None:
 
 
 @law("field", when=_gives("point_color"), mend="point_color(x) [M, 3] in [0, 1]; decide what no view direction means")
-def point_color_is_a_colour(subject: Subject) -> None:
+def point_color_is_a_color(subject: Subject) -> None:
     """point_color(x) [M, 3] lies in [0, 1], with view directions and without, also for no points; with a direction it
-    is the colour that forward gives a thin sample seen that way."""
+    is the color that forward gives a thin sample seen that way."""
     part, rays = begun(subject.build()), toy_rays(12)
     thin = replace(rays, radii=torch.zeros_like(rays.radii), near=rays.near + 1.9, far=rays.near + 1.9 + 1e-5)
     samples = dense(thin, 1)
@@ -188,7 +188,7 @@ def point_color_is_a_colour(subject: Subject) -> None:
     mend="outside is positive, inside negative; start as a sphere; distances in scene units",
 )
 def sdf_has_its_sign_and_slope(subject: Subject) -> None:
-    """A new signed distance is negative at the centre of the bounds and positive at their corners, and grows by about
+    """A new signed distance is negative at the center of the bounds and positive at their corners, and grows by about
     one per unit of length: its mean slope lies between a half and two."""
     part = begun(subject.build())
     bounds = toy_context().bounds
@@ -197,7 +197,7 @@ def sdf_has_its_sign_and_slope(subject: Subject) -> None:
         middle, outside = part.sdf(torch.zeros(1, 3)), part.sdf(corners)
     expect_shape("sdf of 8 points", outside, (8,))
     expect_shape("sdf of no points", part.sdf(torch.zeros(0, 3)), (0,))
-    expect(float(middle) < 0, f"at the centre the distance is {float(middle):.3g}, not negative")
+    expect(float(middle) < 0, f"at the center the distance is {float(middle):.3g}, not negative")
     expect(
         float(outside.min()) > 0, f"at a corner of the bounds the distance is {float(outside.min()):.3g}, not positive"
     )

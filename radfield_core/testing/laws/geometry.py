@@ -28,7 +28,7 @@ PLACE = (1000.0, -400.0, 30.0)
 
 
 class SoftBall(Blob):
-    """A density of 10 at `RADIUS` that falls with the distance from the centre."""
+    """A density of 10 at `RADIUS` that falls with the distance from the center."""
 
     def __init__(self) -> None:
         super().__init__(10.0 * math.exp(RADIUS**2 / (2 * 0.2**2)), 0.2)
@@ -107,7 +107,7 @@ def every_file_returned_exists(subject: Subject) -> None:
 @law("exporter", mend="scene.data_points(vertices), or scene.to_data, before writing")
 def exports_are_in_the_datas_own_coordinates(subject: Subject) -> None:
     """A sphere of known radius and place in the data's coordinates is written with that radius and place, in the data's
-    unit: not in normalised scene coordinates."""
+    unit: not in normalized scene coordinates."""
     for file in _exported(subject, "world"):
         vertices, _, _ = _read(subject, file)
         if not len(vertices):
@@ -119,11 +119,11 @@ def exports_are_in_the_datas_own_coordinates(subject: Subject) -> None:
         found = float(np.median(distance))
         expect(
             abs(found - RADIUS * SCALE) < 0.05 * RADIUS * SCALE,
-            f"{file.name}: points lie {found:.4g} from the sphere's centre, its radius is {RADIUS * SCALE:.4g}",
+            f"{file.name}: points lie {found:.4g} from the sphere's center, its radius is {RADIUS * SCALE:.4g}",
         )
 
 
-@law("exporter", mend="ask the field on a grid that encloses the surface; join the vertices of neighbouring cells")
+@law("exporter", mend="ask the field on a grid that encloses the surface; join the vertices of neighboring cells")
 def surfaces_are_watertight(subject: Subject) -> None:
     """A file with faces is closed, has one component, and its faces are wound so that it encloses the volume of the
     sphere; a file without faces is points, which this law leaves alone."""
@@ -142,7 +142,7 @@ def surfaces_are_watertight(subject: Subject) -> None:
 
 @law("exporter", "metric", mend="ask the model under no_grad, restore its mode, change no parameter and no buffer")
 def the_model_is_left_alone(subject: Subject) -> None:
-    """The model has the same parameters, buffers, mode and gradients afterwards."""
+    """The model has the same parameters, buffers, mode and gradients afterward."""
     model, scene = sphere(subject)
     model.train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -76,8 +76,8 @@ def rates_are_a_function_of_the_step(subject: Subject) -> None:
 
 
 @law("method", mend="[n, 3] in [0, 1] or None; random only from step.generator, never for step None")
-def background_is_a_colour(subject: Subject) -> None:
-    """The background is [n, 3] within [0, 1] or None, the same for the same step, and one colour in evaluation."""
+def background_is_a_color(subject: Subject) -> None:
+    """The background is [n, 3] within [0, 1] or None, the same for the same step, and one color in evaluation."""
     method: Method = subject.build()
     for step in (Step(3, 10, 0), None):
         for n in (0, 5):

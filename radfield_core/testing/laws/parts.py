@@ -50,7 +50,7 @@ def toy_field_for(subject: Subject) -> Field:
 
 
 def toy_outputs(samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random densities, some of them zero and some large, and colours."""
+    """Random densities, some of them zero and some large, and colors."""
     generator = torch.Generator().manual_seed(seed)
     t = samples.t_eval
     density = (4.0 * torch.randn(samples.n, generator=generator, dtype=torch.float64)).clamp_min(0.0)
@@ -168,7 +168,7 @@ def begin_step_is_a_function_of_the_step(subject: Subject) -> None:
 
 @law("encoding", "field", "sampler", mend="no operation in place (x *= …, relu_ on an input) on what was handed in")
 def inputs_are_left_alone(subject: Subject) -> None:
-    """What is handed to a part is the same afterwards."""
+    """What is handed to a part is the same afterward."""
     part = begun(subject.build())
     if subject.kind == "encoding":
         x = subject.inputs(9)

@@ -16,13 +16,13 @@ from radfield_core.types import Step
 TRAINED = ("encoding", "field", "sampler", "renderer", "method")
 
 
-def _has_colour(subject: Subject) -> bool:
+def _has_color(subject: Subject) -> bool:
     return subject.kind != "field" or "rgb" in subject.provides
 
 
-@law(*TRAINED, when=_has_colour, mend="check activations that start dead, a detach too many, losses of the wrong sign")
+@law(*TRAINED, when=_has_color, mend="check activations that start dead, a detach too many, losses of the wrong sign")
 def three_steps_lower_the_loss(subject: Subject) -> None:
-    """Built into a run the part passes the check after building, and three optimiser steps on one batch of the ball's
+    """Built into a run the part passes the check after building, and three optimizer steps on one batch of the ball's
     pixels lower the loss on that batch."""
     trainer = subject.trainer(subject.run_config(), "three-steps")
     model, method = trainer.model, trainer.method
@@ -48,10 +48,10 @@ def three_steps_lower_the_loss(subject: Subject) -> None:
     expect(after < before, f"the loss was {before:.6g} before and is {after:.6g} after three steps")
 
 
-@law(*TRAINED, when=_has_colour, mend="keep state in buffers; random numbers from step.generator(salt); nothing global")
+@law(*TRAINED, when=_has_color, mend="keep state in buffers; random numbers from step.generator(salt); nothing global")
 def resuming_is_bit_equal(subject: Subject) -> None:
     """Four steps, and two steps, a checkpoint and two more from there, end with the same model and the same state of
-    the optimiser, bit for bit."""
+    the optimizer, bit for bit."""
     options = {"save_every": 2, "keep_checkpoints": 3}
     run = subject.run_config(4, options)
     whole = subject.trainer(run, "whole")
@@ -65,7 +65,7 @@ def resuming_is_bit_equal(subject: Subject) -> None:
     one, other = whole.state(), resumed.state()
     different = [name for name in one.model if not torch.equal(one.model[name], other.model[name])]
     expect(not different, f"after resuming these differ: {', '.join(different[:5])}")
-    expect(list(_flat(one.optimizer)) == list(_flat(other.optimizer)), "the optimiser's state differs after resuming")
+    expect(list(_flat(one.optimizer)) == list(_flat(other.optimizer)), "the optimizer's state differs after resuming")
 
 
 def _flat(node: Any) -> Iterator[Any]:

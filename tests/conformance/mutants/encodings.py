@@ -28,7 +28,7 @@ class CountsOnThreeCoordinates(ToyEncoding):
 
 
 @caught_by("a_row_does_not_see_the_others", "encoding:toy")
-class NormalisesOverTheBatch(ToyEncoding):
+class NormalizesOverTheBatch(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward((x - x.mean(0)) if len(x) else x, cov)
 
@@ -144,7 +144,7 @@ class RoundingConfig:
 @attrs.frozen(kw_only=True)
 class ForgetfulConfig:
     n_frequencies: int = option(3, help="frequencies")
-    derived: int = attrs.field(init=False, default=7, metadata={"help": "set afterwards"})
+    derived: int = attrs.field(init=False, default=7, metadata={"help": "set afterward"})
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "derived", id(self) % 1000)

@@ -30,7 +30,7 @@ class HasNegativeDensity(ToyMlp):
 
 
 @caught_by("what_is_declared_is_given", "field:toy")
-class PromisesColour(ToyMlp):
+class PromisesColor(ToyMlp):
     def forward(self, samples):
         return _with(super().forward(samples), rgb=None)
 
@@ -71,8 +71,8 @@ class ForgetsTheLength(ToyMlp):
         return 1 - torch.exp(-self.density(x, cov))
 
 
-@caught_by("point_color_is_a_colour", "field:toy")
-class AnswersWithRawColour(ToyMlp):
+@caught_by("point_color_is_a_color", "field:toy")
+class AnswersWithRawColor(ToyMlp):
     def point_color(self, x, viewdirs=None, image_ids=None):
         return torch.logit(super().point_color(x, viewdirs))
 
@@ -115,12 +115,12 @@ class IsInsideOut(ToySurface):
 
 
 @caught_by("sdf_has_its_sign_and_slope", "field:toy-surface")
-class MeasuresInMillimetres(ToySurface):
+class MeasuresInMillimeters(ToySurface):
     def sdf(self, x):
         return 1000.0 * super().sdf(x)
 
 
 @caught_by("gradient_is_that_of_the_distance", "field:toy-surface")
-class AlwaysNormalisesItsGradient(ToySurface):
+class AlwaysNormalizesItsGradient(ToySurface):
     def gradient(self, x):
         return F.normalize(super().gradient(x), dim=-1)

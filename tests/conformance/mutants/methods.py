@@ -50,7 +50,7 @@ class LowersItsRateWheneverAsked(SquaredError):
         return 1.0 / self.asked
 
 
-@caught_by("background_is_a_colour", "method:toy")
+@caught_by("background_is_a_color", "method:toy")
 class DrawsItsBackgroundAnywhere(SquaredError):
     def background(self, step, n, device):
         return torch.rand(n, 3)
