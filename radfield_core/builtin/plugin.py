@@ -28,6 +28,6 @@ def radfield_components() -> list[Component]:
 @hookimpl
 def radfield_benchmarks() -> dict[str, str]:
     return {
-        "compositing": "radfield_core.bench.timing:compositing",
-        "perceptron": "radfield_core.bench.timing:perceptron",
+        "compositing": "radfield_core.bench.kernels:compositing",
+        "perceptron": "radfield_core.bench.kernels:perceptron",
     }

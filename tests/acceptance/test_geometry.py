@@ -86,7 +86,7 @@ def test_distances_that_cannot_be_written_are_shown_all_the_same(run: Path, monk
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("radfield_core.runs.reports.replace", full)
+    monkeypatch.setattr("radfield_core.runs.reports.write_durably", full)
     assert main(["eval", str(run), "--metric", "chamfer", "resolution=24", "n_samples=2000"]) == 74
     out, err = capsys.readouterr()
     assert "chamfer_over_radius" in out and "chamfer.json: cannot be written: No space left" in err

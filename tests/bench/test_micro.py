@@ -20,7 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
-from radfield_core.bench import learning_curve, micro, timing
+from radfield_core.bench import kernels, learning_curve, micro, timing
 from radfield_core.bench.kernels import gemm_limit, perceptron
 from radfield_core.bench.learning_curve import Point, reached
 from radfield_core.bench.timing import Timing, gradient_medians_ms, median_ms, turns
@@ -82,7 +82,7 @@ def test_every_twin_of_compositing_marching_and_encoding_is_compared_with_torch(
     from radfield_hash.bench import measure as encoding
     from radfield_occupancy.bench import measure as marching, measure_refresh
 
-    for rows in (timing.measure(64, 1000, repeats=1), marching(64, resolution=16, repeats=1)):
+    for rows in (kernels.measure(64, 1000, repeats=1), marching(64, resolution=16, repeats=1)):
         reference, *twins = rows
         assert reference["backend"] == "torch" and [twin["backend"] for twin in twins] == ["numba"]
         assert all(row["speedup"] == reference["both_ms"] / row["both_ms"] for row in rows)

@@ -146,7 +146,7 @@ def test_every_kind_has_a_vocabulary_and_every_word_a_meaning():
 
 def test_composing_and_checking_imports_no_torch(tmp_path):
     """The two first checks of a run cost no import of torch or numpy, nor of any part's code."""
-    fakes = __file__.replace("core/test_capabilities.py", "fakes")
+    fakes = __file__.replace("config/test_fit.py", "fakes")
     program = """if True:
         import sys
         from radfield_core.config.fit import check

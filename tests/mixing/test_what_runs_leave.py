@@ -40,7 +40,7 @@ def test_numbers_that_cannot_be_written_are_shown_all_the_same(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("radfield_core.runs.reports.replace", full)
+    monkeypatch.setattr("radfield_core.runs.reports.write_durably", full)
     assert main(["eval", str(run), "--quiet"]) == 74
     out, err = capsys.readouterr()
     assert "PSNR" in out and "results.json: cannot be written: No space left" in err

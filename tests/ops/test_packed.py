@@ -18,7 +18,7 @@ from radfield_core.ops.layout import Layout, Packing
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 
 
-@pytest.fixture(scope="module", params=["cpu", "gpu"])
+@pytest.fixture(scope="module", params=["_cpu", "_gpu"], ids=["cpu", "gpu"])
 def kernels(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """numba's kernels, and Triton's run by its interpreter, which is chosen when the module is loaded."""
     name = f"radfield_core.ops.{request.param}"

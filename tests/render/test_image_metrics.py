@@ -110,11 +110,11 @@ def test_running_out_of_memory_while_rendering_changes_no_pixel(tmp_path: Path) 
     sizes: list[int] = []
 
     def greedy(module: object, inputs: tuple[object, ...]) -> None:
-        sizes.append(len(inputs[0]))  # type: ignore[arg-type]
+        sizes.append(len(inputs[0].rays))  # type: ignore[attr-defined]
         if sizes[-1] > 60:
             raise torch.OutOfMemoryError("made up")
 
-    model.register_forward_pre_hook(greedy)
+    model.fields[0].register_forward_pre_hook(greedy)
     parts = render(model, method, scene, scene.cameras.view(0), 200)
     assert sizes[:3] == [200, 100, 50] and max(sizes[2:]) == 50
     assert whole.rgb is not None and parts.rgb is not None

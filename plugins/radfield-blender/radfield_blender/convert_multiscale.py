@@ -13,8 +13,7 @@ from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
 from radfield_core import Converter, DatasetError, ProgressCallback, Scene
-from radfield_core.files import need_empty
-from radfield_core.files.durable import atomic_path
+from radfield_core.files import atomic_path, need_empty
 
 
 class MultiscaleConverter(Converter):

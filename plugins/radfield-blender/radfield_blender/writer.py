@@ -13,7 +13,7 @@ from PIL import Image
 
 from radfield_core import Scene, UsageError
 from radfield_core.data import move_cameras
-from radfield_core.files.durable import write_atomic
+from radfield_core.files import write_atomic
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:

@@ -16,8 +16,7 @@ from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
 from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback
 from radfield_core.data import SUFFIXES, read_headers
-from radfield_core.files import need_empty
-from radfield_core.files.durable import atomic_path
+from radfield_core.files import atomic_path, need_empty
 
 EXHAUSTIVE_UP_TO = 150
 """Photographs of which every pair is compared; of more only neighbors by name, as in a video."""

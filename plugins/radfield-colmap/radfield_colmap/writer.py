@@ -13,7 +13,7 @@ import torch
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
 from radfield_core import Camera, Scene, View, project
 from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, views_to_store
-from radfield_core.files.durable import write_atomic
+from radfield_core.files import write_atomic
 from radfield_core.ops.distortion import widen
 
 _MOST_POINTS = 2000

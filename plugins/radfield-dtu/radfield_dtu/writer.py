@@ -23,7 +23,7 @@ from radfield_core.data import (
     similarity,
     views_to_store,
 )
-from radfield_core.files.durable import atomic_path
+from radfield_core.files import atomic_path
 from radfield_dtu.projection import Array, compose
 from radfield_dtu.truth import GROUND_TRUTH
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from radfield_core import Camera, Scene, UsageError
 from radfield_core.data import StoredView, scale_of, views_to_store
-from radfield_core.files.durable import write_atomic
+from radfield_core.files import write_atomic
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:

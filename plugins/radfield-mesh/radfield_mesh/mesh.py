@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core import Exporter, HasColor, HasDensity, HasSDF, Model, NoSurface, Progress, Scene, UsageError
-from radfield_core.files import file_and_format
-from radfield_core.files.durable import atomic_path
+from radfield_core.files import atomic_path, file_and_format
 from radfield_core.ops import device_of
 from radfield_mesh.config import FORMATS, POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract

@@ -10,8 +10,7 @@ import trimesh
 from torch import Tensor
 
 from radfield_core import Exporter, Model, NoSurface, Progress, RayBundle, Scene, pixel_rays
-from radfield_core.files import file_and_format
-from radfield_core.files.durable import atomic_path
+from radfield_core.files import atomic_path, file_and_format
 from radfield_core.ops import device_of
 from radfield_mesh.config import POINTS_AT_ONCE, PointCloudConfig
 from radfield_mesh.frames import has_place, to_data

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from radfield_core import Exporter, HasSDF, Model, Scene
-from radfield_core.files import file_and_format
-from radfield_core.files.durable import write_atomic
+from radfield_core.files import file_and_format, write_atomic
 from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from radfield_core.files.durable import cache_dir, write_atomic
+from radfield_core.files import cache_dir, write_atomic
 
 
 @cache

@@ -14,7 +14,7 @@ from radfield_synthetic.surface import SOLIDS, normal, sdf, solid
 
 from radfield_core import DatasetError, project, view_rays
 from radfield_core.cameras import unproject
-from radfield_core.files.durable import cache_dir
+from radfield_core.files import cache_dir
 
 SMALL = {"resolution": 32, "n_train": 12, "n_val": 3, "n_test": 4}
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from radfield_core import Camera, Scene, UsageError
 from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, scale_of, views_to_store
-from radfield_core.files.durable import write_atomic
+from radfield_core.files import write_atomic
 from radfield_transforms.meta import parameters_of
 
 
