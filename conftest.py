@@ -25,6 +25,33 @@ else:  # the same cases every time, so that a run says something about a change;
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks that `pytest_collection_modifyitems` gives."""
+    config.addinivalue_line("markers", "real_data: reads a real scene from RADFIELD_TEST_DATA")
+    config.addinivalue_line("markers", "no_cover: runs without coverage, as do the programs that it starts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read real scenes, for `-m "not real_data"`, and those that coverage would disturb.
+
+    Tests of start-up look at what a fresh process imports. And before Python 3.12 coverage traces every call, also
+    those of hypothesis and of Triton's interpreter: the tests that do little else would take two to four times as long.
+    """
+    for item in items:
+        if "test_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("real_data")
+        slow_to_trace = sys.version_info < (3, 12) and item.path.stem.endswith(("_fuzz", "_gpu"))
+        if slow_to_trace or "startup" in item.path.parts:
+            item.add_marker("no_cover")
+
+
+@pytest.fixture(autouse=True)
+def programs_without_coverage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep coverage out of the programs that a test marked `no_cover` starts."""
+    if request.node.get_closest_marker("no_cover"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture(autouse=True)
 def threads_as_they_were() -> Iterator[None]:
     """Gives torch back the threads it had: with more than one, a process that another test forks would hang."""

@@ -103,7 +103,7 @@ def requirements(distribution: Path, *, without: Container[str] = ()) -> dict[st
 def test_a_distribution_requires_every_library_that_it_imports(distribution: Path) -> None:
     own = "radfield_core" if distribution == ROOT else package(distribution)
     known = {"radfield_core", own, *DETECTED, *sys.stdlib_module_names}
-    declared = requirements(distribution, without={"test", "docs"}).keys()
+    declared = requirements(distribution, without={"dev", "test", "docs"}).keys()
     for path in (distribution / own).rglob("*.py"):
         found = {name.partition(".")[0] for name in imports(path)} - known
         assert {DISTRIBUTED_AS.get(name, name.replace("_", "-")) for name in found} <= declared, path
@@ -127,10 +127,10 @@ def test_an_editable_installation_brings_first_what_builds_it(fails, installed, 
     monkeypatch.setattr(subprocess, "call", lambda command: (calls.append(command), fails)[1])
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     script = runpy.run_path(str(ROOT / "tools/install_editable.py"))
-    assert script["main"](["test"]) == fails and len(calls) == installed
+    assert script["main"](["dev"]) == fails and len(calls) == installed
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
     assert {*backend, "editables"} <= set(calls[0])
-    assert f"{ROOT}[test]" in calls[-1] or fails
+    assert f"{ROOT}[dev]" in calls[-1] or fails
 
 
 def test_option_classes_import_no_torch() -> None:

@@ -1,6 +1,6 @@
 """Install core and every distribution under plugins/, editable, with the extras named on the command line.
 
-Usage: python tools/install_editable.py [--oldest] [extra ...]     (extras of the root project: test, docs)
+Usage: python tools/install_editable.py [--oldest] [extra ...]     (extras of the root project: dev, docs)
 
 --oldest takes the lowest versions that the distributions allow. PIP_CONSTRAINT holds as it does for pip.
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tomllib
 import venv
 from pathlib import Path
@@ -52,15 +51,6 @@ class Environment:
             "print(json.dumps(sorted(c.key for c in get_registry().components)))"
         )
         return json.loads(self.python("-c", code).stdout)
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every distribution built as a wheel."""
-    folder = tmp_path_factory.mktemp("wheels")
-    for project in [ROOT, *(ROOT / "plugins" / name for name in PLUGINS)]:
-        run(sys.executable, "-m", "build", "-q", "--wheel", "--no-isolation", "-o", folder, project, cwd=folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
