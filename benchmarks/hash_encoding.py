@@ -1,10 +1,10 @@
-"""Prints how fast the hash encoding is: torch reference, twin, ratio, and share of the measured gather limit.
+"""Prints how fast the hash encoding is: torch reference, kernel, ratio, and share of the measured gather limit.
 
     python benchmarks/hash_encoding.py [--device cuda] [--threads 1] [--repeats 7] [--json FILE]
 
-Medians after a warm-up, reference and twin in one process: on a shared machine only the ratios are worth something. On
+Medians after a warm-up, reference and kernel in one process: on a shared machine only the ratios mean something. On
 one thread, times are CPU seconds. The reference is the definition in plain torch, one level after the other and by
-`index_select`; the last rows compare it and the twin with torch as it is usually written: all levels at once, indexing
+`index_select`; the last rows compare it and the kernel with usual torch code: all levels at once, indexing
 `table[number]`. The gather limit takes all corners from random places, one by one; corners that are neighbors along x
 often share a line of the cache, and some processors fetch eight at a time, so that a share can exceed 100 %.
 """
@@ -42,16 +42,16 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     print(BASIS)
     rows = measure(repeats=args.repeats, device=args.device)
-    print(f"{'size':<40} {'task':<46} {'torch ms':>9} {'twin ms':>8} {'ratio':>6} {'of limit':>8}")
+    print(f"{'size':<40} {'task':<46} {'torch ms':>9} {'kernel ms':>9} {'ratio':>6} {'of limit':>8}")
     for row in rows:
         share = f"{row['share_of_limit']:8.0%}" if row["share_of_limit"] is not None else f"{'':8}"
         print(
-            f"{row['size']:<40} {row['task']:<46} {row['reference_ms']:9.1f} {row['twin_ms']:8.2f} "
+            f"{row['size']:<40} {row['task']:<46} {row['reference_ms']:9.1f} {row['kernel_ms']:9.2f} "
             f"{row['ratio']:6.1f} {share}"
         )
     usual = compare_with_usual(args.device)
     print(f"\ntorch as usually written, {usual['size']}, forward + backward:")
-    for name in ("usual_ms", "reference_ms", "twin_ms"):
+    for name in ("usual_ms", "reference_ms", "kernel_ms"):
         print(f"{name:<16} {usual[name]:9.1f} {usual['usual_ms'] / usual[name]:8.1f}x")
     if args.json:
         write({"machine": machine(args.threads), "basis": BASIS, "rows": rows, "usual": usual}, args.json)
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def compare_with_usual(device: str) -> dict[str, Any]:
-    """Milliseconds of forward + backward: torch as usually written, the reference and the twin."""
+    """Milliseconds of forward + backward: torch as usually written, the reference and the kernel."""
     import torch
     from radfield_hash.bench import SIZES
     from radfield_hash.encoding import encode
@@ -82,8 +82,8 @@ def compare_with_usual(device: str) -> dict[str, Any]:
     with using("torch"):
         usual = median_ms(partial(step, usually_written), 3, device)
         reference = median_ms(partial(step, encode), 3, device)
-    twin = median_ms(partial(step, encode), 7, device)
-    return {"size": size, "usual_ms": usual, "reference_ms": reference, "twin_ms": twin}
+    kernel = median_ms(partial(step, encode), 7, device)
+    return {"size": size, "usual_ms": usual, "reference_ms": reference, "kernel_ms": kernel}
 
 
 def usually_written(x: Any, table: Any, grid: Any) -> Any:

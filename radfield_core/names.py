@@ -21,6 +21,16 @@ def quoted(path: object) -> str:
     return shlex.quote(str(path))
 
 
+def plural(n: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun, singular or plural; `nouns` gives a plural that is not formed with "s".
+
+    Example:
+        >>> plural(1, "image"), plural(3, "image"), plural(0, "entry", "entries")
+        ('1 image', '3 images', '0 entries')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {nouns or noun + 's'}"
+
+
 def normalize_distribution(name: str) -> str:
     """A distribution's name as indexes compare it: lower case, with single hyphens."""
     parts = name.lower().replace("_", "-").replace(".", "-").split("-")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from radfield_core.interfaces import Field, Model, Sampler
+from radfield_core.interfaces import Field, Sampler
 from radfield_core.model import LevelLoop
 from radfield_core.ops.layout import LayoutError, Packing
 from radfield_core.testing.toys import Ball, Blob, Constant, Proposal, Ragged, importance, toy_rays, volume
@@ -24,13 +24,13 @@ SAMPLERS = {
 FIELDS = {"density": Blob, "alpha": Ball}
 
 
-def begun(field: Field, sampler: Sampler, opaque_far: bool = False) -> Model:
+def begun(field: Field, sampler: Sampler, opaque_far: bool = False) -> LevelLoop:
     model = LevelLoop([field], sampler, volume(opaque_far))
     model.begin_step(STEP)
     return model
 
 
-def loss_of(model: Model, rays: RayBundle) -> torch.Tensor:
+def loss_of(model: LevelLoop, rays: RayBundle) -> torch.Tensor:
     """A photometric loss and everything the parts add."""
     outputs = model.trace(rays, torch.ones(len(rays), 3))
     batch = Batch(rays, None, torch.zeros(len(rays), 3))
@@ -52,7 +52,7 @@ def test_the_loop_takes_no_rays_and_no_samples_and_gives_finite_gradients(sample
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_ray_without_samples_shows_the_background_and_nothing_else(field: str) -> None:
-    outputs = begun(FIELDS[field](), Ragged((0, 9)))(toy_rays(4), torch.full((4, 3), 0.25))
+    outputs = begun(FIELDS[field](), Ragged((0, 9))).trace(toy_rays(4), torch.full((4, 3), 0.25))
     assert outputs.rendered.opacity[::2].tolist() == [0, 0] and outputs.rendered.depth[::2].tolist() == [0, 0]
     assert outputs.rendered.rgb[::2].tolist() == [[0.25] * 3] * 2
 
@@ -78,7 +78,7 @@ def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_e
     field: str, opaque_far: bool
 ) -> None:
     rays = toy_rays(6)
-    outputs = begun(FIELDS[field](), importance(8, 6), opaque_far)(rays)
+    outputs = begun(FIELDS[field](), importance(8, 6), opaque_far).trace(rays)
     for level in outputs.levels:
         assert float(level.samples.t_ends.max()) <= 6.0 and bool((level.samples.lengths >= 0).all())
         assert level.rendered.depth.max().item() <= 6.0
@@ -89,7 +89,7 @@ def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_e
 def test_an_opaque_far_end_stops_all_light_where_there_is_density_and_only_in_the_weights() -> None:
     rays = toy_rays(6)
     thin = Constant(0.01)
-    opaque, clear = (begun(thin, importance(8).eval(), far)(rays).rendered.opacity for far in (True, False))
+    opaque, clear = (begun(thin, importance(8).eval(), far).trace(rays).rendered.opacity for far in (True, False))
     torch.testing.assert_close(opaque, torch.ones(6))
     torch.testing.assert_close(clear, 1 - torch.exp(torch.full((6,), -0.04)))
 
@@ -143,7 +143,7 @@ def test_float64_rays_stay_float64_and_half_precision_fields_are_widened(sampler
             }
             return dataclasses.replace(found, **halves)
 
-    half = begun(Half(FIELDS[field]()), SAMPLERS[sampler]())(toy_rays(5))  # type: ignore[arg-type]
+    half = begun(Half(FIELDS[field]()), SAMPLERS[sampler]()).trace(toy_rays(5))  # type: ignore[arg-type]
     assert half.levels[-1].weights.dtype == torch.float32 and half.rendered.rgb.dtype == torch.float32
 
 
@@ -166,7 +166,7 @@ def test_evaluation_in_chunks_equals_the_whole(sampler: str, field: str, chunk: 
     model, rays = begun(FIELDS[field](), SAMPLERS[sampler]()), toy_rays(11)
     colors = torch.rand(11, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        whole = model.eval()(rays, colors).rendered
+        whole = model.eval().trace(rays, colors).rendered
     dealt = 4 if sampler == "packed" else 1  # the packed toy deals its counts anew with every four rays
     pieces = model.render_rays(rays, colors, chunk * dealt)
     for name in ("rgb", "depth", "opacity"):
@@ -194,7 +194,7 @@ def test_gradients_by_rays_equal_finite_differences(sampler: str, field: str) ->
 
     def pixels(origins: torch.Tensor, directions: torch.Tensor) -> tuple[torch.Tensor, ...]:
         moved = dataclasses.replace(rays, origins=origins, directions=directions, viewdirs=directions)
-        rendered = model(moved, torch.ones(4, 3)).rendered
+        rendered = model.trace(moved, torch.ones(4, 3)).rendered
         return rendered.rgb, rendered.depth
 
     inputs = (rays.origins.clone().requires_grad_(), rays.directions.clone().requires_grad_())
@@ -214,5 +214,5 @@ def test_per_ray_values_reach_samples_in_order_and_carry_gradients() -> None:
 def test_sampling_carries_no_gradient() -> None:
     rays = toy_rays(3)
     rays = dataclasses.replace(rays, near=rays.near.requires_grad_())
-    outputs = begun(Blob(), importance(8, 6))(rays)
+    outputs = begun(Blob(), importance(8, 6)).trace(rays)
     assert not any(level.samples.t_eval.requires_grad or level.samples.t_ends.requires_grad for level in outputs.levels)

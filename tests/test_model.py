@@ -17,7 +17,7 @@ from radfield_core.config.run import BackgroundConfig, RunConfig, TrainerConfig
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Field, Model, Part, Sampler
+from radfield_core.interfaces import BuildContext, Field, Part, Sampler
 from radfield_core.model import LevelLoop, build_context, level_loop
 from radfield_core.ops.ndc import Ndc
 from radfield_core.rays import RaySpace, view_rays
@@ -27,7 +27,7 @@ from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RayBundle, Ra
 STEP = Step(3, 10, 0)
 
 
-def begun(model: Model) -> Model:
+def begun(model: LevelLoop) -> LevelLoop:
     model.begin_step(STEP)
     return model
 

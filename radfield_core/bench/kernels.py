@@ -15,9 +15,9 @@ from radfield_core.bench.timing import (
     median_ms,
 )
 from radfield_core.ops import mlp, segments, volume
+from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import using
 from radfield_core.ops.layout import Layout, Packing
-from radfield_core.ops.segments import PACKED
 
 
 def measure(
@@ -34,7 +34,7 @@ def measure(
         color, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return color.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
-    runs = {name: with_backend(name, forward) for name in ["torch", *PACKED.installed(device)]}
+    runs = {name: with_backend(name, forward) for name in ["torch", *COMPOSITING.installed(device)]}
     times = gradient_medians_ms(runs, repeats, device)
     base = times["torch"]["both_ms"]
     return [
@@ -69,10 +69,10 @@ def with_backend(name: str, run: Callable[[], Seen]) -> Callable[[], Seen]:
 
 def compositing(device: str, repeats: int) -> list[Timing]:
     """Compositing of 253 k packed samples on 4096 rays, forward and backward."""
-    reference, *twins = measure(repeats=repeats, device=device)
+    reference, *rows = measure(repeats=repeats, device=device)
     case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
     return [
-        Timing("compositing", case, twin["backend"], reference["both_ms"], twin["both_ms"]) for twin in twins
+        Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows
     ]  # fmt: skip
 
 
@@ -94,8 +94,8 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
     times = gradient_medians_ms({"torch": run(mlp.reference), "chunks": run(mlp.chunked)}, repeats, device)
     flops = 6 * rows * sum(n_out * n_in for n_out, n_in in shapes)
     case = f"{rows // 1024}Ki rows, {'-'.join(map(str, sizes))}, forward + backward"
-    reference_ms, twin_ms = (times[name]["both_ms"] for name in ("torch", "chunks"))
-    return [Timing("perceptron", case, "chunks", reference_ms, twin_ms, "GEMM", 1e3 * flops / gemm_limit(repeats))]
+    reference_ms, kernel_ms = (times[name]["both_ms"] for name in ("torch", "chunks"))
+    return [Timing("perceptron", case, "chunks", reference_ms, kernel_ms, "GEMM", 1e3 * flops / gemm_limit(repeats))]
 
 
 def gemm_limit(repeats: int, side: int = 512) -> float:

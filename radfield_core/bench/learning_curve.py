@@ -21,7 +21,8 @@ from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import NoSuchSplit, UsageError
 from radfield_core.plugins.registry import get_registry
-from radfield_core.render.evaluation import evaluate_all, mean_metrics
+from radfield_core.render.evaluation import evaluate_all
+from radfield_core.render.results import mean_metrics
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runs.trained import open_run
 from radfield_core.train.session import train_run

@@ -54,11 +54,11 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
 
 def table(timings: Sequence[Timing]) -> str:
     """Timings for people."""
-    lines = [f"{'op':<14} {'case':<86} {'twin':<10} {'torch ms':>9} {'twin ms':>9} {'ratio':>6}  share of limit"]
+    lines = [f"{'op':<14} {'case':<86} {'backend':<10} {'torch ms':>9} {'kernel ms':>9} {'ratio':>6}  share of limit"]
     for each in timings:
         share = "" if each.share_of_limit is None else f"{each.share_of_limit:.0%} of {each.limit}"
         lines.append(
-            f"{each.op:<14} {each.case:<86} {each.backend:<10} {each.reference_ms:>9.2f} {each.twin_ms:>9.2f} "
+            f"{each.op:<14} {each.case:<86} {each.backend:<10} {each.reference_ms:>9.2f} {each.kernel_ms:>9.2f} "
             f"{each.ratio:>6.1f}  {share}"
         )
     return "\n".join(lines)
@@ -68,7 +68,7 @@ def timing_row(timing: Timing) -> dict[str, Any]:
     """A timing as JSON holds it."""
     return {
         "op": timing.op, "case": timing.case, "backend": timing.backend, "torch_ms": _short(timing.reference_ms),
-        "twin_ms": _short(timing.twin_ms), "ratio": _short(timing.ratio), "limit": timing.limit or None,
+        "kernel_ms": _short(timing.kernel_ms), "ratio": _short(timing.ratio), "limit": timing.limit or None,
         "share_of_limit": _short(timing.share_of_limit),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Measures an op's torch reference and its twins in one process, turn by turn; core's own: compositing, perceptrons."""
+"""Measures an op's plain torch definition and its kernels in one process, turn by turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians, in milliseconds, of an op's torch reference and one of its twins on the same inputs.
+    """Medians, in milliseconds, of an op's torch reference and one of its kernels on the same inputs.
 
     limit: what bounds the op ("gather", "GEMM"); limit_ms: how long that alone takes, measured beside it.
     """
@@ -26,19 +26,19 @@ class Timing:
     case: str
     backend: str
     reference_ms: float
-    twin_ms: float
+    kernel_ms: float
     limit: str = ""
     limit_ms: float | None = None
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the reference the twin is."""
-        return self.reference_ms / self.twin_ms
+        """How many times as fast as the reference the kernel is."""
+        return self.reference_ms / self.kernel_ms
 
     @property
     def share_of_limit(self) -> float | None:
         """1 where nothing but the limit takes time, more where the limit's loop is slower at the same; else None."""
-        return None if self.limit_ms is None else self.limit_ms / self.twin_ms
+        return None if self.limit_ms is None else self.limit_ms / self.kernel_ms
 
 
 def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:

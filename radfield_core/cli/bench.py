@@ -17,7 +17,7 @@ HELP = (
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the verb."""
     actions = parser.add_subparsers(dest="action", metavar="micro|run", required=True)
-    micro = actions.add_parser("micro", help="kernels: torch reference and twins in one process, and their ratio")
+    micro = actions.add_parser("micro", help="kernels: torch reference and kernels in one process, and their ratio")
     micro.add_argument(
         "names", metavar="NAME", nargs="*", help="what to measure, such as marching; default: everything"
     )

@@ -1,4 +1,4 @@
-"""`radfield render`: pictures of views and a video along a camera path, from a run."""
+"""`radfield render`: pictures of views and a video along a camera path."""
 
 from __future__ import annotations
 
@@ -7,36 +7,49 @@ from pathlib import Path
 
 from radfield_core.errors import UsageError
 
-HELP = "Write pictures (color, depth, opacity, normals where there are any) of views, and a video."
+HELP = """Render a trained run: pictures of views (color, depth, opacity and, if the method has them, normals) as PNG
+files, and a video along a camera path."""
+
+VIDEOS = ("mp4", "gif", "webp", "none")
+MAX_SCALE = 16
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
+    """Add the verb's arguments."""
     parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
-    parser.add_argument("--split", default="test", help="split whose views are rendered (default: test)")
+    parser.add_argument("--split", default="test", help="the split whose views are rendered (default: test)")
     parser.add_argument(
-        "--views", default="4", help="all, a number of evenly spread ones, or numbers such as 0,5,9; 0 for none"
+        "--views",
+        default="4",
+        help="a number of evenly spread views, view numbers such as 0,5,9, or all; 0 renders none (default: 4)",
     )
     parser.add_argument(
-        "--path", dest="camera_path", default="auto", metavar="PATH",
-        help="camera path of the video: turntable, spiral, none, or auto, which looks at the cameras (default)",
-    )  # fmt: skip
-    parser.add_argument("--frames", type=int, default=60, help="frames of the video (default: 60, two seconds)")
-    parser.add_argument("--scale", type=float, default=1.0, help="size of the pictures over that of the data's")
-    parser.add_argument("--out", metavar="DIR", help="where pictures go (default: images/ in the run)")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; by default the run's own")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the files written")
+        "--video",
+        metavar="FORMAT",
+        default="mp4",
+        choices=VIDEOS,
+        help="format of the video: mp4, gif or webp; none renders no video (default: mp4)",
+    )
+    parser.add_argument(
+        "--path",
+        dest="camera_path",
+        metavar="PATH",
+        default="auto",
+        help="camera path of the video: turntable, spiral, or auto, which chooses the one that suits the cameras of "
+        "the data set (default: auto)",
+    )
+    parser.add_argument("--frames", type=int, default=60, help="frames of the video, 30 per second (default: 60)")
+    parser.add_argument("--scale", type=float, default=1.0, help="size relative to the images of the data (default: 1)")
+    parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: the device that the run trained on)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the files written")
 
 
 def run(args: Namespace) -> int:
-    """Render; exit code 0."""
-    if args.frames < 1:
-        raise UsageError("a video has at least one frame", path="--frames", hint="--path none, for no video")
-    if not 0 < args.scale <= 16:
-        raise UsageError(f"{args.scale:g} is no sensible scale", path="--scale", hint="between 0 and 16")
+    """Render and return exit code 0."""
     no_views = args.views.isdecimal() and not int(args.views)
-    if no_views and args.camera_path == "none":
-        raise UsageError("neither views nor a video is asked for", hint="--views 4, --path auto, or both")
+    no_video = args.video == "none"
+    _check(args, no_views and no_video)
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -44,14 +57,22 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.reports import render_path, render_split
     from radfield_core.runs.trained import open_run
 
-    if args.camera_path != "none":
-        check_name(args.camera_path)
+    check_name(args.camera_path)
     trained = open_run(Path(args.path), args.device)
     out = Path(args.out) if args.out else trained.folder.path / "images"
-    files = []
-    if not no_views:
-        files += render_split(trained, args.split, args.views, out, scale=args.scale, quiet=args.quiet)
-    if args.camera_path != "none":
-        files.append(render_path(trained, args.camera_path, args.frames, out, scale=args.scale, quiet=args.quiet))
+    scale, quiet = args.scale, args.quiet
+    files = [] if no_views else render_split(trained, args.split, args.views, out, scale=scale, quiet=quiet)
+    if not no_video:
+        path, video = args.camera_path, args.video
+        files.append(render_path(trained, path, args.frames, out, video=video, scale=scale, quiet=quiet))
     print("\n".join(map(str, files)))
     return 0
+
+
+def _check(args: Namespace, nothing_to_do: bool) -> None:
+    if args.frames < 1:
+        raise UsageError("a video has at least 1 frame", path="--frames", hint="--video none, to render no video")
+    if not 0 < args.scale <= MAX_SCALE:
+        raise UsageError(f"{args.scale:g} is not above 0 and at most {MAX_SCALE}", path="--scale", hint="--scale 1")
+    if nothing_to_do:
+        raise UsageError("neither views nor a video are requested", hint="--views 4, or --video mp4")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from radfield_core.cameras import Camera
@@ -17,6 +16,7 @@ from radfield_core.data.images import FileImages
 from radfield_core.data.placement import move_cameras
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import UsageError
+from radfield_core.files.pictures import write_picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +86,8 @@ def _standard_center(camera: Camera) -> Camera:
 
 
 def _write(source: ImageSource, index: int, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(source, FileImages) and source.paths[index].suffix.lower() == path.suffix:
+        path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source.paths[index], path)
         return
-    pixels = source[index].numpy()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+    write_picture(path, source[index].numpy())

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         write_atomic as write_atomic,
     )
     from radfield_core.files.output import file_and_format as file_and_format, need_empty as need_empty
+    from radfield_core.files.pictures import write_picture as write_picture
     from radfield_core.files.untrusted import (
         missing_files as missing_files,
         read_json as read_json,
@@ -24,6 +25,7 @@ _HOMES = {
     "arrays": "npz_names read_npy read_npz",
     "durable": "atomic_path cache_dir write_atomic",
     "output": "file_and_format need_empty",
+    "pictures": "write_picture",
     "untrusted": "missing_files read_json read_limited safe_join shown",
 }
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from radfield_core.cameras import corner_directions
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
+from radfield_core.files.pictures import write_picture
 
 _COLORS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
 _THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6
@@ -99,7 +100,7 @@ def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) 
     for section in sections:
         sheet.paste(section, (0, top))
         top += section.height
-    sheet.save(path)
+    write_picture(path, np.asarray(sheet))
 
 
 def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:

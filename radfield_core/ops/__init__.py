@@ -1,7 +1,7 @@
-"""Pure maths on tensors. Every op is defined in plain torch; kernels of the same op are faster and must agree with it.
+"""Numerical operations on tensors. Plain torch defines every operation; accelerated kernels must agree with it.
 
-Public are the modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `segments`, `stepfun` and
-`volume`, and the names below, which kernels are made of.
+The modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`, `stepfun` and
+`volume` are public, and so are the names below: layouts of samples, and tools for writing kernels.
 """
 
 from typing import TYPE_CHECKING
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from radfield_core.ops.backend import Op as Op, device_of as device_of, using as using
     from radfield_core.ops.jit import inlined as inlined, kernel as kernel
     from radfield_core.ops.layout import Layout as Layout, LayoutError as LayoutError, Packing as Packing
+    from radfield_core.ops.precision import at_least_float32 as at_least_float32
 
 _HOMES = {
     "backend": "Op device_of using",
     "jit": "inlined kernel",
     "layout": "Layout LayoutError Packing",
+    "precision": "at_least_float32",
 }
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,6 +1,6 @@
-"""Kernels for packed samples on a CPU, compiled by numba; `packed` makes differentiable ops of them.
+"""CPU kernels for packed samples, compiled by numba; `_packed` gives them gradients. R rays, N samples, F features.
 
-Each ray is walked on its own, forwards for values and backwards for gradients.
+Every ray is processed on its own, from front to back for values and from back to front for gradients.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from radfield_core.ops._packed import check
 from radfield_core.ops.jit import kernel, reduction
 from radfield_core.ops.layout import Packing
+
+Array = NDArray[Any]
 
 ONE = np.uint64(1)
 
@@ -36,14 +39,14 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum of the samples before each one on its ray, or behind it if `reverse` [N, ...]."""
+    """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
     out = _like(x)
     _scan(_table(x), _offsets(packing), reverse, _table(out))
     return out
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights [N] from densities and lengths [N]; and for the backward the weights and the transmittances behind."""
+    """Weights [N] from densities and lengths [N]; then the weights again and the transmittance behind each sample."""
     behind = torch.mul(density, lengths).neg_()
     weights = torch.exp(behind)
     _density_weights(_offsets(packing), weights.numpy(), behind.numpy())
@@ -51,7 +54,7 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, weights: Tensor, behind: Tensor, packing: Packing) -> Tensor:
-    """Gradient by σδ [N] from the gradient by weights [N]."""
+    """Gradient by σδ [N], from the gradient by weights [N]."""
     out = torch.empty_like(weights)
     _density_backward(_array(grad), weights.numpy(), behind.numpy(), _offsets(packing), out.numpy())
     return out
@@ -65,7 +68,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by opacities [N] from the gradient by weights [N]."""
+    """Gradient by opacities [N], from the gradient by weights [N]."""
     out = _like(alpha)
     _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(packing), out.numpy())
     return out
@@ -79,14 +82,14 @@ def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by weights [N] from the gradient by pixels [R, ...]."""
+    """Gradient by weights [N], from the gradient by pixels [R, ...]."""
     out = x.new_empty(x.shape[0])
     _composite_backward_weights(_table(grad), _table(x), _offsets(packing), out.numpy())
     return out
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by what is composited [N, ...] from the gradient by pixels [R, ...]."""
+    """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
     out = _like(x)
     _composite_backward_x(_table(grad), _array(weights), _offsets(packing), _table(out))
     return out
@@ -96,16 +99,15 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[T
     """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
     n_rays = packing.offsets.shape[0] - 1
     color, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
-    _pixels(
-        _array(weights), _array(rgb), _array(t), _offsets(packing), color.numpy(), depth.numpy(), opacity.numpy()
-    )  # fmt: skip
+    inputs = _array(weights), _array(rgb), _array(t), _offsets(packing)
+    _pixels(*inputs, color.numpy(), depth.numpy(), opacity.numpy())
     return color, depth, opacity
 
 
 def pixels_backward(
-    grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+    grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
+    """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
     by_weights, by_rgb = weights.new_empty(weights.shape[0]), _like(rgb)
     arrays = (*map(_array, (*grads, weights, rgb, t)), _offsets(packing))
     _pixels_backward(*arrays, by_weights.numpy(), by_rgb.numpy())
@@ -113,7 +115,7 @@ def pixels_backward(
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that rendering needs, and run them."""
+    """Compile or load the kernels that rendering needs, and run each once."""
     check(sys.modules[__name__], "cpu")
 
 
@@ -121,25 +123,27 @@ def _like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
-def _array(x: Tensor) -> Any:
-    return x.detach().contiguous().numpy()
+def _array(x: Tensor) -> Array:
+    array: Array = x.detach().contiguous().numpy()
+    return array
 
 
-def _table(x: Tensor) -> Any:
+def _table(x: Tensor) -> Array:
     """x [M, ...] as a contiguous array [M, F]."""
     return _array(x).reshape(x.shape[0], x.shape[1:].numel())
 
 
-def _offsets(packing: Packing) -> Any:
-    return packing.offsets.numpy().view(np.uint64)
+def _offsets(packing: Packing) -> Array:
+    offsets: Array = packing.offsets.numpy()
+    return offsets.view(np.uint64)
 
 
-# Offsets are unsigned, so that the compiler need not handle negative indices and can use vector units; sums of one
-# feature, and the colors of pixels, are written out for the same reason.
+# Offsets are unsigned so that the compiler need not handle negative indices and can use vector units. For the same
+# reason sums of one feature, and the three colors of pixels, are written out.
 
 
 @reduction
-def _sum(x, offsets, out):
+def _sum(x: Array, offsets: Array, out: Array) -> None:
     zero = out.dtype.type(0)
     if x.shape[1] == 1:
         flat = x.ravel()
@@ -158,7 +162,7 @@ def _sum(x, offsets, out):
 
 
 @kernel
-def _spread(x, offsets, out):
+def _spread(x: Array, offsets: Array, out: Array) -> None:
     for r in range(len(offsets) - 1):
         value = x[r]
         for i in range(offsets[r], offsets[r + 1]):
@@ -166,7 +170,7 @@ def _spread(x, offsets, out):
 
 
 @kernel
-def _scan(x, offsets, reverse, out):
+def _scan(x: Array, offsets: Array, reverse: bool, out: Array) -> None:
     for r in range(len(offsets) - 1):
         start, stop = offsets[r], offsets[r + 1]
         for f in range(x.shape[1]):
@@ -178,15 +182,15 @@ def _scan(x, offsets, reverse, out):
 
 
 @kernel
-def _density_weights(offsets, weights, behind):
-    # `behind` comes in as −σδ and leaves as the transmittance behind each sample; `weights` come in as exp(−σδ).
-    # Opacities in a loop of their own, which uses vector units, and ray by ray, while the samples are in cache.
+def _density_weights(offsets: Array, weights: Array, behind: Array) -> None:
+    # On entry `behind` holds −σδ and `weights` holds exp(−σδ); on exit `behind` holds the transmittance behind each
+    # sample. Opacities have a loop of their own, which uses vector units, for one ray at a time, which stays in cache.
     number = weights.dtype.type
     thin = number(0.05) if weights.itemsize == 4 else number(1e-3)
     one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
-            # α = 1 − exp(−σδ), by its series where the difference would cancel
+            # α = 1 − exp(−σδ), from its series where the difference would cancel.
             x = behind[i]
             series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
             weights[i] = one - weights[i] if abs(x) > thin else series
@@ -199,8 +203,8 @@ def _density_weights(offsets, weights, behind):
 
 
 @kernel
-def _density_backward(grad, weights, behind, offsets, out):
-    # By x = σδ: ∂w_i/∂x_i is the transmittance behind i, and ∂w_j/∂x_i = −w_j for the samples j behind.
+def _density_backward(grad: Array, weights: Array, behind: Array, offsets: Array, out: Array) -> None:
+    # With x = σδ: ∂w_i/∂x_i is the transmittance behind i, and ∂w_j/∂x_i = −w_j for the samples j behind i.
     zero = out.dtype.type(0)
     for r in range(len(offsets) - 1):
         start, stop, hidden = offsets[r], offsets[r + 1], zero
@@ -211,7 +215,7 @@ def _density_backward(grad, weights, behind, offsets, out):
 
 
 @kernel
-def _alpha_weights(alpha, offsets, weights, transmittance):
+def _alpha_weights(alpha: Array, offsets: Array, weights: Array, transmittance: Array) -> None:
     for r in range(len(offsets) - 1):
         left = 1.0
         for i in range(offsets[r], offsets[r + 1]):
@@ -221,8 +225,9 @@ def _alpha_weights(alpha, offsets, weights, transmittance):
 
 
 @kernel
-def _alpha_backward(grad, alpha, transmittance, offsets, out):
-    # behind: what passes a sample is worth Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k): no division by 1 − α, which may be 0.
+def _alpha_backward(grad: Array, alpha: Array, transmittance: Array, offsets: Array, out: Array) -> None:
+    # behind = Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k) is the gradient by the light that passes sample i. It is accumulated
+    # without dividing by 1 − α, which may be 0.
     for r in range(len(offsets) - 1):
         start, stop, behind = offsets[r], offsets[r + 1], 0.0
         for k in range(stop - start):
@@ -232,7 +237,7 @@ def _alpha_backward(grad, alpha, transmittance, offsets, out):
 
 
 @reduction
-def _composite(weights, x, offsets, out):
+def _composite(weights: Array, x: Array, offsets: Array, out: Array) -> None:
     for r in range(len(offsets) - 1):
         for f in range(x.shape[1]):
             total = out.dtype.type(0)
@@ -242,7 +247,7 @@ def _composite(weights, x, offsets, out):
 
 
 @reduction
-def _composite_backward_weights(grad, x, offsets, out):
+def _composite_backward_weights(grad: Array, x: Array, offsets: Array, out: Array) -> None:
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
             total = out.dtype.type(0)
@@ -252,7 +257,7 @@ def _composite_backward_weights(grad, x, offsets, out):
 
 
 @reduction
-def _composite_backward_x(grad, weights, offsets, out):
+def _composite_backward_x(grad: Array, weights: Array, offsets: Array, out: Array) -> None:
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
             for f in range(out.shape[1]):
@@ -260,7 +265,7 @@ def _composite_backward_x(grad, weights, offsets, out):
 
 
 @reduction
-def _pixels(weights, rgb, t, offsets, color, depth, opacity):
+def _pixels(weights: Array, rgb: Array, t: Array, offsets: Array, color: Array, depth: Array, opacity: Array) -> None:
     zero = color.dtype.type(0)
     for r in range(len(offsets) - 1):
         red, green, blue, far, total = zero, zero, zero, zero, zero
@@ -275,7 +280,17 @@ def _pixels(weights, rgb, t, offsets, color, depth, opacity):
 
 
 @reduction
-def _pixels_backward(by_color, by_depth, by_opacity, weights, rgb, t, offsets, by_weights, by_rgb):
+def _pixels_backward(
+    by_color: Array,
+    by_depth: Array,
+    by_opacity: Array,
+    weights: Array,
+    rgb: Array,
+    t: Array,
+    offsets: Array,
+    by_weights: Array,
+    by_rgb: Array,
+) -> None:
     for r in range(len(offsets) - 1):
         red, green, blue = by_color[r, 0], by_color[r, 1], by_color[r, 2]
         far, total = by_depth[r], by_opacity[r]

@@ -1,8 +1,11 @@
-"""Kernels for packed samples on CUDA, in Triton; `packed` makes differentiable ops of them.
+"""CUDA kernels for packed samples, in Triton; `_packed` gives them gradients. R rays, N samples, F features.
 
-One program walks one ray (and one feature) in blocks of samples: it scans within a block and carries the rest over. The
-value before each sample is read one place back, so no sum is taken and subtracted again.
+One program processes one ray (and one feature) in blocks of samples: it scans within a block and carries the total on
+to the next. Exclusive scans read the preceding sample, so that no value is added and subtracted again.
 """
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+# Triton is untyped, and the arguments of its kernels are pointers and compile-time constants.
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from radfield_core.ops._packed import check
 from radfield_core.ops.layout import Packing
 
 BLOCK = 128
+"""Samples that a program reads at once."""
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
@@ -31,7 +35,7 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum of the samples before each one on its ray, or behind it if `reverse` [N, ...]."""
+    """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
     x = x.contiguous()
     out, features = torch.empty_like(x), x.shape[1:].numel()
     _launch(_scan, packing, features, x, packing.offsets, out, features, reverse)
@@ -39,7 +43,7 @@ def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, opacities and transmittances [N] from densities and lengths [N]."""
+    """Weights, opacities and transmittances [N], from densities and lengths [N]."""
     depth = (density * lengths).contiguous()
     weights, alpha, transmittance = (torch.empty_like(depth) for _ in range(3))
     thin = 0.05 if depth.dtype == torch.float32 else 1e-3
@@ -48,9 +52,9 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by σδ [N] from the gradient by weights [N]: g T (1 − α) − Σ_behind g T α."""
-    arriving = grad * transmittance
-    return arriving * (1.0 - alpha) - scan(arriving * alpha, packing, True)
+    """Gradient by σδ [N], from the gradient g by weights [N]: g T (1 − α) − Σ_later g T α."""
+    scaled = grad * transmittance
+    return scaled * (1.0 - alpha) - scan(scaled * alpha, packing, True)
 
 
 def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
@@ -62,7 +66,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by opacities [N] from the gradient by weights [N]."""
+    """Gradient by opacities [N], from the gradient by weights [N]."""
     alpha, grad = alpha.contiguous(), grad.contiguous()
     behind = torch.empty_like(alpha)
     _launch(_behind, packing, 1, grad, alpha, packing.offsets, behind)
@@ -75,12 +79,12 @@ def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by weights [N] from the gradient by pixels [R, ...]."""
+    """Gradient by weights [N], from the gradient by pixels [R, ...]."""
     return (spread(grad, packing) * x).reshape(x.shape[0], x.shape[1:].numel()).sum(1)
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by what is composited [N, ...] from the gradient by pixels [R, ...]."""
+    """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
     return spread(grad, packing) * weights.view(-1, *[1] * (x.dim() - 1))
 
 
@@ -90,20 +94,20 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[T
 
 
 def pixels_backward(
-    grads: tuple[Tensor, Tensor, Tensor], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+    grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients by weights [N] and by rgb [N, 3] from those by pixels."""
+    """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
     color, depth, opacity = (spread(grad, packing) for grad in grads)
     return (color * rgb).sum(1) + depth * t + opacity, color * weights[:, None]
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that rendering needs, and run them."""
+    """Compile or load the kernels that rendering needs, and run each once."""
     check(sys.modules[__name__], "cuda")
 
 
 def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> None:
-    """One program per ray and feature, on the tensors' device, be it the current one or not."""
+    """Start one program per ray and feature on the device of the tensors, which need not be the current one."""
     n_rays = packing.offsets.shape[0] - 1
     if n_rays and features:
         with torch.cuda.device_of(packing.offsets):
@@ -158,7 +162,7 @@ def _density(depth, offsets, weights, alphas, transmittances, thin, SIZE: tl.con
         x = tl.load(depth + i, mask=i < stop, other=0.0)
         before = tl.load(depth + i - 1, mask=(i < stop) & (i > start), other=0.0)
         transmittance = tl.exp(-(carry + tl.cumsum(before)))
-        # 1 − exp(−x), by its series where the difference would cancel.
+        # 1 − exp(−x), from its series where the difference would cancel.
         series = x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0)))
         alpha = tl.where(tl.abs(x) > thin, 1.0 - tl.exp(-x), series)
         tl.store(weights + i, transmittance * alpha, mask=i < stop)
@@ -174,7 +178,7 @@ def _multiply(a, b):
 
 @triton.jit
 def _chain(slope_a, value_a, slope_b, value_b):
-    """First x → value_a + slope_a x, then x → value_b + slope_b x."""
+    """Composition of the maps x → value_a + slope_a x and then x → value_b + slope_b x."""
     return slope_a * slope_b, value_b + slope_b * value_a
 
 
@@ -192,7 +196,8 @@ def _alpha(alphas, offsets, transmittances, SIZE: tl.constexpr):
 
 @triton.jit
 def _behind(grads, alphas, offsets, out, SIZE: tl.constexpr):
-    # What passes a sample is worth b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}: a scan of linear maps from the end.
+    # The gradient by the light that passes sample i is b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}: a scan of linear
+    # maps, from the last sample to the first.
     ray = tl.program_id(0)
     start, stop = tl.load(offsets + ray), tl.load(offsets + ray + 1)
     carry = tl.full([], 0.0, alphas.dtype.element_ty)

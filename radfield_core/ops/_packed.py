@@ -1,144 +1,206 @@
-"""Autograd of packed scans, weights and compositing over the kernels of a twin: numba's on a CPU, Triton's on CUDA.
+"""Differentiable ops on packed samples, made from the kernels of one backend. R rays, N samples, F features.
 
-A twin's module gives `spread`, `sum`, `scan`, `density_weights`, `density_backward`, `alpha_weights`, `alpha_backward`,
-`composite`, `composite_backward_weights`, `composite_backward_x`, `pixels` and `pixels_backward`. Sums and scans are
-differentiable any number of times, weights and composites once: a second derivative through them raises. R rays, N
-samples.
+A backend is a module that implements `Kernels`: `_cpu` (numba) or `_gpu` (Triton). This module gives the kernels their
+gradients. Sums and scans can be differentiated any number of times. Weights and compositing can be differentiated once;
+a second derivative raises RuntimeError.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
+from radfield_core.ops.backend import Op
 from radfield_core.ops.derivatives import differentiable_once
+from radfield_core.ops.layout import Layout, LayoutError, Packing
 
-if TYPE_CHECKING:
-    from radfield_core.ops.layout import Packing
+COMPOSITING = Op(
+    "compositing", {"cpu": {"numba": "radfield_core.ops._cpu"}, "cuda": {"triton": "radfield_core.ops._gpu"}}
+)
+"""The op that runs every function of `segments` and `volume` on packed samples."""
+
+_once_differentiable = differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
+
+
+class Kernels(Protocol):
+    """The functions that a backend's module implements; all tensors have one floating-point type."""
+
+    def spread(self, x: Tensor, packing: Packing) -> Tensor:
+        """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+
+    def sum(self, x: Tensor, packing: Packing) -> Tensor:
+        """Sum over each ray [R, ...]."""
+
+    def scan(self, x: Tensor, packing: Packing, reverse: bool) -> Tensor:
+        """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
+
+    def density_weights(self, density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights [N], then two tensors [N] that `density_backward` takes after the gradient."""
+
+    def density_backward(self, grad: Tensor, saved: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+        """Gradient by σδ [N], from the gradient by weights [N]."""
+
+    def alpha_weights(self, alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+        """Weights [N] and transmittances [N] from opacities [N]."""
+
+    def alpha_backward(self, grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
+        """Gradient by opacities [N], from the gradient by weights [N]."""
+
+    def composite(self, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+        """Σ w x over each ray [R, ...]."""
+
+    def composite_backward_weights(self, grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
+        """Gradient by weights [N], from the gradient by pixels [R, ...]."""
+
+    def composite_backward_x(self, grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
+        """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
+
+    def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
+        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+
+    def pixels_backward(
+        self, grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
+
+
+def kernels_for(layout: Layout, device: torch.device) -> PackedKernels | None:
+    """Return the kernels for packed samples on a device, or None if plain torch is to be used.
+
+    Plain torch is used for uniform layouts, and where no backend is available for the device.
+    """
+    if layout.packing is None or (module := COMPOSITING.pick(device)) is None:
+        return None
+    return PackedKernels(cast(Kernels, module), layout.packing)
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
-    """The ops of `segments` and `volume` on one packing of samples, by the kernels of one module.
+class PackedKernels:
+    """The ops of `segments` and `volume` on one packing, computed by the kernels of one backend.
 
-    Kernels take sizes on trust, so every op raises LayoutError for tensors of another number of samples or rays.
+    Kernels do not check sizes. Every method here raises LayoutError if a tensor does not fit the packing.
     """
 
-    kernels: ModuleType
+    kernels: Kernels
     packing: Packing
 
     def sum(self, x: Tensor) -> Tensor:
-        """Sum over each ray [R, ...]."""
-        self._fits(x=x)
-        return _Sum.apply(x, self.packing, self.kernels)
+        """Sum over each ray [R, ...] of x [N, ...]."""
+        self._check_sizes(x=x)
+        return _apply(_Sum, x, self.packing, self.kernels)
 
     def per_sample(self, x: Tensor) -> Tensor:
-        """Per-ray values [R, ...] repeated for each sample [N, ...]."""
-        if x.shape[:1] != (n_rays := self.packing.offsets.shape[0] - 1,):
-            raise _layout_error(f"values of {n_rays} rays", x)
-        return _Spread.apply(x, self.packing, self.kernels)
+        """Per-ray values x [R, ...], repeated for each sample [N, ...]."""
+        n_rays = self.packing.offsets.shape[0] - 1
+        if x.shape[:1] != (n_rays,):
+            raise _wrong_size(f"{n_rays} rays", x)
+        return _apply(_Spread, x, self.packing, self.kernels)
 
     def exclusive_cumsum(self, x: Tensor) -> Tensor:
-        """Sum of the samples before each one on its ray [N, ...]."""
-        self._fits(x=x)
-        return _Scan.apply(x, self.packing, self.kernels, False)
+        """Sum over the earlier samples of the same ray [N, ...]."""
+        self._check_sizes(x=x)
+        return _apply(_Scan, x, self.packing, self.kernels, False)
 
     def weights_from_density(self, density: Tensor, lengths: Tensor) -> Tensor:
-        """Weights [N] from densities and lengths of intervals [N]."""
-        self._fits(density, lengths)
+        """Weights [N] from densities [N] and interval lengths [N]."""
+        self._check_sizes(density, lengths)
         dtype = torch.promote_types(density.dtype, lengths.dtype)
-        return _DensityWeights.apply(density.to(dtype), lengths.to(dtype), self.packing, self.kernels)
+        return _apply(_DensityWeights, density.to(dtype), lengths.to(dtype), self.packing, self.kernels)
 
     def weights_from_alpha(self, alpha: Tensor) -> Tensor:
         """Weights [N] from opacities [N]."""
-        self._fits(alpha)
-        return _AlphaWeights.apply(alpha, self.packing, self.kernels)
+        self._check_sizes(alpha)
+        return _apply(_AlphaWeights, alpha, self.packing, self.kernels)
 
     def composite(self, weights: Tensor, x: Tensor) -> Tensor:
         """Σ w x over each ray [R, ...]."""
-        self._fits(weights, x=x)
-        return _Composite.apply(weights, x, self.packing, self.kernels)
+        self._check_sizes(weights, x=x)
+        return _apply(_Composite, weights, x, self.packing, self.kernels)
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
-        if rgb.shape[1:] != (3,):  # other features than colors: no kernel is made for their number
+        if rgb.shape[1:] != (3,):  # the fused kernels are written for three channels
             return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
-        self._fits(weights, t, x=rgb)
-        return _Pixels.apply(weights, rgb, t, self.packing, self.kernels)
+        self._check_sizes(weights, t, x=rgb)
+        apply: Callable[..., tuple[Tensor, Tensor, Tensor]] = _Pixels.apply
+        return apply(weights, rgb, t, self.packing, self.kernels)
 
-    def _fits(self, *flat: Tensor, x: Tensor | None = None) -> None:
-        """Raises LayoutError unless these are [N] and x is [N, ...]."""
+    def _check_sizes(self, *flat: Tensor, x: Tensor | None = None) -> None:
+        """Raise LayoutError unless every tensor of `flat` is [N] and x is [N, ...]."""
         n = self.packing.ray_indices.shape[0]
         if any(one.shape != (n,) for one in flat) or (x is not None and x.shape[:1] != (n,)):
-            raise _layout_error(f"{n} samples", *flat, *(() if x is None else (x,)))
+            raise _wrong_size(f"{n} samples", *flat, *(() if x is None else (x,)))
 
 
-def _layout_error(wanted: str, *given: Tensor) -> Exception:
-    from radfield_core.ops.layout import LayoutError  # which takes its twins from here
+def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:
+    """Apply an autograd Function that returns one tensor; torch itself declares no type for `apply`."""
+    apply: Callable[..., Tensor] = function.apply
+    return apply(*arguments)
 
-    return LayoutError(f"{wanted} are wanted, not {' and '.join(str(list(x.shape)) for x in given)}")
+
+def _wrong_size(expected: str, *given: Tensor) -> LayoutError:
+    return LayoutError(f"expected values of {expected}, got shapes {' and '.join(str(list(x.shape)) for x in given)}")
 
 
-def check(kernels: ModuleType, device: str) -> None:
-    """Run every kernel that rendering needs once in float32, so that a twin that cannot work fails here."""
-    from radfield_core.ops.layout import Packing
-
+def check(kernels: Kernels, device: str) -> None:
+    """Run each kernel that rendering needs once in float32, so that broken kernels fail here and not in a run."""
     packing = Packing.from_counts(torch.tensor([1], device=device))
     one, white = torch.ones(1, device=device), torch.ones(1, 3, device=device)
-    weights, *saved = kernels.density_weights(one, one, packing)
+    weights, saved, transmittance = kernels.density_weights(one, one, packing)
     grad, _ = kernels.pixels_backward(kernels.pixels(weights, white, one, packing), weights, white, one, packing)
-    kernels.density_backward(grad, *saved, packing)
-    if abs(float(kernels.sum(kernels.scan(weights, packing, False) + weights, packing)) - 0.6321206) > 1e-5:
-        raise ArithmeticError("weights of a slab of depth 1 do not add up to 1 − 1/e")
+    kernels.density_backward(grad, saved, transmittance, packing)
+    opacity = float(kernels.sum(kernels.scan(weights, packing, False) + weights, packing))
+    if abs(opacity - 0.6321206) > 1e-5:
+        raise ArithmeticError(f"a slab of optical depth 1 got the opacity {opacity}, not 1 − 1/e")
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: Kernels) -> Tensor:
         ctx.packing, ctx.kernels = packing, kernels
         return kernels.sum(x, packing)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _Spread.apply(grad, ctx.packing, ctx.kernels), None, None
+        return _apply(_Spread, grad, ctx.packing, ctx.kernels), None, None
 
 
 class _Spread(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: Kernels) -> Tensor:
         ctx.packing, ctx.kernels = packing, kernels
         return kernels.spread(x, packing)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _Sum.apply(grad, ctx.packing, ctx.kernels), None, None
+        return _apply(_Sum, grad, ctx.packing, ctx.kernels), None, None
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: ModuleType, reverse: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, packing: Packing, kernels: Kernels, reverse: bool) -> Tensor:
         ctx.packing, ctx.kernels, ctx.reverse = packing, kernels, reverse
         return kernels.scan(x, packing, reverse)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        return _Scan.apply(grad, ctx.packing, ctx.kernels, not ctx.reverse), None, None, None
+        return _apply(_Scan, grad, ctx.packing, ctx.kernels, not ctx.reverse), None, None, None
 
 
 class _DensityWeights(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+    def forward(ctx: Any, density: Tensor, lengths: Tensor, packing: Packing, kernels: Kernels) -> Tensor:
         weights, *saved = kernels.density_weights(density, lengths, packing)
         ctx.save_for_backward(density, lengths, *saved)
         ctx.packing, ctx.kernels = packing, kernels
         return weights
 
     @staticmethod
-    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
+    @_once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         density, lengths, *saved = ctx.saved_tensors
         by_depth = ctx.kernels.density_backward(grad, *saved, ctx.packing)
@@ -148,27 +210,29 @@ class _DensityWeights(torch.autograd.Function):
 
 class _AlphaWeights(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, alpha: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+    def forward(ctx: Any, alpha: Tensor, packing: Packing, kernels: Kernels) -> Tensor:
         weights, transmittance = kernels.alpha_weights(alpha, packing)
         ctx.save_for_backward(alpha, transmittance)
         ctx.packing, ctx.kernels = packing, kernels
         return weights
 
     @staticmethod
-    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
+    @_once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.kernels.alpha_backward(grad, *ctx.saved_tensors, ctx.packing), None, None
+        kernels: Kernels = ctx.kernels
+        alpha, transmittance = ctx.saved_tensors
+        return kernels.alpha_backward(grad, alpha, transmittance, ctx.packing), None, None
 
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, x: Tensor, packing: Packing, kernels: ModuleType) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, x: Tensor, packing: Packing, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(weights, x)
         ctx.packing, ctx.kernels = packing, kernels
         return kernels.composite(weights, x, packing)
 
     @staticmethod
-    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
+    @_once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         weights, x = ctx.saved_tensors
         by_weights, by_x = None, None
@@ -182,14 +246,14 @@ class _Composite(torch.autograd.Function):
 class _Pixels(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing, kernels: ModuleType
+        ctx: Any, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing, kernels: Kernels
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(weights, rgb, t)
         ctx.packing, ctx.kernels = packing, kernels
         return kernels.pixels(weights, rgb, t, packing)
 
     @staticmethod
-    @differentiable_once("compositing of packed samples", "RADFIELD_BACKEND=torch")
+    @_once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         weights, rgb, t = ctx.saved_tensors
         by_weights, by_rgb = ctx.kernels.pixels_backward(grads, weights, rgb, t, ctx.packing)

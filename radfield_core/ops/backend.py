@@ -1,9 +1,9 @@
-"""Which implementation of an op runs: the torch reference or an accelerated twin, by device and by what is importable.
+"""Selection of the backend that runs an op: plain torch, or accelerated kernels that are installed for the device.
 
-`RADFIELD_BACKEND` names the implementations to use, comma separated, best first: `torch`, `numba`, `triton`,
-`tinycudann`. A name counts for the ops that have such a twin; the others choose for themselves. Unset, every op takes
-its best twin that loads. A twin that was asked for and is absent is an error; one that was not is passed over, and the
-reason kept.
+RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`. A
+name applies to the ops that have kernels of that backend; the other ops select their own. If the variable is unset,
+every op uses the best of its backends that loads. A backend that was requested and does not load is an error; a backend
+that was not requested is skipped, and the reason is recorded.
 """
 
 from __future__ import annotations
@@ -25,97 +25,150 @@ from radfield_core.errors import UsageError
 from radfield_core.runtime.interrupts import signals_deferred
 
 VARIABLE = "RADFIELD_BACKEND"
+"""Name of the environment variable that lists the backends to use."""
+
 NAMES = ("torch", "numba", "triton", "tinycudann")
+"""Names that the variable may list."""
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What one op runs on one kind of device; `passed_over` says per twin why it was not taken."""
+class Selection:
+    """The backend that one op uses on one type of device.
+
+    Attributes:
+        op: name of the op.
+        device: type of the device, "cpu" or "cuda".
+        backend: name of the backend; "torch" is the definition in plain torch.
+        module: module of the kernels; None for plain torch.
+        skipped: name of each backend that does not load, with the reason.
+    """
 
     op: str
     device: str
     backend: str
     module: ModuleType | None
-    passed_over: Mapping[str, str]
+    skipped: Mapping[str, str]
 
     def __str__(self) -> str:
-        reasons = "".join(f" (no {name}: {reason})" for name, reason in self.passed_over.items())
+        reasons = "".join(f" (no {name}: {reason})" for name, reason in self.skipped.items())
         return f"{self.op}: {self.backend} on {self.device}{reasons}"
 
 
-_chosen: dict[tuple[str, str, str], Chosen] = {}
+_selections: dict[tuple[str, str, str], Selection] = {}
 
 
 class Op:
-    """An op whose definition is plain torch, with twins that hold the same functions in a module of their own.
+    """An op that is defined in plain torch and has accelerated kernels in modules of their own.
 
-    twins: device type -> backend name -> module, best first. A module that has a function `warm_up()` is asked to run
-    once, on something tiny, when it is loaded, so that a twin that cannot work is known before it is relied on.
+    The kernels define the same functions as the plain torch module. A module may also define `warm_up()`, which runs
+    its kernels once on tiny inputs. It is called when the module is loaded, so that broken kernels are skipped before
+    they are used.
+
+    Args:
+        name: name of the op, as printed.
+        kernels: type of device -> name of the backend -> module, best first.
+
+    Example:
+        >>> op = Op("my encoding", {"cpu": {"numba": "acme.cpu_kernels"}})
+        >>> op.pick(torch.device("cuda")) is None  # it has no kernels for CUDA: use plain torch
+        True
     """
 
-    def __init__(self, name: str, twins: Mapping[str, Mapping[str, str]]):
+    def __init__(self, name: str, kernels: Mapping[str, Mapping[str, str]]):
         self.name = name
-        self.twins = twins
+        self.kernels = kernels
 
     def installed(self, device: str) -> list[str]:
-        """The backends that have a twin on the device and are installed, best first."""
-        return [name for name in self.twins.get(device, {}) if find_spec(name) is not None]
+        """Names of the op's backends for a type of device that are installed, best first; without "torch"."""
+        return [name for name in self.kernels.get(device, {}) if find_spec(name) is not None]
 
     def pick(self, device: torch.device) -> ModuleType | None:
-        """The twin's module, or None for the torch reference. Raises UsageError for a twin asked for and absent."""
-        asked = os.environ.get(VARIABLE, "")
-        key = (self.name, device.type, asked)
-        if key not in _chosen:
-            _chosen[key] = self._choose(device.type, requested(asked))
-        return _chosen[key].module
+        """Return the module of the kernels to use on a device, or None for plain torch.
 
-    def _choose(self, device: str, asked: tuple[str, ...]) -> Chosen:
-        here = self.twins.get(device, {})
-        offered = {"torch"}.union(*self.twins.values())
-        mine = [name for name in asked if name in offered]
-        if mine and not any(name == "torch" or name in here for name in mine):
+        Raises:
+            UsageError: RADFIELD_BACKEND lists a backend that does not exist, is not installed or does not load.
+        """
+        value = os.environ.get(VARIABLE, "")
+        key = (self.name, device.type, value)
+        if key not in _selections:
+            _selections[key] = self._select(device.type, requested(value))
+        return _selections[key].module
+
+    def _select(self, device: str, names: tuple[str, ...]) -> Selection:
+        modules = self.kernels.get(device, {})
+        known = {"torch"}.union(*self.kernels.values())
+        wanted = [name for name in names if name in known]
+        usable = [name for name in wanted if name == "torch" or name in modules]
+        if wanted and not usable:
             raise UsageError(
-                f"{self.name} has no {' or '.join(mine)} implementation on {device}",
-                path=VARIABLE, hint=f"one of: {', '.join([*here, 'torch'])}; or leave it unset",
-            )  # fmt: skip
-        passed_over: dict[str, str] = {}
-        for name in [name for name in mine if name == "torch" or name in here] or [*here, "torch"]:
+                f"{self.name} has no {' or '.join(wanted)} implementation on {device}",
+                path=VARIABLE,
+                hint=f"Set it to {' or '.join([*modules, 'torch'])}, or unset it",
+            )
+        skipped: dict[str, str] = {}
+        for name in usable or modules:
             if name == "torch":
-                return Chosen(self.name, device, "torch", None, passed_over)
+                break
             try:
-                # Whatever the first to ask is in the middle of; and no signal may look like a twin that cannot work.
-                with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
-                    module = import_module(here[name])
-                    getattr(module, "warm_up", lambda: None)()
+                return Selection(self.name, device, name, _load(modules[name]), skipped)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                if mine:
+                if wanted:
                     raise UsageError(
-                        f"{name} was asked for, and {self.name} cannot load it: {reason}",
-                        path=VARIABLE, hint=f"repair or install {name}, or leave {VARIABLE} unset",
-                    ) from error  # fmt: skip
-                passed_over[name] = reason
-            else:
-                return Chosen(self.name, device, name, module, passed_over)
-        return Chosen(self.name, device, "torch", None, passed_over)
+                        f"{name} was requested, and {self.name} cannot load it: {reason}",
+                        path=VARIABLE,
+                        hint=f"Repair or reinstall {name}, or unset {VARIABLE}",
+                    ) from error
+                skipped[name] = reason
+        return Selection(self.name, device, "torch", None, skipped)
+
+
+def _load(module: str) -> ModuleType:
+    """Import the kernels of a module and run them once."""
+    # The first caller may be inside no_grad or inference_mode, and warm_up() needs gradients. A signal that arrives
+    # here must not look like kernels that cannot work.
+    with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
+        loaded = import_module(module)
+        getattr(loaded, "warm_up", lambda: None)()
+    return loaded
 
 
 def requested(value: str | None = None) -> tuple[str, ...]:
-    """The names in `value`, by default RADFIELD_BACKEND's. Raises UsageError for one unknown or not installed."""
+    """Return the backends that RADFIELD_BACKEND lists, best first.
+
+    Args:
+        value: text to read instead of the variable.
+
+    Raises:
+        UsageError: a name is unknown, or its package is not installed.
+
+    Example:
+        >>> requested("numba, torch")
+        ('numba', 'torch')
+    """
     value = os.environ.get(VARIABLE, "") if value is None else value
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"unknown backend {name!r}", path=VARIABLE, hint=f"one of: {', '.join(NAMES)}")
+            raise UsageError(f"unknown backend {name!r}", path=VARIABLE, hint=f"Use {', '.join(NAMES)}")
         if find_spec(name) is None:
-            raise UsageError(f"{name} was asked for and is not installed", path=VARIABLE,
-                             hint=f"install {name}, or leave {VARIABLE} unset")  # fmt: skip
+            raise UsageError(
+                f"{name} was requested and is not installed",
+                path=VARIABLE,
+                hint=f"Install {name}, or unset {VARIABLE}",
+            )
     return names
 
 
 @contextmanager
 def using(names: str) -> Iterator[None]:
-    """Inside the block RADFIELD_BACKEND is `names`: to measure implementations against each other in one process."""
+    """Set RADFIELD_BACKEND to `names` inside the block, for comparing backends in one process.
+
+    Example:
+        >>> with using("torch"):
+        ...     requested()
+        ('torch',)
+    """
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = names
     try:
@@ -126,32 +179,46 @@ def using(names: str) -> Iterator[None]:
             os.environ[VARIABLE] = before
 
 
-def choices() -> tuple[Chosen, ...]:
-    """What every op used so far in this process runs on, for the run header."""
-    return tuple(_chosen.values())
+def selections() -> tuple[Selection, ...]:
+    """Return the backend of every op that this process has used so far, for the header that a run prints."""
+    return tuple(_selections.values())
 
 
-def choose_device(name: str, written: str = "trainer.device") -> torch.device:
-    """The device that a name means, or the best for "auto"; `written` is the option that says so.
+def choose_device(name: str, option: str = "trainer.device") -> torch.device:
+    """Return the device of a name.
 
-    Raises UsageError if it, or a backend asked for, is not there.
+    Args:
+        name: "cpu", "cuda", "cuda:1" …, or "auto" for CUDA if it is available and else the CPU.
+        option: option that the name comes from, for the error.
+
+    Raises:
+        UsageError: the device is not available, or RADFIELD_BACKEND is wrong.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
     """
     requested()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reason = ""
-    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):  # torch has others, such as meta, on which nothing runs
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):  # torch knows others, such as meta, on which nothing can be computed
         try:
             device = torch.device(name)
             torch.empty(0, device=device)
             return device
         except (RuntimeError, AssertionError) as error:
             reason = f": {str(error).splitlines()[0]}"
-    there = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    raise UsageError(f"no device {name!r} here{reason}", path=written, hint=" or ".join(there))
+    available = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    raise UsageError(f"device {name!r} is not available{reason}", path=option, hint=f"Use {' or '.join(available)}")
 
 
 def device_of(owner: object) -> torch.device:
-    """Device of a module's parameters, else of its buffers; the CPU for a module or object that has neither."""
+    """Return the device of a module's parameters, else of its buffers; the CPU for anything without either.
+
+    Example:
+        >>> device_of(nn.Linear(2, 3))
+        device(type='cpu')
+    """
     tensors = chain(owner.parameters(), owner.buffers()) if isinstance(owner, nn.Module) else ()
     return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Contraction of unbounded space into a ball (mip-NeRF 360, equation 10)."""
+"""Contraction of unbounded space into a ball of radius 2 (mip-NeRF 360, equations 9 and 10). M points."""
 
 from __future__ import annotations
 
@@ -7,39 +7,65 @@ from torch import Tensor
 
 
 def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
-    """y = (x − center)/radius [M, 3] where that is in the unit ball, else (2 − 1/‖y‖) y/‖y‖: all in a ball of 2."""
-    y = _within_reach((x - center) / radius)
-    outside = _norm_outside(y)
-    return torch.where(outside <= 1.0, y, (2.0 - 1.0 / outside) * (y / outside))
+    """Contracted points: y = (x − center) / radius inside the unit ball, else (2 − 1/‖y‖) y / ‖y‖.
+
+    Source: mip-NeRF 360, equation 10.
+
+    Args:
+        x: points [M, 3].
+        center: center [3] of the ball that stays as it is.
+        radius: its radius, in the unit of x.
+
+    Returns:
+        [M, 3], with norms below 2.
+
+    Example:
+        >>> contract(torch.tensor([[1.0, 0.0, 0.0], [4.0, 0.0, 0.0]]), torch.zeros(3), 2.0)
+        tensor([[0.5000, 0.0000, 0.0000],
+                [1.5000, 0.0000, 0.0000]])
+    """
+    y = _limited((x - center) / radius)
+    norm = _norm_outside(y)
+    return torch.where(norm <= 1.0, y, (2.0 - 1.0 / norm) * (y / norm))
 
 
 def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> Tensor:
-    """Diagonal covariance [M, 3] of contracted Gaussians of mean x [M, 3] and diagonal covariance `cov` [M, 3].
+    """Diagonal of the covariance J Σ Jᵀ of contracted Gaussians, to first order (mip-NeRF 360, equation 9).
 
-    To first order, JΣJᵀ (mip-NeRF 360, equation 9), of which the diagonal is kept. Outside the ball the contraction
-    stretches by 1/r² along n = y/r and by (2 − 1/r)/r across it: J = across·I + (along − across) n nᵀ.
+    Outside the unit ball, with r = ‖y‖ and n = y / r, the contraction scales by 1/r² along n and by (2 − 1/r)/r across
+    it, so that J = across · I + (along − across) n nᵀ.
+
+    Args:
+        x: means [M, 3].
+        cov: diagonals of the covariances Σ [M, 3].
+        center: center [3] of the ball that stays as it is.
+        radius: its radius, in the unit of x.
+
+    Returns:
+        [M, 3].
+
+    Example:
+        >>> x, cov = torch.tensor([[4.0, 0.0, 0.0]]), torch.full((1, 3), 0.16)
+        >>> contract_variance(x, cov, torch.zeros(3), 2.0)  # y = 2: along 1/4, across 3/4
+        tensor([[0.0025, 0.0225, 0.0225]])
     """
-    y = _within_reach((x - center) / radius)
-    outside = _norm_outside(y)
-    n = y / outside
-    across = (2.0 - 1.0 / outside) / outside
-    extra = torch.where(outside <= 1.0, 0.0, outside**-2 - across)
-    rank_one = extra * n * (n * n * cov).sum(-1, keepdim=True) * extra * n
-    return (across**2 * cov + 2.0 * across * extra * n**2 * cov + rank_one) / radius**2
+    y = _limited((x - center) / radius)
+    norm = _norm_outside(y)
+    n = y / norm
+    across = (2.0 - 1.0 / norm) / norm
+    difference = torch.where(norm <= 1.0, 0.0, norm**-2 - across)  # along − across
+    rank_one = difference * n * (n * n * cov).sum(-1, keepdim=True) * difference * n
+    return (across**2 * cov + 2.0 * across * difference * n**2 * cov + rank_one) / radius**2
 
 
-def _within_reach(y: Tensor) -> Tensor:
-    """y, or where its norm's square could overflow a point nearer along its direction, which contracts to the same."""
+def _limited(y: Tensor) -> Tensor:
+    """Points y, pulled in along their direction where the square of their norm could overflow.
+
+    Points that far away contract to the same point in float32 and float64.
+    """
     return y / (y.detach().abs().amax(-1, keepdim=True) / 1e15).clamp_min(1.0)
 
 
 def _norm_outside(y: Tensor) -> Tensor:
-    """‖y‖ [M, 1], but 1 in the unit ball: what is divided by it stays finite with all its derivatives, at 0 too."""
+    """‖y‖ [M, 1] outside the unit ball and 1 inside it, so that divisions have finite derivatives at 0 too."""
     return y.square().sum(-1, keepdim=True).clamp_min(1.0).sqrt()
-
-
-def uncontract(y: Tensor, center: Tensor, radius: float) -> Tensor:
-    """The points [M, 3] that `contract` takes to y [M, 3], ‖y‖ < 2."""
-    outside = _norm_outside(y)
-    x = torch.where(outside <= 1.0, y, y / outside / (2.0 - outside).clamp_min(1e-6))
-    return x * radius + center

@@ -1,23 +1,40 @@
-"""Derivatives by position of a scalar function of points x [M, D], in training and in evaluation; and first ones alone.
+"""Derivatives by position of a scalar function of points, in training and in evaluation. M points in D dimensions.
 
-Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`: a normal is a gradient there too.
+Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because a normal is a gradient there too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+_Backward = TypeVar("_Backward", bound=Callable[..., Any])
+
 
 def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """What `function` returns at x [M, D], and the gradient [M, D] of the first of it, a scalar [M] per point.
+    """Values of a function at points, and the gradient of its first value by position.
 
-    Works under no_grad. The gradient can itself be differentiated exactly if gradients were enabled on entry; if they
-    were not, nothing that is returned carries a graph. Raises RuntimeError under inference_mode.
+    Works under no_grad. If gradients were enabled on entry, the gradient can itself be differentiated. If they were
+    not, nothing that is returned carries a graph.
+
+    Args:
+        function: returns a tuple whose first tensor is a scalar [M] per point.
+        x: points [M, D].
+
+    Returns:
+        The tuple that the function returned, and the gradient [M, D].
+
+    Raises:
+        RuntimeError: under inference_mode.
+
+    Example:
+        >>> (values,), slopes = gradient(lambda x: (x.square().sum(-1),), torch.tensor([[1.0, 2.0]]))
+        >>> values.detach(), slopes
+        (tensor([5.]), tensor([[2., 4.]], grad_fn=<MulBackward0>))
     """
     if torch.is_inference_mode_enabled():
         raise RuntimeError("gradients by position need torch.no_grad, not torch.inference_mode")
@@ -35,10 +52,26 @@ def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tup
 def central_differences(
     function: Callable[[Tensor], Tensor], x: Tensor, values: Tensor, step: float | Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradient [M, D] and Laplacian [M] of a scalar function by 2 D taps at distance `step` from x [M, D].
+    """Gradient and Laplacian of a scalar function from its values at 2 D points around each point.
 
-    values [M]: the function at x. (f₊ − f₋) / 2ε along each axis, and Σ (f₊ + f₋ − 2 f) / ε² (Neuralangelo, section
-    3.2). Needs no graph, so it works under no_grad, and gives second-order gradients at the cost of a first-order one.
+    With f± the values at a distance ε on either side along an axis, the gradient is (f₊ − f₋) / 2ε and the Laplacian is
+    Σ (f₊ + f₋ − 2 f) / ε² (Neuralangelo, section 3.2). Needs no graph, so it works under no_grad; in training it gives
+    second-order gradients at the cost of first-order ones.
+
+    Args:
+        function: returns one scalar [M] per point.
+        x: points [M, D].
+        values: the function's values [M] at x.
+        step: ε, in the unit of x.
+
+    Returns:
+        Gradient [M, D] and Laplacian [M].
+
+    Example:
+        >>> x = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+        >>> slopes, laplacian = central_differences(lambda x: x.square().sum(-1), x, x.square().sum(-1), 0.5)
+        >>> slopes.tolist(), laplacian.tolist()
+        ([[2.0, 4.0]], [4.0])
     """
     dim = x.shape[1]
     offsets = torch.eye(dim, dtype=x.dtype, device=x.device) * step
@@ -47,20 +80,41 @@ def central_differences(
     return (plus - minus) / (2.0 * step), (plus + minus - 2.0 * values[:, None]).sum(-1) / step**2
 
 
-def differentiable_once(what: str, instead: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """For `backward` of a Function: a second derivative raises RuntimeError, naming what it is of and what to try.
+def differentiable_once(name: str, alternative: str) -> Callable[[_Backward], _Backward]:
+    """Decorator for the `backward` of an autograd Function: a second derivative raises RuntimeError.
 
-    Gradients are enabled in `backward` only under create_graph. torch's once_differentiable would return gradients
-    without a graph there if the incoming one has none, and a loss on them would silently train nothing.
+    Gradients are enabled inside `backward` only under create_graph. torch's own `once_differentiable` returns gradients
+    without a graph if the incoming gradient has none, so that a loss on them would silently train nothing.
+
+    Args:
+        name: the op, as the subject of the message.
+        alternative: what to use for a second derivative.
+
+    Example:
+        >>> class Double(torch.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return 2 * x
+        ...
+        ...     @staticmethod
+        ...     @differentiable_once("doubling", "2 * x")
+        ...     def backward(ctx, grad):
+        ...         return 2 * grad
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> torch.autograd.grad(Double.apply(x), x)
+        (tensor([2.]),)
+        >>> torch.autograd.grad(Double.apply(x), x, create_graph=True)
+        Traceback (most recent call last):
+        RuntimeError: doubling can be differentiated once; for a second derivative use 2 * x
     """
 
-    def decorate(backward: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(backward: _Backward) -> _Backward:
         @wraps(backward)
         def checked(ctx: Any, *grads: Any) -> Any:
             if torch.is_grad_enabled():
-                raise RuntimeError(f"{what} is differentiable once; for a second derivative try {instead}")
+                raise RuntimeError(f"{name} can be differentiated once; for a second derivative use {alternative}")
             return backward(ctx, *grads)
 
-        return checked
+        return checked  # type: ignore[return-value]  # wraps() keeps the signature
 
     return decorate

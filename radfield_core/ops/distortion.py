@@ -1,8 +1,8 @@
-"""Lens models: directions in the camera <-> points on the image plane, in units of the focal length.
+"""Lens models: conversion between directions and points on the image plane, in units of the focal length.
 
-Axes here are x right, y down, z forward. A direction (x, y, z) need not be unit. A point (u, v) on the image plane
-becomes a pixel as (fx u + cx, fy v + cy). `MODELS` names what COLMAP names, in lower case, with the parameters that
-follow focal length and principal point in COLMAP's files, in its order (colmap.github.io/cameras.html):
+Axes here are x right, y down, z forward. A direction (x, y, z) may have any length. A point (u, v) on the image plane
+becomes the pixel (fx u + cx, fy v + cy). `MODELS` lists COLMAP's camera models, in lower case. Their parameters are
+those that follow focal length and principal point in COLMAP's files, in its order (colmap.github.io/cameras.html):
 
     pinhole ()                      simple_radial (k)            radial (k1, k2)
     opencv (k1, k2, p1, p2)         full_opencv (k1, k2, p1, p2, k3, k4, k5, k6)
@@ -11,12 +11,13 @@ follow focal length and principal point in COLMAP's files, in its order (colmap.
     rad_tan_thin_prism_fisheye (k0 … k5, p0, p1, s0 … s3)
     fov (omega)                     division (k)                 eucm (alpha, beta)
 
-All but the last three are: (x/z, y/z), or for a fisheye θ (x, y)/|(x, y)|, then one or two maps of the plane
+All but the last three models project to (x/z, y/z), or for a fisheye to θ (x, y)/|(x, y)|, and then apply one or two
+maps of the plane:
 
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 
-which Newton's method undoes. The maps are not one-to-one arbitrarily far out: for a point that nothing maps to,
-`undistort` returns the direction it comes nearest with; `distort` of that tells by how much.
+Newton's method inverts the maps. Far from the axis they may not be one-to-one. For a point that no direction maps to,
+`undistort` returns the direction whose point is nearest; `distort` of that direction gives the distance.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _CONVERGED = 1e-13  # in units of the focal length
 
 
 class _PlaneMap(NamedTuple):
-    """Where a map's coefficients stand among the model's parameters."""
+    """Indices of a map's coefficients among the model's parameters."""
 
     numerator: tuple[int, ...] = ()
     denominator: tuple[int, ...] = ()
@@ -42,7 +43,7 @@ class _PlaneMap(NamedTuple):
 
 
 class _Lens(NamedTuple):
-    """A lens model that is made of maps of the plane."""
+    """A lens model that consists of a projection and maps of the plane."""
 
     n_parameters: int
     fisheye: bool
@@ -67,13 +68,26 @@ _LENSES = {
 _CLOSED_FORMS = {"fov": 1, "division": 1, "eucm": 2}
 
 MODELS: dict[str, int] = {name: lens.n_parameters for name, lens in _LENSES.items()} | _CLOSED_FORMS
+"""Number of parameters of every model."""
 
 
 def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
-    """Points [..., 2] on the image plane that directions [..., 3] are seen at; float64.
+    """Points on the image plane at which a lens sees directions.
 
-    parameters [..., K], broadcast against the directions. A direction that the lens cannot see (behind a perspective
-    camera, outside a division model's circle) gives NaN.
+    Args:
+        model: a key of `MODELS`.
+        directions: [..., 3], of any length.
+        parameters: [..., K], broadcast against the directions.
+
+    Returns:
+        [..., 2] float64. A direction that the lens cannot see, such as one behind a perspective lens, gives NaN.
+
+    Raises:
+        ValueError: the model is unknown, or the number of parameters is wrong.
+
+    Example:
+        >>> distort("simple_radial", torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([0.1]))
+        tensor([[0.5125, 0.0000]], dtype=torch.float64)
     """
     directions, parameters = directions.to(torch.float64), _parameters(model, parameters)
     if model in _CLOSED_FORMS:
@@ -86,7 +100,25 @@ def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
-    """Unit directions [..., 3] that are seen at points [..., 2] of the image plane; float64. Inverse of `distort`."""
+    """Directions that a lens sees at points of the image plane; the inverse of `distort`.
+
+    Args:
+        model: a key of `MODELS`.
+        points: [..., 2].
+        parameters: [..., K], broadcast against the points.
+
+    Returns:
+        Unit directions [..., 3] float64.
+
+    Raises:
+        ValueError: the model is unknown, or the number of parameters is wrong.
+
+    Example:
+        >>> points, k = torch.tensor([[0.5125, 0.0]], dtype=torch.float64), torch.tensor([0.1], dtype=torch.float64)
+        >>> directions = undistort("simple_radial", points, k)
+        >>> directions / directions[:, 2:]
+        tensor([[0.5000, 0.0000, 1.0000]], dtype=torch.float64)
+    """
     points, parameters = points.to(torch.float64), _parameters(model, parameters)
     if model in _CLOSED_FORMS:
         return torch.nn.functional.normalize(_INVERSE[model](points, parameters), dim=-1)
@@ -100,7 +132,20 @@ def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
 
 
 def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
-    """The same lens written as another model, parameters [..., K'], or None if that model cannot express it."""
+    """Parameters of the same lens in another model.
+
+    Args:
+        model: a key of `MODELS`.
+        parameters: [..., K] of that model.
+        wider: key of the other model.
+
+    Returns:
+        [..., K'] float64, or None if the other model cannot express the lens.
+
+    Example:
+        >>> widen("simple_radial", torch.tensor([0.5]), "opencv")
+        tensor([0.5000, 0.0000, 0.0000, 0.0000], dtype=torch.float64)
+    """
     parameters = _parameters(model, parameters)
     if model == wider:
         return parameters
@@ -111,16 +156,16 @@ def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
         return None
     out = parameters.new_zeros((*parameters.shape[:-1], MODELS[wider]))
     for from_map, to_map in zip(source, target, strict=False):
-        for from_places, to_places in zip(from_map, to_map, strict=True):
-            if len(from_places) > len(to_places):
+        for from_indices, to_indices in zip(from_map, to_map, strict=True):
+            if len(from_indices) > len(to_indices):
                 return None
-            out[..., list(to_places[: len(from_places)])] = parameters[..., list(from_places)]
+            out[..., list(to_indices[: len(from_indices)])] = parameters[..., list(from_indices)]
     return out
 
 
 def _parameters(model: str, parameters: Tensor) -> Tensor:
     if model not in MODELS:
-        raise ValueError(f"unknown camera model {model!r}; known are {', '.join(MODELS)}")
+        raise ValueError(f"unknown camera model {model!r}; use {', '.join(MODELS)}")
     if parameters.shape[-1] != MODELS[model]:
         raise ValueError(f"camera model {model} has {MODELS[model]} parameters, not {parameters.shape[-1]}")
     return parameters.to(torch.float64)
@@ -142,17 +187,17 @@ def _theta_plane(directions: Tensor) -> Tensor:
     return torch.where(radius > 0, theta / radius.clamp_min(1e-300), 1.0 / directions[..., 2:].abs()) * xy
 
 
-def _series(parameters: Tensor, places: tuple[int, ...], r2: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ cᵢ r²ⁱ, i = 1 …, and its derivative by r²; Horner's scheme."""
+def _series(parameters: Tensor, indices: tuple[int, ...], r2: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ cᵢ r²ⁱ for i = 1, 2, …, and its derivative by r², by Horner's scheme."""
     value, slope = torch.zeros_like(r2), torch.zeros_like(r2)
-    for place in reversed(places):
-        slope = slope * r2 + value + parameters[..., place]
-        value = (value + parameters[..., place]) * r2
+    for index in reversed(indices):
+        slope = slope * r2 + value + parameters[..., index]
+        value = (value + parameters[..., index]) * r2
     return value, slope
 
 
 def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """The mapped points [..., 2] and the Jacobian [..., 2, 2] of the map."""
+    """Mapped points [..., 2] and the Jacobian [..., 2, 2] of the map."""
     x, y = points.unbind(-1)
     r2 = x * x + y * y
     numerator, numerator_slope = _series(parameters, plane_map.numerator, r2)
@@ -165,7 +210,7 @@ def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple
     ux, uy = factor + 2 * x * (x * slope + prism_x_slope), 2 * y * (x * slope + prism_x_slope)
     vx, vy = 2 * x * (y * slope + prism_y_slope), factor + 2 * y * (y * slope + prism_y_slope)
     if plane_map.tangential:
-        p1, p2 = (parameters[..., place] for place in plane_map.tangential)
+        p1, p2 = (parameters[..., index] for index in plane_map.tangential)
         u, v = u + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), v + 2 * p2 * x * y + p1 * (r2 + 2 * y * y)
         cross = 2 * (p1 * x + p2 * y)
         ux, uy = ux + 2 * p1 * y + 6 * p2 * x, uy + cross
@@ -175,26 +220,26 @@ def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple
 
 
 def _invert(plane_map: _PlaneMap, target: Tensor, parameters: Tensor) -> Tensor:
-    """Points that the map takes to the targets, by damped Newton steps: a step that does not help is quartered."""
-    points = target.expand((*torch.broadcast_shapes(target.shape[:-1], parameters.shape[:-1]), 2))
+    """Points that the map takes to the targets, by damped Newton steps; a step that does not help is quartered."""
+    points = target + torch.zeros_like(parameters[..., :1])  # one start for every lens
     mapped, jacobian = _evaluate(plane_map, points, parameters)
     residual = target - mapped
     damping = torch.ones_like(points[..., :1])
     for _ in range(_NEWTON_STEPS):
         if residual.device.type == "cpu" and not bool((residual.abs() > _CONVERGED).any()):
-            break  # asking a GPU would wait for it
+            break  # the test would make a GPU wait
         (ux, uy), (vx, vy) = (row.unbind(-1) for row in jacobian.unbind(-2))
         du, dv = residual.unbind(-1)
         determinant = ux * vy - uy * vx
         determinant = torch.where(determinant.abs() < 1e-12, 1e-12, determinant)
         step = torch.stack([vy * du - uy * dv, ux * dv - vx * du], -1) / determinant[..., None]
-        moved = points + damping * step
-        moved_mapped, moved_jacobian = _evaluate(plane_map, moved, parameters)
-        moved_residual = target - moved_mapped
-        better = moved_residual.norm(dim=-1, keepdim=True) <= residual.norm(dim=-1, keepdim=True)
-        points = torch.where(better, moved, points)
-        residual = torch.where(better, moved_residual, residual)
-        jacobian = torch.where(better[..., None], moved_jacobian, jacobian)
+        trial = points + damping * step
+        trial_mapped, trial_jacobian = _evaluate(plane_map, trial, parameters)
+        trial_residual = target - trial_mapped
+        better = trial_residual.norm(dim=-1, keepdim=True) <= residual.norm(dim=-1, keepdim=True)
+        points = torch.where(better, trial, points)
+        residual = torch.where(better, trial_residual, residual)
+        jacobian = torch.where(better[..., None], trial_jacobian, jacobian)
         damping = torch.where(better, (2 * damping).clamp_max(1.0), damping / 4)
     return points
 
@@ -213,7 +258,7 @@ def _fov_forward(directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def _fov_inverse(points: Tensor, parameters: Tensor) -> Tensor:
-    """r = tan(r_d ω) / (2 tan(ω/2)), up to r_d ω = 90°, which is a direction at right angles to the axis."""
+    """r = tan(r_d ω) / (2 tan(ω/2)); r_d ω is limited to 90°, a direction perpendicular to the axis."""
     omega = parameters[..., :1]
     radius = points.norm(dim=-1, keepdim=True)
     safe_omega, safe_radius = _away_from_zero(omega), _away_from_zero(radius)
@@ -228,7 +273,7 @@ def _away_from_zero(x: Tensor) -> Tensor:
 
 
 def _division_forward(directions: Tensor, parameters: Tensor) -> Tensor:
-    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction; the smaller root of the quadratic."""
+    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction; takes the smaller root."""
     xy, z = directions[..., :2], directions[..., 2:]
     root = (z * z - 4 * parameters[..., :1] * xy.square().sum(-1, keepdim=True)).sqrt()
     scale = 2.0 / (z + root)
@@ -254,6 +299,13 @@ def _eucm_inverse(points: Tensor, parameters: Tensor) -> Tensor:
     return _with_z(points, (1 - beta * alpha**2 * r2) / (alpha * root + 1 - alpha))
 
 
-_Formula = Callable[[Tensor, Tensor], Tensor]
-_FORWARD: dict[str, _Formula] = {"fov": _fov_forward, "division": _division_forward, "eucm": _eucm_forward}
-_INVERSE: dict[str, _Formula] = {"fov": _fov_inverse, "division": _division_inverse, "eucm": _eucm_inverse}
+_FORWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "fov": _fov_forward,
+    "division": _division_forward,
+    "eucm": _eucm_forward,
+}
+_INVERSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "fov": _fov_inverse,
+    "division": _division_inverse,
+    "eucm": _eucm_inverse,
+}

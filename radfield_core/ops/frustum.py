@@ -1,9 +1,9 @@
-"""First and second moments of the piece of a pixel's cone (or cylinder) between two distances on a ray.
+"""Gaussians that approximate the piece of a pixel's cone, or cylinder, between two distances on its ray.
 
-Symbols: t0, t1 ends of the interval; μ its middle; h half its length; r radius of the cone at t = 1 (of the cylinder
-anywhere); o, d origin and direction of the ray. A frustum is summed up by a Gaussian with mean `t_mean` and variance
-`t_var` along the ray and variance `r_var` across it (mip-NeRF, equations 7 and 8, and 16 for the diagonal). Everything
-is float32 or wider and keeps its dtype.
+Symbols: N intervals; t0, t1 ends of an interval, μ its midpoint, h half its length; r radius of the cone at t = 1, or
+of the cylinder; o, d origin and direction of the ray. A Gaussian has the mean o + t_mean d, the variance t_var along
+the ray and the variance r_var across it (mip-NeRF, equations 7 and 8; equation 16 for the diagonal of the covariance).
+All values are float32 or wider and keep their dtype.
 """
 
 from __future__ import annotations
@@ -13,27 +13,69 @@ from torch import Tensor
 
 
 def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Moments (t_mean, t_var, r_var) [N] of conical frustums between t_starts and t_ends [N], radii [N] at t = 1.
+    """Mean and variances of conical frustums (mip-NeRF, equation 7).
 
-    Equation 7 of mip-NeRF, in which the differences of fourth and fifth powers are expanded about the middle: what
-    cancels in the plain form is never formed. An interval without length has t_var = 0.
+    The differences of fourth and fifth powers are expanded about the midpoint, so that nothing cancels:
+
+        t_mean = μ + 2 μ h² / (3 μ² + h²)
+        t_var  = h²/3 − (4/15) h⁴ (12 μ² − h²) / (3 μ² + h²)²
+        r_var  = r² (μ²/4 + (5/12) h² − (4/15) h⁴ / (3 μ² + h²))
+
+    Args:
+        t_starts: t0 [N].
+        t_ends: t1 [N].
+        radii: r [N], radius of the cone at t = 1.
+
+    Returns:
+        t_mean [N], t_var [N] and r_var [N]; an interval of length 0 has t_var = 0.
+
+    Example:
+        >>> t_mean, t_var, r_var = cone(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([0.5]))
+        >>> t_mean, t_var, r_var
+        (tensor([2.3077]), tensor([0.2592]), tensor([0.3490]))
     """
-    middle, half = 0.5 * (t_starts + t_ends), 0.5 * (t_ends - t_starts)
-    middle2, half2 = middle.square(), half.square()
-    share = half2 / (3.0 * middle2 + half2).clamp_min(torch.finfo(middle.dtype).tiny)
-    t_mean = middle + 2.0 * middle * share
-    t_var = half2 / 3.0 - (4.0 / 15.0) * share.square() * (12.0 * middle2 - half2)
-    r_var = radii.square() * (middle2 / 4.0 + (5.0 / 12.0) * half2 - (4.0 / 15.0) * half2 * share)
+    midpoint, half = 0.5 * (t_starts + t_ends), 0.5 * (t_ends - t_starts)
+    midpoint2, half2 = midpoint.square(), half.square()
+    ratio = half2 / (3.0 * midpoint2 + half2).clamp_min(torch.finfo(midpoint.dtype).tiny)
+    t_mean = midpoint + 2.0 * midpoint * ratio
+    t_var = half2 / 3.0 - (4.0 / 15.0) * ratio.square() * (12.0 * midpoint2 - half2)
+    r_var = radii.square() * (midpoint2 / 4.0 + (5.0 / 12.0) * half2 - (4.0 / 15.0) * half2 * ratio)
     return t_mean, t_var, r_var
 
 
 def cylinder(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Moments (t_mean, t_var, r_var) [N] of cylinders of radius `radii` [N]: the footprint of pixels in NDC."""
+    """Mean and variances of cylinders, the footprint of pixels in NDC: t_mean = μ, t_var = h²/3, r_var = r²/4.
+
+    Args:
+        t_starts: t0 [N].
+        t_ends: t1 [N].
+        radii: r [N].
+
+    Returns:
+        t_mean [N], t_var [N] and r_var [N].
+
+    Example:
+        >>> cylinder(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([0.5]))
+        (tensor([2.]), tensor([0.3333]), tensor([0.0625]))
+    """
     return 0.5 * (t_starts + t_ends), (t_ends - t_starts).square() / 12.0, radii.square() / 4.0
 
 
 def diagonal_covariance(directions: Tensor, t_var: Tensor, r_var: Tensor) -> Tensor:
-    """Diagonal [N, 3] of the covariance t_var d dᵀ + r_var (I − d dᵀ / |d|²), for directions [N, 3] of any length."""
+    """Diagonal of the covariance t_var d dᵀ + r_var (I − d dᵀ / ‖d‖²) (mip-NeRF, equation 16).
+
+    Args:
+        directions: d [N, 3], of any length.
+        t_var: variance along the ray [N], in units of ‖d‖².
+        r_var: variance across the ray [N].
+
+    Returns:
+        [N, 3].
+
+    Example:
+        >>> diagonal_covariance(torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([4.0]), torch.tensor([0.5]))
+        tensor([[0.5000, 0.5000, 4.0000]])
+    """
     squared = directions.square()
     along = squared / squared.sum(-1, keepdim=True).clamp_min(1e-10)
     return t_var[:, None] * squared + r_var[:, None] * (1.0 - along)

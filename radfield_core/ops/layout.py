@@ -1,4 +1,4 @@
-"""The layout of flat samples: which sample belongs to which ray."""
+"""The layout of flat samples: the assignment of N samples to R rays."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """A different number of samples on every ray.
+    """The assignment of samples to rays where every ray has its own number of samples. R rays, N samples.
 
-    ray_indices [N] int64, ascending. offsets [R+1] int64: ray r owns the samples offsets[r]:offsets[r+1].
-    max_per_ray: an upper bound of the samples on one ray that is known without waiting for the device.
+    Attributes:
+        ray_indices: ray of each sample [N] int64, ascending.
+        offsets: [R+1] int64; ray r has the samples offsets[r]:offsets[r+1].
+        max_per_ray: upper bound of the number of samples on one ray, known without waiting for the device.
     """
 
     ray_indices: Tensor
@@ -22,7 +24,22 @@ class Packing:
 
     @staticmethod
     def from_counts(counts: Tensor, max_per_ray: int | None = None, total: int | None = None) -> Packing:
-        """The packing of `counts` [R] samples per ray. Bound and total that are not given are read back."""
+        """Build the packing of `counts` [R] samples per ray.
+
+        Args:
+            counts: number of samples on each ray [R], any integer type.
+            max_per_ray: upper bound of `counts`; None reads the largest count back from the device.
+            total: sum of `counts`; None reads it back from the device.
+
+        Example:
+            >>> packing = Packing.from_counts(torch.tensor([2, 0, 3]))
+            >>> packing.ray_indices
+            tensor([0, 0, 2, 2, 2])
+            >>> packing.offsets
+            tensor([0, 2, 2, 5])
+            >>> packing.max_per_ray
+            3
+        """
         counts = counts.to(torch.int64)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         rays = torch.arange(counts.shape[0], device=counts.device).repeat_interleave(counts, output_size=total)
@@ -32,13 +49,23 @@ class Packing:
 
     @property
     def counts(self) -> Tensor:
-        """Samples on each ray [R] int64."""
+        """Number of samples on each ray [R] int64."""
         return self.offsets[1:] - self.offsets[:-1]
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Which sample belongs to which of `n_rays` rays; exactly one of samples_per_ray and packing is set."""
+    """The assignment of samples to rays, uniform or packed; give exactly one of samples_per_ray and packing.
+
+    Attributes:
+        n_rays: number of rays R.
+        samples_per_ray: number of samples S that every ray has (uniform layout).
+        packing: the assignment where rays have different numbers of samples (packed layout).
+
+    Example:
+        >>> uniform = Layout(n_rays=2, samples_per_ray=3)
+        >>> packed = Layout(n_rays=3, packing=Packing.from_counts(torch.tensor([2, 0, 3])))
+    """
 
     n_rays: int
     samples_per_ray: int | None = None
@@ -46,4 +73,4 @@ class Layout:
 
 
 class LayoutError(ValueError):
-    """What was asked needs the other layout of samples, or does not fit their number."""
+    """An operation needs the other layout of samples, or tensors do not have the layout's number of samples."""

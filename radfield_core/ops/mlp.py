@@ -1,82 +1,99 @@
-"""Small multi-layer perceptrons evaluated in cache-sized chunks.
+"""Small multi-layer perceptrons, evaluated in chunks that fit a core's cache. M rows.
 
-A layer's activations for a whole batch do not fit a core's cache, and on a CPU moving them costs as much as the
-products. Taking a few thousand rows through all layers, forward and backward, keeps them there.
+The activations of a whole batch do not fit a core's cache, and on a CPU moving them costs as much as the products.
+Here a few thousand rows at a time go through all layers, forward and backward, and stay in cache.
 
-The function is y = W_L relu(… relu(W_1 x)), without biases, as the small networks beside a hash grid are.
+The function is y = W_L relu(… relu(W_1 x)), without biases, as in the small networks behind a hash grid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from radfield_core.ops.derivatives import differentiable_once
 
 CHUNK_ROWS = 4096
-"""Rows taken through all layers at once; 4096 × 64 float32 activations are 1 MiB, half of a common L2 cache."""
+"""Rows that go through all layers at once; 4096 × 64 float32 activations are 1 MiB, half of a common L2 cache."""
 
 
 def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """y [M, out] of x [M, in] by plain torch: the definition, differentiable any number of times."""
+    """Outputs [M, out] in plain torch, the definition of `mlp`; can be differentiated any number of times.
+
+    Example:
+        >>> reference(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
+        tensor([[1.]])
+    """
     for weight in weights[:-1]:
         x = torch.relu(x @ weight.t())
     return x @ weights[-1].t()
 
 
 def chunked(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """The same as `reference` in chunks of `CHUNK_ROWS` rows; differentiable once (a second time raises)."""
-    return _Chunked.apply(x, *weights)
+    """Outputs [M, out], computed in chunks of `CHUNK_ROWS` rows; a second derivative raises RuntimeError.
+
+    Example:
+        >>> chunked(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
+        tensor([[1.]])
+    """
+    apply: Callable[..., Tensor] = _Chunked.apply
+    return apply(x, *weights)
 
 
 def mlp(x: Tensor, weights: list[Tensor], *, second_derivative: bool = False) -> Tensor:
-    """y [M, out] of x [M, in], weights [out_l, in_l] each, relu between layers; no biases.
+    """Outputs y = W_L relu(… relu(W_1 x)) of a perceptron without biases; in chunks on a CPU.
 
-    second_derivative: whether the result's gradient will itself be differentiated (an eikonal loss).
+    Args:
+        x: inputs [M, in].
+        weights: matrices [out_l, in_l] of the layers, first layer first.
+        second_derivative: True if the gradient of the result will itself be differentiated, as an eikonal loss does.
+
+    Returns:
+        [M, out].
+
+    Example:
+        >>> mlp(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
+        tensor([[1.]])
     """
     if x.device.type != "cpu" or second_derivative or torch.is_autocast_enabled("cpu"):
         return reference(x, weights)
     return chunked(x, weights)
 
 
-def at_least_float32(y: Tensor) -> Tensor:
-    """What a network gave, for what follows it: autocast's half floats widened, float64 kept."""
-    return y.to(torch.promote_types(y.dtype, torch.float32))
-
-
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
         rows = x.shape[0]
         hidden = [x.new_empty(rows, weight.shape[0]) for weight in weights[:-1]]
         out = x.new_empty(rows, weights[-1].shape[0])
         for start in range(0, rows, CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            h = x[part]
-            for weight, kept in zip(weights[:-1], hidden, strict=True):
-                h = torch.mm(h, weight.t(), out=kept[part]).relu_()
-            torch.mm(h, weights[-1].t(), out=out[part])
+            chunk = slice(start, start + CHUNK_ROWS)
+            h = x[chunk]
+            for weight, activations in zip(weights[:-1], hidden, strict=True):
+                h = torch.mm(h, weight.t(), out=activations[chunk]).relu_()
+            torch.mm(h, weights[-1].t(), out=out[chunk])
         ctx.save_for_backward(x, *weights, *hidden)
         return out
 
     @staticmethod
-    @differentiable_once("the chunked perceptron", "second_derivative=True of mlp()")
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors  # type: ignore[attr-defined]
+    @differentiable_once("the chunked perceptron", "mlp(…, second_derivative=True)")
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        saved: tuple[Tensor, ...] = ctx.saved_tensors
         layers = len(saved) // 2
         x, weights, hidden = saved[0], saved[1 : layers + 1], saved[layers + 1 :]
-        wants_x = ctx.needs_input_grad[0]  # type: ignore[attr-defined]
-        grad_x = torch.empty_like(x) if wants_x else None
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         grad_weights = [torch.zeros_like(weight) for weight in weights]
         for start in range(0, x.shape[0], CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            g = grad[part]
+            chunk = slice(start, start + CHUNK_ROWS)
+            g = grad[chunk]
             for layer in range(layers - 1, 0, -1):
-                h = hidden[layer - 1][part]
+                h = hidden[layer - 1][chunk]
                 grad_weights[layer].addmm_(g.t(), h)
                 g = torch.ops.aten.threshold_backward(g @ weights[layer], h, 0)
-            grad_weights[0].addmm_(g.t(), x[part])
+            grad_weights[0].addmm_(g.t(), x[chunk])
             if grad_x is not None:
-                torch.mm(g, weights[0], out=grad_x[part])
+                torch.mm(g, weights[0], out=grad_x[chunk])
         return grad_x, *grad_weights

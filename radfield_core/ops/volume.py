@@ -1,9 +1,14 @@
-"""Volume rendering along rays. σ density [N], δ lengths [N], α opacity of an interval, T transmittance, w weights.
+"""Volume rendering along rays (Max 1995; NeRF, equation 3).
 
-Discrete form of Max (1995) as in NeRF, equation 3: α = 1 − exp(−σδ), T = exp(−Σ_before σδ), w = T α. Samples are flat,
-ordered by ray and then by t; see `segments` for layouts. Everything is float32 or wider, and float64 stays float64.
-An interval of length zero has no opacity. Gradients of any order, except through the packed twins' weights: these have
-first derivatives only and say so.
+Symbols: R rays, N samples; σ density per unit length, δ length of an interval, α opacity of an interval, T
+transmittance up to the start of an interval, w weight of a sample in its pixel:
+
+    α = 1 − exp(−σ δ),    T = Π_earlier (1 − α) = exp(−Σ_earlier σ δ),    w = T α
+
+Samples are flat, ordered by ray and then by t; a `Layout` assigns them to rays (see `segments`). All values are float32
+or wider, and float64 stays float64. An interval of length 0 has no opacity. Gradients of any order exist, except where
+kernels compute the weights of packed samples: those can be differentiated once, and a second derivative raises
+RuntimeError.
 """
 
 from __future__ import annotations
@@ -12,88 +17,201 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops import segments
+from radfield_core.ops._packed import kernels_for
 from radfield_core.ops.layout import Layout
 
 FAR_LENGTH = 1e10
+"""Length of the last interval under `opaque_far`, as in NeRF's code."""
 
 
 def alpha_from_density(density: Tensor, lengths: Tensor) -> Tensor:
-    """Opacity of each interval [N]: 1 − exp(−σδ), without cancellation where σδ is small."""
+    """Opacity α = 1 − exp(−σ δ) of each interval, without cancellation where σ δ is small.
+
+    Args:
+        density: σ [N].
+        lengths: δ [N].
+
+    Returns:
+        [N], in [0, 1].
+
+    Example:
+        >>> alpha_from_density(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]))
+        tensor([0.0000, 0.8647])
+    """
     return -torch.expm1(-density * lengths)
 
 
 def transmittance_from_density(density: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
-    """Share of light that reaches the start of each interval [N]: exp(−Σ_before σδ)."""
+    """Share T = exp(−Σ_earlier σ δ) of light that passes all earlier intervals of the ray.
+
+    Args:
+        density: σ [N].
+        lengths: δ [N].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [N], in [0, 1]; 1 for the first sample of a ray.
+
+    Example:
+        >>> transmittance_from_density(torch.ones(3), torch.ones(3), Layout(1, samples_per_ray=3))
+        tensor([1.0000, 0.3679, 0.1353])
+    """
     return torch.exp(-segments.exclusive_cumsum(density * lengths, layout))
 
 
 def transmittance_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
-    """Share of light that reaches the start of each interval [N]: Π_before (1 − α)."""
+    """Share T = Π_earlier (1 − α) of light that passes all earlier intervals of the ray.
+
+    Args:
+        alpha: α [N], in [0, 1].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [N], in [0, 1]; 1 for the first sample of a ray.
+
+    Example:
+        >>> transmittance_from_alpha(torch.tensor([0.5, 0.5, 1.0]), Layout(1, samples_per_ray=3))
+        tensor([1.0000, 0.5000, 0.2500])
+    """
     return segments.exclusive_cumprod(1.0 - alpha, layout)
 
 
 def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaque_far: bool = False) -> Tensor:
-    """Weights [N], w = T (1 − exp(−σδ)).
+    """Weights w = T (1 − exp(−σ δ)) of samples in their pixels.
 
-    opaque_far: the last interval of each ray counts as 1e10 long, as in NeRF's code: whatever density it has stops the
-    light, also where the last sample lies on the far limit itself. A ray of empty intervals stays empty.
+    Args:
+        density: σ [N].
+        lengths: δ [N].
+        layout: assignment of samples to rays.
+        opaque_far: take the last interval of each ray as 1e10 long, as NeRF's code does. Any density in it then stops
+            all light, even if the last sample lies on the far limit itself and its own interval is empty. A ray whose
+            intervals are all empty stays empty.
+
+    Returns:
+        [N], in [0, 1], with a sum of at most 1 on each ray.
+
+    Example:
+        >>> weights_from_density(torch.ones(3), torch.ones(3), Layout(1, samples_per_ray=3))
+        tensor([0.6321, 0.2325, 0.0855])
+        >>> weights_from_density(torch.ones(3), torch.ones(3), Layout(1, samples_per_ray=3), opaque_far=True)
+        tensor([0.6321, 0.2325, 0.1353])
     """
     if opaque_far:
         last = segments.last_where(torch.ones_like(lengths, dtype=torch.bool), layout)
-        crosses = segments.per_sample(segments.maximum(lengths, layout) > 0, layout)
-        lengths = torch.where(last & crosses, FAR_LENGTH, lengths)
-    if (fast := segments.twin(layout, density.device)) is not None:
-        return fast.weights_from_density(density, lengths)
+        nonempty = segments.per_sample(segments.maximum(lengths, layout) > 0, layout)
+        lengths = torch.where(last & nonempty, FAR_LENGTH, lengths)
+    if (kernels := kernels_for(layout, density.device)) is not None:
+        return kernels.weights_from_density(density, lengths)
     return transmittance_from_density(density, lengths, layout) * alpha_from_density(density, lengths)
 
 
 def weights_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
-    """Weights [N], w = T α, for fields that give the opacity itself (NeuS)."""
-    if (fast := segments.twin(layout, alpha.device)) is not None:
-        return fast.weights_from_alpha(alpha)
+    """Weights w = T α of samples in their pixels, for fields that return opacity itself, such as NeuS.
+
+    Args:
+        alpha: α [N], in [0, 1].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [N], in [0, 1], with a sum of at most 1 on each ray.
+
+    Example:
+        >>> weights_from_alpha(torch.tensor([0.5, 0.5, 1.0]), Layout(1, samples_per_ray=3))
+        tensor([0.5000, 0.2500, 0.2500])
+    """
+    if (kernels := kernels_for(layout, alpha.device)) is not None:
+        return kernels.weights_from_alpha(alpha)
     return transmittance_from_alpha(alpha, layout) * alpha
 
 
 def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
-    """Σ w x over each ray: [R, ...] from weights [N] and x [N, ...]."""
+    """Weighted sum Σ w x over the samples of each ray.
+
+    Args:
+        weights: w [N].
+        x: values of samples [N, ...].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [R, ...], in the wider of the two types.
+
+    Example:
+        >>> composite(torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), Layout(1, samples_per_ray=2))
+        tensor([[0.5000, 0.2500]])
+    """
     dtype = torch.promote_types(weights.dtype, x.dtype)
     weights, x = weights.to(dtype), x.to(dtype)
-    if (fast := segments.twin(layout, x.device)) is not None:
-        return fast.composite(weights, x)
+    if (kernels := kernels_for(layout, x.device)) is not None:
+        return kernels.composite(weights, x)
     return segments.sum(weights.view(-1, *[1] * (x.dim() - 1)) * x, layout)
 
 
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Color Σ w rgb [R, 3], Σ w t [R] and opacity Σ w [R] of each ray, from weights and t [N] and rgb [N, 3].
+    """Color Σ w rgb, depth Σ w t and opacity Σ w of each ray.
 
-    What `composite` and `opacity` give one by one; the CPU's twin reads the samples once for all three.
+    Equal to two calls of `composite` and one of `opacity`; the CPU kernel reads the samples once for all three.
+
+    Args:
+        weights: w [N].
+        rgb: colors of samples [N, 3].
+        t: distances of samples [N].
+        layout: assignment of samples to rays.
+
+    Returns:
+        Color [R, 3], depth [R] (divide by the opacity for a mean distance) and opacity [R].
+
+    Example:
+        >>> color, depth, opacity = pixels(
+        ...     torch.tensor([0.5, 0.25]), torch.eye(3)[:2], torch.tensor([2.0, 4.0]), Layout(1, samples_per_ray=2)
+        ... )
+        >>> color, depth, opacity
+        (tensor([[0.5000, 0.2500, 0.0000]]), tensor([2.]), tensor([0.7500]))
     """
     dtype = torch.promote_types(weights.dtype, torch.promote_types(rgb.dtype, t.dtype))
     weights, rgb, t = weights.to(dtype), rgb.to(dtype), t.to(dtype)
-    if (fast := segments.twin(layout, rgb.device)) is not None:
-        return fast.pixels(weights, rgb, t)
+    if (kernels := kernels_for(layout, rgb.device)) is not None:
+        return kernels.pixels(weights, rgb, t)
     return composite(weights, rgb, layout), composite(weights, t, layout), opacity(weights, layout)
 
 
 def opacity(weights: Tensor, layout: Layout) -> Tensor:
-    """Σ w over each ray [R]."""
+    """Opacity Σ w of each ray; 1 minus it is the share of light that the ray transmits.
+
+    Args:
+        weights: w [N].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [R], in [0, 1].
+
+    Example:
+        >>> opacity(torch.tensor([0.5, 0.25]), Layout(1, samples_per_ray=2))
+        tensor([0.7500])
+    """
     return segments.sum(weights, layout)
 
 
-def depth(weights: Tensor, t: Tensor, layout: Layout) -> Tensor:
-    """Expected distance Σ w t / Σ w [R]; zero where nothing was met."""
-    total = opacity(weights, layout)
-    met = total > 0
-    return torch.where(met, composite(weights, t, layout) / torch.where(met, total, 1.0), 0.0)
-
-
 def distortion(weights: Tensor, t_starts: Tensor, t_ends: Tensor, layout: Layout) -> Tensor:
-    """Distortion of each ray [R]: Σ_ij w_i w_j |m_i − m_j| + ⅓ Σ_i w_i² δ_i (mip-NeRF 360, equation 15), in O(N).
+    """Distortion Σ_ij w_i w_j |m_i − m_j| + ⅓ Σ_i w_i² δ_i of each ray (mip-NeRF 360, equation 15), in O(N).
 
-    m are the middles of the intervals, which ascend, so the double sum is 2 Σ_i w_i (m_i Σ_j w_j − Σ_j w_j m_j) over
-    the samples j before i. t may be in any unit; the paper's is the share of the way from near to far.
+    The midpoints m of the intervals ascend, so the double sum equals 2 Σ_i w_i (m_i Σ_j w_j − Σ_j w_j m_j) over the
+    samples j before i.
+
+    Args:
+        weights: w [N].
+        t_starts: starts of the intervals [N], in any unit; the paper uses the share of the distance from near to far.
+        t_ends: ends of the intervals [N].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [R].
+
+    Example:
+        >>> starts, ends = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0])
+        >>> distortion(torch.tensor([0.5, 0.5]), starts, ends, Layout(1, samples_per_ray=2))
+        tensor([0.6667])
     """
-    middles = 0.5 * (t_starts + t_ends)
-    before = segments.exclusive_cumsum(torch.stack([weights, weights * middles], -1), layout)
-    pairs = 2.0 * weights * (middles * before[:, 0] - before[:, 1])
+    midpoints = 0.5 * (t_starts + t_ends)
+    before = segments.exclusive_cumsum(torch.stack([weights, weights * midpoints], -1), layout)
+    pairs = 2.0 * weights * (midpoints * before[:, 0] - before[:, 1])
     return segments.sum(pairs + weights.square() * (t_ends - t_starts) / 3.0, layout)

@@ -38,7 +38,7 @@ def radfield_benchmarks() -> Mapping[str, str]:
     """What `radfield bench micro` measures: name -> "module:function".
 
     The function takes device ("cpu" or "cuda") and repeats, and returns `radfield_core.bench.timing.Timing`s: an op's
-    torch reference and its twins, timed in one process.
+    torch reference and its kernels, timed in one process.
 
     Called by `radfield bench` alone; it imports nothing. Since 1.0.
     """

@@ -11,17 +11,29 @@ from radfield_core.types import Step
 
 
 def background_for(scene: Scene, method: Method, step: Step | None, n: int, device: torch.device) -> Tensor | None:
-    """Background [n, 3] of training or, with step None, of evaluation: the method's, unless the images are said to be
-    on a color already."""
+    """The background colors [n, 3] of n rays: the scene's if its images were made on a color, else the method's.
+
+    Args:
+        scene: the scene, whose `background` is a color or None.
+        method: the method; it may give None, for no background.
+        step: the training step, or None in evaluation.
+        n: number of rays.
+        device: device of the colors.
+    """
     if scene.background is not None:
         return torch.tensor(scene.background, device=device).expand(n, 3)
     return method.background(step, n, device)
 
 
 def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
-    """Colors [..., 3] in [0, 1] of uint8 pixels [..., 1, 3 or 4]; straight alpha is laid over `background` [..., 3].
+    """Composite pixels with straight alpha over a background.
 
-    No background adds nothing to what shines through, as when rendering.
+    Args:
+        pixels: uint8 [..., C]; C is 1 (gray), 3 (RGB) or 4 (RGBA). Only RGBA is transparent.
+        background: colors [..., 3] in [0, 1]. Without one, transparent pixels become rgb · alpha: darker.
+
+    Returns:
+        Colors [..., 3] float32 in [0, 1].
     """
     values = pixels.to(torch.float32) / 255.0
     if values.shape[-1] == 1:

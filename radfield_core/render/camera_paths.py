@@ -13,17 +13,34 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
 
 PATHS = ("auto", "turntable", "spiral")
+SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; parallel cameras have 1, cameras all around 0
+NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
+FAR_WEIGHT = 0.75  # of far in the mean of near and far that a spiral looks at
+SPIRAL_SIZE = 0.5  # radius of a spiral over the spread of the cameras
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless there is a path of this name."""
+    """Raise UsageError unless there is a camera path of this name."""
     if name not in PATHS:
-        raise UsageError(f"unknown camera path {name!r}", path="--path", hint=" or ".join([*PATHS, "none"]))
+        known = ", ".join(PATHS)
+        raise UsageError(f"unknown camera path {name!r}; there are {known}", path="--path", hint=f"--path {PATHS[0]}")
 
 
 def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
-    """The path of a name, and which one `auto` means: the data's own if there is one, else a turntable if the cameras
-    surround the scene, else a spiral."""
+    """Make a camera path of n poses.
+
+    Args:
+        scene: the scene, usually the training split.
+        name: "turntable", "spiral", or "auto": the path that the data set brings along; without one a turntable if the
+            cameras surround the scene, else a spiral.
+        n: number of poses.
+
+    Returns:
+        The name of the path that was chosen ("path" for the data set's own) and c2w [n, 3, 4].
+
+    Raises:
+        UsageError: the name is unknown.
+    """
     check_name(name)
     if name == "auto" and scene.render_path is not None:
         return "path", scene.render_path[torch.arange(n) * len(scene.render_path) // n]
@@ -33,82 +50,104 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
 
 def surrounds(scene: Scene) -> bool:
-    """Whether the cameras look from all around: their viewing directions cancel out at least by half."""
-    return bool(_axes(scene).mean(0).norm() < 0.7)
+    """True if the cameras look in from many sides, so that the mean of their viewing directions is short."""
+    return bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
 
 
 def turntable(scene: Scene, n: int) -> Tensor:
-    """A circle around what the cameras look at, about their mean upward axis, at their median height and distance."""
-    up, places = _mean_up(scene), _places(scene)
-    center = _focus(scene)
-    offsets = places - center
+    """A circle around the point that the cameras look at, at their median height and distance.
+
+    Its axis is the mean upward axis of the cameras; every pose c2w [n, 3, 4] looks at that point.
+    """
+    up, center = _mean_up(scene), _focus(scene)
+    offsets = _centers(scene) - center
     height = (offsets @ up).median()
     radius = (offsets - (offsets @ up)[:, None] * up).norm(dim=-1).median()
     first = offsets[0] - (offsets[0] @ up) * up
-    first = functional.normalize(first, dim=0) if float(first.norm()) > 1e-9 else _any_across(up)
+    first = functional.normalize(first, dim=0) if float(first.norm()) > 1e-9 else _perpendicular(up)
     second = torch.linalg.cross(up, first)
-    angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
+    angles = _angles(n)
     circle = torch.cos(angles)[:, None] * first + torch.sin(angles)[:, None] * second
     return look_at(center + radius * circle + height * up, center, up)
 
 
 def spiral(scene: Scene, n: int) -> Tensor:
-    """A small loop about the mean camera, within the spread of the cameras, always facing the same point: what the
-    cameras look at, or, if they look at nothing in common, a point in depth."""
-    places, up = _places(scene), _mean_up(scene)
-    axis = functional.normalize(_axes(scene).mean(0), dim=0)
+    """A small loop around the mean camera that stays within the spread of the cameras.
+
+    Every pose c2w [n, 3, 4] looks at the point that the cameras look at. If their optical axes do not meet in the
+    scene, it looks at a point on the mean axis instead, at the depth of `target_depth`.
+    """
+    centers, up = _centers(scene), _mean_up(scene)
+    axis = functional.normalize(_viewing_directions(scene).mean(0), dim=0)
     right = functional.normalize(torch.linalg.cross(axis, up), dim=0)
     up = torch.linalg.cross(right, axis)
-    mean = places.mean(0)
-    offsets = (places - mean) @ torch.stack([right, up, axis], dim=-1)
-    reach = 0.5 * offsets.abs().quantile(0.9, dim=0)
-    angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
-    loop = torch.stack([torch.cos(angles), torch.sin(angles), torch.sin(2 * angles)], dim=-1) * reach
-    origins = mean + loop @ torch.stack([right, up, axis])
-    target = _focus(scene) if _converge(scene) else mean + axis * _depth(scene)
+    frame = torch.stack([right, up, axis])
+    mean = centers.mean(0)
+    spread = ((centers - mean) @ frame.T).abs().quantile(0.9, dim=0)
+    angles = _angles(n)
+    loop = torch.stack([torch.cos(angles), torch.sin(angles), torch.sin(2 * angles)], dim=-1)
+    origins = mean + (SPIRAL_SIZE * spread * loop) @ frame
+    target = _focus(scene) if _axes_meet(scene) else mean + axis * target_depth(scene)
     return look_at(origins, target, up)
 
 
+def target_depth(scene: Scene) -> float:
+    """Depth of the point that a spiral looks at: the harmonic mean of near (weight ¼) and far (weight ¾).
+
+    The weights are those of LLFF's `render_path_spiral` (Mildenhall et al. 2019).
+    """
+    if scene.ndc:
+        return NDC_TARGET_DEPTH
+    near, far = max(scene.near, 1e-3), max(scene.far, 2e-3)
+    return 1.0 / ((1.0 - FAR_WEIGHT) / near + FAR_WEIGHT / far)
+
+
 def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
-    """c2w [n, 3, 4] of cameras at origins [n, 3] that look at a target [3]."""
+    """Poses c2w [n, 3, 4] of cameras at origins [n, 3] that look at a target [3].
+
+    The y axis is as close to `up` [3] as the viewing direction allows.
+    """
     back = functional.normalize(origins - target, dim=-1)
     right = functional.normalize(torch.linalg.cross(up.expand_as(back), back), dim=-1)
     return torch.stack([right, torch.linalg.cross(back, right), back, origins], dim=-1)
 
 
-def _places(scene: Scene) -> Tensor:
+def _angles(n: int) -> Tensor:
+    """n even steps of a full turn, radians."""
+    return torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
+
+
+def _centers(scene: Scene) -> Tensor:
+    """Camera centers [V, 3]."""
     return scene.cameras.c2w[:, :, 3].to(torch.float64)
 
 
-def _axes(scene: Scene) -> Tensor:
-    """Viewing directions [V, 3]."""
+def _viewing_directions(scene: Scene) -> Tensor:
+    """Unit vectors [V, 3] along the optical axes."""
     return -scene.cameras.c2w[:, :, 2].to(torch.float64)
 
 
 def _focus(scene: Scene) -> Tensor:
+    """The point [3] closest to all optical axes."""
     return torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
 
 
-def _converge(scene: Scene) -> bool:
-    """Whether what the cameras look at lies between near and far before most of them. Axes that are all but parallel
-    meet anywhere, also behind the cameras; under NDC they are, and near and far are no distances."""
-    depths = ((_focus(scene) - _places(scene)) * _axes(scene)).sum(-1)
+def _axes_meet(scene: Scene) -> bool:
+    """True if the point closest to the optical axes lies between near and far of most cameras.
+
+    Nearly parallel axes meet anywhere, also behind the cameras. Under NDC near and far are no distances.
+    """
+    depths = ((_focus(scene) - _centers(scene)) * _viewing_directions(scene)).sum(-1)
     return not scene.ndc and scene.near < float(depths.median()) < scene.far
 
 
 def _mean_up(scene: Scene) -> Tensor:
+    """The mean upward axis [3] of the cameras; z if they have none in common."""
     up = scene.cameras.c2w[:, :, 1].to(torch.float64).mean(0)
     return functional.normalize(up, dim=0) if float(up.norm()) > 1e-6 else up.new_tensor([0.0, 0.0, 1.0])
 
 
-def _depth(scene: Scene) -> float:
-    """How far the loop's cameras look: between near and far, nearer to near as perspective has it."""
-    if scene.ndc:
-        return 4.0  # cameras are scaled so that the nearest content is a little beyond depth 1
-    near, far = max(scene.near, 1e-3), max(scene.far, 2e-3)
-    return 1.0 / (0.75 / near + 0.25 / far)
-
-
-def _any_across(up: Tensor) -> Tensor:
-    other = torch.eye(3, dtype=torch.float64)[int(up.abs().argmin())]
-    return functional.normalize(torch.linalg.cross(up, other), dim=0)
+def _perpendicular(axis: Tensor) -> Tensor:
+    """A unit vector [3] perpendicular to an axis [3]."""
+    other = torch.eye(3, dtype=torch.float64)[int(axis.abs().argmin())]
+    return functional.normalize(torch.linalg.cross(axis, other), dim=0)

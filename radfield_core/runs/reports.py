@@ -20,17 +20,12 @@ from radfield_core.interfaces import Metric
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
-from radfield_core.render.evaluation import evaluate_all, results_table, spread
+from radfield_core.render.evaluation import evaluate_all
 from radfield_core.render.image_metrics import format_metrics
-from radfield_core.render.pictures import (
-    path_views,
-    pictures,
-    render,
-    save_pictures,
-    save_video,
-    scaled,
-    view_names,
-)
+from radfield_core.render.pictures import make_pictures, save_pictures
+from radfield_core.render.results import results_table
+from radfield_core.render.videos import check_format, write_video
+from radfield_core.render.views import evenly_spread, path_views, render_view, scaled, view_names
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
@@ -115,23 +110,34 @@ def render_split(
 
 
 def render_path(
-    trained: Trained, path: str, n_frames: int, out: Path, *, scale: float = 1.0, quiet: bool = False
+    trained: Trained,
+    path: str,
+    n_frames: int,
+    out: Path,
+    *,
+    video: str = "mp4",
+    scale: float = 1.0,
+    quiet: bool = False,
 ) -> Path:
-    """Write a video along a camera path and return its file."""
+    """Write a video along a camera path and return its file.
+
+    video: the format, one of `render.videos.FORMATS`.
+    """
     _warn(trained)
     scene = trained.scenes.get("train")
     name, c2w = camera_path(scene, path, n_frames)
     views = path_views(scene, c2w, scale)
+    check_format(video, n_frames, views[0].camera.width, views[0].camera.height)
 
     def frames() -> Iterator[np.ndarray]:
         for view, within in tracked(views, f"render {name}", quiet=quiet):
             yield _pictures(trained, "train", view, within)["rgb"]
 
-    video = out / f"{name}.mp4"
+    file = out / f"{name}.{video}"
     try:
-        return save_video(frames(), video)
+        return write_video(file, frames())
     except OSError as error:
-        raise unwritable(error, video) from error
+        raise unwritable(error, file) from error
 
 
 def choose_views(text: str, n: int) -> list[int]:
@@ -139,7 +145,7 @@ def choose_views(text: str, n: int) -> list[int]:
     if text == "all":
         return list(range(n))
     if text.isdecimal():
-        return spread(n, int(text))
+        return evenly_spread(n, int(text))
     words = [word.strip() for word in text.split(",") if word.strip()]
     bad = [word for word in words if not word.isdecimal() or int(word) >= n]
     if bad or not words:
@@ -151,8 +157,8 @@ def choose_views(text: str, n: int) -> list[int]:
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback) -> dict[str, np.ndarray]:
     scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
-    rendered = render(trained.model, trained.method, scene, view, chunk, report)
-    return pictures(rendered, view.camera.width, view.camera.height)
+    rendered = render_view(trained.model, trained.method, scene, view, chunk, report)
+    return make_pictures(rendered, view.camera.width, view.camera.height)
 
 
 def _warn(trained: Trained) -> None:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
+from radfield_core.config.run import RunConfig
 from radfield_core.interfaces import BuildContext, Field, Sampler
+from radfield_core.model import level_loop
 from radfield_core.ops import segments
 from radfield_core.ops.derivatives import gradient
 from radfield_core.ops.layout import Packing
@@ -29,9 +31,9 @@ from radfield_core.types import (
 )
 
 
-def toy_context() -> BuildContext:
-    """A cube of half side 1.5 about the origin."""
-    return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5))
+def toy_context(run: RunConfig | None = None) -> BuildContext:
+    """Context of parts in a cube of half side 1.5 about the origin; with a run it also builds the run's model."""
+    return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
 
 def toy_rays(

@@ -22,7 +22,7 @@ from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
-from radfield_core.render.evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
 from radfield_core.runs.record import parts_of, plugin_versions
@@ -220,7 +220,7 @@ def _header(run: RunConfig, scene: Scene, trainer: Trainer, threads: str) -> lis
         f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
         f"data     {run.data.name}: {len(scene.cameras)} images, {size}",
         f"device   {device} ({name}); threads: {threads or 'as torch chooses'}",
-        *(f"backend  {choice}" for choice in backend.choices()),
+        *(f"backend  {selection}" for selection in backend.selections()),
     ]
 
 

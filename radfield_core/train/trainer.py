@@ -18,7 +18,7 @@ from torch import nn
 from radfield_core.config.run import TrainerConfig
 from radfield_core.errors import Diverged, StorageError
 from radfield_core.interfaces import BuildContext, Method, Model
-from radfield_core.render.evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runtime import randomness

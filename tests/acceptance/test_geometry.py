@@ -86,7 +86,7 @@ def test_distances_that_cannot_be_written_are_shown_all_the_same(run: Path, monk
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("radfield_core.runs.reports.write_durably", full)
+    monkeypatch.setattr("os.write", full)
     assert main(["eval", str(run), "--metric", "chamfer", "resolution=24", "n_samples=2000"]) == 74
     out, err = capsys.readouterr()
     assert "chamfer_over_radius" in out and "chamfer.json: cannot be written: No space left" in err
@@ -100,7 +100,7 @@ def test_a_run_keeps_its_sharpness_and_slices_of_its_distance(run: Path) -> None
 
 
 def test_pictures_have_normals_beside_color_and_depth(run: Path, tmp_path: Path) -> None:
-    assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path), "--quiet"]) == 0
+    assert main(["render", str(run), "--views", "1", "--video", "none", "--out", str(tmp_path), "--quiet"]) == 0
     kinds = {path.stem.rpartition("_")[2] for path in tmp_path.iterdir()}
     assert kinds == {"rgb", "depth", "opacity", "normals"}
 

@@ -28,11 +28,11 @@ from radfield_core.cli.main import main
 from radfield_core.errors import StorageError, UsageError
 from radfield_core.files import durable
 from radfield_core.plugins.registry import get_registry
-from radfield_core.render.evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.testing.training import toy_scene
 
 LARGER_THAN_MEMORY = Path(__file__).parents[2] / "benchmarks" / "larger_than_memory.py"
-KEYS = {"op", "case", "backend", "torch_ms", "twin_ms", "ratio", "limit", "share_of_limit"}
+KEYS = {"op", "case", "backend", "torch_ms", "kernel_ms", "ratio", "limit", "share_of_limit"}
 
 
 @pytest.fixture(autouse=True)
@@ -78,19 +78,19 @@ def test_the_way_back_is_timed_apart(monkeypatch):
     assert found == {"square": {"forward_ms": 1e3, "backward_ms": 3e3, "both_ms": 4e3}}
 
 
-def test_every_twin_of_compositing_marching_and_encoding_is_compared_with_torch():
+def test_every_kernel_of_compositing_marching_and_encoding_is_compared_with_torch():
     from radfield_hash.bench import measure as encoding
     from radfield_occupancy.bench import measure as marching, measure_refresh
 
     for rows in (kernels.measure(64, 1000, repeats=1), marching(64, resolution=16, repeats=1)):
-        reference, *twins = rows
-        assert reference["backend"] == "torch" and [twin["backend"] for twin in twins] == ["numba"]
+        reference, *others = rows
+        assert reference["backend"] == "torch" and [row["backend"] for row in others] == ["numba"]
         assert all(row["speedup"] == reference["both_ms"] / row["both_ms"] for row in rows)
     rows = encoding(repeats=1, reference_repeats=1, sizes={"tiny": (8, (2, 2, 8, 4, 16))})
     assert [(row["backend"], row["share_of_limit"] is not None) for row in rows] == [
         ("numba", True), ("numba", False), ("numba", False),
     ]  # fmt: skip
-    assert all(row["ratio"] == row["reference_ms"] / row["twin_ms"] for row in rows)
+    assert all(row["ratio"] == row["reference_ms"] / row["kernel_ms"] for row in rows)
     assert measure_refresh(resolution=16, repeats=1)[0]["both_ms"] >= 0
 
 
@@ -130,7 +130,7 @@ def test_micro_writes_the_ratio_and_the_machine(tmp_path, capsys):
     found = json.loads((tmp_path / "micro.json").read_text())
     (row,) = found["rows"]
     assert set(row) == KEYS
-    assert row["ratio"] == pytest.approx(row["torch_ms"] / row["twin_ms"], rel=1e-2)
+    assert row["ratio"] == pytest.approx(row["torch_ms"] / row["kernel_ms"], rel=1e-2)
     assert found["machine"]["threads"] == 1 and found["machine"]["versions"]["torch"] == version("torch")
     assert "perceptron" in capsys.readouterr().out
 

@@ -13,23 +13,23 @@ from radfield_occupancy.bench import hull_grid, hull_rays
 from radfield_occupancy.march import MARCHING, Grid, Lattice, march
 
 from radfield_core.ops import segments, volume
+from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import using
 from radfield_core.ops.layout import Layout, Packing
-from radfield_core.ops.segments import PACKED
 
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [], [700] * 40)
 GRIDS = {"dense": (4, 2, 19, 4, 32), "hashed": (6, 2, 10, 8, 512), "four features": (3, 4, 10, 8, 64)}
 
 
-def twins(op, device: torch.device) -> list[str]:
-    """The twins of an op that are installed; never none, or nothing would be compared."""
-    found = [name for name in op.twins[device.type] if find_spec(name)]
+def backends(op, device: torch.device) -> list[str]:
+    """Names of the backends of an op that are installed; never none, or nothing would be compared."""
+    found = [name for name in op.kernels[device.type] if find_spec(name)]
     assert found
     return found
 
 
 def agree(op, run, device: torch.device, *inputs: torch.Tensor, skip: tuple[str, ...] = ()) -> None:
-    """`run(*inputs)` has the same values and gradients, for their size, under every twin as under the reference."""
+    """`run(*inputs)` has the same values and gradients, for their size, under every kernel as under the reference."""
 
     def evaluate() -> list[torch.Tensor]:
         leaves = [x.clone().requires_grad_() for x in inputs]
@@ -40,7 +40,7 @@ def agree(op, run, device: torch.device, *inputs: torch.Tensor, skip: tuple[str,
 
     with using("torch"):
         expected = evaluate()
-    for name in twins(op, device):
+    for name in backends(op, device):
         if name in skip:
             continue
         with using(name):
@@ -62,18 +62,19 @@ def test_packed_scans_weights_and_pixels(counts, dtype, device):
 
     x3, alpha = uniform(n, 3), 0.1 * uniform(n)
     alpha[::50] = 1.0
-    agree(PACKED, lambda x: segments.sum(x, layout), device, x3)
-    agree(PACKED, lambda x: segments.exclusive_cumsum(x, layout), device, x3)
-    agree(PACKED, lambda x: segments.per_sample(x, layout), device, uniform(len(counts), 2))
-    agree(PACKED, lambda d, t: volume.weights_from_density(d, t, layout), device, 40 * uniform(n), 0.01 * uniform(n))
-    agree(PACKED, lambda a: volume.weights_from_alpha(a, layout), device, alpha)
-    agree(PACKED, lambda w, x: volume.composite(w, x, layout), device, uniform(n), x3)
+    agree(COMPOSITING, lambda x: segments.sum(x, layout), device, x3)
+    agree(COMPOSITING, lambda x: segments.exclusive_cumsum(x, layout), device, x3)
+    agree(COMPOSITING, lambda x: segments.per_sample(x, layout), device, uniform(len(counts), 2))
+    sigma, delta = 40 * uniform(n), 0.01 * uniform(n)
+    agree(COMPOSITING, lambda d, t: volume.weights_from_density(d, t, layout), device, sigma, delta)
+    agree(COMPOSITING, lambda a: volume.weights_from_alpha(a, layout), device, alpha)
+    agree(COMPOSITING, lambda w, x: volume.composite(w, x, layout), device, uniform(n), x3)
 
     def pixels(weights: torch.Tensor, rgb: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         color, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return torch.cat([color, depth[:, None], opacity[:, None]], -1)
 
-    agree(PACKED, pixels, device, uniform(n), x3, alpha)
+    agree(COMPOSITING, pixels, device, uniform(n), x3, alpha)
 
 
 def points(n: int, device: torch.device) -> torch.Tensor:
@@ -116,7 +117,7 @@ def test_marching_keeps_the_very_same_steps(cone, contracted, n_rays, device):
     with using("torch"):
         expected = march(*rays, grid, lattice)
     assert n_rays == 0 or len(expected[0]) > n_rays
-    for name in twins(MARCHING, device):
+    for name in backends(MARCHING, device):
         with using(name):
             found = march(*rays, grid, lattice)
         for mine, wanted in zip((*found[:2], found[2].counts), (*expected[:2], expected[2].counts), strict=True):

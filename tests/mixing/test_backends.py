@@ -1,14 +1,14 @@
-"""Backends that can be asked for, and the twins that ops have of them."""
+"""Backends that can be asked for, and the kernels that ops have of them."""
 
 from __future__ import annotations
 
 from radfield_hash.encoding import OP as HASH
 from radfield_occupancy.march import MARCHING
 
+from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import NAMES
-from radfield_core.ops.segments import PACKED
 
 
-def test_every_backend_that_can_be_asked_for_is_a_twin_of_some_op() -> None:
-    twins = {name for op in (HASH, MARCHING, PACKED) for here in op.twins.values() for name in here}
-    assert {"torch", *twins} == set(NAMES)
+def test_every_backend_that_can_be_asked_for_is_a_kernel_of_some_op() -> None:
+    kernels = {name for op in (HASH, MARCHING, COMPOSITING) for here in op.kernels.values() for name in here}
+    assert {"torch", *kernels} == set(NAMES)

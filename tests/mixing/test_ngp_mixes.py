@@ -10,9 +10,8 @@ import torch
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose
 from radfield_core.interfaces import BuildContext
-from radfield_core.model import build_context
 from radfield_core.plugins.registry import get_registry
-from radfield_core.testing.training import toy_scene
+from radfield_core.testing.toys import toy_context
 from radfield_core.types import Packing, RayBundle, RaySamples, SceneBox
 
 SMALL_HASH = ["n_levels=4", "log2_table_size=12", "finest_resolution=64"]
@@ -72,6 +71,6 @@ def test_field_ngp_gives_footprints_to_an_encoding_that_takes_them(encoding, see
 def test_without_a_table_every_parameter_of_ngp_is_decayed():
     run = compose(get_registry(), method="ngp", overrides=["field.encoding=frequency"], needs_data=False).run
     method = run.method.load()(run.method.config)
-    model = method.build(build_context(toy_scene(), run))
+    model = method.build(toy_context(run))
     (group,) = method.param_groups(model)
     assert group["name"] == "networks" and len(group["params"]) == len(list(model.parameters()))

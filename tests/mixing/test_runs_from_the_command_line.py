@@ -181,15 +181,15 @@ def test_render_writes_pictures_and_a_video(run: Path, tmp_path: Path, capsys: p
 def test_a_rendered_picture_is_what_evaluation_compared(run: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    from radfield_core.render.pictures import render
+    from radfield_core.render.views import render_view
     from radfield_core.runs.trained import open_run
 
-    assert main(["render", str(run), "--views", "0", "--path", "none", "--out", str(tmp_path)]) == 2
+    assert main(["render", str(run), "--views", "0", "--video", "none", "--out", str(tmp_path)]) == 2
     assert list(tmp_path.iterdir()) == []
-    assert main(["render", str(run), "--views", "2,", "--path", "none", "--out", str(tmp_path), "--quiet"]) == 0
+    assert main(["render", str(run), "--views", "2,", "--video", "none", "--out", str(tmp_path), "--quiet"]) == 0
     trained = open_run(run)
     scene = trained.scenes.get("test")
-    rendered = render(trained.model, trained.method, scene, scene.cameras.view(2), 7)
+    rendered = render_view(trained.model, trained.method, scene, scene.cameras.view(2), 7)
     assert rendered.rgb is not None
     expected = to_uint8(rendered.rgb.view(12, 12, 3)).numpy()
     assert np.abs(np.asarray(Image.open(tmp_path / "test-002_rgb.png")).astype(int) - expected).max() <= 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from radfield_core.cli.main import main
+from radfield_core.runs.reports import _table
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_numbers_that_cannot_be_written_are_shown_all_the_same(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("radfield_core.runs.reports.write_durably", full)
+    monkeypatch.setattr("os.write", full)
     assert main(["eval", str(run), "--quiet"]) == 74
     out, err = capsys.readouterr()
     assert "PSNR" in out and "results.json: cannot be written: No space left" in err
@@ -50,7 +51,7 @@ def test_progress_within_a_view_is_shown(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("radfield_core.runtime.progress.LINE_SECONDS", 0.0)
-    assert main(["render", str(run), "--views", "1", "--path", "none", "--out", str(tmp_path)]) == 0
+    assert main(["render", str(run), "--views", "1", "--video", "none", "--out", str(tmp_path)]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("render test ")]
     assert [line.split()[2] for line in lines] == ["0.2/1", "0.5/1", "0.8/1", "1/1"]
     assert main(["eval", str(run)]) == 0
@@ -61,7 +62,7 @@ def test_progress_within_a_view_is_shown(
 def test_rendering_neither_views_nor_a_video_is_an_error(
     none: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["render", str(run), "--views", none, "--path", "none", "--out", str(tmp_path)]) == 2
+    assert main(["render", str(run), "--views", none, "--video", "none", "--out", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert not out and "neither views nor a video" in err and list(tmp_path.iterdir()) == []
 
@@ -74,3 +75,12 @@ def test_a_video_that_finds_a_folder_in_its_place_says_so(
     assert main(["render", str(run), *words]) == 74
     assert "turntable.mp4: cannot be written: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["turntable.mp4"]
+
+
+def test_groups_of_views_have_a_row_each_and_one_for_the_mean() -> None:
+    groups = {"full": {"views": 2, "psnr": 21.0, "ssim": 0.6}, "1/2": {"views": 2, "psnr": 32.0}}
+    means = {"psnr": 26.5, "ssim": 0.7}
+    assert [line.split() for line in _table(groups, means)] == [
+        ["PSNR", "SSIM"], ["full", "21.00", "0.6000"], ["1/2", "32.00", "nan"], ["mean", "26.50", "0.7000"],
+    ]  # fmt: skip
+    assert list(_table({}, means)) == []

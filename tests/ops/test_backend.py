@@ -18,7 +18,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture(autouse=True)
 def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
-    good, bad = ModuleType("good_twin"), ModuleType("bad_twin")
+    good, bad = ModuleType("good_kernels"), ModuleType("bad_kernels")
 
     def fails() -> None:
         raise OSError("kernel does not compile\nand here is why")
@@ -26,31 +26,31 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
     bad.warm_up = fails  # type: ignore[attr-defined]
     for module in (good, bad):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(backend, "_chosen", {})
+    monkeypatch.setattr(backend, "_selections", {})
     monkeypatch.setattr(backend, "find_spec", lambda name: object())
     monkeypatch.delenv(backend.VARIABLE, raising=False)
     yield {"good": good, "bad": bad}
 
 
-def test_the_best_twin_that_loads_is_taken_and_the_reason_for_passing_another_is_kept(modules: dict) -> None:
-    op = Op("encode", {"cpu": {"numba": "no_such_module", "tinycudann": "bad_twin", "triton": "good_twin"}})
+def test_the_best_backend_that_loads_is_used_and_skipped_ones_have_a_reason(modules: dict) -> None:
+    op = Op("encode", {"cpu": {"numba": "no_such_module", "tinycudann": "bad_kernels", "triton": "good_kernels"}})
     assert op.pick(CPU) is modules["good"]
-    (chosen,) = backend.choices()
-    assert chosen.backend == "triton"
-    assert "no_such_module" in chosen.passed_over["numba"]
-    assert chosen.passed_over["tinycudann"] == "OSError: kernel does not compile"
-    assert str(chosen).startswith("encode: triton on cpu (no numba: ")
+    (selection,) = backend.selections()
+    assert selection.backend == "triton"
+    assert "no_such_module" in selection.skipped["numba"]
+    assert selection.skipped["tinycudann"] == "OSError: kernel does not compile"
+    assert str(selection).startswith("encode: triton on cpu (no numba: ")
 
 
-def test_a_twin_that_takes_gradients_to_try_itself_loads_whatever_the_first_caller_is_in(modules: dict) -> None:
+def test_a_warm_up_may_take_gradients_under_no_grad_and_inference_mode(modules: dict) -> None:
     def warm_up() -> None:
         (torch.ones(3, requires_grad=True) ** 2).sum().backward()
 
     modules["good"].warm_up = warm_up
     with torch.inference_mode():
-        assert Op("encode", {"cpu": {"numba": "good_twin"}}).pick(CPU) is modules["good"]
+        assert Op("encode", {"cpu": {"numba": "good_kernels"}}).pick(CPU) is modules["good"]
     with torch.no_grad():
-        assert Op("march", {"cpu": {"numba": "good_twin"}}).pick(CPU) is modules["good"]
+        assert Op("march", {"cpu": {"numba": "good_kernels"}}).pick(CPU) is modules["good"]
 
 
 def test_only_installed_backends_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,17 +59,16 @@ def test_only_installed_backends_are_measured(monkeypatch: pytest.MonkeyPatch) -
     assert op.installed("cpu") == ["numba"] and op.installed("cuda") == []
 
 
-def test_without_a_twin_for_the_device_the_reference_runs() -> None:
-    op = Op("encode", {"cpu": {"numba": "good_twin"}})
+def test_without_kernels_for_the_device_plain_torch_runs() -> None:
+    op = Op("encode", {"cpu": {"numba": "good_kernels"}})
     assert op.pick(CUDA) is None
-    assert [(c.device, c.backend) for c in backend.choices()] == [("cuda", "torch")]
+    assert [(c.device, c.backend) for c in backend.selections()] == [("cuda", "torch")]
 
 
-def test_a_name_decides_for_the_ops_that_offer_it_and_leaves_the_others_free(
-    modules: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    both = Op("encode", {"cpu": {"numba": "good_twin"}, "cuda": {"tinycudann": "good_twin", "triton": "bad_twin"}})
-    other = Op("march", {"cpu": {"numba": "good_twin"}, "cuda": {"triton": "good_twin"}})
+def test_a_name_applies_only_to_the_ops_that_have_such_kernels(modules: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_cuda = {"tinycudann": "good_kernels", "triton": "bad_kernels"}
+    both = Op("encode", {"cpu": {"numba": "good_kernels"}, "cuda": on_cuda})
+    other = Op("march", {"cpu": {"numba": "good_kernels"}, "cuda": {"triton": "good_kernels"}})
     monkeypatch.setenv(backend.VARIABLE, "tinycudann")
     assert both.pick(CUDA) is modules["good"] and other.pick(CUDA) is modules["good"]
     monkeypatch.setenv(backend.VARIABLE, "torch")
@@ -79,30 +78,31 @@ def test_a_name_decides_for_the_ops_that_offer_it_and_leaves_the_others_free(
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "message"),
+    ("asked", "device", "facts"),
     [
-        ("cuda", CPU, "unknown backend 'cuda'"),
-        ("nerfacc", CPU, "unknown backend 'nerfacc'"),
-        ("tinycudann", CPU, "tinycudann was asked for and is not installed"),
-        ("numba", CUDA, "encode has no numba implementation on cuda"),
-        ("numba", CPU, "numba was asked for, and encode cannot load it: OSError: kernel does not compile"),
+        ("cuda", CPU, ["'cuda'"]),
+        ("nerfacc", CPU, ["'nerfacc'"]),
+        ("tinycudann", CPU, ["tinycudann", "not installed"]),
+        ("numba", CUDA, ["encode", "numba", "on cuda"]),
+        ("numba", CPU, ["numba", "encode", "OSError: kernel does not compile"]),
     ],
 )
-def test_asking_for_an_absent_twin_is_an_error_that_says_what_to_try(
-    asked: str, device: torch.device, message: str, monkeypatch: pytest.MonkeyPatch
+def test_requesting_an_absent_backend_is_an_error_with_a_hint(
+    asked: str, device: torch.device, facts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(backend.VARIABLE, asked)
     monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "tinycudann" else object())
-    op = Op("encode", {"cpu": {"numba": "bad_twin"}, "cuda": {"triton": "good_twin"}})
+    op = Op("encode", {"cpu": {"numba": "bad_kernels"}, "cuda": {"triton": "good_kernels"}})
     with pytest.raises(RadfieldError, match="try: ") as raised:
         op.pick(device)
-    assert str(raised.value).startswith(f"{backend.VARIABLE}: {message}")
+    (problem,) = raised.value.problems
+    assert problem.path == backend.VARIABLE and problem.hint and all(fact in problem.message for fact in facts)
     monkeypatch.delenv(backend.VARIABLE)
     op.pick(device)
 
 
 @pytest.mark.parametrize("absent", ["nerfacc", "tinycudann"])
-def test_no_run_starts_with_an_absent_backend_even_if_no_op_of_its_would_have_a_twin(
+def test_a_device_is_not_chosen_while_an_absent_backend_is_requested(
     absent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert choose_device("cpu") == CPU
@@ -113,9 +113,9 @@ def test_no_run_starts_with_an_absent_backend_even_if_no_op_of_its_would_have_a_
 
 
 @pytest.mark.parametrize("name", ["meta", "cpu:0", "mps", "xla", "cuda:", "cuda:-1", "cuda:4711", "", "GPU"])
-def test_a_device_on_which_nothing_runs_is_refused_with_those_that_there_are(name: str) -> None:
+def test_an_unavailable_device_is_an_error_that_lists_the_available_ones(name: str) -> None:
     with pytest.raises(UsageError) as raised:
         choose_device(name, "--device")
     (problem,) = raised.value.problems
-    assert problem.path == "--device" and problem.message.startswith(f"no device {name!r} here")
-    assert problem.hint.startswith("auto or cpu")
+    assert problem.path == "--device" and repr(name) in problem.message
+    assert "auto or cpu" in problem.hint

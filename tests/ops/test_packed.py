@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from radfield_core.ops import segments, volume
-from radfield_core.ops._packed import Twin, check
+from radfield_core.ops._packed import PackedKernels, check
 from radfield_core.ops.backend import using
-from radfield_core.ops.layout import Layout, Packing
+from radfield_core.ops.layout import Layout, LayoutError, Packing
 
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 
@@ -21,7 +21,7 @@ COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 @pytest.fixture(scope="module", params=["_cpu", "_gpu"], ids=["cpu", "gpu"])
 def kernels(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """numba's kernels, and Triton's run by its interpreter, which is chosen when the module is loaded."""
-    name = f"radfield_core.ops.{request.param}"
+    name = f"radfield_core.ops._{request.param}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         patch.delitem(sys.modules, "radfield_core.ops._gpu", raising=False)
@@ -55,22 +55,22 @@ def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: 
     layout, n = packed(counts), sum(counts)
     packing = layout.packing
     assert packing is not None
-    twin = Twin(kernels, packing)
+    ops = PackedKernels(kernels, packing)
     x, x3 = uniform(n, 1, dtype=dtype), uniform(n, 2, 3, dtype=dtype)
     density, lengths = 40 * uniform(n, 3, dtype=dtype), 0.01 * uniform(n, 4, dtype=dtype)
     alpha = 0.1 * uniform(n, 5, dtype=dtype)
     alpha[::50] = 1.0
     cases = [
-        (lambda x: segments.sum(x, layout), lambda x: twin.sum(x), (x3,)),
-        (lambda x: segments.exclusive_cumsum(x, layout), lambda x: twin.exclusive_cumsum(x), (x3,)),
-        (lambda x: segments.per_sample(x, layout), lambda x: twin.per_sample(x),
+        (lambda x: segments.sum(x, layout), lambda x: ops.sum(x), (x3,)),
+        (lambda x: segments.exclusive_cumsum(x, layout), lambda x: ops.exclusive_cumsum(x), (x3,)),
+        (lambda x: segments.per_sample(x, layout), lambda x: ops.per_sample(x),
          (uniform(len(counts), 6, 2, dtype=dtype),)),
-        (lambda d, t: volume.weights_from_density(d, t, layout), lambda d, t: twin.weights_from_density(d, t),
+        (lambda d, t: volume.weights_from_density(d, t, layout), lambda d, t: ops.weights_from_density(d, t),
          (density, lengths)),
-        (lambda a: volume.weights_from_alpha(a, layout), lambda a: twin.weights_from_alpha(a), (alpha,)),
-        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, x3)),
-        (lambda w, x: volume.composite(w, x, layout), lambda w, x: twin.composite(w, x), (x, alpha)),
-        (lambda *inputs: joined(volume.pixels(*inputs, layout)), lambda *inputs: joined(twin.pixels(*inputs)),
+        (lambda a: volume.weights_from_alpha(a, layout), lambda a: ops.weights_from_alpha(a), (alpha,)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: ops.composite(w, x), (x, x3)),
+        (lambda w, x: volume.composite(w, x, layout), lambda w, x: ops.composite(w, x), (x, alpha)),
+        (lambda *inputs: joined(volume.pixels(*inputs, layout)), lambda *inputs: joined(ops.pixels(*inputs)),
          (x, x3, alpha)),
     ]  # fmt: skip
     for reference, fast, inputs in cases:
@@ -84,73 +84,73 @@ def test_values_and_gradients_equal_the_definition(kernels: ModuleType, counts: 
 def test_gradients_equal_finite_differences(kernels: ModuleType) -> None:
     packing = packed([3, 0, 2]).packing
     assert packing is not None
-    twin = Twin(kernels, packing)
+    ops = PackedKernels(kernels, packing)
     density, lengths, x = (uniform(5, 1, *features).requires_grad_() for features in [(), (), (2,)])
 
     def pixels(density: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return twin.composite(twin.weights_from_density(density, lengths), x)
+        return ops.composite(ops.weights_from_density(density, lengths), x)
 
     assert torch.autograd.gradcheck(pixels, (density, lengths, x))
     rgb = uniform(5, 2, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda w, c, t: joined(twin.pixels(w, c, t)), (density, rgb, lengths))
-    assert torch.autograd.gradcheck(lambda a: twin.weights_from_alpha(a), density)
-    assert torch.autograd.gradgradcheck(lambda x: twin.exclusive_cumsum(x) ** 2, x)
+    assert torch.autograd.gradcheck(lambda w, c, t: joined(ops.pixels(w, c, t)), (density, rgb, lengths))
+    assert torch.autograd.gradcheck(lambda a: ops.weights_from_alpha(a), density)
+    assert torch.autograd.gradgradcheck(lambda x: ops.exclusive_cumsum(x) ** 2, x)
 
 
 @pytest.mark.parametrize("power", [1, 2])
 def test_a_second_derivative_through_weights_raises(kernels: ModuleType, power: int) -> None:
-    """Also of what is linear in the weights, whose gradient would be a constant without notice."""
+    """A loss that is linear in the weights raises too: its gradient would silently be a constant."""
     packing = packed([2]).packing
     assert packing is not None
-    twin = Twin(kernels, packing)
+    ops = PackedKernels(kernels, packing)
     density = torch.ones(2, requires_grad=True)
-    for weights in (twin.weights_from_density(density, torch.ones(2)), twin.weights_from_alpha(density / 2)):
-        with pytest.raises(RuntimeError, match=r"differentiable once.*RADFIELD_BACKEND=torch"):
+    for weights in (ops.weights_from_density(density, torch.ones(2)), ops.weights_from_alpha(density / 2)):
+        with pytest.raises(RuntimeError, match=r"differentiated once.*RADFIELD_BACKEND=torch"):
             torch.autograd.grad((weights**power).sum(), density, create_graph=True)
     rgb = torch.ones(2, 3)
-    with pytest.raises(RuntimeError, match="differentiable once"):
-        torch.autograd.grad(twin.pixels(density, rgb, torch.ones(2))[0].sum(), density, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiated once"):
+        torch.autograd.grad(ops.pixels(density, rgb, torch.ones(2))[0].sum(), density, create_graph=True)
 
 
-def test_an_opaque_far_end_does_not_drown_what_is_before_it(kernels: ModuleType) -> None:
+def test_a_huge_last_interval_leaves_the_weights_before_it_exact(kernels: ModuleType) -> None:
     packing = packed([3]).packing
     assert packing is not None
-    twin = Twin(kernels, packing)
-    weights = twin.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]))
+    ops = PackedKernels(kernels, packing)
+    weights = ops.weights_from_density(torch.ones(3), torch.tensor([0.5, 0.5, 1e10]))
     torch.testing.assert_close(weights, torch.tensor([0.39346934, 0.23865122, 0.36787944]))
 
 
-def test_every_kernel_that_rendering_needs_can_be_tried_beforehand(kernels: ModuleType) -> None:
+def test_the_check_of_the_kernels_passes(kernels: ModuleType) -> None:
     check(kernels, "cpu")
 
 
-def test_other_features_than_three_are_composited_as_by_the_definition(kernels: ModuleType) -> None:
+def test_pixels_of_four_channels_equal_the_definition(kernels: ModuleType) -> None:
     layout, features = packed([3, 0, 2]), uniform(5, 1, 4)
     assert layout.packing is not None
     with using("torch"):
         expected = volume.pixels(features[:, 0], features, features[:, 1], layout)
-    found = Twin(kernels, layout.packing).pixels(features[:, 0], features, features[:, 1])
+    found = PackedKernels(kernels, layout.packing).pixels(features[:, 0], features, features[:, 1])
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("n", [0, 4, 6])
-def test_other_sizes_than_those_of_the_samples_are_refused(kernels: ModuleType, n: int) -> None:
+def test_tensors_of_another_size_than_the_packing_are_refused(kernels: ModuleType, n: int) -> None:
     """Kernels would read and write beyond the end of arrays."""
     packing = packed([3, 0, 2]).packing
     assert packing is not None
-    twin, good, bad = Twin(kernels, packing), torch.ones(5), torch.ones(n)
+    ops, good, bad = PackedKernels(kernels, packing), torch.ones(5), torch.ones(n)
     rgb, bad_rgb = torch.ones(5, 3), torch.ones(n, 3)
     calls = [
-        lambda: twin.sum(bad), lambda: twin.sum(bad_rgb), lambda: twin.sum(torch.tensor(1.0)),
-        lambda: twin.per_sample(bad), lambda: twin.exclusive_cumsum(bad_rgb),
-        lambda: twin.weights_from_alpha(bad), lambda: twin.weights_from_alpha(good[:, None]),
-        lambda: twin.weights_from_density(bad, good), lambda: twin.weights_from_density(good, bad),
-        lambda: twin.weights_from_density(good[:, None], good),
-        lambda: twin.composite(good, bad_rgb), lambda: twin.composite(bad, rgb),
-        lambda: twin.pixels(good, bad_rgb, good), lambda: twin.pixels(bad, rgb, good),
-        lambda: twin.pixels(good, rgb, bad),
+        lambda: ops.sum(bad), lambda: ops.sum(bad_rgb), lambda: ops.sum(torch.tensor(1.0)),
+        lambda: ops.per_sample(bad), lambda: ops.exclusive_cumsum(bad_rgb),
+        lambda: ops.weights_from_alpha(bad), lambda: ops.weights_from_alpha(good[:, None]),
+        lambda: ops.weights_from_density(bad, good), lambda: ops.weights_from_density(good, bad),
+        lambda: ops.weights_from_density(good[:, None], good),
+        lambda: ops.composite(good, bad_rgb), lambda: ops.composite(bad, rgb),
+        lambda: ops.pixels(good, bad_rgb, good), lambda: ops.pixels(bad, rgb, good),
+        lambda: ops.pixels(good, rgb, bad),
     ]  # fmt: skip
     for call in calls:
-        with pytest.raises(segments.LayoutError, match=r"(5 samples|3 rays) are wanted, not \["):
+        with pytest.raises(LayoutError, match=r"(5 samples|3 rays), got shapes \["):
             call()

@@ -19,8 +19,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def loop_inverse(u: list[float], edges: list[float], cdf: list[float], narrowest: float) -> list[float]:
-    """One number at a time: find the bin that holds u, and go the same share of the way through it."""
+def loop_inverse(u: list[float], edges: list[float], cdf: list[float], min_rise: float) -> list[float]:
+    """One number at a time: find the bin that holds u, and take the same share of its width."""
     found = []
     for value in u:
         above = next((i for i, c in enumerate(cdf) if c > value), len(cdf))
@@ -29,22 +29,22 @@ def loop_inverse(u: list[float], edges: list[float], cdf: list[float], narrowest
             found.append(edges[-1])
             continue
         rise = cdf[above] - cdf[below]
-        share = (value - cdf[below]) / (rise if rise > narrowest else 1.0)
+        share = (value - cdf[below]) / (rise if rise > min_rise else 1.0)
         found.append(edges[below] + min(max(share, 0.0), 1.0) * (edges[above] - edges[below]))
     return found
 
 
-@pytest.mark.parametrize("narrowest", [0.0, 1e-5])
+@pytest.mark.parametrize("min_rise", [0.0, 1e-5])
 @given(weights=weights_of_a_ray, seed=st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_inverse_cdf_equals_a_loop_over_bins(narrowest: float, weights: list[float], seed: int) -> None:
+def test_inverse_cdf_equals_a_loop_over_bins(min_rise: float, weights: list[float], seed: int) -> None:
     rows = torch.tensor([weights, weights[::-1]], dtype=torch.float64)
     edges = 2.0 + torch.rand(2, len(weights) + 1, generator=generator(seed), dtype=torch.float64).cumsum(1)
     for cdf in (stepfun.nerf_cdf(rows), stepfun.mip_cdf(rows)):
         u = torch.cat([stepfun.random_u(rows, 7, generator(seed)), stepfun.even_u(rows, 5)], 1)
-        t = stepfun.invert_cdf(u, edges, cdf, narrowest)
+        t = stepfun.invert_cdf(u, edges, cdf, min_rise)
         for row in range(2):
-            expected = loop_inverse(u[row].tolist(), edges[row].tolist(), cdf[row].tolist(), narrowest)
+            expected = loop_inverse(u[row].tolist(), edges[row].tolist(), cdf[row].tolist(), min_rise)
             np.testing.assert_allclose(t[row], expected, atol=1e-9)
 
 
@@ -98,13 +98,15 @@ def test_stratified_points_stay_in_their_strata_and_fill_them_evenly() -> None:
     assert torch.equal(moved, stepfun.stratify(t, generator()))
 
 
-def test_stratified_u_has_one_in_each_part_and_never_reaches_one() -> None:
-    u = stepfun.stratified_u(torch.zeros(1000, 1), 16, generator())
-    assert torch.equal((u * 16).floor(), torch.arange(16.0).expand(1000, 16)) and float(u.max()) < 1
+def test_stratified_u_fills_each_part_evenly_and_never_reaches_one() -> None:
+    u = stepfun.stratified_u(torch.zeros(4000, 1), 16, generator())
+    assert torch.equal((u * 16).floor(), torch.arange(16.0).expand(4000, 16)) and float(u.max()) < 1
+    for part, column in enumerate(u.unbind(1)):
+        assert stats.kstest((column * 16 - part).numpy(), "uniform").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("spacing", ["linear", "disparity", "log"])
-def test_spacing_is_even_in_what_it_says_and_meets_both_ends(spacing: str) -> None:
+def test_spacing_is_even_in_its_quantity_and_meets_both_ends(spacing: str) -> None:
     near, far = torch.tensor([2.0, 0.5], dtype=torch.float64), torch.tensor([6.0, 100.0], dtype=torch.float64)
     t = stepfun.spaced(torch.linspace(0, 1, 9, dtype=torch.float64), near, far, spacing)  # type: ignore[arg-type]
     measure = {"linear": t, "disparity": 1 / t, "log": t.log()}[spacing]

@@ -57,7 +57,7 @@ def test_a_slab_of_constant_density_has_the_closed_form(backend: str) -> None:
         assert float(volume.opacity(weights, layout)) == pytest.approx(total)
         mean_depth = near + 1 / sigma - (far - near) * math.exp(-sigma * (far - near)) / total
         middles = 0.5 * (edges[:-1] + edges[1:])
-        assert float(volume.depth(weights, middles, layout)) == pytest.approx(mean_depth, rel=2e-3)
+        assert float(volume.composite(weights, middles, layout) / total) == pytest.approx(mean_depth, rel=2e-3)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -128,13 +128,6 @@ def test_thin_intervals_keep_their_opacity_in_float32() -> None:
     assert float(alpha) == pytest.approx(1e-9, rel=1e-5)
 
 
-def test_depth_of_a_ray_that_meets_nothing_is_zero_and_has_a_gradient() -> None:
-    weights = torch.zeros(2, requires_grad=True)
-    depth = volume.depth(weights, torch.ones(2), packed([2, 0]))
-    depth.sum().backward()
-    assert depth.tolist() == [0.0, 0.0] and weights.grad is not None and torch.isfinite(weights.grad).all()
-
-
 @given(counts=rays, seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_distortion_equals_the_double_sum(counts: list[int], seed: int) -> None:
@@ -170,7 +163,6 @@ def test_gradients_equal_finite_differences(layout: Layout, backend: str) -> Non
     assert torch.autograd.gradcheck(lambda alpha: volume.weights_from_alpha(alpha, layout), alpha)
     assert torch.autograd.gradcheck(lambda alpha: volume.transmittance_from_alpha(alpha, layout), alpha)
     assert torch.autograd.gradcheck(lambda w: volume.distortion(w, starts, starts + lengths, layout), alpha)
-    assert torch.autograd.gradcheck(lambda w: volume.depth(w, starts, layout), alpha)
 
 
 def test_half_precision_colors_are_composited_in_float32(backend: str) -> None:

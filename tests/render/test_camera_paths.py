@@ -11,7 +11,7 @@ from radfield_core.data.normalize import moved
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
-from radfield_core.render.camera_paths import camera_path, look_at, surrounds, turntable
+from radfield_core.render.camera_paths import NDC_TARGET_DEPTH, camera_path, look_at, surrounds, turntable
 from radfield_core.testing.training import toy_scene
 
 
@@ -35,14 +35,35 @@ def test_poses_are_rigid_and_steps_even_round_the_end(name: str, scene: Scene) -
     assert float(steps[0]) <= float(steps[1:].max()) * 1.01
 
 
-def test_a_turntable_goes_round_what_the_cameras_look_at_at_their_height_and_distance() -> None:
+def test_a_turntable_has_the_focus_height_and_distance_of_the_cameras() -> None:
     c2w = turntable(toy_scene(), 12)  # the toy's cameras stand on this very circle, at 4 (cos, sin, 0.4)
-    places = c2w[:, :, 3]
-    torch.testing.assert_close(places[:, :2].norm(dim=-1), torch.full((12,), 4.0, dtype=torch.float64))
-    torch.testing.assert_close(places[:, 2], torch.full((12,), 1.6, dtype=torch.float64))
-    toward = torch.nn.functional.normalize(-places, dim=-1)
+    centers = c2w[:, :, 3]
+    torch.testing.assert_close(centers[:, :2].norm(dim=-1), torch.full((12,), 4.0, dtype=torch.float64))
+    torch.testing.assert_close(centers[:, 2], torch.full((12,), 1.6, dtype=torch.float64))
+    toward = torch.nn.functional.normalize(-centers, dim=-1)
     torch.testing.assert_close(-c2w[:, :, 2], toward, atol=1e-9, rtol=0)
     assert bool((c2w[:, 2, 1] > 0).all()), "upright"
+
+
+def meeting_point(c2w: torch.Tensor) -> torch.Tensor:
+    """The point [3] where the optical axes of a path meet."""
+    return torch.from_numpy(focus_point(c2w.numpy()))
+
+
+@pytest.mark.parametrize(("near", "far"), [(2.0, 6.0), (0.5, 40.0), (3.0, 3.5)])
+def test_a_spiral_of_parallel_cameras_looks_at_the_depth_of_llff(near: float, far: float) -> None:
+    scene = dataclasses.replace(forward_facing(), near=near, far=far)
+    _, c2w = camera_path(scene, "spiral", 9)
+    # LLFF's render_path_spiral: mean_dz = 1./(((1.-dt)/close_depth + dt/inf_depth)), with dt = .75
+    dt = 0.75
+    mean_dz = 1.0 / ((1.0 - dt) / near + dt / far)
+    assert near < mean_dz < far
+    assert meeting_point(c2w).tolist() == pytest.approx([0.0, 0.0, -mean_dz], abs=1e-6)
+
+
+def test_a_spiral_in_ndc_looks_at_a_depth_of_its_own() -> None:
+    _, c2w = camera_path(dataclasses.replace(forward_facing(), ndc=True, near=0.0, far=1.0), "spiral", 9)
+    assert meeting_point(c2w).tolist() == pytest.approx([0.0, 0.0, -NDC_TARGET_DEPTH], abs=1e-6)
 
 
 def test_a_spiral_stays_among_the_cameras_and_looks_their_way() -> None:
@@ -59,17 +80,17 @@ def off_focus(scene: Scene, name: str) -> float:
     return float(torch.rad2deg(torch.acos((-c2w[:, :, 2] * toward).sum(-1).clamp(-1, 1))).max())
 
 
-def test_a_spiral_looks_at_what_cameras_converge_on_however_deep_the_scene_is() -> None:
+def test_a_spiral_looks_at_what_the_cameras_converge_on_at_any_depth() -> None:
     angles = torch.linspace(-1.2, 1.2, 9, dtype=torch.float64)
-    places = torch.tensor([2.0, -1.0, 0.5]) + 5.0 * torch.stack([angles.sin(), -angles.cos(), 0.2 * angles.cos()], -1)
+    centers = torch.tensor([2.0, -1.0, 0.5]) + 5.0 * torch.stack([angles.sin(), -angles.cos(), 0.2 * angles.cos()], -1)
     target, up = torch.tensor([2.0, -1.0, 0.5]).double(), torch.tensor([0.0, 0.0, 1.0]).double()
     scene = toy_scene(9)
-    arc = dataclasses.replace(scene.cameras, c2w=look_at(places, target, up))
+    arc = dataclasses.replace(scene.cameras, c2w=look_at(centers, target, up))
     scene = dataclasses.replace(scene, cameras=arc, near=0.3, far=17.0)
     assert camera_path(scene, "auto", 3)[0] == "spiral" and off_focus(scene, "spiral") < 1e-3
 
 
-def test_a_spiral_of_all_but_parallel_cameras_looks_their_way_though_they_meet_behind() -> None:
+def test_a_spiral_of_nearly_parallel_cameras_that_meet_behind_looks_forward() -> None:
     scene = forward_facing()
     c2w = scene.cameras.c2w.clone()
     apart = torch.linspace(-0.1, 0.1, 6, dtype=torch.float64)
@@ -86,7 +107,7 @@ def test_auto_looks_at_the_cameras() -> None:
 
 
 def test_an_unknown_path_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="turntable or spiral"):
+    with pytest.raises(UsageError, match=r"'loop'.*turntable, spiral"):
         camera_path(toy_scene(), "loop", 3)
 
 

@@ -122,25 +122,25 @@ def test_a_held_signal_comes_at_the_end_of_the_block_whatever_happened_in_it(tak
         signal.signal(number, before)
 
 
-def test_an_interrupted_compilation_is_no_twin_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    twin = ModuleType("a_twin")
+def test_an_interrupted_compilation_is_no_kernel_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = ModuleType("kernels_of_the_test")
 
     def warm_up() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         raise RuntimeError("no compiled object yet")
 
-    twin.warm_up = warm_up  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "a_twin", twin)
-    monkeypatch.setattr(backend, "_chosen", {})
+    kernel.warm_up = warm_up  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kernels_of_the_test", kernel)
+    monkeypatch.setattr(backend, "_selections", {})
     monkeypatch.setattr(backend, "find_spec", lambda name: object())
     monkeypatch.delenv(backend.VARIABLE, raising=False)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         with pytest.raises(KeyboardInterrupt):
-            backend.Op("an op", {"cpu": {"numba": "a_twin"}}).pick(torch.device("cpu"))
+            backend.Op("an op", {"cpu": {"numba": "kernels_of_the_test"}}).pick(torch.device("cpu"))
     finally:
         signal.signal(signal.SIGINT, before)
-    assert backend.choices() == ()
+    assert backend.selections() == ()
 
 
 def test_a_closed_terminal_that_is_ignored_stays_ignored() -> None:

@@ -11,7 +11,21 @@ import pytest
 
 from radfield_core.cli.main import VERBS
 
-SLOW = {"torch", "numpy", "attrs", "attr", "cattrs", "rich", "scipy", "matplotlib", "PIL", "tomli_w", "safetensors"}
+SLOW = {
+    "torch",
+    "numpy",
+    "attrs",
+    "attr",
+    "cattrs",
+    "rich",
+    "scipy",
+    "matplotlib",
+    "PIL",
+    "imageio",
+    "av",
+    "tomli_w",
+    "safetensors",
+}
 
 
 def modules_after(*argv: str) -> set[str]:

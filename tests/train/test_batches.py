@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from radfield_core.cameras import Cameras
@@ -85,3 +86,22 @@ def test_a_method_of_whole_images_gets_a_view_with_its_image() -> None:
     assert batch.rays is None and batch.view is not None and batch.view.image_id is not None
     assert torch.equal((batch.rgb * 255).round().to(torch.uint8), images[batch.view.image_id])
     assert batch.background is not None and batch.background.shape == batch.rgb.shape
+
+
+@pytest.mark.parametrize("weights", [[1.0, 4.0, 16.0], [0.0, 0.0, 2.0], [0.0, 0.0, 0.0]])
+def test_loss_weights_have_the_proportions_of_their_images_and_mean_one(weights: list[float]) -> None:
+    cameras = Cameras.pinhole(torch.eye(4, dtype=torch.float64)[:3].expand(3, 3, 4).clone(), 10.0, 4, 4)
+    images = MemoryImages(torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 4, 4, 3).contiguous())
+    scene = Scene(
+        cameras,
+        images,
+        2.0,
+        6.0,
+        SceneBox(torch.zeros(3), 1.0),
+        loss_weights=torch.tensor(weights, dtype=torch.float64),
+    )
+    batch = PixelDrawer(scene, ToyMethod(), torch.device("cpu")).draw(Step(0, 10, 0), 500)
+    raw = torch.tensor(weights)[(batch.rgb[:, 0] * 255).round().to(torch.int64)]
+    torch.testing.assert_close(batch.loss_weights * raw.mean(), raw)
+    if raw.any():
+        assert float(batch.loss_weights.mean()) == pytest.approx(1.0, rel=1e-5)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from radfield_core.render.evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 from radfield_core.train.spikes import FACTOR, WINDOW, SpikeWatch
 from radfield_core.train.trainer import Trainer

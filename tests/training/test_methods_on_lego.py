@@ -12,6 +12,7 @@ import torch
 from radfield_core.cli.main import main
 from radfield_core.runs import checkpoint
 
+# No test evaluates its run: a view of lego takes minutes, and after so few steps shows nothing.
 SMALL = [
     "trainer.max_steps=200", "trainer.save_every=100", "trainer.log_every=1", "trainer.n_rays=64", "field.width=16",
     "field.depth=2", "sampler.n_samples=8", "method.lr=5e-3",
@@ -24,7 +25,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_20_steps_of_nerf_at_the_papers_settings_lower_the_loss_on_lego(test_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # a 400×400 view takes minutes
+    monkeypatch.setattr("radfield_core.render.quick_evaluation.evenly_spread", lambda n, count: [])
     words = ["trainer.max_steps=20", "trainer.log_every=1", "trainer.n_rays=32"]
     data, out = str(test_data / "blender/lego"), tmp_path / "run"
     assert main(["train", "--method", "nerf", "--data", data, "--out", str(out), "-q", *words]) == 0
@@ -48,7 +49,7 @@ def test_20_steps_of_nerf_at_the_papers_settings_lower_the_loss_on_lego(test_dat
 def test_200_steps_equal_100_then_resumed_for_100_more_bit_for_bit(
     test_data, tmp_path, monkeypatch, method, scene, words
 ):
-    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    monkeypatch.setattr("radfield_core.render.quick_evaluation.evenly_spread", lambda n, count: [])
     data, whole, halved = str(test_data / scene), tmp_path / "whole", tmp_path / "halved"
     words = [*SMALL, *words]
     assert main(["train", "--method", method, "--data", data, "--out", str(whole), "-q", *words]) == 0

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
 from radfield_core import Converter, DatasetError, ProgressCallback, Scene
-from radfield_core.files import atomic_path, need_empty
+from radfield_core.files import atomic_path, need_empty, write_picture
 
 
 class MultiscaleConverter(Converter):
@@ -39,7 +38,7 @@ class MultiscaleConverter(Converter):
                 for view in range(len(scene.cameras)):
                     for scale, pixels in enumerate(self.pyramid(scene.images[view].numpy())):
                         name = f"images_{split}/{view:03d}_d{scale}.png"
-                        Image.fromarray(pixels).save(folder / name)
+                        write_picture(folder / name, pixels)
                         for key, value in zip(KEYS, _row(scene, view, scale, name), strict=True):
                             table[key].append(value)
                         done += 1

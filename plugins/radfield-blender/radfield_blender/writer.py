@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from radfield_core import Scene, UsageError
 from radfield_core.data import move_cameras
-from radfield_core.files import write_atomic
+from radfield_core.files import write_atomic, write_picture
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
@@ -28,9 +27,8 @@ def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
         frames: list[dict[str, Any]] = []
         (folder / split).mkdir(parents=True, exist_ok=True)
         for i, pose in enumerate(poses):
-            pixels = scene.images[i].numpy()
             path = folder / split / f"r_{i}.png"
-            Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+            write_picture(path, scene.images[i].numpy())
             matrix = [*pose.tolist(), [0.0, 0.0, 0.0, 1.0]]
             frames.append({"file_path": f"./{split}/r_{i}", "transform_matrix": matrix})
             written.append(path)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 import trimesh
-from PIL import Image
 
 from radfield_core import Scene, UsageError
 from radfield_core.data import (
@@ -23,7 +22,7 @@ from radfield_core.data import (
     similarity,
     views_to_store,
 )
-from radfield_core.files import atomic_path
+from radfield_core.files import atomic_path, write_picture
 from radfield_dtu.projection import Array, compose
 from radfield_dtu.truth import GROUND_TRUTH
 
@@ -51,8 +50,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
         rgb, mask = _pixels(view)
         for kind, pixels in (("image", rgb), ("mask", mask)) if masked else (("image", rgb),):
             path = folder / kind / f"{index:03d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
+            write_picture(path, pixels)
             written.append(path)
     with atomic_path(folder / "cameras_sphere.npz") as partial, partial.open("wb") as stream:
         np.savez(stream, **arrays)

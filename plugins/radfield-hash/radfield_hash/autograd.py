@@ -1,4 +1,4 @@
-"""Derivatives of the encoding, put together from a twin's four kernels so that they can be differentiated again.
+"""Derivatives of the encoding, composed from the four kernels of one backend so that they can be differentiated again.
 
 y(x, T) is linear in the table T. With g a gradient by y and v one by a gradient by position,
 
@@ -24,7 +24,7 @@ from radfield_hash.levels import Grid
 
 
 class Kernels(Protocol):
-    """What a twin implements: contiguous float32 x, v [M, 3], g [M, L·F], table [n_entries, F] of one device."""
+    """Functions of one backend on contiguous float32 x, v [M, 3], g [M, L·F], table [n_entries, F]."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         """Features [M, L·F]."""

@@ -1,8 +1,8 @@
-"""How fast the encoding is: the torch reference and the twin in one process, and the share of the gather limit reached.
+"""Timings of the encoding: torch reference and kernel in one process, and the share of the gather limit reached.
 
 One encode fetches 8 entries per point and level from random places. The limit is what a loop that only fetches and
 adds entries reaches, at random numbers that were written out beforehand, on tables as large as each level's. It fetches
-them one at a time and never two from one line of the cache: a twin can do both better, and then exceeds it.
+them one at a time and never two from one line of the cache: a kernel can do both better, and then exceeds it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SIZES = {
 def measure(
     *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
 ) -> list[dict[str, Any]]:
-    """One row per size and task: milliseconds (medians) of reference and twin, their ratio, the share of the limit.
+    """One row per size and task: milliseconds (medians) of reference and kernel, their ratio, the share of the limit.
 
-    They take turns: the reference once, then the twin as often as makes `repeats` over all turns.
+    They take turns: the reference once, then the kernel as often as makes `repeats` over all turns.
     """
     rows = []
     for name, (log2_points, sizes_of_grid) in sizes.items():
@@ -48,7 +48,7 @@ def timings(device: str, repeats: int) -> list[Timing]:
     """What `radfield bench micro` shows of the encoding: forward against the gather limit, and with gradients."""
     return [
         Timing(
-            "hash encoding", f"{row['size']}: {row['task']}", row["backend"], row["reference_ms"], row["twin_ms"],
+            "hash encoding", f"{row['size']}: {row['task']}", row["backend"], row["reference_ms"], row["kernel_ms"],
             *(("gather", row["gather_limit_ms"]) if row["share_of_limit"] is not None else ()),
         )
         for row in measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
@@ -69,12 +69,12 @@ def _measure_size(
         runs = {name: with_backend(name, partial(_times_ms, run, times, device)) for name, times in often.items()}
         medians = {name: median(chain(*times)) for name, times in turns(runs, reference_repeats).items()}
         reference = medians.pop("torch")
-        for backend, twin in medians.items():
-            share = limit / twin if limit is not None and task == "forward" else None
+        for backend, kernel_ms in medians.items():
+            share = limit / kernel_ms if limit is not None and task == "forward" else None
             rows.append(
                 {
-                    "size": name, "task": task, "backend": backend, "reference_ms": reference, "twin_ms": twin,
-                    "ratio": reference / twin, "gather_limit_ms": limit, "share_of_limit": share,
+                    "size": name, "task": task, "backend": backend, "reference_ms": reference, "kernel_ms": kernel_ms,
+                    "ratio": reference / kernel_ms, "gather_limit_ms": limit, "share_of_limit": share,
                 }
             )  # fmt: skip
     return rows

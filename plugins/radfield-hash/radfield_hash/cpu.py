@@ -1,4 +1,4 @@
-"""The encoding on a CPU, compiled by numba: twin of `reference`, same derivatives, float32.
+"""The encoding on a CPU, compiled by numba: kernels of `reference`, same derivatives, float32.
 
 Points are taken in large chunks; within a chunk level by level, so that one level's table is in use at a time; within a
 level in blocks, of which first all entry numbers are computed and then all entries fetched. The gradient by the table

@@ -1,4 +1,4 @@
-"""The encoding on CUDA in Triton: twin of `reference`, same derivatives, float32.
+"""The encoding on CUDA in Triton: kernels of `reference`, same derivatives, float32.
 
 Values and table gradients run one program per block of points and level; position gradients and second derivatives one
 per block, over all levels. Table gradients are summed with atomics, so their last bits may differ from run to run.

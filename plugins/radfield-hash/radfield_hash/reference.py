@@ -54,7 +54,7 @@ def entry_number(vertex: Tensor, level: Level) -> Tensor:
 
 
 def check(encode: Callable[[Tensor, Tensor, Grid], Tensor], device: str) -> None:
-    """Take one point through a twin and its gradient back, so that a twin that cannot work fails here."""
+    """Take one point through a kernel and its gradient back, so that a kernel that cannot work fails here."""
     grid = build(2, 2, 10, 4, 16)
     table = torch.zeros(grid.n_entries, 2, device=device, requires_grad=True)
     with torch.enable_grad():

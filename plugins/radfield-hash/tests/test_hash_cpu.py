@@ -1,4 +1,4 @@
-"""The numba twin equals the reference: values to 1e-5, gradients to 1e-4, wherever the points are."""
+"""The numba kernel equals the reference: values to 1e-5, gradients to 1e-4, wherever the points are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def derivatives(encode, x, table, g, v, w, grid) -> dict[str, torch.Tensor]:
     return dict(zip(NAMES, (y, by_x, by_table, *second), strict=True))
 
 
-def assert_twins(x, grid, encode=cpu.encode, seed=0):
+def assert_agree(x, grid, encode=cpu.encode, seed=0):
     generator = torch.Generator().manual_seed(seed)
     table, w = torch.randn(2, grid.n_entries, grid.n_features, generator=generator).unbind()
     g = torch.randn(len(x), grid.out_dim, generator=generator)
@@ -51,13 +51,13 @@ def assert_twins(x, grid, encode=cpu.encode, seed=0):
 def test_equals_the_reference_at_any_size(n, n_levels, n_features, log2_table_size, base, times, seed):
     grid = build(n_levels, n_features, log2_table_size, base, base * times)
     x = torch.rand(n, 3, generator=torch.Generator().manual_seed(seed)) * 1.4 - 0.2
-    assert_twins(x, grid, seed=seed)
+    assert_agree(x, grid, seed=seed)
 
 
 def test_equals_the_reference_over_several_chunks(monkeypatch):
     grid = build(8, 8, 10, 4, 100)
     monkeypatch.setattr(cpu, "CHUNK_BYTES", 700 * 4 * grid.out_dim)
-    assert_twins(torch.rand(3 * 700 + 17, 3), grid)
+    assert_agree(torch.rand(3 * 700 + 17, 3), grid)
 
 
 def test_equals_the_reference_on_the_borders_of_cells_and_of_the_box():
@@ -67,7 +67,7 @@ def test_equals_the_reference_on_the_borders_of_cells_and_of_the_box():
         border = (torch.arange(level.resolution) - 0.5) / level.scale
         points.append(torch.stack([border, border.flip(0), border.roll(1)], -1))
         points.append(torch.stack([border.nextafter(torch.tensor(2.0)), border, torch.full_like(border, 0.3)], -1))
-    assert_twins(torch.cat(points), grid)
+    assert_agree(torch.cat(points), grid)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

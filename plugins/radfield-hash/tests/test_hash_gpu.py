@@ -1,4 +1,4 @@
-"""The Triton twin equals the reference; run by Triton's interpreter on the CPU, in processes of their own."""
+"""The Triton kernel equals the reference; run by Triton's interpreter on the CPU, in processes of their own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 SCRIPT = """
 import importlib.util, sys, torch
 torch.set_num_threads(1)
-spec = importlib.util.spec_from_file_location("twins", {twins!r})
-twins = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(twins)
+spec = importlib.util.spec_from_file_location("hash_cpu_tests", {shared!r})
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
 from radfield_hash import gpu
 from radfield_hash.levels import build
 generator = torch.Generator().manual_seed(5)
 {body}
-print("twins agree")
+print("kernels agree")
 """
 
 
@@ -52,11 +52,11 @@ print("all built")
 def run(body: str) -> None:
     if find_spec("triton") is None:
         pytest.fail("triton is needed by these tests: pip install --no-deps triton")
-    script = SCRIPT.format(twins=str(Path(__file__).with_name("test_hash_cpu.py")), body=body)
+    script = SCRIPT.format(shared=str(Path(__file__).with_name("test_hash_cpu.py")), body=body)
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith("twins agree")
+    assert done.stdout.strip().endswith("kernels agree")
 
 
 @pytest.mark.parametrize("n_features", [2, 4])
@@ -64,7 +64,7 @@ def test_values_and_all_derivatives_equal_the_references(n_features):
     run(f"""
 grid = build(3, {n_features}, 7, 3, 24)
 x = torch.rand(140, 3, generator=generator) * 1.4 - 0.2
-twins.assert_twins(x, grid, gpu.encode)
+shared.assert_agree(x, grid, gpu.encode)
 """)
 
 
@@ -74,8 +74,8 @@ grid = build(2, 2, 7, 3, 11)
 borders = [(torch.arange(level.resolution) - 0.5) / level.scale for level in grid.levels]
 corners = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.5], [-1e30, 1e30, 0.3]])
 x = torch.cat([corners, *[torch.stack([b, b.flip(0), b.roll(1)], -1) for b in borders]])
-twins.assert_twins(x, grid, gpu.encode)
-twins.assert_twins(torch.empty(0, 3), grid, gpu.encode)
+shared.assert_agree(x, grid, gpu.encode)
+shared.assert_agree(torch.empty(0, 3), grid, gpu.encode)
 """)
 
 

@@ -60,13 +60,13 @@ def mlp(weights, encoded, direction):
     """Density and color: eight layers of 256, the input again after the fifth, softplus(raw − 1), padded colors."""
     h = encoded
     for layer in range(8):
-        h = np.maximum(dense(weights, f"trunk.{layer}", h), 0.0)
+        h = np.maximum(dense(weights, f"trunk.layers.{layer}", h), 0.0)
         if layer == 4:
             h = np.concatenate([h, encoded])
     density = math.log1p(math.exp(dense(weights, "density_head", h)[0] - 1.0))
-    joined = np.concatenate([dense(weights, "bottleneck", h), encode(direction, 4)])
-    h = np.maximum(dense(weights, "color_layer", joined), 0.0)
-    rgb = 1.0 / (1.0 + np.exp(-dense(weights, "color_head", h)))
+    joined = np.concatenate([dense(weights, "color_head.bottleneck", h), encode(direction, 4)])
+    h = np.maximum(dense(weights, "color_head.joined", joined), 0.0)
+    rgb = 1.0 / (1.0 + np.exp(-dense(weights, "color_head.output", h)))
     return density, rgb * (1 + 2 * 0.001) - 0.001
 
 
@@ -119,7 +119,7 @@ def test_evaluation_equals_the_formulas_on_both_levels(ndc):
     model, bundle, white = build(ndc=ndc), rays(2), torch.ones(2, 3, dtype=torch.float64)
     model.main_field.density_head.weight.data *= 10  # densities that differ along the ray
     with torch.no_grad():
-        outputs = model.eval()(bundle, white)
+        outputs = model.eval().trace(bundle, white)
     weights = {name: value.numpy() for name, value in model.main_field.state_dict().items()}
     moments = cylinder if ndc else cone
     for r, (origin, direction) in enumerate(zip(bundle.origins.numpy(), bundle.directions.numpy(), strict=True)):
@@ -155,7 +155,7 @@ def test_without_integration_features_are_those_of_points_at_the_same_means():
 def test_training_edges_lie_between_the_middles_of_even_ones_and_resampled_ones_stay_inside():
     model, bundle = build().train(), rays(16)
     model.begin_step(Step(3, 10, 0))
-    outputs = model(bundle, torch.ones(16, 3, dtype=torch.float64))
+    outputs = model.trace(bundle, torch.ones(16, 3, dtype=torch.float64))
     even = np.linspace(NEAR, FAR, S + 1)
     middles = (even[1:] + even[:-1]) / 2
     edges = outputs.levels[0].samples.edges().numpy()

@@ -7,19 +7,18 @@ import torch
 
 from radfield_core import (
     Batch,
-    BuildContext,
     FieldOutputs,
     Level,
     ModelOutputs,
     RayBundle,
     RaySamples,
     Rendered,
-    SceneBox,
     Step,
     compose,
     get_registry,
 )
 from radfield_core.config import fit
+from radfield_core.testing import toy_context
 
 
 def run_of(method: str, *overrides: str):
@@ -55,7 +54,7 @@ def test_the_preset_is_the_published_one():
     assert (sampler.n_samples, sampler.n_levels, sampler.resample_padding) == (128, 2, 0.01)
     assert (method.lr, method.lr_final, method.lr_delay_steps, method.lr_delay_mult) == (5e-4, 5e-6, 2500, 0.01)
     assert (method.coarse_loss, run.trainer.n_rays, run.trainer.max_steps) == (0.1, 4096, 1_000_000)
-    model = method_of().build(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run))
+    model = method_of().build(toy_context(run))
     assert sum(parameter.numel() for parameter in model.parameters()) // 1000 == 612
 
 

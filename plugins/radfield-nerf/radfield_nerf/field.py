@@ -16,6 +16,7 @@ from radfield_core import (
     Step,
     capabilities_of,
 )
+from radfield_core.ops.networks import ColorHead, SkipMlp, initialize_glorot
 from radfield_nerf.config import NerfFieldConfig
 
 
@@ -24,37 +25,27 @@ class NerfField(DensityOccupancy, Field):
 
     Weights start as the paper's code starts them (Glorot, biases zero), but for the bias of the density.
 
-    Samples are asked as Gaussians where the encoding takes them, else as points. Directions are encoded once per ray,
-    and the color layer is applied in two halves, per sample and per ray, which sum to the layer on the joined input.
+    The encoding is evaluated on Gaussians if it takes them, else on points. Directions are encoded once per ray.
     """
 
     def __init__(self, config: NerfFieldConfig, ctx: BuildContext):
         super().__init__()
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
-        self.skip_layer = config.skip_layer
         self.softplus = config.density_activation == "softplus"
         self.noise_std = config.density_noise
         self._noise: torch.Generator | None = None
 
-        encoded, width = self.encoding.out_dim, config.width
-        inputs = [encoded] + [width] * (config.depth - 1)
-        if config.skip_layer is not None and config.skip_layer <= config.depth:
-            inputs[config.skip_layer - 1] += encoded
-        self.trunk = nn.ModuleList(nn.Linear(n, width) for n in inputs)
-        self.density_head = nn.Linear(width, 1)
         self.direction_encoding: Encoding | None = None
-        if config.direction_encoding is None:
-            self.color_head = nn.Linear(width, 3)
-        else:
+        if config.direction_encoding is not None:
             self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
-            self.bottleneck = nn.Linear(width, width)
-            self.color_layer = nn.Linear(width + self.direction_encoding.out_dim, config.color_width)
-            self.color_head = nn.Linear(config.color_width, 3)
-        for name, layer in self.named_modules():
-            if isinstance(layer, nn.Linear) and not name.startswith(("encoding.", "direction_encoding.")):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        direction_dim = None if self.direction_encoding is None else self.direction_encoding.out_dim
+        skip_layer = None if config.skip_layer is None else config.skip_layer - 1
+        self.trunk = SkipMlp(self.encoding.out_dim, config.width, config.depth, skip_layer=skip_layer)
+        self.density_head = nn.Linear(config.width, 1)
+        self.color_head = ColorHead(config.width, direction_dim, config.color_width)
+        for module in (self.trunk, self.density_head, self.color_head):
+            initialize_glorot(module)
         nn.init.constant_(self.density_head.bias, config.density_bias)
 
     def begin_step(self, step: Step) -> None:
@@ -77,29 +68,21 @@ class NerfField(DensityOccupancy, Field):
 
     def features(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Output of the last hidden layer [M, width] at x [M, 3]."""
-        encoded = hidden = self.encoding(x, cov) if self.gaussian else self.encoding(x)
-        for number, layer in enumerate(self.trunk, start=1):
-            if number == self.skip_layer:
-                hidden = torch.cat([encoded, hidden], dim=1)
-            hidden = F.relu_(layer(hidden))
-        return hidden
+        features: Tensor = self.trunk(self.encoding(x, cov) if self.gaussian else self.encoding(x))
+        return features
 
     def activate(self, raw: Tensor) -> Tensor:
         """Density from its raw value."""
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """What directions [R, 3] add to the color layer before its activation [R, color_width]."""
+        """Contribution [R, color_width] of directions [R, 3] to the color layer, before its activation."""
         assert self.direction_encoding is not None
-        return F.linear(self.direction_encoding(viewdirs), self.color_layer.weight[:, self.bottleneck.out_features :])
+        return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
         """Color [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
-        if direction_half is not None:
-            weight = self.color_layer.weight[:, : self.bottleneck.out_features]
-            sample_half = F.linear(self.bottleneck(features), weight, self.color_layer.bias)
-            features = F.relu_(sample_half + direction_half)
-        return torch.sigmoid(self.color_head(features))
+        return torch.sigmoid(self.color_head(features, direction_half))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Density [M] at x [M, 3], without noise."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from radfield_core import BuildContext, Field, Model, RayBundle, RaySamples, SceneBox, Step, compose, get_registry
+from radfield_core import Field, Model, RayBundle, RaySamples, Step, compose, get_registry
 from radfield_core.ops import Packing
+from radfield_core.testing import toy_context
 
 
 def build(*overrides: str, method: str = "nerf-small") -> Model:
     torch.manual_seed(0)
     run = compose(get_registry(), method=method, overrides=overrides, needs_data=False).run
     method_class = run.method.load()
-    return method_class(run.method.config).build(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run))
+    return method_class(run.method.config).build(toy_context(run))
 
 
 def field(*overrides: str, method: str = "nerf-small") -> Field:
@@ -72,7 +73,7 @@ def test_every_parameter_gets_a_gradient_on_both_levels():
     model = build("field.density_activation=softplus")
     model.begin_step(Step(0, 10, 0))
     bundle = rays(8)
-    outputs = model(bundle, torch.ones(8, 3))
+    outputs = model.trace(bundle, torch.ones(8, 3))
     sum(level.rendered.rgb.square().mean() for level in outputs.levels).backward()
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert not silent

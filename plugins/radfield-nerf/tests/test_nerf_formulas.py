@@ -35,12 +35,12 @@ def mlp(weights, position, direction):
     encoded = h = encode(position, 10)
     for layer in range(8):
         if layer == 4:
-            h = np.concatenate([encoded, h])
-        h = np.maximum(dense(weights, f"trunk.{layer}", h), 0.0)
+            h = np.concatenate([h, encoded])
+        h = np.maximum(dense(weights, f"trunk.layers.{layer}", h), 0.0)
     raw = dense(weights, "density_head", h)[0]
-    joined = np.concatenate([dense(weights, "bottleneck", h), encode(direction, 4)])
-    h = np.maximum(dense(weights, "color_layer", joined), 0.0)
-    return raw, 1.0 / (1.0 + np.exp(-dense(weights, "color_head", h)))
+    joined = np.concatenate([dense(weights, "color_head.bottleneck", h), encode(direction, 4)])
+    h = np.maximum(dense(weights, "color_head.joined", joined), 0.0)
+    return raw, 1.0 / (1.0 + np.exp(-dense(weights, "color_head.output", h)))
 
 
 def render(weights, origin, direction, t, noise):
@@ -92,7 +92,7 @@ def model() -> Model:
     places = 2 * torch.randn(500, 3, dtype=torch.float64)
     for field in model.fields:
         field.density_head.weight.data *= 30
-        field.color_head.weight.data *= 10
+        field.color_head.output.weight.data *= 10
         with torch.no_grad():
             field.density_head.bias -= field.density_head(field.features(places)).median()
     model.begin_step(STEP)
@@ -106,7 +106,7 @@ def weights_of(field):
 def test_evaluation_equals_the_formulas_coarse_and_fine(model):
     bundle, white = rays(3), torch.ones(3, 3, dtype=torch.float64)
     with torch.no_grad():
-        outputs = model.eval()(bundle, white)
+        outputs = model.eval().trace(bundle, white)
     coarse, fine = (weights_of(field) for field in model.fields)
     for r, (origin, direction) in enumerate(zip(bundle.origins.numpy(), bundle.directions.numpy(), strict=True)):
         t = list(np.linspace(NEAR, FAR, COARSE))
@@ -125,7 +125,7 @@ def test_training_equals_the_formulas_with_noise_on_the_raw_density(model):
     n = 2
     bundle, white = rays(n), torch.ones(n, 3, dtype=torch.float64)
     model.begin_step(STEP)
-    outputs = model.train()(bundle, white)
+    outputs = model.train().trace(bundle, white)
     for level, field, samples in zip(outputs.levels, model.fields, (COARSE, COARSE + FINE), strict=True):
         generator = STEP.generator("nerf/density-noise")
         noise = torch.randn(n * samples, generator=generator, dtype=torch.float64).view(n, samples).numpy()
@@ -143,5 +143,5 @@ def test_training_equals_the_formulas_with_noise_on_the_raw_density(model):
 def test_there_is_no_noise_in_evaluation(model):
     bundle, white = rays(4), torch.ones(4, 3, dtype=torch.float64)
     with torch.no_grad():
-        first, second = model.eval()(bundle, white), model(bundle, white)
+        first, second = model.eval().trace(bundle, white), model.trace(bundle, white)
     assert torch.equal(first.rendered.rgb, second.rendered.rgb)

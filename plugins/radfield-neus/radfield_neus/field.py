@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radfield_core import Batch, BuildContext, Field, FieldOutputs, ModelOutputs, RaySamples, Step, UsageError
-from radfield_core.ops import derivatives, segments
-from radfield_core.ops.mlp import at_least_float32
+from radfield_core.ops import at_least_float32, derivatives, segments
+from radfield_core.ops.networks import SkipMlp
 from radfield_neus import schedule
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
-from radfield_neus.networks import DistanceNetwork, ReluNetwork
+from radfield_neus.networks import DistanceNetwork
 
 EIKONAL_RADIUS = 1.2
 """The eikonal loss is taken where points lie within so many scene radii, as in the paper's code."""
@@ -41,10 +41,10 @@ class NeuSField(Field):
             in_dim, config.width, config.n_layers, config.skip_layer, 1 + config.n_features,
             init_radius=config.init_radius, beta=config.softplus_beta, normalize_weights=config.weight_norm,
         )  # fmt: skip
-        self.color = ReluNetwork(
-            3 + self.direction_encoding.out_dim + 3 + config.n_features, config.color_width, config.color_layers, 3,
-            normalize_weights=config.weight_norm,
-        )  # fmt: skip
+        color_dim = 3 + self.direction_encoding.out_dim + 3 + config.n_features
+        self.color = SkipMlp(color_dim, config.color_width, config.color_layers, 3)
+        if config.weight_norm:
+            self.color.normalize_weights()
         self.sharpness_log = nn.Parameter(torch.tensor(config.init_sharpness))
         self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
         self.register_buffer("fd_step", torch.tensor(schedule.at(config.fd_step, 0) * self.radius), persistent=False)

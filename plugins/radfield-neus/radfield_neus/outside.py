@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core import BuildContext, Field, FieldOutputs, Level, RayBundle, RaySamples, Sampler
+from radfield_core.ops.networks import SkipMlp
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
-from radfield_neus.networks import ReluNetwork
 
 
 class InvertedSphereField(Field):
@@ -22,13 +22,10 @@ class InvertedSphereField(Field):
         self.radius = ctx.bounds.radius
         self.encoding = ctx.encoding(config.encoding, in_dim=4)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
-        self.trunk = ReluNetwork(
-            self.encoding.out_dim, config.width, config.n_layers, config.width + 1, normalize_weights=False,
-            skip_layer=config.skip_layer,
-        )  # fmt: skip
-        self.head = ReluNetwork(
-            config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3, normalize_weights=False
+        self.trunk = SkipMlp(
+            self.encoding.out_dim, config.width, config.n_layers, config.width + 1, skip_layer=config.skip_layer
         )
+        self.head = SkipMlp(config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """density [N] per unit length and rgb [N, 3]."""

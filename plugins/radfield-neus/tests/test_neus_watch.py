@@ -50,7 +50,7 @@ def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     values = slice_of(Ball(), scene, PLANES[0], 101)
     np.testing.assert_allclose([values[50, 50], values[50, 100], values[0, 50]], [-0.6, 1.4, 1.4], atol=1e-6)
     scene.box = SceneBox(torch.zeros(3), 2.0)
-    model = SimpleNamespace(main_field=Ball())
+    model = SimpleNamespace(queries=Ball)
     (path,) = SdfSlices(SlicesConfig(resolution=101)).export(model, scene, tmp_path / "slices")
     whole = np.asarray(Image.open(path).convert("RGB")).astype(int)
     assert whole.shape == (TOP + 101 + BOTTOM, 3 * (LEFT + 101 + RIGHT), 3)
@@ -87,7 +87,7 @@ def trained() -> Any:
     """What `export` reads of a run, with the ball for its field."""
     run = compose(get_registry(), method="neus", needs_data=False).run
     scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
-    return SimpleNamespace(run=run, model=SimpleNamespace(main_field=Ball()), scenes={"train": scene})
+    return SimpleNamespace(run=run, model=SimpleNamespace(queries=Ball), scenes={"train": scene})
 
 
 def test_slices_have_no_sidecar_that_calls_their_planes_the_datas_own(tmp_path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, strategies as st
 from radfield_ngp.config import NgpConfig
 from radfield_ngp.method import Ngp
 
-from radfield_core import BuildContext, RayBundle, RaySamples, SceneBox, Step, compose, get_registry
+from radfield_core import RayBundle, RaySamples, Step, compose, get_registry
 from radfield_core.ops import Packing
+from radfield_core.testing import toy_context
 
 STEP = Step(3, 100, 0)
 
@@ -113,7 +114,7 @@ def model_of(*overrides: str):
     small = ["field.encoding.n_levels=2", "field.encoding.log2_table_size=8", "sampler.resolution=8"]
     run = compose(get_registry(), method="ngp", overrides=[*small, *overrides], needs_data=False).run
     made = Ngp(attrs.evolve(run.method.config))
-    return made, made.build(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run))
+    return made, made.build(toy_context(run))
 
 
 def test_networks_are_decayed_and_tables_are_not_and_every_parameter_is_in_one_group():

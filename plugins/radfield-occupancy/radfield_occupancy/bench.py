@@ -1,4 +1,4 @@
-"""Measures marching and grid updates: the torch definition and its twins in one process, turn by turn."""
+"""Measures marching and grid updates: the torch definition and its kernels in one process, turn by turn."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def measure(
 
 def timings(device: str, repeats: int) -> list[Timing]:
     """What `radfield bench micro` shows of marching."""
-    reference, *twins = measure(repeats=repeats, device=device)
+    reference, *rows = measure(repeats=repeats, device=device)
     case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples kept"
-    return [Timing("marching", case, twin["backend"], reference["both_ms"], twin["both_ms"]) for twin in twins]
+    return [Timing("marching", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
 
 
 def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu") -> list[dict[str, Any]]:

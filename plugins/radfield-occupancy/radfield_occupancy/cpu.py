@@ -19,7 +19,7 @@ F = np.float32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Twin of `radfield_occupancy.march.reference`."""
+    """Kernel of `radfield_occupancy.march.reference`."""
     counts = torch.zeros(origins.shape[0], dtype=torch.int64)
     starts, ends = _march(
         origins.numpy(), directions.numpy(), t_first.numpy(), far.numpy(), n_even.numpy(),

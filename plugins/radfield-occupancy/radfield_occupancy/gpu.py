@@ -18,7 +18,7 @@ LANES = 32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Twin of `radfield_occupancy.march.reference`; waits for the device once, for the number of samples."""
+    """Kernel of `radfield_occupancy.march.reference`; waits for the device once, for the number of samples."""
     n_rays = origins.shape[0]
     counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
     growth, nothing = lattice.growth.to(origins.device), t_first.new_empty(0)

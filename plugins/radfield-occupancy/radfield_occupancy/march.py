@@ -27,7 +27,7 @@ BRICK = 8
 """Cells per side of a brick; its octants have half as many. The kernels' shifts and masks say both as well."""
 
 ROUNDING = 4e-7
-"""How far off a computed position can be, as a share of the way to it: twins skip that much less of an empty block."""
+"""Rounding error of a position, relative to its distance; kernels skip that much less of an empty block."""
 
 EVEN = 1 << 30  # n_even of a lattice that never grows
 MAX_GROWTH = 1e6  # a growing lattice ends where it has grown by this factor
@@ -121,8 +121,8 @@ def march(
 ) -> tuple[Tensor, Tensor, Packing]:
     """t_starts [N], t_ends [N] and packing of the steps in occupied cells, on rays [R, 3] from t_first to far [R]."""
     o, d, first, last = (x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far))
-    twin = MARCHING.pick(origins.device)
-    run = reference if twin is None else twin.march
+    kernels = MARCHING.pick(origins.device)
+    run = reference if kernels is None else kernels.march
     t_starts, t_ends, counts = run(o, d, first, last, lattice.even_steps(first), grid, lattice)
     bound = min(lattice.n_steps, lattice.max_samples)
     packing = Packing.from_counts(counts, bound, total=t_starts.shape[0])
@@ -144,7 +144,7 @@ def reference(
 
 
 def check(march: Callable[..., tuple[Tensor, Tensor, Tensor]], device: str) -> None:
-    """March one ray through one full brick, so that a twin that cannot work fails here."""
+    """March one ray through one full brick, so that a kernel that cannot work fails here."""
     full = torch.full((BRICK**3 // 8,), 255, dtype=torch.uint8, device=device)
     grid = Grid(full, full[:1], BRICK, 1, (0.0, 0.0, 0.0), 1.0, False)
     ray = torch.tensor([[1.0, 0.0, 0.0]], device=device)

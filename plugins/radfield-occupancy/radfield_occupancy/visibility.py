@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from radfield_core import HasDensity, RaySamples
-from radfield_core.ops import Layout, Packing, segments, volume
+from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
 
 SLAB = 32
 
@@ -21,7 +21,7 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
     """
     packing = samples.packing
     if packing is None:
-        raise segments.LayoutError("visible() takes packed samples")
+        raise LayoutError("visible() takes packed samples")
     kept = torch.zeros(samples.n, dtype=torch.bool, device=samples.t_starts.device)
     counts, depth = packing.counts, torch.zeros_like(samples.rays.near)
     limit = -math.log(eps) if eps > 0 else math.inf

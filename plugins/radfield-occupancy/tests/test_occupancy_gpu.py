@@ -19,7 +19,7 @@ CENTER, RADIUS = (0.1, -0.2, 0.05), 1.3
 
 
 @pytest.fixture(scope="module")
-def twin() -> Iterator[ModuleType]:
+def kernels() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         patch.delitem(sys.modules, "radfield_occupancy.gpu", raising=False)
@@ -27,17 +27,17 @@ def twin() -> Iterator[ModuleType]:
     sys.modules.pop("radfield_occupancy.gpu", None)
 
 
-def test_the_kernel_can_be_tried_beforehand(twin: ModuleType) -> None:
-    check(twin.march, "cpu")
+def test_the_kernel_can_be_tried_beforehand(kernels: ModuleType) -> None:
+    check(kernels.march, "cpu")
 
 
-def test_the_kernel_keeps_no_step_without_length(twin: ModuleType) -> None:
+def test_the_kernel_keeps_no_step_without_length(kernels: ModuleType) -> None:
     grid = Grid(*pack(torch.ones(1, 8, 8, 8, dtype=torch.bool)), 8, 1, CENTER, RADIUS, True)
     origins, directions = torch.zeros(2, 3), torch.eye(3)[:2].contiguous()
     lattice = Lattice.make(0.15, 0.1, math.inf, 200)
     near, far = torch.full((2,), 5.0), torch.full((2,), math.inf)
     arguments = (origins, directions, near, far, lattice.even_steps(near), grid, lattice)
-    found, expected = twin.march(*arguments), reference(*arguments)
+    found, expected = kernels.march(*arguments), reference(*arguments)
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
     assert (found[1] > found[0]).all()
 
@@ -48,7 +48,7 @@ def test_the_kernel_keeps_no_step_without_length(twin: ModuleType) -> None:
     [(1, 0.0, False, 40), (3, 0.0, False, 40), (2, 0.05, False, 40), (1, 0.1, True, 40), (1, 0.0, False, 0)],
 )
 def test_the_kernel_equals_the_definition_to_the_bit(
-    twin: ModuleType, share: float, levels: int, cone: float, contracted: bool, n_rays: int
+    kernels: ModuleType, share: float, levels: int, cone: float, contracted: bool, n_rays: int
 ) -> None:
     generator = torch.Generator().manual_seed(levels)
     n = 16
@@ -68,5 +68,5 @@ def test_the_kernel_equals_the_definition_to_the_bit(
     reach = math.inf if contracted else 2 * math.sqrt(3) * box.radius
     lattice = Lattice.make(0.15, cone, reach, 20)
     arguments = (origins, directions, near, far, lattice.even_steps(near), grid, lattice)
-    for found, expected in zip(twin.march(*arguments), reference(*arguments), strict=True):
+    for found, expected in zip(kernels.march(*arguments), reference(*arguments), strict=True):
         assert torch.equal(found, expected)

@@ -1,4 +1,4 @@
-"""Marching: the definition against a loop over steps in float64, and the twins against the definition, to the bit."""
+"""Marching: the definition against a loop over steps in float64, and the kernels against the definition, to the bit."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_marching_keeps_the_steps_whose_middles_a_loop_finds_occupied(levels: in
     n_steps=st.sampled_from([7, 64, 300]), seed=st.integers(0, 50),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
-def test_the_cpu_twin_equals_the_definition_to_the_bit(
+def test_the_cpu_kernel_equals_the_definition_to_the_bit(
     share: float, levels: int, cone: float, contracted: bool, resolution: int, n_rays: int, n_steps: int, seed: int
 ) -> None:
     levels, cone = (1, max(cone, 0.02)) if contracted else (levels, cone)
@@ -114,7 +114,7 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit(
 
 @pytest.mark.parametrize("distance", [4.0, 1e3, 1e4, 1e5])
 @pytest.mark.parametrize("cone", [0.0, 0.004])
-def test_the_cpu_twin_equals_the_definition_to_the_bit_from_far_away(distance: float, cone: float) -> None:
+def test_the_cpu_kernel_equals_the_definition_to_the_bit_from_far_away(distance: float, cone: float) -> None:
     grid, lattice = make_grid(0.02, 64), lattice_for(1024, 1, cone)
     generator = torch.Generator().manual_seed(0)
     places = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator), dim=-1)
@@ -131,7 +131,7 @@ def test_the_cpu_twin_equals_the_definition_to_the_bit_from_far_away(distance: f
 
 
 @pytest.mark.parametrize("away", [1e3, 1e4, 1e5])
-def test_the_cpu_twin_equals_the_definition_to_the_bit_where_the_box_is_far_off(away: float) -> None:
+def test_the_cpu_kernel_equals_the_definition_to_the_bit_where_the_box_is_far_off(away: float) -> None:
     near_grid, lattice = make_grid(0.02, 64), lattice_for(1024, 1, 0.0)
     center = tuple(RADIUS * away * share for share in (0.6, -0.5, 0.62))
     grid = dataclasses.replace(near_grid, center=center)

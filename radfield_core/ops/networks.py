@@ -1,0 +1,147 @@
+"""Networks that several fields share: the MLP with a skip connection, and the color head that reads the view direction.
+
+Symbols: M any number of rows, R rays, F features of a sample, D features of an encoded direction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+
+class SkipMlp(nn.Module):
+    """Fully connected layers of one width, one of which takes the network's input a second time (NeRF, appendix A).
+
+    With a the activation and s the skip layer:
+
+        h_0 = x,    h_{i+1} = a(W_i h_i + b_i),    except    h_{s+1} = a(W_s [h_s, x] + b_s)
+
+    Args:
+        in_dim: number of inputs.
+        width: number of units of every hidden layer.
+        depth: number of hidden layers.
+        out_dim: number of outputs of a final layer without activation; None returns the last hidden layer.
+        skip_layer: index, from 0, of the hidden layer that takes the input again. None, or an index of `depth` or more,
+            makes a network without skip connection.
+        activation: function of the hidden layers; it may work in place.
+        constant_width: give the layer before the skip connection `in_dim` fewer units, so that the joined vector has
+            `width` entries, and divide that vector by √2 (IDR, NeuS). Needs width > in_dim.
+
+    Example:
+        >>> network = SkipMlp(in_dim=3, width=16, depth=4, out_dim=1, skip_layer=2)
+        >>> network(torch.zeros(5, 3)).shape
+        torch.Size([5, 1])
+        >>> network.layers[2].in_features
+        19
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        width: int,
+        depth: int,
+        out_dim: int | None = None,
+        *,
+        skip_layer: int | None = None,
+        activation: Callable[[Tensor], Tensor] = F.relu_,
+        constant_width: bool = False,
+    ):
+        super().__init__()
+        self.depth = depth
+        self.skip_layer = skip_layer if skip_layer is not None and skip_layer < depth else None
+        self.activation = activation
+        self.constant_width = constant_width
+        inputs = [in_dim] + [width] * (depth - 1)
+        outputs = [width] * depth
+        if self.skip_layer is not None:
+            if constant_width:
+                outputs[self.skip_layer - 1] -= in_dim
+            else:
+                inputs[self.skip_layer] += in_dim
+        if out_dim is not None:
+            inputs.append(width)
+            outputs.append(out_dim)
+        self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in zip(inputs, outputs, strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [M, out_dim], or the last hidden layer [M, width], for inputs [M, in_dim]."""
+        h = x
+        for index, layer in enumerate(self.layers):
+            if index == self.skip_layer:
+                h = torch.cat([h, x], dim=-1)
+                if self.constant_width:
+                    h = h / math.sqrt(2.0)
+            h = layer(h)
+            if index < self.depth:
+                h = self.activation(h)
+        return h
+
+    def normalize_weights(self) -> None:
+        """Train every layer by weight normalization (Salimans and Kingma 2016); call it once, after initialization."""
+        for layer in self.layers:
+            weight_norm(layer)
+
+
+class ColorHead(nn.Module):
+    """Raw color from a sample's features and, if the color depends on the view, the direction (NeRF, figure 7).
+
+    With y the features, e the encoded direction, and B, W, V affine layers:
+
+        raw = V relu(W [B y, e])
+
+    W is computed as the sum of two halves: one reads B y, once per sample, and the other reads e, once per ray. On rays
+    of many samples that takes about half the time of W on the joined input. Without directions, raw = V y.
+
+    Args:
+        in_dim: number of features F.
+        direction_dim: number of features D of an encoded direction; None for a color that is equal from all sides.
+        width: number of outputs of W; not used without directions.
+
+    Example:
+        >>> head = ColorHead(in_dim=8, direction_dim=5, width=4)
+        >>> per_ray = head.direction_half(torch.zeros(2, 5))  # 2 rays
+        >>> head(torch.zeros(6, 8), per_ray.repeat_interleave(3, dim=0)).shape  # 3 samples each
+        torch.Size([6, 3])
+    """
+
+    def __init__(self, in_dim: int, direction_dim: int | None, width: int):
+        super().__init__()
+        self.in_dim = in_dim
+        if direction_dim is None:
+            self.output = nn.Linear(in_dim, 3)
+        else:
+            self.bottleneck = nn.Linear(in_dim, in_dim)
+            self.joined = nn.Linear(in_dim + direction_dim, width)
+            self.output = nn.Linear(width, 3)
+
+    def direction_half(self, encoded: Tensor) -> Tensor:
+        """Contribution [R, width] of encoded directions [R, D] to the joined layer, before its activation."""
+        return F.linear(encoded, self.joined.weight[:, self.in_dim :])
+
+    def forward(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
+        """Raw color [M, 3] of features [M, F] and, if the head reads directions, their `direction_half` [M, width]."""
+        if direction_half is not None:
+            sample_half = F.linear(self.bottleneck(features), self.joined.weight[:, : self.in_dim], self.joined.bias)
+            features = F.relu_(sample_half + direction_half)
+        raw: Tensor = self.output(features)
+        return raw
+
+
+def initialize_glorot(module: nn.Module) -> None:
+    """Initialize every linear layer of a module with Glorot's uniform weights and zero biases, as NeRF's code does.
+
+    Example:
+        >>> layer = nn.Linear(3, 3)
+        >>> initialize_glorot(layer)
+        >>> bool(layer.weight.abs().max() <= 1.0), layer.bias.tolist()  # the bound is √(6 / (in + out))
+        (True, [0.0, 0.0, 0.0])
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)

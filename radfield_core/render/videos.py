@@ -1,0 +1,95 @@
+"""Videos: MP4 files frame by frame, GIF and WebP animations from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radfield_core.errors import UsageError
+from radfield_core.files.durable import atomic_path
+
+FORMATS = ("mp4", "gif", "webp")
+FRAMES_PER_SECOND = 30
+MAX_ANIMATION_PIXELS = 100_000_000  # of all frames together: about 1 GB while the file is encoded
+_MP4_CODECS = ("h264", "mpeg4")  # the first that the installed FFmpeg can encode
+
+
+def check_format(name: str, n_frames: int, width: int, height: int) -> None:
+    """Check that a video of this format and size can be written.
+
+    An MP4 is encoded frame by frame and may be of any length. All frames of a GIF or WebP are in memory until the file
+    is written, so their number of pixels is limited to MAX_ANIMATION_PIXELS.
+
+    Raises:
+        UsageError: the format is unknown, or the animation is too large.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"unknown video format {name!r}", path="--video", hint="--video mp4")
+    pixels = n_frames * width * height
+    if name != "mp4" and pixels > MAX_ANIMATION_PIXELS:
+        raise UsageError(
+            f"a {name.upper()} of {n_frames} frames of {width} × {height} has {pixels / 1e6:.0f} million pixels; "
+            f"at most {MAX_ANIMATION_PIXELS / 1e6:.0f} million fit",
+            path="--video",
+            hint=f"--frames {max(1, MAX_ANIMATION_PIXELS // (width * height))}, or --video mp4",
+        )
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_SECOND) -> Path:
+    """Write frames as a video in the format that the file's suffix names, and return the path.
+
+    The file appears when it is complete: an error or an interruption leaves an earlier file of the same name as it was.
+    GIF and WebP loop without end. GIF stores the time of a frame in hundredths of a second: 30 frames per second become
+    33. MP4 is H.264, or MPEG-4 if FFmpeg has no H.264 encoder; both halve the resolution of color, so an odd last row
+    or column is cut off.
+
+    Args:
+        path: a file ending in .mp4, .gif or .webp; missing parent folders are made.
+        frames: at least one array [H, W, 3] uint8, all of one size, of at least 2 × 2 pixels.
+        fps: frames per second.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        if path.suffix == ".mp4":
+            _write_mp4(temporary, frames, fps)
+        else:
+            _write_animation(temporary, list(frames), fps)
+    return path
+
+
+def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
+    import imageio.v3 as iio  # takes long to import, and few commands write videos
+
+    rest: Iterator[np.ndarray] = iter(frames)
+    first = next(rest)
+    height, width = (size // 2 * 2 for size in first.shape[:2])
+    with iio.imopen(path, "w", plugin="pyav") as file:
+        file.init_video_stream(_mp4_codec(), fps=fps, pixel_format="yuv420p")
+        for frame in chain([first], rest):
+            file.write_frame(frame[:height, :width])
+
+
+def _mp4_codec() -> str:
+    import av
+
+    def can_encode(name: str) -> bool:
+        try:
+            av.codec.Codec(name, "w")
+        except (ValueError, av.error.FFmpegError):
+            return False
+        return True
+
+    return next(name for name in _MP4_CODECS if can_encode(name))
+
+
+def _write_animation(path: Path, frames: list[np.ndarray], fps: int) -> None:
+    import imageio.v3 as iio
+
+    options: dict[str, Any] = {"quality": 90} if path.suffix == ".webp" else {}
+    iio.imwrite(path, frames, plugin="pillow", is_batch=True, duration=1000 / fps, loop=0, **options)

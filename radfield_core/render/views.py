@@ -1,0 +1,86 @@
+"""Views to render: of a split or along a camera path, at any scale, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from radfield_core.cameras import Camera, View
+from radfield_core.data.scene import Scene
+from radfield_core.interfaces import Method, Model
+from radfield_core.ops.backend import device_of
+from radfield_core.render.backgrounds import background_for
+from radfield_core.runtime.memory import with_smaller_chunks
+from radfield_core.runtime.progress import ProgressCallback
+from radfield_core.types import Rendered
+
+SMALLEST_VIDEO_SIDE = 2  # pixels: MP4 stores color at half the resolution
+
+
+def render_view(
+    model: Model, method: Method, scene: Scene, view: View, chunk: int, report: ProgressCallback | None = None
+) -> Rendered:
+    """Render a view as evaluation does, on the background of evaluation.
+
+    If memory runs out, the view is rendered again in smaller chunks; the pixels are the same.
+
+    Args:
+        model: the trained model, in evaluation mode.
+        method: the method that it was trained with; it chooses the background.
+        scene: the scene that the view belongs to.
+        view: pose and camera, H × W pixels.
+        chunk: number of rays that are rendered at a time.
+        report: called after each chunk with the number of pixels done and in all.
+
+    Returns:
+        Pixels [H·W, ...], row by row.
+    """
+    background = background_for(scene, method, None, 1, device_of(model))
+    color = None if background is None else background[0]
+    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, color, chunk, report), chunk)
+    return rendered
+
+
+def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
+    """The same camera with images `scale` times as large; no side gets shorter than `smallest_side` pixels."""
+    width = max(smallest_side, round(camera.width * scale))
+    height = max(smallest_side, round(camera.height * scale))
+    scale_x, scale_y = width / camera.width, height / camera.height
+    return replace(
+        camera,
+        width=width,
+        height=height,
+        fx=camera.fx * scale_x,
+        fy=camera.fy * scale_y,
+        cx=camera.cx * scale_x,
+        cy=camera.cy * scale_y,
+    )
+
+
+def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
+    """Views along a camera path c2w [n, 3, 4].
+
+    The camera is the scene's first, scaled and without lens distortion.
+    """
+    camera = scaled(scene.cameras.camera(0), scale, SMALLEST_VIDEO_SIDE)
+    undistorted = replace(camera, model="pinhole", distortion=())
+    return [View(pose, undistorted) for pose in c2w]
+
+
+def view_names(scene: Scene, split: str, indices: Sequence[int]) -> list[str]:
+    """File names of views without a suffix, such as `test-007`; the numbers are equally wide, so that files sort."""
+    width = max(3, len(str(len(scene.cameras) - 1)))
+    return [f"{split}-{index:0{width}d}" for index in indices]
+
+
+def evenly_spread(n: int, count: int) -> list[int]:
+    """Indices of `count` of n views: the middle one of each of `count` equal parts; all n if `count` is larger.
+
+    Example:
+        >>> evenly_spread(10, 2)
+        [2, 7]
+    """
+    count = min(n, count)
+    return [(2 * i + 1) * n // (2 * count) for i in range(count)]

@@ -1,0 +1,35 @@
+"""The examples in the docstrings of the public names run and print what they show."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+import radfield_core
+from radfield_core import ops
+
+OPS = ("contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments", "stepfun", "volume")
+PROMISED = sorted(
+    {f"radfield_core.{module}" for module in radfield_core._HOMES}
+    | {f"radfield_core.ops.{module}" for module in (*ops._HOMES, *OPS)}
+    | {f"radfield_core.interfaces.{module}" for module in ("context", "field", "method", "model", "part", "sampler")}
+    | {"radfield_core.names"}
+)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_examples_run(name: str) -> None:
+    failed, _ = doctest.testmod(import_module(name))
+    assert failed == 0
+
+
+@pytest.mark.parametrize("module", OPS)
+def test_every_op_has_an_example(module: str) -> None:
+    """Functions and classes that a public module of ops defines, but for the methods of the classes."""
+    loaded = import_module(f"radfield_core.ops.{module}")
+    defined = [x for x in vars(loaded).values() if getattr(x, "__module__", "") == loaded.__name__ and callable(x)]
+    public = [x for x in defined if not x.__name__.startswith("_")]
+    missing = [x.__name__ for x in public if ">>>" not in (x.__doc__ or "")]
+    assert public and not missing
