@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from radfield_mesh.config import MeshConfig
@@ -73,7 +73,7 @@ def main() -> int:
     )  # fmt: skip
     before, started = peak_gib(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        model: Any = SimpleNamespace(main_field=cast(Any, BumpySphere()))
+        model: Any = SimpleNamespace(queries=BumpySphere)
         (path,) = MeshExporter(MeshConfig(resolution=args.resolution)).export(model, scene, Path(folder) / "mesh")
         size = path.stat().st_size / 2**20
     figures = {

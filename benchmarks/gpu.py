@@ -50,12 +50,12 @@ def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
 def nerfacc_marching(reference: Timing, repeats: int) -> Timing:
     """nerfacc's traversal of the grid that `radfield bench micro marching` marches through, with the same step."""
     import nerfacc
-    from radfield_occupancy.bench import RADIUS, hull_grid, hull_rays
+    from radfield_occupancy.bench import RADIUS, shell_grid, shell_rays
     from radfield_occupancy.grid import unpack
 
-    binaries = unpack(hull_grid(128).bits, 128).to(DEVICE)
+    binaries = unpack(shell_grid(128).bits, 128).to(DEVICE)
     box = torch.tensor([[-RADIUS] * 3 + [RADIUS] * 3], device=DEVICE)
-    origins, directions, near, far = (x.to(DEVICE) for x in hull_rays(4096, 0))
+    origins, directions, near, far = (x.to(DEVICE) for x in shell_rays(4096, 0))
     step = 2 * 3**0.5 * RADIUS / 1024
 
     def run() -> object:

@@ -1,6 +1,6 @@
 """radfield: radiance fields from plugins that fit together.
 
-Every name below is public and loaded when it is first used: importing this package imports nothing else.
+All names below are public. Each is imported when it is first used, so that importing this package imports nothing else.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         View as View,
         directions as directions,
         project as project,
+        visible as visible,
     )
     from radfield_core.cli.main import main as main
     from radfield_core.config.fit import capabilities_of as capabilities_of
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 API_VERSION = (1, 0)
-"""The plugin interface. A plugin declares the version it was written for; another major version is refused."""
+"""Version of the plugin interface. A plugin declares the version that it needs; another major version is an error."""
 
 _HOMES = {
     "plugin": "component hookimpl Component",
@@ -94,7 +95,7 @@ _HOMES = {
         "HasOccupancy HasSDF Method Metric Model Part Renderer Sampler background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
-    "cameras": "Camera Cameras View directions project",
+    "cameras": "Camera Cameras View directions project visible",
     "data.scene": "Mesh Scene",
     "plugins.registry": "get_registry",
     "runtime.progress": "Progress ProgressCallback",

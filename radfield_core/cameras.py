@@ -1,8 +1,9 @@
-"""Cameras: intrinsics and places, and the way between pixels and directions. OpenGL axes (x right, y up, z back).
+"""Cameras: poses, intrinsics and lenses, and the conversion between pixels, directions and points.
 
-A pixel is its column and row, counted from 0 at the top left; it is looked through at `pixel_center` in its cell, so
-(column + pixel_center) is the distance from the image's left edge. Results of `project` are in the same count: the
-middle of the top left pixel is (0, 0). Everything is float64.
+Axes are OpenGL's: x right, y up, z backwards. A pixel is a column and a row, counted from 0 at the top left. Its ray
+passes through `pixel_center` within the pixel, so column + pixel_center is the distance from the image's left edge.
+`project` returns pixels in the same convention: the ray of the top left pixel is at (0, 0). All values are float64.
+V views, M points, K lens parameters.
 """
 
 from __future__ import annotations
@@ -16,14 +17,30 @@ from torch import Tensor
 from radfield_core.ops import distortion
 
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
-"""Lens models whose directions are given at unit depth; the others see sideways too and give unit directions."""
+"""Lens models whose directions have unit depth. The others see sideways too and have directions of unit length."""
 
-_FLIP_YZ = (1.0, -1.0, -1.0)  # lenses are modeled with y down and z forward
+_FLIP_YZ = (1.0, -1.0, -1.0)  # `ops.distortion` has y down and z forward
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """Intrinsics of one view: fx, fy, cx, cy in pixels; a pixel is looked through at `pixel_center` in its cell."""
+    """Intrinsics of one view.
+
+    Attributes:
+        width: number of columns.
+        height: number of rows.
+        fx: focal length in pixels, horizontally.
+        fy: focal length in pixels, vertically.
+        cx: principal point in pixels from the left edge.
+        cy: principal point in pixels from the top edge.
+        pixel_center: position within a pixel through which its ray passes, 0.5 for the middle.
+        model: a key of `ops.distortion.MODELS`.
+        distortion: parameters of that model.
+
+    Example:
+        >>> Camera(width=800, height=600, fx=700.0, fy=700.0, cx=400.0, cy=300.0).intrinsics
+        tensor([700., 700., 400., 300.], dtype=torch.float64)
+    """
 
     width: int
     height: int
@@ -42,10 +59,37 @@ class Camera:
 
 
 @dataclass(frozen=True, eq=False)
-class Cameras:
-    """V cameras: c2w [V, 3, 4] and intrinsics [V, 4] (fx, fy, cx, cy) float64; sizes [V, 2] int64 (width, height).
+class View:
+    """A camera with its pose.
 
-    model: one of `ops.distortion.MODELS`, with its parameters `distortion` [V, K] float64 where it has any.
+    Attributes:
+        c2w: camera-to-world matrix [3, 4].
+        camera: intrinsics.
+        image_id: row of the view in per-image tables such as appearance embeddings; None for no row.
+    """
+
+    c2w: Tensor
+    camera: Camera
+    image_id: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Cameras:
+    """The cameras of V views, which share one lens model.
+
+    Attributes:
+        c2w: camera-to-world matrices [V, 3, 4] float64.
+        intrinsics: fx, fy, cx, cy in pixels [V, 4] float64.
+        sizes: width and height of the images [V, 2] int64.
+        pixel_center: position within a pixel through which its ray passes, 0.5 for the middle.
+        model: a key of `ops.distortion.MODELS`.
+        distortion: parameters of that model [V, K] float64; None for a model without parameters.
+
+    Example:
+        >>> c2w = torch.eye(4)[:3].expand(2, 3, 4)
+        >>> cameras = Cameras.pinhole(c2w, focal=700.0, width=800, height=600)
+        >>> len(cameras), cameras.camera(1).cx
+        (2, 400.0)
     """
 
     c2w: Tensor
@@ -65,21 +109,21 @@ class Cameras:
         distortion = () if self.distortion is None else tuple(self.distortion[index].tolist())
         return Camera(width, height, fx, fy, cx, cy, self.pixel_center, self.model, distortion)
 
+    def view(self, index: int, image_id: int | None = None) -> View:
+        """Camera and pose of one view."""
+        return View(self.c2w[index], self.camera(index), image_id)
+
     def only(self, kept: Sequence[int]) -> Cameras:
-        """The cameras at these places alone."""
+        """Cameras of the views with these indices, in this order."""
         rows = list(kept)
         distortion = None if self.distortion is None else self.distortion[rows]
         return replace(
             self, c2w=self.c2w[rows], intrinsics=self.intrinsics[rows], sizes=self.sizes[rows], distortion=distortion
         )
 
-    def view(self, index: int, image_id: int | None = None) -> View:
-        """One camera in its place."""
-        return View(self.c2w[index], self.camera(index), image_id)
-
     @staticmethod
     def pinhole(c2w: Tensor, focal: float, width: int, height: int, pixel_center: float = 0.5) -> Cameras:
-        """Cameras that share one focal length in pixels and have their principal point in the middle."""
+        """Build pinhole cameras with one focal length in pixels and the principal point in the middle of the image."""
         n = c2w.shape[0]
         intrinsics = torch.tensor([focal, focal, width / 2, height / 2], dtype=torch.float64).expand(n, 4).clone()
         sizes = torch.tensor([width, height]).expand(n, 2).clone()
@@ -89,19 +133,33 @@ class Cameras:
 def directions(
     pixels: Tensor, intrinsics: Tensor, pixel_center: float, model: str = "pinhole", parameters: Tensor | None = None
 ) -> Tensor:
-    """Directions [..., 3] in the camera's axes of pixels [..., 2] (column, row), for intrinsics [..., 4].
+    """Directions of pixels in the camera's axes.
 
-    At unit depth, that is with z = −1, for a perspective lens; unit for the others. parameters [..., K]: of the lens.
+    Args:
+        pixels: columns and rows [..., 2].
+        intrinsics: fx, fy, cx, cy [..., 4].
+        pixel_center: position within a pixel through which its ray passes.
+        model: a key of `ops.distortion.MODELS`.
+        parameters: parameters of the lens [..., K]; None for a model without parameters.
+
+    Returns:
+        [..., 3] float64: of unit depth (z = −1) for a lens in `PERSPECTIVE`, else of unit length.
+
+    Example:
+        >>> intrinsics = torch.tensor([100.0, 100.0, 4.0, 3.0])
+        >>> directions(torch.tensor([3.5, 2.5]), intrinsics, pixel_center=0.5).tolist()
+        [0.0, -0.0, -1.0]
     """
     plane = (pixels.to(torch.float64) + pixel_center - intrinsics[..., 2:]) / intrinsics[..., :2]
     if model == "pinhole":
         return torch.cat([plane[..., :1], -plane[..., 1:], -torch.ones_like(plane[..., :1])], -1)
-    seen = distortion.undistort(model, plane, _parameters(parameters, plane)) * plane.new_tensor(_FLIP_YZ)
-    return seen / -seen[..., 2:] if model in PERSPECTIVE else seen
+    parameters = plane.new_zeros(0) if parameters is None else parameters
+    local = distortion.undistort(model, plane, parameters) * plane.new_tensor(_FLIP_YZ)
+    return local / -local[..., 2:] if model in PERSPECTIVE else local
 
 
 def corner_directions(view: View) -> Tensor:
-    """Directions [4, 3] in the scene of a view's corners, as they go round the image; see `directions` for length."""
+    """World directions [4, 3] of the corners of a view's image, in order around it; lengths as in `directions`."""
     camera, width, height = view.camera, view.camera.width, view.camera.height
     corners = torch.tensor([[0, 0], [width, 0], [width, height], [0, height]], dtype=torch.float64)
     parameters = torch.tensor(camera.distortion, dtype=torch.float64)
@@ -110,9 +168,20 @@ def corner_directions(view: View) -> Tensor:
 
 
 def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels [M, 2] (column, row) at which points [M, 3] are seen, and their depths [M] along the optical axis.
+    """Pixels and depths at which a view sees points.
 
-    A point that the camera cannot see, such as one behind a pinhole, has depth <= 0 or NaN pixels.
+    Args:
+        view: camera and pose.
+        points: [M, 3] in world coordinates.
+
+    Returns:
+        Columns and rows [M, 2] and depths along the optical axis [M], both float64. A point that the lens cannot see,
+        such as one behind a pinhole, has a depth <= 0 or NaN pixels.
+
+    Example:
+        >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))  # at the origin, looking along -z
+        >>> project(view, torch.tensor([[0.0, 0.0, -2.0]]))
+        (tensor([[3.5000, 2.5000]], dtype=torch.float64), tensor([2.], dtype=torch.float64))
     """
     camera, c2w = view.camera, view.c2w.to(torch.float64)
     local = (points.to(torch.float64) - c2w[:, 3]) @ c2w[:, :3]
@@ -125,22 +194,23 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
     return plane * intrinsics[:2] + intrinsics[2:] - camera.pixel_center, local[:, 2]
 
 
-def unproject(view: View, pixels: Tensor, depths: Tensor) -> Tensor:
-    """Points [M, 3] that pixels [M, 2] (column, row) see at depths [M] along the optical axis."""
-    camera, c2w = view.camera, view.c2w.to(torch.float64)
-    parameters = c2w.new_tensor(camera.distortion)
-    local = directions(pixels, camera.intrinsics.to(c2w), camera.pixel_center, camera.model, parameters)
-    return (local / -local[:, 2:] * depths[:, None]) @ c2w[:, :3].T + c2w[:, 3]
+def visible(view: View, points: Tensor) -> Tensor:
+    """True for each point that lies in front of the camera and has its nearest pixel in the image.
 
+    Occlusion is not considered.
 
-def _parameters(parameters: Tensor | None, like: Tensor) -> Tensor:
-    return like.new_zeros(0) if parameters is None else parameters
+    Args:
+        view: camera and pose.
+        points: [M, 3] in world coordinates.
 
+    Returns:
+        [M] bool; where it is True, `project(view, points)[0].round()` indexes a pixel of the image.
 
-@dataclass(frozen=True, eq=False)
-class View:
-    """One camera in its place: c2w [3, 4], OpenGL axes."""
-
-    c2w: Tensor
-    camera: Camera
-    image_id: int | None = None
+    Example:
+        >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))
+        >>> visible(view, torch.tensor([[0.0, 0.0, -2.0], [0.0, 0.0, 2.0], [1.0, 0.0, -2.0]]))
+        tensor([ True, False, False])
+    """
+    pixels, depths = project(view, points)
+    size = pixels.new_tensor([view.camera.width, view.camera.height])
+    return ((pixels >= -0.5) & (pixels < size - 0.5)).all(-1) & (depths > 0)

@@ -1,4 +1,4 @@
-"""Errors that users see: what is wrong, where, what to try, and the exit code of the program."""
+"""Errors that users see: the fault, its place, a hint, and the exit code of the program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One thing wrong: where (a config path or a file), what, and what to try."""
+    """One fault.
+
+    Attributes:
+        path: option, file or other place of the fault; "" for none.
+        message: what is wrong, without a capital letter or a full stop.
+        hint: a command to type, or an imperative sentence; "" for none.
+
+    Example:
+        >>> print(Problem("images/3.png", "is empty", "Copy the image again"))
+        images/3.png: is empty
+            try: Copy the image again
+    """
 
     path: str
     message: str
@@ -20,7 +31,14 @@ class Problem(NamedTuple):
 
 
 class RadfieldError(Exception):
-    """An error with an exit code and one or more problems, all of which are shown at once."""
+    """An error with one or more problems, all of which are printed, and the exit code of the program.
+
+    Args:
+        message: message of the only problem; see `Problem`.
+        path: its place.
+        hint: its hint.
+        problems: several problems, instead of the three arguments above.
+    """
 
     code = 1
 
@@ -30,31 +48,37 @@ class RadfieldError(Exception):
 
 
 class UsageError(RadfieldError):
-    """The command line, the config or the combination of parts is wrong."""
+    """The command line, the config or the combination of parts is wrong.
+
+    Example:
+        >>> print(UsageError("is 0; at least 1 is needed", path="trainer.n_rays", hint="trainer.n_rays=1024"))
+        trainer.n_rays: is 0; at least 1 is needed
+            try: trainer.n_rays=1024
+    """
 
     code = 2
 
 
 class Diverged(RadfieldError):
-    """Training produced no finite loss for too long."""
+    """The loss was not finite for too many training steps in a row."""
 
     code = 3
 
 
 class NoSurface(RadfieldError):
-    """The level set asked for is empty."""
+    """The level set to extract is empty."""
 
     code = 4
 
 
 class DatasetError(RadfieldError):
-    """The data cannot be used; every fault found is among the problems."""
+    """The data cannot be used; the problems list every fault that was found."""
 
     code = 65
 
 
 class NoSuchSplit(DatasetError):
-    """The data is without this split, which is no fault of the others."""
+    """The data has no such split; its other splits may be complete."""
 
 
 class PluginError(RadfieldError):
@@ -64,20 +88,32 @@ class PluginError(RadfieldError):
 
 
 class StorageError(RadfieldError):
-    """Reading or writing a run failed."""
+    """Part of a run, or another result, cannot be read or written."""
 
     code = 74
 
 
 def unwritable(error: OSError, path: object) -> StorageError:
-    """The error of a result that the system does not let be written."""
+    """Return the StorageError for a result that the operating system refused to write."""
     return StorageError(
-        f"cannot be written: {error.strerror}", path=str(path), hint="room on the disk, and the right to write there"
+        f"cannot be written: {error.strerror}",
+        path=str(path),
+        hint="Make room on the disk, and check the permissions of the folder",
     )
 
 
 class Problems:
-    """Collects problems so that all are reported at once: `add` each, then `raise_as(DatasetError)`."""
+    """A collection of problems, so that all of them are reported at once.
+
+    Example:
+        >>> problems = Problems()
+        >>> problems.add("images/3.png", "is empty")
+        >>> problems.add("images/7.png", "is missing")
+        >>> problems.raise_as(DatasetError)
+        Traceback (most recent call last):
+        radfield_core.errors.DatasetError: images/3.png: is empty
+        images/7.png: is missing
+    """
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
@@ -86,10 +122,10 @@ class Problems:
         return bool(self.found)
 
     def add(self, path: object, message: str, hint: str = "") -> None:
-        """Remember one problem."""
+        """Add one problem; see `Problem` for the arguments."""
         self.found.append(Problem(str(path), message, hint))
 
     def raise_as(self, kind: type[RadfieldError]) -> None:
-        """Raise `kind` with everything found; do nothing if nothing was."""
+        """Raise an error of this kind with all problems; do nothing if there are none."""
         if self.found:
             raise kind(problems=self.found)

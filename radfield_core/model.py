@@ -1,9 +1,10 @@
-"""The level loop: the only forward pass. Rays -> samples -> field -> weights -> pixels, level by level."""
+"""The level loop, the model of all methods that march rays: rays -> samples -> field -> weights -> pixels. R rays."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -23,16 +24,30 @@ if TYPE_CHECKING:
 
 
 class LevelLoop(Model):
-    """A stack of fields, sampler and renderer, and perhaps another one behind it.
+    """A stack of fields, a sampler and a renderer, which may have another stack behind it.
 
-    Level l uses `sampler.own_fields[l]` if there is one, else the next of `fields`; the last of these serves all
-    remaining levels. `background` is a loop of its own that begins where the foreground ends.
+    Level l is evaluated with `sampler.own_fields[l]` if the sampler brings a field for it, else with the next of
+    `fields`; the last field serves all remaining levels.
+
+    Args:
+        fields: fields of the levels, in order.
+        sampler: sampler of all levels.
+        renderer: renderer of all levels.
+        background: stack that begins where the foreground ends, and is seen through the light that it transmits.
+        space: limits and warp of the rays of `render`; None for a model that renders only given rays.
+
+    Raises:
+        UsageError: there is a background, and the renderer's far end is opaque.
     """
 
     def __init__(
-        self, fields: Sequence[Field], sampler: Sampler, renderer: Renderer, background: LevelLoop | None = None,
+        self,
+        fields: Sequence[Field],
+        sampler: Sampler,
+        renderer: Renderer,
+        background: LevelLoop | None = None,
         space: RaySpace | None = None,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.fields = nn.ModuleList(fields)
         self.sampler = sampler
@@ -40,16 +55,19 @@ class LevelLoop(Model):
         self.background = background
         self.space = space
         if background is not None and renderer.opaque_far:
-            raise UsageError("the far end is opaque, so a background behind it is never seen",
-                             path="renderer.opaque_far", hint="renderer.opaque_far=false")  # fmt: skip
+            raise UsageError(
+                "the far end is opaque, so a background behind it is never seen",
+                path="renderer.opaque_far",
+                hint="renderer.opaque_far=false",
+            )
 
     @property
     def main_field(self) -> Field:
-        """The field that grids, queries and exporters use: the last."""
+        """The last field, which grids, queries and exporters use."""
         return cast(Field, self.fields[-1])
 
     def field_of(self, level: int) -> Field:
-        """The field of a level."""
+        """Return the field of a level."""
         own = self.sampler.own_fields
         if level in own:
             return own[level]
@@ -58,7 +76,7 @@ class LevelLoop(Model):
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Bring the samplers' grids up to date."""
+        """Update the grids of the samplers."""
         self.sampler.refresh(step, self.main_field)
         if self.background is not None:
             self.background.refresh(step)
@@ -68,13 +86,17 @@ class LevelLoop(Model):
         return self.main_field
 
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the rays of a batch on its background."""
+        """Render the rays of a batch on its background. Raises TypeError for a batch that is a whole image."""
         if batch.rays is None:
             raise TypeError("the level loop renders rays; a method that trains on images builds its own model")
         return self.trace(batch.rays, batch.background)
 
     def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
-        """Render rays on the learned background, if there is one, and then on the colors `background` [R, 3]."""
+        """Render rays on the background stack, if there is one, and behind it on the colors `background` [R, 3].
+
+        Raises:
+            UsageError: the field of the last level gives no color.
+        """
         levels: list[Level] = []
         for index in range(self.sampler.n_levels):
             field = self.field_of(index)
@@ -87,78 +109,70 @@ class LevelLoop(Model):
 
         behind = None
         if self.background is not None:
-            behind = self.background.trace(self._beyond(rays), background)
+            behind = self.background.trace(self._rays_behind(rays), background)
             background = behind.rendered.rgb
         levels = [_on_background(level, background) for level in levels]
 
-        rendered = levels[-1].rendered
-        if rendered is None:
-            raise UsageError("the field of the last level gives no color", path="field", hint="a field with color")
+        last = levels[-1].rendered
+        if last is None:
+            raise UsageError(
+                "the field of the last level gives no color", path="field", hint="Choose a field that returns rgb"
+            )
         n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
-        return ModelOutputs(rendered, tuple(levels), behind, n_samples)
+        return ModelOutputs(last, tuple(levels), behind, n_samples)
 
-    def _beyond(self, rays: RayBundle) -> RayBundle:
-        """The same rays from the foreground's far end to the data's far limit."""
+    def _rays_behind(self, rays: RayBundle) -> RayBundle:
+        """The same rays from the far end of the foreground to the far limit."""
         _, end = self.sampler.extent(rays)
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
     def render(
-        self, view: View, background: Tensor | None = None, chunk: int = 4096, report: ProgressCallback | None = None
+        self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Pixels [H·W, ...] of a view, row by row, as in evaluation; `background` is one color [3] or [H·W, 3].
+        """Render a view; see `Model.render`. Depths are distances in the scene also under NDC.
 
-        depth is Σ w times the distance in the scene, also where t is not one (NDC). report(done, of) is called after
-        each chunk with the pixels that are done and H·W.
+        Raises:
+            ValueError: the model has no ray space.
         """
-        space, device = self.space, device_of(self)
+        space = self.space
         if space is None:
             raise ValueError("this model was built without a scene; make the rays and call render_rays")
-
-        n = view.camera.width * view.camera.height
-
-        def piece(start: int, stop: int, colors: Tensor | None) -> Rendered:
-            rays = view_rays(space, view, start, stop, device)
-            rendered = self.trace(rays, colors).rendered
-            mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
-            rendered = dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
-            if report is not None:
-                report(stop, n)
-            return rendered
-
-        return self._evaluate(n, chunk, background, piece)
+        n, device = view.camera.width * view.camera.height, device_of(self)
+        colors = None if background is None else background.to(device).expand(n, 3)
+        pieces = []
+        with _evaluating(self):
+            for start in range(0, n, chunk):
+                stop = min(start + chunk, n)
+                rays = view_rays(space, view, start, stop, device)
+                rendered = self.trace(rays, None if colors is None else colors[start:stop]).rendered
+                pieces.append(_with_scene_depths(rendered, space, view, rays))
+                if progress is not None:
+                    progress(stop, n)
+        return _concatenated(pieces)
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
-        """Pixels [R, ...] of rays, as in evaluation, `chunk` rays at a time; `background` is [3] or [R, 3]."""
-        return self._evaluate(
-            len(rays), chunk, background, lambda start, stop, colors: self.trace(rays[start:stop], colors).rendered
-        )
-
-    @torch.no_grad()
-    def _evaluate(
-        self, n: int, chunk: int, background: Tensor | None, piece: Callable[[int, int, Tensor | None], Rendered]
-    ) -> Rendered:
-        """Pixels [n, ...] of all pieces start:stop, of which `background` gives the colors behind them."""
+        """Render rays; see `Model.render_rays`."""
+        n = len(rays)
         colors = None if background is None else background.to(device_of(self)).expand(n, 3)
-        was_training = self.training
-        self.eval()
-        try:
-            spans = [(start, min(start + chunk, n)) for start in range(0, max(n, 1), chunk)]
-            return _concatenated([piece(*span, None if colors is None else colors[slice(*span)]) for span in spans])
-        finally:
-            self.train(was_training)
+        pieces = []
+        with _evaluating(self):
+            for start in range(0, max(n, 1), chunk):
+                some = slice(start, start + chunk)
+                pieces.append(self.trace(rays[some], None if colors is None else colors[some]).rendered)
+        return _concatenated(pieces)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Losses that the parts bring, by name; a name that two parts use is preceded by the part's place.
+        """Collect the losses of all parts by name; if two parts use a name, the second is "path.name".
 
-        A field and what it holds see only the levels that the field made, and a background stack its own outputs, so
-        that no level is counted twice.
+        A field and its children receive only the levels that the field evaluated, so that no level counts twice. A
+        background stack receives its own outputs, and its losses are named "background.name".
         """
-        made_by = {module: field for field in self._all_fields() for module in field.modules()}
+        field_of_part = {module: field for field in self._all_fields() for module in field.modules()}
         losses: dict[str, Tensor] = {}
         for path, part in self.parts():
             seen = outputs
-            if part in made_by:
-                levels = [lv for i, lv in enumerate(outputs.levels) if self.field_of(i) is made_by[part]]
+            if part in field_of_part:
+                levels = [lv for i, lv in enumerate(outputs.levels) if self.field_of(i) is field_of_part[part]]
                 seen = dataclasses.replace(outputs, levels=tuple(levels))
             for name, loss in part.losses(seen, batch, step).items():
                 losses[name if name not in losses else f"{path}.{name}"] = loss
@@ -168,7 +182,7 @@ class LevelLoop(Model):
         return losses
 
     def part_scalars(self) -> dict[str, Tensor]:
-        """Collect the scalars that parts want logged, named as in `part_losses`."""
+        """Collect the scalars of all parts by name, with names as in `part_losses`."""
         scalars = super().part_scalars()
         if self.background is not None:
             scalars |= {f"background.{name}": value for name, value in self.background.part_scalars().items()}
@@ -178,12 +192,24 @@ class LevelLoop(Model):
         return [*self.sampler.own_fields.values(), *(cast(Field, field) for field in self.fields)]
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over the parts of this stack, each once, with its path; the background lists its own."""
+        """Iterate over the parts of this stack, each once, with the path of each; the background lists its own."""
         return ((path, part) for path, part in super().parts() if not path.startswith("background."))
 
 
+@contextmanager
+def _evaluating(model: Model) -> Iterator[None]:
+    """Switch a model to evaluation without gradients inside the block."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
 def _on_background(level: Level, background: Tensor | None) -> Level:
-    """The level with its color on `background` [R, 3], seen through what it leaves free: C + (1 − Σ w) B."""
+    """The level with its color composited on `background` [R, 3]: C + (1 − Σ w) B."""
     rendered = level.rendered
     if rendered is None or rendered.rgb is None or background is None:
         return level
@@ -191,35 +217,47 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
     return dataclasses.replace(level, rendered=dataclasses.replace(rendered, rgb=rgb))
 
 
+def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
+    """The pixels with Σ w times the distance in the scene as depth, where Σ w t is none (NDC)."""
+    mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
+    return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
+
+
 def _concatenated(pieces: list[Rendered]) -> Rendered:
-    """The pixels of all pieces."""
+    """The pixels of all pieces, in order."""
 
     def joined(parts: list[Tensor | None]) -> Tensor | None:
         tensors = [part for part in parts if part is not None]
         return torch.cat(tensors) if tensors else None
 
     return Rendered(
-        joined([piece.rgb for piece in pieces]), torch.cat([piece.depth for piece in pieces]),
-        torch.cat([piece.opacity for piece in pieces]), joined([piece.normals for piece in pieces]),
-        {key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
-    )  # fmt: skip
+        rgb=joined([piece.rgb for piece in pieces]),
+        depth=torch.cat([piece.depth for piece in pieces]),
+        opacity=torch.cat([piece.opacity for piece in pieces]),
+        normals=joined([piece.normals for piece in pieces]),
+        extras={key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
+    )
 
 
 def build_context(scene: Scene, run: RunConfig) -> BuildContext:
-    """Return the context that the constructors of a run's parts are given."""
+    """Return the context in which the parts of a run are built."""
     return BuildContext(
-        bounds=warped_box(scene) if scene.ndc else scene.box, n_images=len(scene.cameras),
-        has_masks=scene.masks is not None and scene.masks_mean == "object", ndc=scene.ndc,
-        max_steps=run.trainer.max_steps, run=run, space=RaySpace.of(scene), make_loop=level_loop,
-    )  # fmt: skip
+        bounds=warped_box(scene) if scene.ndc else scene.box,
+        n_images=len(scene.cameras),
+        has_masks=scene.masks is not None and scene.masks_mean == "object",
+        ndc=scene.ndc,
+        max_steps=run.trainer.max_steps,
+        run=run,
+        space=RaySpace.of(scene),
+        make_loop=level_loop,
+    )
 
 
 def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
-    """Build the loop from the parts in the run's slots, with `n_fields` separate fields, or fewer if fewer levels need
-    one."""
+    """Build the loop from the parts in the run's slots; see `BuildContext.level_loop`."""
     run = ctx.run
     if run is None:
-        raise ValueError("level_loop needs the context of a run")
+        raise ValueError("level_loop needs a context with a run")
 
     def stack(slots: RunConfig | BackgroundConfig, n: int, behind: LevelLoop | None) -> LevelLoop:
         sampler, renderer = ctx.sampler(slots.sampler), ctx.renderer(run.renderer)

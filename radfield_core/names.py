@@ -1,4 +1,4 @@
-"""Names: the nearest of several, quoted for a shell, in an index's spelling; and public names that load lazily."""
+"""Names: nearest spelling, shell quoting, plurals, names of distributions, and lazily imported public names."""
 
 from __future__ import annotations
 
@@ -8,21 +8,31 @@ from typing import Any
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """The one of `words` that `word` was probably meant to be, or "" if none is close."""
-    from difflib import get_close_matches  # costs as much as all other imports of a start, and only mistakes need it
+    """Return the word that a misspelled word was probably meant to be, or "" if none is close.
+
+    Example:
+        >>> nearest("nerff", ["nerf", "neus", "ngp"])
+        'nerf'
+    """
+    from difflib import get_close_matches  # as slow to import as all else at start-up, and only mistakes need it
 
     return next(iter(get_close_matches(word, sorted(words), 1)), "")
 
 
 def quoted(path: object) -> str:
-    """A path as it may be pasted into a shell."""
-    import shlex  # as above
+    """Return a path as it can be pasted into a shell.
+
+    Example:
+        >>> quoted("my scene/run 1")
+        "'my scene/run 1'"
+    """
+    import shlex  # only error messages need it
 
     return shlex.quote(str(path))
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:
-    """A number with its noun, singular or plural; `nouns` gives a plural that is not formed with "s".
+    """Return a number with its noun, singular or plural; `nouns` gives a plural that is not formed with "s".
 
     Example:
         >>> plural(1, "image"), plural(3, "image"), plural(0, "entry", "entries")
@@ -32,17 +42,22 @@ def plural(n: int, noun: str, nouns: str = "") -> str:
 
 
 def normalize_distribution(name: str) -> str:
-    """A distribution's name as indexes compare it: lower case, with single hyphens."""
+    """Return the name of a distribution as package indexes compare it: lower case, with single hyphens.
+
+    Example:
+        >>> normalize_distribution("Acme_Hash.Grid")
+        'acme-hash-grid'
+    """
     parts = name.lower().replace("_", "-").replace(".", "-").split("-")
     return "-".join(part for part in parts if part)
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__` (PEP 562), which import a public name when it is first used.
+    """Return a package's `__getattr__` and `__dir__` (PEP 562), which import a public name at its first use.
 
     Args:
         package: name of the package.
-        homes: module within the package -> the public names that it defines, separated by spaces.
+        homes: module within the package -> public names that it defines, separated by spaces.
 
     Example:
         >>> find, names = lazy("radfield_core", {"errors": "UsageError DatasetError"})

@@ -1,6 +1,6 @@
-"""All that a plugin's declaration imports: `hookimpl`, `component` and `Component`. No torch, numpy, attrs.
+"""The names that a plugin's declaration imports: `hookimpl`, `component` and `Component`. No torch, numpy or attrs.
 
-A plugin is a module named by an entry point of the group `radfield.plugins`:
+A plugin is a module that an entry point of the group `radfield.plugins` names:
 
     from radfield_core.plugin import component, hookimpl
 
@@ -23,13 +23,13 @@ from typing import Any, NamedTuple, TypeVar
 
 KINDS = ("dataparser", "encoding", "field", "sampler", "renderer", "method", "exporter", "metric", "converter")
 
-_F = TypeVar("_F")
+_Function = TypeVar("_Function")
 
 
-def hookimpl(function: _F) -> _F:
-    """The function, marked as an implementation of the hook it is named after.
+def hookimpl(function: _Function) -> _Function:
+    """Mark a function as an implementation of the hook that has its name, and return it.
 
-    This sets the attribute that pluggy's marker for the project "radfield" sets, so that a declaration imports nothing.
+    Sets the attribute that pluggy's own marker sets, so that a declaration need not import pluggy.
     """
     options = {name: False for name in ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")}
     setattr(function, "radfield_impl", {**options, "specname": None})  # noqa: B010
@@ -37,7 +37,12 @@ def hookimpl(function: _F) -> _F:
 
 
 class Component(NamedTuple):
-    """What a plugin says about one part, in names and strings: nothing is imported until the part is used."""
+    """The declaration of one part, made by `component`; its code is imported when the part is first used.
+
+    Attributes:
+        distribution: name of the distribution that declares the part; filled in by discovery.
+        plugin: name of the entry point that declares the part; filled in by discovery.
+    """
 
     kind: str
     name: str
@@ -55,12 +60,12 @@ class Component(NamedTuple):
 
     @property
     def key(self) -> str:
-        """`kind:name`, as listed."""
+        """Kind and name, such as "encoding:hash"."""
         return f"{self.kind}:{self.name}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What may be written to choose the part: its name, then its other presets'."""
+        """Names by which users choose the part: its own name, then the names of its other presets."""
         return tuple(dict.fromkeys((self.name, *self.preset)))
 
 
@@ -80,16 +85,36 @@ def component(
 ) -> Component:
     """Declare one part.
 
-    kind: one of `KINDS`. name: what users write. impl, config: "package.module:Class" of the part and of its options.
-    provides: capability words (`radfield_core.config.fit`; a third party's own words are written "acme.word").
-    requires: slot -> words that the part in that slot must provide; "points|gaussians" means either. Slots are those of
-    the part's own options ("encoding") and, for methods and samplers, those of the run ("field", "sampler", "data").
-    preset: for methods, TOML files beside the declaration ("package:presets/neus.toml"); one, or several by name, of
-    which the one named like the method is the default.
-    capabilities: "module:function" that takes the options and returns (provides, requires) to add to those declared,
-    for what depends on options or hardware; it must not import torch.
-    sniff: for dataparsers, "module:function": path -> reason or None, without torch.
-    writer: for dataparsers, "module:function" that writes a scene in the format (`radfield data make --format`).
+    Args:
+        kind: one of `KINDS`.
+        name: name by which users choose the part.
+        impl: class of the part, as "package.module:Class".
+        config: class of its options, as "package.module:Class"; the module must not import torch.
+        summary: one line for lists.
+        provides: capability words, listed in `radfield_core.plugins.vocabulary`. Your own words start with your name,
+            as in "acme.word".
+        requires: slot -> words that the part in this slot must provide; "points|gaussians" means one of the two. Slots
+            are those of the part's own options, such as "encoding", and for methods and samplers also those of the run:
+            "field", "sampler" and "data".
+        preset: for methods, TOML files beside the declaration, as "package:presets/neus.toml". Either one file, or name
+            -> file, where the file with the method's own name is the default.
+        capabilities: function, as "module:function", that takes the options and returns further (provides, requires),
+            for capabilities that depend on options or hardware; it must not import torch.
+        sniff: for dataparsers, function, as "module:function", that takes a path and returns the reason why it is in
+            the format, or None; it must not import torch.
+        writer: for dataparsers, function, as "module:function", that writes a scene in the format, for
+            `radfield data make --format`.
+
+    Returns:
+        The declaration, to be returned from `radfield_components`.
+
+    Example:
+        >>> part = component(
+        ...     "encoding", "fourier", impl="acme.fourier:Fourier", config="acme.config:FourierConfig",
+        ...     summary="random Fourier features", provides={"points", "grad", "grad2"},
+        ... )
+        >>> part.key
+        'encoding:fourier'
     """
     presets = {name: preset} if isinstance(preset, str) else dict(preset or {})
     needs = {slot: frozenset(words) for slot, words in (requires or {}).items()}
@@ -99,7 +124,15 @@ def component(
 
 
 def load(reference: str) -> Any:
-    """The object that "package.module:attribute" names. References come from declarations, never from files."""
+    """Import the object that a reference names.
+
+    Args:
+        reference: "package.module:attribute", from a declaration, never from a file.
+
+    Example:
+        >>> load("math:pi")
+        3.141592653589793
+    """
     from importlib import import_module
 
     module, _, attribute = reference.partition(":")
@@ -107,10 +140,14 @@ def load(reference: str) -> Any:
 
 
 def load_of(component: Component, reference: str) -> Any:
-    """What a declaration refers to; PluginError names the distribution whose code cannot be imported."""
+    """Import the object that a declaration refers to.
+
+    Raises:
+        PluginError: the code cannot be imported; the message names its distribution.
+    """
     try:
         return load(reference)
-    except Exception as error:  # another's code: anything may happen
+    except Exception as error:  # code of a third party may raise anything
         from radfield_core.errors import PluginError
 
         text = " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,15 +1,15 @@
-"""Pixels -> rays: directions, cone radii and limits in the space that samplers work in. R rays.
+"""Rays of pixels: origins, directions, near and far limits, and radii of the pixels' cones. R rays, V views, P pixels.
 
-Made in float64 from the cameras and handed out in float32 (or what is asked). Papers that leave directions unnormalized
-measure t along the optical axis; here directions are unit, so near and far are multiplied, and cone radii divided, by
-the length that the direction has at unit depth, which is the same thing. NDC is the last change of the rays.
+Rays are computed in float64 and returned in float32 or another type. Directions have unit length. Papers that leave
+them unnormalized measure t along the optical axis. Multiplying near and far by the length that a direction has at unit
+depth, and dividing the radius of the cone by it, gives the same samples. The NDC warp is applied last.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,13 +20,26 @@ from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
 from radfield_core.types import RayBundle, SceneBox
 
-_FOOTPRINT = 2.0 / math.sqrt(12.0)  # a pixel's width -> radius of the cone with the variance of the square pixel
-_TABLE_PIXELS = 1 << 24  # distorted pixels whose directions are kept: 16 bytes each
+_FOOTPRINT = 2.0 / math.sqrt(12.0)  # width of a pixel -> radius of the cone with the variance of the square pixel
+_MAX_TABLE_PIXELS = 1 << 24  # largest table of directions of distorted pixels, at 16 bytes each
 
 
 @dataclass(frozen=True, eq=False)
 class RaySpace:
-    """What it takes, besides a camera, to make a ray: the scene's limits and its warp, if it has one."""
+    """The properties of a scene that its rays depend on, beside the cameras.
+
+    Attributes:
+        near: near limit.
+        far: far limit.
+        limits_along: "ray" if the limits are distances along rays, "axis" if they are depths along the optical axis.
+        warp: NDC warp of a forward-facing scene; None without one.
+
+    Example:
+        >>> from radfield_core import Camera
+        >>> view = View(torch.eye(4)[:3], Camera(4, 3, 5.0, 5.0, 2.0, 1.5))
+        >>> len(view_rays(RaySpace(near=2.0, far=6.0), view))
+        12
+    """
 
     near: float
     far: float
@@ -35,24 +48,32 @@ class RaySpace:
 
     @staticmethod
     def of(scene: Scene) -> RaySpace:
-        """The ray space of a scene."""
+        """Return the ray space of a scene."""
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
         """Distances [R] in the scene, from the view's center, of the points at t [R] on its rays.
 
-        Under NDC the end of a ray is infinitely far; what lies beyond 10⁴ times the near plane counts as there.
+        Under NDC the far end of a ray is infinitely far away; it counts as 10⁴ times the distance of the near plane.
         """
         if self.warp is None:
             return t
         t = torch.minimum(t, (1.0 - 1e-4) * rays.far)
         points = self.warp.unwarp(rays.origins + t[:, None] * rays.directions)
-        return (points - view.c2w[:, 3].to(points)).norm(dim=-1)
+        distances: Tensor = (points - view.c2w[:, 3].to(points)).norm(dim=-1)
+        return distances
 
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """R pixels with the camera of each: pixels [R, 2] (column, row), sizes [R, 2] (width, height), c2w [R, 3, 4]."""
+    """R pixels with the camera of each.
+
+    Attributes:
+        pixels: columns and rows [R, 2].
+        c2w: camera-to-world matrices [R, 3, 4].
+        intrinsics: fx, fy, cx, cy [R, 4].
+        sizes: width and height of the images [R, 2].
+    """
 
     pixels: Tensor
     c2w: Tensor
@@ -62,13 +83,13 @@ class _Pixels:
     model: str
     distortion: Tensor | None
 
-    def local(self, pixels: Tensor) -> Tensor:
-        """Directions [R, 3] in the cameras' axes."""
+    def directions(self, pixels: Tensor | None = None) -> Tensor:
+        """Directions [R, 3] of the pixels, or of other pixels [R, 2], in the cameras' axes."""
+        pixels = self.pixels if pixels is None else pixels
         return directions(pixels, self.intrinsics, self.pixel_center, self.model, self.distortion)
 
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
-        """Each pixel and the next one along an axis (0 columns, 1 rows), both [R, 2]; the last pixel takes the pair
-        before it."""
+        """Each pixel and the next one along an axis (0 columns, 1 rows), both [R, 2]; at the edge the last two."""
         last = (self.sizes[..., axis] - 2).clamp_min(0)
         step = self.pixels.new_zeros(2)
         step[axis] = 1
@@ -77,15 +98,33 @@ class _Pixels:
         return first, first + step
 
     def widths(self) -> Tensor:
-        """Distance [R] between neighboring directions along the rows' axis, in the cameras' axes."""
+        """Distances [R] between the directions of vertically neighboring pixels, in the cameras' axes."""
         if self.model == "pinhole":
             return (1.0 / self.intrinsics[..., 1]).expand(self.pixels.shape[0])
         first, second = self.neighbors(1)
-        return (self.local(first) - self.local(second)).norm(dim=-1)
+        widths: Tensor = (self.directions(first) - self.directions(second)).norm(dim=-1)
+        return widths
+
+
+class _DirectionTable(NamedTuple):
+    """Directions and widths of all pixels of the distinct cameras of a scene.
+
+    entries: [P, 4] float32. starts: entry of the first pixel of each view [V]. columns: width of its images [V].
+    """
+
+    entries: Tensor
+    starts: Tensor
+    columns: Tensor
+
+    def look_up(self, images: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Directions [R, 3] and widths [R] of pixels, float64."""
+        index = self.starts[images] + rows * self.columns[images] + columns
+        entry = self.entries.index_select(0, index).to(torch.float64)
+        return entry[:, :3], entry[:, 3]
 
 
 class PixelRays:
-    """Rays of any pixels of a scene's views; keeps what can be worked out once."""
+    """Rays of any pixels of a scene's views, with a table of the directions of distorted pixels."""
 
     def __init__(self, scene: Scene, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         cameras = scene.cameras
@@ -99,111 +138,172 @@ class PixelRays:
             _check_forward_facing(scene)
 
     def pixels(self, images: Tensor, rows: Tensor, columns: Tensor) -> _Pixels:
-        """The pixels with their cameras."""
+        """Pixels [R] with the cameras of their views."""
         return _Pixels(
-            torch.stack([columns, rows], -1), self.c2w.index_select(0, images),
-            self.intrinsics.index_select(0, images), self.sizes.index_select(0, images), self.cameras.pixel_center,
-            self.cameras.model, None if self.distortion is None else self.distortion.index_select(0, images),
-        )  # fmt: skip
+            pixels=torch.stack([columns, rows], -1),
+            c2w=self.c2w.index_select(0, images),
+            intrinsics=self.intrinsics.index_select(0, images),
+            sizes=self.sizes.index_select(0, images),
+            pixel_center=self.cameras.pixel_center,
+            model=self.cameras.model,
+            distortion=None if self.distortion is None else self.distortion.index_select(0, images),
+        )
 
     def __call__(self, images: Tensor, rows: Tensor, columns: Tensor) -> RayBundle:
-        """Rays of the pixels at images, rows, columns [R] int64; carries gradient to the cameras' c2w."""
-        drawn = self.pixels(images, rows, columns)
-        looked_up = None
-        if self._table is not None:
-            table, starts, widths = self._table
-            entry = table.index_select(0, starts[images] + rows * widths[images] + columns).to(torch.float64)
-            looked_up = entry[:, :3], entry[:, 3]
-        return _rays(drawn, self.space, images, self.dtype, looked_up)
+        """Rays of the pixels at images, rows, columns [R] int64, with gradient to the cameras' c2w."""
+        pixels = self.pixels(images, rows, columns)
+        if self.space.warp is not None:
+            return _warped_rays(pixels, self.space, self.space.warp, images, self.dtype)
+        if self._table is None:
+            local, widths = pixels.directions(), pixels.widths()
+        else:
+            local, widths = self._table.look_up(images, rows, columns)
+        return _straight_rays(pixels, local, widths, self.space, images, self.dtype)
 
 
 def pixel_rays(
     scene: Scene, images: Tensor, rows: Tensor, columns: Tensor, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """Rays of pixels [R] int64 of a scene. To draw again and again keep a `PixelRays`."""
+    """Rays of pixels of a scene's views.
+
+    Args:
+        scene: the scene.
+        images: view of each pixel [R] int64.
+        rows: row of each pixel [R] int64.
+        columns: column of each pixel [R] int64.
+        dtype: type of the result.
+
+    Returns:
+        R rays, with gradient to the cameras' c2w.
+
+    Raises:
+        DatasetError: the scene is in NDC, and a view does not look along -z.
+    """
     return PixelRays(scene, images.device, dtype)(images, rows, columns)
 
 
 def view_rays(
-    space: Scene | RaySpace, view: View, start: int = 0, stop: int | None = None,
-    device: torch.device | str | None = None, dtype: torch.dtype = torch.float32,
-) -> RayBundle:  # fmt: skip
-    """Rays of the pixels start:stop of a view, row by row from the top left; all H·W by default."""
+    space: Scene | RaySpace,
+    view: View,
+    start: int = 0,
+    stop: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> RayBundle:
+    """Rays of the pixels start:stop of a view, row by row from the top left.
+
+    Args:
+        space: scene or ray space that gives the limits and the NDC warp.
+        view: camera and pose.
+        start: first pixel.
+        stop: end of the pixels; None for all H·W.
+        device: device of the result; None for that of the view's c2w.
+        dtype: type of the result.
+
+    Returns:
+        stop − start rays, with gradient to the view's c2w.
+    """
     space = RaySpace.of(space) if isinstance(space, Scene) else space
     camera, c2w = view.camera, view.c2w.to(device or view.c2w.device, torch.float64)
-    last = camera.width * camera.height
-    places = torch.arange(start, last if stop is None else min(stop, last), device=c2w.device)
-    n = places.shape[0]
-    pixels = torch.stack([places % camera.width, places.div(camera.width, rounding_mode="floor")], -1)
-    parameters = c2w.new_tensor(camera.distortion).expand(n, -1)
-    drawn = _Pixels(
-        pixels, c2w.expand(n, 3, 4), camera.intrinsics.to(c2w).expand(n, 4),
-        places.new_tensor([camera.width, camera.height]).expand(n, 2), camera.pixel_center, camera.model, parameters,
-    )  # fmt: skip
-    image_ids = None if view.image_id is None else places.new_full((n,), view.image_id)
-    return _rays(drawn, space, image_ids, dtype)
+    n_pixels = camera.width * camera.height
+    index = torch.arange(start, n_pixels if stop is None else min(stop, n_pixels), device=c2w.device)
+    n = index.shape[0]
+    pixels = _Pixels(
+        pixels=torch.stack([index % camera.width, index.div(camera.width, rounding_mode="floor")], -1),
+        c2w=c2w.expand(n, 3, 4),
+        intrinsics=camera.intrinsics.to(c2w).expand(n, 4),
+        sizes=index.new_tensor([camera.width, camera.height]).expand(n, 2),
+        pixel_center=camera.pixel_center,
+        model=camera.model,
+        distortion=c2w.new_tensor(camera.distortion).expand(n, -1),
+    )
+    image_ids = None if view.image_id is None else index.new_full((n,), view.image_id)
+    if space.warp is not None:
+        return _warped_rays(pixels, space, space.warp, image_ids, dtype)
+    return _straight_rays(pixels, pixels.directions(), pixels.widths(), space, image_ids, dtype)
 
 
-def _rays(
-    drawn: _Pixels, space: RaySpace, image_ids: Tensor | None, dtype: torch.dtype,
-    looked_up: tuple[Tensor, Tensor] | None = None,
-) -> RayBundle:  # fmt: skip
-    local, widths = looked_up or (drawn.local(drawn.pixels), None)
-    origins, along = drawn.c2w[:, :, 3], _rotate(drawn.c2w, local)
-    viewdirs = along / along.norm(dim=-1, keepdim=True)
-    if space.warp is None:
-        radii = _FOOTPRINT * (drawn.widths() if widths is None else widths) / along.norm(dim=-1)
-        scaled = space.limits_along == "axis"
-    else:
-        radii = _FOOTPRINT * _warped_widths(drawn, space.warp)
-        origins, along = space.warp.rays(origins, along)
-        scaled = True
+def _straight_rays(
+    pixels: _Pixels, local: Tensor, widths: Tensor, space: RaySpace, image_ids: Tensor | None, dtype: torch.dtype
+) -> RayBundle:
+    """Rays without a warp, from directions [R, 3] in the cameras' axes and the pixels' widths [R]."""
+    along = _rotated(pixels.c2w, local)
     length = along.norm(dim=-1)
-    unit = length if scaled else torch.ones_like(length)
+    t_scale = length if space.limits_along == "axis" else torch.ones_like(length)
+    unit = (along / length[:, None]).to(dtype)
     return RayBundle(
-        origins.to(dtype), (along / length[:, None]).to(dtype), viewdirs.to(dtype), (space.near * unit).to(dtype),
-        (space.far * unit).to(dtype), radii.to(dtype), image_ids,
-    )  # fmt: skip
+        origins=pixels.c2w[:, :, 3].to(dtype),
+        directions=unit,
+        viewdirs=unit,
+        near=(space.near * t_scale).to(dtype),
+        far=(space.far * t_scale).to(dtype),
+        radii=(_FOOTPRINT * widths / length).to(dtype),
+        image_ids=image_ids,
+    )
 
 
-def _rotate(c2w: Tensor, local: Tensor) -> Tensor:
+def _warped_rays(
+    pixels: _Pixels, space: RaySpace, warp: Ndc, image_ids: Tensor | None, dtype: torch.dtype
+) -> RayBundle:
+    """Rays in NDC; t is scaled so that directions are unit and far is where the unscaled t is `space.far`."""
+    straight = _rotated(pixels.c2w, pixels.directions())
+    origins, along = warp.rays(pixels.c2w[:, :, 3], straight)
+    length = along.norm(dim=-1)
+    return RayBundle(
+        origins=origins.to(dtype),
+        directions=(along / length[:, None]).to(dtype),
+        viewdirs=(straight / straight.norm(dim=-1, keepdim=True)).to(dtype),
+        near=(space.near * length).to(dtype),
+        far=(space.far * length).to(dtype),
+        radii=(_FOOTPRINT * _warped_widths(pixels, warp)).to(dtype),
+        image_ids=image_ids,
+    )
+
+
+def _rotated(c2w: Tensor, local: Tensor) -> Tensor:
     return (c2w[:, :, :3] * local[:, None, :]).sum(-1)
 
 
-def _warped_widths(drawn: _Pixels, warp: Ndc) -> Tensor:
-    """Mean distance [R] between the origins, on the near plane, of neighboring rays along both axes of the image."""
-    widths = []
+def _warped_widths(pixels: _Pixels, warp: Ndc) -> Tensor:
+    """Mean distance [R], over both axes of the image, between the NDC origins of neighboring pixels' rays."""
+    widths: list[Tensor] = []
     for axis in (0, 1):
         first, second = (
-            warp.rays(drawn.c2w[:, :, 3], _rotate(drawn.c2w, drawn.local(pixels)))[0]
-            for pixels in drawn.neighbors(axis)
+            warp.rays(pixels.c2w[:, :, 3], _rotated(pixels.c2w, pixels.directions(neighbors)))[0]
+            for neighbors in pixels.neighbors(axis)
         )
         widths.append((first - second).norm(dim=-1))
     return 0.5 * (widths[0] + widths[1])
 
 
-def _direction_table(rays: PixelRays) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Directions and widths [P, 4] float32 of all pixels of every distinct camera, where each view's begin [V], and its
-    width [V]; None if that is too much. Undoing a distortion takes iterations, which a step need not repeat."""
+def _direction_table(rays: PixelRays) -> _DirectionTable | None:
+    """Build the table of a scene's distorted pixels, or return None if it would be too large.
+
+    Inverting a distortion takes iterations, which should not be repeated in every training step.
+    """
     keys = [rays.intrinsics, rays.sizes.to(torch.float64)] + ([] if rays.distortion is None else [rays.distortion])
-    distinct, which = torch.unique(torch.cat(keys, 1), dim=0, return_inverse=True)
-    example = torch.stack([(which == i).nonzero()[0, 0] for i in range(distinct.shape[0])])
+    distinct, camera_of_view = torch.unique(torch.cat(keys, 1), dim=0, return_inverse=True)
+    example = torch.stack([(camera_of_view == i).nonzero()[0, 0] for i in range(distinct.shape[0])])
     areas = rays.sizes[example].prod(-1)
-    if int(areas.sum()) > _TABLE_PIXELS:
+    if int(areas.sum()) > _MAX_TABLE_PIXELS:
         return None
     entries = []
-    for index, area in zip(example.tolist(), areas.tolist(), strict=True):
-        places = torch.arange(area, device=example.device)
-        width = rays.sizes[index, 0]
-        images = torch.full_like(places, index)
-        drawn = rays.pixels(images, places.div(width, rounding_mode="floor"), places % width)
-        entries.append(torch.cat([drawn.local(drawn.pixels), drawn.widths()[:, None]], -1).to(torch.float32))
+    for view, area in zip(example.tolist(), areas.tolist(), strict=True):
+        index = torch.arange(area, device=example.device)
+        width = rays.sizes[view, 0]
+        pixels = rays.pixels(torch.full_like(index, view), index.div(width, rounding_mode="floor"), index % width)
+        entries.append(torch.cat([pixels.directions(), pixels.widths()[:, None]], -1).to(torch.float32))
     starts = areas.cumsum(0) - areas
-    return torch.cat(entries), starts[which], rays.sizes[:, 0]
+    return _DirectionTable(torch.cat(entries), starts[camera_of_view], rays.sizes[:, 0])
 
 
 def warped_box(scene: Scene) -> SceneBox:
-    """The cube about the origin that holds every ray of an NDC scene; it is [-1, 1]³ for the reference camera alone."""
+    """Smallest cube about the origin that contains every ray of an NDC scene; [-1, 1]³ for the reference camera alone.
+
+    Raises:
+        ValueError: the scene is not in NDC.
+        DatasetError: a view does not look along -z.
+    """
     warp = scene.warp
     if warp is None:
         raise ValueError("the scene is not in NDC")
@@ -218,10 +318,11 @@ def warped_box(scene: Scene) -> SceneBox:
 
 
 def _check_forward_facing(scene: Scene) -> None:
-    """Raise DatasetError naming the views that see anything but what lies before the near plane."""
+    """Raise DatasetError that names every view of which a corner does not look along -z."""
     views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
     bad = [index for index, view in enumerate(views) if bool((corner_directions(view)[:, 2] >= 0).any())]
     if bad:
         names = ", ".join(scene.name(index) for index in bad)
-        raise DatasetError(f"NDC needs every view to look along -z; these do not: {names}", path="data",
-                           hint="data.ndc=false")  # fmt: skip
+        raise DatasetError(
+            f"NDC needs every view to look along -z; these do not: {names}", path="data", hint="Set data.ndc=false"
+        )

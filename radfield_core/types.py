@@ -1,7 +1,8 @@
-"""The tensors that parts hand to each other. R rays, N samples, S samples per ray, M any number of rows.
+"""The tensors that parts exchange. R rays, N samples, S samples per ray, M any number of rows.
 
-Samples are flat: N samples ordered by ray, then by t. When every ray has S samples a dense [R, S] view is free; when
-rays differ a `Packing` says which sample belongs to which ray. t is distance along unit directions, in scene units.
+Samples are flat: N samples, ordered by ray and then by t. If every ray has S samples, a dense view [R, S] is free. If
+rays have different numbers of samples, a `Packing` assigns samples to rays. t is the distance along unit directions, in
+scene units.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import View
-from radfield_core.ops import frustum
+from radfield_core.ops import frustum, segments
 from radfield_core.ops.layout import Layout, LayoutError, Packing
-from radfield_core.ops.segments import per_sample as _per_sample
 
 __all__ = [
     "Batch", "FieldOutputs", "Layout", "LayoutError", "Level", "ModelOutputs", "Packing", "RayBundle", "RaySamples",
@@ -31,10 +31,24 @@ def _rows(x: Tensor | None, s: slice) -> Tensor | None:
 
 @dataclass(frozen=True, eq=False)
 class RayBundle:
-    """R rays. `directions` are unit and, with `origins`, may be in NDC; `viewdirs` are unit and always in the scene.
+    """R rays.
 
-    near, far [R]: the data's limits along the ray. radii [R]: radius of the pixel's cone at t = 1.
-    image_ids [R] int64, or None for the mean appearance. extras: per-ray tensors [R, ...] with namespaced keys.
+    Attributes:
+        origins: [R, 3], in NDC if the scene is.
+        directions: unit directions [R, 3], in NDC if the scene is.
+        viewdirs: unit view directions [R, 3] in the scene, also under NDC.
+        near: near limit along the ray [R].
+        far: far limit along the ray [R].
+        radii: radius of the pixel's cone at t = 1 [R]; of its cylinder under NDC.
+        image_ids: row of each ray's image in per-image tables [R] int64; None stands for the mean over all images.
+
+    Example:
+        >>> rays = RayBundle(
+        ...     origins=torch.zeros(4, 3), directions=torch.eye(3)[[0, 1, 2, 0]], viewdirs=torch.eye(3)[[0, 1, 2, 0]],
+        ...     near=torch.zeros(4), far=torch.ones(4), radii=torch.full((4,), 1e-3),
+        ... )
+        >>> len(rays), len(rays[1:3])
+        (4, 2)
     """
 
     origins: Tensor
@@ -44,34 +58,42 @@ class RayBundle:
     far: Tensor
     radii: Tensor
     image_ids: Tensor | None = None
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.origins.shape[0]
 
     def __getitem__(self, s: slice) -> RayBundle:
-        """The rays of a slice, extras included."""
+        """The rays of a slice."""
         return RayBundle(
             self.origins[s], self.directions[s], self.viewdirs[s], self.near[s], self.far[s], self.radii[s],
-            _rows(self.image_ids, s), {key: value[s] for key, value in self.extras.items()},
+            _rows(self.image_ids, s),
         )  # fmt: skip
 
     def to(self, device: torch.device | str) -> RayBundle:
-        """The same rays on a device."""
+        """The same rays on another device."""
         return RayBundle(
             self.origins.to(device), self.directions.to(device), self.viewdirs.to(device), self.near.to(device),
-            self.far.to(device), self.radii.to(device),
-            None if self.image_ids is None else self.image_ids.to(device),
-            {key: value.to(device) for key, value in self.extras.items()},
+            self.far.to(device), self.radii.to(device), None if self.image_ids is None else self.image_ids.to(device),
         )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class RaySamples:
-    """N intervals [t_starts, t_ends] on rays, each asked at `t_eval` [N]; no gradient, t_ends >= t_starts, all finite.
+    """N intervals on rays, each with one t at which fields are evaluated.
 
-    Exactly one of samples_per_ray (uniform layout) and packing (packed layout) is set. `footprint` is the shape whose
-    moments `gaussians()` returns: a cone that grows with t, or a cylinder (NDC).
+    Build them by `from_edges`, `from_points` or `packed`. Give exactly one of samples_per_ray and packing.
+
+    Attributes:
+        rays: the R rays.
+        t_starts: starts of the intervals [N], finite, without gradient.
+        t_ends: ends of the intervals [N], not before the starts.
+        t_eval: t at which a field is evaluated [N].
+        samples_per_ray: S if every ray has S samples (uniform layout), else None.
+        packing: assignment of samples to rays with different numbers of samples (packed layout), else None.
+        footprint: shape whose Gaussian `gaussians()` returns: "cone", or "cylinder" for pixels in NDC.
+
+    Raises:
+        ValueError: both or neither of samples_per_ray and packing are given.
     """
 
     rays: RayBundle
@@ -88,28 +110,42 @@ class RaySamples:
 
     @staticmethod
     def from_edges(rays: RayBundle, edges: Tensor, footprint: Literal["cone", "cylinder"] = "cone") -> RaySamples:
-        """S intervals per ray between S + 1 `edges` [R, S+1], asked at their middles."""
+        """Build S contiguous intervals per ray from their S + 1 edges [R, S+1]; evaluated at their midpoints."""
         starts, ends = edges[:, :-1].reshape(-1), edges[:, 1:].reshape(-1)
         return RaySamples(rays, starts, ends, 0.5 * (starts + ends), edges.shape[1] - 1, None, footprint)
 
     @staticmethod
     def from_points(rays: RayBundle, t: Tensor, far: Tensor) -> RaySamples:
-        """S points `t` [R, S] per ray, sorted; each owns the interval up to the next one, the last up to `far` [R]."""
+        """Build S samples per ray, evaluated at t [R, S] (ascending).
+
+        The interval of a sample ends at the next sample, and that of the last one at `far` [R].
+        """
         last = torch.maximum(far[:, None], t[:, -1:])
         ends = torch.cat([t[:, 1:], last], dim=1)
         return RaySamples(rays, t.reshape(-1), ends.reshape(-1), t.reshape(-1), t.shape[1], None)
 
     @staticmethod
     def packed(
-        rays: RayBundle, t_starts: Tensor, t_ends: Tensor, packing: Packing,
+        rays: RayBundle,
+        t_starts: Tensor,
+        t_ends: Tensor,
+        packing: Packing,
         footprint: Literal["cone", "cylinder"] = "cone",
-    ) -> RaySamples:  # fmt: skip
-        """Any number of intervals per ray: t_starts, t_ends [N] in the order of `packing`, asked at their middles."""
+    ) -> RaySamples:
+        """Build any number of intervals per ray from their ends [N], in the order of `packing`; evaluated at midpoints.
+
+        Example:
+            >>> rays = RayBundle(*torch.ones(3, 2, 3).unbind(), *torch.ones(3, 2).unbind())
+            >>> packing = Packing.from_counts(torch.tensor([2, 1]))
+            >>> samples = RaySamples.packed(rays, torch.tensor([0.0, 1.0, 0.0]), torch.tensor([1.0, 2.0, 4.0]), packing)
+            >>> samples.t_eval, samples.ray_indices
+            (tensor([0.5000, 1.5000, 2.0000]), tensor([0, 0, 1]))
+        """
         return RaySamples(rays, t_starts, t_ends, 0.5 * (t_starts + t_ends), None, packing, footprint)
 
     @property
     def n(self) -> int:
-        """Number of samples N; a shape, so reading it does not wait for the device."""
+        """Number of samples N, without waiting for the device."""
         return self.t_starts.shape[0]
 
     @property
@@ -119,7 +155,7 @@ class RaySamples:
 
     @property
     def layout(self) -> Layout:
-        """Which sample belongs to which ray, as `ops.segments` takes it."""
+        """The assignment of samples to rays, as `ops.segments` takes it."""
         return Layout(len(self.rays), self.samples_per_ray, self.packing)
 
     @property
@@ -128,46 +164,61 @@ class RaySamples:
         if self.packing is not None:
             return self.packing.ray_indices
         rays = torch.arange(len(self.rays), device=self.t_starts.device)
-        return _per_sample(rays, self.layout)
+        return segments.per_sample(rays, self.layout)
 
     def per_sample(self, x: Tensor) -> Tensor:
-        """Per-ray values [R, ...] repeated for each sample [N, ...]."""
-        return _per_sample(x, self.layout)
+        """Per-ray values x [R, ...], repeated for each sample [N, ...]."""
+        return segments.per_sample(x, self.layout)
 
     def positions(self) -> Tensor:
-        """Points at `t_eval` [N, 3]; carries gradient to the rays' origins and directions."""
-        return self._along(self.t_eval)
+        """Points at `t_eval` [N, 3], with gradient to the origins and directions of the rays."""
+        return self._points(self.t_eval)
 
-    def _along(self, t: Tensor) -> Tensor:
+    def _points(self, t: Tensor) -> Tensor:
         if self.samples_per_ray is not None:
             rays, dense = self.rays, t.view(len(self.rays), self.samples_per_ray, 1)
             return torch.addcmul(rays.origins[:, None], rays.directions[:, None], dense).view(-1, 3)
         return torch.addcmul(self.per_sample(self.rays.origins), self.per_sample(self.rays.directions), t[:, None])
 
     def gaussians(self) -> tuple[Tensor, Tensor]:
-        """Mean [N, 3] and diagonal covariance [N, 3] of each interval's frustum (mip-NeRF, equations 7, 8, 16)."""
+        """Mean [N, 3] and diagonal covariance [N, 3] of each interval's frustum (mip-NeRF, equations 7, 8 and 16)."""
         moments = frustum.cone if self.footprint == "cone" else frustum.cylinder
         t_mean, t_var, r_var = moments(self.t_starts, self.t_ends, self.per_sample(self.rays.radii))
         directions = self.per_sample(self.rays.directions)
-        return self._along(t_mean), frustum.diagonal_covariance(directions, t_var, r_var)
+        return self._points(t_mean), frustum.diagonal_covariance(directions, t_var, r_var)
 
     def dense(self, x: Tensor) -> Tensor:
-        """Per-sample values [N, ...] as [R, S, ...]. Raises LayoutError if packed."""
+        """Per-sample values x [N, ...] as [R, S, ...]. Raises LayoutError for packed samples."""
         if self.samples_per_ray is None:
             raise LayoutError("dense() needs the same number of samples on every ray; these samples are packed")
         return x.view(len(self.rays), self.samples_per_ray, *x.shape[1:])
 
     def edges(self) -> Tensor:
-        """Edges [R, S+1] of contiguous intervals. Raises LayoutError if packed."""
+        """Edges [R, S+1] of contiguous intervals. Raises LayoutError for packed samples."""
         starts, ends = self.dense(self.t_starts), self.dense(self.t_ends)
         return torch.cat([starts, ends[:, -1:]], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
 class FieldOutputs:
-    """What a field says about N samples; exactly one of density [N] and alpha [N].
+    """The outputs of a field for N samples; give exactly one of density and alpha.
 
-    rgb [N, 3] in [0, 1]. sdf [N], its `gradients` by position [N, 3], unit `normals` [N, 3].
+    Attributes:
+        rgb: colors [N, 3] in [0, 1]; None for a field without color.
+        density: density per unit length [N].
+        alpha: opacity of each interval [N] in [0, 1].
+        sdf: signed distance [N].
+        gradients: gradient of the signed distance by position [N, 3].
+        normals: unit normals [N, 3].
+        extras: other values [N, ...] by namespaced name; the renderer composites the floating-point ones.
+
+    Raises:
+        ValueError: both or neither of density and alpha are given.
+
+    Example:
+        >>> outputs = FieldOutputs(rgb=torch.zeros(5, 3), density=torch.ones(5))
+        >>> outputs.alpha is None
+        True
     """
 
     rgb: Tensor | None = None
@@ -185,9 +236,14 @@ class FieldOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """Pixels [R, ...]. rgb [R, 3] is on the background; the rest is this stack's alone.
+    """R rendered pixels.
 
-    opacity [R] is Σ w; depth [R] is Σ w t and normals [R, 3] is Σ w n (divide by opacity for a mean).
+    Attributes:
+        rgb: colors [R, 3], composited on the background; None without color.
+        depth: Σ w t [R]; divide by the opacity for the mean distance.
+        opacity: Σ w [R], in [0, 1]; of this stack alone, without a background stack.
+        normals: Σ w n [R, 3]; None if the field gives no normals.
+        extras: Σ w x of the field's other floating-point values [R, ...].
     """
 
     rgb: Tensor | None
@@ -199,9 +255,13 @@ class Rendered:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One pass of sampler, field and renderer.
+    """The results of one pass of sampler, field and renderer.
 
-    rendered: its pixels, with the color already on the background; None for a level whose field gives no color.
+    Attributes:
+        samples: samples that the sampler proposed.
+        outputs: outputs of the field at the samples.
+        weights: weights of the samples [N].
+        rendered: pixels, with the color on the background; None for a level whose field gives no color.
     """
 
     samples: RaySamples
@@ -212,7 +272,14 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class ModelOutputs:
-    """The last level's pixels, all levels, the background stack's own outputs, and how many samples they all took."""
+    """The results of one forward pass of a model.
+
+    Attributes:
+        rendered: pixels of the last level.
+        levels: all levels in order; empty for a model that has no levels.
+        background: results of the background stack; None without one.
+        n_samples: number of samples that were evaluated, in all levels and the background.
+    """
 
     rendered: Rendered
     levels: tuple[Level, ...]
@@ -222,10 +289,16 @@ class ModelOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a step trains on; `rgb` [R, 3] (or [H, W, 3] for image batches) is already on `background`.
+    """The rays or the image that a training step renders, with the ground truth.
 
-    background: [R, 3], or None when the method has none. mask [R] float in [0, 1]. loss_weights [R]: of
-    mean one over the step's rays, also where micro-batches split them (mip-NeRF's "lossmult").
+    Attributes:
+        rays: the R rays; None for a batch that is a whole image.
+        view: camera and pose of a whole image; None for rays.
+        rgb: ground-truth colors [R, 3], or [H, W, 3] of an image, composited on `background`.
+        mask: share of the object in each pixel [R] or [H, W], in [0, 1]; None without masks.
+        background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method composites on nothing.
+        loss_weights: weights of the pixels in the loss [R] or [H, W], with a mean of 1 over the whole step, also if it
+            is split into micro-batches (mip-NeRF's "lossmult"); None for equal weights.
     """
 
     rays: RayBundle | None
@@ -234,21 +307,37 @@ class Batch:
     mask: Tensor | None = None
     background: Tensor | None = None
     loss_weights: Tensor | None = None
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __getitem__(self, s: slice) -> Batch:
-        """The rays of a slice with everything that belongs to them."""
+        """The rays of a slice, with everything that belongs to them. Raises TypeError for a whole image."""
         if self.rays is None:
             raise TypeError("a batch of whole images cannot be sliced by rays")
         return replace(
-            self, rays=self.rays[s], rgb=self.rgb[s], mask=_rows(self.mask, s), background=_rows(self.background, s),
-            loss_weights=_rows(self.loss_weights, s), extras={key: value[s] for key, value in self.extras.items()},
-        )  # fmt: skip
+            self,
+            rays=self.rays[s],
+            rgb=self.rgb[s],
+            mask=_rows(self.mask, s),
+            background=_rows(self.background, s),
+            loss_weights=_rows(self.loss_weights, s),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Which optimizer step it is. Whatever changes with time is a pure function of this, so that resuming is exact."""
+    """One step of the optimizer. Everything scheduled is a pure function of it, so that resuming is exact.
+
+    Attributes:
+        index: number of the step, from 0.
+        max_steps: number of steps of the whole run.
+        seed: seed of the run.
+
+    Example:
+        >>> step = Step(index=250, max_steps=1000, seed=0)
+        >>> step.progress
+        0.25
+        >>> torch.equal(*(torch.rand(3, generator=step.generator("sampler")) for _ in range(2)))
+        True
+    """
 
     index: int
     max_steps: int
@@ -256,11 +345,11 @@ class Step:
 
     @property
     def progress(self) -> float:
-        """Share of the steps done, in [0, 1]."""
+        """Share of the steps that are done, in [0, 1]."""
         return min(1.0, self.index / self.max_steps)
 
     def generator(self, salt: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Random numbers for one purpose in this step: the same on every rank and after resuming."""
+        """Build the random generator of one purpose in this step; equal on every rank and after resuming."""
         digest = hashlib.blake2b(f"{self.seed}/{self.index}/{salt}".encode(), digest_size=8).digest()
         generator = torch.Generator(device=device)
         generator.manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -269,9 +358,20 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class SceneBox:
-    """The region that a scene's content fills, in scene coordinates: center [3] and half the side, or the radius.
+    """The region that contains a scene, in scene coordinates.
 
-    measured: whether the data said so; False means that it was guessed from the cameras.
+    Attributes:
+        center: [3].
+        radius: half the side of a box, or the radius of a sphere.
+        shape: "box" or "sphere".
+        measured: True if the data give the region, False if it was estimated from the cameras.
+
+    Example:
+        >>> box = SceneBox(torch.zeros(3), radius=1.0)
+        >>> forward = torch.tensor([[0.0, 0.0, -1.0]])
+        >>> rays = RayBundle(torch.tensor([[0.0, 0.0, 4.0]]), forward, forward, *torch.ones(3, 1).unbind())
+        >>> box.intersect(rays)
+        (tensor([3.]), tensor([5.]))
     """
 
     center: Tensor
@@ -280,19 +380,30 @@ class SceneBox:
     measured: bool = True
 
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Where rays enter and leave: t [R], t [R]. A ray that misses a box has 0 and 0, one that misses a sphere twice
-        the t at which it comes nearest, or 0 where that lies behind it."""
+        """Distances t [R] at which rays enter and leave the region, both >= 0.
+
+        A ray that misses a box gets 0 and 0. A ray that misses a sphere gets, twice, the t of its point nearest to the
+        center, or 0 if that point lies behind the origin.
+        """
         origins = rays.origins - self.center.to(rays.origins)
         if self.shape == "sphere":
-            middle = -(origins * rays.directions).sum(-1)
-            half_squared = self.radius**2 - (origins + middle[:, None] * rays.directions).square().sum(-1)
-            half = half_squared.clamp_min(0.0).sqrt()
-            enter, leave = middle - half, middle + half
+            enter, leave = _intersect_sphere(origins, rays.directions, self.radius)
         else:
-            inverse = 1.0 / torch.where(rays.directions == 0, torch.full_like(rays.directions, 1e-30), rays.directions)
-            t0, t1 = (-self.radius - origins) * inverse, (self.radius - origins) * inverse
-            enter, leave = torch.minimum(t0, t1).amax(-1), torch.maximum(t0, t1).amin(-1)
-            missed = leave < enter
-            enter, leave = enter.masked_fill(missed, 0.0), leave.masked_fill(missed, 0.0)
+            enter, leave = _intersect_box(origins, rays.directions, self.radius)
         enter = enter.clamp_min(0.0)
         return enter, torch.maximum(leave, enter)
+
+
+def _intersect_sphere(origins: Tensor, directions: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+    nearest = -(origins * directions).sum(-1)
+    half_squared = radius**2 - (origins + nearest[:, None] * directions).square().sum(-1)
+    half = half_squared.clamp_min(0.0).sqrt()
+    return nearest - half, nearest + half
+
+
+def _intersect_box(origins: Tensor, directions: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+    inverse = 1.0 / torch.where(directions == 0, torch.full_like(directions, 1e-30), directions)
+    t0, t1 = (-radius - origins) * inverse, (radius - origins) * inverse
+    enter, leave = torch.minimum(t0, t1).amax(-1), torch.maximum(t0, t1).amin(-1)
+    missed = leave < enter
+    return enter.masked_fill(missed, 0.0), leave.masked_fill(missed, 0.0)

@@ -1,9 +1,10 @@
-"""The examples in the docstrings of the public names run and print what they show."""
+"""The examples in the docstrings of public names and of plugins run and print what they show."""
 
 from __future__ import annotations
 
 import doctest
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +18,15 @@ PROMISED = sorted(
     | {f"radfield_core.interfaces.{module}" for module in ("context", "field", "method", "model", "part", "sampler")}
     | {"radfield_core.names"}
 )
+PLUGINS = sorted(
+    ".".join(path.with_suffix("").parts[-len(path.relative_to(folder).parts) :])
+    for folder in Path(__file__).parents[1].glob("plugins/*")
+    for path in folder.glob("radfield_*/**/*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
 
 
-@pytest.mark.parametrize("name", PROMISED)
+@pytest.mark.parametrize("name", [*PROMISED, *PLUGINS])
 def test_examples_run(name: str) -> None:
     failed, _ = doctest.testmod(import_module(name))
     assert failed == 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from radfield_core import rays as rays_module
-from radfield_core.cameras import Camera, Cameras, View, project, unproject
+from radfield_core.cameras import Camera, Cameras, View, directions, project
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
@@ -180,7 +180,7 @@ def test_drawn_pixels_have_the_rays_of_their_views_looked_up_or_not(
     made = scene(model, parameters)
     views = [view_rays(made, made.cameras.view(index)) for index in range(V)]
     drawn = [PixelRays(made)(*EVERY)]
-    monkeypatch.setattr(rays_module, "_TABLE_PIXELS", 0)
+    monkeypatch.setattr(rays_module, "_MAX_TABLE_PIXELS", 0)
     drawn.append(PixelRays(made)(*EVERY))
     for bundle in drawn:
         for name in ("origins", "directions", "viewdirs", "near", "far", "radii"):
@@ -193,8 +193,9 @@ def test_distorted_rays_pass_through_the_points_of_their_pixels_and_have_their_n
     view = made.cameras.view(0)
     bundle = view_rays(made, view, dtype=torch.float64)
     columns, rows = torch.arange(W).repeat(H), torch.arange(H).repeat_interleave(W)
-    unit_depth = torch.ones(H * W, dtype=torch.float64)
-    points = unproject(view, torch.stack([columns, rows], 1), unit_depth) - view.c2w[:, 3]
+    lens = torch.tensor(view.camera.distortion, dtype=torch.float64)
+    local = directions(torch.stack([columns, rows], 1), view.camera.intrinsics, 0.5, "opencv", lens)
+    points = local @ view.c2w[:, :3].T  # relative to the camera, at unit depth
     length = points.norm(dim=-1)
     grid = points.view(H, W, 3)
     apart = (grid[1:] - grid[:-1]).norm(dim=-1)

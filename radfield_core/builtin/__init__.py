@@ -1,1 +1,1 @@
-"""The sampler and the renderer that every method shares, registered like any plugin's."""
+"""The sampler and the renderer that methods share, registered like the parts of any plugin."""

@@ -1,4 +1,4 @@
-"""Options of sampler:importance and renderer:volume, and what they are capable of under them."""
+"""Options of sampler:importance and renderer:volume, and the capabilities that depend on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
 class ImportanceConfig:
     """Hierarchical sampling (NeRF, section 5.2)."""
 
-    n_samples: int = option(64, help="samples per ray of the first level, one in each even part of the way", min=3)
+    n_samples: int = option(64, help="coarse samples per ray, one per stratum", min=3)
     n_importance: int = option(
-        128, help="samples per ray that the second level adds where the first one's weights are; 0: one level", min=0
+        128, help="fine samples per ray, drawn from the coarse weights; 0 for a single level", min=0
     )
-    perturb: bool = option(True, help="in training, place samples at random within their parts")
+    perturb: bool = option(True, help="draw samples at random within their strata in training")
     spacing: Literal["linear", "disparity", "log"] = option(
-        "linear", help="what the parts of the way are even in: distance, its inverse or its logarithm"
+        "linear", help="spacing of strata: linear in distance, disparity or log distance"
     )
 
 
@@ -31,17 +31,17 @@ class VolumeConfig:
     """Volume rendering (NeRF, equation 3)."""
 
     opaque_far: bool = option(
-        False, help="the last interval of a ray counts as endless, as in NeRF; leaves nothing to a background"
+        False, help="take the last interval of each ray as infinitely long, as NeRF does; rules out a background"
     )
 
 
 def importance_capabilities(config: ImportanceConfig) -> Capabilities:
-    """Several levels only if the second one has samples."""
+    """The sampler is multilevel only if it has fine samples."""
     return frozenset({"dense", "multilevel"} if config.n_importance else {"dense"}), {}
 
 
 def volume_capabilities(config: VolumeConfig) -> Capabilities:
-    """An opaque far end rules out a background behind it, and is made from a density."""
+    """An opaque far end needs a field with density, and rules out a background."""
     if config.opaque_far:
         return frozenset({"opaque_far"}), {"field": frozenset({"density"})}
     return frozenset(), {"field": frozenset({"density|alpha"})}

@@ -1,4 +1,4 @@
-"""What core itself offers, declared like any plugin's parts."""
+"""The parts and benchmarks of core itself, declared like those of a plugin."""
 
 from __future__ import annotations
 

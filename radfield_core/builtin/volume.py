@@ -1,4 +1,4 @@
-"""Volume rendering: opacity of intervals -> weights -> pixels."""
+"""Volume rendering: density or opacity -> weights -> pixels. N samples."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from radfield_core.types import FieldOutputs, RaySamples, Rendered
 
 
 class Volume(Renderer):
-    """Emission and absorption (NeRF, equation 3), from a density or from the intervals' own opacity."""
+    """Renderer of emission and absorption (NeRF, equation 3), from density or from opacity."""
 
     def __init__(self, config: VolumeConfig, ctx: BuildContext):
         super().__init__()
         self.opaque_far = config.opaque_far
 
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
-        """w = T α [N], with α = 1 − exp(−σδ) where the field gives a density σ."""
+        """Weights w = T α [N], where α = 1 − exp(−σ δ) for a field with density σ."""
         lengths = samples.lengths
         if outputs.density is not None:
             density = outputs.density.to(torch.promote_types(outputs.density.dtype, lengths.dtype))
@@ -29,7 +29,7 @@ class Volume(Renderer):
         return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Σ w x of color, t, normals and every floating-point extra of the field; opacity is Σ w."""
+        """Pixels: Σ w x of color, t, normals and every floating-point extra of the field, and the opacity Σ w."""
         layout, t = samples.layout, samples.t_eval
 
         def over_rays(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from radfield_core.cameras import project
+from radfield_core.cameras import project, visible
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
 from radfield_core.ops.distortion import distort, undistort
@@ -64,11 +64,11 @@ def limits_against_points(scene: Scene) -> Findings:
     seen = []
     for index in range(len(scene.cameras)):
         view = scene.cameras.view(index)
-        pixels, depths = project(view, scene.points)
-        inside = ((pixels >= -0.5) & (pixels < scene.cameras.sizes[index] - 0.5)).all(-1) & (depths > 0)
+        points = scene.points[visible(view, scene.points)]
         if scene.limits_along == "ray":
-            depths = (scene.points.double() - view.c2w[:, 3].double()).norm(dim=-1)
-        seen.append(depths[inside])
+            seen.append((points.double() - view.c2w[:, 3].double()).norm(dim=-1))
+        else:
+            seen.append(project(view, points)[1])
     distances = torch.cat(seen).numpy()
     if not len(distances):
         return [("points", f"{len(scene.points)}, none of them before a camera")], ["no view sees any of the points"]

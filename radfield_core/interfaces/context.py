@@ -1,10 +1,13 @@
-"""The context that a part's or a model's constructor is given besides its options."""
+"""The context that the constructor of every part receives beside its options."""
+
+# mypy: disable-error-code="type-abstract"
+# `_make` compares with the abstract kind and never instantiates it.
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from radfield_core.errors import PluginError
 from radfield_core.interfaces.encoding import Encoding
@@ -20,14 +23,28 @@ if TYPE_CHECKING:
     from radfield_core.interfaces.model import Model
     from radfield_core.rays import RaySpace
 
+_Part = TypeVar("_Part", bound=Part)
+
 
 @dataclass(frozen=True, eq=False)
 class BuildContext:
-    """Facts about the run, and the builders of child parts.
+    """Facts about the scene and the run, and methods that build the parts in a part's slots.
 
-    bounds: the region to model, in the space that fields live in (the unit cube under NDC). n_images: training images;
-    an embedding per image has that many rows. run, space: the run's options, and the near and far limits and warp that
-    rays are made with; None when a part is built alone (tests, queries).
+    Attributes:
+        bounds: region to model, in the space in which fields are evaluated; under NDC that is the warped space.
+        n_images: number of training images; an embedding per image has so many rows.
+        has_masks: True if the data has masks that show the object.
+        ndc: True if the rays are in NDC.
+        max_steps: number of training steps of the run.
+        run: options of the run; None if a part is built without a run, for example in a test.
+        space: near and far limits and NDC warp of the rays; None without a scene.
+        make_loop: function that builds the level loop; core sets it.
+
+    Example:
+        >>> import torch
+        >>> context = BuildContext(bounds=SceneBox(torch.zeros(3), radius=1.0), n_images=100)
+        >>> context.ndc
+        False
     """
 
     bounds: SceneBox
@@ -40,55 +57,53 @@ class BuildContext:
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:
-        """Build the encoding chosen in a slot, for `in_dim` coordinates.
+        """Build the encoding of a slot.
 
-        Example:
-            >>> self.encoding = ctx.encoding(config.encoding, in_dim=3)  # doctest: +SKIP
+        Args:
+            choice: value of the slot.
+            in_dim: number of coordinates that the encoding takes.
+            sizes: further arguments of the constructor.
+
+        Raises:
+            PluginError: the part cannot be imported, or it is no encoding.
         """
-        part = self.make(choice, in_dim=in_dim, **sizes)
-        if not isinstance(part, Encoding):
-            raise _wrong_kind(choice, part, Encoding)
-        return part
+        return self._make(Encoding, choice, in_dim=in_dim, **sizes)
 
     def field(self, choice: Choice, **sizes: Any) -> Field:
-        """Build the field chosen in a slot."""
-        part = self.make(choice, **sizes)
-        if not isinstance(part, Field):
-            raise _wrong_kind(choice, part, Field)
-        return part
+        """Build the field of a slot. Raises PluginError as `encoding` does."""
+        return self._make(Field, choice, **sizes)
 
     def sampler(self, choice: Choice, **sizes: Any) -> Sampler:
-        """Build the sampler chosen in a slot."""
-        part = self.make(choice, **sizes)
-        if not isinstance(part, Sampler):
-            raise _wrong_kind(choice, part, Sampler)
-        return part
+        """Build the sampler of a slot. Raises PluginError as `encoding` does."""
+        return self._make(Sampler, choice, **sizes)
 
     def renderer(self, choice: Choice, **sizes: Any) -> Renderer:
-        """Build the renderer chosen in a slot."""
-        part = self.make(choice, **sizes)
-        if not isinstance(part, Renderer):
-            raise _wrong_kind(choice, part, Renderer)
-        return part
+        """Build the renderer of a slot. Raises PluginError as `encoding` does."""
+        return self._make(Renderer, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
-        """Build a part of any kind; `encoding`, `field`, `sampler` and `renderer` return the kind's own type."""
-        part: Part = choice.load()(choice.config, self, **sizes)
-        return part
+        """Build the part of a slot of any kind. Raises PluginError as `encoding` does."""
+        return self._make(Part, choice, **sizes)
 
     def level_loop(self, n_fields: int = 1) -> Model:
-        """Build the ray-marching model from the parts in the run's slots, with at most `n_fields` separate fields.
+        """Build the ray-marching model from the parts in the run's slots.
 
-        Raises ValueError in a context without a run.
+        Args:
+            n_fields: number of separate fields; fewer are built if fewer levels need one.
+
+        Raises:
+            ValueError: the context has no run.
         """
         if self.make_loop is None:
-            raise ValueError("level_loop needs the context of a run")
+            raise ValueError("level_loop needs a context with a run")
         return self.make_loop(self, n_fields)
 
-
-def _wrong_kind(choice: Choice, part: Part, kind: type) -> PluginError:
-    component, name = choice.component, type(part).__name__
-    return PluginError(
-        f"{component.key} of {component.distribution} is built as {name}, which is no {kind.__name__}",
-        hint=f"derive {name} from radfield_core.{kind.__name__}",
-    )
+    def _make(self, kind: type[_Part], choice: Choice, **sizes: Any) -> _Part:
+        part = choice.load()(choice.config, self, **sizes)
+        if not isinstance(part, kind):
+            component, name = choice.component, type(part).__name__
+            raise PluginError(
+                f"{component.key} of {component.distribution} is built as {name}, which is no {kind.__name__}",
+                hint=f"Derive {name} from radfield_core.{kind.__name__}",
+            )
+        return part

@@ -1,4 +1,4 @@
-"""Converters: a data set in one layout -> the same in another (`radfield data convert NAME SRC DST`)."""
+"""Converters: a data set in one format -> the same data set in another (`radfield data convert NAME SRC DST`)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,29 @@ from radfield_core.runtime.progress import ProgressCallback
 
 
 class Converter(ABC):
-    """Writes one layout. Subclasses take their options as `Converter(config)`."""
+    """Writer of one format of data sets, constructed as `Converter(config)`.
+
+    Attributes:
+        config: the converter's options.
+        remarks: sentences that the command line prints after `convert`.
+    """
 
     def __init__(self, config: Any):
         self.config = config
         self.remarks: list[str] = []
-        """What to tell the user when `convert` is done."""
 
     @abstractmethod
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Write the data set at `source` into folder `target`, whole or not at all; returns the files written.
+        """Convert a data set; write all of it or nothing.
 
-        The target must be absent or empty. progress: called after each file. Raises DatasetError with every fault of
-        the source.
+        Args:
+            source: folder or file of the data set.
+            target: folder to write, which must be absent or empty.
+            progress: called as progress(done, total) after each file.
+
+        Returns:
+            The files written.
+
+        Raises:
+            DatasetError: the source cannot be converted; lists every fault.
         """

@@ -1,4 +1,4 @@
-"""Dataparsers: files -> cameras and images in scene coordinates, with the way back."""
+"""Dataparsers: files -> cameras and images in scene coordinates, with the transform to data coordinates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from radfield_core.data.scene import Scene
 
 
 class DataParser(ABC):
-    """Reads one format. Subclasses take their options, which include `root`, as `DataParser(config)`."""
+    """Reader of one format of data sets, constructed as `DataParser(config)`.
+
+    Attributes:
+        config: the parser's options, which include `root`, the folder or file of the data set.
+        splits: names of the splits that the format may have.
+    """
 
     splits: tuple[str, ...] = ("train", "val", "test")
 
@@ -19,9 +24,14 @@ class DataParser(ABC):
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """Why this path is in the parser's format, or None; looks at names and small headers only."""
+        """Return the reason why a path is in the parser's format, or None; read only names and small headers."""
         return None
 
     @abstractmethod
     def parse(self, split: str) -> Scene:
-        """One split. Reads metadata, not pixels. Raises DatasetError with every fault found."""
+        """Read the metadata of one split; images are read later, when they are first used.
+
+        Raises:
+            NoSuchSplit: the data has no such split.
+            DatasetError: the data cannot be used; lists every fault.
+        """

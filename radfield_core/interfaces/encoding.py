@@ -1,4 +1,4 @@
-"""Encodings: coordinates -> features."""
+"""Encodings: coordinates -> features. M rows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,26 @@ from radfield_core.interfaces.part import Part
 
 
 class Encoding(Part):
-    """Features of points, Gaussians or directions. Built with `(config, ctx, in_dim=…)`; maps bounds to its domain."""
+    """Features of points, Gaussians or directions, constructed as `Encoding(config, ctx, in_dim=…)`.
+
+    An encoding of positions maps `ctx.bounds` to its own domain.
+
+    Attributes:
+        in_dim: number of coordinates.
+        out_dim: number of features.
+    """
 
     in_dim: int
     out_dim: int
 
     @abstractmethod
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, in_dim]; `cov` [M, in_dim] is the diagonal covariance of a Gaussian at x."""
+        """Features of points, or of Gaussians.
+
+        Args:
+            x: points, or means of Gaussians [M, in_dim].
+            cov: diagonals of the Gaussians' covariances [M, in_dim]; None for points.
+
+        Returns:
+            [M, out_dim].
+        """

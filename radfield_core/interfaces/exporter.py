@@ -1,4 +1,4 @@
-"""Exporters: a trained model -> files in the data's own coordinates."""
+"""Exporters: a trained model -> files in data coordinates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,24 @@ from radfield_core.interfaces.model import Model
 
 
 class Exporter(ABC):
-    """Writes one kind of file. Subclasses take their options as `Exporter(config)`."""
+    """Writer of one kind of result, constructed as `Exporter(config)`.
+
+    Attributes:
+        config: the exporter's options.
+    """
 
     def __init__(self, config: Any):
         self.config = config
 
     @abstractmethod
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write into folder or file `path`; returns the files written. Coordinates are `scene.to_data` applied."""
+        """Export a model.
+
+        Args:
+            model: trained model; use `model.queries()`, `render` and `render_rays`.
+            scene: training scene; `scene.data_points` transforms points to data coordinates.
+            path: file or folder to write.
+
+        Returns:
+            The files written.
+        """

@@ -1,4 +1,4 @@
-"""Fields: samples -> density or opacity, and color; and the queries that a field may answer."""
+"""Fields: samples -> density or opacity, and color; and the queries that a field may answer. N samples, M points."""
 
 from __future__ import annotations
 
@@ -12,51 +12,61 @@ from radfield_core.types import FieldOutputs, RaySamples
 
 
 class Field(Part):
-    """Owns parameters, derivatives by position, contraction and queries."""
+    """A function of space that is rendered, constructed as `Field(config, ctx)`.
+
+    A field owns its parameters, its derivatives by position and its contraction of space. It may also implement
+    `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
+    """
 
     @abstractmethod
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Outputs for every sample; N = 0 is a normal input."""
+        """Outputs for all samples; N = 0 is a valid input."""
 
 
 @runtime_checkable
 class HasDensity(Protocol):
-    """Answers with a density per unit length."""
+    """A field, or another object, that can be evaluated as a density."""
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3]."""
+        """Density per unit length [M] at points x [M, 3], or of Gaussians with diagonal covariances `cov` [M, 3]."""
 
 
 @runtime_checkable
 class HasSDF(Protocol):
-    """Answers with a signed distance: level 0 is the surface, outside is positive."""
+    """A field, or another object, that can be evaluated as a signed distance."""
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at x [M, 3]."""
+        """Signed distance [M] at points x [M, 3], in scene units: 0 on the surface and positive outside."""
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the signed distance by position."""
+        """Gradient [M, 3] of the signed distance by position at points x [M, 3]."""
 
 
 @runtime_checkable
 class HasOccupancy(Protocol):
-    """Answers with an opacity."""
+    """A field, or another object, that can be evaluated as the opacity of a short interval."""
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] in [0, 1] of an interval of `length` at x [M, 3]."""
+        """Opacity [M] in [0, 1] of intervals of one length at points x [M, 3]."""
 
 
 @runtime_checkable
 class HasColor(Protocol):
-    """Answers with a color."""
+    """A field, or another object, that can be evaluated as a color."""
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] in [0, 1] at x [M, 3]; the field decides what it means to have no view direction."""
+        """Colors [M, 3] in [0, 1] at points x [M, 3].
+
+        Args:
+            x: points [M, 3].
+            viewdirs: unit view directions [M, 3]; None for a color that represents all of them.
+            image_ids: rows of per-image tables [M] int64; None for the mean over all images.
+        """
 
 
 class DensityOccupancy:
-    """Mixin: the occupancy of a field that answers `density`."""
+    """Mixin for a field with a `density`, from which it derives `occupancy`."""
 
     def occupancy(self: HasDensity, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """1 − exp(−σ · length) [M]."""
+        """Opacity 1 − exp(−σ · length) [M] of intervals of one length at points x [M, 3]."""
         return -(-self.density(x, cov) * length).expm1()

@@ -1,4 +1,4 @@
-"""Methods: photometric losses, learning rates, parameter groups and a preset."""
+"""Methods: photometric losses, learning rates, parameter groups and a preset. R rays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from radfield_core.types import Batch, ModelOutputs, Step
 
 
 class Method(ABC):
-    """What a paper calls its method. Subclasses take their options as `Method(config)`.
+    """The training procedure of a paper, constructed as `Method(config)`.
 
-    batching: "rays" draws pixels; "images" hands over whole images with their view.
-    n_fields: how many fields the levels share; level l uses the field min(l, n_fields − 1).
+    Attributes:
+        config: the method's options.
+        batching: "rays" trains on random pixels of all images, "images" on one whole image per step.
+        n_fields: number of separate fields; level l uses field min(l, n_fields − 1).
     """
 
     batching: Literal["rays", "images"] = "rays"
@@ -27,7 +29,7 @@ class Method(ABC):
         self.config = config
 
     def build(self, ctx: BuildContext) -> Model:
-        """Build the model; by default the level loop with the parts in the run's slots."""
+        """Build the model; by default the level loop of the parts in the run's slots."""
         return ctx.level_loop(self.n_fields)
 
     def forward(self, model: Model, batch: Batch) -> ModelOutputs:
@@ -36,35 +38,56 @@ class Method(ABC):
         return outputs
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background color [n, 3] in training or, with step None, in evaluation; None means black is not assumed."""
+        """Background colors of n pixels [n, 3].
+
+        Args:
+            step: step of the training; None in evaluation.
+            n: number of pixels.
+            device: device of the result.
+
+        Returns:
+            [n, 3], or None to composite nothing behind the rays.
+        """
         return None
 
     @abstractmethod
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric losses, weighted, by name; each a mean over the rays given."""
+        """Weighted photometric losses by name; each a mean over the rays of the batch."""
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Optimizer groups, each with "name" and "lr" beside "params"."""
+        """Parameter groups of the optimizer, with the keys "name", "params" and "lr"."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer; fused Adam by default, several times faster than the loop over tensors on large tables."""
+        """Build the optimizer; by default fused Adam, which is several times as fast on large tables."""
         return torch.optim.Adam(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the group's learning rate at a step."""
+        """Factor on the learning rate of a parameter group at a step."""
         return 1.0
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
-        """Called after every optimizer step."""
+        """Change the model or the optimizer after a step; called after every step of the optimizer."""
 
 
 def background_color(
     name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
 ) -> Tensor | None:
-    """The colors [n, 3] that a method's option names, for `Method.background`; none is None.
+    """Colors of a background by name, for `Method.background`.
 
-    random is another color for every ray in training, and white in evaluation (step None).
+    Args:
+        name: "none" returns None. "random" draws a color for every pixel in training and is white in evaluation.
+        step: step of the training; None in evaluation.
+        n: number of pixels.
+        device: device of the result.
+
+    Returns:
+        [n, 3] in [0, 1], or None.
+
+    Example:
+        >>> background_color("random", None, 2, "cpu")
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
     """
     if name == "none":
         return None

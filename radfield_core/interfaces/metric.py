@@ -11,15 +11,28 @@ from radfield_core.interfaces.model import Model
 
 
 class Metric(ABC):
-    """Measures one thing, such as a distance from a reference. Subclasses take their options as `Metric(config)`."""
+    """One measurement of a trained model, such as a distance to a reference, constructed as `Metric(config)`.
+
+    Attributes:
+        config: the metric's options.
+    """
 
     def __init__(self, config: Any):
         self.config = config
 
     @abstractmethod
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """Numbers by name, nested as JSON may be; lengths are in the data's own unit.
+        """Measure a model.
 
-        reference: a file to compare with; None is the scene's own ground truth, a UsageError where it has none.
-        folder: where pictures and meshes that belong to the measurement are written.
+        Args:
+            model: trained model; use `model.queries()`, `render` and `render_rays`.
+            scene: scene to measure on.
+            reference: file to compare with; None for the scene's own ground truth.
+            folder: folder for images and meshes that belong to the result.
+
+        Returns:
+            Numbers by name, nested as JSON allows; lengths are in the unit of the data.
+
+        Raises:
+            UsageError: there is no reference, and the scene has no ground truth.
         """

@@ -1,4 +1,4 @@
-"""Models: what training, checks, evaluation, rendering and exporters rely on."""
+"""Models: the contract between a method's model and core, that is training, evaluation, rendering and exporters."""
 
 from __future__ import annotations
 
@@ -19,68 +19,91 @@ if TYPE_CHECKING:
 
 
 class Model(nn.Module, ABC):
-    """The contract between a method's model and core.
+    """A trainable model that renders a scene.
 
-    Core's `LevelLoop` implements it for every method that marches rays. A method that renders differently, such as a
-    rasterizer, derives its own model from this class and returns it from `Method.build`.
+    Core's level loop implements it for every method that marches rays. A method that renders differently, such as a
+    rasterizer, derives its own model from this class and returns it from `Method.build`. Such a model implements
+    `forward` and `render`, and may override the rest.
     """
 
     @abstractmethod
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the batch's rays, or its whole view if the method trains on images, on `batch.background`."""
+        """Render the batch's rays on `batch.background`; or its whole view if the method trains on images.
+
+        `rendered.rgb` of the result has the shape of `batch.rgb`.
+        """
 
     @abstractmethod
     def render(
-        self, view: View, background: Tensor | None = None, chunk: int = 4096, report: ProgressCallback | None = None
+        self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view as in evaluation: pixels [H·W, ...], row by row.
+        """Render a view for evaluation, without gradients and randomness.
 
         Args:
-            view: the camera and its pose.
+            view: camera and pose.
             background: one color [3], or a color for each pixel [H·W, 3]; None composites nothing.
-            chunk: rays computed at once, which bounds the memory.
-            report: called as report(done, of) with pixels.
+            chunk: number of rays to compute at once, which limits the memory.
+            progress: called as progress(done, total), in pixels.
+
+        Returns:
+            Pixels [H·W, ...], row by row. `depth` is Σ w times the distance in the scene.
         """
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
-        """Render rays as in evaluation: pixels [R, ...]. Raises UsageError if the model renders only whole views."""
+        """Render rays for evaluation, without gradients and randomness.
+
+        Args:
+            rays: R rays.
+            background: one color [3], or a color for each ray [R, 3]; None composites nothing.
+            chunk: number of rays to compute at once, which limits the memory.
+
+        Returns:
+            Pixels [R, ...].
+
+        Raises:
+            UsageError: the model renders only whole views.
+        """
         raise UsageError(f"{type(self).__name__} renders whole views, not single rays")
 
     def queries(self) -> object | None:
-        """Return what answers `density`, `sdf`, `occupancy` or `point_color` (see `HasDensity` …), or None.
+        """Return an object that implements `HasDensity`, `HasSDF`, `HasOccupancy` or `HasColor`, or None.
 
         Exporters and metrics use nothing else of a model beside `render` and `render_rays`.
         """
         return None
 
     def begin_step(self, step: Step) -> None:
-        """Set what is scheduled in every part; each is called once, children before the parts that hold them."""
+        """Call `begin_step` of every part once, children before the parts that contain them."""
         for module in reversed(list(self.modules())):
             if isinstance(module, Part):
                 module.begin_step(step)
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Update state that is not trained by gradients, such as occupancy grids; called before each step."""
+        """Update state that gradients do not train, such as occupancy grids; called before every training step."""
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses that parts bring, by name; a name used by two parts is preceded by the part's path."""
+        """Collect the losses of all parts by name; if two parts use a name, the second is "path.name"."""
         losses: dict[str, Tensor] = {}
         for path, part in self.parts():
-            for name, loss in part.losses(outputs, batch, step).items():
-                losses[name if name not in losses else f"{path}.{name}"] = loss
+            _add(losses, path, part.losses(outputs, batch, step))
         return losses
 
     def part_scalars(self) -> dict[str, Tensor]:
-        """Collect the scalars that parts want logged, named as in `part_losses`."""
+        """Collect the scalars of all parts by name, with names as in `part_losses`."""
         scalars: dict[str, Tensor] = {}
         for path, part in self.parts():
-            for name, value in part.scalars().items():
-                scalars[name if name not in scalars else f"{path}.{name}"] = value
+            _add(scalars, path, part.scalars())
         return scalars
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over the model's parts, each once, with its path."""
+        """Iterate over the parts of the model, each once, with the path of each."""
         for path, module in self.named_modules():
             if isinstance(module, Part):
                 yield path, module
+
+
+def _add(collected: dict[str, Tensor], path: str, values: dict[str, Tensor]) -> None:
+    """Add a part's values to those of other parts; a name that is taken is preceded by the part's path."""
+    for name, value in values.items():
+        collected[name if name not in collected else f"{path}.{name}"] = value

@@ -1,22 +1,28 @@
-"""The base class of every trainable part."""
+"""The base class of the parts of a model."""
 
 from __future__ import annotations
+
+from abc import ABC
 
 from torch import Tensor, nn
 
 from radfield_core.types import Batch, ModelOutputs, Step
 
 
-class Part(nn.Module):
-    """An encoding, field, sampler or renderer. Subclasses take `(config, ctx, **sizes)`."""
+class Part(nn.Module, ABC):
+    """An encoding, field, sampler or renderer, constructed as `Part(config, ctx, **sizes)`."""
 
     def begin_step(self, step: Step) -> None:
-        """Set what is scheduled, as a pure function of the step, into non-persistent buffers. Children go first."""
+        """Set everything scheduled, as a pure function of the step.
+
+        Called once before every training step, for children before the parts that contain them. Keep the values in
+        non-persistent buffers, so that a resumed run sets them again.
+        """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Losses that this part's own parameters need, weighted; each a mean over the rays or samples given."""
+        """Weighted losses by name that this part's own parameters need; each a mean over the rays or samples."""
         return {}
 
     def scalars(self) -> dict[str, Tensor]:
-        """0-dim tensors worth logging; asked only at the log interval."""
+        """Scalars by name [] for the log; computed only when the log writes an entry."""
         return {}

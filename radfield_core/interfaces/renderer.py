@@ -1,4 +1,4 @@
-"""Renderers: field outputs -> weights -> pixels."""
+"""Renderers: field outputs -> weights -> pixels. R rays, N samples."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from radfield_core.types import FieldOutputs, RaySamples, Rendered
 
 
 class Renderer(Part):
-    """Owns the step from opacity to weights to pixels. opaque_far: the far end leaves nothing to a background."""
+    """The computation of pixels from density or opacity, constructed as `Renderer(config, ctx)`.
+
+    Attributes:
+        opaque_far: True if the last interval of a ray may stop all light, which rules out a background.
+    """
 
     opaque_far: bool = False
 
     @abstractmethod
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
-        """Share of each sample in its pixel [N], in [0, 1], at most 1 in sum per ray."""
+        """Weights of the samples in their pixels [N], in [0, 1], with a sum of at most 1 on each ray."""
 
     @abstractmethod
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Pixels [R, ...] of this stack, without background."""
+        """Pixels [R, ...] without a background, from the outputs and the weights [N] of the samples."""

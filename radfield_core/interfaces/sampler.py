@@ -1,4 +1,4 @@
-"""Samplers: rays -> samples, level by level."""
+"""Samplers: rays -> samples, level by level. R rays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from radfield_core.types import Level, RayBundle, RaySamples, Step
 
 
 class Sampler(Part):
-    """Owns every t, the region it covers and its own grid state; `own_fields` are fields of levels that it brings."""
+    """The choice of all distances t along rays, constructed as `Sampler(config, ctx)`.
+
+    Attributes:
+        n_levels: number of levels, that is of passes of sampler, field and renderer.
+        own_fields: level -> field that the sampler brings for this level, such as a proposal network.
+    """
 
     n_levels: int = 1
     own_fields: Mapping[int, Field] = MappingProxyType({})
@@ -23,30 +28,44 @@ class Sampler(Part):
     _generators: dict[tuple[str, torch.device], torch.Generator]
 
     def begin_step(self, step: Step) -> None:
-        """Start this step's random numbers; whoever overrides this calls it too."""
+        """Begin the random numbers of a training step. An override must call this method too."""
         self._step, self._generators = step, {}
 
     def generator(self, salt: str, device: torch.device) -> torch.Generator:
-        """This step's random numbers for one purpose: one sequence, however many chunks the rays come in.
+        """Return the random generator of one purpose in this step.
 
-        Raises RuntimeError before `begin_step`.
+        All chunks of a step's rays draw from the same generator, one after another.
+
+        Args:
+            salt: name of the purpose.
+            device: device of the random numbers.
+
+        Raises:
+            RuntimeError: `begin_step` has not been called.
         """
         if self._step is None:
-            raise RuntimeError(f"{type(self).__name__} draws at random only after begin_step; or call eval()")
+            raise RuntimeError(f"{type(self).__name__} needs begin_step() for random samples; call eval() for none")
         key = (salt, device)
         if key not in self._generators:
             self._generators[key] = self._step.generator(salt, device)
         return self._generators[key]
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Where samples may lie: near [R], far [R]."""
+        """Near [R] and far [R] ends of the region that samples may lie in; by default the limits of the rays."""
         return rays.near, rays.far
 
     def refresh(self, step: Step, field: Field) -> None:
-        """Bring grids up to date; called before each step, under no_grad, with the model's main field."""
+        """Update grids from the model's main field; called before every training step, under no_grad."""
 
     @abstractmethod
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Samples of one level, given the level before; called under no_grad. Random only when `self.training`, by
-        numbers from `self.generator`.
+        """Samples of one level; called under no_grad.
+
+        Samples may be random only if `self.training`, with numbers from `self.generator`.
+
+        Args:
+            rays: the rays.
+            level: number of the level, from 0.
+            prev: results of the level before; None for level 0.
+            field: field that will be evaluated at the samples.
         """

@@ -75,10 +75,10 @@ class _PackageCache(FunctionCache):
 
 @cache
 def _digest(folder: Path) -> str:
-    """Digest of the sources of all modules in a folder and in this module's folder."""
+    """Digest of the sources of all modules in a folder and beneath it, and in this module's folder."""
     digest = hashlib.sha256()
     for package in (folder, Path(__file__).parent):
-        for module in sorted(package.glob("*.py")):
+        for module in sorted(package.rglob("*.py")):
             digest.update(module.read_bytes())
     return digest.hexdigest()
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from radfield_hash.encoding import OP as HASH, encode
 from radfield_hash.levels import build
-from radfield_occupancy.bench import hull_grid, hull_rays
-from radfield_occupancy.march import MARCHING, Grid, Lattice, march
+from radfield_occupancy.bench import shell_grid, shell_rays
+from radfield_occupancy.march import MARCHING, Grid, StepLengths, march
 
 from radfield_core.ops import segments, volume
 from radfield_core.ops._packed import COMPOSITING
@@ -110,10 +110,10 @@ def test_second_derivatives_of_hash_features(sizes, device):
 @pytest.mark.parametrize(("cone", "contracted"), [(0.0, False), (0.05, False), (0.05, True)])
 @pytest.mark.parametrize("n_rays", [0, 500])
 def test_marching_keeps_the_very_same_steps(cone, contracted, n_rays, device):
-    hull = hull_grid(32)
+    hull = shell_grid(32)
     grid = Grid(hull.bits.to(device), hull.bricks.to(device), 32, 1, hull.center, hull.radius, contracted)
-    lattice = Lattice.make(0.02, cone, math.inf if contracted else 8.0, 300)
-    rays = [x.to(device) for x in hull_rays(n_rays, 0)]
+    lattice = StepLengths.make(0.02, cone, math.inf if contracted else 8.0, 300)
+    rays = [x.to(device) for x in shell_rays(n_rays, 0)]
     with using("torch"):
         expected = march(*rays, grid, lattice)
     assert n_rays == 0 or len(expected[0]) > n_rays

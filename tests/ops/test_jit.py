@@ -54,6 +54,16 @@ def test_a_kernel_is_compiled_once_and_again_when_its_helper_changes(package: Pa
     assert _result_and_hits(package) == ["6", "0"]
 
 
+def test_a_kernel_is_compiled_again_when_a_helper_in_a_subfolder_changes(package: Path) -> None:
+    helper = package / "inner" / "helpers.py"
+    helper.parent.mkdir()
+    (package / "helpers.py").rename(helper)
+    (package / "callers.py").write_text(CALLER.replace("some_kernels.helpers", "some_kernels.inner.helpers"))
+    assert _result_and_hits(package) == ["2", "0"]
+    helper.write_text(HELPER.format(5))
+    assert _result_and_hits(package) == ["6", "0"]
+
+
 def test_a_cache_that_cannot_be_read_is_written_anew(package: Path) -> None:
     _result_and_hits(package)
     version, gone = f"V{numba.__version__}\n.", "c__main__\nGone\n."  # pickled: a text, and a type that is no more

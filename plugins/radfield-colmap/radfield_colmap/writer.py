@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
-from radfield_core import Camera, Scene, View, project
+from radfield_core import Camera, Scene, View, project, visible
 from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, views_to_store
 from radfield_core.files import write_atomic
 from radfield_core.ops.distortion import widen
@@ -69,9 +69,9 @@ def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.
     """Which points the view observes [n] and where [n, 2], pixels with the middle of the first at 0.5."""
     if not len(points):
         return np.zeros(0, np.int64), np.zeros((0, 2))
-    pixels, depths = project(View(torch.from_numpy(view.c2w), view.camera), torch.from_numpy(points))
-    size = torch.tensor([view.camera.width, view.camera.height])
-    inside = ((pixels >= -0.5) & (pixels < size - 0.5)).all(-1) & (depths > 0)
+    camera_view = View(torch.from_numpy(view.c2w), view.camera)
+    inside = visible(camera_view, torch.from_numpy(points))
+    pixels, _ = project(camera_view, torch.from_numpy(points))
     truth = view.view_depth
     if truth is not None:
         scale = float(np.cbrt(np.linalg.det(view.scene.to_data[:3, :3].double().numpy())))

@@ -1,4 +1,4 @@
-"""The positional encoding of NeRF: coordinates -> sines and cosines. M rows, D dimensions, L frequencies."""
+"""Positional encoding of NeRF: sines and cosines of coordinates. M rows, D dimensions, L frequencies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,23 @@ from radfield_frequency.config import FrequencyConfig
 
 
 class Frequency(Encoding):
-    """γ(x) = (x, sin 2⁰x, cos 2⁰x, …, sin 2^(L−1)x, cos 2^(L−1)x), each a block of D features (NeRF, equation 4).
+    """Positional encoding γ(x) = (x, sin 2⁰x, cos 2⁰x, …, sin 2^(L−1)x, cos 2^(L−1)x) (NeRF, equation 4).
 
-    Raises UsageError when the options leave no feature at all.
+    Each term is a block of D features.
+
+    Args:
+        config: options.
+        ctx: context of the run; not used.
+        in_dim: number of coordinates D.
+
+    Raises:
+        UsageError: the options leave no feature.
+
+    Example:
+        >>> from radfield_core import SceneBox
+        >>> ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
+        >>> Frequency(FrequencyConfig(n_frequencies=4), ctx, in_dim=3)(torch.zeros(2, 3)).shape
+        torch.Size([2, 27])
     """
 
     frequencies: Tensor
@@ -23,9 +37,10 @@ class Frequency(Encoding):
         super().__init__()
         if config.n_frequencies == 0 and not config.include_input:
             raise UsageError(
-                "no frequencies and no input leave nothing to encode with",
-                path="encoding.n_frequencies", hint="n_frequencies of at least 1, or include_input = true",
-            )  # fmt: skip
+                "with n_frequencies=0 and include_input=false the encoding has no features",
+                path="encoding.n_frequencies",
+                hint="Set encoding.n_frequencies=10 or encoding.include_input=true",
+            )
         self.in_dim = in_dim
         self.include_input = config.include_input
         self.out_dim = in_dim * (2 * config.n_frequencies + config.include_input)
@@ -33,7 +48,7 @@ class Frequency(Encoding):
         self.register_buffer("frequencies", 2.0 ** torch.arange(config.n_frequencies), persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, D]. Of a Gaussian the mean is encoded: `cov` has no effect."""
+        """Features [M, out_dim] of x [M, D]; a Gaussian's mean is encoded, its `cov` is ignored."""
         angles = (x * self.angular_scale)[:, None, :] * self.frequencies[:, None]
         waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
         return torch.cat([x, waves], dim=1) if self.include_input else waves

@@ -1,4 +1,4 @@
-"""What radfield-frequency offers."""
+"""Declaration of encoding:frequency."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,11 +7,14 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "encoding", "frequency",
-            impl="radfield_frequency.encoding:Frequency", config="radfield_frequency.config:FrequencyConfig",
+            "encoding",
+            "frequency",
+            impl="radfield_frequency.encoding:Frequency",
+            config="radfield_frequency.config:FrequencyConfig",
             summary="sines and cosines at doubling frequencies (NeRF)",
             provides={"points", "directions", "any_dim", "grad", "grad2"},
         )
-    ]  # fmt: skip
+    ]

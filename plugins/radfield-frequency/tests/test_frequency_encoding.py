@@ -63,10 +63,10 @@ def test_a_gaussian_is_encoded_by_its_mean():
     assert torch.equal(encoding(x, torch.ones(5, 3)), encoding(x))
 
 
-def test_nothing_is_persistent_so_a_checkpoint_holds_no_constants():
+def test_a_checkpoint_holds_no_constants():
     assert build().state_dict() == {}
 
 
-def test_an_encoding_without_features_is_refused_with_what_to_try():
+def test_an_encoding_without_features_is_a_usage_error():
     with pytest.raises(UsageError, match="n_frequencies"):
         build(n_frequencies=0, include_input=False)

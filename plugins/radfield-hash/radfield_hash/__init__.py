@@ -1,1 +1,1 @@
-"""Multiresolution hash encoding of positions."""
+"""encoding:hash, a multiresolution hash encoding of positions."""

@@ -1,14 +1,14 @@
-"""Derivatives of the encoding, composed from the four kernels of one backend so that they can be differentiated again.
+"""Derivatives of the encoding, composed of a backend's four kernels so that they can be differentiated again.
 
-y(x, T) is linear in the table T. With g a gradient by y and v one by a gradient by position,
+The features y(x, T) are linear in the table T. With g a gradient by y, and v a gradient by a position gradient:
 
     table gradient      ∂⟨g, y⟩/∂T            kernels.table_gradient(x, g)
     position gradient   p = ∂⟨g, y⟩/∂x        kernels.position_gradient(x, T, g)
-    second              ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
+    second derivatives  ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
                         ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
-Values and position gradients are separate nodes, each blind to the other's input: asking for the gradient by position
-alone (a surface normal) then does not compute the one by the table, which costs as much again.
+Values and position gradients are separate nodes, each without an edge to the other's input. A gradient by position
+alone (a surface normal) then does not compute the table gradient, which costs as much again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from radfield_hash.levels import Grid
 
 
 class Kernels(Protocol):
-    """Functions of one backend on contiguous float32 x, v [M, 3], g [M, L·F], table [n_entries, F]."""
+    """Kernels of one backend.
+
+    All arguments are contiguous float32 on one device: x and v [M, 3], g [M, L·F], table [n_entries, F].
+    """
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         """Features [M, L·F]."""
@@ -40,13 +43,17 @@ class Kernels(Protocol):
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F], both float32; differentiable any number of times."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F], both float32; differentiable to any order."""
     if grid.n_features == 1:
         pairs = torch.cat([table, torch.zeros_like(table)], -1)
         return encode(x, pairs, grid._replace(n_features=2), kernels)[:, ::2]
     x, table = x.contiguous(), table.contiguous()
-    y = _Values.apply(table, (x,), grid, kernels)
-    return _Positions.apply(y, x, (table,), grid, kernels) if x.requires_grad else y
+    y: Tensor = _apply(_Values, table, (x,), grid, kernels)
+    return _apply(_Positions, y, x, (table,), grid, kernels) if x.requires_grad else y
+
+
+def _apply(function: type[Function], *arguments: Any) -> Any:
+    return function.apply(*arguments)  # type: ignore[no-untyped-call]  # torch leaves it without types
 
 
 class _Values(Function):
@@ -59,23 +66,23 @@ class _Values(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        return _TableGradient.apply(g.contiguous(), x, ctx.grid, ctx.kernels), None, None, None
+        return _apply(_TableGradient, g.contiguous(), x, ctx.grid, ctx.kernels), None, None, None
 
 
 class _Positions(Function):
-    """The identity on y, through which the gradient by position leaves."""
+    """The identity on y; its backward pass adds the gradient by position."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(x, *tables)
         ctx.grid, ctx.kernels = grid, kernels
-        ctx.mark_dirty(y)  # a view in its place could not be modified by whoever called
+        ctx.mark_dirty(y)  # returning a view instead would forbid callers to modify it in place
         return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         x, table = ctx.saved_tensors
-        return g, _PositionGradient.apply(g.contiguous(), x, table, ctx.grid, ctx.kernels), None, None, None
+        return g, _apply(_PositionGradient, g.contiguous(), x, table, ctx.grid, ctx.kernels), None, None, None
 
 
 class _TableGradient(Function):
@@ -90,7 +97,7 @@ class _TableGradient(Function):
         g, x = ctx.saved_tensors
         v = v.contiguous()
         by_g = encode(x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[0] else None
-        by_x = _PositionGradient.apply(g, x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[1] else None
+        by_x = _apply(_PositionGradient, g, x, v, ctx.grid, ctx.kernels) if ctx.needs_input_grad[1] else None
         return by_g, by_x, None, None
 
 
@@ -113,12 +120,12 @@ class _PositionGradient(Function):
 
 
 def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, ...]:
-    """Gradients by g, x and the table of ⟨v, ∂⟨g, y⟩/∂x⟩ that can be differentiated again; slow, and rare.
+    """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ by g, x and the table, differentiable again; slow, and rarely needed.
 
-    Views, because g may itself depend on x: that path is the caller's to follow.
+    Differentiates by views of g, x and the table: g may depend on x, and autograd already follows that path.
     """
-    seen = [
+    views = [
         tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in (g, x, table)
     ]
-    (p,) = torch.autograd.grad(reference.encode(seen[1], seen[2], grid), seen[1], seen[0], create_graph=True)
-    return torch.autograd.grad(p, seen, v, create_graph=True)
+    (p,) = torch.autograd.grad(reference.encode(views[1], views[2], grid), views[1], views[0], create_graph=True)
+    return torch.autograd.grad(p, views, v, create_graph=True)

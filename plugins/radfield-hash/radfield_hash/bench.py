@@ -1,8 +1,8 @@
-"""Timings of the encoding: torch reference and kernel in one process, and the share of the gather limit reached.
+"""Speed of the encoding: the torch reference and the kernels in one process, compared with the gather limit.
 
-One encode fetches 8 entries per point and level from random places. The limit is what a loop that only fetches and
-adds entries reaches, at random numbers that were written out beforehand, on tables as large as each level's. It fetches
-them one at a time and never two from one line of the cache: a kernel can do both better, and then exceeds it.
+An encode fetches 8 entries per point and level from random addresses. The gather limit is the time of a loop that only
+fetches and adds entries, at precomputed random indices, from tables as large as each level's. That loop fetches one
+entry at a time and never two from one cache line; a kernel can do better on both counts and so exceed the limit.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch import Tensor
 
 from radfield_core.bench import Timing, median_ms, now, turns, with_backend
 from radfield_core.ops import kernel
-from radfield_hash import pair
 from radfield_hash.encoding import OP, encode
 from radfield_hash.levels import Grid, build
+from radfield_hash.simd import pair
 
 SIZES = {
     "2^18 points, T=2^19, 16 levels to 2048": (18, (16, 2, 19, 16, 2048)),
@@ -34,9 +34,18 @@ SIZES = {
 def measure(
     *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
 ) -> list[dict[str, Any]]:
-    """One row per size and task: milliseconds (medians) of reference and kernel, their ratio, the share of the limit.
+    """Median times of reference and kernels: one row per size, task and backend.
 
-    They take turns: the reference once, then the kernel as often as makes `repeats` over all turns.
+    Reference and kernels take turns, so that drift of the machine affects both.
+
+    Args:
+        repeats: runs of each kernel.
+        reference_repeats: runs of the reference.
+        device: "cpu" or "cuda".
+        sizes: name -> (log2 of the number of points, arguments of `levels.build`).
+
+    Returns:
+        Rows with size, task, backend, reference_ms, kernel_ms, ratio, gather_limit_ms and share_of_limit.
     """
     rows = []
     for name, (log2_points, sizes_of_grid) in sizes.items():
@@ -45,7 +54,7 @@ def measure(
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """What `radfield bench micro` shows of the encoding: forward against the gather limit, and with gradients."""
+    """Timings for `radfield bench micro`: forward compared with the gather limit, and with gradients."""
     return [
         Timing(
             "hash encoding", f"{row['size']}: {row['task']}", row["backend"], row["reference_ms"], row["kernel_ms"],
@@ -65,8 +74,8 @@ def _measure_size(
     limit = gather_limit(grid, n, repeats) if device == "cpu" else None
     rows = []
     for task, run in _tasks(x, table, g, grid).items():
-        often = {"torch": 1} | dict.fromkeys(OP.installed(device), -(-repeats // reference_repeats))
-        runs = {name: with_backend(name, partial(_times_ms, run, times, device)) for name, times in often.items()}
+        per_turn = {"torch": 1} | dict.fromkeys(OP.installed(device), -(-repeats // reference_repeats))
+        runs = {name: with_backend(name, partial(_times_ms, run, times, device)) for name, times in per_turn.items()}
         medians = {name: median(chain(*times)) for name, times in turns(runs, reference_repeats).items()}
         reference = medians.pop("torch")
         for backend, kernel_ms in medians.items():
@@ -95,40 +104,40 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
 
     def both() -> None:
         table.grad = None
-        encode(x, table, grid).backward(g)
+        torch.autograd.backward(encode(x, table, grid), g)
 
     def eikonal() -> None:
-        """Features, their gradient by position, and a loss on both, as a signed distance field trains."""
+        """A loss on features and on their gradient by position, as a signed distance field is trained."""
         table.grad = None
         points = x.detach().requires_grad_()
         y = encode(points, table, grid)
         (p,) = torch.autograd.grad(y, points, g, create_graph=True)
-        ((p.norm(dim=-1) - 1).square().mean() + (y * g).mean()).backward()
+        torch.autograd.backward((p.norm(dim=-1) - 1).square().mean() + (y * g).mean())
 
     return {"forward": forward, "forward + backward": both, "with position gradient and double backward": eikonal}
 
 
 def gather_limit(grid: Grid, n: int, repeats: int) -> float:
-    """Milliseconds to fetch 8 random entries of every level for each of n points, and nothing else; one thread."""
+    """Milliseconds to only fetch 8 random entries of every level for each of n points, on one thread."""
     random = np.random.default_rng(0)
     total = 0.0
     for level in grid.levels:
         entries = random.random(level.size * 2, dtype=np.float32)
-        number = random.integers(0, level.size, 8 * n).astype(np.uint32)
-        total += median_ms(partial(_gather, entries, number), repeats, "cpu")
+        index = random.integers(0, level.size, 8 * n).astype(np.uint32)
+        total += median_ms(partial(_gather, entries, index), repeats, "cpu")
     return total * grid.n_features / 2
 
 
 @kernel
-def _gather(entries: Any, number: Any) -> Any:
-    """The sum of the entries (pairs), over four chains so that additions do not wait for each other."""
+def _gather(entries: Any, index: Any) -> Any:
+    """Sum of the entries (pairs), over four chains so that additions do not wait for each other."""
     none = pair.scale(pair.load(entries, uint64(0)), float32(0.0))
     a, b, c, d = none, none, none, none
     two = uint64(2)
-    for i in range(0, number.size - 3, 4):
-        a = pair.add(a, pair.load(entries, uint64(number[i]) * two))
-        b = pair.add(b, pair.load(entries, uint64(number[i + 1]) * two))
-        c = pair.add(c, pair.load(entries, uint64(number[i + 2]) * two))
-        d = pair.add(d, pair.load(entries, uint64(number[i + 3]) * two))
+    for i in range(0, index.size - 3, 4):
+        a = pair.add(a, pair.load(entries, uint64(index[i]) * two))
+        b = pair.add(b, pair.load(entries, uint64(index[i + 1]) * two))
+        c = pair.add(c, pair.load(entries, uint64(index[i + 2]) * two))
+        d = pair.add(d, pair.load(entries, uint64(index[i + 3]) * two))
     total = pair.add(pair.add(a, b), pair.add(c, d))
     return pair.dot(total, total)

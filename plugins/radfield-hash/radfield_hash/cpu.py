@@ -1,8 +1,8 @@
-"""The encoding on a CPU, compiled by numba: kernels of `reference`, same derivatives, float32.
+"""CPU backend of the encoding, compiled by numba: the reference's values and derivatives in float32.
 
-Points are taken in large chunks; within a chunk level by level, so that one level's table is in use at a time; within a
-level in blocks, of which first all entry numbers are computed and then all entries fetched. The gradient by the table
-is summed by one thread per level in the order of the points: no atomics, and the same bits every time.
+Points are processed in large chunks; each chunk level by level, so that one level's table is in use at a time; each
+level in blocks, computing all entry indices of a block before fetching its entries. One thread per level sums the table
+gradient in the order of the points: there are no atomics, and the bits are the same every time.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfield_hash import autograd, kernels, lanes, reference
+from radfield_hash import autograd, kernels, reference
+from radfield_hash.buffers import LINE, empty, outgrows_cache, workspace
+from radfield_hash.cell_lookup import BLOCK
 from radfield_hash.levels import Grid
-from radfield_hash.memory import LINE, empty, outgrows_cache, room
+from radfield_hash.simd import lanes
 
-# Of features, per thread. The more points in a chunk, the more of a level's table stays in cache from one to the next.
+# Features per thread and chunk. The more points a chunk has, the longer a level's table stays in the cache.
 CHUNK_BYTES = 1 << 25
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 run the reference."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference."""
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
@@ -39,14 +41,16 @@ def warm_up() -> None:
 
 
 class _Numba:
-    """The four kernels on tensors; see `autograd.Kernels`."""
+    """The four kernels, applied to tensors; see `autograd.Kernels`."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = empty(x.shape[0], grid.out_dim)
         arrays, entries, geometry = _arrays(x, y), _flat(table), _geometry(grid)
         kernel, streamed = _values(), outgrows_cache(y) and grid.out_dim % LINE == 0
         _parallel(
-            lambda rows: kernel(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry, streamed),
+            lambda rows: kernel(
+                *_slices(arrays, rows), _workspace(grid, rows[1] - rows[0]), entries, *geometry, streamed
+            ),
             _point_ranges(x.shape[0]),
         )
         return y
@@ -56,13 +60,13 @@ class _Numba:
         if not x.shape[0]:
             return result.zero_()
         arrays, entries, geometry = _arrays(x, x if v is None else v, g), _flat(result), _geometry(grid)
-        directed, apart = v is not None, outgrows_cache(result) and x.shape[0] <= _chunk(grid)
+        directed, separate = v is not None, outgrows_cache(result) and x.shape[0] <= _chunk(grid)
 
         def run(levels: tuple[int, int]) -> None:
-            chunk, sums = _room(grid, x.shape[0]), _sums(grid) if apart else entries
-            kernels.table_gradient(*arrays, directed, chunk, sums, apart, entries, *geometry, *levels)
+            chunk, sums = _workspace(grid, x.shape[0]), _level_sums(grid) if separate else entries
+            kernels.table_gradient(*arrays, directed, chunk, sums, separate, entries, *geometry, *levels)
 
-        _parallel(run, _levels(grid))
+        _parallel(run, _level_ranges(grid))
         return result
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
@@ -70,7 +74,7 @@ class _Numba:
         arrays, entries, geometry = _arrays(x, g, p), _flat(table), _geometry(grid)
         _parallel(
             lambda rows: kernels.position_gradient(
-                *_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry
+                *_slices(arrays, rows), _workspace(grid, rows[1] - rows[0]), entries, *geometry
             ),
             _point_ranges(x.shape[0]),
         )
@@ -80,7 +84,9 @@ class _Numba:
         by_g, by_x = empty(*g.shape), empty(*x.shape)
         arrays, entries, geometry = _arrays(x, g, v, by_g, by_x), _flat(table), _geometry(grid)
         _parallel(
-            lambda rows: kernels.second(*_cut(arrays, rows), _room(grid, rows[1] - rows[0]), entries, *geometry),
+            lambda rows: kernels.second(
+                *_slices(arrays, rows), _workspace(grid, rows[1] - rows[0]), entries, *geometry
+            ),
             _point_ranges(x.shape[0]),
         )
         return by_g, by_x
@@ -91,32 +97,29 @@ _KERNELS = _Numba()
 
 @cache
 def _values() -> Any:
-    """The kernel of the values that is faster here; the other is not even compiled."""
-    if lanes.usable():
-        from radfield_hash import wide
+    """The faster kernel for values on this processor; the other one is not compiled."""
+    if lanes.faster():
+        from radfield_hash import values_avx512
 
-        return wide.values
+        return values_avx512.values
     return kernels.values
 
 
-def _room(grid: Grid, n: int) -> tuple[Any, ...]:
-    """Room for a chunk of up to n points; see `kernels`."""
+def _workspace(grid: Grid, n: int) -> tuple[Any, ...]:
+    """This thread's workspace for a chunk of up to n points; see `kernels`."""
     chunk = max(1, min(n, _chunk(grid)))
-    vectors = (3, chunk + kernels.BLOCK)
-    return (
-        room("features", grid.out_dim // 2, 2 * (chunk + kernels.PAD)),
-        room("points", *vectors), room("directions", *vectors), room("sums", *vectors),
-    )  # fmt: skip
+    pairs = workspace("pairs", grid.out_dim // 2, 2 * (chunk + kernels.PAD))
+    return pairs, *(workspace(name, 3, chunk + BLOCK) for name in ("points", "directions", "sums"))
 
 
 def _chunk(grid: Grid) -> int:
-    """How many points are taken at a time, at most."""
+    """Largest number of points in a chunk."""
     return CHUNK_BYTES // (4 * grid.out_dim)
 
 
-def _sums(grid: Grid) -> Any:
+def _level_sums(grid: Grid) -> Any:
     """Zeros for the gradient of the largest level; see `kernels.table_gradient`."""
-    return room("sums of a level", max(level.size for level in grid.levels) * grid.n_features)
+    return workspace("level sums", max(level.size for level in grid.levels) * grid.n_features)
 
 
 def _arrays(*tensors: Tensor) -> tuple[Any, ...]:
@@ -127,33 +130,33 @@ def _flat(table: Tensor) -> Any:
     return table.detach().numpy().reshape(-1)
 
 
-def _cut(arrays: tuple[Any, ...], rows: tuple[int, int]) -> tuple[Any, ...]:
+def _slices(arrays: tuple[Any, ...], rows: tuple[int, int]) -> tuple[Any, ...]:
     return tuple(array[slice(*rows)] for array in arrays)
 
 
 @cache
 def _geometry(grid: Grid) -> tuple[Any, Any, int]:
-    """What kernels take of a grid: resolution, offset, size, hashed [L, 4]; scales [L]; F."""
+    """The grid as kernels take it: resolution, offset, size and hashed [L, 4]; scales [L]; F."""
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = np.array([level.scale for level in grid.levels], np.float32)
     return np.array(rows, np.int64), scales, grid.n_features
 
 
 def _point_ranges(n: int) -> list[tuple[int, int]]:
-    """The points, cut into one range per thread."""
-    parts = max(1, min(torch.get_num_threads(), n // kernels.BLOCK))
+    """Ranges of points, one per thread."""
+    parts = max(1, min(torch.get_num_threads(), n // BLOCK))
     bounds = [n * part // parts for part in range(parts + 1)]
     return list(pairwise(bounds))
 
 
-def _levels(grid: Grid) -> list[tuple[int, int]]:
-    """The levels, together for one thread or one by one for several."""
+def _level_ranges(grid: Grid) -> list[tuple[int, int]]:
+    """Ranges of levels: all at once for one thread, else one by one."""
     n = len(grid.levels)
     return [(0, n)] if torch.get_num_threads() == 1 else [(level, level + 1) for level in reversed(range(n))]
 
 
 def _parallel(run: Callable[[tuple[int, int]], object], parts: Iterable[tuple[int, int]]) -> None:
-    """Run all parts, on as many threads as torch has been given; kernels release the GIL."""
+    """Run all parts on as many threads as torch uses; kernels release the GIL."""
     threads = torch.get_num_threads()
     if threads == 1:
         for part in parts:
@@ -167,4 +170,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="radfield-hash")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has no threads

@@ -1,4 +1,4 @@
-"""encoding:hash: positions -> interpolated features of a multiresolution grid. M points, L levels, F features."""
+"""encoding:hash, features of positions interpolated in a multiresolution grid. M points, L levels, F features."""
 
 from __future__ import annotations
 
@@ -17,19 +17,32 @@ OP = Op(
         "cuda": {"triton": "radfield_hash.gpu", "tinycudann": "radfield_hash.tcnn"},
     },
 )
-INITIAL = 1e-4  # entries begin uniform in ±this, as in tiny-cuda-nn
+INITIAL_RANGE = 1e-4
+"""Entries start uniform between ± this, as in tiny-cuda-nn."""
 
 
 def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] in [0, 1]³ from the table [n_entries, F], by the implementation in force."""
-    return (OP.pick(x.device) or reference).encode(x, table, grid)
+    """Features [M, L·F] of x [M, 3] in [0, 1]³ from the table [n_entries, F], by the active backend.
+
+    `reference.encode` defines the values.
+    """
+    features: Tensor = (OP.pick(x.device) or reference).encode(x, table, grid)
+    return features
 
 
 class HashEncoding(Encoding):
-    """Features at positions in the scene's bounds, the box center ± radius; beyond it, those at its surface.
+    """Features of positions within the scene's bounds, center ± radius; positions outside are clamped to them.
 
-    Differentiable any number of times by position and by `table` [n_entries, F]. Features of levels that are not yet in
-    use are zero. Raises UsageError for another input than 3 coordinates, or sizes that contradict each other.
+    Differentiable to any order by position and by `table` [n_entries, F]. Levels that are not yet in use have zero
+    features.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds.
+        in_dim: number of coordinates; must be 3.
+
+    Raises:
+        UsageError: `in_dim` is not 3, or the sizes contradict each other.
     """
 
     center: Tensor
@@ -50,20 +63,22 @@ class HashEncoding(Encoding):
         self.register_buffer("active_levels", torch.tensor(config.start_levels or config.n_levels), persistent=False)
         feature_levels = torch.arange(config.n_levels).repeat_interleave(config.n_features)
         self.register_buffer("feature_levels", feature_levels, persistent=False)
-        self.table = nn.Parameter(torch.empty(self.grid.n_entries, config.n_features).uniform_(-INITIAL, INITIAL))
+        self.table = nn.Parameter(
+            torch.empty(self.grid.n_entries, config.n_features).uniform_(-INITIAL_RANGE, INITIAL_RANGE)
+        )
 
     def begin_step(self, step: Step) -> None:
-        """Take one more level into use every `steps_per_level` steps."""
+        """Start to use one more level every `steps_per_level` steps."""
         if self.config.start_levels is not None:
             active = self.config.start_levels + step.index // self.config.steps_per_level
             self.active_levels.fill_(min(active, self.config.n_levels))
 
     def scalars(self) -> dict[str, Tensor]:
-        """The number of levels in use, where it changes."""
+        """Number of levels in use, if it changes during training."""
         return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of positions [M, 3]. Of a Gaussian the mean is encoded: `cov` has no effect."""
+        """Features [M, out_dim] of positions [M, 3]; a Gaussian's mean is encoded, its `cov` is ignored."""
         unit = (x - self.center) / self.radius
         features = encode((unit + 1) / 2, self.table, self.grid)
         if self.config.start_levels is not None:
@@ -75,15 +90,19 @@ def _check(config: HashConfig, in_dim: int) -> None:
     if in_dim != 3:
         raise UsageError(
             f"the hash encoding takes 3 coordinates, not {in_dim}",
-            path="encoding", hint="use it for positions; encoding=sh or frequency for directions",
-        )  # fmt: skip
+            path="encoding",
+            hint="Use it for positions, and encoding=sh or encoding=frequency for directions",
+        )
     if config.finest_resolution < config.base_resolution:
         raise UsageError(
-            f"the finest level has {config.finest_resolution} cells a side, the coarsest {config.base_resolution}",
-            path="encoding.finest_resolution", hint="at least base_resolution",
-        )  # fmt: skip
+            f"the finest level has {config.finest_resolution} cells per side, fewer than the coarsest level's "
+            f"{config.base_resolution}",
+            path="encoding.finest_resolution",
+            hint=f"Set encoding.finest_resolution={config.base_resolution} or more",
+        )
     if config.start_levels is not None and config.start_levels > config.n_levels:
         raise UsageError(
-            f"{config.start_levels} levels at the start are more than the {config.n_levels} there are",
-            path="encoding.start_levels", hint=f"at most {config.n_levels}, or leave it unset",
-        )  # fmt: skip
+            f"start_levels is {config.start_levels}, but the grid has n_levels = {config.n_levels}",
+            path="encoding.start_levels",
+            hint=f"Set encoding.start_levels={config.n_levels} or less, or leave it unset",
+        )

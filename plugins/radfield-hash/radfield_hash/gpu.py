@@ -1,9 +1,12 @@
-"""The encoding on CUDA in Triton: kernels of `reference`, same derivatives, float32.
+"""CUDA backend of the encoding, in Triton: the reference's values and derivatives in float32.
 
-Values and table gradients run one program per block of points and level; position gradients and second derivatives one
-per block, over all levels. Table gradients are summed with atomics, so their last bits may differ from run to run.
-Products and sums are not fused: x·scale + 0.5 rounds as the reference's does, and a point falls into the same cell.
+Values and table gradients run one program per block of points and level; position gradients and second derivatives run
+one per block, over all levels. Table gradients are summed with atomics, so their last bits may differ between runs.
+Products and sums are not fused: x·scale + 0.5 rounds as in the reference, so a point falls into the same cell.
 """
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# Triton infers the types of its kernels, and torch leaves `device_of` without types.
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 run the reference."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference."""
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
@@ -35,7 +38,7 @@ def warm_up() -> None:
 
 
 class _Triton:
-    """The four kernels on tensors; see `autograd.Kernels`."""
+    """The four kernels, applied to tensors; see `autograd.Kernels`."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = x.new_empty(x.shape[0], grid.out_dim)
@@ -66,40 +69,57 @@ def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: 
         return
     n_levels = len(grid.levels)
     programs = (triton.cdiv(x.shape[0], BLOCK), n_levels if level_by_level else 1)
+    constants |= {"n_levels": n_levels, "n_features": grid.n_features, "block": BLOCK}
     with torch.cuda.device_of(x):
-        kernel[programs](
-            x, *tensors, *_geometry(grid, x.device), x.shape[0], n_levels=n_levels, n_features=grid.n_features,
-            block=BLOCK, enable_fp_fusion=False, **constants,
-        )  # fmt: skip
+        kernel[programs](x, *tensors, *_geometry(grid, x.device), x.shape[0], enable_fp_fusion=False, **constants)
 
 
 @cache
 def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scales [L] and resolution, offset, size, hashed [L, 4]."""
+    """Scales [L]; resolution, offset, size and hashed [L, 4]."""
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = torch.tensor([level.scale for level in grid.levels], device=device)
     return scales, torch.tensor(rows, dtype=torch.int32, device=device)
 
 
 @triton.jit
-def _point(x_ptr, rows, inside, k: tl.constexpr):
-    """Coordinate k moved into the box (a NaN to 0), and whether it was inside."""
-    value = tl.load(x_ptr + rows * 3 + k, mask=inside, other=0.0)
-    moved = tl.where(value > 0.0, value, 0.0)
-    return tl.where(moved < 1.0, moved, 1.0), (value >= 0.0) & (value <= 1.0), value != value
+def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
+    """A coordinate clamped to the box (0 for a NaN), whether it was in the box, and whether it is NaN."""
+    value = tl.load(x_ptr + rows * 3 + axis, mask=valid, other=0.0)
+    clamped = tl.where(value > 0.0, value, 0.0)
+    return tl.where(clamped < 1.0, clamped, 1.0), (value >= 0.0) & (value <= 1.0), value != value
 
 
 @triton.jit
 def _cell(coordinate, scale):
-    """The cell along one axis and the fraction within it."""
+    """The cell along one axis, and the fraction within it."""
     position = coordinate * scale + 0.5
     cell = position.to(tl.int32)
     return cell, position - cell.to(tl.float32)
 
 
 @triton.jit
-def _number(i, j, k, level_ptr, level):
-    """Which row of the table belongs to a vertex."""
+def _weights(fx, fy, fz, corner: tl.constexpr):
+    """The factors of a corner's trilinear weight along x, y and z."""
+    wx = fx if corner & 1 else 1.0 - fx
+    wy = fy if (corner >> 1) & 1 else 1.0 - fy
+    wz = fz if corner >> 2 else 1.0 - fz
+    return wx, wy, wz
+
+
+@triton.jit
+def _signs(corner: tl.constexpr):
+    """The derivatives of a corner's factors by the fractions: −1 or 1 along x, y and z."""
+    sx = 1.0 if corner & 1 else -1.0
+    sy = 1.0 if (corner >> 1) & 1 else -1.0
+    sz = 1.0 if corner >> 2 else -1.0
+    return sx, sy, sz
+
+
+@triton.jit
+def _row(i, j, k, corner: tl.constexpr, level_ptr, level):
+    """The table's row for a corner of the cell (i, j, k)."""
+    i, j, k = i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2)
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)
     size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)
@@ -118,24 +138,22 @@ def _values(
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     level = tl.program_id(1)
-    inside = rows < n
+    valid = rows < n
     scale = tl.load(scale_ptr + level)
-    x, _, nan_x = _point(x_ptr, rows, inside, 0)
-    y, _, nan_y = _point(x_ptr, rows, inside, 1)
-    z, _, nan_z = _point(x_ptr, rows, inside, 2)
+    x, _, nan_x = _coordinate(x_ptr, rows, valid, 0)
+    y, _, nan_y = _coordinate(x_ptr, rows, valid, 1)
+    z, _, nan_z = _coordinate(x_ptr, rows, valid, 2)
     i, fx = _cell(x, scale)
     j, fy = _cell(y, scale)
     k, fz = _cell(z, scale)
     out = y_ptr + rows * (n_levels * n_features) + level * n_features
     for f in tl.static_range(n_features):
         total = tl.where(nan_x | nan_y | nan_z, float("nan"), 0.0)
-        for c in tl.static_range(8):
-            number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
-            wx = fx if c & 1 else 1.0 - fx
-            wy = fy if (c >> 1) & 1 else 1.0 - fy
-            wz = fz if c >> 2 else 1.0 - fz
-            total += wx * wy * wz * tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
-        tl.store(out + f, total, mask=inside)
+        for corner in tl.static_range(8):
+            row = _row(i, j, k, corner, level_ptr, level)
+            wx, wy, wz = _weights(fx, fy, fz, corner)
+            total += wx * wy * wz * tl.load(table_ptr + row * n_features + f, mask=valid, other=0.0)
+        tl.store(out + f, total, mask=valid)
 
 
 @triton.jit
@@ -145,33 +163,29 @@ def _table_gradient(
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     level = tl.program_id(1)
-    inside = rows < n
+    valid = rows < n
     scale = tl.load(scale_ptr + level)
-    x, in_x, _ = _point(x_ptr, rows, inside, 0)
-    y, in_y, _ = _point(x_ptr, rows, inside, 1)
-    z, in_z, _ = _point(x_ptr, rows, inside, 2)
+    x, in_x, _ = _coordinate(x_ptr, rows, valid, 0)
+    y, in_y, _ = _coordinate(x_ptr, rows, valid, 1)
+    z, in_z, _ = _coordinate(x_ptr, rows, valid, 2)
     i, fx = _cell(x, scale)
     j, fy = _cell(y, scale)
     k, fz = _cell(z, scale)
     if directed:
-        ux = scale * tl.load(v_ptr + rows * 3, mask=inside & in_x, other=0.0)
-        uy = scale * tl.load(v_ptr + rows * 3 + 1, mask=inside & in_y, other=0.0)
-        uz = scale * tl.load(v_ptr + rows * 3 + 2, mask=inside & in_z, other=0.0)
+        ux = scale * tl.load(v_ptr + rows * 3, mask=valid & in_x, other=0.0)
+        uy = scale * tl.load(v_ptr + rows * 3 + 1, mask=valid & in_y, other=0.0)
+        uz = scale * tl.load(v_ptr + rows * 3 + 2, mask=valid & in_z, other=0.0)
     features = g_ptr + rows * (n_levels * n_features) + level * n_features
-    for c in tl.static_range(8):
-        number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
-        wx = fx if c & 1 else 1.0 - fx
-        wy = fy if (c >> 1) & 1 else 1.0 - fy
-        wz = fz if c >> 2 else 1.0 - fz
+    for corner in tl.static_range(8):
+        row = _row(i, j, k, corner, level_ptr, level)
+        wx, wy, wz = _weights(fx, fy, fz, corner)
         weight = wx * wy * wz
         if directed:
-            sx = 1.0 if c & 1 else -1.0
-            sy = 1.0 if (c >> 1) & 1 else -1.0
-            sz = 1.0 if c >> 2 else -1.0
+            sx, sy, sz = _signs(corner)
             weight = sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy
         for f in tl.static_range(n_features):
-            g = tl.load(features + f, mask=inside, other=0.0)
-            tl.atomic_add(result_ptr + number * n_features + f, weight * g, mask=inside)
+            g = tl.load(features + f, mask=valid, other=0.0)
+            tl.atomic_add(result_ptr + row * n_features + f, weight * g, mask=valid)
 
 
 @triton.jit
@@ -180,10 +194,10 @@ def _position_gradient(
     n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
-    inside = rows < n
-    x, in_x, _ = _point(x_ptr, rows, inside, 0)
-    y, in_y, _ = _point(x_ptr, rows, inside, 1)
-    z, in_z, _ = _point(x_ptr, rows, inside, 2)
+    valid = rows < n
+    x, in_x, _ = _coordinate(x_ptr, rows, valid, 0)
+    y, in_y, _ = _coordinate(x_ptr, rows, valid, 1)
+    z, in_z, _ = _coordinate(x_ptr, rows, valid, 2)
     px = tl.zeros([block], tl.float32)
     py = tl.zeros([block], tl.float32)
     pz = tl.zeros([block], tl.float32)
@@ -193,25 +207,21 @@ def _position_gradient(
         j, fy = _cell(y, scale)
         k, fz = _cell(z, scale)
         features = g_ptr + rows * (n_levels * n_features) + level * n_features
-        for c in tl.static_range(8):
-            number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
-            wx = fx if c & 1 else 1.0 - fx
-            wy = fy if (c >> 1) & 1 else 1.0 - fy
-            wz = fz if c >> 2 else 1.0 - fz
-            sx = 1.0 if c & 1 else -1.0
-            sy = 1.0 if (c >> 1) & 1 else -1.0
-            sz = 1.0 if c >> 2 else -1.0
+        for corner in tl.static_range(8):
+            row = _row(i, j, k, corner, level_ptr, level)
+            wx, wy, wz = _weights(fx, fy, fz, corner)
+            sx, sy, sz = _signs(corner)
             along = tl.zeros([block], tl.float32)
             for f in tl.static_range(n_features):
-                entry = tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
-                along += entry * tl.load(features + f, mask=inside, other=0.0)
+                entry = tl.load(table_ptr + row * n_features + f, mask=valid, other=0.0)
+                along += entry * tl.load(features + f, mask=valid, other=0.0)
             along = along * scale
             px += sx * along * wy * wz
             py += sy * along * wx * wz
             pz += sz * along * wx * wy
-    tl.store(result_ptr + rows * 3, tl.where(in_x, px, 0.0), mask=inside)
-    tl.store(result_ptr + rows * 3 + 1, tl.where(in_y, py, 0.0), mask=inside)
-    tl.store(result_ptr + rows * 3 + 2, tl.where(in_z, pz, 0.0), mask=inside)
+    tl.store(result_ptr + rows * 3, tl.where(in_x, px, 0.0), mask=valid)
+    tl.store(result_ptr + rows * 3 + 1, tl.where(in_y, py, 0.0), mask=valid)
+    tl.store(result_ptr + rows * 3 + 2, tl.where(in_z, pz, 0.0), mask=valid)
 
 
 @triton.jit
@@ -220,13 +230,13 @@ def _second(
     n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
-    inside = rows < n
-    x, in_x, _ = _point(x_ptr, rows, inside, 0)
-    y, in_y, _ = _point(x_ptr, rows, inside, 1)
-    z, in_z, _ = _point(x_ptr, rows, inside, 2)
-    vx = tl.load(v_ptr + rows * 3, mask=inside & in_x, other=0.0)
-    vy = tl.load(v_ptr + rows * 3 + 1, mask=inside & in_y, other=0.0)
-    vz = tl.load(v_ptr + rows * 3 + 2, mask=inside & in_z, other=0.0)
+    valid = rows < n
+    x, in_x, _ = _coordinate(x_ptr, rows, valid, 0)
+    y, in_y, _ = _coordinate(x_ptr, rows, valid, 1)
+    z, in_z, _ = _coordinate(x_ptr, rows, valid, 2)
+    vx = tl.load(v_ptr + rows * 3, mask=valid & in_x, other=0.0)
+    vy = tl.load(v_ptr + rows * 3 + 1, mask=valid & in_y, other=0.0)
+    vz = tl.load(v_ptr + rows * 3 + 2, mask=valid & in_z, other=0.0)
     hx = tl.zeros([block], tl.float32)
     hy = tl.zeros([block], tl.float32)
     hz = tl.zeros([block], tl.float32)
@@ -238,23 +248,19 @@ def _second(
         ux, uy, uz = scale * vx, scale * vy, scale * vz
         at = rows * (n_levels * n_features) + level * n_features
         for f in tl.static_range(n_features):
-            g = scale * tl.load(g_ptr + at + f, mask=inside, other=0.0)
+            g = scale * tl.load(g_ptr + at + f, mask=valid, other=0.0)
             slope = tl.zeros([block], tl.float32)
-            for c in tl.static_range(8):
-                number = _number(i + (c & 1), j + ((c >> 1) & 1), k + (c >> 2), level_ptr, level)
-                wx = fx if c & 1 else 1.0 - fx
-                wy = fy if (c >> 1) & 1 else 1.0 - fy
-                wz = fz if c >> 2 else 1.0 - fz
-                sx = 1.0 if c & 1 else -1.0
-                sy = 1.0 if (c >> 1) & 1 else -1.0
-                sz = 1.0 if c >> 2 else -1.0
-                entry = tl.load(table_ptr + number * n_features + f, mask=inside, other=0.0)
+            for corner in tl.static_range(8):
+                row = _row(i, j, k, corner, level_ptr, level)
+                wx, wy, wz = _weights(fx, fy, fz, corner)
+                sx, sy, sz = _signs(corner)
+                entry = tl.load(table_ptr + row * n_features + f, mask=valid, other=0.0)
                 slope += entry * (sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy)
                 along = entry * g
                 hx += along * (sx * sy * uy * wz + sx * sz * uz * wy)
                 hy += along * (sx * sy * ux * wz + sy * sz * uz * wx)
                 hz += along * (sx * sz * ux * wy + sy * sz * uy * wx)
-            tl.store(by_g_ptr + at + f, slope, mask=inside)
-    tl.store(by_x_ptr + rows * 3, tl.where(in_x, hx, 0.0), mask=inside)
-    tl.store(by_x_ptr + rows * 3 + 1, tl.where(in_y, hy, 0.0), mask=inside)
-    tl.store(by_x_ptr + rows * 3 + 2, tl.where(in_z, hz, 0.0), mask=inside)
+            tl.store(by_g_ptr + at + f, slope, mask=valid)
+    tl.store(by_x_ptr + rows * 3, tl.where(in_x, hx, 0.0), mask=valid)
+    tl.store(by_x_ptr + rows * 3 + 1, tl.where(in_y, hy, 0.0), mask=valid)
+    tl.store(by_x_ptr + rows * 3 + 2, tl.where(in_z, hz, 0.0), mask=valid)

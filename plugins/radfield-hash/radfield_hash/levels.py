@@ -1,11 +1,11 @@
-"""The geometry of a multiresolution grid: per level its scale, resolution and place in the one flat table.
+"""Geometry of a multiresolution grid: the scale, resolution and table offset of each level.
 
 As in tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", section 3). Level l of L has
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
-A point x in [0, 1]³ lies at x·scale + 0.5 in units of its cells. Where resolution³ entries fit into 2^T the level is
-dense and entry (i, j, k) is number (i + j·r + k·r²) mod size; otherwise it has 2^T entries and the number is a hash.
+A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ entries fit into 2^T, the level is dense and
+vertex (i, j, k) has the entry (i + j·r + k·r²) mod size. Otherwise the level has 2^T entries, found by a hash.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PRIMES = (1, 2654435761, 805459861)
 
 
 class Level(NamedTuple):
-    """One level: `offset` and `size` count entries of the table; `hashed` or dense."""
+    """One level of a grid: `offset` and `size` count entries of the table; `hashed` is False for a dense level."""
 
     scale: float
     resolution: int
@@ -28,24 +28,36 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """All levels, coarse to fine, and the number of features of an entry."""
+    """All levels, coarse to fine, and the number F of features per entry."""
 
     levels: tuple[Level, ...]
     n_features: int
 
     @property
     def n_entries(self) -> int:
-        """Rows of the table [n_entries, F]."""
+        """Number of rows of the table [n_entries, F]."""
         return self.levels[-1].offset + self.levels[-1].size
 
     @property
     def out_dim(self) -> int:
-        """Features of a point: L·F."""
+        """Number of features of a point: L·F."""
         return len(self.levels) * self.n_features
 
 
 def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution: int, finest_resolution: int) -> Grid:
-    """The grid whose first level has `base_resolution` and whose last has `finest_resolution` cells a side."""
+    """The grid whose levels grow geometrically from `base_resolution` to `finest_resolution` cells per side.
+
+    Args:
+        n_levels: number of levels L.
+        n_features: features per entry F.
+        log2_table_size: T; a level has at most 2^T entries.
+        base_resolution: cells per side of the coarsest level.
+        finest_resolution: cells per side of the finest level.
+
+    Example:
+        >>> [(level.resolution, level.size, level.hashed) for level in build(3, 2, 12, 8, 32).levels]
+        [(8, 512, False), (16, 4096, False), (32, 4096, True)]
+    """
     growth = (finest_resolution / base_resolution) ** (1 / max(n_levels - 1, 1))
     levels: list[Level] = []
     offset = 0
@@ -60,5 +72,6 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
 
 
 def _float32(value: float) -> float:
-    """The nearest float32: every implementation then uses one and the same scale, and 2047.0000000002 is 2047."""
-    return struct.unpack("f", struct.pack("f", value))[0]
+    """The nearest float32, so that all kernels use the same scale and 2047.0000000002 becomes 2047."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded

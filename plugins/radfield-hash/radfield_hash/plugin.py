@@ -1,4 +1,4 @@
-"""What radfield-hash offers."""
+"""Declaration of encoding:hash and its benchmark."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,16 +7,20 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "encoding", "hash",
-            impl="radfield_hash.encoding:HashEncoding", config="radfield_hash.config:HashConfig",
-            summary="multiresolution hash grid of trainable features (Instant-NGP)",
+            "encoding",
+            "hash",
+            impl="radfield_hash.encoding:HashEncoding",
+            config="radfield_hash.config:HashConfig",
+            summary="multiresolution hash grid of trainable features (instant-ngp)",
             provides={"points", "grad", "grad2"},
         )
-    ]  # fmt: skip
+    ]
 
 
 @hookimpl
 def radfield_benchmarks() -> dict[str, str]:
+    """Benchmarks of this distribution, for `radfield bench micro`."""
     return {"hash encoding": "radfield_hash.bench:timings"}

@@ -1,7 +1,7 @@
-"""The definition of the encoding, in plain torch: any float dtype, and exact derivatives of any order by autograd.
+"""Definition of the encoding in plain torch: any float dtype, and exact derivatives of any order by autograd.
 
-Positions outside the box are moved to its surface: their features are those of the nearest point inside, and their
-gradient by position is zero along each axis that was moved. A position that is NaN gives NaN.
+Positions outside the box are clamped to it: their features are those of the nearest point inside, and their gradient by
+position is zero along each clamped axis. A NaN position gives NaN features.
 """
 
 from __future__ import annotations
@@ -17,17 +17,28 @@ CORNERS = tuple((corner & 1, corner >> 1 & 1, corner >> 2) for corner in range(8
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of positions x [M, 3], in [0, 1]³, from the table [n_entries, F]; level by level.
+    """Features [M, L·F], interpolated trilinearly in the eight entries around each point, level by level.
 
-    Trilinear in the eight entries around each point: Σ_c Π_k (f_k if c_k else 1 − f_k) · table[number(cell + c)].
+    A feature is Σ_c Π_k (f_k if c_k else 1 − f_k) · table[entry_index(cell + c)] over the corners c of the point's
+    cell, with f the fractions within the cell (Müller et al. 2022, section 3).
+
+    Args:
+        x: positions [M, 3] in [0, 1]³.
+        table: entries [n_entries, F].
+        grid: levels of the grid.
+
+    Example:
+        >>> grid = build(4, 2, 10, 4, 32)
+        >>> encode(torch.rand(5, 3), torch.zeros(grid.n_entries, 2), grid).shape
+        torch.Size([5, 8])
     """
-    inside = moved_inside(x)
-    entries = table.split([level.size for level in grid.levels])
+    inside = clamped(x)
+    entries = torch.split(table, [level.size for level in grid.levels])
     return torch.cat([_level(inside, part, level) for part, level in zip(entries, grid.levels, strict=True)], -1)
 
 
-def moved_inside(x: Tensor) -> Tensor:
-    """The nearest points in [0, 1]³. Borders are inside; on the gradient of clamp there, versions of torch differ."""
+def clamped(x: Tensor) -> Tensor:
+    """The nearest points in [0, 1]³, borders included: on clamp's gradient at the borders, torch versions differ."""
     return x.masked_fill(x < 0.0, 0.0).masked_fill(x > 1.0, 1.0)
 
 
@@ -39,14 +50,14 @@ def _level(x: Tensor, entries: Tensor, level: Level) -> Tensor:
     corner = cell.long()
     total = x.new_zeros(x.shape[0], entries.shape[1])
     for i, j, k in CORNERS:
-        number = entry_number(corner + torch.tensor([i, j, k], device=x.device), level)
+        index = entry_index(corner + torch.tensor([i, j, k], device=x.device), level)
         weight = weights[:, 0, i] * weights[:, 1, j] * weights[:, 2, k]
-        total = total + weight[:, None] * entries.index_select(0, number)
+        total = total + weight[:, None] * entries.index_select(0, index)
     return total
 
 
-def entry_number(vertex: Tensor, level: Level) -> Tensor:
-    """Which entry of its level belongs to each grid vertex [M, 3] int64: [M] int64, below `level.size`."""
+def entry_index(vertex: Tensor, level: Level) -> Tensor:
+    """Entry of each grid vertex: from int64 [M, 3] to int64 [M], below `level.size`."""
     i, j, k = vertex.unbind(-1)
     if level.hashed:
         return (i * PRIMES[0] ^ j * PRIMES[1] ^ k * PRIMES[2]) % level.size
@@ -54,8 +65,8 @@ def entry_number(vertex: Tensor, level: Level) -> Tensor:
 
 
 def check(encode: Callable[[Tensor, Tensor, Grid], Tensor], device: str) -> None:
-    """Take one point through a kernel and its gradient back, so that a kernel that cannot work fails here."""
+    """Encode one point and its gradient, so that a kernel that cannot run fails when it is loaded."""
     grid = build(2, 2, 10, 4, 16)
     table = torch.zeros(grid.n_entries, 2, device=device, requires_grad=True)
     with torch.enable_grad():
-        encode(torch.zeros(1, 3, device=device), table, grid).sum().backward()
+        torch.autograd.backward(encode(torch.zeros(1, 3, device=device), table, grid).sum())

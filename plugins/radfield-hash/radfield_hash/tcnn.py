@@ -1,7 +1,7 @@
-"""The encoding by tiny-cuda-nn's own grid, on CUDA, where its torch extension is installed.
+"""Backend that runs tiny-cuda-nn's own grid on CUDA, if its torch extension is installed.
 
-The same table serves: our entries lie in the order of its parameters. It computes in float32 here, not in half. It
-derives the scale of each level itself, from the growth in float32, which may differ from ours in the last bit.
+It uses the same table: our entries have the order of its parameters. It computes in float32 here, not in half. It
+derives each level's scale itself, from the float32 growth, so a scale may differ from ours in the last bit.
 """
 
 from __future__ import annotations
@@ -18,19 +18,25 @@ from radfield_hash.levels import Grid
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 run the reference."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference.
+
+    Raises:
+        RuntimeError: tiny-cuda-nn's grid has a different number of parameters.
+    """
     if x.dtype != torch.float32 or table.dtype != torch.float32 or x.shape[0] == 0:
         return reference.encode(x, table, grid)
     module = _module(grid, x.device)
     if module.params.numel() != table.numel():
         raise RuntimeError(
-            f"tiny-cuda-nn lays out {module.params.numel()} parameters where {table.numel()} are expected"
+            f"tiny-cuda-nn's grid has {module.params.numel()} parameters, the table has {table.numel()} numbers"
         )
-    return torch.func.functional_call(module, {"params": table.reshape(-1)}, (reference.moved_inside(x),))
+    parameters = {"params": table.reshape(-1)}
+    features: Tensor = torch.func.functional_call(module, parameters, (reference.clamped(x),))
+    return features
 
 
 def warm_up() -> None:
-    """Build a grid, and run it on one point."""
+    """Build a grid and run it on one point."""
     reference.check(encode, "cuda")
 
 
@@ -40,7 +46,7 @@ def _module(grid: Grid, device: torch.device) -> Any:
 
 
 def settings(grid: Grid) -> dict[str, Any]:
-    """The grid as tiny-cuda-nn describes one."""
+    """The grid in tiny-cuda-nn's terms."""
     first, last = grid.levels[0], grid.levels[-1]
     return {
         "otype": "HashGrid",

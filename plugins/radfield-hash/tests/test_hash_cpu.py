@@ -87,7 +87,7 @@ def test_gradients_are_the_same_bits_every_time_and_for_any_number_of_threads(th
         assert torch.equal(first[name], again[name]), name
 
 
-def test_takes_points_tables_and_gradients_that_are_not_contiguous():
+def test_points_tables_and_gradients_need_not_be_contiguous():
     grid = build(4, 2, 8, 4, 32)
     x, table = torch.rand(3, 50).t(), torch.randn(2, grid.n_entries).t()
     found, expected = [], []
@@ -114,7 +114,7 @@ def test_third_derivatives_equal_the_references():
         torch.testing.assert_close(one / other.abs().max(), other / other.abs().max(), atol=1e-4, rtol=0)
 
 
-def test_a_nan_position_gives_nan_features_and_leaves_the_others_alone():
+def test_a_nan_position_gives_nan_features_and_changes_no_others():
     grid = build(4, 2, 8, 4, 32)
     table, x = torch.randn(grid.n_entries, 2), torch.rand(4, 3)
     clean = cpu.encode(x, table, grid)
@@ -124,7 +124,7 @@ def test_a_nan_position_gives_nan_features_and_leaves_the_others_alone():
     assert torch.equal(y[[0, 1, 3]], clean[[0, 1, 3]])
 
 
-def test_asking_for_the_gradient_by_position_alone_does_not_compute_the_one_by_the_table(monkeypatch):
+def test_a_gradient_by_position_alone_computes_no_table_gradient(monkeypatch):
     grid = build(4, 2, 8, 4, 32)
     x, table = torch.rand(9, 3, requires_grad=True), torch.randn(grid.n_entries, 2, requires_grad=True)
     y = cpu.encode(x, table, grid)
@@ -140,7 +140,7 @@ def test_asking_for_the_gradient_by_position_alone_does_not_compute_the_one_by_t
 
 
 def test_the_table_gradient_of_a_sum_is_differentiated_by_position():
-    """The gradient of a sum arrives as one number, expanded."""
+    """The gradient of a sum is one number, expanded to all entries."""
     grid = build(4, 2, 8, 4, 32)
     x0, table = torch.rand(9, 3), torch.randn(grid.n_entries, 2, requires_grad=True)
     g = torch.randn(9, grid.out_dim)
@@ -152,7 +152,7 @@ def test_the_table_gradient_of_a_sum_is_differentiated_by_position():
     torch.testing.assert_close(*slopes, atol=1e-3, rtol=1e-4)
 
 
-def test_what_is_returned_may_be_modified_in_place():
+def test_features_may_be_modified_in_place():
     grid = build(4, 2, 8, 4, 32)
     x, table = torch.rand(9, 3, requires_grad=True), torch.randn(grid.n_entries, 2, requires_grad=True)
     y = cpu.encode(x, table, grid).mul_(2.0)

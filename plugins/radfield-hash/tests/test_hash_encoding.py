@@ -1,4 +1,4 @@
-"""encoding:hash as a part: bounds, options, schedule, choice of implementation."""
+"""encoding:hash: bounds, options, schedule of levels, choice of backend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_bounds_are_mapped_to_the_unit_cube():
     torch.testing.assert_close(part(world), reference.encode(unit, part.table, part.grid), atol=1e-8, rtol=0)
 
 
-def test_entries_begin_uniform_within_1e_4():
+def test_entries_start_uniform_within_1e_4():
     table = make(log2_table_size=14).table.detach()
     assert table.abs().max() <= 1e-4
     assert table.std().item() == pytest.approx(1e-4 / 3**0.5, rel=0.05)
@@ -43,7 +43,7 @@ def test_include_xyz_puts_the_position_between_minus_one_and_one_first():
     assert part(x).shape == (1, part.out_dim)
 
 
-def test_levels_come_into_use_as_a_function_of_the_step_alone():
+def test_the_levels_in_use_follow_from_the_step_alone():
     part = make(start_levels=2, steps_per_level=10)
     x = CENTER + torch.rand(50, 3)
     for index, active in ((25, 4), (0, 2), (9, 2), (10, 3), (1000, 4)):
@@ -66,13 +66,13 @@ def test_only_the_table_is_saved():
     assert set(make(start_levels=1).state_dict()) == {"table"}
 
 
-@pytest.mark.parametrize("asked, expected", [("torch", "reference"), ("numba", "cpu"), ("", "cpu")])
-def test_runs_what_was_asked_for(asked, expected, monkeypatch):
+@pytest.mark.parametrize("requested, expected", [("torch", "reference"), ("numba", "cpu"), ("", "cpu")])
+def test_the_requested_backend_runs(requested, expected, monkeypatch):
     part, ran = make(), []
     for name, encode in (("reference", reference.encode), ("cpu", cpu.encode)):
         record = partial(_record, ran, name, encode)
         monkeypatch.setattr(f"radfield_hash.{name}.encode", record)
-    with using(asked):
+    with using(requested):
         part(CENTER[None])
     assert set(ran) == {expected}
 
@@ -83,12 +83,12 @@ def _record(ran, name, encode, *args):
 
 
 @pytest.mark.parametrize("absent", ["triton", "nonsense"])
-def test_asking_for_what_cannot_run_here_is_an_error(absent):
+def test_requesting_an_unavailable_backend_is_a_usage_error(absent):
     with using(absent), pytest.raises(UsageError):
         make()(CENTER[None])
 
 
-def test_every_implementation_gives_the_same_features():
+def test_every_backend_gives_the_same_features():
     part, x = make(), CENTER + 4 * torch.rand(300, 3) - 2
     part.table.data.normal_()
     with using("torch"):
@@ -105,7 +105,7 @@ def test_every_implementation_gives_the_same_features():
         ({}, 2, "encoding"),
     ],
 )
-def test_sizes_that_contradict_each_other_are_refused_with_a_hint(options, in_dim, path):
+def test_contradicting_sizes_are_a_usage_error_with_a_hint(options, in_dim, path):
     with pytest.raises(UsageError) as raised:
         HashEncoding(HashConfig(**{**SMALL, **options}), CONTEXT, in_dim=in_dim)
     (problem,) = raised.value.problems

@@ -79,7 +79,7 @@ shared.assert_agree(torch.empty(0, 3), grid, gpu.encode)
 """)
 
 
-def test_a_nan_position_gives_nan_features_and_leaves_the_others_alone():
+def test_a_nan_position_gives_nan_features_and_changes_no_others():
     run("""
 grid = build(3, 2, 7, 3, 24)
 table, x = torch.randn(grid.n_entries, 2, generator=generator), torch.rand(4, 3, generator=generator)

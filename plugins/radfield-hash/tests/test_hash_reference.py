@@ -110,7 +110,7 @@ def test_first_and_second_derivatives_equal_finite_differences(smooth):
     assert torch.autograd.gradgradcheck(lambda x, table: reference.encode(x, table, grid), (x, table))
 
 
-def test_outside_the_box_features_are_those_at_its_surface_and_the_gradient_along_the_moved_axis_is_zero():
+def test_outside_the_box_positions_are_clamped_and_have_no_gradient():
     grid = build(4, 2, 8, 4, 30)
     table = torch.randn(grid.n_entries, 2)
     x = torch.tensor([[1.5, 0.4, -3.0]], requires_grad=True)

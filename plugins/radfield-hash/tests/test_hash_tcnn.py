@@ -44,7 +44,7 @@ def tcnn(monkeypatch):
 
 
 @pytest.mark.parametrize("sizes", [(16, 2, 19, 16, 4096), (5, 4, 8, 3, 40), (1, 2, 14, 16, 16), (3, 2, 19, 4, 16)])
-def test_hands_over_the_same_grid_and_table(tcnn, sizes):
+def test_the_adapter_passes_the_same_grid_and_table(tcnn, sizes):
     grid = build(*sizes)
     table = torch.randn(grid.n_entries, grid.n_features, requires_grad=True)
     x = torch.rand(20, 3) * 1.4 - 0.2

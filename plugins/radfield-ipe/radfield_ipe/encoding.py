@@ -1,4 +1,4 @@
-"""The integrated positional encoding of mip-NeRF. M rows, D dimensions, L octaves."""
+"""Integrated positional encoding of mip-NeRF. M rows, D dimensions, L octaves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,26 @@ from radfield_ipe.config import IpeConfig
 
 
 class Ipe(Encoding):
-    """E[sin 2^k x] and E[cos 2^k x] for x ~ N(μ, diag s): exp(−½ 4^k s) times sine and cosine of 2^k μ (equation 14).
+    """Integrated positional encoding: E[sin 2^k x] and E[cos 2^k x] for x ~ N(μ, diag s) (mip-NeRF, equation 14).
 
-    All D·L sines come first, frequency by frequency, then all cosines. Scaling by powers of two is exact and the sines
-    of torch reduce any float32 angle exactly, so high degrees lose nothing but what the mean's own rounding costs.
-    Raises UsageError when the degrees leave no frequency.
+    These are exp(−½ 4^k s) sin 2^k μ and exp(−½ 4^k s) cos 2^k μ. All D·L sines come first, frequency by frequency,
+    then all cosines. High degrees stay exact: multiplying by a power of two does not round, and torch's sine reduces
+    any float32 angle exactly.
+
+    Args:
+        config: options.
+        ctx: context of the run; not used.
+        in_dim: number of coordinates D.
+
+    Raises:
+        UsageError: the degrees leave no frequency.
+
+    Example:
+        >>> from radfield_core import SceneBox
+        >>> ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
+        >>> encoding = Ipe(IpeConfig(max_degree=2), ctx, in_dim=1)
+        >>> encoding(torch.zeros(1, 1), torch.ones(1, 1))  # sin 0, sin 0, exp(−½), exp(−2)
+        tensor([[0.0000, 0.0000, 0.6065, 0.1353]])
     """
 
     frequencies: Tensor
@@ -24,15 +39,16 @@ class Ipe(Encoding):
         octaves = config.max_degree - config.min_degree
         if octaves < 1:
             raise UsageError(
-                f"degrees {config.min_degree} to {config.max_degree} leave no frequency",
-                path="encoding.max_degree", hint=f"max_degree = {min(config.min_degree + 16, 24)}",
-            )  # fmt: skip
+                f"min_degree={config.min_degree} and max_degree={config.max_degree} leave no frequency",
+                path="encoding.max_degree",
+                hint=f"Set encoding.max_degree={min(config.min_degree + 16, 24)}",
+            )
         self.in_dim, self.out_dim = in_dim, 2 * in_dim * octaves
         frequencies = 2.0 ** torch.arange(config.min_degree, config.max_degree)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of means x [M, D] with diagonal covariance `cov` [M, D]; none is zero."""
+        """Features [M, out_dim] of means x [M, D] with diagonal covariance `cov` [M, D]; None means points."""
         angles = (x[:, None, :] * self.frequencies[:, None]).flatten(1)
         waves = torch.stack([angles.sin(), angles.cos()], dim=1)
         if cov is None:

@@ -1,4 +1,4 @@
-"""What radfield-ipe offers."""
+"""Declaration of encoding:ipe."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,10 +7,14 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "encoding", "ipe", impl="radfield_ipe.encoding:Ipe", config="radfield_ipe.config:IpeConfig",
+            "encoding",
+            "ipe",
+            impl="radfield_ipe.encoding:Ipe",
+            config="radfield_ipe.config:IpeConfig",
             summary="expected sines and cosines of Gaussians (mip-NeRF)",
             provides={"points", "gaussians", "any_dim", "grad", "grad2"},
         )
-    ]  # fmt: skip
+    ]

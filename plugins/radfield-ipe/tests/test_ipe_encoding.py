@@ -26,7 +26,7 @@ def build(in_dim: int = 3, **options) -> Ipe:
     deviation=st.lists(st.floats(0, 2), min_size=3, max_size=3),
     min_degree=st.integers(-2, 1),
 )
-def test_features_are_the_expected_sines_and_cosines_by_gauss_hermite_quadrature(mean, deviation, min_degree):
+def test_features_are_expected_sines_and_cosines_by_quadrature(mean, deviation, min_degree):
     degrees = range(min_degree, 3)
     encoding = build(min_degree=min_degree, max_degree=3).double()
     nodes, weights = np.polynomial.hermite_e.hermegauss(120)
@@ -43,7 +43,7 @@ def test_features_are_the_expected_sines_and_cosines_by_gauss_hermite_quadrature
     torch.testing.assert_close(encoding(x, cov), expected, atol=1e-6, rtol=0)
 
 
-def test_without_covariance_features_are_those_of_the_plain_encoding_frequency_by_frequency():
+def test_without_covariance_features_are_the_plain_encoding():
     x = 12 * torch.rand(50, 3) - 6
     waves = (math.sin, math.cos)
     plain = [[wave(2.0**k * v) for wave in waves for k in range(16) for v in row] for row in x.double().tolist()]
@@ -69,7 +69,7 @@ def test_float32_stays_exact_at_large_angles_and_finite_at_large_variances():
     assert torch.equal(features.detach().view(2, 16, 3)[..., 2], torch.zeros(2, 16))
 
 
-def test_first_and_second_derivatives_by_mean_and_covariance_equal_finite_differences():
+def test_derivatives_by_mean_and_covariance_equal_finite_differences():
     encoding = build(max_degree=4).double()
     x = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
     cov = (0.1 * torch.rand(2, 3, dtype=torch.float64)).requires_grad_()
@@ -87,6 +87,6 @@ def test_no_rows_give_no_features():
     assert build()(torch.empty(0, 3), torch.empty(0, 3)).shape == (0, 96)
 
 
-def test_degrees_that_leave_no_frequency_are_refused_with_what_to_try():
+def test_degrees_that_leave_no_frequency_are_a_usage_error():
     with pytest.raises(UsageError, match="max_degree"):
         build(min_degree=4, max_degree=4)

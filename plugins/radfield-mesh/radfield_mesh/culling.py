@@ -8,7 +8,8 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from radfield_core import Scene, UsageError, project
+from radfield_core import Scene, UsageError, project, visible
+from radfield_core.data import apply_similarity
 from radfield_mesh.mesh import only_faces
 
 
@@ -23,16 +24,15 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
             "the data's masks say which pixels count, not where the object is", path="cull_masks",
             hint="no cull_masks, or a reference that is cut to what matters",
         )  # fmt: skip
-    back = np.linalg.inv(scene.to_data.double().cpu().numpy())
-    points = torch.from_numpy(points_data @ back[:3, :3].T + back[:3, 3])
+    points = apply_similarity(torch.linalg.inv(scene.to_data.double().cpu()), torch.from_numpy(points_data))
     kept = np.ones(len(points), bool)
     for view in range(len(scene.cameras)):
         mask = masks[view][..., 0].numpy() > 127
         wide = distance_transform_edt(~mask) <= pixels if pixels else mask
-        uv, depth = project(scene.cameras.view(view), points)
-        column, row = np.floor(uv.numpy() + 0.5).astype(int).T
-        inside = (column >= 0) & (row >= 0) & (column < mask.shape[1]) & (row < mask.shape[0]) & (depth.numpy() > 0)
-        kept[inside] &= wide[row[inside], column[inside]]
+        inside = visible(scene.cameras.view(view), points)
+        pixels, _ = project(scene.cameras.view(view), points[inside])
+        column, row = np.floor(pixels.numpy() + 0.5).astype(int).T
+        kept[inside.numpy()] &= wide[row, column]
     return kept
 
 

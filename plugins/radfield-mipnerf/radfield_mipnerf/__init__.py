@@ -1,1 +1,1 @@
-"""method:mipnerf, field:mipnerf and sampler:mip."""
+"""mip-NeRF: method:mipnerf, field:mipnerf and sampler:mip."""

@@ -1,4 +1,4 @@
-"""Options of field:mipnerf, sampler:mip and method:mipnerf. Defaults are the published ones."""
+"""Options of field:mipnerf, sampler:mip and method:mipnerf; defaults are the published values."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from radfield_core import Choice, option, slot
 class MipNerfFieldConfig:
     """The MLP of mip-NeRF (section 3)."""
 
-    encoding: Choice = slot("encoding", default={"type": "ipe", "max_degree": 16}, help="of intervals as Gaussians")
+    encoding: Choice = slot("encoding", default={"type": "ipe", "max_degree": 16}, help="encoding of Gaussians")
     direction_encoding: Choice | None = slot(
         "encoding",
         default={"type": "frequency", "n_frequencies": 4},
         optional=True,
-        help="of view directions; none leaves a color that does not depend on the view",
+        help="encoding of view directions; none makes colors independent of the view",
     )
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
-        6, help="hidden layer that sees the encoded interval again, counted from 1: 6 is the sixth", min=2
+        6, help="hidden layer that reads the encoded Gaussian again, counted from 1; none has no skip connection", min=2
     )
-    color_width: int = option(128, help="units of the layer that sees the view direction", min=1)
-    density_activation: Literal["softplus", "relu"] = option("softplus", help="raw density -> density")
-    density_bias: float = option(-1.0, help="added to the raw density before its activation")
+    color_width: int = option(128, help="units of the layer that reads the view direction", min=1)
+    density_activation: Literal["softplus", "relu"] = option("softplus", help="activation of the raw density")
+    density_bias: float = option(-1.0, help="bias of the raw density, added before the activation")
     density_noise: float = option(
-        0.0, help="standard deviation of noise on the raw density in training; the paper: 1 on real scenes", min=0
+        0.0,
+        help="standard deviation of noise added to the raw density in training; 1 in the paper for real scenes",
+        min=0,
     )
-    rgb_padding: float = option(0.001, help="colors reach this far beyond 0 and 1 before they saturate", min=0)
+    rgb_padding: float = option(0.001, help="range beyond 0 and 1 that colors may take before they saturate", min=0)
     disable_integration: bool = option(
-        False, help="take intervals as points at their means: the paper's ablation without its encoding"
+        False, help='encode points at the means instead of Gaussians: the paper\'s ablation "w/o IPE"'
     )
 
 
@@ -42,27 +44,33 @@ class MipSamplerConfig:
     """Sampling of mip-NeRF (sections 3 and 3.1)."""
 
     n_samples: int = option(128, help="intervals per ray and level", min=2)
-    n_levels: int = option(2, help="levels; each but the first is resampled from the one before", min=1)
-    spacing: Literal["linear", "disparity", "log"] = option("linear", help="spacing of the first level's edges")
-    resample_padding: float = option(0.01, help="added to the blurred weights before resampling", min=0)
+    n_levels: int = option(
+        2, help="number of levels; each after the first is resampled by the weights of the previous one", min=1
+    )
+    spacing: Literal["linear", "disparity", "log"] = option(
+        "linear", help="spacing of the first level's edges: linear in distance, disparity or log distance"
+    )
+    resample_padding: float = option(0.01, help="constant added to the blurred weights before resampling", min=0)
     ray_shape: Literal["auto", "cone", "cylinder"] = option(
-        "auto", help="what a pixel's ray is; auto takes cylinders where rays are in NDC, else cones"
+        "auto", help="shape of a pixel's ray; auto is a cylinder for rays in NDC, else a cone"
     )
 
 
 @attrs.frozen(kw_only=True)
 class MipNerfConfig:
-    """Losses and schedule of mip-NeRF (section 3.2 and its configurations)."""
+    """Losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
 
-    single_mlp: bool = option(True, help="one network for all levels; false gives the last level its own")
-    coarse_loss: float = option(0.1, help="weight of the loss of every level but the last", min=0)
-    multiscale_loss: bool = option(True, help="weight pixels by the area that the data says they cover (lossmult)")
-    lr: float = option(5e-4, help="learning rate at the start, after the warm-up", min=0, exclusive_min=True)
+    single_mlp: bool = option(
+        True, help="use one network for all levels; false gives the last level a network of its own"
+    )
+    coarse_loss: float = option(0.1, help="weight of the loss of each level before the last", min=0)
+    multiscale_loss: bool = option(True, help="weight pixels by the area they cover, if the data states it (lossmult)")
+    lr: float = option(5e-4, help="initial learning rate, after the warm-up", min=0, exclusive_min=True)
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
-    lr_delay_steps: int = option(2500, help="steps of warm-up; 0 starts at the full rate", min=0)
-    lr_delay_mult: float = option(0.01, help="factor on the learning rate at the first step", min=0, max=1)
-    adam_betas: tuple[float, float] = option((0.9, 0.999), help="decay of Adam's two moments", min=0, max=0.999999)
+    lr_delay_steps: int = option(2500, help="warm-up steps; 0 starts at the full learning rate", min=0)
+    lr_delay_mult: float = option(0.01, help="factor on the learning rate at the start of the warm-up", min=0, max=1)
+    adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
-        "white", help="color behind the scene in training and evaluation; none for photographs without alpha"
+        "white", help="background color in training and evaluation; none for photographs without alpha"
     )

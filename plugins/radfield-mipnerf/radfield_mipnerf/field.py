@@ -1,4 +1,4 @@
-"""The MLP of mip-NeRF: a Gaussian and a view direction -> density and color. N samples, R rays, M rows."""
+"""field:mipnerf, the MLP of mip-NeRF: density and color of Gaussians. N samples, R rays, M points."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from radfield_mipnerf.config import MipNerfFieldConfig
 
 
 class MipNerfField(DensityOccupancy, Field):
-    """σ = softplus(raw − 1) and padded rgb of intervals, by an MLP with one skip connection and Glorot weights.
+    """Density softplus(raw − 1) and padded color of Gaussians, by an MLP with one skip connection (mip-NeRF, section
+    3).
 
-    Directions are encoded once per ray.
+    Weights are initialized as in the paper's code (Glorot, zero biases).
+
+    Args:
+        config: options.
+        ctx: context of the run; builds the encodings.
     """
 
     def __init__(self, config: MipNerfFieldConfig, ctx: BuildContext):
@@ -34,12 +39,12 @@ class MipNerfField(DensityOccupancy, Field):
             initialize_glorot(module)
 
     def begin_step(self, step: Step) -> None:
-        """Take this step's random numbers for the density noise."""
+        """Prepare the random numbers of this step's density noise."""
         device = self.density_head.weight.device
         self._noise = step.generator("mipnerf/density-noise", device) if self.config.density_noise else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3]; in training the raw density carries noise, if any is asked for."""
+        """Density [N] and rgb [N, 3] of all samples; in training, the raw density has noise if that is enabled."""
         mean, cov = samples.gaussians()
         features = self.features(mean, None if self.config.disable_integration else cov)
         raw = self.density_head(features)[:, 0]
@@ -52,37 +57,36 @@ class MipNerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
-        """Output of the last hidden layer [M, width] for means and diagonal covariances [M, 3]; none is zero."""
+        """Output [M, width] of the last hidden layer for means and diagonal covariances [M, 3]; None means points."""
         features: Tensor = self.trunk(self.encoding(mean, cov))
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density from its raw value."""
+        """Density of a raw density, both [M]."""
         shifted = raw + self.config.density_bias
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of directions [R, 3] to the color layer, before its activation."""
+        """Contribution [R, color_width] of view directions [R, 3] to the color layer, before its activation."""
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
+        """Color [M, 3] of features [M, width]; `direction_half` [M, color_width] adds the view directions."""
         padding = self.config.rgb_padding
         return torch.sigmoid(self.color_head(features, direction_half)) * (1.0 + 2.0 * padding) - padding
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] of Gaussians at x [M, 3] with diagonal covariance `cov`, without noise; none is a point."""
+        """Density [M] of Gaussians at x [M, 3] with diagonal covariance `cov`, without noise; None means points."""
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at points x [M, 3]; without view directions the mean over six of them, along the axes."""
+        """Color [M, 3] at x [M, 3]; without view directions, the mean over the six directions along the axes."""
         features = self.features(x, None)
         if self.direction_encoding is None:
             return self.color(features)
         if viewdirs is not None:
             return self.color(features, self.direction_half(viewdirs))
         axes = torch.cat([torch.eye(3), -torch.eye(3)]).to(x)
-        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in self.direction_half(axes)]).mean(
-            0
-        )
+        halves = self.direction_half(axes)
+        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in halves]).mean(0)

@@ -1,4 +1,4 @@
-"""mip-NeRF: photometric losses, learning rate and background."""
+"""method:mipnerf: photometric losses, learning rate and background."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from radfield_mipnerf.config import MipNerfConfig
 
 
 class MipNerf(Method):
-    """One network asked about Gaussians on two levels, both compared with the pixels (mip-NeRF, equation 17)."""
+    """One network, evaluated on Gaussians on two levels, both trained on the pixels' colors (mip-NeRF, equation 17)."""
 
     def __init__(self, config: MipNerfConfig):
         super().__init__(config)
         self.n_fields = 1 if config.single_mlp else 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The same color [n, 3] in training and evaluation."""
+        """Background colors [n, 3], the same in training and evaluation; None if the option is none."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error of every level that has a color; the last is "fine", those before it are weighted."""
+        """Mean squared error per level with colors: "fine" for the last; earlier ones are weighted by coarse_loss."""
         weights = batch.loss_weights if self.config.multiscale_loss else None
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch.rgb, weights) for rgb in pixels]
@@ -33,12 +33,12 @@ class MipNerf(Method):
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters at one learning rate, with the options' betas and epsilon for Adam."""
+        """All parameters in one group, with the options for Adam."""
         adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Log-linear from lr to lr_final over the run, times a warm-up that rises as a quarter of a sine."""
+        """Log-linear decay from lr to lr_final over the run, times a warm-up along a quarter of a sine."""
         config, warm = self.config, 1.0
         if config.lr_delay_steps:
             rise = math.sin(0.5 * math.pi * min(step.index / config.lr_delay_steps, 1.0))
@@ -47,6 +47,6 @@ class MipNerf(Method):
 
 
 def mean_squared_error(rgb: Tensor, pixels: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean over rays and channels of (rgb − pixels)² for rgb [R, 3], each ray weighted by `weights` [R] if any."""
+    """Mean of (rgb − pixel)² over rays and channels for rgb and pixels [R, 3], weighted by `weights` [R], if any."""
     squared = (rgb - pixels).square().mean(-1)
     return mean(squared if weights is None else squared * weights)

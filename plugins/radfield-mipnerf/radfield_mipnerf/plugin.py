@@ -1,4 +1,4 @@
-"""What radfield-mipnerf offers."""
+"""Declaration of method:mipnerf, field:mipnerf and sampler:mip."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,23 +7,31 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "field", "mipnerf", impl="radfield_mipnerf.field:MipNerfField",
+            "field",
+            "mipnerf",
+            impl="radfield_mipnerf.field:MipNerfField",
             config="radfield_mipnerf.config:MipNerfFieldConfig",
             summary="the MLP of mip-NeRF: density and view-dependent color of Gaussians",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"gaussians"}, "direction_encoding": {"directions"}},
         ),
         component(
-            "sampler", "mip", impl="radfield_mipnerf.sampler:MipSampler",
+            "sampler",
+            "mip",
+            impl="radfield_mipnerf.sampler:MipSampler",
             config="radfield_mipnerf.config:MipSamplerConfig",
-            summary="intervals between fence posts, then resampled by blurred weights (mip-NeRF)",
+            summary="adjacent intervals, resampled by blurred weights (mip-NeRF)",
             provides={"dense", "multilevel"},
         ),
         component(
-            "method", "mipnerf", impl="radfield_mipnerf.method:MipNerf", config="radfield_mipnerf.config:MipNerfConfig",
-            summary="mip-NeRF: anti-aliased, one MLP for both levels (Barron et al. 2021)",
+            "method",
+            "mipnerf",
+            impl="radfield_mipnerf.method:MipNerf",
+            config="radfield_mipnerf.config:MipNerfConfig",
+            summary="mip-NeRF: anti-aliased by cones, one MLP for both levels (Barron et al. 2021)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
                 "mipnerf": "radfield_mipnerf:presets/mipnerf.toml",
@@ -31,4 +39,4 @@ def radfield_components() -> list[Component]:
                 "mipnerf-small": "radfield_mipnerf:presets/mipnerf-small.toml",
             },
         ),
-    ]  # fmt: skip
+    ]

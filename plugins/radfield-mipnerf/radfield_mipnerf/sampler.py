@@ -1,4 +1,4 @@
-"""Sampling of mip-NeRF: intervals between fence posts, moved where the blurred weights of the level before lie."""
+"""sampler:mip, the sampling of mip-NeRF: intervals that share their ends, resampled by blurred weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from radfield_mipnerf.config import MipSamplerConfig
 
 
 class MipSampler(Sampler):
-    """S intervals per ray and level, which share their ends.
+    """S adjacent intervals per ray and level (mip-NeRF, sections 3 and 3.1).
 
-    The first level's S + 1 edges are evenly spaced and, in training, jittered between their neighbors' middles. Later
-    levels draw S + 1 new edges from the weights before, widened (equation 18); old edges are not kept.
+    The first level's S + 1 edges are evenly spaced; in training each is jittered between the middles to its neighbors.
+    Each later level draws S + 1 new edges from the previous level's blurred weights (equation 18).
+
+    Args:
+        config: options.
+        ctx: context of the run; tells if rays are in NDC.
     """
 
     def __init__(self, config: MipSamplerConfig, ctx: BuildContext):
@@ -24,19 +28,19 @@ class MipSampler(Sampler):
         self.footprint = ("cylinder" if ctx.ndc else "cone") if config.ray_shape == "auto" else config.ray_shape
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals of one level; jittered when training, evenly spread otherwise."""
-        edges = self.fence_posts(rays) if prev is None else self.resample(prev, level)
+        """Intervals of one level; random in training, evenly spread in evaluation."""
+        edges = self.first_edges(rays) if prev is None else self.resample(prev, level)
         return RaySamples.from_edges(rays, edges, self.footprint)
 
-    def fence_posts(self, rays: RayBundle) -> Tensor:
-        """Edges [R, S+1] of the first level."""
+    def first_edges(self, rays: RayBundle) -> Tensor:
+        """Edges [R, S + 1] of the first level."""
         near, far = self.extent(rays)
-        shares = torch.linspace(0.0, 1.0, self.config.n_samples + 1, dtype=near.dtype, device=near.device)
-        edges = stepfun.spaced(shares, near, far, self.config.spacing).expand(len(rays), -1)
+        fractions = torch.linspace(0.0, 1.0, self.config.n_samples + 1, dtype=near.dtype, device=near.device)
+        edges = stepfun.spaced(fractions, near, far, self.config.spacing).expand(len(rays), -1)
         return stepfun.stratify(edges, self.generator("mip/0", edges.device)) if self.training else edges
 
     def resample(self, prev: Level, level: int) -> Tensor:
-        """Edges [R, S+1] drawn from the blurred weights of the level before."""
+        """Edges [R, S + 1] drawn from the blurred weights of the previous level."""
         edges, n = prev.samples.edges(), self.config.n_samples + 1
         weights = stepfun.blur_pool(prev.samples.dense(prev.weights), self.config.resample_padding)
         if self.training:

@@ -136,7 +136,7 @@ def test_evaluation_equals_the_formulas_on_both_levels(ndc):
         np.testing.assert_allclose(second.weights.view(2, -1)[r], shares, atol=1e-6)
 
 
-def test_both_levels_ask_one_network_unless_told_otherwise():
+def test_both_levels_use_one_network_unless_set_otherwise():
     assert len(build().fields) == 1
     assert len(build("method.single_mlp=false").fields) == 2
 
@@ -152,7 +152,7 @@ def test_without_integration_features_are_those_of_points_at_the_same_means():
         torch.testing.assert_close(field(samples).density, field.density(mean), atol=1e-12, rtol=0)
 
 
-def test_training_edges_lie_between_the_middles_of_even_ones_and_resampled_ones_stay_inside():
+def test_training_edges_stay_between_middles_and_resampled_ones_in_range():
     model, bundle = build().train(), rays(16)
     model.begin_step(Step(3, 10, 0))
     outputs = model.trace(bundle, torch.ones(16, 3, dtype=torch.float64))

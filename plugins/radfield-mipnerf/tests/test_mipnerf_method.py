@@ -80,7 +80,7 @@ def test_the_options_of_adam_reach_the_optimizer():
     assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.003, (0.8, 0.95), 1e-7, 0)
 
 
-def test_the_background_is_the_same_in_training_and_evaluation_and_photographs_may_have_none():
+def test_the_background_is_the_same_in_training_and_evaluation_or_none():
     for name, value in (("white", 1.0), ("black", 0.0)):
         for step in (None, Step(3, 10, 0)):
             found = method_of(f"method.background={name}").background(step, 4, "cpu")

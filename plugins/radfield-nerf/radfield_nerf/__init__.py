@@ -1,1 +1,1 @@
-"""method:nerf, method:tiny-nerf and field:nerf."""
+"""NeRF and tiny-NeRF: method:nerf, method:tiny-nerf and field:nerf."""

@@ -1,4 +1,4 @@
-"""The MLP of NeRF: position and view direction -> density and color. N samples, R rays, M rows."""
+"""field:nerf, the MLP of NeRF: density and color of a position and view direction. N samples, R rays, M points."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from radfield_nerf.config import NerfFieldConfig
 
 
 class NerfField(DensityOccupancy, Field):
-    """σ and rgb by an MLP with one skip connection; color from a linear bottleneck joined by the direction.
+    """Density and color by an MLP with one skip connection (NeRF, appendix A, figure 7).
 
-    Weights start as the paper's code starts them (Glorot, biases zero), but for the bias of the density.
+    The encoding is evaluated on Gaussians if it takes them, else on points. Weights are initialized as in the paper's
+    code (Glorot, zero biases), except for the bias of the density.
 
-    The encoding is evaluated on Gaussians if it takes them, else on points. Directions are encoded once per ray.
+    Args:
+        config: options.
+        ctx: context of the run; builds the encodings.
     """
 
     def __init__(self, config: NerfFieldConfig, ctx: BuildContext):
@@ -49,12 +52,12 @@ class NerfField(DensityOccupancy, Field):
         nn.init.constant_(self.density_head.bias, config.density_bias)
 
     def begin_step(self, step: Step) -> None:
-        """Take this step's random numbers for the density noise."""
+        """Prepare the random numbers of this step's density noise."""
         device = self.density_head.weight.device
         self._noise = step.generator("nerf/density-noise", device) if self.noise_std else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3]; in training the raw density carries noise, if any is asked for."""
+        """Density [N] and rgb [N, 3] of all samples; in training, the raw density has noise if that is enabled."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self.features(x, cov)
         raw = self.density_head(features)[:, 0]
@@ -67,21 +70,21 @@ class NerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Output of the last hidden layer [M, width] at x [M, 3]."""
+        """Output [M, width] of the last hidden layer at x [M, 3]."""
         features: Tensor = self.trunk(self.encoding(x, cov) if self.gaussian else self.encoding(x))
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density from its raw value."""
+        """Density of a raw density, both [M]."""
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of directions [R, 3] to the color layer, before its activation."""
+        """Contribution [R, color_width] of view directions [R, 3] to the color layer, before its activation."""
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] from features [M, width] and, where the view matters, `direction_half` [M, color_width]."""
+        """Color [M, 3] of features [M, width]; `direction_half` [M, color_width] adds the view directions."""
         return torch.sigmoid(self.color_head(features, direction_half))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
@@ -89,13 +92,12 @@ class NerfField(DensityOccupancy, Field):
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without view directions the mean over six of them, along the axes."""
+        """Color [M, 3] at x [M, 3]; without view directions, the mean over the six directions along the axes."""
         features = self.features(x)
         if self.direction_encoding is None:
             return self.color(features)
         if viewdirs is not None:
             return self.color(features, self.direction_half(viewdirs))
         axes = torch.cat([torch.eye(3), -torch.eye(3)]).to(x)
-        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in self.direction_half(axes)]).mean(
-            0
-        )
+        halves = self.direction_half(axes)
+        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in halves]).mean(0)

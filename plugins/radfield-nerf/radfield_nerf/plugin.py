@@ -1,4 +1,4 @@
-"""What radfield-nerf offers."""
+"""Declaration of method:nerf, method:tiny-nerf and field:nerf."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,15 +7,22 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "field", "nerf", impl="radfield_nerf.field:NerfField", config="radfield_nerf.config:NerfFieldConfig",
+            "field",
+            "nerf",
+            impl="radfield_nerf.field:NerfField",
+            config="radfield_nerf.config:NerfFieldConfig",
             summary="the MLP of NeRF: density and view-dependent color",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
         ),
         component(
-            "method", "nerf", impl="radfield_nerf.method:Nerf", config="radfield_nerf.config:NerfConfig",
+            "method",
+            "nerf",
+            impl="radfield_nerf.method:Nerf",
+            config="radfield_nerf.config:NerfConfig",
             summary="NeRF: a coarse and a fine MLP (Mildenhall et al. 2020)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
@@ -25,7 +32,10 @@ def radfield_components() -> list[Component]:
             },
         ),
         component(
-            "method", "tiny-nerf", impl="radfield_nerf.method:TinyNerf", config="radfield_nerf.config:TinyNerfConfig",
+            "method",
+            "tiny-nerf",
+            impl="radfield_nerf.method:TinyNerf",
+            config="radfield_nerf.config:TinyNerfConfig",
             summary="the smallest NeRF that learns: one MLP, one level, no view directions",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
@@ -33,4 +43,4 @@ def radfield_components() -> list[Component]:
                 "tiny-nerf-tutorial": "radfield_nerf:presets/tiny-nerf-tutorial.toml",
             },
         ),
-    ]  # fmt: skip
+    ]

@@ -78,7 +78,7 @@ def test_loss_weights_weigh_rays():
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_learning_rate_falls_by_ten_in_500000_steps_and_by_a_hundred_in_twice_that():
+def test_the_learning_rate_falls_by_ten_every_500000_steps():
     method = method_of("nerf")
     assert method.param_groups(torch.nn.Linear(2, 2))[0]["lr"] == 5e-4
     for step, factor in ((0, 1.0), (250_000, 10**-0.5), (500_000, 0.1), (1_000_000, 0.01)):

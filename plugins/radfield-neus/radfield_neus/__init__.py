@@ -1,1 +1,1 @@
-"""Surfaces from pictures: NeuS, as published and fast."""
+"""NeuS, surfaces from images: as published, and a fast version on a hash grid."""

@@ -1,4 +1,4 @@
-"""`field:neus`: a signed distance rendered as a volume (Wang et al. 2021)."""
+"""field:neus, a signed distance that is rendered as a volume (Wang et al. 2021). N samples, M points, F features."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from torch.nn import functional as F
 from radfield_core import Batch, BuildContext, Field, FieldOutputs, ModelOutputs, RaySamples, Step, UsageError
 from radfield_core.ops import at_least_float32, derivatives, segments
 from radfield_core.ops.networks import SkipMlp
-from radfield_neus import schedule
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
 from radfield_neus.networks import DistanceNetwork
+from radfield_neus.schedule import value_at
 
 EIKONAL_RADIUS = 1.2
-"""The eikonal loss is taken where points lie within so many scene radii, as in the paper's code."""
+"""Radius, in scene radii, inside which points count for the eikonal loss, as in the paper's code."""
 
 
 class NeuSField(Field):
-    """Distance f, features and sharpness 1/s; α of each interval from f at its middle and its slope along the ray."""
+    """Signed distance, color and a learned sharpness 1/s.
+
+    The opacity of an interval follows from the distance at its middle and the distance's slope along the ray (see
+    `alpha`). The color network reads position, view direction, gradient and features of the distance network.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds; builds the encodings.
+
+    Raises:
+        UsageError: the distance network cannot be built or initialized with these sizes.
+    """
 
     center: Tensor
     anneal: Tensor
@@ -47,29 +58,29 @@ class NeuSField(Field):
             self.color.normalize_weights()
         self.sharpness_log = nn.Parameter(torch.tensor(config.init_sharpness))
         self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
-        self.register_buffer("fd_step", torch.tensor(schedule.at(config.fd_step, 0) * self.radius), persistent=False)
+        self.register_buffer("fd_step", torch.tensor(value_at(config.fd_step, 0) * self.radius), persistent=False)
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
 
     def begin_step(self, step: Step) -> None:
-        """Cosine annealing and the distance of the taps."""
+        """Update the cosine annealing and the step of finite differences."""
         end = self.config.anneal_end
         self.anneal.fill_(min(1.0, step.index / end) if end else 1.0)
-        self.fd_step.fill_(schedule.at(self.config.fd_step, step.index) * self.radius)
+        self.fd_step.fill_(value_at(self.config.fd_step, step.index) * self.radius)
 
     @property
     def sharpness(self) -> Tensor:
-        """1/s, 0-dim: exp(10 v), between 1e-6 and 1e6."""
+        """Sharpness 1/s = exp(10 v), 0-dim, clamped to 1e-6 … 1e6."""
         return (10.0 * self.sharpness_log).exp().clamp(1e-6, 1e6)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """alpha, rgb, sdf, its gradients, and unit normals of all samples."""
+        """Opacity, color, signed distance, gradient and unit normal of all samples."""
         x = samples.positions()
         sdf, gradients, features, laplacian = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
         used = normals if self.config.unit_normals else gradients
         cosine = (samples.per_sample(samples.rays.directions) * used).sum(-1)
         slope = annealed_cosine(cosine, self.anneal)
-        # The paper's networks know the scene as a unit sphere: their 1/s is per radius.
+        # The paper scales the scene to a unit sphere, so its 1/s is per radius.
         alpha = interval_alpha(sdf, slope, samples.lengths, self.sharpness / self.radius)
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         extras = {} if laplacian is None else {"neus.laplacian": laplacian}
@@ -79,7 +90,7 @@ class NeuSField(Field):
         )  # fmt: skip
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Eikonal, sparsity and curvature losses, each a mean over all points of all levels given."""
+        """Eikonal, sparsity and curvature losses, each a mean over the points of all given levels."""
         config, levels = self.config, outputs.levels
         if not levels:
             return {}
@@ -89,18 +100,18 @@ class NeuSField(Field):
         gradients = torch.cat([cast(Tensor, level.outputs.gradients) for level in levels])
         near = (x - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
         off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
-        losses = {"eikonal": schedule.at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)}
+        losses = {"eikonal": value_at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)}
         if config.sparsity:
             sdf = torch.cat([cast(Tensor, level.outputs.sdf) for level in levels])
-            weight = schedule.at(config.sparsity, step.index)
+            weight = value_at(config.sparsity, step.index)
             losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
         if config.curvature and config.normals == "finite_differences":
             laplacian = torch.cat([level.outputs.extras["neus.laplacian"] for level in levels])
-            losses["curvature"] = schedule.at(config.curvature, step.index) * segments.mean(laplacian.abs())
+            losses["curvature"] = value_at(config.curvature, step.index) * segments.mean(laplacian.abs())
         return losses
 
     def scalars(self) -> dict[str, Tensor]:
-        """1/s, and the mean weight inside the scene: when it falls to nothing the surface has vanished."""
+        """Sharpness 1/s, and the mean weight inside the scene; near 0, the surface has vanished."""
         return {"sharpness": self.sharpness.detach(), "weight_inside": self.inside}
 
     def sdf(self, x: Tensor) -> Tensor:
@@ -112,28 +123,28 @@ class NeuSField(Field):
         return self._surface(x)[1]
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Weight [M] of an interval of `length` on a ray that comes from outside and meets the level set head-on.
+        """Weight [M] of an interval of `length` at x [M, 3] on a ray that hits the surface at a right angle.
 
-        Unlike its opacity, which is that of everything solid, it vanishes deep inside, where no ray arrives.
+        Unlike the opacity, which is high in everything solid, the weight is 0 deep inside, where no light arrives.
         """
         sdf, half, sharpness = self.sdf(x), 0.5 * length, self.sharpness / self.radius
         return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]; without view directions, as seen along the inward normal."""
         _, gradients, features, _ = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
         directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)
         return self._color(x, directions, normals if self.config.unit_normals else gradients, features)
 
     def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance [M] in scene units, and features [M, F]."""
+        """Signed distance [M] in scene units, and features [M, F]."""
         unit = (x - self.center) / self.radius
         out = at_least_float32(self.distance(torch.cat([unit, self.encoding(x)], dim=-1)))
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Distance, gradient, features, and the Laplacian where finite differences give it."""
+        """Distance, gradient and features, and the Laplacian if gradients are finite differences."""
         if self.config.normals == "analytic":
             (sdf, features), gradients = derivatives.gradient(self._distance, x)
             return sdf, gradients, features, None
@@ -151,6 +162,8 @@ def _check(config: NeuSFieldConfig, in_dim: int) -> None:
     skips = config.skip_layer is not None and config.skip_layer < config.n_layers
     if skips and config.width <= in_dim:
         raise UsageError(
-            f"{config.width} units leave none beside the {in_dim} inputs that layer {config.skip_layer} sees again",
-            path="field.width", hint=f"at least {in_dim + 1}, a smaller encoding, or field.skip_layer=none",
-        )  # fmt: skip
+            f"width {config.width} leaves no units beside the {in_dim} inputs that hidden layer {config.skip_layer} "
+            "reads again",
+            path="field.width",
+            hint=f"Set field.width={in_dim + 1} or more, or field.skip_layer=none",
+        )

@@ -1,4 +1,4 @@
-"""`method:neus`: photometric, mask and opacity losses, and the learning rates."""
+"""method:neus: photometric, mask and opacity losses, and learning rates."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from radfield_neus.config import NeuSConfig
 
 
 class NeuS(Method):
-    """One field; the eikonal loss comes with the field, the photometric ones from here."""
+    """One field with losses of its own (eikonal, sparsity, curvature); photometric, mask and opacity losses here."""
 
     config: NeuSConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The colors of the options [n, 3]; random is white in evaluation."""
+        """Background colors [n, 3] as set by the options; random backgrounds are white in evaluation."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Color (L1 sums over channels, as published), mask and opacity; see `NeuSConfig` for the weights."""
+        """Photometric, mask and opacity losses, weighted by the options; L1 is summed over channels, as published."""
         config = self.config
         assert outputs.rendered.rgb is not None
         difference = outputs.rendered.rgb - batch.rgb
         error = difference.abs().sum(-1) if config.loss == "l1" else difference.square().mean(-1)
-        counted = torch.ones_like(error)
+        weights = torch.ones_like(error)
         if batch.loss_weights is not None:
-            counted = counted * batch.loss_weights
+            weights = weights * batch.loss_weights
         if config.mask > 0 and batch.mask is not None and batch.background is None:
-            counted = counted * (batch.mask > 0.5)  # without a background the pixels beside the mask have no meaning
-        losses = {"rgb": config.loss_weight * (error * counted).sum() / (counted.sum() + 1e-5)}
+            weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target
+        losses = {"rgb": config.loss_weight * (error * weights).sum() / (weights.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
         if config.mask > 0 and batch.mask is not None:
             wrong = F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity), reduction="none")
@@ -44,7 +44,7 @@ class NeuS(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """The sharpness may have a learning rate of its own."""
+        """Networks, and the sharpness with its own learning rate."""
         common = {"betas": self.config.betas, "eps": self.config.eps}
         sharpness = [p for name, p in model.named_parameters() if name.endswith("sharpness_log")]
         others = [p for name, p in model.named_parameters() if not name.endswith("sharpness_log")]
@@ -56,11 +56,11 @@ class NeuS(Method):
         return [group for group in groups if group["params"]]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Linear warm-up from 0, then a cosine or an exponential down to `lr_final`."""
+        """Linear warm-up from 0, then cosine or exponential decay to `lr_final`."""
         config = self.config
         if step.index < config.warmup_steps:
             return (step.index + 1) / config.warmup_steps
         share = min(1.0, (step.index - config.warmup_steps) / max(1, step.max_steps - config.warmup_steps))
         if config.decay == "exponential":
-            return config.lr_final**share
+            return float(config.lr_final**share)
         return (math.cos(math.pi * share) + 1.0) * 0.5 * (1.0 - config.lr_final) + config.lr_final

@@ -1,59 +1,66 @@
-"""What NeuS says beside training: that the surface has vanished; and the slices it leaves at the end. No torch."""
+"""Observers of NeuS: a warning when the surface has vanished, and slices of the distance after a run. No torch."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-VANISHED = 0.01
-"""Mean weight inside the scene under which hardly anything of a picture comes from the surface."""
+log = logging.getLogger(__name__)
 
-PATIENCE = 5
-"""Log entries in a row, after the first ones, until that is said."""
+VANISHED_BELOW = 0.01
+"""Mean weight inside the scene below which almost nothing in an image comes from the surface."""
+
+ENTRIES_BEFORE_WARNING = 5
+"""Consecutive log entries with a vanished surface after which it is reported."""
 
 
-class Watch:
-    """Counts the log entries in which the surface was gone; `scalars` are those of field:neus."""
+class SurfaceWatch:
+    """Counter of consecutive log entries in which the surface has vanished."""
 
     def __init__(self) -> None:
-        self._gone = 0
+        self._vanished = 0
 
     def started(self) -> None:
-        """A run begins."""
-        self._gone = 0
+        """Reset the counter for a new run."""
+        self._vanished = 0
 
     def step(self, step: int, scalars: Mapping[str, float]) -> str | None:
-        """A warning, once each time that the surface has been gone for long."""
+        """The warning for a log entry; None unless the surface has just been gone for long enough.
+
+        Args:
+            step: training step of the entry.
+            scalars: scalars of the model; those of other fields than field:neus are ignored.
+        """
         if "weight_inside" not in scalars:
             return None
-        self._gone = self._gone + 1 if scalars["weight_inside"] < VANISHED else 0
-        if self._gone != PATIENCE:
+        self._vanished = self._vanished + 1 if scalars["weight_inside"] < VANISHED_BELOW else 0
+        if self._vanished != ENTRIES_BEFORE_WARNING:
             return None
         return (
-            f"step {step}: the surface has vanished, {scalars['weight_inside']:.2%} of the pictures comes from inside "
-            "the scene; try another trainer.seed, a larger field.init_radius, or masks"
+            f"step {step}: the surface has vanished: only {scalars['weight_inside']:.2%} of the rendered light comes "
+            "from inside the scene. Try another trainer.seed, a larger field.init_radius, or data with masks"
         )
 
 
-WATCH = Watch()
+WATCH = SurfaceWatch()
 
 
 def warn(step: int, scalars: Mapping[str, float]) -> None:
-    """Say on stderr what `WATCH` finds."""
+    """Log the warning of `WATCH`, if there is one."""
     warning = WATCH.step(step, scalars)
     if warning is not None:
-        print(f"warning: {warning}", file=sys.stderr)
+        log.warning(warning)
 
 
-def leave_slices(folder: Path) -> None:
-    """Write sdf-slices.png into a run whose field is this package's; other runs are left alone."""
-    from radfield_core import compose, compose_part, get_registry
+def write_slices(folder: Path) -> None:
+    """Write sdf-slices.png into a run's folder, if its field is this distribution's."""
+    from radfield_core import compose, get_registry
 
     field = compose(get_registry(), file=folder / "config.toml").run.field.component
     if (field.distribution, field.name) != ("radfield-neus", "neus"):
         return
-    from radfield_core import export, open_run
+    from radfield_core import compose_part, export, open_run
 
     slices = compose_part(get_registry(), "exporter", "radfield-neus:sdf-slices", [])
     export(open_run(folder), slices, folder / "sdf-slices.png")

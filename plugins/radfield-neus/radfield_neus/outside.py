@@ -1,4 +1,4 @@
-"""What lies beyond the scene's sphere, as a background stack: NeRF++'s inverted sphere (Zhang et al. 2020)."""
+"""Background outside the scene's sphere: the inverted sphere of NeRF++ (Zhang et al. 2020). N samples, R rays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSample
 
 
 class InvertedSphereField(Field):
-    """Density (softplus) and color of (x/r, 1/r), r in units of the scene's radius."""
+    """Density and color by an MLP on (x/r, 1/r), with r the distance from the center in scene radii.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds; builds the encodings.
+    """
 
     center: Tensor
 
@@ -28,14 +33,14 @@ class InvertedSphereField(Field):
         self.head = SkipMlp(config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] per unit length and rgb [N, 3]."""
+        """Density [N], per scene unit, and rgb [N, 3] of all samples."""
         raw, features = self._trunk(samples.positions())
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         rgb = torch.sigmoid(self.head(torch.cat([features, directions], dim=-1)))
         return FieldOutputs(rgb=rgb, density=F.softplus(raw) / self.radius)
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] per unit length at x [M, 3]."""
+        """Density [M], per scene unit, at x [M, 3]."""
         return F.softplus(self._trunk(x)[0]) / self.radius
 
     def _trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +52,12 @@ class InvertedSphereField(Field):
 
 
 class InvertedSphereSampler(Sampler):
-    """S intervals from the near limit given (the foreground's far end) outwards, even in inverse distance."""
+    """S intervals from a ray's near limit, the foreground's far limit, outwards; evenly spaced in inverse distance.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds.
+    """
 
     def __init__(self, config: InvertedSphereSamplerConfig, ctx: BuildContext):
         super().__init__()
@@ -55,11 +65,11 @@ class InvertedSphereSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """From the near limit given, S radii outwards."""
+        """Near limit [R], and far limit [R] that is S scene radii further out."""
         return rays.near, rays.near + self.radius * self.config.n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """t = near + radius (1/u − 1) for u falling evenly from 1 to 1/(S + 1)."""
+        """Intervals with edges t = near + radius (1/u − 1), where u falls evenly from 1 to 1/(S + 1)."""
         n = self.config.n_samples
         u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)
         u = u.expand(len(rays), n + 1)

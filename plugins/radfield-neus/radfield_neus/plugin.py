@@ -1,68 +1,90 @@
-"""Declaration of NeuS: its method, fields, samplers and exporter, and what it says beside training."""
+"""Declaration of NeuS: method, fields, samplers, exporter and observers."""
 
-from radfield_core.plugin import component, hookimpl
+from collections.abc import Mapping
+from pathlib import Path
+
+from radfield_core.plugin import Component, component, hookimpl
 from radfield_neus import observer
 
 RADFIELD_API = (1, 0)
 CONFIG = "radfield_neus.config"
+PRESETS = ("neus", "neus-masks", "neus-fast", "neus-fast-open")
 
 
 @hookimpl
-def radfield_components():
-    """The parts of this distribution."""
-    presets = ("neus", "neus-masks", "neus-fast", "neus-fast-open")
+def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "method", "neus", impl="radfield_neus.method:NeuS", config=f"{CONFIG}:NeuSConfig",
+            "method",
+            "neus",
+            impl="radfield_neus.method:NeuS",
+            config=f"{CONFIG}:NeuSConfig",
             summary="surfaces as the zero level of a signed distance, rendered as a volume (Wang et al. 2021)",
             requires={"field": {"sdf", "alpha", "rgb"}},
-            preset={name: f"radfield_neus:presets/{name}.toml" for name in presets},
+            preset={name: f"radfield_neus:presets/{name}.toml" for name in PRESETS},
         ),
         component(
-            "field", "neus", impl="radfield_neus.field:NeuSField", config=f"{CONFIG}:NeuSFieldConfig",
+            "field",
+            "neus",
+            impl="radfield_neus.field:NeuSField",
+            config=f"{CONFIG}:NeuSFieldConfig",
             summary="signed distance, color and a learned sharpness",
             provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"},
             requires={"encoding": {"points"}, "direction_encoding": {"directions"}},
             capabilities=f"{CONFIG}:field_capabilities",
         ),
         component(
-            "sampler", "neus", impl="radfield_neus.sampler:NeuSSampler", config=f"{CONFIG}:NeuSSamplerConfig",
-            summary="even samples, then more where the signed distance says the surface is",
-            provides={"dense"}, requires={"field": {"sdf"}},
+            "sampler",
+            "neus",
+            impl="radfield_neus.sampler:NeuSSampler",
+            config=f"{CONFIG}:NeuSSamplerConfig",
+            summary="even samples, then more near the zero level of the signed distance",
+            provides={"dense"},
+            requires={"field": {"sdf"}},
         ),
         component(
-            "field", "inverted-sphere", impl="radfield_neus.outside:InvertedSphereField",
+            "field",
+            "inverted-sphere",
+            impl="radfield_neus.outside:InvertedSphereField",
             config=f"{CONFIG}:InvertedSphereFieldConfig",
-            summary="what lies beyond a sphere, by direction and inverse distance (NeRF++)",
+            summary="background outside a sphere, by direction and inverse distance (NeRF++)",
             provides={"density", "rgb"},
             requires={"encoding": {"points", "any_dim"}, "direction_encoding": {"directions"}},
         ),
         component(
-            "sampler", "inverted-sphere", impl="radfield_neus.outside:InvertedSphereSampler",
+            "sampler",
+            "inverted-sphere",
+            impl="radfield_neus.outside:InvertedSphereSampler",
             config=f"{CONFIG}:InvertedSphereSamplerConfig",
-            summary="samples beyond a sphere, even in inverse distance", provides={"dense"},
+            summary="samples outside a sphere, even in inverse distance",
+            provides={"dense"},
         ),
         component(
-            "exporter", "sdf-slices", impl="radfield_neus.slices:SdfSlices", config=f"{CONFIG}:SlicesConfig",
-            summary="a picture of the signed distance on three planes", requires={"field": {"sdf"}},
+            "exporter",
+            "sdf-slices",
+            impl="radfield_neus.slices:SdfSlices",
+            config=f"{CONFIG}:SlicesConfig",
+            summary="a picture of the signed distance on three planes",
+            requires={"field": {"sdf"}},
         ),
-    ]  # fmt: skip
+    ]
 
 
 @hookimpl
-def radfield_train_started():
-    """A new run to watch."""
+def radfield_train_started() -> None:
+    """Start to watch the surface of a new run."""
     observer.WATCH.started()
 
 
 @hookimpl
-def radfield_step_ended(step, scalars):
-    """Say when the surface has vanished."""
+def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
+    """Warn when the surface has vanished."""
     observer.warn(step, scalars)
 
 
 @hookimpl
-def radfield_run_finished(folder, reason):
-    """Leave slices of the distance in the run."""
+def radfield_run_finished(folder: Path, reason: str) -> None:
+    """Write slices of the distance into the folder of a completed run."""
     if reason in ("max_steps", "max_seconds"):
-        observer.leave_slices(folder)
+        observer.write_slices(folder)

@@ -1,4 +1,4 @@
-"""`sampler:neus`: even samples in the scene's sphere, then more where the signed distance crosses zero."""
+"""sampler:neus, even samples in the scene's sphere, then more where the signed distance is zero. R rays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from radfield_neus.config import NeuSSamplerConfig
 
 
 class NeuSSampler(Sampler):
-    """S = n_samples + n_importance intervals per ray, each asked at its middle."""
+    """S = n_samples + n_importance intervals per ray; the field is evaluated at their middles (NeuS, section 3.3).
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds.
+    """
 
     center: Tensor
 
@@ -22,13 +27,13 @@ class NeuSSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """One radius before and behind the point nearest to the sphere's center, as the paper's code has it."""
+        """Limits [R] one scene radius before and after the ray's point nearest to the center (the paper's code)."""
         middle = -((rays.origins - self.center) * rays.directions).sum(-1)
         near = (middle - self.radius).clamp_min(0.0)
         return near, torch.maximum(middle + self.radius, near)
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Even samples, shifted together in training, then rounds of samples by weights of growing sharpness."""
+        """Even samples, shifted per ray in training, then rounds of samples by weights of doubling sharpness."""
         assert isinstance(field, HasSDF)
         config = self.config
         near, far = self.extent(rays)
@@ -44,6 +49,7 @@ class NeuSSampler(Sampler):
         return RaySamples.from_edges(rays, torch.cat([t, last], dim=1))
 
     def _add(self, rays: RayBundle, t: Tensor, field: HasSDF) -> Tensor:
+        """Sorted distances [R, S] of the samples t [R, n_samples] and those added in all rounds."""
         config = self.config
         sdf = self._sdf(rays, t, field)
         per_round = config.n_importance // config.n_rounds
@@ -71,21 +77,29 @@ class NeuSSampler(Sampler):
 def upsampling_weights(
     rays: RayBundle, t: Tensor, sdf: Tensor, center: Tensor, radius: float, sharpness: float
 ) -> Tensor:
-    """Weights [R, S−1] of the intervals between t [R, S] with distances `sdf`, for a fixed sharpness 1/s.
+    """Weights [R, S − 1] of intervals for a fixed sharpness, from signed distances at their edges.
 
-    The slope of an interval is the finite difference of the distance, or the one before it if that is steeper, never
-    rising, and zero outside the sphere (NeuS, section 3.3 and its code).
+    The slope of an interval is the finite difference of the distance, or the previous interval's if that falls more
+    steeply; a rising slope counts as 0, and so does any slope outside the sphere (NeuS, section 3.3 and its code).
+
+    Args:
+        rays: R rays.
+        t: edges [R, S].
+        sdf: signed distances [R, S] at the edges.
+        center: center [3] of the sphere.
+        radius: radius of the sphere.
+        sharpness: 1/s.
     """
     points = rays.origins[:, None] + rays.directions[:, None] * t[..., None] - center
     inside = points.norm(dim=-1) < radius
     inside = inside[:, :-1] | inside[:, 1:]
     lengths = t[:, 1:] - t[:, :-1]
     slope = (sdf[:, 1:] - sdf[:, :-1]) / (lengths + 1e-5)
-    before = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], dim=1)
-    slope = torch.minimum(slope, before).clamp(-1e3, 0.0) * inside
+    previous = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], dim=1)
+    slope = torch.minimum(slope, previous).clamp(-1e3, 0.0) * inside
     middle = 0.5 * (sdf[:, 1:] + sdf[:, :-1])
     half = 0.5 * slope * lengths
     phi_before, phi_after = torch.sigmoid((middle - half) * sharpness), torch.sigmoid((middle + half) * sharpness)
     alpha = (phi_before - phi_after + 1e-5) / (phi_before + 1e-5)
-    free = torch.cumprod(1.0 - alpha + 1e-7, dim=1)
-    return alpha * torch.cat([torch.ones_like(free[:, :1]), free[:, :-1]], dim=1)
+    transmitted = torch.cumprod(1.0 - alpha + 1e-7, dim=1)
+    return alpha * torch.cat([torch.ones_like(transmitted[:, :1]), transmitted[:, :-1]], dim=1)

@@ -1,12 +1,17 @@
-"""Values that change with the step."""
+"""Values that change with the training step."""
 
 from __future__ import annotations
 
 from radfield_neus.config import Schedule
 
 
-def at(schedule: Schedule, step: int) -> float:
-    """The value of a schedule at a step: constant, or linear between two steps and constant outside."""
+def value_at(schedule: Schedule, step: int) -> float:
+    """Value of a schedule at a training step: constant, or linear between two steps and constant outside them.
+
+    Example:
+        >>> value_at(0.1, 500), value_at((100, 0.0, 1.0, 300), 150)
+        (0.1, 0.25)
+    """
     if isinstance(schedule, (int, float)):
         return float(schedule)
     start, before, after, end = schedule

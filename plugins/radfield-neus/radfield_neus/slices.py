@@ -1,4 +1,4 @@
-"""`exporter:sdf-slices`: the signed distance on planes through the middle of the scene, as a picture."""
+"""exporter:sdf-slices, a picture of the signed distance on three planes through the center of the scene."""
 
 from __future__ import annotations
 
@@ -16,27 +16,44 @@ from radfield_core.files import file_and_format, write_atomic
 from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
-POINTS_AT_ONCE = 1 << 16
+POINTS_PER_BATCH = 1 << 16
+"""Points at which the field is evaluated at once."""
+
 PLANES = ((0, 1), (0, 2), (1, 2))
-"""Axes to the right and up of each picture: xy, xz and yz of the scene's coordinates."""
+"""Horizontal and vertical axis of each plane: xy, xz and yz in scene coordinates."""
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 64
-"""Pixels about each picture, for its title, its axes and what is said of all."""
+"""Margins of each plane in pixels, for its title and axes and for the legend."""
 
-LINES = 0.1
-"""Distance between two lines, in units of the scene's radius."""
+LINE_SPACING = 0.1
+"""Distance between two lines, in scene radii."""
 
 _DPI = 100
 
 
 class SdfSlices(Exporter):
-    """Inside is blue, outside red, paler toward the surface, which is black; thin lines every tenth of the radius.
-    Each plane is named, and its axes are in scene coordinates."""
+    """PNG of the xy, xz and yz planes side by side, with axes in scene coordinates.
+
+    Inside is blue, outside red, both paler toward the surface, which is black. Thin lines mark every tenth of the
+    scene's radius.
+    """
 
     config: SlicesConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` as PNG: the xy, xz and yz planes beside each other. Raises UsageError for another ending."""
+        """Write the picture.
+
+        Args:
+            model: model whose field has a signed distance.
+            scene: scene whose box sets the planes.
+            path: file to write; ".png" is added if it has no ending.
+
+        Returns:
+            The file that was written.
+
+        Raises:
+            UsageError: the path ends in something else than ".png".
+        """
         path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
@@ -45,7 +62,7 @@ class SdfSlices(Exporter):
 
 
 def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
-    """A PNG of the pictures [n, n, 3] of `PLANES`, pixel for pixel, with their axes, their places and a legend."""
+    """PNG of the pictures [n, n, 3] of `PLANES`, pixel for pixel, with titles, axes and a legend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -53,7 +70,7 @@ def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
     width, height = 3 * (LEFT + n + RIGHT), TOP + n + BOTTOM
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
-    reach = radius * n / max(1, n - 1)  # from the middle to the outer edge of the outermost pixels
+    reach = radius * n / max(1, n - 1)  # from the center to the outer edge of the outermost pixels
     for index, (picture, (right, up)) in enumerate(zip(pictures, PLANES, strict=True)):
         left = index * (LEFT + n + RIGHT) + LEFT
         axes = figure.add_axes((left / width, BOTTOM / height, n / width, n / height))
@@ -64,15 +81,17 @@ def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
         axes.set_xlabel("xyz"[right], labelpad=1)
         axes.set_ylabel("xyz"[up], labelpad=1)
         axes.tick_params(labelsize=8)
-    said = f"black: surface · blue: inside · red: outside · a line every {LINES * radius:.3g} · scene coordinates"
-    figure.text(0.5, 8 / height, said, ha="center", va="bottom", fontsize=9)
+    legend = (
+        f"black: surface · blue: inside · red: outside · a line every {LINE_SPACING * radius:.3g} · scene coordinates"
+    )
+    figure.text(0.5, 8 / height, legend, ha="center", va="bottom", fontsize=9)
     png = BytesIO()
     figure.savefig(png, format="png")
     return png.getvalue()
 
 
 def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: int) -> NDArray[np.float32]:
-    """Signed distance [resolution, resolution], scene units, on a plane through the box's middle; the top row is up."""
+    """Signed distance [resolution, resolution], in scene units, on a plane through the box's center, top row first."""
     center = scene.box.center.to(torch.float32)
     along = torch.linspace(-1.0, 1.0, resolution) * scene.box.radius
     up, right = torch.meshgrid(along.flip(0), along, indexing="ij")
@@ -81,17 +100,17 @@ def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: in
     x[:, plane[1]] += up.reshape(-1)
     device = device_of(field)
     with torch.no_grad():
-        values = torch.cat([field.sdf(part.to(device)).float().cpu() for part in x.split(POINTS_AT_ONCE)])
+        values = torch.cat([field.sdf(part.to(device)).float().cpu() for part in torch.split(x, POINTS_PER_BATCH)])
     return values.view(resolution, resolution).numpy()
 
 
 def shade(distance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colors [H, W, 3] of distances in units of the scene's radius."""
+    """Colors [H, W, 3] of signed distances [H, W] in scene radii."""
     from matplotlib import colormaps
 
     colors = colormaps["RdBu_r"](0.5 + 0.5 * np.tanh(2.0 * distance))[..., :3]
     pixel = 2.0 / len(distance)
-    to_line = np.abs(distance - np.round(distance / LINES) * LINES)
+    to_line = np.abs(distance - np.round(distance / LINE_SPACING) * LINE_SPACING)
     colors = np.where((to_line < 0.5 * pixel)[..., None], 0.8 * colors, colors)
     colors = np.where((np.abs(distance) < pixel)[..., None], 0.0, colors)
     return np.round(colors * 255).astype(np.uint8)

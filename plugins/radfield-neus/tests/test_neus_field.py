@@ -1,4 +1,4 @@
-"""The NeuS field and model: where it starts, its derivatives, and the paper's forward pass restated in float64."""
+"""The NeuS field and model: initialization, derivatives, and the paper's forward pass restated in float64."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sphere_points(n: int, radius: float = 1.0) -> Tensor:
 
 @pytest.mark.parametrize("words", [MLP, HASH], ids=["mlp", "hash"])
 @pytest.mark.parametrize("radius", [1.0, 1.7])
-def test_the_initial_field_is_a_closed_surface_about_the_center_for_twenty_seeds(words, radius: float) -> None:
+def test_the_initial_surface_is_closed_around_the_center_for_twenty_seeds(words, radius: float) -> None:
     directions = sphere_points(200)
     steps = torch.linspace(0.05, 1.0, 20) * radius
     with torch.no_grad():
@@ -53,14 +53,14 @@ def test_the_initial_field_is_a_closed_surface_about_the_center_for_twenty_seeds
 @pytest.mark.parametrize(
     ("words", "path", "hint"),
     [
-        (("width=8",), "field.width", "at least 40"),
-        (("width=39",), "field.width", "at least 40"),  # exactly as many as there are inputs
+        (("width=8",), "field.width", "field.width=40"),
+        (("width=39",), "field.width", "field.width=40"),  # exactly as many as there are inputs
         (("width=12", "encoding.n_frequencies=2"), "field.width", "field.skip_layer=none"),
         (("softplus_beta=1e-6", "width=64"), "field", "softplus_beta"),
         (("softplus_beta=1e4", "width=2", "n_layers=30", "skip_layer=none"), "field", "a larger width"),
     ],
 )
-def test_a_network_that_cannot_be_built_or_cannot_start_is_refused_in_words(
+def test_sizes_that_allow_no_network_or_no_initial_sphere_are_usage_errors(
     words: tuple[str, ...], path: str, hint: str
 ) -> None:
     torch.manual_seed(0)
@@ -71,7 +71,7 @@ def test_a_network_that_cannot_be_built_or_cannot_start_is_refused_in_words(
 
 
 @pytest.mark.parametrize("words", [("width=40",), ("width=8", "skip_layer=none"), ("width=8", "n_layers=4")])
-def test_the_smallest_network_beside_a_skip_and_any_without_one_gives_a_distance(words: tuple[str, ...]) -> None:
+def test_the_smallest_allowed_networks_give_finite_distances(words: tuple[str, ...]) -> None:
     torch.manual_seed(0)
     sdf = make("field", "neus", *words, "color_width=1", "color_layers=1").sdf(sphere_points(20))
     assert sdf.shape == (20,) and sdf.isfinite().all()
@@ -189,7 +189,7 @@ def restated(field, rays: RayBundle, edges: Tensor, anneal: float) -> dict[str, 
 
 
 @pytest.mark.parametrize("anneal", [0.0, 0.4, 1.0])
-def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_settings(anneal: float) -> None:
+def test_the_papers_forward_pass_losses_and_gradients_in_float64(anneal: float) -> None:
     torch.manual_seed(3)
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     field = make("field", "neus").double()
@@ -227,7 +227,7 @@ def test_forward_losses_and_gradients_equal_a_float64_restatement_at_the_papers_
 
 
 def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None:
-    """One and the same field is asked on both levels of sampler:mip: the second must not push the first aside."""
+    """One field is evaluated on both levels of sampler:mip; the second level must not replace the first."""
     torch.manual_seed(0)
     words = ("normals=finite_differences", "sparsity=0.3", "sparsity_scale=2", "curvature=0.7", "eikonal=0.5")
     field = make("field", "neus", *HASH, *words, radius=1.3)
@@ -257,7 +257,7 @@ def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None
         torch.testing.assert_close(loss, losses[name])
 
 
-def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> None:
+def test_every_parameter_has_a_gradient_and_no_rays_give_finite_losses() -> None:
     torch.manual_seed(0)
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     for words in (MLP, HASH, (*HASH, "normals=finite_differences", "curvature=0.1", "sparsity=0.1")):
@@ -276,7 +276,7 @@ def test_every_parameter_has_a_gradient_and_no_samples_are_a_normal_input() -> N
         assert all(grad.isfinite().all() for grad in grads)
 
 
-def test_a_background_stack_shows_only_beyond_the_sphere() -> None:
+def test_the_background_stack_is_sampled_only_outside_the_sphere() -> None:
     torch.manual_seed(0)
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
     outside = LevelLoop([make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
@@ -287,9 +287,9 @@ def test_a_background_stack_shows_only_beyond_the_sphere() -> None:
     t = outputs.background.levels[0].samples
     _, far = model.sampler.extent(rays_of(4))
     assert (t.dense(t.t_starts)[:, 0] >= far - 1e-5).all() and t.t_ends.isfinite().all()
-    free = 1 - outputs.rendered.opacity
+    transmitted = 1 - outputs.rendered.opacity
     torch.testing.assert_close(
-        outputs.rendered.rgb - free[:, None] * outputs.background.rendered.rgb,
+        outputs.rendered.rgb - transmitted[:, None] * outputs.background.rendered.rgb,
         (outputs.levels[0].weights.view(4, -1, 1) * outputs.levels[0].outputs.rgb.view(4, -1, 3)).sum(1),
         atol=1e-5, rtol=1e-4,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from radfield_neus.config import InvertedSphereSamplerConfig, NeuSConfig, NeuSSa
 from radfield_neus.method import NeuS
 from radfield_neus.outside import InvertedSphereSampler
 from radfield_neus.sampler import NeuSSampler, upsampling_weights
-from radfield_neus.schedule import at
+from radfield_neus.schedule import value_at
 
 from radfield_core import BuildContext, Field, FieldOutputs, RayBundle, RaySamples, SceneBox, Step
 from radfield_core.ops import segments, volume
@@ -112,7 +112,7 @@ def test_added_samples_gather_where_the_surface_is() -> None:
     assert ((t - 2.75).abs() < 0.05).sum() >= 48 and t.min() >= 2.0 - 0.25 and samples.edges().max() <= 4.1
 
 
-def test_samples_are_shifted_by_at_most_half_a_step_in_training_and_not_in_evaluation() -> None:
+def test_samples_shift_by_up_to_half_a_step_in_training_only() -> None:
     rays = rays_of([[0, 0, 3.0]] * 50, [[0, 0, -1.0]] * 50, torch.float32)
     sampler = sampler_of(n_importance=0, n_samples=10)
     sampler.begin_step(Step(3, 10, 0))
@@ -128,7 +128,7 @@ def outer_sampler(**options) -> InvertedSphereSampler:
     return InvertedSphereSampler(InvertedSphereSamplerConfig(**options), context)
 
 
-def test_edges_beyond_the_sphere_are_even_in_inverse_distance_up_to_the_end_of_the_extent() -> None:
+def test_edges_outside_the_sphere_are_even_in_inverse_distance() -> None:
     rays = rays_of([[0, 0, 3.0], [0.1, 0, 3.0]], [[0, 0, -1.0]] * 2)
     expected = [0.1 + 1.5 * (6 / k - 1) for k in (6, 5, 4, 3, 2, 1)]
     for sampler in (outer_sampler(n_samples=5).eval(), outer_sampler(n_samples=5, perturb=False).train()):
@@ -138,7 +138,7 @@ def test_edges_beyond_the_sphere_are_even_in_inverse_distance_up_to_the_end_of_t
         assert near.tolist() == [0.1, 0.1] and far.tolist() == pytest.approx([0.1 + 1.5 * 5] * 2)
 
 
-def test_edges_beyond_the_sphere_move_in_training_by_up_to_half_a_part_of_inverse_distance() -> None:
+def test_edges_outside_the_sphere_move_by_up_to_half_a_stratum_in_training() -> None:
     rays, sampler = rays_of([[0, 0, 3.0]] * 200, [[0, 0, -1.0]] * 200), outer_sampler(n_samples=5)
     sampler.begin_step(Step(3, 10, 0))
     edges = sampler.train().propose(rays, 0, None, Plane()).edges()
@@ -150,25 +150,25 @@ def test_edges_beyond_the_sphere_move_in_training_by_up_to_half_a_part_of_invers
     assert abs(inner.mean()) < 0.04, "to either side alike"
 
 
-def test_random_numbers_beyond_the_sphere_are_made_where_the_rays_are() -> None:
+def test_random_numbers_outside_the_sphere_are_drawn_on_the_rays_device() -> None:
     class Recording(Step):
         def generator(self, salt, device="cpu"):
-            asked.append(device)
+            devices.append(device)
 
-    asked: list = []
+    devices: list = []
     sampler = outer_sampler()
     sampler.begin_step(Recording(3, 10, 0))
     sampler.train().propose(rays_of([[0, 0, 3.0]], [[0, 0, -1.0]]).to("meta"), 0, None, Plane())
-    assert asked == [torch.device("meta")]
+    assert devices == [torch.device("meta")]
 
 
-def test_drawing_at_random_before_any_step_is_refused() -> None:
+def test_random_sampling_before_any_step_is_an_error() -> None:
     for sampler in (sampler_of(), outer_sampler()):
         with pytest.raises(RuntimeError, match="begin_step"):
             sampler.propose(rays_of([[0, 0, 3.0]], [[0, 0, -1.0]]), 0, None, Plane())
 
 
-def test_no_rays_are_a_normal_input() -> None:
+def test_no_rays_give_no_samples() -> None:
     rays = rays_of([[0, 0, 3.0]], [[0, 0, -1.0]], torch.float32)[:0]
     assert sampler_of().eval().propose(rays, 0, None, Plane()).n == 0
 
@@ -178,7 +178,7 @@ def test_no_rays_are_a_normal_input() -> None:
     [(0.3, 5, 0.3), ((10, 0.0, 1.0, 20), 5, 0.0), ((10, 0.0, 1.0, 20), 15, 0.5), ((10, 0.0, 1.0, 20), 99, 1.0)],
 )
 def test_a_schedule_is_linear_between_its_steps(schedule, step: int, value: float) -> None:
-    assert at(schedule, step) == pytest.approx(value)
+    assert value_at(schedule, step) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("step", [0, 100, 4999, 5000, 77_000, 300_000])
@@ -192,7 +192,7 @@ def test_the_learning_rate_warms_up_linearly_and_falls_by_a_cosine(step: int) ->
     assert method.lr_scale(Step(step, 300_000, 0), "networks") == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_random_background_is_drawn_anew_in_every_step_and_is_white_in_evaluation() -> None:
+def test_a_random_background_changes_every_step_and_is_white_in_evaluation() -> None:
     found = {name: NeuS(NeuSConfig(background=name)) for name in ("none", "black", "white", "random")}
     step = Step(3, 10, 0)
     first, again, later = (found["random"].background(when, 500, "cpu") for when in (step, step, Step(4, 10, 0)))

@@ -1,1 +1,1 @@
-"""Hash-grid radiance fields: `method:ngp` and `field:ngp`."""
+"""Hash-grid radiance fields after instant-ngp: method:ngp and field:ngp."""

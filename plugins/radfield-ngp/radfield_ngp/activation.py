@@ -1,30 +1,44 @@
-"""The exponential that trains: its gradient is cut off where the density is already opaque."""
+"""Exponential activation whose gradient stops growing where the density is already opaque."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-LIMIT = 15.0
-"""exp(15) ≈ 3.3e6: at any sensible scale of a scene such a density is opaque, and a larger slope only overflows."""
+GRADIENT_LIMIT = 15.0
+"""exp(15) ≈ 3.3e6 is opaque at any usual scene scale; a larger gradient only overflows."""
 
-LARGEST = 80.0
-"""exp(80) ≈ 5.5e34 times any length is finite: infinity times an empty interval would be no number."""
+VALUE_LIMIT = 80.0
+"""exp(80) ≈ 5.5e34 times any length is finite; an infinite density times a zero length would be NaN."""
 
 
 class _TruncatedExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return x.clamp(max=LARGEST).exp()
+        return x.clamp(max=VALUE_LIMIT).exp()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad * x.clamp(max=LIMIT).exp()
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        x: Tensor = ctx.saved_tensors[0]
+        return grad * x.clamp(max=GRADIENT_LIMIT).exp()
 
 
 def truncated_exp(x: Tensor) -> Tensor:
-    """exp(min(x, 80)) of any shape, its gradient exp(min(x, 15)) (instant-ngp); differentiable any number of times."""
-    return _TruncatedExp.apply(x)
+    """exp(min(x, 80)), with the gradient exp(min(x, 15)); differentiable to any order.
+
+    The truncated gradient is instant-ngp's (Müller et al. 2022); the limit on the value is ours.
+
+    Args:
+        x: raw densities, of any shape.
+
+    Example:
+        >>> x = torch.tensor([0.0, 20.0], requires_grad=True)
+        >>> truncated_exp(x).sum().backward()
+        >>> x.grad.log()
+        tensor([ 0., 15.])
+    """
+    values: Tensor = _TruncatedExp.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it without types
+    return values

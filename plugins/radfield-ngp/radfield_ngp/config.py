@@ -1,4 +1,4 @@
-"""Options of `method:ngp` and `field:ngp`; defaults are the published ones."""
+"""Options of method:ngp and field:ngp; defaults are the published values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NgpFieldConfig:
-    """Two small networks without biases: features of a point -> density, and with the view direction -> color."""
+    """Two small networks without biases: one for density, and one for color from features and view direction."""
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
@@ -20,25 +20,25 @@ class NgpFieldConfig:
     n_features: int = option(16, help="outputs of the density network; the first is the raw density", min=1)
     color_width: int = option(64, help="units per hidden layer of the color network", min=1)
     color_layers: int = option(2, help="hidden layers of the color network", min=1)
-    density_bias: float = option(-1.0, help="added to the raw density before the exponential")
+    density_bias: float = option(-1.0, help="bias of the raw density, added before the exponential")
     contraction: Literal["none", "sphere"] = option(
-        "none", help="sphere: everything outside the scene's box is drawn into a shell around it (unbounded scenes)"
+        "none", help="contraction of space: sphere maps everything outside the scene's bounds into a shell around them"
     )
 
 
 @attrs.frozen(kw_only=True)
 class NgpConfig:
-    """Losses and schedules."""
+    """Losses and schedules of the ngp method."""
 
     loss: Literal["smooth_l1", "mse"] = option("smooth_l1", help="photometric loss")
     background: Literal["random", "white", "black"] = option(
-        "random", help="behind the scene in training; random is white in evaluation, and needs images with alpha"
+        "random", help="background color in training; random needs images with alpha and is white in evaluation"
     )
-    distortion: float = option(0.0, help="weight of the distortion loss (1e-3 for unbounded scenes)", min=0)
+    distortion: float = option(0.0, help="weight of the distortion loss; 1e-3 suits unbounded scenes", min=0)
     lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)
-    betas: tuple[float, float] = option((0.9, 0.99), help="Adam's decay rates", min=0, max=0.999999)
+    betas: tuple[float, float] = option((0.9, 0.99), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
-    weight_decay: float = option(0.01, help="decoupled weight decay of the networks; the grid has none", min=0)
+    weight_decay: float = option(0.01, help="decoupled weight decay of the networks; encodings have none", min=0)
     warmup_steps: int = option(0, help="steps over which the learning rate rises linearly from 1 %", min=0)
-    lr_milestones: tuple[int, ...] = option((10000, 15000, 18000), help="steps at which the learning rate falls")
+    lr_milestones: tuple[int, ...] = option((10000, 15000, 18000), help="steps at which the learning rate drops")
     lr_gamma: float = option(0.33, help="factor on the learning rate at each milestone", min=0, exclusive_min=True)

@@ -1,4 +1,4 @@
-"""`field:ngp`: density and color from small networks behind a grid (Müller et al. 2022, section 5.4)."""
+"""field:ngp, density and color by small networks on top of a hash grid. N samples, M points, R rays."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from radfield_ngp.config import NgpFieldConfig
 
 
 def _weights(sizes: list[int]) -> nn.ParameterList:
-    """Xavier-uniform matrices without biases, as tiny-cuda-nn's networks have them."""
+    """Xavier-uniform weight matrices without biases, as in tiny-cuda-nn's networks."""
     matrices = [torch.empty(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     return nn.ParameterList([nn.init.xavier_uniform_(matrix) for matrix in matrices])
 
 
 class NgpField(DensityOccupancy, Field):
-    """Density = exp(raw − 1) of a point's features; color of those features and the view direction."""
+    """Density and color by two small networks (Müller et al. 2022, section 5.4).
+
+    The density network maps an encoded position to features; the density is exp(first feature + bias). The color
+    network maps the features and the encoded view direction to a color.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds; builds the encodings.
+    """
 
     center: Tensor
 
@@ -33,7 +41,7 @@ class NgpField(DensityOccupancy, Field):
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
         if config.contraction == "sphere":
-            ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # the ball that everything is drawn into
+            ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # bounds of contracted space
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
@@ -43,27 +51,28 @@ class NgpField(DensityOccupancy, Field):
         self.color_weights = _weights([config.n_features + self.direction_encoding.out_dim, *hidden, 3])
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N], rgb [N, 3]. Directions are encoded once per ray."""
+        """Density [N] and rgb [N, 3] of all samples; directions are encoded once per ray."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3], or of Gaussians there with diagonal covariance `cov` [M, 3]."""
+        """Density [M] at x [M, 3], or of Gaussians with diagonal covariance `cov` [M, 3]."""
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without a view direction, seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]; without view directions, as seen along the inward normal."""
         if viewdirs is None:
             viewdirs = self._inward(x)
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))
 
     def _inward(self, x: Tensor) -> Tensor:
+        """Unit vectors [M, 3] along which the density rises most."""
         with torch.enable_grad():
             points = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.density(points).sum(), points)
-        return nn.functional.normalize(slope, dim=-1)
+            (gradient,) = torch.autograd.grad(self.density(points).sum(), points)
+        return nn.functional.normalize(gradient, dim=-1)
 
     def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
         if self.config.contraction == "sphere":

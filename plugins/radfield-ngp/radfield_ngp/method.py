@@ -1,4 +1,4 @@
-"""`method:ngp`: losses and schedules of instant-nsr-pl's NeRF recipes for hash grids."""
+"""method:ngp, the losses and schedules of instant-nsr-pl's NeRF recipes for hash grids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from radfield_ngp.config import NgpConfig
 
 
 class Ngp(Method):
-    """One field, smooth-L1 on colors, decoupled weight decay on the networks."""
+    """One field; a smooth L1 loss on colors; decoupled weight decay on the networks."""
 
     config: NgpConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """The colors of the options [n, 3]; random is white in evaluation."""
+        """Background colors [n, 3] as set by the options; random backgrounds are white in evaluation."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric loss per channel, weighted by ray where the data says so, and the distortion loss."""
+        """Photometric loss, weighted per ray if the batch has loss weights, and the distortion loss if enabled."""
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         assert outputs.rendered.rgb is not None
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
@@ -39,7 +39,7 @@ class Ngp(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Networks with weight decay, encodings without: an untouched grid entry must not shrink."""
+        """Networks with weight decay, encodings without: it would shrink grid entries that no ray reaches."""
         common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
         tables: list[Parameter] = []
         networks: list[Parameter] = []
@@ -52,11 +52,11 @@ class Ngp(Method):
         return [group for group in groups if group["params"]]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Fused AdamW."""
+        """AdamW, fused into one kernel per step."""
         return torch.optim.AdamW(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Linear warm-up from 1 %, then a fall by `lr_gamma` at each milestone."""
+        """Linear warm-up from 1 %, then a drop by `lr_gamma` at each milestone."""
         warmup = 1.0
         if step.index < self.config.warmup_steps:
             warmup = 0.01 + 0.99 * step.index / self.config.warmup_steps

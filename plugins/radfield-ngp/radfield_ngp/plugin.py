@@ -1,23 +1,29 @@
-"""Declaration of `method:ngp` and `field:ngp`."""
+"""Declaration of method:ngp and field:ngp."""
 
-from radfield_core.plugin import component, hookimpl
+from radfield_core.plugin import Component, component, hookimpl
 
 RADFIELD_API = (1, 0)
 
 
 @hookimpl
-def radfield_components():
-    """The parts of this distribution."""
+def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "field", "ngp", impl="radfield_ngp.field:NgpField", config="radfield_ngp.config:NgpFieldConfig",
-            summary="density and color from small networks behind a grid (instant-ngp)",
+            "field",
+            "ngp",
+            impl="radfield_ngp.field:NgpField",
+            config="radfield_ngp.config:NgpFieldConfig",
+            summary="density and color by small networks on a hash grid (instant-ngp)",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
         ),
         component(
-            "method", "ngp", impl="radfield_ngp.method:Ngp", config="radfield_ngp.config:NgpConfig",
-            summary="hash grid, occupancy marching, seconds instead of hours (instant-ngp)",
+            "method",
+            "ngp",
+            impl="radfield_ngp.method:Ngp",
+            config="radfield_ngp.config:NgpConfig",
+            summary="hash grid and occupancy grid: trains in a minute instead of hours (instant-ngp)",
             requires={"field": {"rgb", "density|alpha"}},
             preset={
                 "ngp": "radfield_ngp:presets/ngp.toml",
@@ -25,4 +31,4 @@ def radfield_components():
                 "ngp-capture": "radfield_ngp:presets/ngp-capture.toml",
             },
         ),
-    ]  # fmt: skip
+    ]

@@ -1,4 +1,4 @@
-"""The truncated exponential: exp going forward, and a slope that is cut off going back."""
+"""The truncated exponential: exp in the forward pass, and a limited gradient in the backward pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from hypothesis import given, strategies as st
-from radfield_ngp.activation import LIMIT, truncated_exp
+from radfield_ngp.activation import GRADIENT_LIMIT, truncated_exp
 
 
 def at(value: float) -> torch.Tensor:
@@ -15,7 +15,7 @@ def at(value: float) -> torch.Tensor:
 
 
 @given(st.floats(-40.0, 40.0))
-def test_its_value_is_exp_and_its_slope_exp_of_what_is_cut_off_at_fifteen(value):
+def test_its_value_is_exp_and_its_gradient_is_exp_of_at_most_fifteen(value):
     x = at(value)
     y = truncated_exp(x)
     y.backward()
@@ -24,16 +24,16 @@ def test_its_value_is_exp_and_its_slope_exp_of_what_is_cut_off_at_fifteen(value)
 
 
 def test_below_the_limit_every_derivative_is_that_of_exp():
-    x = torch.linspace(-6.0, LIMIT - 1.0, 9, dtype=torch.float64, requires_grad=True)
+    x = torch.linspace(-6.0, GRADIENT_LIMIT - 1.0, 9, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(truncated_exp, x)
     assert torch.autograd.gradgradcheck(truncated_exp, x)
 
 
 def test_above_the_limit_the_slope_no_longer_changes():
-    x = at(LIMIT + 3.0)
+    x = at(GRADIENT_LIMIT + 3.0)
     (slope,) = torch.autograd.grad(truncated_exp(x), x, create_graph=True)
     (bend,) = torch.autograd.grad(slope, x)
-    assert slope.item() == pytest.approx(math.exp(LIMIT)) and bend.item() == 0.0
+    assert slope.item() == pytest.approx(math.exp(GRADIENT_LIMIT)) and bend.item() == 0.0
 
 
 def test_large_inputs_give_finite_slopes_in_float32():
@@ -43,6 +43,6 @@ def test_large_inputs_give_finite_slopes_in_float32():
 
 
 def test_no_density_is_infinite():
-    """Infinity times an interval of no length would be no number, where the opacity is 0."""
+    """An infinite density times an interval of zero length would be NaN, where the opacity is 0."""
     x = torch.tensor([80.0, 90.0, 1e30, math.inf])
     assert (truncated_exp(x) * 0.0 == 0.0).all() and (truncated_exp(x) * 1e3).isfinite().all()

@@ -26,7 +26,7 @@ def build(*overrides: str, center=(0.1, -0.2, 0.3), radius: float = 1.5, sizes: 
     torch.manual_seed(0)
     run = compose(get_registry(), method="ngp-small", overrides=[*sizes, *overrides], needs_data=False).run
     field = BuildContext(bounds=SceneBox(torch.tensor(center), radius), run=run).make(run.field).eval()
-    with torch.no_grad():  # entries begin near zero, where everything agrees with everything
+    with torch.no_grad():  # entries start near zero, where wrong formulas would agree too
         for name, parameter in field.named_parameters():
             if "table" in name:
                 parameter.uniform_(-1.0, 1.0)
@@ -116,31 +116,31 @@ def test_color_without_a_direction_is_seen_along_the_rise_of_density():
 
 @given(st.floats(1.0, 1e3))
 @settings(max_examples=20, deadline=None)
-def test_contraction_asks_the_grid_at_the_contracted_place(distance):
-    """Beyond the radius, r becomes 2 − 1/r in units of it (mip-NeRF 360, equation 10); inside nothing moves."""
+def test_the_encoding_is_evaluated_at_contracted_positions(distance):
+    """Outside the bounds, r becomes 2 − 1/r in radii (mip-NeRF 360, equation 10); inside, nothing moves."""
     center, radius = (0.1, -0.2, 0.3), 1.5
     field = build("field.contraction=sphere", center=center, radius=radius)
     toward = torch.nn.functional.normalize(torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64), dim=-1)
-    asked = []
-    field.encoding.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[0]))
+    encoded = []
+    field.encoding.register_forward_pre_hook(lambda module, inputs: encoded.append(inputs[0]))
     for length, wanted in ((distance, 2.0 - 1.0 / distance), (0.7 / distance, 0.7 / distance)):
         field.density(torch.tensor([center], dtype=torch.float64) + radius * length * toward)
-        torch.testing.assert_close(asked.pop(), wanted * toward, atol=1e-6, rtol=0)
+        torch.testing.assert_close(encoded.pop(), wanted * toward, atol=1e-6, rtol=0)
     assert field.encoding.radius == 2.0 and field.encoding.center.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_gaussian_far_away_is_contracted_with_its_mean():
-    """(100, 0, 0) of σ = 5: along the axis 1/r² narrows it, across (2 − 1/r)/r, as it does samples of it."""
+    """A Gaussian at (100, 0, 0) with σ = 5 shrinks by 1/r² along the ray from the center, by (2 − 1/r)/r across it."""
     field = build("field.contraction=sphere", "field.encoding.type=ipe", sizes=[], center=(0.0, 0.0, 0.0), radius=1.0)
-    asked = []
-    field.encoding.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[1]))
+    encoded = []
+    field.encoding.register_forward_pre_hook(lambda module, inputs: encoded.append(inputs[1]))
     field.density(torch.tensor([[100.0, 0.0, 0.0]], dtype=torch.float64), torch.full((1, 3), 25.0, dtype=torch.float64))
     expected = torch.tensor([[25.0 / 100**4, *[25.0 * (1.99 / 100) ** 2] * 2]], dtype=torch.float64)
-    torch.testing.assert_close(asked.pop(), expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(encoded.pop(), expected, rtol=1e-9, atol=0)
 
 
 def test_an_encoding_that_takes_gaussians_under_its_options_is_given_them(monkeypatch):
-    """What an encoding provides is what it declares and what its options add: the check and the field read the same."""
+    """An encoding provides what it declares and what its options add; the field uses both, as the fit check does."""
     late = SimpleNamespace(capabilities=lambda config: (frozenset({"gaussians"}), {}))
     monkeypatch.setitem(sys.modules, "gaussians_by_option", late)
     run = compose(get_registry(), method="ngp-small", overrides=["field.encoding.type=ipe"], needs_data=False).run
@@ -149,17 +149,17 @@ def test_an_encoding_that_takes_gaussians_under_its_options_is_given_them(monkey
     config = attrs.evolve(run.field.config, encoding=attrs.evolve(encoding, component=part))
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run)
     field = ctx.make(attrs.evolve(run.field, config=config)).eval().double()
-    asked = []
-    field.encoding.register_forward_pre_hook(lambda module, inputs: asked.append(inputs[1:]))
+    encoded = []
+    field.encoding.register_forward_pre_hook(lambda module, inputs: encoded.append(inputs[1:]))
     samples = packed(rays(3), [2, 1, 3])
     mean, cov = samples.gaussians()
     outputs = field(samples)
-    torch.testing.assert_close(asked[0][0], cov)
+    torch.testing.assert_close(encoded[0][0], cov)
     torch.testing.assert_close(field.density(mean, cov), outputs.density)
-    asked.clear()
+    encoded.clear()
     field.density(mean)
     field.point_color(mean, mean)
-    assert asked == [(None,), (None,)], "without a covariance both queries are about points"
+    assert encoded == [(None,), (None,)], "without a covariance both queries are about points"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -23,7 +23,7 @@ def method(**options) -> Ngp:
 
 
 def outputs(rgb, level=None):
-    """As much of a model's outputs as losses look at."""
+    """As much of a model's outputs as the losses read."""
     return SimpleNamespace(rendered=SimpleNamespace(rgb=rgb), levels=(level,))
 
 
@@ -117,7 +117,7 @@ def model_of(*overrides: str):
     return made, made.build(toy_context(run))
 
 
-def test_networks_are_decayed_and_tables_are_not_and_every_parameter_is_in_one_group():
+def test_networks_decay_tables_do_not_and_each_parameter_is_in_one_group():
     made, model = model_of()
     groups = {group["name"]: group for group in made.param_groups(model)}
     assert groups["networks"]["weight_decay"] == 0.01 and groups["encodings"]["weight_decay"] == 0.0

@@ -1,4 +1,4 @@
-"""Resuming a run with everything that changes on its own: grid, levels in use and number of rays. Bit for bit."""
+"""A resumed run equals an uninterrupted one bit for bit, though grid, levels in use and number of rays change."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def trainer_in(folder: Path) -> Trainer:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
-    """A run that was not interrupted."""
+    """An uninterrupted run."""
     trainer = trainer_in(tmp_path_factory.mktemp("whole"))
     trainer.train()
     return trainer
 
 
-def go_on(trainer: Trainer, state: checkpoint.State) -> Trainer:
-    torch.rand(11)  # another process drew other numbers before
+def resume(trainer: Trainer, state: checkpoint.State) -> Trainer:
+    torch.rand(11)  # a new process has drawn other random numbers before
     trainer.restore(state)
     trainer.train()
     return trainer
@@ -56,7 +56,7 @@ def halfway(whole: Trainer) -> checkpoint.State:
 
 
 def differing(a: Trainer, b: Trainer) -> set[str]:
-    """What is not equal bit for bit between two runs: state of the model and of the optimizer, counters."""
+    """Names of the model's and optimizer's tensors, and of counters, that differ between two runs in any bit."""
     one, other = a.state(), b.state()
     names = {name for name in one.model if not torch.equal(one.model[name], other.model[name])}
     for index, entries in one.optimizer["state"].items():
@@ -66,11 +66,11 @@ def differing(a: Trainer, b: Trainer) -> set[str]:
     return names | {key for key in counters if "seconds" not in key and counters[key] != others[key]}
 
 
-def test_a_resumed_run_ends_where_one_that_was_not_interrupted_does(whole, tmp_path):
-    assert differing(go_on(trainer_in(tmp_path), halfway(whole)), whole) == set()
+def test_a_resumed_run_equals_an_uninterrupted_one(whole, tmp_path):
+    assert differing(resume(trainer_in(tmp_path), halfway(whole)), whole) == set()
 
 
-def test_what_must_change_in_that_run_does_change_on_both_sides_of_the_interruption(whole):
+def test_grid_levels_and_ray_count_change_before_and_after_the_interruption(whole):
     state = halfway(whole)
     bits = state.model["sampler.bits"]
     assert 0 < int((bits > 0).sum()) < bits.numel(), "some space is known to be empty"
@@ -81,11 +81,11 @@ def test_what_must_change_in_that_run_does_change_on_both_sides_of_the_interrupt
 
 
 @pytest.mark.parametrize("item", ["sampler.memory", "sampler.bits", "n_rays"])
-def test_forgetting_the_grid_or_the_number_of_rays_is_noticed(item, whole, tmp_path):
+def test_losing_the_grid_or_the_ray_count_changes_the_result(item, whole, tmp_path):
     state = halfway(whole)
     if item == "n_rays":
         state.progress["counters"]["n_rays"] = 16.0
     else:
         tensor = state.model[item]
         tensor.fill_(255 if tensor.dtype == torch.uint8 else 0)
-    assert differing(go_on(trainer_in(tmp_path), state), whole) != set()
+    assert differing(resume(trainer_in(tmp_path), state), whole) != set()

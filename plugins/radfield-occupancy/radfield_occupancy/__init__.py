@@ -1,1 +1,1 @@
-"""Occupancy grid and marching: sampler:occupancy."""
+"""sampler:occupancy, which marches rays through an occupancy grid."""

@@ -1,4 +1,4 @@
-"""Measures marching and grid updates: the torch definition and its kernels in one process, turn by turn."""
+"""Speed of marching and of grid updates: the torch definition and the kernels in one process, taking turns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_core import BuildContext, DensityOccupancy, SceneBox, Step
 from radfield_core.bench import Timing, median_ms, medians_ms, with_backend
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.grid import pack
-from radfield_occupancy.march import MARCHING, Grid, Lattice, march
+from radfield_occupancy.march import MARCHING, Grid, StepLengths, march
 from radfield_occupancy.sampler import OccupancySampler
 
 RADIUS = 1.5
@@ -22,58 +22,68 @@ RADIUS = 1.5
 def measure(
     n_rays: int = 4096, resolution: int = 128, repeats: int = 7, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Milliseconds per backend to march rays that all meet a ball's hull, and the ratio to torch.
+    """Median time per backend to march rays through a spherical shell, about 62 samples per ray.
 
-    The hull's thickness makes about 62 samples a ray (253 k of 4096 rays). Rows have op, backend, device, n_rays,
-    n_samples, both_ms (the median) and speedup.
+    Args:
+        n_rays: number of rays; all of them hit the shell.
+        resolution: cells per side of the grid.
+        repeats: runs of each backend.
+        device: "cpu" or "cuda".
+        seed: seed of the rays.
+
+    Returns:
+        Rows with op, backend, device, n_rays, n_samples, both_ms (the median) and speedup over torch.
     """
     diagonal = 2 * math.sqrt(3) * RADIUS
-    grid, lattice = hull_grid(resolution), Lattice.make(diagonal / 1024, 0.0, diagonal, 1024)
-    origins, directions, near, far = (x.to(device) for x in hull_rays(n_rays, seed))
+    grid, steps = shell_grid(resolution), StepLengths.make(diagonal / 1024, 0.0, diagonal, 1024)
+    origins, directions, near, far = (x.to(device) for x in shell_rays(n_rays, seed))
     grid = Grid(grid.bits.to(device), grid.bricks.to(device), resolution, 1, grid.center, RADIUS, False)
 
     def run() -> int:
-        return march(origins, directions, near, far, grid, lattice)[0].shape[0]
+        return march(origins, directions, near, far, grid, steps)[0].shape[0]
 
     names = ["torch", *MARCHING.installed(device)]
     medians = medians_ms({name: with_backend(name, run) for name in names}, repeats, device)
     n_samples = run()
+    common = {"op": "marching", "device": device, "n_rays": n_rays, "n_samples": n_samples}
     return [
-        {"op": "marching", "backend": name, "device": device, "n_rays": n_rays, "n_samples": n_samples,
-         "both_ms": ms, "speedup": medians["torch"] / ms}
-        for name, ms in medians.items()
-    ]  # fmt: skip
+        {**common, "backend": name, "both_ms": ms, "speedup": medians["torch"] / ms} for name, ms in medians.items()
+    ]
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """What `radfield bench micro` shows of marching."""
-    reference, *rows = measure(repeats=repeats, device=device)
+    """Timings for `radfield bench micro`."""
+    reference, *kernels = measure(repeats=repeats, device=device)
     case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples kept"
-    return [Timing("marching", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
+    return [Timing("marching", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in kernels]
 
 
 def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu") -> list[dict[str, Any]]:
-    """Milliseconds per training step of a grid update after warm-up, without the field's own time."""
+    """Milliseconds per training step of grid updates after warm-up, not counting the field's evaluation."""
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), RADIUS))
     config = OccupancyConfig(resolution=resolution, warmup_steps=16)
     sampler, field = OccupancySampler(config, ctx).to(device), _Ball()
     steps = (Step(turn * config.update_every, 1000, 0) for turn in count())
     update = median_ms(lambda: sampler.refresh(next(steps), field), repeats, device)  # type: ignore[arg-type]
-    asked = median_ms(lambda: field.occupancy(torch.rand(field.asked, 3, device=device), sampler.step), repeats, device)
-    per_step = max(0.0, update - asked) / config.update_every
+    x = torch.rand(field.n_points, 3, device=device)
+    evaluation = median_ms(lambda: field.occupancy(x, sampler.step), repeats, device)
+    per_step = max(0.0, update - evaluation) / config.update_every
     return [{"op": "grid update", "backend": "torch", "device": device, "resolution": resolution, "both_ms": per_step}]
 
 
 class _Ball(DensityOccupancy):
-    asked = 0
+    """A ball of constant density, which notes how many points it was last evaluated at."""
+
+    n_points = 0
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        self.asked = len(x)
-        return 50.0 * (x.norm(dim=-1) < 0.7).to(x.dtype)
+        self.n_points = len(x)
+        inside: Tensor = x.norm(dim=-1) < 0.7
+        return 50.0 * inside.to(x.dtype)
 
 
-def hull_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Origins, directions, near and far of rays from a sphere of radius 4 to points in the ball."""
+def shell_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Origins, directions, near and far of rays from a sphere of radius 4 to points inside the shell."""
     generator = torch.Generator().manual_seed(seed)
     normal = torch.randn(2, n, 3, generator=generator)
     origins = 4.0 * torch.nn.functional.normalize(normal[0], dim=-1)
@@ -82,8 +92,8 @@ def hull_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return origins, directions, torch.full((n,), 4.0 - RADIUS), torch.full((n,), 4.0 + RADIUS)
 
 
-def hull_grid(resolution: int) -> Grid:
-    """A grid of which a ball's hull of radius 0.7 is occupied."""
-    place = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
-    radius = RADIUS * torch.stack(torch.meshgrid(place, place, place, indexing="ij")).norm(dim=0)
+def shell_grid(resolution: int) -> Grid:
+    """A grid whose occupied cells form a spherical shell of radius 0.7."""
+    centers = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
+    radius = RADIUS * torch.stack(torch.meshgrid(centers, centers, centers, indexing="ij")).norm(dim=0)
     return Grid(*pack((radius - 0.7).abs()[None] < 0.07), resolution, 1, (0.0, 0.0, 0.0), RADIUS, False)

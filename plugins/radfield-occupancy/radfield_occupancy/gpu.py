@@ -1,7 +1,10 @@
-"""Marching on CUDA, in Triton: one lane walks one ray, once to count and once to write, skipping as on a CPU.
+"""CUDA backend of marching, in Triton: one lane walks one ray, once to count its steps and once to write them.
 
-Multiplications and additions are not fused and divisions and roots are rounded: kept steps equal the reference's.
+Products and sums are not fused, and divisions and roots are rounded correctly: the kept steps equal the definition's.
 """
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# Triton infers the types of its kernels, and torch leaves `device_of` without types.
 
 from __future__ import annotations
 
@@ -10,24 +13,27 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from radfield_occupancy.march import BRICK, ROUNDING, Grid, Lattice, check
+from radfield_occupancy.march import BRICK, ROUNDING, Grid, StepLengths, check
 
 LANES = 32
 
 
 def march(
-    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
+    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Kernel of `radfield_occupancy.march.reference`; waits for the device once, for the number of samples."""
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps; equals `march.reference`.
+
+    Waits for the device once, to read the number of samples.
+    """
     n_rays = origins.shape[0]
     counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
-    growth, nothing = lattice.growth.to(origins.device), t_first.new_empty(0)
+    growth, nothing = steps.growth.to(origins.device), t_first.new_empty(0)
     arguments = (
         origins, directions, t_first, far, n_even, grid.bits, grid.bricks, growth, *grid.center, 1.0 / grid.radius,
-        grid.radius, lattice.step, lattice.cone_angle, n_rays, lattice.n_steps, lattice.max_samples, len(growth),
+        grid.radius, steps.step, steps.cone_angle, n_rays, steps.n_steps, steps.max_samples, len(growth),
     )  # fmt: skip
     options = {
-        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.bricks_hold,
+        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.skips_bricks,
         "BRICK": BRICK, "ROUNDING": ROUNDING, "SIZE": LANES, "enable_fp_fusion": False,
     }  # fmt: skip
     programs = (triton.cdiv(n_rays, LANES),)
@@ -49,18 +55,68 @@ def warm_up() -> None:
 
 
 @triton.jit
+def _vector(pointer, r, lane, other: tl.constexpr):
+    """The three components of row r."""
+    x = tl.load(pointer + 3 * r, mask=lane, other=other)
+    y = tl.load(pointer + 3 * r + 1, mask=lane, other=other)
+    z = tl.load(pointer + 3 * r + 2, mask=lane, other=other)
+    return x, y, z
+
+
+@triton.jit
+def _inverse(direction):
+    """1/direction; for 0 a large number, not infinity, so that 0 · inverse is not NaN: the ray never leaves a block."""
+    return tl.where(direction != 0, 1.0 / tl.where(direction != 0, direction, 1.0), 1e30)
+
+
+@triton.jit
 def _edge(i, first, even, step, growth, n_growth, lane):
+    """Start of step i."""
     grown = tl.minimum(tl.maximum(i - even, 0), n_growth - 1)
     return (first + tl.minimum(i, even).to(tl.float32) * step) * tl.load(growth + grown, mask=lane, other=1.0)
 
 
 @triton.jit
+def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.constexpr):
+    """Level, position in [−1, 1] within it, and that position's scale, of a point in radii around the center."""
+    level = tl.zeros([SIZE], tl.int32)
+    scale = tl.full([SIZE], 1.0, tl.float32)
+    if CONTRACTED:
+        norm = tl.sqrt_rn(x * x + y * y + z * z)
+        outside = norm > 1.0
+        norm = tl.where(outside, norm, 1.0)
+        scale = tl.where(outside, tl.div_rn(2.0 - tl.div_rn(scale, norm), norm), scale)
+        x, y, z = x * scale * 0.5, y * scale * 0.5, z * scale * 0.5
+    else:
+        largest = tl.maximum(tl.abs(x), tl.maximum(tl.abs(y), tl.abs(z)))
+        for finer in tl.static_range(LEVELS - 1):
+            beyond = largest > (1 << finer)
+            level += beyond.to(tl.int32)
+            scale = tl.where(beyond, scale * 0.5, scale)
+        x, y, z = x * scale, y * scale, z * scale
+    return level, x, y, z, scale
+
+
+@triton.jit
 def _cell(x, RES: tl.constexpr):
+    """Cell of a coordinate in [−1, 1]."""
     return tl.minimum(tl.maximum(((x + 1.0) * (0.5 * RES)).to(tl.int32), 0), RES - 1)
 
 
 @triton.jit
-def _leave(x, cell, low_bits, inverse, RES: tl.constexpr):
+def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.constexpr):
+    """Cells per side, less one, of the empty block around an empty cell: of its brick, its octant or the cell."""
+    side: tl.constexpr = RES // BRICK
+    brick = ((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
+    octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
+    octants = tl.load(bricks + brick, mask=active, other=0).to(tl.int32)
+    low_bits = tl.where(((octants >> octant) & 1) == 0, BRICK // 2 - 1, 0)
+    return tl.where(octants == 0, BRICK - 1, low_bits)
+
+
+@triton.jit
+def _exit(x, cell, low_bits, inverse, RES: tl.constexpr):
+    """Distance, in radii of the level, to the side by which a ray leaves a block along one axis."""
     side = tl.where(inverse > 0, (cell | low_bits) + 1, cell - (cell & low_bits)).to(tl.float32) * (2.0 / RES) - 1.0
     return (side - x) * inverse
 
@@ -74,21 +130,15 @@ def _march(
 ):  # fmt: skip
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     lane = r < n_rays
-    ox = tl.load(origins + 3 * r, mask=lane, other=0.0)
-    oy = tl.load(origins + 3 * r + 1, mask=lane, other=0.0)
-    oz = tl.load(origins + 3 * r + 2, mask=lane, other=0.0)
-    dx = tl.load(directions + 3 * r, mask=lane, other=1.0)
-    dy = tl.load(directions + 3 * r + 1, mask=lane, other=1.0)
-    dz = tl.load(directions + 3 * r + 2, mask=lane, other=1.0)
+    ox, oy, oz = _vector(origins, r, lane, 0.0)
+    dx, dy, dz = _vector(directions, r, lane, 1.0)
+    ix, iy, iz = _inverse(dx), _inverse(dy), _inverse(dz)
     first = tl.load(t_first + r, mask=lane, other=0.0)
     last = tl.load(far + r, mask=lane, other=0.0)
     even = tl.load(n_even + r, mask=lane, other=0)
-    place = tl.load(offsets + r, mask=lane, other=0)
-    ix = tl.where(dx != 0, 1.0 / tl.where(dx != 0, dx, 1.0), 1e30)
-    iy = tl.where(dy != 0, 1.0 / tl.where(dy != 0, dy, 1.0), 1e30)
-    iz = tl.where(dz != 0, 1.0 / tl.where(dz != 0, dz, 1.0), 1e30)
-    far_off = tl.maximum(tl.abs(ox) + abs(mx), tl.maximum(tl.abs(oy) + abs(my), tl.abs(oz) + abs(mz)))
-    slack = 0.1 + ROUNDING * (tl.abs(first) + far_off) / step
+    offset = tl.load(offsets + r, mask=lane, other=0)
+    distance = tl.maximum(tl.abs(ox) + tl.abs(mx), tl.maximum(tl.abs(oy) + tl.abs(my), tl.abs(oz) + tl.abs(mz)))
+    slack = 0.1 + ROUNDING * (tl.abs(first) + distance) / step
     i = tl.zeros([SIZE], tl.int32)
     kept = tl.zeros([SIZE], tl.int64)
     start = _edge(i, first, even, step, growth, n_growth, lane)
@@ -99,21 +149,7 @@ def _march(
         x = (ox + dx * middle - mx) * inverse_radius
         y = (oy + dy * middle - my) * inverse_radius
         z = (oz + dz * middle - mz) * inverse_radius
-        level = tl.zeros([SIZE], tl.int32)
-        scale = tl.full([SIZE], 1.0, tl.float32)
-        if CONTRACTED:
-            norm = tl.sqrt_rn(x * x + y * y + z * z)
-            outside = norm > 1.0
-            norm = tl.where(outside, norm, 1.0)
-            scale = tl.where(outside, tl.div_rn(2.0 - tl.div_rn(scale, norm), norm), scale)
-            x, y, z = x * scale * 0.5, y * scale * 0.5, z * scale * 0.5
-        else:
-            largest = tl.maximum(tl.abs(x), tl.maximum(tl.abs(y), tl.abs(z)))
-            for finer in tl.static_range(LEVELS - 1):
-                beyond = largest > (1 << finer)
-                level += beyond.to(tl.int32)
-                scale = tl.where(beyond, scale * 0.5, scale)
-            x, y, z = x * scale, y * scale, z * scale
+        level, x, y, z, scale = _locate(x, y, z, LEVELS, CONTRACTED, SIZE)
         cx, cy, cz = _cell(x, RES), _cell(y, RES), _cell(z, RES)
         base = level.to(tl.int64)
         index = ((base * RES + cx) * RES + cy) * RES + cz
@@ -121,22 +157,17 @@ def _march(
         full = active & (((byte >> (index & 7).to(tl.int32)) & 1) == 1)
         keep = full & (end > start)
         if WRITE:
-            tl.store(starts + place + kept, start, mask=keep)
-            tl.store(ends + place + kept, end, mask=keep)
+            tl.store(starts + offset + kept, start, mask=keep)
+            tl.store(ends + offset + kept, end, mask=keep)
         kept += keep.to(tl.int64)
         if CONTRACTED:
             i += 1
         else:
             low_bits = tl.zeros([SIZE], tl.int32)
             if BRICKS:
-                side: tl.constexpr = RES // BRICK
-                brick = ((base * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
-                octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
-                octants = tl.load(bricks + brick, mask=active, other=0).to(tl.int32)
-                low_bits = tl.where(((octants >> octant) & 1) == 0, BRICK // 2 - 1, 0)
-                low_bits = tl.where(octants == 0, BRICK - 1, low_bits)
-            away = tl.minimum(_leave(x, cx, low_bits, ix, RES), _leave(y, cy, low_bits, iy, RES))
-            away = tl.minimum(away, _leave(z, cz, low_bits, iz, RES)) * radius / scale
+                low_bits = _low_bits(bricks, base, cx, cy, cz, active, RES, BRICK)
+            away = tl.minimum(_exit(x, cx, low_bits, ix, RES), _exit(y, cy, low_bits, iy, RES))
+            away = tl.minimum(away, _exit(z, cz, low_bits, iz, RES)) * radius / scale
             longest = tl.maximum(step, cone_angle * (middle + away) * (1.0 + cone_angle))
             skipped = tl.maximum(tl.ceil(tl.minimum(away / longest, 1e6) - slack).to(tl.int32), 1)
             i += tl.where(full | (active == 0), 1, skipped)

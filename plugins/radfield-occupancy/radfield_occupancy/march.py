@@ -1,13 +1,13 @@
-"""Marching: the intervals of a ray's lattice of steps whose middles lie in occupied cells. The definition, in torch.
+"""Ray marching, the definition in torch: the steps of a ray whose middles lie in occupied cells.
 
-A ray's steps are numbered, and every step's ends follow from its number alone, so that implementations that skip empty
-space agree with this one, which looks at every step, to the last bit:
+Steps along a ray are numbered, and a step's end points follow from its number alone. Kernels that skip empty space
+therefore agree to the last bit with this definition, which looks at every step:
 
     t_i = (t_first + min(i, n_even) · step) · growth[max(i − n_even, 0)]
 
-Up to n_even steps are even; from there each is (1 + cone angle) times as long as the one before. Steps end at the far
-limit, where the last one is cut short; a step without length is not kept. All of it is float32. R rays, N kept samples,
-K steps on a lattice.
+The first n_even steps have equal length; after them, each step is (1 + cone angle) times as long as the previous one.
+Steps end at the far limit, where the last one is cut short; a step of zero length is not kept. All arithmetic is
+float32. R rays, N kept samples, K steps per ray.
 """
 
 from __future__ import annotations
@@ -24,22 +24,30 @@ from radfield_core.ops import Op, Packing
 MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {"triton": "radfield_occupancy.gpu"}})
 
 BRICK = 8
-"""Cells per side of a brick; its octants have half as many. The kernels' shifts and masks say both as well."""
+"""Cells per side of a brick; a brick has eight octants of half its side. The kernels' shifts and masks assume both."""
 
 ROUNDING = 4e-7
-"""Rounding error of a position, relative to its distance; kernels skip that much less of an empty block."""
+"""Largest rounding error of a position, relative to its distance; kernels skip that much less of an empty block."""
 
-EVEN = 1 << 30  # n_even of a lattice that never grows
-MAX_GROWTH = 1e6  # a growing lattice ends where it has grown by this factor
+UNLIMITED = 1 << 30  # number of even steps of a ray whose steps never grow
+MAX_GROWTH = 1e6  # a ray ends where its steps have grown by this factor
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Which cells are occupied. bits [L·res³/8] uint8: cell (l, x, y, z) is bit `index % 8` of byte `index // 8`.
+    """Occupied cells of an occupancy grid.
 
-    bricks [L·(res/8)³] uint8: for each octant of a brick of 8³ cells a bit, 4x + 2y + z, whether any of its 4³ cells is
-    occupied. Level 0 spans center ± radius, each
-    next one twice that; contracted: the one level spans the contracted ball of radius 2.
+    Level 0 spans center ± radius, and each next level twice as much. A contracted grid has one level, which spans the
+    ball of radius 2 that contracted space fills.
+
+    Attributes:
+        bits: uint8 [L·res³/8]; cell (level, x, y, z) is bit `index % 8` of byte `index // 8`.
+        bricks: uint8 [L·(res/8)³]; bit 4x + 2y + z of a brick's byte is set if that octant has an occupied cell.
+        resolution: cells per side.
+        n_levels: number of levels L.
+        center: center of all levels.
+        radius: half the side of level 0.
+        contracted: True if the grid covers contracted space.
     """
 
     bits: Tensor
@@ -51,16 +59,16 @@ class Grid:
     contracted: bool
 
     @property
-    def bricks_hold(self) -> bool:
-        """Whether a ray may leave an empty brick, or octant of one, in one step without passing an occupied cell.
+    def skips_bricks(self) -> bool:
+        """True if a ray may cross an empty brick, or an empty octant of one, in a single jump.
 
-        Inner levels must end at the borders of an outer level's bricks, else an empty brick may hide an occupied cell.
-        Through contracted space rays are bent.
+        An inner level must end at the borders of the next level's bricks: cells under it are not marked there, so a
+        brick that it covers in part could look empty. In contracted space rays are bent.
         """
         return not self.contracted and (self.n_levels == 1 or self.resolution % (4 * BRICK) == 0)
 
     def occupied(self, x: Tensor) -> Tensor:
-        """Whether the cells around x [..., 3] are occupied [...]; outside the grid the nearest cell answers."""
+        """Occupancy, as bool [...], of the cells at x [..., 3]; outside the grid, of the nearest cell."""
         u = (x - x.new_tensor(self.center)) * (1.0 / self.radius)
         largest = u.abs().amax(-1)
         level = torch.zeros_like(largest, dtype=torch.int64)
@@ -82,8 +90,16 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class Lattice:
-    """How far apart steps are, and where they must end. growth [G] float32 starts with 1; n_steps bounds K."""
+class StepLengths:
+    """Lengths of the steps along rays.
+
+    Attributes:
+        step: length of an even step.
+        cone_angle: growth of later steps; 0 keeps all steps even.
+        growth: float32 [G], factor on t after each number of growing steps; starts with 1.
+        n_steps: largest number of steps K of a ray.
+        max_samples: largest number of kept samples of a ray.
+    """
 
     step: float
     cone_angle: float
@@ -92,23 +108,25 @@ class Lattice:
     max_samples: int
 
     @staticmethod
-    def make(step: float, cone_angle: float, reach: float, max_samples: int) -> Lattice:
-        """The lattice for rays of which at most a length `reach` (infinite when unbounded) is marched."""
-        even = math.ceil(reach / step) + 2 if math.isfinite(reach) else EVEN
+    def make(step: float, cone_angle: float, reach: float, max_samples: int) -> StepLengths:
+        """Step lengths for rays that are marched over at most the length `reach`, which may be infinite."""
+        even = math.ceil(reach / step) + 2 if math.isfinite(reach) else UNLIMITED
         if cone_angle == 0:
-            return Lattice(step, 0.0, torch.ones(1), even, max_samples)
+            return StepLengths(step, 0.0, torch.ones(1), even, max_samples)
         n_growth = min(math.ceil(math.log(MAX_GROWTH) / math.log1p(cone_angle)), even)
         growth = torch.pow(torch.tensor(1.0 + cone_angle, dtype=torch.float64), torch.arange(n_growth + 1))
-        return Lattice(step, cone_angle, growth.float(), min(even, math.ceil(1 / cone_angle) + n_growth), max_samples)
+        return StepLengths(
+            step, cone_angle, growth.float(), min(even, math.ceil(1 / cone_angle) + n_growth), max_samples
+        )
 
-    def even_steps(self, t_first: Tensor) -> Tensor:
-        """Number of even steps from t_first [R] until they begin to grow [R] int32."""
+    def n_even(self, t_first: Tensor) -> Tensor:
+        """Number of even steps, int32 [R], of rays that start at t_first [R]."""
         if self.cone_angle == 0:
-            return torch.full_like(t_first, EVEN, dtype=torch.int32)
+            return torch.full_like(t_first, UNLIMITED, dtype=torch.int32)
         return ((self.step / self.cone_angle - t_first) / self.step).ceil().clamp_min(0).to(torch.int32)
 
     def edges(self, index: Tensor, t_first: Tensor, n_even: Tensor) -> Tensor:
-        """t [R, K] of the lattice's edges with number index [K]."""
+        """Starts t [R, K] of the steps with numbers `index` [K]."""
         growth = self.growth.to(t_first.device)
         even = torch.minimum(index, n_even[:, None])
         grown = (index - n_even[:, None]).clamp(0, len(growth) - 1)
@@ -117,39 +135,55 @@ class Lattice:
 
 
 def march(
-    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, grid: Grid, lattice: Lattice
+    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Packing]:
-    """t_starts [N], t_ends [N] and packing of the steps in occupied cells, on rays [R, 3] from t_first to far [R]."""
+    """Steps of rays whose middles lie in occupied cells (instant-ngp, appendix E), by the active backend.
+
+    Args:
+        origins: ray origins [R, 3].
+        directions: unit vectors [R, 3].
+        t_first: distances [R] at which the first steps start.
+        far: distances [R] at which rays end.
+        grid: occupied cells.
+        steps: lengths of the steps.
+
+    Returns:
+        t_starts [N], t_ends [N] and their packing.
+    """
     o, d, first, last = (x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far))
-    kernels = MARCHING.pick(origins.device)
-    run = reference if kernels is None else kernels.march
-    t_starts, t_ends, counts = run(o, d, first, last, lattice.even_steps(first), grid, lattice)
-    bound = min(lattice.n_steps, lattice.max_samples)
+    backend = MARCHING.pick(origins.device)
+    run = reference if backend is None else backend.march
+    t_starts, t_ends, counts = run(o, d, first, last, steps.n_even(first), grid, steps)
+    bound = min(steps.n_steps, steps.max_samples)
     packing = Packing.from_counts(counts, bound, total=t_starts.shape[0])
     return t_starts.to(origins.dtype), t_ends.to(origins.dtype), packing
 
 
 def reference(
-    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, lattice: Lattice
+    origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Look at every step of every ray: t_starts [N], t_ends [N], counts [R]."""
-    index = torch.arange(lattice.n_steps + 1, dtype=torch.int32, device=origins.device)
-    edges = lattice.edges(index, t_first, n_even)
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps, found by looking at every step of every ray."""
+    index = torch.arange(steps.n_steps + 1, dtype=torch.int32, device=origins.device)
+    edges = steps.edges(index, t_first, n_even)
     starts, ends = edges[:, :-1], torch.minimum(edges[:, 1:], far[:, None])
     middles = (starts + ends) * 0.5
     x = origins[:, None] + directions[:, None] * middles[..., None]
     kept = (starts < ends) & grid.occupied(x)
-    kept &= kept.cumsum(1) <= lattice.max_samples
+    kept &= kept.cumsum(1) <= steps.max_samples
     return starts[kept], ends[kept], kept.sum(1)
 
 
 def check(march: Callable[..., tuple[Tensor, Tensor, Tensor]], device: str) -> None:
-    """March one ray through one full brick, so that a kernel that cannot work fails here."""
+    """March one ray through one full brick, so that a kernel that cannot run fails when it is loaded.
+
+    Raises:
+        ArithmeticError: the kernel does not keep all four steps.
+    """
     full = torch.full((BRICK**3 // 8,), 255, dtype=torch.uint8, device=device)
     grid = Grid(full, full[:1], BRICK, 1, (0.0, 0.0, 0.0), 1.0, False)
     ray = torch.tensor([[1.0, 0.0, 0.0]], device=device)
-    lattice = Lattice.make(0.5, 0.0, 2.0, 8)
+    steps = StepLengths.make(0.5, 0.0, 2.0, 8)
     near, far = torch.zeros(1, device=device), torch.full((1,), 2.0, device=device)
-    counts = march(-ray, ray, near, far, lattice.even_steps(near), grid, lattice)[2]
+    counts = march(-ray, ray, near, far, steps.n_even(near), grid, steps)[2]
     if counts.tolist() != [4]:
-        raise ArithmeticError("marching through a full grid keeps other than every step")
+        raise ArithmeticError(f"marching through a full grid kept {counts.tolist()[0]} of 4 steps")

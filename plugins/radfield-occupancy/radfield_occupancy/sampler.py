@@ -1,4 +1,4 @@
-"""sampler:occupancy: samples where the grid says that something may be (Müller et al. 2022, Instant-NGP)."""
+"""sampler:occupancy, samples in the occupied cells of a grid (Müller et al. 2022, instant-ngp). R rays."""
 
 from __future__ import annotations
 
@@ -23,17 +23,29 @@ from radfield_core import (
 )
 from radfield_occupancy import grid
 from radfield_occupancy.config import OccupancyConfig
-from radfield_occupancy.march import BRICK, Grid, Lattice, march
+from radfield_occupancy.march import BRICK, Grid, StepLengths, march
 from radfield_occupancy.visibility import visible
 
-CELLS_AT_ONCE = 1 << 18
+CELLS_PER_BATCH = 1 << 18
+"""Cells in which the field is evaluated at once."""
 
 
 class OccupancySampler(Sampler):
-    """One level of packed samples. Buffers, all kept in checkpoints:
+    """One level of packed samples, marched through an occupancy grid.
 
-    memory [L, res³] float32: opacity of one step that each cell remembers. bits [L·res³/8] uint8: the cells that count
-    as occupied; until the first update every cell does. bricks [L·(res/8)³] uint8: a summary of them, see `march.Grid`.
+    The grid is kept in three buffers, all saved in checkpoints. Until the first update every cell is occupied.
+
+    Args:
+        config: options.
+        ctx: context with the scene's bounds.
+
+    Attributes:
+        memory: opacity of one step stored per cell, float32 [L, res³].
+        bits: occupied cells, uint8 [L·res³/8]; see `march.Grid`.
+        bricks: summary of `bits`, uint8 [L·(res/8)³]; see `march.Grid`.
+
+    Raises:
+        UsageError: the options contradict each other.
     """
 
     memory: Tensor
@@ -53,7 +65,7 @@ class OccupancySampler(Sampler):
         diagonal = 2.0 * math.sqrt(3.0)
         self.step = config.step or diagonal * self.radius / config.num_samples
         reach = math.inf if self.contracted else diagonal * outer
-        self.lattice = Lattice.make(self.step, config.cone_angle, reach, config.max_samples_per_ray)
+        self.steps = StepLengths.make(self.step, config.cone_angle, reach, config.max_samples_per_ray)
         n = config.resolution
         self.register_buffer("memory", torch.zeros(config.n_levels, n**3))
         bits, bricks = grid.pack(torch.ones(config.n_levels, n, n, n, dtype=torch.bool))
@@ -61,7 +73,7 @@ class OccupancySampler(Sampler):
         self.register_buffer("bricks", bricks)
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """The data's near [R] and far [R], narrowed to the grid unless that holds all of space."""
+        """Near [R] and far [R] of the data, clipped to the grid unless it covers all of space."""
         if self.contracted:
             return rays.near, rays.far
         enter, leave = self.box.intersect(rays)
@@ -70,27 +82,32 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def refresh(self, step: Step, field: Field) -> None:
-        """Visit cells every `update_every` steps: all of them during warm-up, then a quarter and the occupied ones."""
+        """Update the grid every `update_every` steps: all cells during warm-up, then a quarter and the occupied ones.
+
+        Raises:
+            UsageError: the field has no `occupancy`.
+        """
         if step.index % self.config.update_every:
             return
         if not isinstance(field, HasOccupancy):
-            raise UsageError("sampler:occupancy needs a field that answers `occupancy`", path="field",
-                             hint="radfield plugins list shows which fields provide it")  # fmt: skip
+            raise UsageError(
+                "sampler:occupancy needs a field that provides occupancy", path="field", hint="radfield plugins list"
+            )
         generator = step.generator("occupancy/grid", self.memory.device)
         n, memory = self.config.resolution, self.memory.view(-1)
         if step.index < self.config.warmup_steps:
             cells = torch.arange(memory.numel(), device=memory.device)
         else:
-            cells = grid.cells_to_visit(grid.unpack(self.bits, n), 0.25, generator)
-        opacity = torch.cat([self._look(field, part, generator) for part in cells.split(CELLS_AT_ONCE)])
-        memory.copy_(grid.remember(memory, cells, opacity, self.config.decay))
+            cells = grid.cells_to_update(grid.unpack(self.bits, n), 0.25, generator)
+        opacity = torch.cat([self._opacity(field, part, generator) for part in torch.split(cells, CELLS_PER_BATCH)])
+        memory.copy_(grid.updated(memory, cells, opacity, self.config.decay))
         occupied = grid.occupied_cells(memory, self.config.threshold)
         bits, bricks = grid.pack(occupied.view(-1, n, n, n))
         self.bits.copy_(bits)
         self.bricks.copy_(bricks)
 
-    def _look(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Opacity of one step [M] at a random point of each cell [M]."""
+    def _opacity(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
+        """Opacity [M] of one step at a random point of each cell [M]."""
         jitter = torch.rand(len(cells), 3, generator=generator, device=cells.device)
         center = self.memory.new_tensor(self.center)
         x = grid.world_points(cells, jitter, self.config.resolution, center, self.radius, self.contracted)
@@ -98,14 +115,14 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """The steps in occupied cells, packed. In training each ray begins at a random share of a step."""
+        """Packed samples in occupied cells; in training each ray starts after a random share of a step."""
         near, far = self.extent(rays)
         first = near
         if self.training:
             generator = self.generator("occupancy/march", near.device)
             share = torch.rand(len(rays), generator=generator, device=near.device, dtype=torch.float32)
             first = near + share * torch.clamp_min(self.config.cone_angle * near, self.step)
-        starts, ends, packing = march(rays.origins, rays.directions, first, far, self.grid(), self.lattice)
+        starts, ends, packing = march(rays.origins, rays.directions, first, far, self.grid(), self.steps)
         samples = RaySamples.packed(rays, starts, ends, packing)
         when = self.config.early_stop
         if (when == "always" or (when == "render" and not self.training)) and isinstance(field, HasDensity):
@@ -113,23 +130,27 @@ class OccupancySampler(Sampler):
         return samples
 
     def grid(self) -> Grid:
-        """The grid as marching takes it."""
-        return Grid(
-            self.bits, self.bricks, self.config.resolution, self.config.n_levels, self.center, self.radius,
-            self.contracted,
-        )  # fmt: skip
+        """The occupied cells, as marching needs them."""
+        n = self.config.resolution
+        return Grid(self.bits, self.bricks, n, self.config.n_levels, self.center, self.radius, self.contracted)
 
     def scalars(self) -> dict[str, Tensor]:
-        """The share of cells that count as occupied."""
+        """Share of occupied cells, between 0 and 1."""
         return {"occupied": grid.unpack(self.bits, self.config.resolution).float().mean()}
 
 
 def _check(config: OccupancyConfig) -> None:
     problems = Problems()
     if config.resolution % BRICK:
-        problems.add("sampler.resolution", f"{config.resolution} is no multiple of {BRICK}", "128")
+        problems.add(
+            "sampler.resolution", f"{config.resolution} is not a multiple of {BRICK}", "Set sampler.resolution=128"
+        )
     if config.contraction == "sphere" and config.cone_angle == 0:
-        problems.add("sampler.cone_angle", "steps must grow when all of space is in the grid", "0.004")
+        problems.add(
+            "sampler.cone_angle", "contraction=sphere needs steps that grow", "Set sampler.cone_angle=0.004 or more"
+        )
     if config.contraction == "sphere" and config.n_levels > 1:
-        problems.add("sampler.n_levels", "one level holds all of space when it is contracted", "n_levels = 1")
+        problems.add(
+            "sampler.n_levels", "contraction=sphere covers all of space with one level", "Set sampler.n_levels=1"
+        )
     problems.raise_as(UsageError)

@@ -1,4 +1,4 @@
-"""Which samples are seen: marching on only while light is left, by the field's density, without gradients."""
+"""Visible samples: early termination of rays by the field's density, without gradients."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from radfield_core import HasDensity, RaySamples
 from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
 
 SLAB = 32
+"""Samples of a ray that are evaluated at once."""
 
 
 def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
-    """The samples of a packed set that light reaches (T ≥ eps) and that are no thinner than alpha_threshold.
+    """The samples with transmittance T ≥ `eps` and opacity ≥ `alpha_threshold`.
 
-    Rays are walked slab by slab and left as soon as they are opaque, so density is never asked for behind a surface. A
-    density that is NaN stays in view, with all behind it, so that the loss and the picture show what is wrong.
+    Rays are evaluated in slabs of samples and left as soon as they are opaque, so the density behind a surface is never
+    computed. A sample whose density is NaN is kept, with all samples behind it, so that loss and image show the fault.
+
+    Args:
+        samples: packed samples [N].
+        field: field with a density.
+        eps: smallest transmittance.
+        alpha_threshold: smallest opacity.
+
+    Raises:
+        LayoutError: the samples are not packed.
     """
     packing = samples.packing
     if packing is None:
-        raise LayoutError("visible() takes packed samples")
+        raise LayoutError("visible() needs packed samples")
     kept = torch.zeros(samples.n, dtype=torch.bool, device=samples.t_starts.device)
-    counts, depth = packing.counts, torch.zeros_like(samples.rays.near)
+    counts, optical_depth = packing.counts, torch.zeros_like(samples.rays.near)
     limit = -math.log(eps) if eps > 0 else math.inf
     rays = torch.arange(len(samples.rays), device=counts.device)[counts > 0]
     done = 0
@@ -32,21 +42,20 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
         slab = Packing.from_counts(here, SLAB)
         layout = Layout(len(rays), None, slab)
         index = (packing.offsets[rays] + done)[slab.ray_indices] + segments.local_index(layout, here.device)
-        x = torch.addcmul(
-            samples.rays.origins[rays][slab.ray_indices], samples.rays.directions[rays][slab.ray_indices],
-            samples.t_eval[index][:, None],
-        )  # fmt: skip
-        density, lengths = field.density(x).to(depth.dtype), samples.lengths[index]
-        before = segments.exclusive_cumsum(density * lengths, layout) + depth[rays][slab.ray_indices]
+        origins, directions = samples.rays.origins[rays], samples.rays.directions[rays]
+        t = samples.t_eval[index][:, None]
+        x = torch.addcmul(origins[slab.ray_indices], directions[slab.ray_indices], t)
+        density, lengths = field.density(x).to(optical_depth.dtype), samples.lengths[index]
+        before = segments.exclusive_cumsum(density * lengths, layout) + optical_depth[rays][slab.ray_indices]
         kept[index] = ~((before > limit) | (volume.alpha_from_density(density, lengths) < alpha_threshold))
-        depth[rays] += segments.sum(density * lengths, layout)
+        optical_depth[rays] += segments.sum(density * lengths, layout)
         done += SLAB
-        rays = rays[~(depth[rays] > limit) & (counts[rays] > done)]
+        rays = rays[~(optical_depth[rays] > limit) & (counts[rays] > done)]
     return subset(samples, kept, packing)
 
 
 def subset(samples: RaySamples, kept: Tensor, packing: Packing) -> RaySamples:
-    """The samples for which `kept` [N] holds, packed."""
+    """The packed samples for which `kept` [N] is True."""
     layout = Layout(len(samples.rays), None, packing)
     counts = segments.sum(kept.to(torch.int64), layout)
     starts = samples.t_starts[kept]

@@ -1,4 +1,4 @@
-"""sampler:occupancy as a part: its region, its randomness, its updates, its early stop and its state."""
+"""sampler:occupancy: extent, random numbers, grid updates, early stop, and state."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Ball(DensityOccupancy):
     """A ball of constant density around the origin."""
 
     def __init__(self, radius: float = 0.5, density: float = 50.0):
-        self.radius, self.value, self.asked = radius, density, 0
+        self.radius, self.value, self.n_points = radius, density, 0
 
     def density(self, x: torch.Tensor, cov: torch.Tensor | None = None) -> torch.Tensor:
-        self.asked += len(x)
+        self.n_points += len(x)
         return self.value * (x.norm(dim=-1) < self.radius).to(x.dtype)
 
 
@@ -54,7 +54,7 @@ def test_before_the_first_update_every_step_in_the_box_is_sampled() -> None:
     assert part.step == pytest.approx(step) and samples.lengths.max() < step * 1.001
 
 
-def test_near_and_far_are_the_narrower_of_the_datas_and_the_boxs() -> None:
+def test_near_and_far_are_clipped_to_the_box() -> None:
     part = sampler()
     near, far = part.extent(rays(20, near=3.0, far=4.5))
     assert near.min() >= 3.0 and far.max() <= 4.5
@@ -64,7 +64,7 @@ def test_near_and_far_are_the_narrower_of_the_datas_and_the_boxs() -> None:
     assert torch.equal(near, far)
 
 
-def test_updates_leave_the_ball_and_a_thin_hull_of_cells() -> None:
+def test_after_updates_the_ball_and_a_thin_shell_of_cells_are_occupied() -> None:
     part, field = sampler(warmup_steps=32), Ball()
     train(part, field, 40)
     part.eval()
@@ -79,20 +79,20 @@ def test_updates_leave_the_ball_and_a_thin_hull_of_cells() -> None:
     assert all(pair in kept for pair in wanted)
 
 
-def test_updates_come_every_sixteen_steps_on_all_cells_then_on_a_part() -> None:
+def test_every_sixteen_steps_all_cells_are_updated_later_only_a_part() -> None:
     part, field = sampler(warmup_steps=17, resolution=16), Ball()
-    asked = []
+    counts = []
     for index in range(49):
         train(part, field, 1, index)
-        asked.append(field.asked)
-        field.asked = 0
+        counts.append(field.n_points)
+        field.n_points = 0
     occupied = int(torch.count_nonzero(part.memory >= part.memory.double().mean().clamp_max(0.01)))
-    assert [i for i, n in enumerate(asked) if n] == [0, 16, 32, 48]
-    assert asked[0] == asked[16] == 16**3
-    assert 16**3 // 4 < asked[48] <= 16**3 // 4 + occupied + 64
+    assert [i for i, n in enumerate(counts) if n] == [0, 16, 32, 48]
+    assert counts[0] == counts[16] == 16**3
+    assert 16**3 // 4 < counts[48] <= 16**3 // 4 + occupied + 64
 
 
-def test_what_has_become_empty_fades() -> None:
+def test_cells_that_became_empty_decay() -> None:
     part = sampler(warmup_steps=10_000, resolution=16)
     train(part, Ball(), 1)
     before = part.memory.clone()
@@ -100,12 +100,12 @@ def test_what_has_become_empty_fades() -> None:
     torch.testing.assert_close(part.memory, before * 0.95)
 
 
-def test_early_stop_drops_only_what_light_does_not_reach_and_asks_for_less() -> None:
+def test_early_stop_drops_only_occluded_samples_and_evaluates_fewer() -> None:
     field, bundle = Ball(density=200.0), rays(100)
     all_of_it = sampler(early_stop="never").eval().propose(bundle, 0, None, field)
-    field.asked = 0
+    field.n_points = 0
     seen = sampler(early_stop="render").eval().propose(bundle, 0, None, field)
-    assert 0 < seen.n < all_of_it.n and field.asked < all_of_it.n
+    assert 0 < seen.n < all_of_it.n and field.n_points < all_of_it.n
     density = field.density(all_of_it.positions())
     light = volume.transmittance_from_density(density, all_of_it.lengths, all_of_it.layout)
     torch.testing.assert_close(seen.t_starts, all_of_it.t_starts[light >= 1e-4])
@@ -116,21 +116,21 @@ def test_early_stop_drops_only_what_light_does_not_reach_and_asks_for_less() -> 
     )
 
 
-def test_early_stop_spares_training_unless_asked_and_thin_samples_go_by_threshold() -> None:
+def test_early_stop_applies_as_set_and_thin_samples_are_dropped_by_threshold() -> None:
     field, bundle = Ball(), rays(20)
-    for when, asks in (("render", False), ("always", True), ("never", False)):
+    for when, evaluates in (("render", False), ("always", True), ("never", False)):
         part = sampler(early_stop=when)
         part.begin_step(Step(1, 10, 0))
-        field.asked = 0
+        field.n_points = 0
         part.propose(bundle, 0, None, field)
-        assert bool(field.asked) == asks
+        assert bool(field.n_points) == evaluates
     thin = sampler(alpha_threshold=0.01).eval().propose(bundle, 0, None, field)
     assert (thin.positions().norm(dim=-1) < 0.5).all()
 
 
 @pytest.mark.parametrize("when", ["render", "always"])
-def test_a_field_that_is_nan_stays_in_view(when: str) -> None:
-    """Else the loss stays finite and nothing is learned from then on, with nothing said."""
+def test_samples_with_nan_density_are_kept(when: str) -> None:
+    """Dropping them would keep the loss finite, and training would silently stop to learn."""
     part, bundle = sampler(early_stop=when, alpha_threshold=0.01), rays(20)
     all_of_it = sampler(early_stop="never").eval().propose(bundle, 0, None, Ball())
     if when == "always":
@@ -184,12 +184,12 @@ def test_no_rays_give_no_samples() -> None:
         assert samples.n == 0 and samples.positions().shape == (0, 3)
 
 
-def test_options_that_cannot_work_are_refused_together() -> None:
+def test_contradicting_options_are_all_reported_at_once() -> None:
     with pytest.raises(UsageError) as raised:
         sampler(resolution=30, contraction="sphere", n_levels=2)
     assert [p.path for p in raised.value.problems] == ["sampler.resolution", "sampler.cone_angle", "sampler.n_levels"]
 
 
-def test_a_field_without_occupancy_is_refused_in_words() -> None:
+def test_a_field_without_occupancy_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="occupancy"):
         sampler().refresh(Step(0, 10, 0), object())  # type: ignore[arg-type]

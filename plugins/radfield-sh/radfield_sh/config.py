@@ -11,4 +11,4 @@ from radfield_core import option
 class SHConfig:
     """Real spherical harmonics."""
 
-    degree: int = option(4, help="number of bands; degree² features", min=1, max=8)
+    degree: int = option(4, help="number of bands; gives degree² features", min=1, max=8)

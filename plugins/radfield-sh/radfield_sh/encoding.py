@@ -12,50 +12,70 @@ from radfield_sh.config import SHConfig
 
 
 class SphericalHarmonics(Encoding):
-    """Y_l^m of directions [M, 3], number l² + l + m. Raises UsageError for another input than 3 coordinates."""
+    """Real spherical harmonics of view directions: degree² features, see `spherical_harmonics`.
+
+    Args:
+        config: options.
+        ctx: context of the run; not used.
+        in_dim: number of coordinates; must be 3.
+
+    Raises:
+        UsageError: `in_dim` is not 3.
+    """
 
     def __init__(self, config: SHConfig, ctx: BuildContext, *, in_dim: int = 3):
         super().__init__()
         if in_dim != 3:
             raise UsageError(
-                f"spherical harmonics are functions of directions in 3 dimensions, not {in_dim}",
-                path="encoding", hint="encoding=frequency takes any number of coordinates",
-            )  # fmt: skip
+                f"spherical harmonics take directions in 3 dimensions, not {in_dim}",
+                path="encoding",
+                hint="Set encoding=frequency, which takes any number of coordinates",
+            )
         self.degree = config.degree
         self.in_dim = in_dim
         self.out_dim = config.degree**2
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, degree²] of unit directions [M, 3]; `cov` has no effect."""
+        """Features [M, degree²] of unit directions [M, 3]; `cov` is ignored."""
         return spherical_harmonics(x, self.degree)
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
-    """Orthonormal real harmonics [M, degree²] of unit directions [M, 3], with the Condon–Shortley phase.
+    """Orthonormal real spherical harmonics [M, degree²] with the Condon–Shortley phase.
 
-    Y_l^m = √2 K_l^m Q_l^m(z) · Re (x + iy)^m for m > 0, Im (x + iy)^|m| for m < 0, and K_l^0 Q_l^0(z) for m = 0, where
-    Q_l^m = P_l^m / (1 − z²)^(m/2) is a polynomial, by the recurrences in l of the associated Legendre functions, and
+    Feature l² + l + m is √2 K_l^m Q_l^m(z) · Re (x + iy)^m for m > 0, the same with |m| and Im (x + iy)^|m| for m < 0,
+    and K_l^0 Q_l^0(z) for m = 0. Here Q_l^m = P_l^m / (1 − z²)^(m/2) is a polynomial, computed by the recurrences in l
+    of the associated Legendre functions (NIST Digital Library of Mathematical Functions, 14.10.3), and
     K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!).
+
+    Args:
+        directions: unit vectors [M, 3]; for other vectors, the same polynomials.
+        degree: number of bands l = 0 … degree − 1.
+
+    Example:
+        >>> spherical_harmonics(torch.tensor([[0.0, 0.0, 1.0]]), 2)
+        tensor([[0.2821, -0.0000, 0.4886, -0.0000]])
     """
-    # The recurrences' coefficients pass the range of half floats.
+    # The coefficients of the recurrences exceed the range of half floats.
     x, y, z = directions.to(torch.promote_types(directions.dtype, torch.float32)).unbind(-1)
     features: list[Tensor] = [z] * degree**2
     real, imaginary = torch.ones_like(x), torch.zeros_like(x)
     diagonal = 1.0
     for m in range(degree):
-        before, polynomial = torch.zeros_like(z), torch.full_like(z, diagonal)
+        previous, polynomial = torch.zeros_like(z), torch.full_like(z, diagonal)
         for band in range(m, degree):
             scale = _norm(band, m)
             features[band**2 + band + m] = scale * polynomial * real
             if m:
                 features[band**2 + band - m] = scale * polynomial * imaginary
-            following = ((2 * band + 1) * z * polynomial - (band + m) * before) / (band + 1 - m)
-            before, polynomial = polynomial, following
+            following = ((2 * band + 1) * z * polynomial - (band + m) * previous) / (band + 1 - m)
+            previous, polynomial = polynomial, following
         real, imaginary = x * real - y * imaginary, x * imaginary + y * real
         diagonal *= -(2 * m + 1)
     return torch.stack(features, -1).to(directions.dtype)
 
 
 def _norm(band: int, m: int) -> float:
+    """K_l^m, times √2 for m > 0."""
     norm = (2 * band + 1) / (4 * math.pi) * math.factorial(band - m) / math.factorial(band + m)
     return math.sqrt(2 * norm if m else norm)

@@ -1,4 +1,4 @@
-"""What radfield-sh offers."""
+"""Declaration of encoding:sh."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,11 +7,14 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Parts of this distribution."""
     return [
         component(
-            "encoding", "sh",
-            impl="radfield_sh.encoding:SphericalHarmonics", config="radfield_sh.config:SHConfig",
+            "encoding",
+            "sh",
+            impl="radfield_sh.encoding:SphericalHarmonics",
+            config="radfield_sh.config:SHConfig",
             summary="spherical harmonics of directions",
             provides={"directions", "grad", "grad2"},
         )
-    ]  # fmt: skip
+    ]

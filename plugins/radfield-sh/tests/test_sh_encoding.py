@@ -72,6 +72,6 @@ def test_half_floats_lose_no_more_than_their_own_digits(dtype):
     torch.testing.assert_close(found.double(), expected, rtol=torch.finfo(dtype).eps, atol=1e-4)
 
 
-def test_other_inputs_than_directions_are_refused():
+def test_inputs_of_other_dimensions_are_a_usage_error():
     with pytest.raises(UsageError):
         SphericalHarmonics(SHConfig(), CONTEXT, in_dim=2)

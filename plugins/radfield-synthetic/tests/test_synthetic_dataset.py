@@ -13,7 +13,6 @@ from radfield_synthetic.shading import color
 from radfield_synthetic.surface import SOLIDS, normal, sdf, solid
 
 from radfield_core import DatasetError, project, view_rays
-from radfield_core.cameras import unproject
 from radfield_core.files import cache_dir
 
 SMALL = {"resolution": 32, "n_train": 12, "n_val": 3, "n_test": 4}
@@ -129,11 +128,12 @@ def test_depth_and_normals_are_those_of_the_surface():
         assert (alpha[~hit] < 255).all() and (alpha[hit] > 0).all()
 
 
-def test_unproject_undoes_project():
-    view = _scene().cameras.view(3)
-    pixels = torch.rand(200, 2, dtype=torch.float64) * 32 - 0.5
-    back, _ = project(view, unproject(view, pixels, torch.rand(200, dtype=torch.float64) + 3))
-    assert (back - pixels).abs().max() < 1e-4
+def test_points_on_a_pixels_ray_project_to_the_pixel():
+    scene = _scene()
+    view, rays = scene.cameras.view(3), view_rays(scene, scene.cameras.view(3), dtype=torch.float64)
+    pixels, _ = project(view, rays.origins + 3.5 * rays.directions)
+    rows, columns = torch.meshgrid(torch.arange(view.camera.height), torch.arange(view.camera.width), indexing="ij")
+    assert (pixels - torch.stack([columns, rows], -1).view(-1, 2)).abs().max() < 1e-4
 
 
 def test_images_converge_with_supersampling():

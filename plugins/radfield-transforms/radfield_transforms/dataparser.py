@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from radfield_core import DataParser, DatasetError, Problems, Scene, project
+from radfield_core import DataParser, DatasetError, Problems, Scene, visible
 from radfield_core.data import (
     SUFFIXES,
     Capture,
@@ -262,9 +262,8 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
     cameras = capture.cameras(np.eye(4), range(len(capture.names)))
     points, distances = torch.from_numpy(capture.points), []
     for i in range(len(cameras)):
-        pixels, depth = project(cameras.view(i), points)
-        inside = ((pixels >= -0.5) & (pixels < cameras.sizes[i] - 0.5)).all(-1) & (depth > 0)
-        distances.append(np.linalg.norm(capture.points[inside.numpy()] - capture.c2w[i, :, 3], axis=-1))
+        inside = visible(cameras.view(i), points).numpy()
+        distances.append(np.linalg.norm(capture.points[inside] - capture.c2w[i, :, 3], axis=-1))
     near, far = limits(np.concatenate(distances)) or (0.05 * radius, 4.0 * radius)
     return center, radius, True, near, far
 

@@ -1,8 +1,8 @@
-"""Where points lie in a level, for blocks of points: entry numbers, fractions and corner weights. numba, vectorized.
+"""Cell lookup in one level for blocks of points: entry indices, fractions within the cell, and corner weights.
 
-A block is `BLOCK` points, the last of which may be empty. Its numbers are laid out [8, BLOCK] and its fractions
-[3, BLOCK], flat, so that every loop here runs over neighboring numbers and compiles to SIMD. Nothing is fused or
-reordered: x·scale + 0.5 rounds as the reference's does, so that a point on a cell's border falls into the same cell.
+A block is `BLOCK` points; the last block may be partly empty. Its indices are laid out [8, BLOCK] and its fractions
+[3, BLOCK], both flat, so that every loop here runs over neighboring numbers and numba compiles it to SIMD. No operation
+is fused or reordered: x·scale + 0.5 rounds as in the reference, so a point on a cell's border falls into the same cell.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ HALF, ONE = np.float32(0.5), np.float32(1.0)
 
 @kernel
 def load_points(x: Any, start: int, count: int, points: Any) -> None:
-    """Points [count, 3] from `start` on as points [3, room], moved into the box; a NaN becomes 0."""
+    """Copy `count` rows of x [M, 3], from row `start` on, to points [3, …], clamped to the box; a NaN becomes 0."""
     px, py, pz = points[0], points[1], points[2]
     rows = x[start : start + count]
     for i in range(count):
-        px[i], py[i], pz[i] = _inside(rows[i, 0]), _inside(rows[i, 1]), _inside(rows[i, 2])
+        px[i], py[i], pz[i] = _clamped(rows[i, 0]), _clamped(rows[i, 1]), _clamped(rows[i, 2])
 
 
 @kernel
-def _inside(value: Any) -> Any:
+def _clamped(value: Any) -> Any:
     value = value if value > float32(0.0) else float32(0.0)
     return value if value < ONE else ONE
 
 
 @kernel
 def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> None:
-    """Vectors [count, 3] as directions [3, room], zero along the axes on which the point is outside the box."""
+    """Copy `count` rows of v [M, 3] to directions [3, …], set to zero along axes on which the point was clamped."""
     for k in range(3):
         row = directions[k]
         for i in range(count):
@@ -47,8 +47,8 @@ def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> 
 
 
 @kernel
-def store_inside(x: Any, sums: Any, start: int, count: int, result: Any) -> None:
-    """Sums [3, room] as rows of result [M, 3], zero along the axes on which the point is outside the box."""
+def store_gradient(x: Any, sums: Any, start: int, count: int, result: Any) -> None:
+    """Copy sums [3, …] to `count` rows of result [M, 3], set to zero along axes on which the point was clamped."""
     for i in range(count):
         for k in range(3):
             value = x[start + i, k]
@@ -56,49 +56,48 @@ def store_inside(x: Any, sums: Any, start: int, count: int, result: Any) -> None
 
 
 @inlined
-def locate(
-    points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, number: Any, fraction: Any
-) -> None:
-    """Pair numbers (entry number · pairs, pairs = F/2) of the corners, x fastest, and the fractions within the cell.
+def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, index: Any, fraction: Any) -> None:
+    """Look up the cells of one block: pair indices of the eight corners, x fastest, and fractions within the cell.
 
-    `pairs` is a power of two, so that it may multiply the terms of the number instead of each number. Whether the level
-    is hashed is asked within the loop, which the compiler turns into two: a choice between functions counts references.
+    A pair index is entry index · pairs, where pairs = F/2 is a power of two: it multiplies the terms of the index
+    instead of each index. The branch on `hashed` stays inside the loop, and the compiler moves it out; choosing between
+    two functions instead would count references to the arrays.
     """
     px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
-    hashed, once = levels[level, 3] != 0, uint32(pairs)
-    size, row = uint32(once * uint32(levels[level, 2])), uint32(once * uint32(levels[level, 0]))
-    by_y = uint32(once * PRIME_Y) if hashed else row
-    by_z = uint32(once * PRIME_Z) if hashed else uint32(row * (row // once))
-    mask = uint32(size - once)
+    hashed, step = levels[level, 3] != 0, uint32(pairs)
+    size, row = uint32(step * uint32(levels[level, 2])), uint32(step * uint32(levels[level, 0]))
+    by_y = uint32(step * PRIME_Y) if hashed else row
+    by_z = uint32(step * PRIME_Z) if hashed else uint32(row * (row // step))
+    mask = uint32(size - step)
     for i in range(BLOCK):
         x, y, z = px[i] * scale + HALF, py[i] * scale + HALF, pz[i] * scale + HALF
         ix, iy, iz = int32(x), int32(y), int32(z)
         fraction[i], fraction[i + B1], fraction[i + B2] = x - float32(ix), y - float32(iy), z - float32(iz)
-        x0, y0, z0 = uint32(uint32(ix) * once), uint32(uint32(iy) * by_y), uint32(uint32(iz) * by_z)
-        x1, y1, z1 = uint32(x0 + once), uint32(y0 + by_y), uint32(z0 + by_z)
+        x0, y0, z0 = uint32(uint32(ix) * step), uint32(uint32(iy) * by_y), uint32(uint32(iz) * by_z)
+        x1, y1, z1 = uint32(x0 + step), uint32(y0 + by_y), uint32(z0 + by_z)
         if hashed:
             x0, x1 = x0 & mask, x1 & mask
             a, b, c, d = (y0 ^ z0) & mask, (y1 ^ z0) & mask, (y0 ^ z1) & mask, (y1 ^ z1) & mask
-            number[i], number[i + B1], number[i + B2], number[i + B3] = x0 ^ a, x1 ^ a, x0 ^ b, x1 ^ b
-            number[i + B4], number[i + B5], number[i + B6], number[i + B7] = x0 ^ c, x1 ^ c, x0 ^ d, x1 ^ d
+            index[i], index[i + B1], index[i + B2], index[i + B3] = x0 ^ a, x1 ^ a, x0 ^ b, x1 ^ b
+            index[i + B4], index[i + B5], index[i + B6], index[i + B7] = x0 ^ c, x1 ^ c, x0 ^ d, x1 ^ d
         else:
             a, b, c, d = y0 + z0, y1 + z0, y0 + z1, y1 + z1
-            number[i], number[i + B1] = _wrapped(x0 + a, size), _wrapped(x1 + a, size)
-            number[i + B2], number[i + B3] = _wrapped(x0 + b, size), _wrapped(x1 + b, size)
-            number[i + B4], number[i + B5] = _wrapped(x0 + c, size), _wrapped(x1 + c, size)
-            number[i + B6], number[i + B7] = _wrapped(x0 + d, size), _wrapped(x1 + d, size)
+            index[i], index[i + B1] = _wrapped(x0 + a, size), _wrapped(x1 + a, size)
+            index[i + B2], index[i + B3] = _wrapped(x0 + b, size), _wrapped(x1 + b, size)
+            index[i + B4], index[i + B5] = _wrapped(x0 + c, size), _wrapped(x1 + c, size)
+            index[i + B6], index[i + B7] = _wrapped(x0 + d, size), _wrapped(x1 + d, size)
 
 
 @kernel
-def _wrapped(sum_of_terms: Any, size: Any) -> Any:
-    """The sum mod size, for a sum below 2 size: below size, the unsigned difference is the larger of the two."""
-    number = uint32(sum_of_terms)
-    return min(number, uint32(number - size))
+def _wrapped(total: Any, size: Any) -> Any:
+    """total mod size, for a total below 2·size: if it is below size, the unsigned difference is the larger number."""
+    index = uint32(total)
+    return min(index, uint32(index - size))
 
 
 @inlined
 def value_weights(fraction: Any, weight: Any) -> None:
-    """w_c = Π_k (f_k if c_k else 1 − f_k), flat [8, BLOCK]."""
+    """Write the trilinear weights w_c = Π_k (f_k if c_k else 1 − f_k), flat [8, BLOCK]."""
     for i in range(BLOCK):
         x1, y1, z1 = fraction[i], fraction[i + B1], fraction[i + B2]
         x0, y0, z0 = ONE - x1, ONE - y1, ONE - z1
@@ -109,7 +108,7 @@ def value_weights(fraction: Any, weight: Any) -> None:
 
 @inlined
 def direction_weights(fraction: Any, directions: Any, start: int, factor: Any, weight: Any) -> None:
-    """factor · Σ_k u_k ∂w_c/∂f_k for the directions u, flat [8, BLOCK]."""
+    """Write the weights' derivatives along the directions u: factor · Σ_k u_k ∂w_c/∂f_k, flat [8, BLOCK]."""
     ux, uy = directions[0, start : start + BLOCK], directions[1, start : start + BLOCK]
     uz = directions[2, start : start + BLOCK]
     for i in range(BLOCK):

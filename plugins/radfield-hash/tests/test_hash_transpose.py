@@ -1,4 +1,4 @@
-"""Features turned as numpy turns them, and the same bits whether or not they pass the cache."""
+"""Features are transposed as numpy does it, and streaming past the cache changes no bit."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from radfield_hash import cpu, kernels, memory
+from radfield_hash import buffers, cpu, kernels
 from radfield_hash.levels import build
-from radfield_hash.turned import load_features, store_features
+from radfield_hash.simd.transpose import load_features, store_features
 
 
 @settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 30), pairs=st.integers(1, 20), start=st.integers(0, 5), data=st.data())
-def test_features_are_turned_and_back(count: int, pairs: int, start: int, data: st.DataObject) -> None:
+def test_features_are_transposed_and_back(count: int, pairs: int, start: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, pairs - 1))
     last = data.draw(st.integers(first, pairs))
     rows = np.random.default_rng(0).random((start + count + 2, 2 * pairs), np.float32)
-    turned = np.full((pairs, 2 * (count + 8)), -1.0, np.float32)
-    load_features(rows, start, count, first, last, turned)
+    transposed = np.full((pairs, 2 * (count + 8)), -1.0, np.float32)
+    load_features(rows, start, count, first, last, transposed)
     expected = rows[start : start + count].reshape(count, pairs, 2).transpose(1, 0, 2).reshape(pairs, 2 * count)
-    np.testing.assert_array_equal(turned[first:last, : 2 * count], expected[first:last])
-    assert (turned[:first] == -1).all() and (turned[last:] == -1).all() and (turned[:, 2 * count :] == -1).all()
+    np.testing.assert_array_equal(transposed[first:last, : 2 * count], expected[first:last])
+    assert (
+        (transposed[:first] == -1).all()
+        and (transposed[last:] == -1).all()
+        and (transposed[:, 2 * count :] == -1).all()
+    )
 
-    turned[:, : 2 * count] = expected
+    transposed[:, : 2 * count] = expected
     back = np.full_like(rows, -1.0)
-    store_features(turned, start, count, back, False)
+    store_features(transposed, start, count, back, False)
     np.testing.assert_array_equal(back[start : start + count], rows[start : start + count])
     assert (back[:start] == -1).all() and (back[start + count :] == -1).all()
 
@@ -49,14 +53,14 @@ def test_features_that_outgrow_the_cache_are_the_same(
     expected = cpu._KERNELS.values(x, table, grid)
     assert not any(call[-1] for call in calls)
     calls.clear()
-    monkeypatch.setattr(memory, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(buffers, "MAPPED_BYTES", 0)
     large = cpu._KERNELS.values(x, table, grid)
     assert torch.equal(large, expected) and large.data_ptr() % 64 == 0
     assert all(call[-1] == streamed for call in calls)
 
 
 def _recorded(kernel: Any) -> tuple[list[Any], Any]:
-    """A list of the arguments of every call so far, and the kernel to be called."""
+    """The arguments of all calls so far, and a kernel that records its calls there."""
     calls: list[Any] = []
 
     def call(*arguments: Any) -> None:
@@ -79,9 +83,9 @@ def test_gradients_that_outgrow_the_cache_are_the_same(
     expected = cpu._KERNELS.table_gradient(x, g, grid, v)
     calls, kernel = _recorded(kernels.table_gradient)
     monkeypatch.setattr(kernels, "table_gradient", kernel)
-    monkeypatch.setattr(memory, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(buffers, "MAPPED_BYTES", 0)
     for _ in range(2):
         assert torch.equal(cpu._KERNELS.table_gradient(x, g, grid, v), expected)
-    sums, apart = calls[-1][5:7]
-    assert apart == (chunks == 1)
-    assert not apart or (sums.size == max(level.size for level in grid.levels) * n_features and not sums.any())
+    sums, separate = calls[-1][5:7]
+    assert separate == (chunks == 1)
+    assert not separate or (sums.size == max(level.size for level in grid.levels) * n_features and not sums.any())

@@ -1,6 +1,6 @@
 """Two neighboring float32 numbers as one value in numba kernels: one load, one store and one FMA for both.
 
-numba compiles a pair of scalars to twice the instructions, which is a quarter of the encoding's time.
+numba compiles two scalars to twice the instructions, which costs a quarter of the encoding's time.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from radfield_hash.vectors import FUSED, LANE, Vector, kernel_function, loading, storing
+from radfield_hash.simd.llvm_vectors import FUSED, LANE, Vector, kernel_function, loading, storing
 
 _VECTOR = ir.VectorType(ir.FloatType(), 2)
 PAIR = Vector("Float32Pair", _VECTOR)
 load, store = loading(PAIR), storing(PAIR)
 
 
-def _both(builder: Any, number: Any) -> Any:
+def _broadcast(builder: Any, number: Any) -> Any:
     half = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, LANE(0))
     return builder.insert_element(half, number, LANE(1))
 
@@ -39,7 +39,7 @@ def scale(typing_context: Any, a: Any, number: Any) -> Any:
     """number · a."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fmul(args[0], _both(builder, args[1]), flags=FUSED)
+        return builder.fmul(args[0], _broadcast(builder, args[1]), flags=FUSED)
 
     return PAIR(PAIR, types.float32), generate
 

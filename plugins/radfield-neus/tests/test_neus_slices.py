@@ -1,4 +1,4 @@
-"""What NeuS says and leaves beside training: a vanished surface is named, and slices show the distance."""
+"""exporter:sdf-slices: what the picture shows, and which files it leaves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 from radfield_neus.config import SlicesConfig
-from radfield_neus.observer import PATIENCE, Watch
 from radfield_neus.slices import BOTTOM, LEFT, PLANES, RIGHT, TOP, SdfSlices, labeled, slice_of
 
 from radfield_core import SceneBox, StorageError, compose, compose_part, export, get_registry
@@ -31,20 +30,6 @@ class Ball(torch.nn.Module):
         return torch.nn.functional.normalize(x - self.center, dim=-1)
 
 
-def test_a_vanished_surface_is_named_once_and_again_when_it_came_back_in_between() -> None:
-    watch = Watch()
-    entries = [0.3, 0.004, *[0.0] * PATIENCE, 0.0, 0.0, 0.2, *[0.001] * PATIENCE]
-    said = [watch.step(index, {"weight_inside": value}) for index, value in enumerate(entries)]
-    named = [index for index, text in enumerate(said) if text is not None]
-    assert named == [PATIENCE, len(entries) - 1]
-    assert "vanished" in said[PATIENCE] and f"step {PATIENCE}" in said[PATIENCE]
-
-
-def test_runs_of_other_fields_are_not_watched() -> None:
-    watch = Watch()
-    assert all(watch.step(index, {"loss": 0.0}) is None for index in range(20))
-
-
 def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     scene = SimpleNamespace(box=SceneBox(torch.tensor([0.5, 0.0, 0.0]), 2.0))
     values = slice_of(Ball(), scene, PLANES[0], 101)
@@ -60,7 +45,7 @@ def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     assert outside.sum() < picture[50, 98].sum(), "the ball lies to the right: the left border is farther, and darker"
 
 
-def test_slices_keep_their_pixels_and_say_which_planes_they_are(monkeypatch) -> None:
+def test_planes_keep_their_pixels_and_are_titled(monkeypatch) -> None:
     from matplotlib.figure import Figure
 
     figures, savefig = [], Figure.savefig
@@ -84,20 +69,20 @@ def test_slices_keep_their_pixels_and_say_which_planes_they_are(monkeypatch) -> 
 
 
 def trained() -> Any:
-    """What `export` reads of a run, with the ball for its field."""
+    """As much of a run as `export` reads, with the ball as its field."""
     run = compose(get_registry(), method="neus", needs_data=False).run
     scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
     return SimpleNamespace(run=run, model=SimpleNamespace(queries=Ball), scenes={"train": scene})
 
 
-def test_slices_have_no_sidecar_that_calls_their_planes_the_datas_own(tmp_path) -> None:
+def test_slices_have_no_sidecar_about_data_coordinates(tmp_path) -> None:
     slices = compose_part(get_registry(), "exporter", "sdf-slices", ["resolution=16"])
     assert export(trained(), slices, tmp_path / "new" / "slices") == [tmp_path / "new" / "slices.png"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["slices.png"]
     assert Image.open(tmp_path / "new" / "slices.png").size == (3 * (LEFT + 16 + RIGHT), TOP + 16 + BOTTOM)
 
 
-def test_slices_that_cannot_be_put_in_place_leave_nothing_behind(tmp_path, monkeypatch) -> None:
+def test_slices_that_cannot_be_written_leave_no_file_behind(tmp_path, monkeypatch) -> None:
     def refuse(*arguments):
         raise OSError(28, "No space left on device")
 

@@ -1,0 +1,1 @@
+"""SIMD building blocks for numba kernels: values that LLVM holds in one vector register."""
