@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from radfield_core.bench.kernels import with_backend as with_backend
     from radfield_core.bench.timing import (
         Timing as Timing,
+        elapsed_ms as elapsed_ms,
         median_ms as median_ms,
         medians_ms as medians_ms,
         now as now,
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "kernels": "with_backend",
-    "timing": "Timing median_ms medians_ms now turns",
+    "timing": "Timing elapsed_ms median_ms medians_ms now turns",
 }
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

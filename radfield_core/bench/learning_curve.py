@@ -93,7 +93,8 @@ def _held_out(run: RunConfig) -> str:
     scenes = Scenes(run)
     for split in ("test", "val"):
         with suppress(NoSuchSplit):
-            if split in scenes.splits and scenes.get(split):
+            if split in scenes.splits:
+                scenes.get(split)
                 return split
     raise UsageError(
         "the data has neither test nor validation views to measure with", path="--data",
@@ -103,8 +104,9 @@ def _held_out(run: RunConfig) -> str:
 
 def _curve(run: RunConfig, out: Path) -> list[Point]:
     """Train into a folder; a point for each evaluation on the way, by the clocks of the run itself."""
-    if code := train_run(run, out=out, threads=str(torch.get_num_threads()), kept=False):
-        raise Interrupted(code)
+    outcome = train_run(run, out=out, threads=str(torch.get_num_threads()), keep_folder=False)
+    if outcome.exit_code:
+        raise Interrupted(outcome.exit_code)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [
         Point(row["step"], round(row["seconds"], 2), round(row["cpu_seconds"], 2), round(row["eval"]["psnr"], 3))

@@ -15,7 +15,7 @@ import torch
 
 from radfield_core.bench.timing import Timing
 from radfield_core.errors import UsageError, unwritable
-from radfield_core.files.durable import write_atomic
+from radfield_core.files.durable import write_durably
 from radfield_core.plugin import load
 from radfield_core.plugins.registry import Registry, get_registry
 
@@ -28,7 +28,7 @@ def write(figures: Any, path: Path) -> None:
 def write_file(path: Path, data: bytes | str) -> None:
     """Write a file whole or not at all, into a folder that is made if need be. Raises StorageError naming the file."""
     try:
-        write_atomic(path, data)
+        write_durably(path, data)
     except OSError as error:
         raise unwritable(error, path) from error
 

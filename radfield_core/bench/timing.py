@@ -48,7 +48,7 @@ def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
 
 def medians_ms(runs: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
     """Median milliseconds of each run, by `now`; they take turns."""
-    seen = turns({name: partial(_elapsed_ms, run, device) for name, run in runs.items()}, repeats)
+    seen = turns({name: partial(elapsed_ms, run, device) for name, run in runs.items()}, repeats)
     return {name: statistics.median(times) for name, times in seen.items()}
 
 
@@ -74,7 +74,8 @@ def now(device: str) -> float:
     return time.process_time() if alone else time.perf_counter()
 
 
-def _elapsed_ms(run: Callable[[], object], device: str) -> float:
+def elapsed_ms(run: Callable[[], object], device: str) -> float:
+    """Milliseconds of one run, by `now`."""
     start = now(device)
     run()
     return 1e3 * (now(device) - start)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
+    from radfield_core.train.session import Outcome
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
@@ -44,3 +45,11 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
         for remark in composed.remarks:
             print(remark, file=sys.stderr)
     return composed
+
+
+def print_resume_command(outcome: Outcome) -> None:
+    """Print how to resume a run that a signal ended."""
+    from radfield_core.names import quoted
+
+    command = f"radfield train --resume {quoted(outcome.folder)}"
+    print(f"{outcome.reason}: saved after step {outcome.step}; to resume: {command}")

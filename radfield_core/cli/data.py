@@ -118,14 +118,14 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     """Write a data set in a format into a new folder."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.durable import atomic_path
-    from radfield_core.files.output import need_empty
+    from radfield_core.files.output import require_empty
     from radfield_core.plugin import load_of
 
     mistakes = Mistakes()
     with mistakes.collect():
         component = _writing(form)
     with mistakes.collect():
-        need_empty(folder)
+        require_empty(folder)
     with mistakes.collect():
         parser, name = _parser(data, args)
     mistakes.finish()
@@ -221,7 +221,6 @@ def _formats(registry: Registry) -> list[str]:
 def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
     """Every split that the data has, its images ready."""
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
-    from radfield_core.data.images import FileImages
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress
 
@@ -231,7 +230,7 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
             scene = scenes[split] = parser.parse(split)
         except NoSuchSplit:
             continue
-        if isinstance(scene.images, FileImages):
+        if scene.images.path(0) is not None:
             raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
             continue  # copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:

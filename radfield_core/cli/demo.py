@@ -27,21 +27,24 @@ def run(args: Namespace) -> int:
     from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
+    from radfield_core.cli.common import print_resume_command
+    from radfield_core.cli.eval import print_evaluation
     from radfield_core.config.layers import compose
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runs.folder import fresh_folder
-    from radfield_core.runs.reports import evaluate_split, render_path, render_split
+    from radfield_core.runs.reports import render_path, render_split
     from radfield_core.runs.trained import open_run
     from radfield_core.train.session import train_run
 
     overrides = [f"data.type={DATA}", f"trainer.max_seconds={args.seconds}"]
     options = compose(get_registry(), method=METHOD, overrides=overrides).run
     out = Path(args.out) if args.out else fresh_folder(Path("outputs") / "demo" / METHOD)
-    code = train_run(options, out=out, quiet=args.quiet, threads=threads)
-    if code:
-        return code
+    outcome = train_run(options, out=out, quiet=args.quiet, threads=threads)
+    if outcome.exit_code:
+        print_resume_command(outcome)
+        return outcome.exit_code
     trained = open_run(out)
-    evaluate_split(trained, "test", quiet=args.quiet)
+    print_evaluation(trained, "test", quiet=args.quiet)
     images = out / "images"
     render_split(trained, "test", "3", images, quiet=args.quiet)
     video = render_path(trained, "turntable", 30, images, quiet=args.quiet)

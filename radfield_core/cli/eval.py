@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from radfield_core.names import plural
+
+if TYPE_CHECKING:
+    from radfield_core.runs.trained import Trained
 
 HELP = (
     "Render every view of a split, compare it with its image, and write results.json into the run, "
@@ -40,12 +46,32 @@ def run(args: Namespace) -> int:
     if args.metric is None and (args.overrides or args.reference != "auto"):
         raise UsageError("--reference and key=value belong to --metric", hint="--metric chamfer")
     metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
-    from radfield_core.runs.reports import evaluate_split, measure
+    from radfield_core.runs.reports import measure, value_lines, write_results
     from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device)
     if metric is None:
-        evaluate_split(trained, args.split, quiet=args.quiet)
-    else:
-        measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
+        print_evaluation(trained, args.split, quiet=args.quiet)
+        return 0
+    found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
+    values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
+    print("\n".join(value_lines(values)))
+    path = trained.folder.path / f"{found['metric']}.json"
+    write_results(found, path)
+    print(path)
     return 0
+
+
+def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
+    """Evaluate a split, print its metrics, and only then write them, so that a full disk loses no result."""
+    from radfield_core.render.image_metrics import format_metrics
+    from radfield_core.runs.reports import evaluate_split, group_table, results_path, write_results
+
+    results = evaluate_split(trained, split, quiet=quiet)
+    for line in group_table(results.get("groups", {}), results["metrics"]):
+        print(line)
+    views = plural(len(results["per_image"]), "view")
+    print(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
+    path = results_path(trained, split)
+    write_results(results, path)
+    print(path)

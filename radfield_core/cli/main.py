@@ -21,7 +21,7 @@ from typing import TextIO
 from radfield_core import __version__
 from radfield_core.errors import RadfieldError, UsageError
 from radfield_core.names import nearest
-from radfield_core.runtime.interrupts import signal_behind
+from radfield_core.runtime.interrupts import signals_unwrapped
 
 VERBS = {
     "train": "train a method on a scene",
@@ -60,12 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        try:
+        with signals_unwrapped():
             code = _dispatch(list(sys.argv[1:] if argv is None else argv))
-        except SystemError as error:
-            if (signalled := signal_behind(error)) is not None:
-                raise signalled from None
-            raise
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader, such as `head`, has enough
@@ -140,7 +136,13 @@ def _dispatch(argv: list[str]) -> int:
 
     module = import_module(f"radfield_core.cli.{verb}")
     args = parse(verb, module, argv[1:])
-    return 0 if args is None else module.run(args)
+    if args is None:
+        return 0
+    from radfield_core.cli.logs import printed
+
+    with printed(quiet=getattr(args, "quiet", False)):
+        code: int = module.run(args)
+    return code
 
 
 def _help() -> str:

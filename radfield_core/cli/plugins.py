@@ -37,15 +37,23 @@ def run(args: Namespace) -> int:
     from radfield_core.plugins.registry import get_registry
 
     if args.action == "new":
-        from radfield_core.templates import write_plugin
-
-        return write_plugin(args.name, args.kind, args.out)
+        return _new(args)
     registry = get_registry()
     if args.action == "check":
         return _check(registry, args.name)
     if args.action == "list":
         return _list(registry)
     return _doctor(registry) if args.action == "doctor" else _info(registry, args.name)
+
+
+def _new(args: Namespace) -> int:
+    """Write a plugin, and print what to do next."""
+    from radfield_core.templates import write_plugin
+
+    folder, part = write_plugin(args.name, args.kind, args.out)
+    print(f"{folder}: {part}, with its options, tests, README and CI")
+    print(f"next:\n  pip install -e '{folder}[test]'\n  pytest {folder}\n  radfield plugins info {part}")
+    return 0
 
 
 def _list(registry: Registry) -> int:

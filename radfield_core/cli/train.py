@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_run_arguments, compose_from
+from radfield_core.cli.common import add_run_arguments, compose_from, print_resume_command
 from radfield_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ def run(args: Namespace) -> int:
         config, folder, checkpoint = _resumed(args)
     from radfield_core.train.session import train_run
 
-    return train_run(
-        config, out=Path(args.out) if args.out else None, resume=folder, chosen=checkpoint, quiet=args.quiet,
-        threads=threads,
-    )  # fmt: skip
+    out = Path(args.out) if args.out else None
+    outcome = train_run(config, out=out, resume=folder, checkpoint=checkpoint, quiet=args.quiet, threads=threads)
+    if outcome.exit_code:
+        print_resume_command(outcome)
+    return outcome.exit_code
 
 
 def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:

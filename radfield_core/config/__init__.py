@@ -1,1 +1,1 @@
-"""Options: how parts declare them, and how files and the command line become a typed config. No torch."""
+"""The options of a run: declaration, layers, files, and the check that the chosen parts fit together. No torch."""

@@ -1,4 +1,4 @@
-"""Configs as files: TOML in, with limits that keep a hostile file from costing anything, and TOML out."""
+"""Config files: TOML of unknown origin is read within limits, and options are written as TOML."""
 
 from __future__ import annotations
 
@@ -15,38 +15,46 @@ import tomli_w
 from radfield_core.config import scalars
 from radfield_core.config.slots import Choice
 from radfield_core.errors import PluginError, StorageError, UsageError
+from radfield_core.files.untrusted import missing_files
 from radfield_core.plugin import Component
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
+EXAMPLE_HINT = "radfield config show --method NAME"
 
-# tomllib needs time quadratic in the length of a dotted key, which a megabyte of "a.a.a" turns into minutes.
+# tomllib takes time quadratic in the length of a dotted key: minutes for a megabyte of "a.a.a".
 _KEY = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
 _LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises StorageError if it cannot be read, UsageError if it is not such a file."""
+    """The tables of a config file.
+
+    Raises:
+        StorageError: the file cannot be read.
+        UsageError: the file is larger than 1 MB or is no TOML.
+    """
     path = Path(path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise StorageError(f"cannot be read: {error.strerror}", path=str(path), hint=f"ls {path.parent}") from error
+        hint = "" if path.exists() else missing_files([path], Path())[0].hint
+        raise StorageError(f"cannot be read: {error.strerror}", path=str(path), hint=hint) from error
     if len(data) > MAX_BYTES:
-        raise UsageError(
-            f"larger than {MAX_BYTES // 1_000_000} MB, which no config is", path=str(path), hint="radfield config show"
-        )
+        message = f"is larger than {MAX_BYTES // 1_000_000} MB, so it is no config"
+        raise UsageError(message, path=str(path), hint=EXAMPLE_HINT)
     try:
         return parse_table(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise UsageError(f"not UTF-8 text: byte {error.start}", path=str(path), hint="UTF-8") from error
+        message = f"is not UTF-8 text: byte {error.start} is wrong"
+        raise UsageError(message, path=str(path), hint="Save the file as UTF-8") from error
     except ValueError as error:
-        raise UsageError(f"not a config: {error}", path=str(path), hint="radfield config show") from error
+        raise UsageError(f"is not a config: {error}", path=str(path), hint=EXAMPLE_HINT) from error
 
 
 def parse_table(text: str) -> dict[str, Any]:
-    """The tables of TOML text. Raises ValueError, also for nesting deeper than any config's."""
+    """The tables of a TOML text. Raises ValueError, also for tables nested more than 64 deep."""
     if _LONG_KEY.search(text):
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     try:
@@ -63,7 +71,7 @@ def parse_table(text: str) -> dict[str, Any]:
 
 
 def read_preset(component: Component, name: str) -> dict[str, Any]:
-    """A method's preset; empty when the method has none of that name."""
+    """The tables of a method's preset; empty if the method has no preset of that name. Raises PluginError."""
     reference = component.preset.get(name)
     if reference is None:
         return {}
@@ -78,12 +86,12 @@ def read_preset(component: Component, name: str) -> dict[str, Any]:
 
 
 def dump(run: Any) -> str:
-    """The options as TOML that composes to itself, byte for byte: every value is written, also defaults."""
+    """The options as TOML, including every default: composing this text gives the same options and the same text."""
     return tomli_w.dumps(_table(run))
 
 
 def dump_lines(run: Any) -> list[tuple[str, str]]:
-    """Every option's path and its value in TOML, in the order of `dump`."""
+    """Path and value of every option, in TOML, in the order of `dump`."""
     return list(_lines(_table(run), ""))
 
 
@@ -96,7 +104,12 @@ def _lines(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def inline(value: Any) -> str:
-    """A value in TOML, on one line."""
+    """A value in TOML, on one line.
+
+    Example:
+        >>> inline([1, 2.5, "a"])
+        '[1, 2.5, "a"]'
+    """
     if isinstance(value, list):
         return f"[{', '.join(map(inline, value))}]"
     if isinstance(value, dict):
@@ -118,6 +131,6 @@ def _table(options: Any) -> dict[str, Any]:
 
 
 def _required(field: Any) -> bool:
-    """Whether the field is a slot that must be filled: one left open (`needs_data=False`) is not written."""
+    """True if the field is a slot that must be filled; `compose(needs_data=False)` leaves such a slot None."""
     slot = field.metadata.get("slot")
     return slot is not None and not slot.optional

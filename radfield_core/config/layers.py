@@ -1,20 +1,24 @@
-"""Composing a run: method preset < file < flags < key=value. Every value remembers its origin; order never matters."""
+"""The options of a run from layers: method preset < file < `--method`, `--data` < `key=value` words.
+
+A stronger layer replaces the values of weaker ones. Every value remembers its origin.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import attrs
 
-from radfield_core.config.files import MAX_DEPTH, parse_table, read_preset, read_table
+from radfield_core.config.files import read_preset, read_table
 from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.overrides import read_overrides
 from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot, slot
-from radfield_core.config.sniff import needs_no_root, recognize
+from radfield_core.config.sniff import reads_no_files, recognize
 from radfield_core.config.structure import Entry, Owner, Structurer
-from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
+from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import quoted
 from radfield_core.plugins.registry import Registry
 
@@ -23,8 +27,13 @@ COMMAND_LINE = "command line"
 
 @attrs.frozen
 class Composed:
-    """A run's options; where each came from ("preset nerf", a file, "--data", "command line", "default"); what was
-    decided for the user, to be said once."""
+    """A run's options and where they come from.
+
+    Attributes:
+        run: the options.
+        origins: path of an option -> "preset nerf", a file, "--data", "command line" or "default".
+        remarks: decisions that were made for the user, to be shown once.
+    """
 
     run: RunConfig
     origins: dict[str, str]
@@ -33,7 +42,30 @@ class Composed:
 
 @attrs.frozen(kw_only=True)
 class _DataOnly:
-    data: Choice = slot("dataparser", help="where images and cameras come from")
+    data: Choice = slot("dataparser", help="format of the images and cameras")
+
+
+class Layers(NamedTuple):
+    """The layers of a run, weakest first; a layer that was not given or cannot be read is None."""
+
+    preset: Entry | None = None
+    file: Entry | None = None
+    method: Entry | None = None
+    data: Entry | None = None
+    words: Entry | None = None
+
+    def given(self) -> list[Entry]:
+        """The layers that are not None, weakest first."""
+        return [layer for layer in self if layer is not None]
+
+    def part_in(self, slot: str) -> str | None:
+        """The name of the part that the strongest layer puts into a slot of the run."""
+        for layer in reversed(self.given()):
+            value = layer.value.get(slot)
+            name = value.get("type") if isinstance(value, dict) else value
+            if isinstance(name, str):
+                return name
+        return None
 
 
 def compose(
@@ -45,43 +77,61 @@ def compose(
     overrides: Sequence[str] = (),
     needs_data: bool = True,
 ) -> Composed:
-    """The run that a method's preset, a file, `--method`, `--data` and `key=value` words define.
+    """The options of a run.
 
-    method: a method or one of its presets. data: a data set whose format is recognized by looking, unless the file or
-    an override says it. needs_data: False leaves `run.data` None when no data is chosen, for showing and checking
-    options.
+    Args:
+        registry: the installed parts.
+        method: a method or one of its presets; a preset gives the weakest layer.
+        data: a data set. Its format is recognized from its files unless the file or an override states it.
+        file: a config file in TOML.
+        overrides: `key=value` words.
+        needs_data: if False, `run.data` may be None: for showing and checking options without a data set.
 
-    Raises UsageError, PluginError, DatasetError or StorageError with every mistake found.
+    Raises:
+        UsageError, PluginError, DatasetError, StorageError: the error lists every mistake that was found.
+
+    Example:
+        >>> from radfield_core.plugins.registry import get_registry
+        >>> words = ["trainer.max_steps=10"]
+        >>> compose(get_registry(), method="nerf", overrides=words, needs_data=False).run.trainer.max_steps
+        10
     """
     mistakes = Mistakes()
-    words = Entry(COMMAND_LINE, read_overrides(overrides, mistakes))
-    stored = _file(file, mistakes)
-    flags = [Entry("--method", {"method": method})] if method is not None else []
-    flag, remarks = (None, ()) if data is None else _data_flag(registry, data, [*stored, words], mistakes)
-    written = [*stored, *flags, *([flag] if flag is not None else []), words]
-    preset = _preset(registry, written, mistakes)
-    layers = [*(preset or ()), *written]
-
-    unread: set[str] = set()  # slots that what could not be read may fill
-    if preset is None:
-        unread |= {"field", "sampler", "renderer", "background"}
-    if file is not None and not stored:
-        unread |= {"method", "data"}
-    if data is not None and flag is None:
-        unread.add("data")
-    skip = {slot for slot in unread if _written(layers, slot) is None}
-    if not needs_data and not any("data" in layer.value for layer in layers):
-        skip.add("data")
+    layers = Layers(
+        file=None if file is None else _file_layer(file, mistakes),
+        method=None if method is None else Entry("--method", {"method": method}),
+        words=Entry(COMMAND_LINE, read_overrides(overrides, mistakes)),
+    )
+    remarks: tuple[str, ...] = ()
+    if data is not None:
+        data_layer, remarks = _data_layer(registry, data, layers, mistakes)
+        layers = layers._replace(data=data_layer)
+    layers = layers._replace(preset=_preset_layer(registry, layers, mistakes))
+    skipped = _unknown_slots(layers, file_given=file is not None, data_given=data is not None)
+    if not needs_data and not any("data" in layer.value for layer in layers.given()):
+        skipped.add("data")
     structurer = Structurer(registry, mistakes)
-    run = structurer.table(RunConfig, layers, "", Owner(), skip)
+    run = structurer.table(RunConfig, layers.given(), "", Owner(), skipped)
     mistakes.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 
 
 def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[str] = ()) -> Choice:
-    """One part that no run's slot holds, such as an exporter, with the options of `key=value` words.
+    """One part that is in no slot of a run, such as an exporter, with its options.
 
-    Raises UsageError or PluginError with every mistake found.
+    Args:
+        registry: the installed parts.
+        kind: kind of the part, such as "exporter".
+        name: its name.
+        overrides: `key=value` words with its options.
+
+    Raises:
+        UsageError, PluginError: the error lists every mistake that was found.
+
+    Example:
+        >>> from radfield_core.plugins.registry import get_registry
+        >>> compose_part(get_registry(), "sampler", "importance", ["n_samples=16"]).config.n_samples
+        16
     """
     mistakes = Mistakes()
     entries = [Entry(COMMAND_LINE, {"type": name}), Entry(COMMAND_LINE, read_overrides(overrides, mistakes))]
@@ -92,93 +142,50 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
 
 
 def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] = ()) -> tuple[Choice, tuple[str, ...]]:
-    """The dataparser for `data`, alone, with `data.key=value` words; and what was decided for the user.
+    """The dataparser for a data set, and remarks about decisions that were made for the user.
 
-    Raises as `compose` does.
+    Args:
+        registry: the installed parts.
+        data: a data set, or the name of a dataparser that reads no files.
+        overrides: `data.key=value` words.
+
+    Raises:
+        UsageError, PluginError, DatasetError: the error lists every mistake that was found.
     """
     mistakes = Mistakes()
-    words = Entry(COMMAND_LINE, read_overrides(overrides, mistakes))
-    flag, remarks = _data_flag(registry, data, [words], mistakes)
+    layers = Layers(words=Entry(COMMAND_LINE, read_overrides(overrides, mistakes)))
+    data_layer, remarks = _data_layer(registry, data, layers, mistakes)
+    layers = layers._replace(data=data_layer)
     structurer = Structurer(registry, mistakes)
-    layers = [words] if flag is None else [flag, words]
-    only = structurer.table(_DataOnly, layers, "", Owner(), () if flag is not None else ("data",))
+    only = structurer.table(_DataOnly, layers.given(), "", Owner(), () if data_layer is not None else ("data",))
     mistakes.finish()
     return only.data, (*remarks, *structurer.remarks)
 
 
-def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
-    """The table that `key=value` words make together, without the faulty and contradicting ones, which are mistakes."""
-    table: dict[str, Any] = {}
-    problems = []
-    for word in words:
-        key, equals, text = word.partition("=")
-        parts = tuple(part.strip() for part in key.split("."))
-        if not equals or not all(parts) or len(parts) > MAX_DEPTH:
-            problems.append(Problem("", f"{word!r} is not key=value", "trainer.max_steps=2000"))
-        elif not _insert(table, parts, read_value(text)):
-            problems.append(Problem(key, f"{word!r} contradicts another override", "write the option once"))
-    for problem in sorted(problems):
-        mistakes.add(*problem)
-    return table
+def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set[str]:
+    """Empty slots of the run that an unreadable layer might fill: they are not reported as empty."""
+    slots = set()
+    if layers.preset is None:
+        slots |= {"field", "sampler", "renderer", "background"}
+    if file_given and layers.file is None:
+        slots |= {"method", "data"}
+    if data_given and layers.data is None:
+        slots.add("data")
+    return {name for name in slots if layers.part_in(name) is None}
 
 
-def read_value(text: str) -> Any:
-    """The TOML value that `text` writes, else the text itself: `3`, `[1, 2]`, `true`, `{type = "hash"}`, `scan65/`."""
+def _file_layer(file: str | Path, mistakes: Mistakes) -> Entry | None:
+    """The layer of a config file; None if it cannot be read."""
     try:
-        table = parse_table(f"value = {text}")
-    except ValueError:
-        return text
-    value = table["value"]
-    known = isinstance(value, (bool, int, float, str, list, dict))  # a date is text to us
-    return value if known and len(table) == 1 else text
-
-
-def _insert(table: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
-    """Set a path in nested tables, a part's name beside its options; False if it has another value already.
-
-    A name written as text is the table's `type`, so that `field=nerf` and `field.width=64` meet in either order.
-    """
-    key, rest = path[0], path[1:]
-    if rest:
-        child = table.setdefault(key, {})
-        if isinstance(child, str):
-            child = table[key] = {"type": child}
-        return isinstance(child, dict) and _insert(child, rest, value)
-    old = table.get(key)
-    if isinstance(value, dict) and (old is None or isinstance(old, (str, dict))):
-        if not value:
-            table.setdefault(key, {})
-        return all([_insert(table, (key, inner), item) for inner, item in value.items()])
-    if isinstance(old, dict) and isinstance(value, str):
-        return _insert(old, ("type",), value)
-    if old is not None and (type(old), old) != (type(value), value):
-        return False
-    table[key] = value
-    return True
-
-
-def _written(layers: Sequence[Entry], slot: str) -> str | None:
-    """The name of the part that the strongest layer writes into a slot of the run."""
-    for layer in reversed(layers):
-        value = layer.value.get(slot)
-        name = value.get("type") if isinstance(value, dict) else value
-        if isinstance(name, str):
-            return name
-    return None
-
-
-def _file(file: str | Path | None, mistakes: Mistakes) -> list[Entry]:
-    """The layer of a file, if there is one and it can be read."""
-    try:
-        return [] if file is None else [Entry(str(file), read_table(file))]
+        return Entry(str(file), read_table(file))
     except RadfieldError as error:
         mistakes.take(error)
-        return []
+        return None
 
 
-def _preset(registry: Registry, written: Sequence[Entry], mistakes: Mistakes) -> list[Entry] | None:
-    """The preset of the method that is written, as the weakest layer; None if it cannot be known what it would say."""
-    name = _written(written, "method")
+def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Entry | None:
+    """The layer of the method's preset; None if the method is unknown or its preset cannot be read."""
+    name = layers.part_in("method")
     if name is None:
         return None
     try:
@@ -192,25 +199,25 @@ def _preset(registry: Registry, written: Sequence[Entry], mistakes: Mistakes) ->
         mistakes.take(error)
         return None
     options = table.get("method", {})
-    if isinstance(options, dict):  # the method's own options, whatever the preset calls it
+    if isinstance(options, dict):  # the options belong to the method, whatever name the preset gives it
         table = {**table, "method": {**options, "type": name}}
-    return [Entry(f"preset {bare}", table, component.distribution)]
+    return Entry(f"preset {bare}", table, component.distribution)
 
 
-def _data_flag(
-    registry: Registry, data: str | Path, written: Sequence[Entry], mistakes: Mistakes
+def _data_layer(
+    registry: Registry, data: str | Path, layers: Layers, mistakes: Mistakes
 ) -> tuple[Entry | None, tuple[str, ...]]:
-    """The layer of `--data PATH`, with the recognized format unless one is written, and what to say about it; None if
-    the data is not there or in no one format.
+    """The layer of `--data PATH`, and a remark with the format that was recognized.
 
-    A name that is no path may be that of a dataparser that reads none.
+    The layer is None if there is no such path, or if its format is unknown or ambiguous. A name that is no path may be
+    the name of a dataparser that reads no files.
     """
     path = Path(data)
-    if not path.exists() and needs_no_root(registry, str(path)):
+    if not path.exists() and reads_no_files(registry, str(path)):
         return Entry("--data", {"data": {"type": str(path)}}), ()
     table = {"root": str(path.absolute())}
-    chosen = _written(written, "data")
-    if chosen is not None and not needs_no_root(registry, chosen):
+    chosen = layers.part_in("data")
+    if chosen is not None and not reads_no_files(registry, chosen):
         return Entry("--data", {"data": table}), ()
     try:
         name, reason = recognize(registry, path)
@@ -218,10 +225,11 @@ def _data_flag(
         mistakes.take(error)
         return None, ()
     if chosen is not None:
-        origin = next(layer.origin for layer in reversed(written) if _written([layer], "data") is not None)
+        origin = next(layer.origin for layer in reversed(layers.given()) if "data" in layer.value)
         mistakes.add(
-            "--data", f"{data} is in format {name} ({reason}), but {chosen} is chosen ({origin}), which reads no files",
-            f"data={name} --data {quoted(data)}",
-        )  # fmt: skip
+            "--data",
+            f"{data} is in format {name} ({reason}), but the chosen format {chosen} ({origin}) reads no files",
+            f"Use data={name} --data {quoted(data)}",
+        )
         return None, ()
     return Entry("--data", {"data": {"type": name, **table}}), (f"data: {name} ({reason})",)

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a config, whoever found it, so that everything is said at once."""
+"""A collection of mistakes in a config, from every check, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from radfield_core.errors import Problem, RadfieldError, UsageError
 
 
 class Mistakes:
-    """Problems of options, and errors of what the options name; raised as one error at the end."""
+    """Problems of options, and errors about what the options refer to; `finish` raises them as one error."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -19,25 +19,25 @@ class Mistakes:
         return len(self.problems)
 
     def add(self, path: str, message: str, hint: str = "", kind: type[RadfieldError] = UsageError) -> None:
-        """Remember one problem, which alone would be raised as `kind`."""
+        """Add one problem; if it is the only one, it is raised as `kind`."""
         self.problems.append(Problem(path, message, hint))
         self._kinds.add(kind)
 
     def take(self, error: RadfieldError) -> None:
-        """Remember every problem of an error."""
+        """Add every problem of an error."""
         self.problems += error.problems
         self._kinds.add(type(error))
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Take the error that ends the block, and go on after it."""
+        """Run the block, and add the problems of the error that ends it, if any."""
         try:
             yield
         except RadfieldError as error:
             self.take(error)
 
     def finish(self) -> None:
-        """Raise everything found: as what it is if all is of one kind, as UsageError otherwise."""
+        """Raise all problems, as their own kind of error if they are of one kind, else as UsageError."""
         if self.problems:
             kind = next(iter(self._kinds)) if len(self._kinds) == 1 else UsageError
             raise kind(problems=self.problems)

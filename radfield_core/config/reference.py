@@ -1,4 +1,4 @@
-"""The options of a part as rows of text: what `radfield config options` and the documentation print."""
+"""The options of a part as rows of text, for `radfield config options` and the documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class OptionRow(NamedTuple):
-    """One option: its path, type and range in words, value as written in TOML ("" if it must be given), and help."""
+    """One option.
+
+    Attributes:
+        path: path in the config.
+        kind: type and range in words.
+        default: the default in TOML, or "" if the option must be given.
+        help: the help text.
+    """
 
     path: str
     kind: str
@@ -25,9 +32,12 @@ class OptionRow(NamedTuple):
 
 
 def option_rows(options: Any, prefix: str = "", preset: Mapping[str, Any] = _NOTHING) -> Iterator[OptionRow]:
-    """The options of an option class, tables within it included, in the order of declaration.
+    """The options of an option class, including its tables, in the order of declaration.
 
-    preset: a table of values that stand before the defaults, as a method's preset has them.
+    Args:
+        options: the attrs class.
+        prefix: begins every path.
+        preset: values that replace the defaults, as in a method's preset.
     """
     for field in attrs.fields(options):
         if not field.init:
@@ -69,5 +79,5 @@ def _default(field: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as it may be written for key=value, where plain text needs no quotes."""
+    """A value as `key=value` takes it: text needs no quotes."""
     return value if isinstance(value, str) else "" if value is None else inline(value)

@@ -1,6 +1,6 @@
-"""Strict values: what an option of a type may be written as. True is not 1, 1.7 is not 1, "3" is not 3.
+"""Strict conversion of TOML values to the types of options: True is not 1, 1.7 is not 1, "3" is not 3.
 
-TOML has no null: an option that may be None is set to it by the word "none".
+TOML has no null: the word "none" stands for None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radfield_core.names import nearest
 
 
 class ValueFault(ValueError):
-    """A value is not of its option's type; `hint` says what to write."""
+    """A value does not have the type of its option; `hint` is a correction."""
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message)
@@ -25,7 +25,12 @@ class ValueFault(ValueError):
 
 
 def describe(kind: Any) -> str:
-    """A type in words."""
+    """A type in words.
+
+    Example:
+        >>> describe(int | None)
+        'a whole number or "none"'
+    """
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
     if kind in words:
         return words[kind]
@@ -44,12 +49,17 @@ def describe(kind: Any) -> str:
 
 
 def structure(value: Any, kind: Any) -> Any:
-    """`value`, as read from TOML, as the type `kind`. Raises ValueFault."""
+    """A value of TOML, converted to the type `kind`. Raises ValueFault.
+
+    Example:
+        >>> structure([1, 2], tuple[float, float])
+        (1.0, 2.0)
+    """
     return _converter.structure(value, kind)
 
 
 def unstructure(value: Any) -> Any:
-    """The TOML value that structures back to `value`."""
+    """The value in TOML, from which `structure` gives the same value again."""
     if value is None:
         return "none"
     if isinstance(value, tuple):
@@ -57,8 +67,16 @@ def unstructure(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
 def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, types.UnionType)
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
 
 
 def _fault(value: Any, kind: Any, hint: str = "") -> ValueFault:
@@ -75,7 +93,7 @@ def _bool(value: Any, kind: Any) -> bool:
 def _int(value: Any, kind: Any) -> int:
     if type(value) is not int:
         whole = type(value) is float and value.is_integer()
-        raise _fault(value, int, f"{int(value)}" if whole else "")
+        raise _fault(value, int, f"Write {int(value)}" if whole else "")
     return value
 
 
@@ -89,7 +107,7 @@ def _float(value: Any, kind: Any) -> float:
 
 def _str(value: Any, kind: Any) -> str:
     if type(value) is not str:
-        raise _fault(value, str, f"'\"{value}\"', in quotes")
+        raise _fault(value, str, f"Write it in quotes: '\"{value}\"'")
     return value
 
 
@@ -106,7 +124,8 @@ def _literal(value: Any, kind: Any) -> Any:
     for choice in get_args(kind):
         if type(choice) is type(value) and choice == value:
             return value
-    raise _fault(value, kind, nearest(str(value), map(str, get_args(kind))))
+    near = nearest(str(value), map(str, get_args(kind)))
+    raise _fault(value, kind, f"Write {near}" if near else "")
 
 
 def _union(value: Any, kind: Any) -> Any:
@@ -135,14 +154,19 @@ def _tuple(value: Any, kind: Any) -> tuple[Any, ...]:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter()
-    scalars: list[tuple[Any, Callable[[Any, Any], Any]]] = [
-        (bool, _bool), (int, _int), (float, _float), (str, _str), (Path, _path), (type(None), _none)
-    ]  # fmt: skip
-    for kind, hook in scalars:
+    hooks: dict[Any, Callable[[Any, Any], Any]] = {
+        bool: _bool,
+        int: _int,
+        float: _float,
+        str: _str,
+        Path: _path,
+        type(None): _none,
+    }
+    for kind, hook in hooks.items():
         converter.register_structure_hook(kind, hook)
-    converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is Literal, _literal)
+    converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_union, _union)
-    converter.register_structure_hook_func(lambda candidate: get_origin(candidate) is tuple, _tuple)
+    converter.register_structure_hook_func(_is_tuple, _tuple)
     return converter
 
 

@@ -1,4 +1,4 @@
-"""How a part declares its options: `option` for a value, `slot` for a place that takes another part.
+"""The declaration of options: `option` for a value, `slot` for another part.
 
 @attrs.frozen(kw_only=True)
 class FieldConfig:
@@ -20,7 +20,13 @@ _MISSING: Any = attrs.NOTHING
 
 @attrs.frozen
 class Slot:
-    """A place for a part of one kind; `default` is what fills it when nothing is written: a name or a table."""
+    """A slot for a part of one kind.
+
+    Attributes:
+        kind: kind of the part, such as "encoding".
+        default: name of the part that fills the slot by default, or a table with its name and options.
+        optional: True if the slot may be empty.
+    """
 
     kind: str
     default: str | Mapping[str, Any] | None
@@ -29,7 +35,13 @@ class Slot:
 
 @attrs.frozen
 class Choice:
-    """A chosen part: the name as written, its declaration and its options."""
+    """A chosen part.
+
+    Attributes:
+        name: its name, as written.
+        component: its declaration.
+        config: its options, an instance of its attrs class.
+    """
 
     name: str
     component: Component
@@ -41,28 +53,30 @@ class Choice:
         return self.component.kind
 
     def load(self) -> Any:
-        """The class that implements the part; imports its code. Raises PluginError if that fails."""
+        """The class that implements the part. Raises PluginError if its code cannot be imported."""
         return load_of(self.component, self.component.impl)
 
 
 @attrs.frozen
 class Range:
-    """What a number may be; `None` is no limit. Bounds are inclusive unless `exclusive_min`."""
+    """The range of a number, inclusive unless `exclusive_min`; None is no limit."""
 
     min: float | None = None
     max: float | None = None
     exclusive_min: bool = False
 
     def fault(self, value: Any) -> str | None:
-        """Why the value is not allowed, or None. Applies to each element of a sequence."""
+        """The reason why a value is out of range, or None; each element of a sequence is checked."""
         if isinstance(value, (list, tuple)):
             return next((fault for item in value if (fault := self.fault(item))), None)
         if value is None or isinstance(value, (str, bool)):
             return None
         if self.min is not None and (value < self.min or (self.exclusive_min and value == self.min)):
-            return f"{value} is too small: {'more than' if self.exclusive_min else 'at least'} {self.min:.10g}"
+            return (
+                f"{value} is too small: it must be {'more than' if self.exclusive_min else 'at least'} {self.min:.10g}"
+            )
         if self.max is not None and value > self.max:
-            return f"{value} is too large: at most {self.max:.10g}"
+            return f"{value} is too large: it must be at most {self.max:.10g}"
         return None
 
 
@@ -74,11 +88,40 @@ def option(
     max: float | None = None,
     exclusive_min: bool = False,
 ) -> Any:
-    """An option with its default, one-line help and range. Mutable defaults are given as tuples or factories."""
+    """An option of an option class.
+
+    Args:
+        default: its default; without one the option must be given. A default must be immutable, or an `attrs.Factory`.
+        help: one line of help.
+        min: smallest number.
+        max: largest number.
+        exclusive_min: exclude `min` itself.
+
+    Example:
+        >>> @attrs.frozen(kw_only=True)
+        ... class FieldConfig:
+        ...     width: int = option(256, help="units per hidden layer", min=1)
+        >>> FieldConfig().width
+        256
+    """
     limits = Range(min, max, exclusive_min)
     return attrs.field(default=default, metadata={"help": help, "range": limits})
 
 
 def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str, optional: bool = False) -> Any:
-    """A place for a part. Without a default it must be filled, unless `optional`, when it may stay None."""
+    """An option that takes another part; its type is `Choice`, or `Choice | None` if it is optional.
+
+    Args:
+        kind: kind of the part, such as "encoding".
+        default: name of the part that fills the slot by default, or a table with its name and options.
+        help: one line of help.
+        optional: if True the slot may be empty, and the option is then None.
+
+    Example:
+        >>> @attrs.frozen(kw_only=True)
+        ... class FieldConfig:
+        ...     encoding: Choice = slot("encoding", default="frequency", help="encoding of positions")
+        >>> attrs.fields(FieldConfig).encoding.metadata["slot"].kind
+        'encoding'
+    """
     return attrs.field(metadata={"help": help, "slot": Slot(kind, default, optional)})

@@ -1,10 +1,10 @@
-"""Layers of tables -> typed options: fills slots, drops what was written for other parts, finds every mistake."""
+"""Typed options from layers of tables: fill the slots, leave out options of other parts, report every mistake."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -19,11 +19,17 @@ from radfield_core.plugins.registry import Registry
 
 DEFAULT = "default"
 
+EMPTIED: Any = None
+"""Value of a slot that a layer empties with "none"; weaker layers no longer count."""
+
 
 class Entry(NamedTuple):
     """A value that one layer gives to one option.
 
-    home: the distribution whose preset or default wrote it, None for what a user wrote.
+    Attributes:
+        origin: the layer: "preset nerf", a file, "--data", "command line" or "default".
+        value: the value, as TOML has it.
+        home: the distribution whose preset or default holds the value; None for a value of the user.
     """
 
     origin: str
@@ -32,34 +38,42 @@ class Entry(NamedTuple):
 
 
 def options_of(component: Component) -> Any:
-    """The option class of a part. Raises PluginError if its module cannot be imported."""
+    """The attrs class of a part's options. Raises PluginError if it cannot be imported."""
     options = load_of(component, component.config)
     if not attrs.has(options):
-        raise PluginError(f"{component.config} of {component.distribution} is not an attrs class")
+        raise PluginError(
+            f"{component.config} of {component.distribution} is not an attrs class", hint="radfield plugins doctor"
+        )
     return options
 
 
 @cache
 def types_of(options: Any) -> dict[str, Any]:
-    """The types of an option class's attributes, annotations resolved."""
+    """The types of the attributes of an option class, with annotations evaluated."""
     return get_type_hints(options)
 
 
 def table_class(kind: Any) -> Any | None:
-    """The attrs class of an option that is a table of options, itself optional or not; else None."""
+    """The attrs class of an option that is itself a table of options, or such a table or None; else None."""
     members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     return next((member for member in members if attrs.has(member)), None)
 
 
 class Owner(NamedTuple):
-    """Whose options are filled: the distribution, and the part as `kind:name`; empty for those of the run."""
+    """The part whose options are filled: distribution and `kind:name`, both empty for the run's own options."""
 
     distribution: str = ""
     key: str = ""
 
 
 class Structurer:
-    """Builds option classes from layers, lowest first. Collects `mistakes`, `origins` and `remarks` on the way."""
+    """Builds option classes from layers, weakest first.
+
+    Attributes:
+        mistakes: every mistake that was found.
+        origins: path of an option -> the layer that its value comes from.
+        remarks: options of the user that were left out because they belong to a part that was replaced.
+    """
 
     def __init__(self, registry: Registry, mistakes: Mistakes):
         self.registry = registry
@@ -68,7 +82,15 @@ class Structurer:
         self.remarks: list[str] = []
 
     def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Collection[str] = ()) -> Any:
-        """An instance of the attrs class `options`, or None when something in it is wrong."""
+        """An instance of an option class, or None if there is a mistake in it.
+
+        Args:
+            options: the attrs class.
+            entries: tables, weakest first.
+            path: path of the table in the config.
+            owner: the part whose options these are.
+            skip: options that become None without being reported as missing.
+        """
         before = len(self.mistakes)
         tables = [entry for entry in entries if self._is_table(entry, path)]
         known = {field.name: field for field in attrs.fields(options) if field.init}
@@ -89,7 +111,7 @@ class Structurer:
             return None
         try:
             return options(**arguments)
-        except (ValueError, TypeError) as error:  # a validator of the option class
+        except (ValueError, TypeError) as error:  # raised by a validator of the option class
             self._problem(path, str(error), _options_hint(owner))
             return None
 
@@ -103,7 +125,7 @@ class Structurer:
         if not given:
             self.origins[path] = DEFAULT
             if field.default is attrs.NOTHING:
-                self._problem(path, "must be given", f"{path}=VALUE ({field.metadata.get('help', 'an option')})")
+                self._problem(path, "must be given", f"Set {path}=VALUE ({field.metadata.get('help', 'an option')})")
             return attrs.NOTHING
         entry = given[-1]
         self.origins[path] = entry.origin
@@ -118,7 +140,7 @@ class Structurer:
         return value
 
     def _nested(self, nested: Any, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """A table of options that is no part. An optional one exists only when written; "none" takes it away."""
+        """A table of options that is not a part. An optional one is None unless a layer has it; "none" removes it."""
         if kind is not nested:
             for index, entry in enumerate(given):
                 if entry.value == "none":
@@ -131,68 +153,89 @@ class Structurer:
         return self.table(nested, given, path, owner)
 
     def slot(self, slot: Slot, given: Sequence[Entry], path: str, owner: Owner) -> Choice | None:
-        """The part chosen for a slot, with its options."""
+        """The part chosen for a slot, with its options; None if the slot stays empty or there is a mistake.
+
+        Args:
+            slot: the slot.
+            given: values of the slot, weakest first: names of parts, or tables of options.
+            path: path of the slot in the config.
+            owner: the part that has the slot.
+        """
         if slot.default is not None:
             given = [Entry(DEFAULT, slot.default, owner.distribution), *given]
-        chosen: Entry | None = None
-        owned: list[tuple[str | None, Entry]] = []  # each table with the part it was written for
+        tables = self._slot_tables(slot, given, path)
+        chosen = _strongest_name(tables)
+        if chosen is None:
+            self._report_empty(slot, given, path)
+            return None
+        return self._choice(slot, chosen, self._belonging_to(chosen.value, slot.kind, tables, path), path)
+
+    def _slot_tables(self, slot: Slot, given: Sequence[Entry], path: str) -> list[Entry]:
+        """The values of a slot as tables, without the faulty ones, which are reported; EMPTIED stands for "none"."""
+        tables = []
         for entry in given:
             if entry.value == "none" and slot.optional:
-                chosen = None
+                tables.append(entry._replace(value=EMPTIED))
                 continue
-            table = {"type": entry.value} if isinstance(entry.value, str) else entry.value
-            entry = entry._replace(value=table)
+            if isinstance(entry.value, str):
+                entry = entry._replace(value={"type": entry.value})
             if not self._is_table(entry, path):
                 continue
-            name = table.get("type", chosen and chosen.value)
-            if name is not None and not isinstance(name, str):
+            name = entry.value.get("type", "")
+            if isinstance(name, str):
+                tables.append(entry)
+            else:
                 message = f"must be the name of a part, not {name!r}"
                 self._problem(_join(path, "type"), message, "radfield plugins list", entry)
-                continue
-            chosen = entry._replace(value=name) if "type" in table else chosen
-            owned.append((name, entry))
-        if chosen is None:
-            self._unfilled(slot, given, path)
-            return None
-        return self._choice(slot, chosen, self._own(slot.kind, owned, path, chosen.value), path)
+        return tables
 
-    def _choice(self, slot: Slot, chosen: Entry, kept: Sequence[Entry], path: str) -> Choice | None:
+    def _belonging_to(self, name: str, kind: str, tables: Sequence[Entry], path: str) -> list[Entry]:
+        """The tables with options of the part `name`; adds a remark about options that the user gave to another part.
+
+        A table without a name belongs to the part that the nearest weaker table names. If there is none, it belongs to
+        the part that is chosen later.
+        """
+        kept = []
+        part: str | None = None
+        for entry in tables:
+            if entry.value is EMPTIED:
+                part = None
+                continue
+            part = entry.value.get("type", part)
+            if part is None or self._is_same_part(kind, part, name):
+                kept.append(entry)
+            elif entry.home is None:
+                for key in entry.value.keys() - {"type"}:
+                    self.remarks.append(
+                        f"{_join(path, key)} ({entry.origin}) is left out: it is an option of {part}, not of {name}"
+                    )
+        return kept
+
+    def _choice(self, slot: Slot, chosen: Entry, tables: Sequence[Entry], path: str) -> Choice | None:
+        """The part that `chosen` names, with the options in `tables`; None if there is a mistake."""
         self.origins[_join(path, "type")] = chosen.origin
         try:
-            component = self.registry.find(slot.kind, chosen.value, home=chosen.home)
+            written = partial(_written_as, path=path, entry=chosen)
+            component = self.registry.find(slot.kind, chosen.value, home=chosen.home, write=written)
             options = options_of(component)
         except (PluginError, UsageError) as error:
             for problem in error.problems:
-                named = self.registry.candidates(slot.kind, problem.hint)
-                hint = _written_as(problem.hint, path, chosen) if named and path else problem.hint
-                self._problem(path, problem.message, hint, chosen, type(error))
+                self._problem(path, problem.message, problem.hint, chosen, type(error))
             return None
         name = chosen.value if ":" in chosen.value else self.registry.spelling(component, chosen.value)
-        config = self.table(options, kept, path, Owner(component.distribution, component.key))
+        config = self.table(options, tables, path, Owner(component.distribution, component.key))
         return None if config is None else Choice(name, component, config)
 
-    def _unfilled(self, slot: Slot, given: Sequence[Entry], path: str) -> None:
+    def _report_empty(self, slot: Slot, given: Sequence[Entry], path: str) -> None:
         self.origins[path] = given[-1].origin if given else DEFAULT
         if slot.optional and all(entry.value == "none" for entry in given[-1:]):
             return
         installed = ", ".join(self.registry.names(slot.kind))
-        hint = {"method": "--method NAME", "data": "--data PATH"}.get(path, f"{path}=NAME")
-        self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", hint)
+        word = {"method": "--method NAME", "data": "--data PATH"}.get(path, f"{path}=NAME")
+        self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", f"Add {word}")
 
-    def _own(self, kind: str, owned: Sequence[tuple[str | None, Entry]], path: str, name: str) -> list[Entry]:
-        """The tables written for the part `name`, or for none yet. Remarks on what a user wrote for another."""
-        kept = []
-        for owner, entry in owned:
-            if owner is None or self._same(kind, owner, name):
-                kept.append(entry)
-            elif entry.home is None:
-                for key in entry.value.keys() - {"type"}:
-                    remark = f"{_join(path, key)} ({entry.origin}) is left out: it belonged to {owner}, not {name}"
-                    self.remarks.append(remark)
-        return kept
-
-    def _same(self, kind: str, first: str, second: str) -> bool:
-        """Whether two names mean the same part, or, for a method, two presets of it: then the options stay."""
+    def _is_same_part(self, kind: str, first: str, second: str) -> bool:
+        """True if two names mean the same part; two presets of one method do, so that its options stay."""
         if first == second:
             return True
         candidates = self.registry.candidates(kind, first)
@@ -201,24 +244,41 @@ class Structurer:
     def _is_table(self, entry: Entry, path: str) -> bool:
         if isinstance(entry.value, Mapping):
             return True
-        self._problem(path, f"must be a table of options, not {entry.value!r}", f"{path}.OPTION=VALUE", entry)
+        self._problem(path, f"must be a table of options, not {entry.value!r}", f"Write {path}.OPTION=VALUE", entry)
         return False
 
     def _unknown(self, path: str, key: str, known: Sequence[str], entry: Entry, owner: Owner) -> None:
         near = nearest(key, known)
-        hint = path.removesuffix(key) + near if near else _options_hint(owner)
-        self._problem(path, f"unknown option {key!r}; there are {', '.join(known) or 'none'}", hint, entry)
+        hint = f"Use {path.removesuffix(key)}{near}" if near else _options_hint(owner)
+        self._problem(path, f"unknown option {key!r}; the options are {', '.join(known) or 'none'}", hint, entry)
 
     def _problem(
-        self, path: str, message: str, hint: str = "", entry: Entry | None = None,
+        self,
+        path: str,
+        message: str,
+        hint: str = "",
+        entry: Entry | None = None,
         kind: type[RadfieldError] = UsageError,
-    ) -> None:  # fmt: skip
+    ) -> None:
         where = f" ({entry.origin})" if entry is not None and entry.origin != DEFAULT else ""
         self.mistakes.add(path, message + where, hint, kind)
 
 
+def _strongest_name(tables: Sequence[Entry]) -> Entry | None:
+    """The name of the part that the strongest table chooses, as an entry; None if the slot is empty."""
+    chosen: Entry | None = None
+    for entry in tables:
+        if entry.value is EMPTIED:
+            chosen = None
+        elif "type" in entry.value:
+            chosen = entry._replace(value=entry.value["type"])
+    return chosen
+
+
 def _written_as(name: str, path: str, entry: Entry) -> str:
-    """How to write a part's name where the entry was written: `--method nerf`, or `method=nerf`."""
+    """The name of a part in the words of its layer: `--method nerf`, or `method=nerf`."""
+    if not path:
+        return name
     return f"{entry.origin} {name}" if entry.origin.startswith("--") else f"{path}={name}"
 
 

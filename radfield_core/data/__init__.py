@@ -1,6 +1,6 @@
 """A data set, from its files to a scene: cameras, images, masks, poses and their normalization.
 
-The names below are public; dataparsers and writers of formats are built from them.
+Dataparsers, and writers of formats, are built from the names below, which are public.
 """
 
 from typing import TYPE_CHECKING
@@ -10,53 +10,63 @@ from radfield_core.names import lazy
 if TYPE_CHECKING:
     from radfield_core.data.capture import (
         Capture as Capture,
-        box_of as box_of,
-        choose as choose,
-        headers_of as headers_of,
-        held_out as held_out,
-        one_lens as one_lens,
+        common_lens as common_lens,
+        read_available_headers as read_available_headers,
+        scene_box as scene_box,
         shrink_factor as shrink_factor,
-        split_notes as split_notes,
     )
-    from radfield_core.data.images import (
-        MAX_PIXELS as MAX_PIXELS,
-        SUFFIXES as SUFFIXES,
-        FileImages as FileImages,
-        Header as Header,
+    from radfield_core.data.image_files import (
+        IMAGE_SUFFIXES as IMAGE_SUFFIXES,
+        MAX_IMAGE_PIXELS as MAX_IMAGE_PIXELS,
         ImageFault as ImageFault,
-        MemoryImages as MemoryImages,
+        ImageHeader as ImageHeader,
         orientation_notes as orientation_notes,
         read_header as read_header,
         read_headers as read_headers,
     )
-    from radfield_core.data.masks import WithAlpha as WithAlpha, have_masks_that_mean as have_masks_that_mean
+    from radfield_core.data.images import FileImages as FileImages, MemoryImages as MemoryImages
+    from radfield_core.data.masks import (
+        WithAlpha as WithAlpha,
+        all_have_masks as all_have_masks,
+        warn_about_lost_masks as warn_about_lost_masks,
+    )
     from radfield_core.data.placement import (
-        FURTHEST as FURTHEST,
+        MAX_DISTANCE as MAX_DISTANCE,
         camera_box as camera_box,
         content_box as content_box,
         focus_point as focus_point,
-        limits as limits,
-        move_cameras as move_cameras,
-        move_points as move_points,
-        place as place,
-        scale_of as scale_of,
-        similarity as similarity,
+        near_far_limits as near_far_limits,
+        normalizing_similarity as normalizing_similarity,
     )
-    from radfield_core.data.poses import check_poses as check_poses, fault as fault, read_matrix as read_matrix
-    from radfield_core.data.scene import ImageSource as ImageSource, apply_similarity as apply_similarity
+    from radfield_core.data.poses import (
+        check_poses as check_poses,
+        pose_fault as pose_fault,
+        read_pose as read_pose,
+    )
+    from radfield_core.data.scene import ImageSource as ImageSource
+    from radfield_core.data.similarity import (
+        similarity_matrix as similarity_matrix,
+        similarity_scale as similarity_scale,
+        transform_cameras as transform_cameras,
+        transform_points as transform_points,
+    )
+    from radfield_core.data.splits import (
+        choose_split as choose_split,
+        holdout_splits as holdout_splits,
+        split_notes as split_notes,
+    )
     from radfield_core.data.stored_views import StoredView as StoredView, views_to_store as views_to_store
 
 _HOMES = {
-    "capture": "Capture box_of choose headers_of held_out one_lens shrink_factor split_notes",
-    "images": (
-        "MAX_PIXELS SUFFIXES FileImages Header ImageFault MemoryImages orientation_notes read_header read_headers"
-    ),
-    "masks": "WithAlpha have_masks_that_mean",
-    "placement": (
-        "FURTHEST camera_box content_box focus_point limits move_cameras move_points place scale_of similarity"
-    ),
-    "poses": "check_poses fault read_matrix",
-    "scene": "ImageSource apply_similarity",
+    "capture": "Capture common_lens read_available_headers scene_box shrink_factor",
+    "image_files": "IMAGE_SUFFIXES MAX_IMAGE_PIXELS ImageFault ImageHeader orientation_notes read_header read_headers",
+    "images": "FileImages MemoryImages",
+    "masks": "WithAlpha all_have_masks warn_about_lost_masks",
+    "placement": "MAX_DISTANCE camera_box content_box focus_point near_far_limits normalizing_similarity",
+    "poses": "check_poses pose_fault read_pose",
+    "scene": "ImageSource",
+    "similarity": "similarity_matrix similarity_scale transform_cameras transform_points",
+    "splits": "choose_split holdout_splits split_notes",
     "stored_views": "StoredView views_to_store",
 }
 

@@ -1,26 +1,26 @@
-"""Images that cannot be read: all of them found before the first step, and left out where that is asked for."""
+"""Images that cannot be read: all of them are found before the first step, and left out if the user allows it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from radfield_core.data.images import FileImages
 from radfield_core.data.masks import WithAlpha
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, Problem, Problems
+from radfield_core.names import plural
 from radfield_core.runtime.progress import Progress
 
-MOST = 0.05
-"""The share of all images that may be left out."""
+MAX_LEFT_OUT_SHARE = 0.05
+"""Largest share of all images that may be left out."""
 
-HINT = "--skip-bad-images (scene.skip_bad_images=true) leaves them out"
-TOO_MANY = f"mending or removing them: --skip-bad-images leaves out {MOST:.0%} of all at most"
+SKIP_HINT = "Add --skip-bad-images (scene.skip_bad_images=true) to leave them out"
+TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {MAX_LEFT_OUT_SHARE:.0%} of all images"
 
 
 class BadImage(NamedTuple):
-    """A view whose image or mask cannot be read: which of its split, counted from 0, and why."""
+    """A view whose image or mask cannot be read: its split, its number in the split, its name, and the reason."""
 
     split: str
     view: int
@@ -32,48 +32,71 @@ class BadImage(NamedTuple):
 
 
 def find_bad_images(
-    scene: Scene, split: str, keep_mb: int | None, *, quiet: bool, seen: dict[Path, str] | None = None
+    scene: Scene, split: str, cache_mb: int | None, *, quiet: bool, seen: dict[Path, str] | None = None
 ) -> list[BadImage]:
-    """Every bad image of a split, each of which is decoded once.
+    """Every bad image of a split, in order; each file is decoded once.
 
-    keep_mb: keep what was decoded for drawing pixels from, as `keep` does; None keeps nothing. seen: file -> what is
-    wrong with it, or nothing; those that other splits hold as well are not decoded again, and this split's are added.
+    Args:
+        scene: the split.
+        split: its name, for messages.
+        cache_mb: keep the decoded images for training, as `decode_all` does; None keeps none of them.
+        quiet: show no progress.
+        seen: the known fault of each file, "" if it has none. Files of this split are added, so that files that are in
+            several splits are decoded once.
     """
     seen = {} if seen is None else seen
-    fault = None
-    if keep_mb is not None:
+    failure = None
+    if cache_mb is not None:
         try:
-            decode_all(scene, keep_mb, quiet=quiet)
+            decode_all(scene, cache_mb, quiet=quiet)
         except DatasetError as error:
-            fault = error
+            failure = error
+    quiet = quiet or cache_mb is not None  # `decode_all` has shown the progress and remembers the faults
     found = []
-    title = f"check {split} images"
-    known = quiet or keep_mb is not None  # which images are bad: `keep` has decoded them and shown it
-    both = scene.images if isinstance(scene.images, WithAlpha) else scene
-    for source, prefix in ((both.images, ""), (both.masks, "its mask ")):
-        for index, reason in _faults(source, seen, title, quiet=known) if source is not None else ():
-            found.append(BadImage(split, index, scene.names[index] if scene.names else "", prefix + reason))
-    if fault is not None and not found:
-        raise fault
+    for images, prefix in image_and_mask_sources(scene):
+        for index, reason in _faults(images, seen, f"check {split} images", quiet=quiet):
+            found.append(BadImage(split, index, scene.name(index), prefix + reason))
+    if failure is not None and not found:
+        raise failure
     return sorted(found)
 
 
+def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
+    """The sources of a scene's images and masks, each with the words that begin a message about one of its files."""
+    if isinstance(scene.images, WithAlpha):  # the masks of such a scene, if it has any, are the same files
+        yield scene.images.images, ""
+        yield scene.images.masks, "its mask "
+        return
+    yield scene.images, ""
+    if scene.masks is not None:
+        yield scene.masks, "its mask "
+
+
 def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bool) -> list[tuple[int, str]]:
-    """Every image that cannot be decoded, with the reason, by what is known of its file already."""
-    if not isinstance(images, FileImages):
-        return images.check()
-    new = [index for index, path in enumerate(images.paths) if path not in seen]
-    looked_at = images if len(new) == len(images) else images.only(new)
-    with Progress(title, len(new), quiet=quiet or not new) as progress:
-        reasons = {new[index]: reason for index, reason in looked_at.check(progress.report)}
-    seen.update({images.paths[index]: reasons.get(index, "") for index in new})
-    return [(index, seen[path]) for index, path in enumerate(images.paths) if seen[path]]
+    """The number of every image that cannot be decoded, with the reason; files in `seen` are not decoded again."""
+    paths = [images.path(index) for index in range(len(images))]
+    new = [index for index, path in enumerate(paths) if path is None or path not in seen]
+    unseen = images if len(new) == len(images) else images.only(new)
+    new_files = any(paths[index] is not None for index in new)
+    with Progress(title, len(new), quiet=quiet or not new_files) as progress:
+        reasons = {new[index]: reason for index, reason in unseen.check(progress.report)}
+    for index in new:
+        if (path := paths[index]) is not None:
+            seen[path] = reasons.get(index, "")
+    known = {index: seen[path] for index, path in enumerate(paths) if path is not None and seen[path]}
+    return sorted((known | reasons).items())
 
 
 def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
-    """Decode all images and masks of a scene once, with `cache_mb` MiB of memory for each, and show how far it is.
+    """Decode all images and masks of a scene once, and show the progress.
 
-    Raises DatasetError naming all that cannot be used.
+    Args:
+        scene: a split.
+        cache_mb: MiB of memory for the images, and as many for the masks.
+        quiet: show no progress.
+
+    Raises:
+        DatasetError: images or masks cannot be used; the problems name all of them.
     """
     problems = Problems()
     for images in (scene.images, scene.masks):
@@ -88,34 +111,39 @@ def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
 
 
 def raise_if_any(found: Sequence[BadImage]) -> None:
-    """Raise DatasetError with the whole list if there are bad images."""
+    """Raise DatasetError that lists the bad images, if there are any."""
     if found:
         raise DatasetError(problems=[Problem("", str(each)) for each in found])
 
 
 def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allowed: bool) -> dict[str, list[int]]:
-    """Which views of which split to do without.
+    """The views to leave out, as split -> view numbers.
 
-    Raises DatasetError with the whole list if there are bad images and they are not allowed, or more than 5 % of all.
-    A view that belongs to two splits counts once.
+    Args:
+        found: the bad images of all splits.
+        scenes: split -> scene. A view that belongs to two splits counts once.
+        allowed: True if the user allows to leave images out.
+
+    Raises:
+        DatasetError: there are bad images, and they may not be left out or are more than 5 % of all images.
     """
     if not found:
         return {}
     views = {_key(split, index, scene) for split, scene in scenes.items() for index in range(len(scene.cameras))}
     bad = {_key(each.split, each.view, scenes[each.split]) for each in found}
-    if not allowed or len(bad) > MOST * len(views):
-        hint = HINT if len(bad) <= MOST * len(views) else TOO_MANY
-        count = f"{len(bad)} of {len(views)} images cannot be read"
+    few = len(bad) <= MAX_LEFT_OUT_SHARE * len(views)
+    if not (allowed and few):
+        count = f"{len(bad)} of {plural(len(views), 'image')} cannot be read"
         if allowed:
-            count += f", more than the {MOST:.0%} that may be left out"
-        raise DatasetError(problems=[*(Problem("", str(each)) for each in found), Problem("", count, hint)])
+            count += f", more than the {MAX_LEFT_OUT_SHARE:.0%} that may be left out"
+        summary = Problem("", count, SKIP_HINT if few else TOO_MANY_HINT)
+        raise DatasetError(problems=[*(Problem("", str(each)) for each in found), summary])
     result: dict[str, list[int]] = {}
     for each in found:
-        result.setdefault(each.split, [])
-        if each.view not in result[each.split]:
-            result[each.split].append(each.view)
+        result.setdefault(each.split, []).append(each.view)
     return result
 
 
 def _key(split: str, index: int, scene: Scene) -> tuple[str, int] | str:
+    """The identity of a view: its name, or its number where views have no names."""
     return scene.names[index] if scene.names else (split, index)

@@ -1,4 +1,4 @@
-"""A capture: photographs with solved cameras, as a parser has read them, on the way to one split of a scene."""
+"""A capture: photographs with known cameras, as a dataparser reads them, before they become a split of a scene."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from radfield_core.cameras import Cameras
-from radfield_core.data.images import FileImages, Header, orientation_notes, read_headers
-from radfield_core.data.placement import move_cameras, move_points, scale_of
+from radfield_core.data.image_files import ImageHeader, orientation_notes, read_headers
+from radfield_core.data.images import FileImages
 from radfield_core.data.scene import Scene
-from radfield_core.errors import DatasetError, NoSuchSplit, Problem, Problems
-from radfield_core.files.untrusted import missing_files, shown
+from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
+from radfield_core.errors import DatasetError, Problem, Problems
+from radfield_core.files.untrusted import display_path, missing_files
 from radfield_core.ops.distortion import MODELS, widen
 from radfield_core.types import SceneBox
 
@@ -23,92 +24,127 @@ from radfield_core.types import SceneBox
 class Capture:
     """V views in the data's own coordinates, sorted by name.
 
-    c2w [V, 3, 4] OpenGL axes; intrinsics [V, 4] fx, fy, cx, cy with the middle of the first pixel at 0.5; sizes [V, 2]
-    width, height that the intrinsics are for; model and distortion [V, K] as in `ops.distortion`. masks: V files whose
-    black pixels are to be ignored, or None. points [P, 3]: of the surface.
+    Attributes:
+        root: folder of the data set, for messages.
+        names: V names.
+        images: V image files.
+        c2w: [V, 3, 4] camera-to-world matrices; x right, y up, z backward (OpenGL).
+        intrinsics: [V, 4] fx, fy, cx, cy in pixels; the center of the first pixel is at 0.5.
+        sizes: [V, 2] width and height that the intrinsics are for.
+        model: lens model, as in `ops.distortion`.
+        distortion: [V, K] parameters of the lens model, if it has any.
+        masks: V mask files, if there are any; their black pixels are ignored in training.
+        points: [P, 3], points of the surface, if any are known.
+        headers: V headers of the image files, set by `fitted`.
+        notes: remarks for the user.
     """
 
     root: Path
     names: list[str]
     images: list[Path]
-    c2w: np.ndarray
-    intrinsics: np.ndarray
+    c2w: Array
+    intrinsics: Array
     sizes: np.ndarray
     model: str = "pinhole"
-    distortion: np.ndarray | None = None
+    distortion: Array | None = None
     masks: list[Path] | None = None
-    points: np.ndarray | None = None
-    headers: tuple[Header, ...] = ()
+    points: Array | None = None
+    headers: tuple[ImageHeader, ...] = ()
     notes: tuple[str, ...] = ()
 
     def fitted(self, problems: Problems) -> Capture:
-        """With the headers of all files read and the intrinsics scaled to them; what is amiss goes to `problems`.
+        """The capture with the headers of its images, and with intrinsics that are scaled to the images' sizes.
 
-        Files without a readable header are among it if something else is amiss or none can be read.
+        An image that is smaller than its camera by an integer factor in both directions is a reduced copy, and its
+        intrinsics are reduced too. Any other difference in size is a problem.
 
-        A file that is an integer factor smaller than the cameras' size in both directions is a shrunken copy: its
-        intrinsics shrink with it. Any other difference is a fault.
+        Args:
+            problems: gets what is wrong with the files. Unreadable files are added only together with other problems,
+                or if no file is readable: else training decides about them, by `ImageSource.check`.
         """
-        files = [*self.images, *(self.masks or ())]
-        headers, faults = headers_of(files, self.root, problems)
-        intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
-        factors = set()
-        for i, path in enumerate(self.images):
-            header = headers.get(path)
-            if header is None or header.width == 0:
-                continue
-            name = shown(path, self.root)
-            factor = shrink_factor(tuple(self.sizes[i]), (header.width, header.height))
-            if factor is None:
-                width, height = self.sizes[i]
-                turned = (header.height, header.width) == (width, height)
-                problems.add(
-                    name, f"is {header.width}×{header.height}, its camera is for {width}×{height}",
-                    "turning the image back" if turned else "the images that the cameras were solved for",
-                )  # fmt: skip
-                continue
-            factors.add(factor)
-            scale = np.array([header.width, header.height]) / self.sizes[i]
-            intrinsics[i] *= np.concatenate([scale, scale])
-            sizes[i] = header.width, header.height
-            mask = headers.get(self.masks[i]) if self.masks is not None else None
-            if self.masks is not None and mask is not None and mask.width and mask[:2] != header[:2]:
-                problems.add(
-                    shown(self.masks[i], self.root),
-                    f"the mask is {mask.width}×{mask.height}, its image {header.width}×{header.height}",
-                )
-        if problems or len(faults) == len(headers):  # else what can be read is used, and the images name the others
-            problems.found += faults
-        used = tuple(headers.get(path, Header(0, 0, 3, 1)) for path in self.images)
+        headers, unreadable = read_available_headers([*self.images, *(self.masks or ())], self.root, problems)
+        used = tuple(headers.get(path, ImageHeader(0, 0, 3)) for path in self.images)
+        intrinsics, sizes, factors = self._scaled_cameras(used, problems)
+        self._check_mask_sizes(used, headers, problems)
+        if problems or len(unreadable) == len(headers):
+            problems.found += unreadable
         notes = list(orientation_notes(used))
         if factors - {1}:
             listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
-            notes.append(f"images are {listed} of the size in the file; intrinsics are scaled to match")
+            notes.append(f"images have {listed} of the size that the cameras are for; the intrinsics are scaled to it")
         return replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, notes=(*self.notes, *notes))
 
-    def cameras(self, to_scene: np.ndarray, chosen: Sequence[int]) -> Cameras:
-        """The chosen cameras in scene coordinates."""
+    def _scaled_cameras(self, headers: Sequence[ImageHeader], problems: Problems) -> tuple[Array, np.ndarray, set[int]]:
+        """Intrinsics and sizes of all views at the size of their images, and the factors that images are reduced by."""
+        intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
+        factors = set()
+        for i, header in enumerate(headers):
+            if not header.width:
+                continue
+            actual = (header.width, header.height)
+            factor = shrink_factor(tuple(self.sizes[i]), actual)
+            if factor is None:
+                self._add_size_problem(i, actual, problems)
+                continue
+            factors.add(factor)
+            intrinsics[i] *= np.tile(np.array(actual) / self.sizes[i], 2)
+            sizes[i] = actual
+        return intrinsics, sizes, factors
+
+    def _add_size_problem(self, i: int, actual: tuple[int, int], problems: Problems) -> None:
+        width, height = self.sizes[i]
+        rotated = actual == (height, width)
+        problems.add(
+            display_path(self.images[i], self.root),
+            f"the image is {actual[0]}×{actual[1]}, its camera is for {width}×{height}",
+            "Rotate the image back by 90°" if rotated else "Use the images that the cameras were estimated from",
+        )
+
+    def _check_mask_sizes(
+        self, used: Sequence[ImageHeader], headers: dict[Path, ImageHeader], problems: Problems
+    ) -> None:
+        """Add a problem for each mask whose size differs from its image's."""
+        for path, image in zip(self.masks or (), used, strict=False):
+            mask = headers.get(path)
+            if mask is not None and mask.width and image.width and mask[:2] != image[:2]:
+                problems.add(
+                    display_path(path, self.root),
+                    f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}",
+                )
+
+    def cameras(self, to_scene: Array, chosen: Sequence[int]) -> Cameras:
+        """The cameras of the chosen views in scene coordinates; `to_scene` [4, 4] is a similarity."""
         rows = list(chosen)
-        distortion = None if self.distortion is None else torch.from_numpy(self.distortion[rows])
         return Cameras(
-            torch.from_numpy(move_cameras(to_scene, self.c2w[rows])), torch.from_numpy(self.intrinsics[rows]),
-            torch.from_numpy(self.sizes[rows].astype(np.int64)), model=self.model, distortion=distortion,
-        )  # fmt: skip
+            torch.from_numpy(transform_cameras(to_scene, self.c2w[rows])),
+            torch.from_numpy(self.intrinsics[rows]),
+            torch.from_numpy(self.sizes[rows].astype(np.int64)),
+            model=self.model,
+            distortion=None if self.distortion is None else torch.from_numpy(self.distortion[rows]),
+        )
 
     def scene(
         self,
         chosen: Sequence[int],
-        to_scene: np.ndarray,
+        to_scene: Array,
         *,
         near: float,
         far: float,
         box: SceneBox,
-        to_original: np.ndarray | None = None,
+        to_original: Array | None = None,
         notes: Sequence[str] = (),
     ) -> Scene:
-        """The chosen views as a scene; near, far and box are in scene units, along the ray.
+        """The chosen views as a scene.
 
-        to_original [4, 4]: from the coordinates of the poses as read to those that exports are to have.
+        Args:
+            chosen: numbers of the views.
+            to_scene: [4, 4], the similarity from the capture's coordinates to scene coordinates.
+            near: nearest distance at which anything is seen along a ray, in scene units.
+            far: largest distance at which anything is seen along a ray, in scene units.
+            box: the region to model, in scene coordinates.
+            to_original: [4, 4], the similarity from the capture's coordinates to those of exports; by default they are
+                the same.
+            notes: remarks for the user, beside the capture's own.
         """
         headers = [self.headers[i] for i in chosen]
         channels = 4 if any(header.channels == 4 for header in headers) else 3
@@ -116,89 +152,103 @@ class Capture:
         return Scene(
             cameras=self.cameras(to_scene, chosen),
             images=FileImages([self.images[i] for i in chosen], channels, headers=headers),
-            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1), masks_mean="counted",
-            near=near, far=far, box=box, to_data=torch.from_numpy(back),
-            points=None if self.points is None else torch.from_numpy(move_points(to_scene, self.points)),
-            names=[self.names[i] for i in chosen], notes=(*self.notes, *notes),
-        )  # fmt: skip
+            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1),
+            masks_mean="counted",
+            near=near,
+            far=far,
+            box=box,
+            to_data=torch.from_numpy(back),
+            points=None if self.points is None else torch.from_numpy(transform_points(to_scene, self.points)),
+            names=[self.names[i] for i in chosen],
+            notes=(*self.notes, *notes),
+        )
 
 
-def headers_of(paths: Sequence[Path], root: Path, problems: Problems) -> tuple[dict[Path, Header], list[Problem]]:
-    """The headers of the files that are there, and what is wrong with those that have none, named relative to `root`;
-    files that are not there go to `problems`."""
+def read_available_headers(
+    paths: Sequence[Path], root: Path, problems: Problems
+) -> tuple[dict[Path, ImageHeader], list[Problem]]:
+    """The headers of the image files that exist, and one problem for each that is unreadable.
+
+    Args:
+        paths: image files; each is opened once.
+        root: folder of the data set; the problems show paths relative to it.
+        problems: gets one problem for each file that does not exist.
+
+    Example:
+        >>> problems = Problems()
+        >>> read_available_headers([Path("/nowhere/a.png")], Path("/nowhere"), problems)
+        ({}, [])
+        >>> len(problems.found)
+        1
+    """
     once = list(dict.fromkeys(paths))
     absent = missing_files(once, root)
     problems.found += absent
-    gone = {problem.path for problem in absent}
-    there = [path for path in once if shown(path, root) not in gone]
+    absent_names = {problem.path for problem in absent}
+    there = [path for path in once if display_path(path, root) not in absent_names]
     headers, faults = read_headers(there)
-    named = [fault._replace(path=shown(Path(fault.path), root)) for fault in faults]
+    named = [fault._replace(path=display_path(Path(fault.path), root)) for fault in faults]
     return dict(zip(there, headers, strict=True)), named
 
 
 def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
-    """The integer that a size (width, height) was divided by to give the actual one, either way rounded; None if there
-    is no such."""
+    """The integer factor by which an image was reduced, or None if there is none.
+
+    Args:
+        size: full width and height.
+        actual: width and height of the image; each may have been rounded up or down.
+
+    Example:
+        >>> shrink_factor((101, 80), (51, 40)), shrink_factor((100, 80), (100, 40))
+        (2, None)
+    """
     factor = max(1, round(size[0] / actual[0])) if actual[0] else 1
     fits = all(have in (want // factor, -(-want // factor)) for want, have in zip(size, actual, strict=True))
     return factor if fits else None
 
 
-def one_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, np.ndarray | None]:
-    """The narrowest model that can express every view's lens, and its parameters [V, K]. DatasetError if none can.
+def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, Array | None]:
+    """The lens model with the fewest parameters that can express every view's lens, and its parameters.
 
-    lenses: each view's model and parameters, as in `ops.distortion`.
+    Args:
+        lenses: V pairs of a lens model and its parameters, as in `ops.distortion`.
+        root: the data set, for the message.
+
+    Returns:
+        The model, and the parameters [V, K], or None for a model without parameters.
+
+    Raises:
+        DatasetError: no single model can express all lenses.
+
+    Example:
+        >>> common_lens([("pinhole", ()), ("simple_radial", (0.1,))], Path("scene"))[0]
+        'simple_radial'
     """
-    for wider in sorted(MODELS, key=MODELS.__getitem__):
-        rows = [widen(lens, torch.tensor(values, dtype=torch.float64), wider) for lens, values in lenses]
-        if all(row is not None for row in rows):
-            return wider, torch.stack(rows).numpy() if MODELS[wider] else None  # type: ignore[arg-type]
+    for model in sorted(MODELS, key=MODELS.__getitem__):
+        widened = [widen(lens, torch.tensor(values, dtype=torch.float64), model) for lens, values in lenses]
+        rows = [row for row in widened if row is not None]
+        if len(rows) == len(widened):
+            return model, torch.stack(rows).numpy() if MODELS[model] else None
     used = ", ".join(sorted({lens for lens, _ in lenses}))
     raise DatasetError(
-        f"cameras have lenses of models that no single model covers: {used}", path=str(root),
-        hint="two captures, one camera model for all, or colmap image_undistorter",
-    )  # fmt: skip
+        f"no single lens model can express the lenses of all cameras: {used}",
+        path=str(root),
+        hint="Split the capture by lens, or undistort the images with colmap image_undistorter",
+    )
 
 
-def held_out(n: int, every: int, root: Path, option: str = "holdout") -> dict[str, list[int]]:
-    """Which of n views, sorted by name, make up each split: every `every`-th is for validation and testing, from the
-    first on; 0 trains on all and tests on every 8th of them.
+def scene_box(center: Array, radius: float, to_scene: Array, measured: bool) -> SceneBox:
+    """The region to model in scene coordinates: a cube whose sides are parallel to the scene's axes.
 
-    DatasetError, which names the option, if there are none at all or none is left to train on.
+    Args:
+        center: [3], in the data's coordinates.
+        radius: half the side, in the data's units.
+        to_scene: [4, 4], the similarity to scene coordinates.
+        measured: True if the region comes from known points, False if it is a guess.
+
+    Example:
+        >>> scene_box(np.ones(3), 0.5, np.eye(4), True).center.tolist()
+        [1.0, 1.0, 1.0]
     """
-    if n == 0:
-        raise DatasetError("there are no views", path=str(root), hint="a file that lists at least one frame")
-    if every == 1 and n > 1:
-        raise DatasetError(
-            f"data.{option}=1 holds every view out: none is left to train on", path=str(root),
-            hint=f"data.{option}=8, or 0 to train on all",
-        )  # fmt: skip
-    if n == 1:
-        return {"train": [0], "val": [0], "test": [0]}
-    held = list(range(0, n, every or 8))
-    if every == 0:
-        return {"train": list(range(n)), "val": held, "test": held}
-    train = [i for i in range(n) if i % every]
-    return {"train": train, "val": held, "test": held}
-
-
-def split_notes(splits: dict[str, list[int]]) -> list[str]:
-    """A remark if views are tested that were trained on."""
-    if set(splits["train"]) & set(splits["test"]):
-        return ["the test views are among the training views: figures say nothing about new views"]
-    return []
-
-
-def choose(splits: dict[str, list[int]], split: str, root: Path) -> list[int]:
-    """The views of one split; DatasetError if it is empty or unknown."""
-    chosen = splits.get(split, [])
-    if not chosen:
-        there = ", ".join(f"{name} ({len(rows)})" for name, rows in splits.items() if rows)
-        raise NoSuchSplit(f"the {split} split is empty; there are {there or 'no others'}", path=str(root))
-    return chosen
-
-
-def box_of(center: np.ndarray, radius: float, to_scene: np.ndarray, measured: bool) -> SceneBox:
-    """The scene box of a cube in the data's coordinates: moved and scaled with the scene, its sides along its axes."""
-    middle = torch.from_numpy(move_points(to_scene, center[None])[0]).float()
-    return SceneBox(middle, radius * scale_of(to_scene), measured=measured)
+    middle = torch.from_numpy(transform_points(to_scene, center[None])[0]).float()
+    return SceneBox(middle, radius * similarity_scale(to_scene), measured=measured)

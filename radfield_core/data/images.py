@@ -1,109 +1,49 @@
-"""Images as uint8: read lazily from files, or held in memory. Straight alpha when there are four channels.
+"""The images of a scene as uint8: in memory, or decoded from files when they are needed.
 
-Training draws random pixels from all images at once, so `FileImages.prepare` decodes every image once into one flat
-table of pixels: in memory if it fits, else in a file that is mapped, so that sets larger than memory train too.
+Training draws random pixels from all images at once. `FileImages.prepare` therefore decodes every image once into one
+flat table of pixels: in memory if it fits, else in a mapped file, so that sets larger than memory can be trained on.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from radfield_core.data.pixel_tables import MappedTable, MemoryTable, Places
+from radfield_core.data.image_files import ImageFault, ImageHeader, decode, read_headers
+from radfield_core.data.pixel_tables import MappedTable, MemoryTable, PixelIndex, Pixels
 from radfield_core.errors import DatasetError, Problem
 from radfield_core.runtime.progress import ProgressCallback
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-MAX_PIXELS = 64_000_000
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_ORIENTATION_TAG = 0x0112
-
-
-class ImageFault(Exception):
-    """Why one image cannot be used."""
-
-
-class Header(NamedTuple):
-    """What a file says before it is decoded; `orientation` is EXIF's, 1 for upright. It is never applied.
-
-    fault: why there is no header; width and height are then 0.
-    """
-
-    width: int
-    height: int
-    channels: int
-    orientation: int = 1
-    fault: str = ""
-
-
-def read_header(path: Path) -> Header:
-    """Size, channels and orientation of an image; ImageFault says why there is none."""
-    with warnings.catch_warnings():  # here and not in `_opened`: decoding threads must not touch the filters
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        opened = _opened(path)
-    with opened as image:
-        alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-        channels = 4 if alpha else 1 if image.mode in ("1", "L") or image.mode.startswith("I;16") else 3
-        try:
-            orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
-        except Exception:  # a mangled EXIF block says nothing about the pixels
-            orientation = 1
-        return Header(image.width, image.height, channels, orientation)
-
-
-def decode(path: Path, channels: int) -> np.ndarray:
-    """The pixels [H, W, channels] uint8; 16-bit gray is scaled. ImageFault if the file is truncated or no image."""
-    with _opened(path) as image:
-        try:
-            if image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image).astype(np.uint32) * 255 // 65535).astype(np.uint8))
-            elif image.mode in ("I", "F"):
-                raise ImageFault(f"its pixels are {image.mode} (32 bits each); 8 or 16 bits are read")
-            pixels = np.asarray(image.convert(_MODES[channels]))
-        except ImageFault:
-            raise
-        except Exception as error:  # decoders raise many kinds on mangled input
-            raise ImageFault(f"cannot be decoded: {error}") from None
-    return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise ImageFault(f"has more than the {MAX_PIXELS / 1e6:.0f} million pixels allowed") from None
-    except Image.UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        raise ImageFault("is empty" if empty else f"is no {', '.join(FORMATS)} image") from None
-    except Exception as error:  # as in decode
-        raise ImageFault(f"cannot be opened: {error}") from None
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise ImageFault(f"has {image.width}×{image.height} pixels; {MAX_PIXELS / 1e6:.0f} million are allowed")
-    return image
+MAX_DECODING_THREADS = 8
 
 
 class MemoryImages:
-    """Images already decoded: a tensor [V, H, W, C] uint8, or one tensor [H, W, C] per image."""
+    """Decoded images, as an `ImageSource`.
+
+    Args:
+        images: a tensor [V, H, W, C] uint8, or V tensors [H, W, C] uint8 whose sizes may differ.
+
+    Raises:
+        TypeError: an image is no uint8 tensor of three dimensions.
+
+    Example:
+        >>> images = MemoryImages(torch.zeros(2, 3, 4, 3, dtype=torch.uint8))
+        >>> len(images), images.channels, images.sizes.tolist()
+        (2, 3, [[4, 3], [4, 3]])
+    """
 
     def __init__(self, images: Tensor | Sequence[Tensor]):
-        self._images = list(images)
+        self._images: list[Tensor] = list(images)
         if any(image.dtype != torch.uint8 or image.ndim != 3 for image in self._images):
-            raise TypeError("images are [H, W, C] uint8")
-        self._places = Places([(image.shape[0], image.shape[1]) for image in self._images])
+            raise TypeError("images must be uint8 tensors [H, W, C]")
+        self._index = PixelIndex([(image.shape[0], image.shape[1]) for image in self._images])
         self._stacked = images.flatten(0, 2) if isinstance(images, Tensor) else None
 
     def __len__(self) -> int:
@@ -114,51 +54,74 @@ class MemoryImages:
 
     @property
     def channels(self) -> int:
-        """Channels of every image."""
-        return self._images[0].shape[-1]
+        """Channels C of every image."""
+        return int(self._images[0].shape[-1])
 
     @property
     def sizes(self) -> Tensor:
-        """Width and height of each image, [V, 2] int64."""
-        return self._places.sizes
+        """Width and height of each image [V, 2] int64."""
+        return self._index.sizes
+
+    def path(self, index: int) -> Path | None:
+        """None: the image is in no file."""
+        return None
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8."""
+        """Pixels [n, C] uint8 at images, rows, columns [n] int64."""
         if self._stacked is None:
             self._stacked = torch.cat([image.flatten(0, 1) for image in self._images])
-        return self._stacked[self._places.rows(images, rows, columns)]
+        return self._stacked[self._index.rows(images, rows, columns)]
 
-    def check(self) -> list[tuple[int, str]]:
-        """Nothing: what is in memory is decoded."""
+    def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
+        """No faults: the images are decoded already."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
-        """The images at these places alone."""
+        """The images with these numbers, in this order."""
         return MemoryImages([self._images[index] for index in kept])
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Nothing to do."""
+        """Do nothing: the images are in memory already."""
 
 
 class FileImages:
-    """Images decoded when asked for, the latest of them kept, up to `cache_mb` MiB.
+    """Images that are decoded from files when they are needed, as an `ImageSource`.
 
-    paths: V files. channels: 1, 3 or 4, to which every image is converted. headers: of each file, if known already.
-    A file without a readable header is no reason not to build: `check` and `prepare` name it, and its size is 0×0.
+    The images decoded last are kept in memory. A file without a readable header raises nothing here; it has size 0×0,
+    and `check` and `prepare` report it.
+
+    Args:
+        paths: V files.
+        channels: 1, 3 or 4; every image is converted to it.
+        headers: V headers, if they are known; else the files are opened to read them.
+        cache_mb: MiB of decoded images that are kept in memory.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 3)).save(Path(folder) / "a.png")
+        ...     tuple(FileImages([Path(folder) / "a.png"], channels=3)[0].shape)
+        (3, 4, 3)
     """
 
     def __init__(
-        self, paths: Sequence[Path], channels: int, *, headers: Sequence[Header] | None = None, cache_mb: int = 1024
+        self,
+        paths: Sequence[Path],
+        channels: int,
+        *,
+        headers: Sequence[ImageHeader] | None = None,
+        cache_mb: int = 1024,
     ):
         self.paths = list(paths)
         self.channels = channels
         self.cache_mb = cache_mb
         self._headers = list(headers) if headers is not None else read_headers(self.paths)[0]
-        self._places = Places([(header.height, header.width) for header in self._headers])
+        self._index = PixelIndex([(header.height, header.width) for header in self._headers])
         self._latest: OrderedDict[int, Tensor] = OrderedDict()
-        self._held = 0
+        self._latest_bytes = 0
         self._lock = threading.Lock()
-        self._pixels: MemoryTable | MappedTable | None = None
+        self._table: MemoryTable | MappedTable | None = None
         self._faults: list[tuple[int, str]] | None = None
 
     def __len__(self) -> int:
@@ -166,20 +129,25 @@ class FileImages:
 
     @property
     def sizes(self) -> Tensor:
-        """Width and height of each image as its header says, [V, 2] int64."""
-        return self._places.sizes
+        """Width and height of each image [V, 2] int64, as its header states them."""
+        return self._index.sizes
+
+    def path(self, index: int) -> Path | None:
+        """The file of an image."""
+        return self.paths[index]
 
     @property
     def mapped(self) -> bool:
-        """Whether the decoded pixels are in a mapped file rather than in memory."""
-        return self._places.total * self.channels > self.cache_mb * 2**20
+        """True if the decoded pixels take more than `cache_mb`, so that `prepare` puts them into a mapped file."""
+        return self._index.total * self.channels > self.cache_mb * 2**20
 
     def __getitem__(self, index: int) -> Tensor:
+        """One image [H, W, C] uint8. Raises DatasetError if it cannot be decoded."""
         if index < 0:
             index += len(self)
-        if self._pixels is not None:
+        if self._table is not None:
             width, height = self.sizes[index].tolist()
-            return self._pixels.read(self._places.span(index)).reshape(height, width, self.channels)
+            return self._table.read(self._index.span(index)).reshape(height, width, self.channels)
         with self._lock:
             if index in self._latest:
                 self._latest.move_to_end(index)
@@ -192,72 +160,84 @@ class FileImages:
         return image
 
     def _keep(self, index: int, image: Tensor) -> None:
+        """Keep an image in memory, and forget the ones used longest ago beyond `cache_mb`."""
         with self._lock:
             self._latest[index] = image
-            self._held = sum(kept.numel() for kept in self._latest.values())
-            while self._held > self.cache_mb * 2**20 and len(self._latest) > 1:
-                self._held -= self._latest.popitem(last=False)[1].numel()
+            self._latest_bytes = sum(kept.numel() for kept in self._latest.values())
+            while self._latest_bytes > self.cache_mb * 2**20 and len(self._latest) > 1:
+                self._latest_bytes -= self._latest.popitem(last=False)[1].numel()
 
-    def _decode(self, index: int) -> np.ndarray:
+    def _decode(self, index: int) -> Pixels:
         if self._headers[index].fault:
             raise ImageFault(self._headers[index].fault)
         pixels = decode(self.paths[index], self.channels)
         width, height = self.sizes[index].tolist()
         if pixels.shape[:2] != (height, width):
-            raise ImageFault(f"decodes to {pixels.shape[1]}×{pixels.shape[0]}, its header said {width}×{height}")
+            raise ImageFault(f"has {pixels.shape[1]}×{pixels.shape[0]} pixels, but its header states {width}×{height}")
         return pixels
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8; prepares first if that has not been done."""
-        if self._pixels is None:
+        """Pixels [n, C] uint8 at images, rows, columns [n] int64; the first call prepares the images."""
+        if self._table is None:
             self.prepare(self.cache_mb)
-        assert self._pixels is not None
-        return self._pixels.gather(self._places.rows(images, rows, columns))
+        assert self._table is not None
+        return self._table.gather(self._index.rows(images, rows, columns))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode all images, so that `gather` is one lookup; `progress(done, of)` is called after each.
+        """Decode all images into one table, so that `gather` is one lookup.
 
-        Up to `cache_mb` MiB they stay in memory, else they go to a file in the cache folder which is mapped, and which
-        vanishes with the process. Raises DatasetError naming every image that cannot be used.
+        Args:
+            cache_mb: MiB up to which the table is kept in memory. A larger table goes into a mapped file of the cache
+                folder, which the system deletes when the process ends.
+            progress: called as progress(done, of) after each image.
+
+        Raises:
+            DatasetError: images cannot be decoded; the problems name all of them.
+            StorageError: the disk has no space for the mapped file.
         """
         self.cache_mb = cache_mb
-        if self._pixels is not None:
+        if self._table is not None:
             return
-        table = (MappedTable if self.mapped else MemoryTable)(self._places.total, self.channels)
+        table = (MappedTable if self.mapped else MemoryTable)(self._index.total, self.channels)
         faults = []
-        for done, (index, result) in enumerate(self._decoded(), start=1):
+        for index, result in self._decoded():
             if isinstance(result, ImageFault):
                 faults.append((index, str(result)))
             else:
-                table.write(self._places.span(index), result)
+                table.write(self._index.span(index), result)
             if progress is not None:
-                progress(done, len(self))
+                progress(index + 1, len(self))
         self._faults = faults
         if faults:
             raise DatasetError(problems=[Problem(str(self.paths[index]), reason) for index, reason in faults])
         with self._lock:
             self._latest.clear()
-            self._held = 0
-        self._pixels = table
+            self._latest_bytes = 0
+        self._table = table
 
-    def _decoded(self) -> Iterator[tuple[int, np.ndarray | ImageFault]]:
-        """Every image or its fault, in order, decoded by a few threads that run only a little ahead."""
+    def _decoded(self) -> Iterator[tuple[int, Pixels | ImageFault]]:
+        """The pixels or the fault of every image, in order; a few threads decode the next images meanwhile."""
 
-        def attempt(index: int) -> np.ndarray | ImageFault:
+        def attempt(index: int) -> Pixels | ImageFault:
             try:
                 return self._decode(index)
             except ImageFault as fault:
                 return fault
 
-        workers = min(8, os.cpu_count() or 1)
+        workers = min(MAX_DECODING_THREADS, os.cpu_count() or 1)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             for start in range(0, len(self), 2 * workers):
                 block = range(start, min(start + 2 * workers, len(self)))
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """Every image that cannot be decoded, with the reason; decodes each once and keeps none, or remembers what
-        `prepare` found."""
+        """The number of every image that cannot be decoded, with the reason.
+
+        Decodes each image once and keeps none, or returns what `prepare` found.
+
+        Args:
+            progress: called as progress(done, of) after each image.
+        """
         if self._faults is not None:
             return list(self._faults)
         faults = []
@@ -269,32 +249,6 @@ class FileImages:
         return faults
 
     def only(self, kept: Sequence[int]) -> FileImages:
-        """The images at these places alone, not decoded yet."""
+        """The images with these numbers, in this order; none of them is decoded yet."""
         headers = [self._headers[index] for index in kept]
         return FileImages([self.paths[index] for index in kept], self.channels, headers=headers, cache_mb=self.cache_mb)
-
-
-def read_headers(paths: Sequence[Path]) -> tuple[list[Header], list[Problem]]:
-    """The header of each image, and a problem for each that has none.
-
-    A parser goes on with what can be read: whoever uses the images decides about the others, by `ImageSource.check`.
-    Its caller names the problems beside those that it finds itself, and where no header can be read at all.
-    """
-    headers, problems = [], []
-    for path in paths:
-        try:
-            headers.append(read_header(path))
-        except ImageFault as fault:
-            headers.append(Header(0, 0, 3, fault=str(fault)))
-            problems.append(Problem(str(path), str(fault)))
-    return headers, problems
-
-
-def orientation_notes(headers: Sequence[Header]) -> list[str]:
-    """A remark if photographs carry an EXIF turn, which is not applied since poses belong to pixels as stored."""
-    turned = sum(header.orientation != 1 for header in headers)
-    if not turned:
-        return []
-    return [
-        f"{turned} images carry an EXIF rotation, which is not applied: poses are taken to fit the pixels as stored"
-    ]

@@ -1,44 +1,72 @@
-"""Images whose transparency comes from masks kept beside them, and masks on their way into another format."""
+"""Masks: images whose alpha channel comes from mask files, and masks on their way into another format."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from radfield_core.data.images import FileImages
-from radfield_core.data.scene import Scene
+from radfield_core.data.scene import ImageSource, MaskMeaning, Scene
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.runtime.progress import ProgressCallback
 
-_SAID = {
-    "object": "masks that show the object are not written: in this format what is black would not count; "
-    "as transparency (dtu: data.apply_mask=true) they are kept",
-    "counted": "masks that say which pixels count are not written: in this format they would show the object",
-}
+_log = logging.getLogger(__name__)
+
+COLOR_SHARE = 0.75
+"""Share of the memory that color images get beside their masks: three channels of four."""
 
 
-def have_masks_that_mean(meaning: Literal["object", "counted"], scenes: Iterable[Scene]) -> bool:
-    """Whether all scenes have masks, of the meaning that a format's masks have; warns of those that mean another.
+def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
+    """True if every scene has masks of this meaning.
 
-    Masks of objects whose images are transparent elsewhere are not missed.
+    Args:
+        meaning: `Scene.masks_mean`: "object" or "counted".
+        scenes: the splits of a data set.
     """
-    scenes = list(scenes)
+    return all(scene.masks is not None and scene.masks_mean == meaning for scene in scenes)
+
+
+def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None:
+    """Log a warning if a format cannot hold the masks of a data set, because its own masks mean something else.
+
+    Masks that show the object are not lost if the images are transparent around the object.
+
+    Args:
+        meaning: the meaning of masks in the format that is written.
+        scenes: the splits of the data set.
+    """
     others = [scene for scene in scenes if scene.masks is not None and scene.masks_mean != meaning]
-    if any(scene.masks_mean == "counted" or scene.images[0].shape[-1] < 4 for scene in others):
-        print(f"warning: {_SAID[others[0].masks_mean]}", file=sys.stderr)
-    return not others and all(scene.masks is not None for scene in scenes)
+    if any(scene.masks_mean == "counted" for scene in others):
+        _log.warning(
+            "masks that mark the pixels to train on are not written: in this format they would mean the object"
+        )
+    elif any(scene.images.channels < 4 for scene in others):
+        _log.warning(
+            "masks that mark the object are not written: in this format black pixels would not be trained on; "
+            "read the data with data.apply_mask=true to keep such masks as transparency"
+        )
 
 
 class WithAlpha:
-    """An ImageSource: V color images, each with its mask as fourth channel."""
+    """Color images with masks as their alpha channel, as an `ImageSource`.
+
+    Args:
+        images: V images of three channels.
+        masks: V images of one channel and of the same sizes.
+
+    Example:
+        >>> from radfield_core.data.images import MemoryImages
+        >>> color, mask = (MemoryImages(torch.zeros(1, 2, 2, n, dtype=torch.uint8)) for n in (3, 1))
+        >>> tuple(WithAlpha(color, mask)[0].shape)
+        (2, 2, 4)
+    """
 
     channels = 4
 
-    def __init__(self, images: FileImages, masks: FileImages):
+    def __init__(self, images: ImageSource, masks: ImageSource):
         self.images, self.masks = images, masks
 
     def __len__(self) -> int:
@@ -49,31 +77,44 @@ class WithAlpha:
         """Width and height of each image [V, 2] int64."""
         return self.images.sizes
 
+    def path(self, index: int) -> Path | None:
+        """None: no single file holds the color and the mask."""
+        return None
+
     def __getitem__(self, index: int) -> Tensor:
         return torch.cat([self.images[index], self.masks[index]], dim=-1)
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, 4] uint8."""
+        """Pixels [n, 4] uint8 at images, rows, columns [n] int64."""
         both = self.images.gather(images, rows, columns), self.masks.gather(images, rows, columns)
         return torch.cat(both, dim=-1)
 
-    def check(self) -> list[tuple[int, str]]:
-        """Every image or mask that cannot be decoded, with the reason."""
-        return self.images.check() + [(index, f"its mask {reason}") for index, reason in self.masks.check()]
+    def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
+        """The number of every view whose image or mask cannot be decoded, with the reason; as `ImageSource.check`."""
+        images = self.images.check(_part(progress, 0))
+        return images + [(index, f"its mask {reason}") for index, reason in self.masks.check(_part(progress, 1))]
 
     def only(self, kept: Sequence[int]) -> WithAlpha:
-        """The images at these places alone, with their masks."""
+        """The images with these numbers, in this order, with their masks."""
         return WithAlpha(self.images.only(kept), self.masks.only(kept))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode all images and masks; three quarters of the memory are for the images, which have three channels.
+        """Decode all images and masks; as `ImageSource.prepare`.
 
-        Raises DatasetError naming every one of both that cannot be used.
+        Raises DatasetError naming every image and every mask that cannot be decoded.
         """
         problems = Problems()
-        for source, share in ((self.images, cache_mb * 3 // 4), (self.masks, cache_mb // 4)):
+        color_mb = int(cache_mb * COLOR_SHARE)
+        for part, (source, share) in enumerate([(self.images, color_mb), (self.masks, cache_mb - color_mb)]):
             try:
-                source.prepare(share, progress)
+                source.prepare(share, _part(progress, part))
             except DatasetError as error:
                 problems.found += error.problems
         problems.raise_as(DatasetError)
+
+
+def _part(progress: ProgressCallback | None, part: int) -> ProgressCallback | None:
+    """The callback for the first or the second half of a job."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(part * of + done, 2 * of)

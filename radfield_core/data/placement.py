@@ -1,7 +1,7 @@
-"""Where a capture lies: turning it upright, centring and scaling it, and how near, far and wide its content is.
+"""Placement of a capture in scene coordinates: upright, centered, scaled; and how near, far and large its content is.
 
-c2w [V, 3, 4] float64, OpenGL axes. A similarity [4, 4] is s·R with R a rotation, and a translation; `to_scene` takes
-the data's own coordinates to the scene's, its inverse (`Scene.to_data`) takes them back.
+Symbols: c2w [V, 3, 4] float64 are camera-to-world matrices of V cameras, with x to the right, y up and z backward
+(OpenGL). A view axis is −z. `to_scene` is the similarity [4, 4] from the data's own coordinates to scene coordinates.
 """
 
 from __future__ import annotations
@@ -10,153 +10,219 @@ from typing import Literal
 
 import numpy as np
 
+from radfield_core.data.similarity import Array, similarity_matrix, transform_cameras
+
 Orientation = Literal["none", "up", "vertical", "pca", "ground"]
 Center = Literal["none", "poses", "focus"]
 
-FURTHEST = 1e7
-"""Beyond this, in the data's own units, a coordinate is a mistake."""
+MAX_DISTANCE = 1e7
+"""Largest coordinate, in the data's own units, that is not taken for a mistake."""
 
-_GROUND_TRIALS = 500
+MIN_POINTS = 10
+"""Fewer points than this say nothing about where the content is."""
 
+MAX_CONDITION = 1e8
+"""Optical axes whose system of equations has a larger condition number count as parallel."""
 
-def similarity(rotation: np.ndarray, center: np.ndarray, scale: float) -> np.ndarray:
-    """x -> scale · rotation · (x − center) as [4, 4]."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = scale * rotation
-    matrix[:3, 3] = -scale * rotation @ center
-    return matrix
+GROUND_TRIALS = 500
+GROUND_SAMPLE = 5000
+GROUND_THICKNESS = 0.02
+"""Distance from the ground plane, in spreads of the points, up to which a point lies on it."""
 
+MAX_SHARE_BELOW_GROUND = 0.1
+MIN_GROUND_COSINE = 0.5
+"""Cosine of the largest angle, 60°, between the ground's normal and the cameras' mean up."""
 
-def scale_of(matrix: np.ndarray) -> float:
-    """The factor by which a similarity [4, 4] lengthens."""
-    return float(np.cbrt(np.linalg.det(matrix[:3, :3])))
-
-
-def move_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points [M, 3] under a similarity [4, 4]."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+UP = np.array([0.0, 0.0, 1.0])
 
 
-def move_cameras(matrix: np.ndarray, c2w: np.ndarray) -> np.ndarray:
-    """Poses [V, 3, 4] under a similarity [4, 4]: axes turn, places turn, scale and move."""
-    rotation = matrix[:3, :3] / scale_of(matrix)
-    return np.concatenate([rotation @ c2w[:, :, :3], move_points(matrix, c2w[:, :, 3])[..., None]], axis=-1)
+def focus_point(c2w: Array) -> Array:
+    """The point [3] nearest to all optical axes, by least squares; the mean camera center if they are parallel.
+
+    Args:
+        c2w: [V, 3, 4].
+
+    Example:
+        >>> at_x, at_y = np.eye(3, 4)[None].repeat(2, 0), np.array([[2.0, 0, 0], [0, 2.0, 0]])
+        >>> at_x[:, :, 2], at_x[:, :, 3] = at_y / 2, at_y
+        >>> focus_point(at_x)[:2].tolist()
+        [0.0, 0.0]
+    """
+    axes, centers = -c2w[:, :, 2], c2w[:, :, 3]
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # projections onto the planes across the axes
+    matrix: Array = across.mean(0)
+    if np.linalg.cond(matrix) > MAX_CONDITION:
+        mean: Array = centers.mean(0)
+        return mean
+    return np.linalg.solve(matrix, (across @ centers[..., None]).mean(0)[:, 0])
 
 
-def focus_point(c2w: np.ndarray) -> np.ndarray:
-    """The point [3] with the least squared distances to the optical axes; the mean place if they are parallel."""
-    axes, places = -c2w[:, :, 2], c2w[:, :, 3]
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    matrix = across.mean(0)
-    if np.linalg.cond(matrix) > 1e8:
-        return places.mean(0)
-    return np.linalg.solve(matrix, (across @ places[..., None]).mean(0)[:, 0])
-
-
-def rotation_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The smallest rotation [3, 3] that takes one direction [3] to another."""
+def rotation_between(source: Array, target: Array) -> Array:
+    """The smallest rotation [3, 3] that maps one direction [3] to another (Rodrigues' formula)."""
     source, target = source / np.linalg.norm(source), target / np.linalg.norm(target)
     cosine = float(source @ target)
-    if cosine < -1 + 1e-9:  # opposite: half a turn about anything at right angles
+    if cosine < -1 + 1e-9:  # opposite directions: half a turn about any axis across them
         other = np.eye(3)[np.argmin(np.abs(source))]
         axis = np.cross(source, other)
         axis /= np.linalg.norm(axis)
         return 2 * np.outer(axis, axis) - np.eye(3)
     x, y, z = np.cross(source, target)
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
+    rotation: Array = np.eye(3) + skew + skew @ skew / (1 + cosine)
+    return rotation
 
 
-def upright(c2w: np.ndarray, orientation: Orientation, points: np.ndarray | None = None) -> np.ndarray:
-    """The rotation [3, 3] that takes what is up in the data to +z.
+def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -> Array:
+    """The rotation [3, 3] that maps the upward direction of the data to +z.
 
-    up: the mean of the cameras' y axes. vertical: the direction most at right angles to the cameras' x axes, right for
-    pictures that were not rolled. pca: the direction in which the camera places vary least. ground: the normal of the
-    plane that most sparse points [P, 3] lie on, below the cameras.
+    Args:
+        c2w: [V, 3, 4].
+        orientation: the estimate of the upward direction. "none": the data is not rotated. "up": the mean of the
+            cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes, which suits images
+            that were not rolled. "pca": the direction in which the camera centers vary least. "ground": the normal of
+            the plane below the cameras that most points lie on.
+        points: [P, 3], points of the surface, for "ground".
     """
-    mean_up = c2w[:, :, 1].mean(0)
-    if np.linalg.norm(mean_up) < 1e-6:
-        mean_up = np.array([0.0, 0.0, 1.0])
     if orientation == "none":
         return np.eye(3)
+    mean_up: Array = c2w[:, :, 1].mean(0)
+    if np.linalg.norm(mean_up) < 1e-6:
+        mean_up = UP
+    up = mean_up
     if orientation == "vertical":
         up = np.linalg.svd(c2w[:, :, 0])[2][-1]
     elif orientation == "pca":
-        places = c2w[:, :, 3]
-        up = np.linalg.svd(places - places.mean(0))[2][-1]
+        centers = c2w[:, :, 3]
+        up = np.linalg.svd(centers - centers.mean(0))[2][-1]
     elif orientation == "ground":
         up = _ground_normal(points, c2w, mean_up)
-    else:
-        up = mean_up
-    return rotation_between(up if up @ mean_up >= 0 else -up, np.array([0.0, 0.0, 1.0]))
+    return rotation_between(up if up @ mean_up >= 0 else -up, UP)
 
 
-def _ground_normal(points: np.ndarray | None, c2w: np.ndarray, mean_up: np.ndarray) -> np.ndarray:
-    """The normal of the best of 500 planes through three points, within 60° of up (RANSAC, Fischler, Bolles 1981).
+def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
+    """The normal of the ground, by RANSAC (Fischler and Bolles 1981); `mean_up` if no plane fits.
 
-    Ground lies below what stands on it: a plane with more than a tenth of the points beneath it is a wall or the side
-    of something, however many points it has. The three are of the lower points, since most may be of what stands there.
+    The ground lies below everything that stands on it. A plane with more than a tenth of the points beneath it is a
+    wall or the side of an object, however many points it has. The candidates go through points of the lower third,
+    because most points may lie on the objects.
     """
-    if points is None or len(points) < 10:
+    if points is None or len(points) < MIN_POINTS:
         return mean_up
     spread = float(np.median(np.linalg.norm(points - np.median(points, 0), axis=-1)))
     draw = np.random.default_rng(0)
-    sample = points[draw.choice(len(points), min(len(points), 5000), replace=False)]
+    sample = points[draw.choice(len(points), min(len(points), GROUND_SAMPLE), replace=False)]
     height = sample @ mean_up
     low = sample[height <= np.quantile(height, 1 / 3)]
-    first, second, third = low[draw.integers(len(low), size=(_GROUND_TRIALS, 3))].swapaxes(0, 1)
-    normals = np.cross(second - first, third - first)
-    lengths = np.linalg.norm(normals, axis=-1)
-    normals *= np.where(normals @ mean_up >= 0, 1.0, -1.0)[:, None] / np.maximum(lengths, 1e-300)[:, None]
-    seen_from_above = np.median(np.einsum("tvk,tk->tv", c2w[:, :, 3] - first[:, None], normals), axis=1) > 0
-    upward = normals @ mean_up >= 0.5 * np.linalg.norm(mean_up)
-    supporters = np.zeros((0, 3))
-    for trial in np.flatnonzero((lengths >= 1e-9 * spread**2) & upward & seen_from_above):
-        above = (sample - first[trial]) @ normals[trial]
-        inliers = np.abs(above) < 0.02 * spread
-        if inliers.sum() > len(supporters) and (above < -0.02 * spread).mean() <= 0.1:
-            supporters = sample[inliers]
-    if len(supporters) < 3:
+    thickness = GROUND_THICKNESS * spread
+    on_ground = np.zeros((0, 3))
+    for origin, normal in zip(*_candidate_planes(low, mean_up, spread, draw), strict=True):
+        if np.median((c2w[:, :, 3] - origin) @ normal) <= 0:
+            continue  # most cameras would be below the ground
+        above = (sample - origin) @ normal
+        near = np.abs(above) < thickness
+        if near.sum() > len(on_ground) and (above < -thickness).mean() <= MAX_SHARE_BELOW_GROUND:
+            on_ground = sample[near]
+    if len(on_ground) < 3:
         return mean_up
-    return np.linalg.svd(supporters - supporters.mean(0), full_matrices=False)[2][-1]
+    fitted: Array = np.linalg.svd(on_ground - on_ground.mean(0), full_matrices=False)[2][-1]
+    return fitted
 
 
-def place(
-    c2w: np.ndarray,
+def _candidate_planes(points: Array, up: Array, spread: float, draw: np.random.Generator) -> tuple[Array, Array]:
+    """A point [n, 3] and the upward unit normal [n, 3] of planes through three random points each.
+
+    Leaves out planes that are steeper than 60° and triples of points that lie on a line.
+    """
+    triples = points[draw.integers(len(points), size=(GROUND_TRIALS, 3))]
+    origins = triples[:, 0]
+    normals = np.cross(triples[:, 1] - origins, triples[:, 2] - origins)
+    lengths = np.linalg.norm(normals, axis=-1)
+    spans_a_plane = lengths >= max(1e-9 * spread**2, 1e-300)
+    origins, normals = origins[spans_a_plane], normals[spans_a_plane] / lengths[spans_a_plane, None]
+    normals = np.where((normals @ up >= 0)[:, None], normals, -normals)
+    level = normals @ up >= MIN_GROUND_COSINE * np.linalg.norm(up)
+    return origins[level], normals[level]
+
+
+def normalizing_similarity(
+    c2w: Array,
     orientation: Orientation,
     center: Center,
     auto_scale: bool,
-    points: np.ndarray | None = None,
-) -> np.ndarray:
-    """`to_scene` [4, 4]: upright, the chosen center at the origin, and the furthest camera coordinate at 1."""
+    points: Array | None = None,
+) -> Array:
+    """`to_scene` [4, 4] that makes a capture upright, centers it and scales it.
+
+    Args:
+        c2w: [V, 3, 4].
+        orientation: as in `upright`: "none", "up", "vertical", "pca" or "ground".
+        center: the point that becomes the origin. "none": the data's own origin. "poses": the mean camera center.
+            "focus": the point nearest to all optical axes.
+        auto_scale: scale so that the largest coordinate of a camera center is 1.
+        points: [P, 3], points of the surface, for "ground".
+
+    Example:
+        >>> c2w = np.eye(3, 4)[None] + np.array([0, 0, 0, 4.0])
+        >>> normalizing_similarity(c2w, "none", "none", True)[0].tolist()
+        [0.25, 0.0, 0.0, 0.0]
+    """
     rotation = upright(c2w, orientation, points)
-    middle = {"none": np.zeros(3), "poses": c2w[:, :, 3].mean(0), "focus": focus_point(c2w)}[center]
-    matrix = similarity(rotation, middle, 1.0)
-    furthest = float(np.abs(move_cameras(matrix, c2w)[:, :, 3]).max())
-    if auto_scale and furthest > 1e-12:
-        matrix = similarity(rotation, middle, 1.0 / furthest)
+    origin = {"none": np.zeros(3), "poses": c2w[:, :, 3].mean(0), "focus": focus_point(c2w)}[center]
+    matrix = similarity_matrix(rotation, origin, 1.0)
+    largest = float(np.abs(transform_cameras(matrix, c2w)[:, :, 3]).max())
+    if auto_scale and largest > 1e-12:
+        matrix = similarity_matrix(rotation, origin, 1.0 / largest)
     return matrix
 
 
-def limits(distances: np.ndarray) -> tuple[float, float] | None:
-    """Near and far along the rays: they hold all but the outer thousandths of the distances [M] from the cameras to the
-    points that they see, a tenth wider. None for fewer than ten."""
+def near_far_limits(distances: Array) -> tuple[float, float] | None:
+    """Near and far limits along the rays, from the distances at which points are seen.
+
+    The limits hold all distances but one thousandth at each end, with a margin of a tenth.
+
+    Args:
+        distances: [M], from cameras to the points that they see; those that are not positive are ignored.
+
+    Returns:
+        Near and far, or None if there are fewer than ten distances.
+
+    Example:
+        >>> near_far_limits(np.full(100, 2.0))
+        (1.8, 2.2)
+    """
     distances = distances[distances > 0]
-    if len(distances) < 10:
+    if len(distances) < MIN_POINTS:
         return None
     low, high = np.percentile(distances, [0.1, 99.9])
     return float(0.9 * low), float(1.1 * high)
 
 
-def content_box(points: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, float]:
-    """Center [3] and half side of the cube that holds the cameras' places and all but the outermost points."""
+def content_box(points: Array, centers: Array) -> tuple[Array, float]:
+    """Center [3] and half the side of a cube around the camera centers and nearly all points.
+
+    Args:
+        points: [P, 3]; along each axis, one hundredth at each end is ignored.
+        centers: [V, 3], camera centers; all of them lie inside.
+
+    Example:
+        >>> content_box(np.zeros((10, 3)), np.array([[2.0, 0, 0], [-2.0, 0, 0]]))[1]
+        2.1
+    """
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
-    low, high = np.minimum(low, places.min(0)), np.maximum(high, places.max(0))
+    low, high = np.minimum(low, centers.min(0)), np.maximum(high, centers.max(0))
     return (low + high) / 2, float(max((high - low).max() / 2 * 1.05, 1e-6))
 
 
-def camera_box(c2w: np.ndarray) -> tuple[np.ndarray, float]:
-    """A guess without points: a cube round what the cameras look at that holds the cameras themselves."""
-    middle = focus_point(c2w)
-    reach = float(np.abs(c2w[:, :, 3] - middle).max())
-    return middle, 1.1 * reach if reach > 1e-9 else 1.0
+def camera_box(c2w: Array) -> tuple[Array, float]:
+    """Center [3] and half the side of a cube around the focus point that holds all cameras: a guess without points.
+
+    Args:
+        c2w: [V, 3, 4].
+
+    Example:
+        >>> camera_box(np.eye(3, 4)[None])[1]
+        1.0
+    """
+    center = focus_point(c2w)
+    reach = float(np.abs(c2w[:, :, 3] - center).max())
+    return center, 1.1 * reach if reach > 1e-9 else 1.0

@@ -1,4 +1,4 @@
-"""Camera poses as files give them: checked, and tiny drift from a rotation removed."""
+"""Camera poses as files state them: checked, and small deviations from a rotation repaired."""
 
 from __future__ import annotations
 
@@ -7,76 +7,127 @@ from typing import Any
 
 import numpy as np
 
-from radfield_core.data.placement import FURTHEST
+from radfield_core.data.placement import MAX_DISTANCE
+from radfield_core.data.similarity import Array
 from radfield_core.errors import Problems
+from radfield_core.names import plural
 
-TOLERANCE = 1e-3
-"""Largest |RᵀR − I| that is taken for rounding and repaired; beyond it the pose is refused."""
+MAX_DRIFT = 1e-3
+"""Largest |RᵀR − I| that counts as rounding and is repaired; a pose beyond it is refused."""
 
-SAID = 1e-5
-"""Drift above this is worth a remark: single precision alone stays below."""
+REPORT_DRIFT_ABOVE = 1e-5
+"""Drift that is worth a remark; rounding to single precision stays below."""
+
+REPAIR_DRIFT_ABOVE = 1e-12
+MAX_AXIS_VALUE = 1e100
+"""Larger numbers overflow when the axes are multiplied."""
 
 
-def read_matrix(value: Any) -> np.ndarray:
-    """A pose [4, 4] float64 from nested lists of 4×4 or 3×4 numbers; ValueError says what is wrong with it."""
+def read_pose(value: Any) -> Array:
+    """A camera pose [4, 4] float64 from nested lists.
+
+    Args:
+        value: 4 or 3 rows of 4 numbers, as read from JSON; a missing last row is (0, 0, 0, 1).
+
+    Raises:
+        ValueError: the value is something else; the text says what.
+
+    Example:
+        >>> read_pose([[1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7]])[:, 3].tolist()
+        [5.0, 6.0, 7.0, 1.0]
+    """
     if not isinstance(value, list) or len(value) not in (3, 4):
         raise ValueError("the pose is not a list of 4 rows")
     for row in value:
         if not isinstance(row, list) or len(row) != 4:
-            raise ValueError("the pose's rows are not lists of 4 numbers")
+            raise ValueError("the rows of the pose are not lists of 4 numbers")
         if not all(type(item) in (int, float) for item in row):
-            raise ValueError("the pose holds something that is no number")
+            raise ValueError("the pose has an entry that is not a number")
     matrix = np.eye(4)
     matrix[: len(value)] = value
     return matrix
 
 
-def fault(c2w: np.ndarray) -> tuple[str, str] | None:
-    """What is wrong with a pose [3, 4] or [4, 4], and what to try; None if it is a rotation and a place."""
+def pose_fault(c2w: Array) -> tuple[str, str] | None:
+    """The fault of a camera pose and a hint, or None if it consists of a rotation and a finite translation.
+
+    Args:
+        c2w: [3, 4] or [4, 4].
+
+    Example:
+        >>> pose_fault(np.eye(4)) is None
+        True
+        >>> pose_fault(np.diag([2.0, 2.0, 2.0, 1.0]))[0]
+        'the pose is scaled by 2'
+    """
     if not np.isfinite(c2w).all():
-        return "the pose holds NaN or infinity", "removing this frame"
+        return "the pose holds NaN or infinity", "Remove this frame"
     if c2w.shape[0] == 4 and np.abs(c2w[3] - (0, 0, 0, 1)).max() > 1e-6:
         last = ", ".join(f"{item:g}" for item in c2w[3])
-        return f"the pose's last row is ({last}), not (0, 0, 0, 1)", "dividing the matrix by its last element"
-    if np.abs(c2w[:3, 3]).max() > FURTHEST:
-        return f"the camera is {np.abs(c2w[:3, 3]).max():.3g} units away", "smaller units"
-    rotation = c2w[:3, :3]
-    if np.abs(rotation).max() > 1e100:
-        return f"the pose holds {np.abs(rotation).max():.3g}", "unit axes"
-    drift = np.abs(rotation.T @ rotation - np.eye(3)).max()
-    if drift > TOLERANCE:
-        scales = np.linalg.norm(rotation, axis=0)
-        if scales.max() > 0 and np.ptp(scales) < TOLERANCE * scales.max():
-            unit = rotation / scales.mean()
-            if np.abs(unit.T @ unit - np.eye(3)).max() <= TOLERANCE:
-                return f"the pose is scaled by {scales.mean():.6g}", "dividing its first three columns by that"
-        return f"the pose is not rigid: |RᵀR − I| = {drift:.2g}", "camera-to-world matrices with orthonormal axes"
-    if np.linalg.det(rotation) < 0:
-        return "the pose mirrors (determinant −1)", "turning one axis round; is it camera-to-world with y up, z back?"
+        return f"the last row of the pose is ({last}), not (0, 0, 0, 1)", "Divide the matrix by its last element"
+    distance = np.abs(c2w[:3, 3]).max()
+    if distance > MAX_DISTANCE:
+        return f"the camera is {distance:.3g} units from the origin", "Store the positions in larger units"
+    if np.abs(c2w[:3, :3]).max() > MAX_AXIS_VALUE:
+        return f"the pose holds {np.abs(c2w[:3, :3]).max():.3g}", "Scale the axes to unit length"
+    return _rotation_fault(c2w[:3, :3])
+
+
+def _rotation_fault(matrix: Array) -> tuple[str, str] | None:
+    """The fault of a matrix [3, 3] that should be a rotation, and a hint."""
+    drift = _drift(matrix)
+    if drift > MAX_DRIFT:
+        scales = np.linalg.norm(matrix, axis=0)
+        uniform = scales.max() > 0 and np.ptp(scales) < MAX_DRIFT * scales.max()
+        if uniform and _drift(matrix / scales.mean()) <= MAX_DRIFT:
+            return f"the pose is scaled by {scales.mean():.6g}", "Divide its first three columns by this factor"
+        return f"the pose is not rigid: |RᵀR − I| = {drift:.2g}", "Store camera-to-world matrices with orthonormal axes"
+    if np.linalg.det(matrix) < 0:
+        return (
+            "the pose is mirrored (determinant −1)",
+            "Flip one axis: store camera-to-world matrices with x right, y up, z backward",
+        )
     return None
 
 
-def check_poses(
-    poses: np.ndarray | Sequence[np.ndarray], names: Sequence[str], problems: Problems
-) -> tuple[np.ndarray, list[str]]:
-    """Rigid poses [V, 3, 4] float64 and remarks; what is no pose is added to `problems` under its name.
+def _drift(matrix: Array) -> float:
+    """|RᵀR − I| of a matrix [3, 3]: 0 for a rotation."""
+    return float(np.abs(matrix.T @ matrix - np.eye(3)).max())
 
-    poses [V, 4, 4] or [V, 3, 4]. Drift up to |RᵀR − I| = 1e-3 is removed by taking the nearest rotation (SVD).
+
+def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: Problems) -> tuple[Array, list[str]]:
+    """Rigid poses [V, 3, 4] float64, and remarks for the user.
+
+    Drift up to |RᵀR − I| = 1e-3 is repaired by taking the nearest rotation, U·Vᵀ of the singular value decomposition.
+
+    Args:
+        poses: V matrices [4, 4] or [3, 4].
+        names: V names of the frames, for the problems.
+        problems: gets one problem for each pose that is not rigid; that pose is zero in the result.
+
+    Example:
+        >>> problems = Problems()
+        >>> check_poses([np.eye(4)], ["frame 0"], problems)[0].shape, bool(problems)
+        ((1, 3, 4), False)
     """
     result = np.zeros((len(names), 3, 4))
-    mended, worst = 0, 0.0
+    repaired, worst = 0, 0.0
     for i, (pose, name) in enumerate(zip(poses, names, strict=True)):
         pose = np.asarray(pose, dtype=np.float64)
-        found = fault(pose)
-        if found is not None:
-            problems.add(name, *found)
+        fault = pose_fault(pose)
+        if fault is not None:
+            problems.add(name, *fault)
             continue
         result[i] = pose[:3]
-        drift = float(np.abs(pose[:3, :3].T @ pose[:3, :3] - np.eye(3)).max())
-        if drift > 1e-12:
+        drift = _drift(pose[:3, :3])
+        if drift > REPAIR_DRIFT_ABOVE:
             u, _, vt = np.linalg.svd(pose[:3, :3])
             result[i, :, :3] = u @ vt
-        if drift > SAID:
-            mended, worst = mended + 1, max(worst, drift)
-    notes = [f"{mended} poses were not quite rigid (|RᵀR − I| up to {worst:.1g}) and were mended"] if mended else []
-    return result, notes
+        if drift > REPORT_DRIFT_ABOVE:
+            repaired, worst = repaired + 1, max(worst, drift)
+    if not repaired:
+        return result, []
+    verb = "was" if repaired == 1 else "were"
+    return result, [
+        f"{plural(repaired, 'pose')} {verb} not quite rigid (|RᵀR − I| up to {worst:.1g}) and {verb} repaired"
+    ]

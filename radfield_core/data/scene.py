@@ -1,45 +1,75 @@
-"""A scene: one split of a data set in scene coordinates, with lazy uint8 images and the way back to the data's own."""
+"""A scene: one split of a data set, with cameras and images, in scene coordinates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras
+from radfield_core.data.similarity import transform_points
 from radfield_core.ops.ndc import Ndc
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.types import SceneBox
 
+MaskMeaning = Literal["object", "counted"]
+
 
 class ImageSource(Protocol):
-    """V images, uint8, straight alpha when there are four channels."""
+    """V images as uint8; four channels are color and straight (not premultiplied) alpha."""
+
+    @property
+    def channels(self) -> int:
+        """Channels C of every image: 1, 3 or 4."""
+
+    @property
+    def sizes(self) -> Tensor:
+        """Width and height of each image [V, 2] int64."""
 
     def __len__(self) -> int:
         """Number of images V."""
 
     def __getitem__(self, index: int) -> Tensor:
-        """One image [H, W, C] uint8, C = 1, 3 or 4."""
+        """One image [H, W, C] uint8. Raises DatasetError if it cannot be decoded."""
+
+    def path(self, index: int) -> Path | None:
+        """The file that holds exactly this image, or None if there is no such file."""
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Pixels [n, C] uint8 at images, rows, columns [n] int64."""
 
-    def check(self) -> list[tuple[int, str]]:
-        """Every image that cannot be used, with the reason; decodes each once."""
+    def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
+        """The number of every image that cannot be used, with the reason; each image is decoded once.
+
+        progress: called as progress(done, of) in between.
+        """
 
     def only(self, kept: Sequence[int]) -> ImageSource:
-        """The images at these places alone."""
+        """The images with these numbers, in this order."""
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Make `gather` fast, with at most `cache_mb` MiB of memory; DatasetError names every image that is bad."""
+        """Make `gather` fast, with at most `cache_mb` MiB of memory.
+
+        progress: called as progress(done, of) in between. Raises DatasetError naming every image that cannot be used.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """A triangle mesh in scene coordinates: vertices [V, 3], faces [F, 3] int64."""
+    """A triangle mesh in scene coordinates.
+
+    Attributes:
+        vertices: [V, 3].
+        faces: [F, 3] int64, numbers of vertices.
+
+    Example:
+        >>> Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])).faces.shape
+        torch.Size([1, 3])
+    """
 
     vertices: Tensor
     faces: Tensor
@@ -47,23 +77,34 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One split of a data set.
+    """One split of a data set, in scene coordinates.
 
-    limits_along: whether near and far are measured along unit rays or along the optical axis.
-    ndc: rays are warped so that the frustum before the near plane z = -1 becomes a cube; all cameras then have the same
-    field of view, and near and far are shares of the way from that plane to infinity: 0 and 1.
-    to_data [4, 4]: the similarity that takes scene coordinates to the data's own.
-    unit, up: unit and upward axis ("z", "-y", …) of the data's own coordinates, if known.
-    background: the color in [0, 1] that images without alpha were composited on, if the data say so; it then stands in
-    for the method's background.
-    depths, normals: ground truth of each view where it is known: distance along the ray [H, W] float32, infinite where
-    there is nothing, and unit normals [H, W, 3] in scene coordinates.
-    masks_mean: "object", masks show the object (white) that is to be reconstructed; "counted", black pixels are none of
-    the scene, such as a passer-by, and are left out of the losses.
-    loss_weights [V]: weight of each image's pixels, where the data says so (mip-NeRF's lossmult).
-    groups: a label for each view by which evaluation splits its table, such as the scale; empty where there is none.
-    render_path [F, 3, 4]: cameras of the video that suits the capture, if its format knows one.
-    notes: remarks to show the user: what was mended, what is unusual.
+    Attributes:
+        cameras: V cameras.
+        images: V images.
+        near: nearest distance at which anything is seen, in scene units.
+        far: largest distance at which anything is seen, in scene units.
+        box: the region to model.
+        masks: V masks of one channel, if the data has masks.
+        masks_mean: "object": white pixels show the object to reconstruct. "counted": black pixels do not belong to the
+            scene (a passer-by, for example) and are left out of the losses.
+        limits_along: near and far are measured along unit rays ("ray") or along the optical axis ("axis").
+        ndc: rays are transformed to normalized device coordinates: the frustum in front of the near plane z = -1
+            becomes a cube. All cameras must have the same field of view, and near and far are 0 and 1.
+        to_data: [4, 4], the similarity from scene coordinates to the data's own coordinates.
+        unit: unit of the data's own coordinates, such as "mm", if it is known.
+        up: upward axis of the data's own coordinates ("z", "-y", …), if it is known.
+        background: color in [0, 1] that images without alpha were composited on, if the data states it. It replaces
+            the method's background.
+        points: [P, 3], known points of the surface.
+        ground_truth: the true surface, if it is known.
+        depths: V tensors [H, W] float32, the true distance along each ray, infinite where the ray hits nothing.
+        normals: V tensors [H, W, 3], the true unit normals.
+        names: V names of the views, or none.
+        loss_weights: [V], weight of the pixels of each image in the losses (mip-NeRF's lossmult), if the data has any.
+        groups: V labels, such as a scale, by which evaluation splits its table; or none.
+        render_path: [F, 3, 4], cameras of a video that suits the data, if its format defines one.
+        notes: remarks to show to the user, for example about repaired poses.
     """
 
     cameras: Cameras
@@ -72,7 +113,7 @@ class Scene:
     far: float
     box: SceneBox
     masks: ImageSource | None = None
-    masks_mean: Literal["object", "counted"] = "object"
+    masks_mean: MaskMeaning = "object"
     limits_along: Literal["ray", "axis"] = "ray"
     ndc: bool = False
     to_data: Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
@@ -90,41 +131,46 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def only(self, kept: Sequence[int]) -> Scene:
-        """The scene with these views alone; where it lies, its limits and its region stay."""
+        """The scene with these views alone, in this order; limits, region and coordinates stay the same."""
         rows = list(kept)
         return replace(
-            self, cameras=self.cameras.only(rows), images=self.images.only(rows),
+            self,
+            cameras=self.cameras.only(rows),
+            images=self.images.only(rows),
             masks=None if self.masks is None else self.masks.only(rows),
             depths=None if self.depths is None else _Chosen(self.depths, rows),
             normals=None if self.normals is None else _Chosen(self.normals, rows),
             names=[self.names[i] for i in rows] if self.names else [],
             loss_weights=None if self.loss_weights is None else self.loss_weights[rows],
             groups=[self.groups[i] for i in rows] if self.groups else [],
-        )  # fmt: skip
+        )
 
     def name(self, index: int) -> str:
-        """What messages call a view."""
+        """The name of a view for messages."""
         return self.names[index] if self.names else f"view {index}"
 
     @property
     def warp(self) -> Ndc | None:
-        """The warp under NDC, by the first camera's field of view."""
+        """The transform to normalized device coordinates, by the first camera's field of view; None without NDC."""
         if not self.ndc:
             return None
         (fx, fy, _, _), (width, height) = self.cameras.intrinsics[0].tolist(), self.cameras.sizes[0].tolist()
         return Ndc(2.0 * fx / width, 2.0 * fy / height)
 
     def to_world(self, x: Tensor) -> Tensor:
-        """Points [..., 3] of the space that fields live in, in scene coordinates: undoes NDC."""
+        """Points [..., 3], given in the coordinates that fields take, in scene coordinates.
+
+        The two differ under NDC only.
+        """
         return x if self.warp is None else self.warp.unwarp(x)
 
     def data_points(self, x: Tensor) -> Tensor:
-        """Points [..., 3] of the space that fields live in, in the data's own coordinates."""
-        return apply_similarity(self.to_data, self.to_world(x))
+        """Points [..., 3], given in the coordinates that fields take, in the data's own coordinates."""
+        return transform_points(self.to_data, self.to_world(x))
 
 
 class _Chosen(Sequence[Tensor]):
-    """Some of a sequence's tensors, each fetched when it is asked for."""
+    """Some tensors of a sequence, each fetched when it is used."""
 
     def __init__(self, tensors: Sequence[Tensor], kept: Sequence[int]):
         self._tensors, self._kept = tensors, kept
@@ -134,10 +180,3 @@ class _Chosen(Sequence[Tensor]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._tensors[self._kept[index]]
-
-
-def apply_similarity(similarity: Tensor, x: Tensor) -> Tensor:
-    """Points [..., 3] under a 4x4 transform; worked out in float64, returned in the points' dtype."""
-    wide = x.to(torch.float64)
-    transform = similarity.to(wide)
-    return (wide @ transform[:3, :3].T + transform[:3, 3]).to(x.dtype)

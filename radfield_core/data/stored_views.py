@@ -1,93 +1,110 @@
-"""The views of a data set's splits in the data's own coordinates, as writers of formats need them."""
+"""The views of a data set as writers of formats need them: each view once, in the data's own coordinates."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from radfield_core.cameras import Camera
-from radfield_core.data.images import FileImages
-from radfield_core.data.placement import move_cameras
 from radfield_core.data.scene import ImageSource, Scene
+from radfield_core.data.similarity import Array, transform_cameras
 from radfield_core.errors import UsageError
 from radfield_core.files.pictures import write_picture
+
+MAX_POSE_DIFFERENCE = 1e-6
+"""Two views of one name whose poses differ by no more are the same view."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredView:
-    """One view: its file name, the splits it belongs to, c2w [3, 4] in the data's coordinates, and its pixels.
+    """One view of a data set that is to be written in a format.
 
-    cx and cy of the camera are measured with the middle of the first pixel at 0.5.
+    Attributes:
+        file_name: name of the image file to write.
+        splits: the splits that the view belongs to.
+        c2w: [3, 4], camera-to-world matrix in the data's own coordinates.
+        camera: the camera; cx and cy are measured with the center of the first pixel at 0.5.
+        scene: a split that holds the view.
+        index: number of the view in that split.
     """
 
     file_name: str
     splits: tuple[str, ...]
-    c2w: np.ndarray
+    c2w: Array
     camera: Camera
     scene: Scene
     index: int
 
     @property
     def view_depth(self) -> Tensor | None:
-        """Ground-truth distance along the rays [H, W], if known."""
+        """The true distance along the rays [H, W], if it is known."""
         return None if self.scene.depths is None else self.scene.depths[self.index]
 
     def write_image(self, path: Path) -> None:
-        """The image as a file: the original one if there is one, else a PNG."""
+        """Write the image: a copy of its own file if the ending fits, else the encoded pixels."""
         _write(self.scene.images, self.index, path)
 
     def write_mask(self, path: Path) -> None:
-        """The mask as a file; the scene must have masks."""
+        """Write the mask, as `write_image` does; the scene must have masks."""
         assert self.scene.masks is not None
         _write(self.scene.masks, self.index, path)
 
 
 def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
-    """Every view of every split once, sorted by file name. A view of two splits is known by its name and place.
+    """All views of a data set, each once, sorted by file name.
 
-    UsageError for a scene whose views have no names that could become distinct file names.
+    Two views of different splits are the same view if their names and poses are equal.
+
+    Args:
+        scenes: split -> scene.
+
+    Raises:
+        UsageError: two different views would get the same file name.
     """
     found: dict[str, StoredView] = {}
     for split, scene in scenes.items():
-        places = move_cameras(scene.to_data.double().numpy(), scene.cameras.c2w.detach().double().numpy())
+        c2w = transform_cameras(scene.to_data.double().numpy(), scene.cameras.c2w.detach().double().numpy())
         for index in range(len(scene.cameras)):
             name = scene.names[index] if scene.names else f"{split}_{index:05d}"
             file_name = _file_name(name, scene.images, index)
             splits: tuple[str, ...] = (split,)
             if (known := found.get(file_name)) is not None:
-                if np.abs(known.c2w - places[index]).max() > 1e-6:
+                if np.abs(known.c2w - c2w[index]).max() > MAX_POSE_DIFFERENCE:
                     raise UsageError(
-                        f"two views would both be stored as {file_name}", path=name, hint="other file names"
+                        f"two views would both be stored as {file_name}",
+                        path=name,
+                        hint="Rename the images so that their names differ",
                     )
                 splits = (*known.splits, split)
-            camera = _standard_center(scene.cameras.camera(index))
-            found[file_name] = StoredView(file_name, splits, places[index], camera, scene, index)
+            camera = _with_standard_center(scene.cameras.camera(index))
+            found[file_name] = StoredView(file_name, splits, c2w[index], camera, scene, index)
     return [found[name] for name in sorted(found)]
 
 
 def _file_name(name: str, images: ImageSource, index: int) -> str:
-    suffix = images.paths[index].suffix.lower() if isinstance(images, FileImages) else ".png"
+    """A portable file name for a view, with the ending of its image file, or .png if it has no file."""
+    path = images.path(index)
+    suffix = ".png" if path is None else path.suffix.lower()
     stem = str(Path(name).with_suffix("")) if Path(name).suffix.lower() in (suffix, ".png", ".jpg") else name
     return re.sub(r"[^\w.-]+", "_", stem).strip("_.") + suffix
 
 
-def _standard_center(camera: Camera) -> Camera:
+def _with_standard_center(camera: Camera) -> Camera:
+    """The same camera with the center of the first pixel at 0.5."""
     shift = 0.5 - camera.pixel_center
-    return Camera(
-        camera.width, camera.height, camera.fx, camera.fy, camera.cx + shift, camera.cy + shift, 0.5, camera.model,
-        camera.distortion,
-    )  # fmt: skip
+    return replace(camera, cx=camera.cx + shift, cy=camera.cy + shift, pixel_center=0.5)
 
 
 def _write(source: ImageSource, index: int, path: Path) -> None:
-    if isinstance(source, FileImages) and source.paths[index].suffix.lower() == path.suffix:
+    original = source.path(index)
+    if original is not None and original.suffix.lower() == path.suffix:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source.paths[index], path)
+        shutil.copyfile(original, path)
         return
     write_picture(path, source[index].numpy())

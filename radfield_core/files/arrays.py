@@ -1,4 +1,4 @@
-"""NumPy files of strangers: .npy and .npz, header looked at before anything is read, never pickled objects."""
+"""NumPy files of unknown origin: the header of an array is checked before its data is read; no object is unpickled."""
 
 from __future__ import annotations
 
@@ -7,81 +7,132 @@ import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from radfield_core.errors import DatasetError
 from radfield_core.files.untrusted import missing_files
 
 MAX_ARRAY_BYTES = 4 * 2**30
-_MAX_HEADER = 4096
+"""Largest array, in bytes, that is read by default."""
+
+MAX_HEADER_BYTES = 4096
+"""Longest header of an array; NumPy's own headers take 128 bytes."""
+
+MAX_NAMES_SHOWN = 20
+
+Array = npt.NDArray[Any]
 
 
-def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> np.ndarray:
-    """The array of an .npy file; DatasetError for pickled objects, a lying header or more than `max_bytes`."""
-    _need_file(path)
+def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Array:
+    """The array in an .npy file.
+
+    Args:
+        path: the file.
+        max_bytes: largest array in bytes; 4 GiB by default.
+
+    Raises:
+        DatasetError: there is no such file, it is no .npy file, it holds Python objects, its header does not fit its
+            size, or the array is larger than `max_bytes`.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "a.npy"
+        ...     np.save(path, np.arange(3))
+        ...     read_npy(path).tolist()
+        [0, 1, 2]
+    """
+    _require_file(path)
     try:
         with path.open("rb") as stream:
             _check_header(stream, os.fstat(stream.fileno()).st_size, max_bytes)
             stream.seek(0)
-            return np.load(stream, allow_pickle=False)
-    except Exception as error:  # numpy raises many kinds on mangled headers
+            array: Array = np.load(stream, allow_pickle=False)
+            return array
+    except Exception as error:  # numpy raises many kinds on damaged headers
         raise DatasetError(f"is not a usable .npy file: {error}", path=str(path)) from None
 
 
-def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, np.ndarray]:
-    """The named arrays of an .npz file; DatasetError names those missing, and refuses as `read_npy` does."""
-    _need_file(path)
+def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, Array]:
+    """The named arrays in an .npz file, by name.
+
+    Args:
+        path: the file.
+        names: the arrays to read.
+        max_bytes: largest array in bytes; 4 GiB by default.
+
+    Raises:
+        DatasetError: an array is missing or refused as by `read_npy`, or the file is no .npz file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "a.npz"
+        ...     np.savez(path, x=np.arange(3), y=np.zeros(2))
+        ...     {name: array.tolist() for name, array in read_npz(path, ["x"]).items()}
+        {'x': [0, 1, 2]}
+    """
+    _require_file(path)
     wanted = list(names)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            absent = [name for name in wanted if name not in members]
-            if absent:
-                there = ", ".join(sorted(members)[:20]) or "nothing"
-                raise DatasetError(f"holds no array {', '.join(absent)}; it holds {there:.300}", path=str(path))
-            if len(members) != len(archive.infolist()):
-                raise DatasetError("holds two arrays of one name", path=str(path))
-            for name in wanted:
-                with archive.open(members[name]) as stream:
-                    _check_header(stream, members[name].file_size, max_bytes)
+            _check_archive(archive, wanted, path, max_bytes)
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in wanted}
     except DatasetError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds on mangled input
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged input
         raise DatasetError(f"is not a usable .npz file: {error}", path=str(path)) from None
 
 
 def npz_names(path: Path) -> set[str]:
-    """Names of the arrays in an .npz file; empty if it is none. Reads the directory only."""
+    """The names of the arrays in an .npz file; the empty set if the file is none. The arrays are not read.
+
+    Example:
+        >>> npz_names(Path("/nowhere"))
+        set()
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except Exception:  # as above; the caller asks "is it one of mine?", and the answer is no
+    except Exception:  # as in read_npz; the caller only wants to know if the file is one of its own
         return set()
 
 
-def _need_file(path: Path) -> None:
-    problems = missing_files([path], path.parent)
-    if problems:
-        raise DatasetError(problems[0].message, path=str(path), hint=problems[0].hint)
+def _require_file(path: Path) -> None:
+    for problem in missing_files([path], path.parent):
+        raise DatasetError(problems=[problem._replace(path=str(path))])
+
+
+def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_bytes: int) -> None:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    absent = [name for name in wanted if name not in members]
+    if absent:
+        there = ", ".join(sorted(members)[:MAX_NAMES_SHOWN]) or "none"
+        raise DatasetError(f"has no array {', '.join(absent)}; its arrays are {there:.300}", path=str(path))
+    if len(members) != len(archive.infolist()):
+        raise DatasetError("has two arrays of one name", path=str(path))
+    for name in wanted:
+        with archive.open(members[name]) as stream:
+            _check_header(stream, members[name].file_size, max_bytes)
 
 
 def _check_header(stream: IO[bytes], size: int, max_bytes: int) -> None:
-    """ValueError unless the header's shape and type are plain numbers that fit the bytes that follow."""
+    """Raise ValueError unless the header describes plain numbers that fit into the bytes that follow."""
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"unknown version {version}")
-    shape, _, dtype = readers[version](stream, max_header_size=_MAX_HEADER)
+    shape, _, dtype = readers[version](stream, max_header_size=MAX_HEADER_BYTES)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are never loaded")
+        raise ValueError("the array holds Python objects, which are never loaded")
     if any(length < 0 for length in shape):
-        raise ValueError(f"shape {shape}")
+        raise ValueError(f"shape {shape} is negative")
     needed = math.prod(shape) * dtype.itemsize
     if needed > max_bytes:
-        raise ValueError(f"{needed / 2**20:.0f} MiB are more than the {max_bytes / 2**20:.0f} MiB allowed")
+        raise ValueError(f"the array takes {needed / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} MiB are allowed")
     if needed > size:
-        raise ValueError(f"the header promises {needed} bytes, the file has {size}")
+        raise ValueError(f"the header describes {needed} bytes, but the file has {size}")

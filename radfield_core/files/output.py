@@ -1,4 +1,4 @@
-"""Checks the file or folder that is to be written: its format, and that nothing is overwritten."""
+"""Output files and folders: the format to write, and the check that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -10,31 +10,56 @@ from radfield_core.errors import UsageError
 
 
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
-    """The file that an exporter writes when told `path`, and its format: the chosen one, else the one that the path's
-    ending names, else the first. A path without an ending gets that of the format.
+    """The file that an exporter writes, and its format.
 
-    What follows a dot is an ending if it is a format or looks like one: in `model 1.5` it is part of the name.
+    The format is the chosen one, else the one that the path ends in, else the first. A path without an ending gets the
+    ending of the format. Text after a dot is an ending if it names a format or looks like an ending; in `model 1.5` it
+    is part of the name.
 
-    Raises UsageError for an ending of no format, or of another than the chosen one.
+    Args:
+        path: the path that the user gave.
+        formats: endings that the exporter can write, without the dot.
+        chosen: the format that the user chose, if any.
+
+    Raises:
+        UsageError: the path ends in no known format, or in another one than the chosen.
+
+    Example:
+        >>> file_and_format(Path("shape"), ("ply", "obj"))
+        (PosixPath('shape.ply'), 'ply')
+        >>> file_and_format(Path("shape.obj"), ("ply", "obj"))
+        (PosixPath('shape.obj'), 'obj')
     """
     ending = path.suffix[1:].lower()
     if ending in formats:
         if chosen not in (None, ending):
             raise UsageError(
-                f"the format is {chosen}, but the ending {ending}", path=str(path),
-                hint=f"{path.stem}.{chosen}, or leave the format to the ending",
-            )  # fmt: skip
+                f"the chosen format is {chosen}, but the path ends in .{ending}",
+                path=str(path),
+                hint=f"Write to {path.stem}.{chosen}, or choose no format",
+            )
         return path, ending
     if re.fullmatch("[a-z][a-z0-9]{0,4}", ending):
         raise UsageError(
-            f"files of the ending .{ending} are not written", path=str(path),
-            hint=" or ".join(f"{path.stem}.{name}" for name in formats),
-        )  # fmt: skip
+            f"files ending in .{ending} cannot be written here",
+            path=str(path),
+            hint="Write to " + " or ".join(f"{path.stem}.{name}" for name in formats),
+        )
     ending = chosen or formats[0]
     return path.with_name(f"{path.name}.{ending}"), ending
 
 
-def need_empty(folder: Path) -> None:
-    """Raise UsageError unless a folder to be written is absent or empty."""
+def require_empty(folder: Path) -> None:
+    """Raise UsageError unless the folder is empty or does not exist.
+
+    Example:
+        >>> require_empty(Path("/nowhere"))
+        >>> require_empty(Path("/"))
+        Traceback (most recent call last):
+        ...
+        radfield_core.errors.UsageError: ...
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError("exists and is not an empty folder", path=str(folder), hint="a name that is free")
+        raise UsageError(
+            "exists and is not an empty folder", path=str(folder), hint="Choose a path that does not exist yet"
+        )

@@ -36,5 +36,4 @@ def write_picture(path: Path, pixels: np.ndarray, **options: Any) -> None:
     one_channel = pixels.ndim == 3 and pixels.shape[-1] == 1
     picture = np.ascontiguousarray(pixels[..., 0] if one_channel else pixels)
     encoded = iio.imwrite("<bytes>", picture, extension=path.suffix, plugin="pillow", is_batch=False, **options)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, encoded)

@@ -1,1 +1,1 @@
-"""`radfield data inspect`: what a data set holds and what is wrong with it."""
+"""Inspection of a data set: the report, warnings about its quality, and pictures of it."""

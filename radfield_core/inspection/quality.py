@@ -1,6 +1,6 @@
-"""How good a capture is: how far apart the cameras stand, what the lens does, how sharp the photographs are.
+"""Quality of a capture: spread of the cameras, range of the limits, lens, sharpness and duplicates of the images.
 
-V views. Facts are (name, text) pairs and warnings are sentences, as `radfield data inspect` shows them.
+Facts are pairs (name, text) and warnings are sentences, as `radfield data inspect` prints them. V views.
 """
 
 from __future__ import annotations
@@ -16,49 +16,67 @@ from torch import Tensor
 from radfield_core.cameras import project, visible
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
+from radfield_core.names import plural
 from radfield_core.ops.distortion import distort, undistort
 
-_THUMB = 16
-_SHARPNESS_WIDTH = 512
-_HARDLY_MOVES = 0.02
-_BLURRED = 0.2
-_SAME_RMS = 1.0
-_MOST_COMPARED = 3000
-_OUTSIDE = 0.05
-_FOLDS = 0.1
+THUMBNAIL_SIZE = 16
+SHARPNESS_WIDTH = 512
+
+MIN_BASELINE_SHARE = 0.02
+"""Cameras that lie within this share of the distance to the content hardly show its depth."""
+
+BLUR_SHARE = 0.2
+"""An image is blurred if its sharpness is below this share of the median."""
+
+MIN_SCORES = 5
+"""Fewer images than this have no meaningful median of sharpness."""
+
+DUPLICATE_RMS = 1.0
+"""Two images are duplicates if their thumbnails differ by less, as root mean square of gray values from 0 to 255."""
+
+MAX_COMPARED = 3000
+"""Most views that are compared in pairs."""
+
+MAX_SHARE_OUTSIDE_LIMITS = 0.05
+MAX_LENS_ERROR = 0.1
+"""Largest error in pixels when a point at the border is undistorted and distorted again."""
+
+MAX_LISTED = 5
+"""Most views that one warning names."""
 
 Findings = tuple[list[tuple[str, str]], list[str]]
 
 
 def coverage(scene: Scene) -> Findings:
-    """Distances between neighboring cameras, their spread, and the angles from which the focus is seen."""
+    """Distances between neighboring cameras, their spread, and the range of angles from which the focus is seen."""
     c2w = scene.cameras.c2w.detach().double().numpy()
     up = c2w[:, :, 1].mean(0)
     up = up / max(float(np.linalg.norm(up)), 1e-12)
-    facts = [("axes", f"right-handed; the cameras' mean up is ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
+    facts = [("axes", f"right-handed; mean up of the cameras ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
     if len(c2w) < 2:
         return facts, []
-    places, focus = c2w[:_MOST_COMPARED, :, 3], focus_point(c2w)
-    apart = torch.cdist(torch.from_numpy(places), torch.from_numpy(places)).numpy()
+    centers, focus = c2w[:MAX_COMPARED, :, 3], focus_point(c2w)
+    apart = torch.cdist(torch.from_numpy(centers), torch.from_numpy(centers)).numpy()
     across = float(apart.max())
     np.fill_diagonal(apart, np.inf)
-    distance = float(np.median(np.linalg.norm(places - focus, axis=-1)))
-    toward = (places - focus) / np.maximum(np.linalg.norm(places - focus, axis=-1, keepdims=True), 1e-12)
+    distance = float(np.median(np.linalg.norm(centers - focus, axis=-1)))
+    toward = (centers - focus) / np.maximum(np.linalg.norm(centers - focus, axis=-1, keepdims=True), 1e-12)
     angle = math.degrees(math.acos(np.clip((toward @ toward.T).min(), -1.0, 1.0)))
     facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, {across:.3g} across"))
-    facts.append(("coverage", f"what is looked at, {distance:.3g} away, is seen from {angle:.0f}° round"))
-    content = distance if scene.ndc else max(distance, scene.near)  # cameras that turn on the spot look at themselves
-    if across <= _HARDLY_MOVES * content:
+    facts.append(("coverage", f"the focus, {distance:.3g} away, is seen over a range of {angle:.0f}°"))
+    # The focus of cameras that rotate on the spot is their own center, so the content is at `near` or farther.
+    content = distance if scene.ndc else max(distance, scene.near)
+    if across <= MIN_BASELINE_SHARE * content:
         share = 100 * across / max(content, 1e-12)
         return facts, [
-            f"the cameras lie within {across:.3g}, {share:.1f} % of the distance to what they see: "
-            "hardly enough to tell depth"
+            f"the cameras lie within {across:.3g} of each other, {share:.1f} % of the distance to the content: "
+            "too close to determine depth"
         ]
     return facts, []
 
 
 def limits_against_points(scene: Scene) -> Findings:
-    """Depths of the known points that each view sees, against near and far."""
+    """Distances at which the views see the known points, compared with the near and far limits."""
     if scene.points is None or not len(scene.points) or scene.ndc:
         return [], []
     seen = []
@@ -71,20 +89,20 @@ def limits_against_points(scene: Scene) -> Findings:
             seen.append(project(view, points)[1])
     distances = torch.cat(seen).numpy()
     if not len(distances):
-        return [("points", f"{len(scene.points)}, none of them before a camera")], ["no view sees any of the points"]
+        return [("points", f"{len(scene.points)}, none visible")], ["no view sees any of the known points"]
     low, high = np.percentile(distances, [1, 99])
     outside = float(np.mean((distances < scene.near) | (distances > scene.far)))
-    facts = [("points", f"{len(scene.points)}; seen {low:.4g} to {high:.4g} away, {100 * outside:.1f} % out of limits")]
-    if outside <= _OUTSIDE:
-        return facts, []
-    return facts, [
-        f"{100 * outside:.0f} % of what the views see of the points is nearer than {scene.near:.4g} or farther than "
-        f"{scene.far:.4g}; scene.near={0.9 * low:.3g} scene.far={1.1 * high:.3g} would hold them"
+    text = f"{len(scene.points)}; seen {low:.4g} to {high:.4g} away, {100 * outside:.1f} % outside of near and far"
+    if outside <= MAX_SHARE_OUTSIDE_LIMITS:
+        return [("points", text)], []
+    return [("points", text)], [
+        f"{100 * outside:.0f} % of the known points that the views see are nearer than {scene.near:.4g} or farther "
+        f"than {scene.far:.4g}; set scene.near={0.9 * low:.3g} scene.far={1.1 * high:.3g} to include them"
     ]
 
 
 def lens(scene: Scene) -> Findings:
-    """How far the lens moves the picture's border, and where it is not one-to-one."""
+    """Displacement of the image border by the lens, and views whose lens model is not invertible there."""
     cameras = scene.cameras
     if cameras.model == "pinhole" or cameras.distortion is None:
         return [], []
@@ -99,19 +117,20 @@ def lens(scene: Scene) -> Findings:
         straight = distort("fisheye" if "fisheye" in camera.model else "pinhole", directions, torch.zeros(0))
         moved = max(moved, float(((straight - plane) * camera.intrinsics[:2]).norm(dim=-1).nan_to_num(0.0).max()))
         error = float(((back - plane) * camera.intrinsics[:2]).norm(dim=-1).nan_to_num(math.inf).max())
-        if error > _FOLDS:
+        if error > MAX_LENS_ERROR:
             folded.append((index, error))
-    facts = [("distort", f"by up to {moved:.1f} px at the border")]
+    facts = [("distort", f"up to {moved:.1f} px at the border")]
     if not folded:
         return facts, []
     index, error = max(folded, key=lambda each: each[1])
     return facts, [
-        f"the lens of {len(folded)} views does not reach the whole picture (off by {error:.1f} px in "
-        f"{scene.name(index)}): its distortion was fitted to the middle only"
+        f"the lens model of {plural(len(folded), 'view')} is not invertible at the border (error {error:.1f} px in "
+        f"{scene.name(index)}): it was fitted to the center of the image only"
     ]
 
 
 def _border(width: int, height: int) -> Tensor:
+    """Points [132, 2] along the four sides of an image, in pixels."""
     x = torch.linspace(0, width, 33, dtype=torch.float64)
     y = torch.linspace(0, height, 33, dtype=torch.float64)
     sides = [torch.stack([x, torch.full_like(x, at)], -1) for at in (0, height)]
@@ -120,10 +139,13 @@ def _border(width: int, height: int) -> Tensor:
 
 
 def sharpness(image: np.ndarray) -> float:
-    """Variance of the Laplacian of the gray image [H, W, C], at most 512 pixels wide; small where it is blurred."""
+    """Variance of the Laplacian of an image [H, W, C] in gray; small if the image is blurred.
+
+    Images wider than 512 pixels are scaled down first, so that the values of different cameras compare.
+    """
     gray = _gray(image)
-    if gray.width > _SHARPNESS_WIDTH:
-        gray = gray.resize((_SHARPNESS_WIDTH, max(3, round(gray.height * _SHARPNESS_WIDTH / gray.width))))
+    if gray.width > SHARPNESS_WIDTH:
+        gray = gray.resize((SHARPNESS_WIDTH, max(3, round(gray.height * SHARPNESS_WIDTH / gray.width))))
     x = np.asarray(gray, dtype=np.float64)
     if min(x.shape) < 3:
         return 0.0
@@ -132,8 +154,9 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The gray image [H, W, C] shrunk to 16×16, float64: what duplicates are recognized by."""
-    return np.asarray(_gray(image).resize((_THUMB, _THUMB), Image.Resampling.BOX), dtype=np.float64)
+    """The image [H, W, C] in gray at 16×16 pixels, as float64, to recognize duplicates."""
+    size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return np.asarray(_gray(image).resize(size, Image.Resampling.BOX), dtype=np.float64)
 
 
 def _gray(image: np.ndarray) -> Image.Image:
@@ -143,29 +166,32 @@ def _gray(image: np.ndarray) -> Image.Image:
 
 
 def blur(scene: Scene, scores: Sequence[float]) -> Findings:
-    """Views much less sharp than most; scores [V], NaN for an image that could not be read."""
+    """Views that are much less sharp than the median; scores [V], NaN for an image that cannot be read."""
     values = np.asarray(scores)
     good = values[np.isfinite(values)]
     if not len(good):
         return [], []
     middle = float(np.median(good))
-    facts = [("sharp", f"{middle:.0f} in the middle, {good.min():.0f} at least (variance of the Laplacian)")]
-    dull = [i for i in range(len(values)) if values[i] < _BLURRED * middle]
-    if len(good) < 5 or not dull:
+    facts = [("sharp", f"median {middle:.0f}, minimum {good.min():.0f} (variance of the Laplacian)")]
+    blurred = sorted((i for i in range(len(values)) if values[i] < BLUR_SHARE * middle), key=lambda i: values[i])
+    if len(good) < MIN_SCORES or not blurred:
         return facts, []
-    shown = ", ".join(f"{scene.name(i)} ({values[i]:.0f})" for i in sorted(dull, key=lambda i: values[i])[:5])
-    return facts, [f"{len(dull)} images are blurred beside the others ({middle:.0f}): {shown}"]
+    shown = ", ".join(f"{scene.name(i)} ({values[i]:.0f})" for i in blurred[:MAX_LISTED])
+    verb = "is" if len(blurred) == 1 else "are"
+    return facts, [f"{plural(len(blurred), 'image')} {verb} blurred; the median sharpness is {middle:.0f}: {shown}"]
 
 
 def duplicates(scene: Scene, thumbnails: Sequence[np.ndarray | None]) -> list[str]:
-    """A warning if images look the same; thumbnails [V], None for an image that could not be read."""
-    known = [i for i, each in enumerate(thumbnails[:_MOST_COMPARED]) if each is not None]
+    """A warning if images look the same; thumbnails [V], None for an image that cannot be read."""
+    known = [(i, small) for i, small in enumerate(thumbnails[:MAX_COMPARED]) if small is not None]
     if len(known) < 2:
         return []
-    rows = torch.from_numpy(np.stack([thumbnails[i].ravel() for i in known]))  # type: ignore[union-attr]
-    apart = torch.cdist(rows, rows) / _THUMB
-    pairs = (apart.triu(1) + torch.full_like(apart, math.inf).tril() < _SAME_RMS).nonzero().tolist()
+    rows = torch.from_numpy(np.stack([small.ravel() for _, small in known]))
+    apart = torch.cdist(rows, rows) / THUMBNAIL_SIZE
+    pairs = (apart.triu(1) + torch.full_like(apart, math.inf).tril() < DUPLICATE_RMS).nonzero().tolist()
     if not pairs:
         return []
-    shown = ", ".join(f"{scene.name(known[i])} = {scene.name(known[j])}" for i, j in pairs[:5])
-    return [f"{len(pairs)} pairs of images look the same: {shown}"]
+    named = [(scene.name(known[a][0]), scene.name(known[b][0])) for a, b in pairs[:MAX_LISTED]]
+    shown = ", ".join(f"{first} = {second}" for first, second in named)
+    verb = "looks" if len(pairs) == 1 else "look"
+    return [f"{plural(len(pairs), 'pair')} of images {verb} the same: {shown}"]

@@ -1,4 +1,4 @@
-"""Looking at a data set: what is in each split, what is odd about its cameras, and whether every image can be read."""
+"""Inspection of a data set: the contents of each split, unusual cameras, and images that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,30 @@ from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
 from radfield_core.interfaces import DataParser
+from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
 
-_SHOWN = 5
+MAX_LISTED = 5
+"""Most views that one warning names."""
+
+SAME_POSE_DIGITS = 1e6
+"""Poses that agree when multiplied by this and rounded are the same."""
+
+TRANSPARENT_BELOW = 128
 
 
 @dataclass
 class SplitReport:
-    """One split: facts to show, remarks, faults; the scene is None where it cannot be parsed."""
+    """The report about one split.
+
+    Attributes:
+        split: its name.
+        scene: the scene, or None if it cannot be parsed.
+        facts: pairs (name, text).
+        warnings: sentences.
+        problems: faults that make images or the whole split unusable.
+        absent: the reason if the data set does not have the split.
+    """
 
     split: str
     scene: Scene | None = None
@@ -32,7 +48,7 @@ class SplitReport:
 
 
 def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
-    """A report of every split of a data set; decodes every image once, with progress unless `quiet`."""
+    """The reports about all splits of a data set; every image is decoded once, with progress unless `quiet`."""
     reports = []
     for split in parser.splits:
         report = SplitReport(split)
@@ -47,19 +63,15 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
             continue
         report.facts += scene_facts(scene)
         report.warnings += [*scene.notes, *camera_warnings(scene)]
-        for facts, warnings in (
-            quality.coverage(scene),
-            quality.lens(scene),
-            quality.limits_against_points(scene),
-        ):
+        for facts, warnings in (quality.coverage(scene), quality.lens(scene), quality.limits_against_points(scene)):
             report.facts += facts
             report.warnings += warnings
-        _look_at_images(scene, report, quiet)
+        _inspect_images(scene, report, quiet)
     return reports
 
 
 def scene_facts(scene: Scene) -> list[tuple[str, str]]:
-    """What a scene says about itself, as (name, text)."""
+    """The facts that a scene states, as pairs (name, text)."""
     cameras = scene.cameras
     first = cameras.camera(0)
     angle = 2 * math.degrees(math.atan(0.5 * first.width / first.fx))
@@ -88,18 +100,18 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _varied(values: list[str]) -> str:
-    """The common value, or how many there are and between which."""
+    """The common value, or the first and the last of the different values and their number."""
     distinct = sorted(set(values))
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
 
 
 def camera_warnings(scene: Scene) -> list[str]:
-    """What is odd about the cameras: two alike, looking away from the region, region outside of the limits."""
+    """Warnings about cameras that are equal or look away from the region, and about limits that exclude the region."""
     found = []
     c2w = scene.cameras.c2w.detach().double()
-    twins = _twins(c2w)
-    if twins:
-        found.append(f"{_some(scene, twins)} have the camera of another view")
+    repeated = _repeated_poses(c2w)
+    if repeated:
+        found.append(f"{_listed(scene, repeated)}: the pose equals that of another view")
     if scene.ndc:
         return found
     offset = scene.box.center.to(c2w) - c2w[:, :, 3]
@@ -112,40 +124,40 @@ def camera_warnings(scene: Scene) -> list[str]:
     away = (outside & (facing > seen + reach)).nonzero()[:, 0].tolist()
     if away:
         worst = math.degrees(float(facing[away].max()))
-        found.append(f"{_some(scene, away)} look away from the region (up to {worst:.0f}° off)")
+        found.append(f"{_listed(scene, away)}: the camera looks away from the region, by up to {worst:.0f}°")
     missed = ((distance - radius > scene.far) | (distance + radius < scene.near)).nonzero()[:, 0].tolist()
     if missed:
         found.append(
-            f"the region lies outside of near and far for {_some(scene, missed)}: it is "
-            f"{float(distance[missed].min()):.3g} to {float(distance[missed].max()):.3g} away"
+            f"{_listed(scene, missed)}: the region lies outside of near and far, at a distance of "
+            f"{float(distance[missed].min()):.3g} to {float(distance[missed].max()):.3g}"
         )
     return found
 
 
-def _twins(c2w: Tensor) -> list[int]:
-    """Views whose camera equals an earlier one's."""
+def _repeated_poses(c2w: Tensor) -> list[int]:
+    """Views whose pose equals the pose of an earlier view."""
     keys: dict[tuple[float, ...], int] = {}
     scale = max(float(c2w[:, :, 3].abs().max()), 1e-12)
-    rounded = torch.cat([c2w[:, :, :3].flatten(1), c2w[:, :, 3] / scale], 1).mul(1e6).round().tolist()
+    rounded = torch.cat([c2w[:, :, :3].flatten(1), c2w[:, :, 3] / scale], 1).mul(SAME_POSE_DIGITS).round().tolist()
     return [i for i, row in enumerate(rounded) if keys.setdefault(tuple(row), i) != i]
 
 
 def _half_angle(scene: Scene, view: int) -> float:
-    """The largest angle, radians, between a view's axis and what it sees."""
+    """The largest angle, in radians, between a view's optical axis and a ray of the view."""
     corners = torch.nn.functional.normalize(corner_directions(scene.cameras.view(view)), dim=-1)
     axis = -scene.cameras.c2w[view, :, 2].detach().double()
     return float((corners @ axis).clamp(-1.0, 1.0).acos().max())
 
 
-def _some(scene: Scene, views: list[int]) -> str:
-    """The names of a few views, and how many more there are."""
-    more = f" and {len(views) - _SHOWN} more" if len(views) > _SHOWN else ""
-    return ", ".join(map(scene.name, views[:_SHOWN])) + more
+def _listed(scene: Scene, views: list[int]) -> str:
+    """The names of a few views, and the number of the others."""
+    more = f" and {len(views) - MAX_LISTED} more" if len(views) > MAX_LISTED else ""
+    return ", ".join(map(scene.name, views[:MAX_LISTED])) + more
 
 
-def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
-    """Decode every image and mask once: what cannot be read, channels, transparency, views of one color."""
-    clear, empty = [], []
+def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
+    """Decode every image and mask once; report unreadable ones, channels, transparency, and images of one color."""
+    transparent, uniform = [], []
     scores, thumbnails = [], []
     channels: set[int] = set()
     views = range(len(scene.images))
@@ -156,24 +168,26 @@ def _look_at_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
         if image is not None:
             channels.add(image.shape[-1])
             if image.shape[-1] == 4:
-                clear.append(float((image[..., 3] < 128).mean()))
+                transparent.append(float((image[..., 3] < TRANSPARENT_BELOW).mean()))
             if np.ptp(image.reshape(-1, image.shape[-1]), axis=0).max() == 0:
-                empty.append(i)
+                uniform.append(i)
         if scene.masks is not None:
             _decoded(scene.masks, i, report)
     kinds = {1: "gray", 3: "RGB", 4: "RGBA, straight alpha"}
     text = ", ".join(kinds[count] for count in sorted(channels))
-    if clear:
-        text += f", {100 * sum(clear) / len(clear):.0f} % transparent"
-    report.facts.append(("pixels", f"{text}; {len(scene.images) - len(report.problems)} images read"))
+    if transparent:
+        text += f", {100 * sum(transparent) / len(transparent):.0f} % transparent"
+    n_read = sum(small is not None for small in thumbnails)
+    report.facts.append(("pixels", f"{text}; {plural(n_read, 'image')} can be read"))
     facts, warnings = quality.blur(scene, scores)
     report.facts += facts
     report.warnings += [*warnings, *quality.duplicates(scene, thumbnails)]
-    if empty:
-        report.warnings.append(f"{_some(scene, empty)} are of one color")
+    if uniform:
+        report.warnings.append(f"{_listed(scene, uniform)}: the image has a single color")
 
 
 def _decoded(images: ImageSource, index: int, report: SplitReport) -> np.ndarray | None:
+    """An image [H, W, C], or None if it cannot be decoded; the fault goes to the report."""
     try:
         return images[index].numpy()
     except DatasetError as error:

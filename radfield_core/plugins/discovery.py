@@ -1,7 +1,7 @@
-"""Finding plugins: each declaration imported on its own, so that a broken one takes nothing else down.
+"""Discovery of plugins: each declaration is imported on its own, so that a broken one does not affect the others.
 
-Only the declaration is imported. One that imports torch or numpy is stopped at that line, which keeps
-`radfield plugins list` quick whatever is installed.
+Only declarations are imported. A declaration that imports torch or numpy is stopped at that line, which keeps
+`radfield plugins list` fast for any set of plugins.
 """
 
 from __future__ import annotations
@@ -24,14 +24,23 @@ from radfield_core.plugins.vocabulary import vocabulary_faults
 GROUP = "radfield.plugins"
 CORE = "radfield-core"
 FORBIDDEN = ("torch", "numpy")
-"""What a declaration may not import: they cost seconds and tenths of seconds at every start."""
+"""Packages that a declaration must not import: they would add seconds to every start."""
 
 
 class Plugin(NamedTuple):
     """One row of `radfield plugins list`.
 
-    status: ok · error (raised, or breaks a rule) · incompatible (written for another interface) · disabled (by
-    RADFIELD_DISABLE_PLUGINS) · shadowed (works, but some part or preset is not reached by its bare name).
+    Attributes:
+        name: name of the entry point.
+        distribution: distribution that installs the plugin, normalized.
+        version: version of the distribution.
+        module: module of the declaration.
+        status: "ok"; "error" (the declaration raised or breaks a rule); "incompatible" (it is written for another
+            version of the interface); "disabled" (by RADFIELD_DISABLE_PLUGINS); "shadowed" (it is loaded, but the bare
+            name of a part or preset means another part).
+        message: the reason, unless the status is "ok".
+        traceback: the traceback, if the declaration is not loaded.
+        components: the parts, if the declaration is loaded.
     """
 
     name: str
@@ -45,7 +54,7 @@ class Plugin(NamedTuple):
 
 
 class _Fault(Exception):
-    """A declaration breaks a rule; `status` says which kind."""
+    """A declaration breaks a rule; `status` is the status of its plugin."""
 
     def __init__(self, status: str, message: str):
         self.status = status
@@ -53,7 +62,7 @@ class _Fault(Exception):
 
 
 class _Stop:
-    """A finder on sys.meta_path that refuses slow packages while a declaration is imported, and remembers them."""
+    """A finder for sys.meta_path that refuses slow packages while a declaration is imported, and records them."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -66,10 +75,15 @@ class _Stop:
 
 
 def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Plugin]:
-    """A row for every plugin, in the order of (distribution, name); the hooks of those that load are registered.
+    """All plugins, sorted by distribution and name; the hooks of the loaded ones are registered.
 
-    RADFIELD_DISABLE_PLUGINS names plugins or distributions to leave out, `*` all but core's own;
-    RADFIELD_STRICT_PLUGINS=1 raises PluginError for the first that does not load.
+    Args:
+        hooks: gets the hooks.
+        environ: environment variables. RADFIELD_DISABLE_PLUGINS lists plugins or distributions that are not loaded; `*`
+            means all but core's own. RADFIELD_STRICT_PLUGINS=1 makes the first plugin that cannot be loaded an error.
+
+    Raises:
+        PluginError: a plugin cannot be loaded, under RADFIELD_STRICT_PLUGINS=1.
     """
     disabled = {name.strip() for name in environ.get("RADFIELD_DISABLE_PLUGINS", "").split(",") if name.strip()}
     plugins = []
@@ -84,7 +98,7 @@ def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Pl
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
     """Normalized name and version of the distribution that declares an entry point.
 
-    Reads the two lines itself: importlib.metadata parses whole READMEs for them, several milliseconds a plugin.
+    Only the head of the metadata is read: importlib.metadata would parse the whole README, which takes milliseconds.
     """
     if entry.dist is None:
         return "", ""
@@ -101,11 +115,11 @@ def _traceback() -> str:
 
 
 def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) -> Plugin:
-    """One plugin, whatever happens while it is imported; only KeyboardInterrupt gets through."""
+    """One plugin; anything that its import raises, except KeyboardInterrupt, becomes its status and message."""
     distribution, version = _distribution(entry)
     row = Plugin(entry.name, distribution, version, entry.value, "ok")
     if distribution != CORE and disabled & {"*", entry.name, distribution}:
-        return row._replace(status="disabled", message="named in RADFIELD_DISABLE_PLUGINS")
+        return row._replace(status="disabled", message="listed in RADFIELD_DISABLE_PLUGINS")
     try:
         module = _import_declaration(entry.value)
         components = tuple(c._replace(distribution=distribution, plugin=entry.name) for c in _declared(module))
@@ -122,20 +136,20 @@ def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) ->
 
 
 def _import_declaration(name: str) -> Any:
-    """The module, imported with slow packages out of reach."""
+    """The module of a declaration, imported while slow packages cannot be imported."""
     stop = _Stop()
     sys.meta_path.insert(0, stop)
     try:
         module = import_module(name)
     finally:
         sys.meta_path.remove(stop)
-    if stop.asked:  # it caught the ImportError
+    if stop.asked:  # the declaration caught the ImportError
         raise _Fault("error", f"its declaration imports {stop.asked[0]}; import it in the module of the part")
     return module
 
 
 def _declared(module: Any) -> list[Component]:
-    """The parts that a declaration offers, once it is known to keep the rules."""
+    """The parts of a declaration. Raises _Fault if the declaration breaks a rule."""
     _check_version(getattr(module, "RADFIELD_API", None))
     _check_hooks(module)
     if not hasattr(module, "radfield_components"):
@@ -150,17 +164,17 @@ def _declared(module: Any) -> list[Component]:
 
 
 def _check_version(declared: Any) -> None:
-    """Same major, and no newer minor than ours: a plugin may need what we do not have yet."""
+    """Raise _Fault unless the declared interface has our major version, and at most our minor version."""
     if not (isinstance(declared, tuple) and len(declared) == 2 and all(type(part) is int for part in declared)):
         raise _Fault("error", f"RADFIELD_API must be a pair such as {API_VERSION}, not {declared!r}")
     if declared[0] != API_VERSION[0] or declared[1] > API_VERSION[1]:
         wants, ours = (".".join(map(str, version)) for version in (declared, API_VERSION))
         newer = "radfield-core" if declared > API_VERSION else "the plugin"
-        raise _Fault("incompatible", f"written for interface {wants}, this is {ours}; upgrade {newer}")
+        raise _Fault("incompatible", f"written for interface {wants}, but this is {ours}; upgrade {newer}")
 
 
 def _check_hooks(module: Any) -> None:
-    """Every hook is one of ours, marked, and takes parameters that the hook has."""
+    """Raise _Fault for a hook that does not exist or is not marked."""
     known = {name for name in vars(hookspecs) if name.startswith("radfield_")}
     for name, value in vars(module).items():
         marked = hasattr(value, "radfield_impl")
@@ -175,15 +189,15 @@ def _check_hooks(module: Any) -> None:
 
 
 def _component_faults(component: Any) -> list[str]:
-    """What is wrong with one declared part."""
+    """Sentences about the rules that one declared part breaks."""
     if not isinstance(component, Component):
-        return [f"radfield_components must return what component(…) makes, not {component!r}"]
+        return [f"radfield_components must return results of component(…), not {component!r}"]
     faults = []
     if component.kind not in KINDS:
         near = nearest(component.kind, KINDS)
         faults.append(f"unknown kind {component.kind!r}" + (f"; did you mean {near}?" if near else ""))
     if not component.name or not component.name.replace("-", "").replace("_", "").isalnum():
-        faults.append(f"{component.name!r} is no name for a part: letters, digits and hyphens")
+        faults.append(f"{component.name!r} is not a name for a part: use letters, digits, hyphens and underscores")
     references = {name: getattr(component, name) for name in ("impl", "config", "capabilities", "sniff", "writer")}
     for name, reference in references.items():
         if reference is not None and not all(reference.partition(":")[::2]):

@@ -1,4 +1,4 @@
-"""The first-party distributions and the parts they offer."""
+"""The first-party distributions and their parts, so that a missing part can name the `pip install` line."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
-"""Known distributions, their parts and methods' presets, so that a missing one can name the `pip install` line."""
+"""distribution -> its parts, and the presets of its methods, as `kind:name`."""

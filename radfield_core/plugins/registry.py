@@ -1,9 +1,9 @@
-"""What is installed: plugins, the parts they offer, and what the name of a part means."""
+"""The registry: installed plugins, the parts that they offer, and the meaning of a part's name."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import pluggy
@@ -15,12 +15,12 @@ from radfield_core.plugins import hookspecs
 from radfield_core.plugins.discovery import CORE, Plugin, discover
 from radfield_core.plugins.first_party import FIRST_PARTY
 
-_UNLOADED = ("error", "incompatible", "disabled")
-"""States of a plugin whose parts are not known."""
+UNLOADED = ("error", "incompatible", "disabled")
+"""States of a plugin whose parts are unknown."""
 
 
 class Registry:
-    """Installed plugins and the parts they offer. Make one with `Registry.discover()` or take `get_registry()`."""
+    """Installed plugins and the parts that they offer. `get_registry()` returns the registry of this process."""
 
     def __init__(self, plugins: Iterable[Plugin], hooks: pluggy.PluginManager):
         self.plugins = _mark_shadowed(list(plugins))
@@ -28,14 +28,14 @@ class Registry:
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Registry:
-        """The registry of everything installed, as `discover` finds it under `environ`."""
+        """The registry of all installed plugins; `environ` replaces the environment variables of the process."""
         hooks = pluggy.PluginManager("radfield")
         hooks.add_hookspecs(hookspecs)
         return cls(discover(hooks, os.environ if environ is None else environ), hooks)
 
     @cached_property
     def components(self) -> tuple[Component, ...]:
-        """Every part on offer, ordered by kind, name and distribution."""
+        """All parts, ordered by kind, name and distribution."""
         found = [component for plugin in self.plugins for component in plugin.components]
         return tuple(sorted(found, key=lambda c: (KINDS.index(c.kind), c.name, c.distribution)))
 
@@ -44,25 +44,32 @@ class Registry:
         return tuple(component for component in self.components if component.kind == kind)
 
     def names(self, kind: str) -> list[str]:
-        """What may be written to choose a part of this kind: every part's name, and every method's presets."""
+        """The names that choose a part of one kind: names of parts, and of the presets of methods."""
         return sorted({name for component in self.of_kind(kind) for name in component.names})
 
     def candidates(self, kind: str, name: str) -> list[Component]:
-        """Every part that `name` may mean: `hash`, `acme-hash:hash`, or one of a method's presets."""
+        """The parts that a name can mean; it is written `hash`, `acme-hash:hash`, or as a preset of a method."""
         distribution, _, bare = name.rpartition(":")
         wanted = normalize_distribution(distribution)
         named = [component for component in self.of_kind(kind) if bare in component.names]
         return [component for component in named if not wanted or component.distribution == wanted]
 
-    def find(self, kind: str, name: str, *, home: str | None = None) -> Component:
-        """The part that `name` means.
+    def find(self, kind: str, name: str, *, home: str | None = None, write: Callable[[str], str] = str) -> Component:
+        """The part that a name means.
 
-        A bare name means core's part if core has one. Of several others it means none, unless the name was not written
-        by a user but by a preset or a default: then `home`, the distribution that wrote it, and after it the
-        distribution known for the part, are preferred.
+        A bare name means core's part if core has one. If several other distributions offer the name, the user must
+        write the distribution too. A name in a preset or a default is resolved without that: it means the part of the
+        distribution that has the preset or the default, else the part of the distribution known for it.
 
-        Raises PluginError if the part is missing, with which plugin failed to load or how to install it; UsageError if
-        the name is nobody's or several's, with the nearest name and what is installed.
+        Args:
+            kind: kind of the part.
+            name: the name.
+            home: the distribution whose preset or default holds the name; None if the user wrote it.
+            write: turns a name into the words that the user must write, for hints.
+
+        Raises:
+            PluginError: the part is not installed or its plugin failed to load; the hint installs or repairs it.
+            UsageError: no distribution is known to offer the name, or several offer it.
         """
         found = self.candidates(kind, name)
         preferred = [CORE] if home is None else [CORE, home, *_known_distributions(kind, name)]
@@ -73,14 +80,13 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(
-                f"{kind} {name!r} is offered by {' and '.join(c.distribution for c in found)}",
-                hint=f"write {' or '.join(f'{c.distribution}:{name}' for c in found)}",
-            )
-        raise self._not_found(kind, name, written=home is None)
+            spellings = " or ".join(write(f"{component.distribution}:{name}") for component in found)
+            owners = " and ".join(component.distribution for component in found)
+            raise UsageError(f"{kind} {name!r} is offered by {owners}", hint=f"Use {spellings}")
+        raise self._not_found(kind, name, by_user=home is None, write=write)
 
     def spelling(self, component: Component, name: str) -> str:
-        """How to write `name` so that it always means `component`: bare where that is clear."""
+        """The shortest name that always means this part: bare, or with the distribution if others offer it too."""
         bare = name.rpartition(":")[2]
         try:
             clear = self.find(component.kind, bare) == component
@@ -88,58 +94,67 @@ class Registry:
             clear = False
         return bare if clear else f"{component.distribution}:{bare}"
 
-    def _not_found(self, kind: str, name: str, *, written: bool) -> RadfieldError:
-        """The error for a name that means nothing here; `written` by a user, not by a preset or a default."""
+    def _not_found(self, kind: str, name: str, *, by_user: bool, write: Callable[[str], str]) -> RadfieldError:
+        """The error for a name that means no loaded part.
+
+        The hint answers the first question that applies: is the part's distribution missing, is it installed but
+        broken, is the name misspelled, or could a broken plugin offer it?
+        """
         names = self.names(kind)
-        parts = [f"unknown {kind} {name!r}", f"installed: {', '.join(names)}" if names else f"no {kind} is installed"]
         known = _known_distributions(kind, name)
-        unloaded = [p for p in self.plugins if p.status in _UNLOADED and _might_offer(p, kind, name)]
-        for plugin in unloaded:
-            offers = "which offers it" if plugin.distribution in known else "which may offer it"
-            parts.append(f"plugin {plugin.name} ({plugin.distribution}), {offers}, is {_state(plugin)}")
+        unloaded = [p for p in self.plugins if p.status in UNLOADED and _might_offer(p, kind, name)]
+        message = "; ".join(
+            [
+                f"unknown {kind} {name!r}",
+                f"installed: {', '.join(names)}" if names else f"no {kind} is installed",
+                *(_unloaded_text(plugin, offers=plugin.distribution in known) for plugin in unloaded),
+            ]
+        )
+        if known and not any(plugin.distribution in known for plugin in self.plugins):
+            return PluginError(message, hint=f"pip install {known[0]}")
+        if any(plugin.distribution in known for plugin in unloaded):
+            return PluginError(message, hint=_remedy(unloaded))
         near = nearest(name.rpartition(":")[2], names)
-        error: type[RadfieldError] = PluginError
-        known_unloaded = any(plugin.distribution in known for plugin in unloaded)
-        if not known_unloaded and known and known[0] not in {plugin.distribution for plugin in self.plugins}:
-            hint = f"pip install {known[0]}"
-        elif known_unloaded or (unloaded and not near):
-            hint = _remedy(unloaded)
-        else:
-            error, hint = UsageError if written else PluginError, near or "radfield plugins list"
-        return error("; ".join(parts), hint=hint)
+        if unloaded and not near:
+            return PluginError(message, hint=_remedy(unloaded))
+        error = UsageError if by_user else PluginError
+        return error(message, hint=f"Use {write(near)}" if near else "radfield plugins list")
 
 
 @lru_cache(maxsize=1)
 def get_registry() -> Registry:
-    """The registry of this process, discovered when first asked for."""
+    """The registry of this process; the first call discovers the plugins."""
     return Registry.discover()
 
 
 def _known_distributions(kind: str, name: str) -> list[str]:
-    """First-party distributions known to offer a part, as a list of none or one."""
+    """The first-party distribution that offers a part, as a list of one; the empty list if there is none."""
     key = f"{kind}:{name.rpartition(':')[2]}"
     return [distribution for distribution, keys in FIRST_PARTY.items() if key in keys]
 
 
 def _might_offer(plugin: Plugin, kind: str, name: str) -> bool:
-    """Whether a plugin that did not load might have offered the part: unless it is known for others only."""
+    """True if a plugin that is not loaded could offer the part; the parts of a first-party plugin are known."""
     known = FIRST_PARTY.get(plugin.distribution)
     return known is None or f"{kind}:{name.rpartition(':')[2]}" in known
 
 
 def _remedy(unloaded: Sequence[Plugin]) -> str:
+    """The hint for plugins that are not loaded."""
     if all(plugin.status == "disabled" for plugin in unloaded):
         names = " and ".join(plugin.name for plugin in unloaded)
-        return f"RADFIELD_DISABLE_PLUGINS unset, or without {names}"
+        return f"Unset RADFIELD_DISABLE_PLUGINS, or remove {names} from it"
     return "radfield plugins doctor"
 
 
-def _state(plugin: Plugin) -> str:
-    return "disabled" if plugin.status == "disabled" else f"not loaded ({plugin.message})"
+def _unloaded_text(plugin: Plugin, *, offers: bool) -> str:
+    verb = "offers" if offers else "may offer"
+    state = "disabled" if plugin.status == "disabled" else f"not loaded ({plugin.message})"
+    return f"plugin {plugin.name} ({plugin.distribution}), which {verb} it, is {state}"
 
 
 def _mark_shadowed(plugins: list[Plugin]) -> tuple[Plugin, ...]:
-    """The plugins, those with a part or preset that its bare name does not mean marked as shadowed."""
+    """The plugins; one that has a part or a preset whose bare name means another part is marked as shadowed."""
     owners: dict[tuple[str, str], list[str]] = {}
     for plugin in plugins:
         for component in plugin.components:

@@ -1,4 +1,8 @@
-"""The words in which parts say what they need and provide. No torch."""
+"""The words in which parts declare the capabilities that they provide and require. No torch.
+
+The vocabulary is closed, so that a misspelled word is found. Words of other distributions contain a dot
+("acme.fisheye"), and their meaning is up to that distribution.
+"""
 
 from __future__ import annotations
 
@@ -16,49 +20,49 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "images": "color images of every view",
         "masks": "foreground masks of the views",
         "depths": "depth images of the views",
-        "bounded": "everything seen lies inside the scene's box",
+        "bounded": "everything visible lies inside the scene's box",
         "ndc": "rays can be given in normalized device coordinates",
-        "sparse_points": "points of the surface, such as a reconstruction's",
-        "ground_truth_mesh": "the true surface, to measure geometry against",
+        "sparse_points": "points of the surface, for example of a reconstruction",
+        "ground_truth_mesh": "the true surface, for geometry metrics",
     },
     "encoding": {
         "points": "encodes points",
-        "gaussians": "encodes Gaussians: a mean and a diagonal covariance",
+        "gaussians": "encodes Gaussians, given by a mean and a diagonal covariance",
         "directions": "encodes unit directions",
         "any_dim": "encodes any number of coordinates, not only three",
         "grad": "has derivatives by position",
-        "grad2": "has second derivatives by position, so that a loss may use the first",
+        "grad2": "has second derivatives by position, so that a loss may use the first ones",
     },
     "field": {
-        "density": "gives a density per unit length",
-        "alpha": "gives the opacity of each interval itself",
-        "rgb": "gives a color",
-        "sdf": "answers with a signed distance and its gradient",
-        "normals": "gives normals",
-        "occupancy": "answers with the opacity of an interval at a point",
-        "point_color": "answers with a color at a point",
+        "density": "returns a density per unit length",
+        "alpha": "returns the opacity of each interval",
+        "rgb": "returns a color",
+        "sdf": "can be queried for the signed distance and its gradient",
+        "normals": "returns normals",
+        "occupancy": "can be queried for the opacity of an interval at a point",
+        "point_color": "can be queried for the color at a point",
     },
     "sampler": {
-        "dense": "gives every ray the same number of samples",
-        "packed": "gives each ray its own number of samples",
-        "multilevel": "proposes in several levels",
+        "dense": "proposes the same number of samples for every ray",
+        "packed": "proposes a different number of samples for each ray",
+        "multilevel": "proposes samples in several levels",
     },
     "renderer": {
-        "opaque_far": "treats the last interval of a ray as opaque, which leaves nothing to a background",
+        "opaque_far": "makes the last interval of every ray opaque, so that no background is visible",
     },
     "method": {},
     "converter": {},
     "exporter": {},
     "metric": {},
 }
-"""kind -> word -> meaning."""
+"""kind of part -> word -> meaning."""
 
 
 WORDS = frozenset(word for words in VOCABULARY.values() for word in words)
 
 
 def vocabulary_faults(component: Component) -> list[str]:
-    """What is wrong with the words of a declaration: ones that its kind does not have, or that nobody has."""
+    """Sentences about the words in a declaration that its kind may not provide or that no part can provide."""
     known = VOCABULARY.get(component.kind, {})
     faults = [_fault("provides", word, known) for word in sorted(component.provides) if not _allowed(word, known)]
     for slot, needs in sorted(component.requires.items()):
@@ -72,7 +76,7 @@ def _allowed(word: str, known: Collection[str]) -> bool:
     return "." in word.strip(".") or word in known
 
 
-def _fault(what: str, word: str, known: Collection[str]) -> str:
+def _fault(verb: str, word: str, known: Collection[str]) -> str:
     near = nearest(word, known)
-    meant = f"did you mean {near!r}?" if near else "a word of your own is written 'yourname.word'"
-    return f"{what} unknown capability {word!r}; {meant}"
+    correction = f"did you mean {near!r}?" if near else "write a word of your own as 'yourname.word'"
+    return f"{verb} unknown capability {word!r}; {correction}"

@@ -1,10 +1,11 @@
 """Checkpoints that survive a crash at any moment: safetensors and JSON, with a manifest that is written last.
 
     checkpoints/step-000001000/   FORMAT, {model,optim,rng}.safetensors, state.json, MANIFEST.json
-    checkpoints/latest            the name of the newest one, for people; loading never depends on it
+    checkpoints/latest            name of the newest one, for people; loading does not use it
 
-A checkpoint is written as `.tmp-<pid>-<step>`, each file synced, then renamed and the folder synced. Loading walks
-from the newest to the oldest and takes the first whose manifest (size and SHA-256 of every file) holds.
+A checkpoint is written to `.tmp-<pid>-<step>`, each file is synced, then the folder is renamed and its parent synced.
+Loading tries the newest checkpoint first and takes the first one that matches its manifest (size and SHA-256 of every
+file).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -26,21 +26,26 @@ import safetensors.torch
 from torch import Tensor
 
 from radfield_core.errors import StorageError
-from radfield_core.files.durable import dump_json, sync, write_durably, write_new
+from radfield_core.files.durable import sync, write_durably, write_new
+from radfield_core.files.json_files import MAX_CHECKPOINT_JSON_BYTES, dump_json
+from radfield_core.runs import tensor_tree
 
 FORMAT = "radfield checkpoint 1\n"
 _NAME = re.compile(r"step-(\d{9,})")
 _TEMPORARY = re.compile(r"(?:\.latest)?\.tmp-(\d+)(?:-\d+)?")
 _TENSOR_FILES = ("model", "optim", "rng")
-MAX_JSON_BYTES = 64 * 2**20  # of a state or a manifest; thousands of parameters fill a hundredth of it
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that a run needs to go on: everything else follows from the config.
+    """All that a run needs to resume; everything else follows from its config.
 
-    model: parameters and buffers by name. optimizer: a tree of dicts, lists, scalars and tensors. generators: the state
-    of every generator as a uint8 tensor. progress: JSON values (step, clock, ray count, …).
+    Attributes:
+        step: steps taken.
+        model: parameters and buffers by name.
+        optimizer: a tree of dicts, lists, scalars and tensors.
+        generators: state of every random generator as a uint8 tensor, by name.
+        progress: JSON values, such as the training loop's counters.
     """
 
     step: int
@@ -51,14 +56,21 @@ class State:
 
 
 class CorruptCheckpoint(StorageError):
-    """The files of a checkpoint are not those that were written."""
+    """A checkpoint's files are missing, damaged or in an unknown format."""
 
 
 def save(folder: Path, state: State, keep: int = 2) -> Path:
-    """Write a checkpoint below `folder` and return its path; delete those older than the `keep` newest good ones.
+    """Write a checkpoint below `folder`, and delete checkpoints older than the `keep` newest intact ones.
 
-    When this returns, the checkpoint has been read back and is on the disk. A step that was saved before is not saved
-    again. Raises OSError (disk full, no permission), having removed what it wrote; older checkpoints are untouched.
+    When this function returns, the checkpoint is on the disk and has been read back. A step that is saved already is
+    not saved again.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        OSError: the disk is full or not writable. The incomplete files are removed; older checkpoints are untouched.
+        CorruptCheckpoint: the files that were read back differ from those written.
     """
     final = folder / f"step-{state.step:09d}"
     if final.exists():
@@ -83,23 +95,27 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
 
 
 def load(path: Path) -> State:
-    """The state in one checkpoint. Raises CorruptCheckpoint."""
+    """Load the state in one checkpoint. Raises CorruptCheckpoint."""
     contents = _verified(path)
     try:
         tensors = {name: safetensors.torch.load(contents[f"{name}.safetensors"]) for name in _TENSOR_FILES}
-        if len(contents["state.json"]) > MAX_JSON_BYTES:
-            raise CorruptCheckpoint("state.json is too large for one", path=str(path))
+        if len(contents["state.json"]) > MAX_CHECKPOINT_JSON_BYTES:
+            raise CorruptCheckpoint("state.json is too large", path=str(path))
         head = json.loads(contents["state.json"])
-        optimizer = _join(head["optimizer"], tensors["optim"])
+        optimizer = tensor_tree.join(head["optimizer"], tensors["optim"])
         return State(int(head["step"]), tensors["model"], optimizer, tensors["rng"], head["progress"])
     except (KeyError, TypeError, ValueError, RecursionError, safetensors.SafetensorError) as error:
-        raise CorruptCheckpoint(f"not a checkpoint of radfield: {error}", path=str(path)) from error
+        raise CorruptCheckpoint(f"not a radfield checkpoint: {error}", path=str(path)) from error
 
 
 def newest(
     folder: Path, wanted: Callable[[State], bool] = lambda state: True
 ) -> tuple[State | None, Path | None, list[str]]:
-    """The newest good and wanted checkpoint below `folder`, its path, and a line about each newer one that is bad."""
+    """Load the newest checkpoint below `folder` that is intact and for which `wanted(state)` is true.
+
+    Returns:
+        Its state and path, or None and None; and a line for each newer checkpoint that is damaged.
+    """
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):
         try:
@@ -111,7 +127,7 @@ def newest(
 
 
 def list_steps(folder: Path) -> list[Path]:
-    """Checkpoints below `folder`, oldest first, good or not."""
+    """Paths of the checkpoints below `folder`, oldest first, intact or not."""
     if not folder.is_dir():
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -119,7 +135,11 @@ def list_steps(folder: Path) -> list[Path]:
 
 
 def set_aside(folder: Path, step: int) -> list[Path]:
-    """Rename checkpoints of later steps, which a run that goes on from `step` will take anew; returns their paths."""
+    """Rename checkpoints of steps after `step`, because a run resumed from there repeats those steps.
+
+    Returns:
+        The new paths, `aside-<n>-step-<step>`.
+    """
     moved = []
     for path in list_steps(folder):
         if int(path.name.removeprefix("step-")) > step:
@@ -129,14 +149,15 @@ def set_aside(folder: Path, step: int) -> list[Path]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a path is named like a checkpoint of ours and is a folder."""
+    """True if a path is a folder named like a checkpoint."""
     return _NAME.fullmatch(path.name) is not None and path.is_dir()
 
 
 def clean(folder: Path) -> None:
-    """Remove what a killed process left half written: temporary files and folders of ours whose process is gone.
+    """Remove temporary files and folders of processes that were killed while saving.
 
-    A folder without our mark is not ours to delete, unless it holds nothing but the beginning of a mark.
+    A folder is removed only if its FORMAT file identifies it as a checkpoint, or if nothing but the beginning of that
+    file has been written.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         match = _TEMPORARY.fullmatch(path.name)
@@ -149,24 +170,27 @@ def clean(folder: Path) -> None:
 
 
 def _write_files(folder: Path, state: State) -> None:
-    write_new(folder / "FORMAT", FORMAT.encode())
-    tree, optimizer_tensors = _split(state.optimizer)
-    head = {"step": state.step, "optimizer": tree, "progress": dict(state.progress)}
-    groups = zip(_TENSOR_FILES, (state.model, optimizer_tensors, state.generators), strict=True)
-    manifest = {"FORMAT": _digest(FORMAT.encode())}
-    for name, data in [
-        *((f"{name}.safetensors", safetensors.torch.save(_plain(tensors))) for name, tensors in groups),
-        ("state.json", dump_json(head).encode()),
-    ]:
+    """Write the files of a checkpoint, the manifest last."""
+    files: dict[str, dict[str, Any]] = {}
+
+    def write(name: str, data: bytes) -> None:
         write_new(folder / name, data)
-        manifest[name] = _digest(data)
-    text = _canonical({"files": manifest, "sha256": _digest(_canonical(manifest))["sha256"]})
-    write_new(folder / "MANIFEST.json", text)
+        files[name] = _digest(data)
+
+    tree, tensors = tensor_tree.split(state.optimizer)
+    head = {"step": state.step, "optimizer": tree, "progress": dict(state.progress)}
+    write("FORMAT", FORMAT.encode())
+    write("model.safetensors", safetensors.torch.save(_plain(state.model)))
+    write("optim.safetensors", safetensors.torch.save(_plain(tensors)))
+    write("rng.safetensors", safetensors.torch.save(_plain(state.generators)))
+    write("state.json", dump_json(head).encode())
+    manifest = {"files": files, "sha256": _digest(_canonical(files))["sha256"]}
+    write_new(folder / "MANIFEST.json", _canonical(manifest))
     sync(folder)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous tensors on the CPU that share no memory, as the format wants them."""
+    """Contiguous tensors on the CPU that share no memory, as safetensors requires."""
     plain, storages = {}, set()
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
@@ -187,36 +211,44 @@ def _digest(data: bytes) -> dict[str, Any]:
 
 
 def _verified(path: Path) -> dict[str, bytes]:
-    """The files of a checkpoint, checked against its manifest, which is checked against itself."""
+    """Contents of a checkpoint's files by name, verified against the manifest. Raises CorruptCheckpoint."""
+    contents = {}
     try:
-        if (path / "MANIFEST.json").stat().st_size > MAX_JSON_BYTES:
-            raise CorruptCheckpoint("MANIFEST.json is too large for one", path=str(path))
-        text = (path / "MANIFEST.json").read_bytes()
-        manifest = json.loads(text)
-        files = manifest["files"]
-        if text != _canonical(manifest) or manifest["sha256"] != _digest(_canonical(files))["sha256"]:
-            raise CorruptCheckpoint("MANIFEST.json is damaged", path=str(path))
-        contents = {}
-        for name, expected in files.items():
+        for name, expected in _manifest(path).items():
             if Path(name).name != name:
-                raise CorruptCheckpoint(f"{name!r} leaves the checkpoint", path=str(path))
+                raise CorruptCheckpoint(f"{name!r} is outside the checkpoint", path=str(path))
             if (path / name).stat().st_size != expected["size"]:
-                raise CorruptCheckpoint(f"{name} does not have the size it was written with", path=str(path))
+                raise CorruptCheckpoint(f"{name} has another size than the manifest says", path=str(path))
             contents[name] = (path / name).read_bytes()
             if _digest(contents[name]) != expected:
-                raise CorruptCheckpoint(f"{name} is not what was written (its SHA-256 differs)", path=str(path))
+                raise CorruptCheckpoint(f"{name} is damaged: its SHA-256 is not the manifest's", path=str(path))
     except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise CorruptCheckpoint(f"incomplete or damaged: {error}", path=str(path)) from error
     if contents.get("FORMAT") != FORMAT.encode():
-        raise CorruptCheckpoint("written in a format that this version does not know", path=str(path))
+        raise CorruptCheckpoint("written in a format unknown to this version", path=str(path))
     return contents
 
 
+def _manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each file, from a checkpoint's manifest, which must match its own SHA-256."""
+    if (path / "MANIFEST.json").stat().st_size > MAX_CHECKPOINT_JSON_BYTES:
+        raise CorruptCheckpoint("MANIFEST.json is too large", path=str(path))
+    text = (path / "MANIFEST.json").read_bytes()
+    manifest = json.loads(text)
+    files: dict[str, dict[str, Any]] = manifest["files"]
+    if text != _canonical(manifest) or manifest["sha256"] != _digest(_canonical(files))["sha256"]:
+        raise CorruptCheckpoint("MANIFEST.json is damaged", path=str(path))
+    return files
+
+
 def _prune(folder: Path, verified: Path, keep: int) -> None:
-    """Delete checkpoints older than the `keep` newest good ones. A failure to delete is not a failure to save."""
-    good = 0
+    """Delete checkpoints older than the `keep` newest intact ones; a failure to delete is ignored.
+
+    `verified` is known to be intact.
+    """
+    intact = 0
     for path in reversed(list_steps(folder)):
-        if good >= keep:
+        if intact >= keep:
             doomed = folder / f".tmp-{os.getpid()}-{path.name.removeprefix('step-')}"
             with contextlib.suppress(OSError):
                 os.rename(path, doomed)
@@ -225,11 +257,11 @@ def _prune(folder: Path, verified: Path, keep: int) -> None:
         with contextlib.suppress(CorruptCheckpoint):
             if path != verified:
                 _verified(path)
-            good += 1
+            intact += 1
 
 
 def _remove(folder: Path) -> None:
-    """Delete a flat folder, its mark last, so that a crash in between leaves something `clean` recognizes."""
+    """Delete a checkpoint's folder, FORMAT last, so that `clean` recognizes what a crash in between leaves."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir(), key=lambda path: path.name == "FORMAT"):
             path.unlink()
@@ -237,7 +269,7 @@ def _remove(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether another process has this id; our own id on something found at start is a dead process's."""
+    """True if another process has this id. Our own id on a file found at the start belonged to an earlier process."""
     if pid == os.getpid():
         return False
     try:
@@ -250,48 +282,14 @@ def _alive(pid: int) -> bool:
 
 
 def _barely_begun(folder: Path) -> bool:
+    """True if a folder holds nothing but the beginning of a FORMAT file."""
     names = [path.name for path in folder.iterdir()]
     return not names or (names == ["FORMAT"] and FORMAT.startswith(_text(folder / "FORMAT") or ""))
 
 
 def _text(path: Path) -> str | None:
+    """Text of a file; None if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
-
-
-def _split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
-    """A tree without its tensors, as JSON, and the tensors by number. Keys that are not text keep their type."""
-    tensors: dict[str, Tensor] = {}
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, Tensor):
-            tensors[str(len(tensors))] = node
-            return {"tensor": str(len(tensors) - 1)}
-        if isinstance(node, Mapping):
-            return {"dict": [[walk(key), walk(value)] for key, value in node.items()]}
-        if isinstance(node, (list, tuple)):
-            return {type(node).__name__: [walk(item) for item in node]}
-        if isinstance(node, float) and not math.isfinite(node):
-            return {"float": repr(node)}
-        if node is None or isinstance(node, (bool, int, float, str)):
-            return node
-        raise TypeError(f"the optimizer's state holds a {type(node).__name__}, which checkpoints cannot keep")
-
-    return walk(tree), tensors
-
-
-def _join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The tree that `_split` took apart."""
-    if not isinstance(node, dict):
-        return node
-    ((kind, value),) = node.items()
-    if kind == "tensor":
-        return tensors[value]
-    if kind == "float":
-        return float(value)
-    if kind == "dict":
-        return {_join(key, tensors): _join(item, tensors) for key, item in value}
-    items = [_join(item, tensors) for item in value]
-    return tuple(items) if kind == "tuple" else items

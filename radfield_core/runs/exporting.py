@@ -1,4 +1,4 @@
-"""Exports of a run: geometry in the data's own coordinates, with a sidecar that says what its numbers mean."""
+"""Exports of a run: geometry in the data's own coordinates, with a sidecar that describes its coordinates."""
 
 from __future__ import annotations
 
@@ -10,19 +10,31 @@ from radfield_core.config.fit import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.data.scene import Scene
 from radfield_core.errors import unwritable
-from radfield_core.files.durable import dump_json, write_durably
+from radfield_core.files.durable import write_durably
+from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import Exporter
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.trained import Trained
 
 
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
-    """Write an export of a run and its sidecars; returns the files. By default into the run's folder; in a folder that
-    is there, under the exporter's name.
+    """Export a run, such as its surface as a mesh.
 
-    Pictures and videos hold no coordinates and get no sidecar.
+    Beside each file lies a sidecar, `<file>.json`, with the frame, the unit, the up axis and the checkpoint. Pictures
+    and videos hold no coordinates and get no sidecar.
 
-    Raises UsageError if the run's parts do not give what the exporter needs, NoSurface, StorageError.
+    Args:
+        trained: the run.
+        choice: the exporter with its options.
+        out: file to write, or an existing folder to write into; by default `exports/<exporter>` in the run's folder.
+
+    Returns:
+        The files written, sidecars last.
+
+    Raises:
+        UsageError: the run's parts do not provide what the exporter needs.
+        NoSurface: the level set is empty.
+        StorageError: a file cannot be written.
     """
     check_part(choice, trained.run, get_registry())
     exporter: Exporter = choice.load()(choice.config)
@@ -39,12 +51,13 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
+    """True for the name of a picture or a video."""
     return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 
 def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:
-    """`mesh.ply.json` beside `mesh.ply`: frame, unit, up axis, transform from scene coordinates, and the checkpoint."""
-    turned = path.suffix.lower() == ".glb" and scene.up is not None
+    """Write the sidecar of a file, such as `mesh.ply.json` beside `mesh.ply`, and return its path."""
+    rotated = path.suffix.lower() == ".glb" and scene.up is not None
     manifest = trained.checkpoint / "MANIFEST.json"
     sidecar = path.with_name(f"{path.name}.json")
     content = {
@@ -52,7 +65,7 @@ def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -
         "exporter": choice.component.key,
         "frame": _frame(path, scene),
         "unit": scene.unit,
-        "up": "y" if turned else scene.up,
+        "up": "y" if rotated else scene.up,
         "scene_to_data": scene.to_data.tolist(),
         "checkpoint": trained.checkpoint.name,
         "checkpoint_manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
@@ -63,8 +76,9 @@ def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -
 
 
 def _frame(path: Path, scene: Scene) -> str:
+    """Description of the coordinate frame that a file is written in."""
     if path.suffix.lower() != ".glb":
         return "the data's own"
     if scene.up is None:
-        return "the data's own, not turned: which axis is up is not known"
-    return "the data's own, turned y-up as glTF prescribes"
+        return "the data's own, not rotated: the up axis is unknown"
+    return "the data's own, rotated y-up as glTF prescribes"

@@ -1,4 +1,4 @@
-"""What a run was made of: its parts, the versions of their distributions, and how two records differ."""
+"""Records of a run's ingredients: its parts, the versions of their distributions, and differences between records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from radfield_core.config.slots import Choice
 
 
 def parts_of(config: Any) -> Iterator[Choice]:
-    """Every chosen part in a config, outermost first."""
+    """Iterate over every chosen part in a config, each before the parts inside it."""
     if isinstance(config, Choice):
         yield config
         config = config.config
@@ -24,20 +24,22 @@ def parts_of(config: Any) -> Iterator[Choice]:
 
 
 def plugin_versions(run: RunConfig) -> dict[str, str]:
-    """Version of each distribution that the run's parts come from, and of core and torch."""
+    """Version of core, of torch, and of each distribution that the run's parts come from."""
     names = {"radfield-core", "torch", *(part.component.distribution for part in parts_of(run))}
     return {name: _version(name) for name in sorted(names - {""})}
 
 
-def changes(before: str, now: str, plugins_before: Mapping[str, str], plugins_now: Mapping[str, str]) -> list[str]:
-    """Lines that differ between two configs and two sets of plugin versions, as a diff; empty if they agree."""
+def changes(
+    stored: str, current: str, stored_plugins: Mapping[str, str], current_plugins: Mapping[str, str]
+) -> list[str]:
+    """Differences between two configs and two tables of plugin versions, as lines of a diff; empty if they agree."""
     lines = [
         line
-        for line in difflib.unified_diff(before.splitlines(), now.splitlines(), "stored", "now", n=0, lineterm="")
+        for line in difflib.unified_diff(stored.splitlines(), current.splitlines(), n=0, lineterm="")
         if not line.startswith(("---", "+++", "@@"))
     ]
-    for name in sorted(plugins_before.keys() | plugins_now.keys()):
-        old, new = plugins_before.get(name, "absent"), plugins_now.get(name, "absent")
+    for name in sorted(stored_plugins.keys() | current_plugins.keys()):
+        old, new = stored_plugins.get(name, "absent"), current_plugins.get(name, "absent")
         if old != new:
             lines.append(f"{name}: {old} -> {new}")
     return lines

@@ -1,9 +1,8 @@
-"""What is made of a trained run: results.json, pictures and videos, with progress."""
+"""Results of a trained run: evaluations, measurements, pictures and videos."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from radfield_core.config.fit import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.data.bad_images import find_bad_images, raise_if_any
 from radfield_core.errors import UsageError, unwritable
-from radfield_core.files.durable import dump_json, write_durably
+from radfield_core.files.durable import write_durably
+from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import Metric
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.evaluation import evaluate_all
-from radfield_core.render.image_metrics import format_metrics
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
@@ -30,37 +29,68 @@ from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
 
-def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, float]:
-    """Evaluate every view of a split, print the means, which are returned, and write them and each view's.
+def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, Any]:
+    """Evaluate every view of a split.
 
-    The test split's go to `results.json`, another one's to `results-<split>.json`.
+    Args:
+        trained: the run.
+        split: name of the split, such as "test".
+        quiet: show no progress.
+
+    Returns:
+        Mean metrics, metrics per group and per view, the split and the step: the content of `results.json`.
+
+    Raises:
+        UsageError: the data has no such split.
+        DatasetError: the split is empty, or images of it cannot be read.
     """
-    _warn(trained)
     scene = trained.scenes.get(split)
-    chunk = trained.run.eval.rays_per_chunk
     raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
+    chunk = trained.run.eval.rays_per_chunk
     results = evaluate_all(trained.model, trained.method, scene, chunk, f"evaluate {split}", quiet=quiet)
     summary = results_table(results, split, trained.step)
-    metrics: dict[str, float] = summary["metrics"]
-    Observers(get_registry()).tell("radfield_evaluated", step=trained.step, split=split, metrics=metrics)
-    for line in _table(summary.get("groups", {}), metrics):
-        print(line)
-    print(f"{split}, {len(results)} views, step {trained.step}: {format_metrics(metrics)}")
-    _write(summary, trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json")
-    return metrics
+    observers = Observers(get_registry())
+    observers.tell("radfield_evaluated", step=trained.step, split=split, metrics=summary["metrics"])
+    return summary
 
 
-def _write(summary: Mapping[str, Any], path: Path) -> None:
-    """Write numbers, which have been shown by now, and print the file."""
+def results_path(trained: Trained, split: str) -> Path:
+    """File for the results of a split: `results.json` for the test split, else `results-<split>.json`."""
+    return trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json"
+
+
+def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
+    """Measure a run with a metric part.
+
+    Args:
+        trained: the run.
+        choice: the metric with its options.
+        split: the split whose cameras the metric may use.
+        reference: a file to compare with; None for the data's own ground truth.
+
+    Returns:
+        The metric's name, the step, the reference, and the measured values: the content of `<metric>.json`.
+
+    Raises:
+        UsageError: the run's parts do not provide what the metric needs.
+    """
+    check_part(choice, trained.run, get_registry())
+    metric: Metric = choice.load()(choice.config)
+    name = choice.component.name
+    found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
+    return {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
+
+
+def write_results(results: Mapping[str, Any], path: Path) -> None:
+    """Write results as JSON. Raises StorageError."""
     try:
-        write_durably(path, dump_json(summary, indent=2) + "\n")
+        write_durably(path, dump_json(results, indent=2) + "\n")
     except OSError as error:
         raise unwritable(error, path) from error
-    print(path)
 
 
-def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
-    """Lines of a table with one row for each group of views and one for the mean over all; none without groups."""
+def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
+    """Lines of a table of metrics: one row for each group of views and one for the mean; none without groups."""
     if groups:
         yield f"{'':8}" + "".join(f"{name.upper():>12}" for name in means)
         for name, metrics in [*groups.items(), ("mean", means)]:
@@ -68,24 +98,11 @@ def _table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]
             yield f"{name:8}" + "".join(f"{value:>12}" for value in values)
 
 
-def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
-    """Measure a run with a metric part, print the numbers, which are returned, and write `<metric>.json`."""
-    _warn(trained)
-    check_part(choice, trained.run, get_registry())
-    metric: Metric = choice.load()(choice.config)
-    name = choice.component.name
-    found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
-    summary = {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
-    for line in _listed(found, ""):
-        print(line)
-    _write(summary, trained.folder.path / f"{name}.json")
-    return found
-
-
-def _listed(numbers: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for key, value in numbers.items():
+def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Lines of names and values; a nested table's names are joined with dots."""
+    for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _listed(value, f"{prefix}{key}.")
+            yield from value_lines(value, f"{prefix}{key}.")
         else:
             yield f"{prefix + key:28} {value:.6g}" if isinstance(value, float) else f"{prefix + key:28} {value}"
 
@@ -93,8 +110,19 @@ def _listed(numbers: Mapping[str, Any], prefix: str) -> Iterator[str]:
 def render_split(
     trained: Trained, split: str, views: str, out: Path, *, scale: float = 1.0, quiet: bool = False
 ) -> list[Path]:
-    """Write pictures of views of a split: "all", a number of evenly spread ones, or "0,5,9". Returns the files."""
-    _warn(trained)
+    """Write pictures of views of a split.
+
+    Args:
+        trained: the run.
+        split: name of the split.
+        views: "all", a number of evenly spread views, or view numbers such as "0,5,9".
+        out: folder for the pictures.
+        scale: size of the pictures relative to the data's images.
+        quiet: show no progress.
+
+    Returns:
+        The files written.
+    """
     scene = trained.scenes.get(split)
     indices = choose_views(views, len(scene.cameras))
     written = []
@@ -119,11 +147,20 @@ def render_path(
     scale: float = 1.0,
     quiet: bool = False,
 ) -> Path:
-    """Write a video along a camera path and return its file.
+    """Write a video along a camera path.
 
-    video: the format, one of `render.videos.FORMATS`.
+    Args:
+        trained: the run.
+        path: name of the camera path, such as "turntable"; "auto" chooses one that suits the cameras.
+        n_frames: number of frames.
+        out: folder for the video.
+        video: the format, one of `render.videos.FORMATS`.
+        scale: size of the frames relative to the data's images.
+        quiet: show no progress.
+
+    Returns:
+        The file written, `<path>.<format>`.
     """
-    _warn(trained)
     scene = trained.scenes.get("train")
     name, c2w = camera_path(scene, path, n_frames)
     views = path_views(scene, c2w, scale)
@@ -141,7 +178,19 @@ def render_path(
 
 
 def choose_views(text: str, n: int) -> list[int]:
-    """Numbers of views from "all", "6" (that many, evenly spread) or "0,5,9". Raises UsageError naming bad ones."""
+    """Indices of views.
+
+    Example:
+        >>> choose_views("all", 3), choose_views("2", 10), choose_views("0,9", 10)
+        ([0, 1, 2], [2, 7], [0, 9])
+
+    Args:
+        text: "all", a number of evenly spread views, or view numbers such as "0,5,9".
+        n: number of views.
+
+    Raises:
+        UsageError: a number is not below `n`, or a word is not a number.
+    """
     if text == "all":
         return list(range(n))
     if text.isdecimal():
@@ -150,17 +199,15 @@ def choose_views(text: str, n: int) -> list[int]:
     bad = [word for word in words if not word.isdecimal() or int(word) >= n]
     if bad or not words:
         raise UsageError(
-            f"no views {', '.join(bad) or text!r}; there are 0 to {n - 1}", path="--views", hint="all, or 0,5"
+            f"no such views: {', '.join(bad) or repr(text)}; views are numbered 0 to {n - 1}",
+            path="--views",
+            hint=f"--views all, or --views 0,{n - 1}",
         )
     return [int(word) for word in words]
 
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback) -> dict[str, np.ndarray]:
+    """Pictures of a view by kind ("rgb", "depth", …), each [H, W, 3] uint8."""
     scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
     rendered = render_view(trained.model, trained.method, scene, view, chunk, report)
     return make_pictures(rendered, view.camera.width, view.camera.height)
-
-
-def _warn(trained: Trained) -> None:
-    for remark in trained.remarks:
-        print(f"warning: {remark}", file=sys.stderr)

@@ -12,42 +12,45 @@ from radfield_core.interfaces import DataParser
 
 
 class Scenes:
-    """The splits of a run's data, each read once and prepared like the training split.
+    """The splits of a run's data. Each is read once and normalized like the training split.
 
-    left_out: split -> numbers of the views that the run does without.
+    Args:
+        run: the run's options.
+        left_out: numbers of the views to leave out, by split.
     """
 
     def __init__(self, run: RunConfig, left_out: Mapping[str, Sequence[int]] | None = None):
         self.left_out = dict(left_out or {})
         self._config = run.scene
         self._parser: DataParser = run.data.load()(run.data.config)
-        self._raw: dict[str, Scene] = {}
+        self._parsed: dict[str, Scene] = {}
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that the format has."""
+        """Names of the splits that the data's format defines."""
         return self._parser.splits
 
     def get(self, split: str) -> Scene:
-        """A split in scene coordinates. Raises UsageError for an unknown one, NoSuchSplit for an empty one."""
+        """A split in scene coordinates. Raises UsageError if it is unknown, NoSuchSplit if it is empty."""
         if split not in self.splits:
-            raise UsageError(f"the data has no split {split!r}", path="--split", hint=" or ".join(self.splits))
+            hint = "Use " + " or ".join(f"--split {name}" for name in self.splits)
+            raise UsageError(f"the data has no split {split!r}", path="--split", hint=hint)
         return prepare_scene(self._parse(split), self._config, self._parse("train"))
 
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
-        """Do without these views as well; numbers are those of the data, whatever was left out before."""
+        """Leave out more views, by split; views are numbered as in the data, whatever is left out already."""
         for split, numbers in views.items():
             known = self.left_out.get(split, ())
             if set(numbers) - set(known):
                 self.left_out[split] = sorted({*known, *numbers})
-                self._raw.pop(split, None)
+                self._parsed.pop(split, None)
 
     def _parse(self, split: str) -> Scene:
-        if split not in self._raw:
+        if split not in self._parsed:
             scene = self._parser.parse(split)
-            if out := self.left_out.get(split):
-                scene = scene.only([view for view in range(len(scene.cameras)) if view not in set(out)])
+            if out := set(self.left_out.get(split, ())):
+                scene = scene.only([view for view in range(len(scene.cameras)) if view not in out])
             if len(scene.cameras) == 0:
                 raise NoSuchSplit(f"split {split!r} has no images", path="data")
-            self._raw[split] = scene
-        return self._raw[split]
+            self._parsed[split] = scene
+        return self._parsed[split]

@@ -1,7 +1,8 @@
-"""From options to what runs: device, scenes, method and model; for training and for what comes after it."""
+"""Opening a trained run: its options, data, method and model."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,23 @@ from radfield_core.runs.folder import RunFolder, find_run, load_state
 from radfield_core.runs.scenes import Scenes
 from radfield_core.types import Step
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A run read back: its options, folder, data, method, model in evaluation mode, and the step it is at."""
+    """A run that was opened to evaluate, render or export it.
+
+    Attributes:
+        run: the options it was trained with.
+        folder: the run's folder.
+        scenes: the splits of its data.
+        method: the method.
+        model: the trained model, in evaluation mode.
+        device: where the model is.
+        step: steps it was trained for.
+        checkpoint: the checkpoint that was loaded.
+    """
 
     run: RunConfig
     folder: RunFolder
@@ -33,7 +47,6 @@ class Trained:
     device: torch.device
     step: int
     checkpoint: Path
-    remarks: tuple[str, ...]
 
 
 def stored_run(folder: RunFolder) -> RunConfig:
@@ -44,30 +57,42 @@ def stored_run(folder: RunFolder) -> RunConfig:
 
 
 def open_run(path: Path, device: str | None = None) -> Trained:
-    """The model of a run folder or checkpoint, ready to be evaluated, rendered or exported.
+    """Open a trained run. Damaged checkpoints newer than the one that is loaded are logged as warnings.
 
-    Raises UsageError if the path is no run, StorageError if it holds no checkpoint that can be read.
+    Args:
+        path: a run folder or one of its checkpoints.
+        device: "cpu", "cuda", "cuda:N" or "auto"; by default the device that the run was trained on.
+
+    Returns:
+        The run, with its model ready to be evaluated, rendered or exported.
+
+    Raises:
+        UsageError: there is no run at the path, or no such device.
+        StorageError: no checkpoint of the run can be loaded.
     """
     folder, chosen = find_run(path)
     run = stored_run(folder)
     state, checkpoint, skipped = load_state(folder, chosen)
+    for line in skipped:
+        logger.warning(line)
     target = choose_device(device or run.trainer.device, "--device" if device else "trainer.device")
     scenes = Scenes(run, folder.left_out())
     method: Method = run.method.load()(run.method.config)
     model = method.build(build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)
-    last = max(state.step - 1, 0)  # what is scheduled, as the last step had it
-    model.begin_step(Step(last, run.trainer.max_steps, run.trainer.seed))
-    return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint, tuple(skipped))
+    last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)
+    model.begin_step(last_step)  # schedules are at the last step that was trained
+    return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint)
 
 
 def load_weights(model: Model, state: State, folder: RunFolder) -> None:
-    """Set a model's parameters and buffers. Raises StorageError naming what does not fit."""
+    """Set a model's parameters and buffers. Raises StorageError, naming tensors that do not fit."""
     try:
         model.load_state_dict(dict(state.model), strict=True)
     except RuntimeError as error:
         text = " ".join(str(error).split())
         raise StorageError(
-            f"the checkpoint does not fit its config: {text}", path=str(folder.path),
-            hint="the versions of plugins that its plugins.json names",
-        ) from error  # fmt: skip
+            f"the checkpoint does not fit its config: {text}",
+            path=str(folder.path),
+            hint="Install the plugin versions that its plugins.json names",
+        ) from error

@@ -1,5 +1,7 @@
-"""Signals that ask a run to end: the step is finished and saved first, an evaluation is broken off; a second Ctrl-C
-stops at once."""
+"""Signals that ask a run to end.
+
+A training step is finished and saved before the run ends, an evaluation is canceled, and a second Ctrl-C stops at once.
+"""
 
 from __future__ import annotations
 
@@ -7,83 +9,93 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
+
+ENDING_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Canceled(BaseException):
-    """A signal came while something ran that need not be finished."""
+    """Raised by a signal inside a `cancelable` block."""
 
 
-def signal_behind(error: BaseException) -> BaseException | None:
-    """A signal's exception from which another was raised, if any: compiled code hides it behind a SystemError."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, (KeyboardInterrupt, Canceled)):
-        inner = inner.__cause__ or inner.__context__
-    return inner
+@contextlib.contextmanager
+def signals_unwrapped() -> Iterator[None]:
+    """Re-raise a signal's exception that arrives as a SystemError.
+
+    When a signal handler raises during compiled code, numba's dispatcher raises SystemError from that exception.
+    """
+    try:
+        yield
+    except SystemError as error:
+        inner: BaseException | None = error
+        while inner is not None and not isinstance(inner, (KeyboardInterrupt, Canceled)):
+            inner = inner.__cause__ or inner.__context__
+        if inner is None:
+            raise
+        raise inner from None
 
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Signals that Python takes wait for the end of this block: in the middle of a compiler an exception is lost."""
-    came: list[int] = []
+    """Defer Python signal handlers until the block ends; an exception raised inside a compiler would be swallowed."""
+    received: list[int] = []
     before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    if _in_main_thread():
+        for number in ENDING_SIGNALS:
             if callable(handler := signal.getsignal(number)):
                 before[number] = handler
-                signal.signal(number, lambda number, frame: came.append(number))
+                signal.signal(number, lambda number, frame: received.append(number))
     try:
         yield
     finally:
         for taken, handler in before.items():
             signal.signal(taken, handler)
-        for late in came:
+        for late in received:
             before[late](late, None)
 
 
 class Interrupts:
-    """While entered, SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set `received`; a second SIGINT raises KeyboardInterrupt.
+    """Context in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set `received`.
 
-    A closed terminal that is ignored, as `nohup` has it, stays ignored. Outside the main thread, where Python takes no
-    signals, nothing is changed.
+    A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored on entry (`nohup`), it stays ignored. Outside the
+    main thread, where Python receives no signals, nothing changes.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self._before: dict[int, object] = {}
-        self._breakable = False
+        self._before: dict[int, Any] = {}
+        self._cancelable = False
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        if _in_main_thread():
+            for number in ENDING_SIGNALS:
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def breakable(self) -> Iterator[None]:
-        """What need not be finished: a signal raises BrokenOff in this block, once."""
-        self._breakable = True
+    def cancelable(self) -> Iterator[None]:
+        """Let the first signal raise Canceled inside this block, for work that need not be finished."""
+        self._cancelable = True
         try:
-            yield
-        except SystemError as error:
-            if (signalled := signal_behind(error)) is not None:
-                raise signalled from None
-            raise
+            with signals_unwrapped():
+                yield
         finally:
-            self._breakable = False
+            self._cancelable = False
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
-        if self._breakable:
-            self._breakable = False  # a second signal must not break off what tidies up after the first
+        if self._cancelable:
+            self._cancelable = False  # a second signal must not interrupt the cleanup after the first
             raise Canceled
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

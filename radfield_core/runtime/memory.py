@@ -1,4 +1,4 @@
-"""Running out of memory: recognized, and met with smaller chunks."""
+"""Running out of memory: detection, and retries with smaller chunks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import torch
 
 _T = TypeVar("_T")
 
-SMALLEST = 16
-"""Rays below which a chunk is not halved any more: memory that does not hold these holds nothing."""
+MIN_CHUNK_RAYS = 16
+"""Smallest chunk of rays; if this one does not fit into memory, no smaller one will."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device or the machine has no memory left."""
+    """True if an error means that the device or the machine has no memory left."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
-    """`run(chunk)`, with the chunk halved down to `SMALLEST` while memory runs out; and the chunk that fitted."""
+    """Result of `run(chunk)` and the chunk that fitted into memory.
+
+    Whenever memory runs out, the chunk is halved and `run` is called again, down to `MIN_CHUNK_RAYS`. The last
+    out-of-memory error is raised.
+    """
     while True:
         try:
             return run(chunk), chunk
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or chunk <= SMALLEST:
+            if not is_out_of_memory(error) or chunk <= MIN_CHUNK_RAYS:
                 raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        chunk = max(SMALLEST, chunk // 2)
+        chunk = max(MIN_CHUNK_RAYS, chunk // 2)

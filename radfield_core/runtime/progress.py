@@ -1,4 +1,4 @@
-"""Progress of long jobs: a bar on a terminal, else one plain line every ten seconds, or nothing."""
+"""Progress of long jobs: a bar on a terminal, else one line every ten seconds, or nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -15,17 +16,49 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 ProgressCallback = Callable[[int, int], None]
-"""report(done, of): called on the way through a long job."""
+"""callback(done, total): called repeatedly during a long job."""
 
-REFRESH_SECONDS = 0.2
-LINE_SECONDS = 10.0
-WIDE = 80  # columns from which on there is room for a bar beside the text
+REFRESH_SECONDS = 0.2  # between updates of a bar
+LINE_SECONDS = 10.0  # between lines where there is no terminal
+MIN_BAR_COLUMNS = 80  # narrower terminals show the text without a bar
+
+_shown_bar: Bar | None = None  # the bar that occupies the last line of the terminal
+_lost: WeakSet[TextIO] = WeakSet()  # streams that can no longer be written to, such as a closed pipe
+
+
+def write_line(line: str, stream: TextIO) -> None:
+    """Write a line to a stream, above the progress bar if one is shown.
+
+    A stream that cannot be written to, such as a pipe whose reader has ended, must not end the job: the failure is
+    reported once on stderr, and later lines to that stream are dropped.
+    """
+    if stream in _lost:
+        return
+    try:
+        if _shown_bar is not None:
+            _shown_bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            stream.write(f"{line}\n")
+            stream.flush()
+    except OSError as error:
+        _lost.add(stream)
+        if stream is not sys.stderr:
+            write_line(f"warning: output: {error.strerror}; the job continues without output", sys.stderr)
 
 
 class Progress:
-    """Shows how far a job is. `due()` is cheap and says whether `update` would show anything, so values that cost a
-    synchronization are fetched only then. `say` prints a line beside the bar. When nobody can read the output any more,
-    that is said once on stderr, and the job goes on.
+    """Progress display of one job, used as a context manager.
+
+    Example:
+        >>> with Progress("read images", total=3, quiet=True) as progress:
+        ...     for done in range(1, 4):
+        ...         progress.report(done, 3)
+
+    Args:
+        title: name of the job, printed before each text.
+        total: amount of work, in any unit.
+        quiet: show nothing.
+        stream: where to write; by default stdout.
     """
 
     def __init__(self, title: str, total: float, *, quiet: bool = False, stream: TextIO | None = None):
@@ -36,38 +69,46 @@ class Progress:
         self._bar: Bar | None = None
         self._started = self._shown = time.monotonic()
         self._first = 0.0
-        self._lost = False
 
     def __enter__(self) -> Progress:
         self._started = self._shown = time.monotonic()
         if self._terminal:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            console = Console(file=self._stream)
-            bar = [BarColumn(bar_width=30)] if console.width >= WIDE else []
-            columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[text]}"))
-            self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)
-            self._task = self._bar.add_task(self._title, total=self._total, text="")
-            self._bar.start()
+            self._start_bar()
         return self
 
+    def _start_bar(self) -> None:
+        global _shown_bar
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = Console(file=self._stream)
+        bar = [BarColumn(bar_width=30)] if console.width >= MIN_BAR_COLUMNS else []
+        columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[text]}"))
+        self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)
+        self._task = self._bar.add_task(self._title, total=self._total, text="")
+        self._bar.start()
+        _shown_bar = self._bar
+
     def __exit__(self, *_: object) -> None:
+        global _shown_bar
         if self._bar is not None:
             with contextlib.suppress(OSError):
                 self._bar.stop()
-            self._bar = None
+            self._bar = _shown_bar = None
 
     def begin(self, done: float) -> None:
-        """Say how much was done before, which tells nothing about the pace."""
+        """Set the amount of work done earlier, which must not count in the estimate of the time left."""
         self._first = done
 
     def due(self) -> bool:
-        """Whether it is time to show something."""
-        return not self.quiet and time.monotonic() - self._shown >= self._interval
+        """True if `update` would show something now.
+
+        The check is cheap. Fetch values that cost a synchronization with the device only if it is True.
+        """
+        return not self.quiet and self._stream not in _lost and time.monotonic() - self._shown >= self._interval
 
     def update(self, done: float, text: str) -> None:
-        """Show how much of the total is done, with `text` and the time left."""
+        """Show the amount of work done, `text`, and an estimate of the time left."""
         if self.quiet:
             return
         self._shown = time.monotonic()
@@ -76,29 +117,15 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
         else:
-            self._print(f"{self._title} {text}")
+            write_line(f"{self._title} {text}", self._stream)
 
-    def report(self, done: int, of: int) -> None:
-        """Show, where it is due, that `done` of so many are done: a `Report`. The end is left on a terminal."""
-        if self.due() or (done == of and self._terminal):
-            self.update(self._total * done / of, f"{done}/{of}")
+    def report(self, done: int, total: int) -> None:
+        """Show that `done` of `total` items are done, if an update is due; a ProgressCallback.
 
-    def say(self, line: str) -> None:
-        """Print a line, also when quiet: quiet is about progress."""
-        self._print(line)
-
-    def _print(self, line: str) -> None:
-        if self._lost:
-            return
-        try:
-            if self._bar is not None:
-                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-            else:
-                print(line, file=self._stream, flush=True)
-        except OSError as error:
-            self._lost = self.quiet = True
-            with contextlib.suppress(OSError):
-                print(f"warning: output: {error.strerror}; going on in silence", file=sys.stderr)
+        On a terminal the last update is always shown, so that a finished job leaves a full bar.
+        """
+        if self.due() or (done == total and self._terminal):
+            self.update(self._total * done / total, f"{done}/{total}")
 
     def _left(self, done: float) -> str:
         fresh = done - self._first
@@ -108,7 +135,12 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 9s, 4m 05s, 2h 03m."""
+    """Seconds as short text.
+
+    Example:
+        >>> duration(9.4), duration(245), duration(7384)
+        ('9s', '4m 05s', '2h 03m')
+    """
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"
@@ -118,15 +150,14 @@ def duration(seconds: float) -> str:
 
 
 def tracked(items: Sequence[_T], title: str, *, quiet: bool = False) -> Iterator[tuple[_T, ProgressCallback]]:
-    """The items, with progress over all of them; each with what to tell how far one is that takes long."""
-    of = len(items)
-    with Progress(title, of, quiet=quiet) as progress:
+    """Iterate over items with a progress display; each item comes with a callback for progress within it."""
+    count = len(items)
+    with Progress(title, count, quiet=quiet) as progress:
         for index, item in enumerate(items):
 
             def within(done: int, total: int, before: int = index) -> None:
                 if progress.due() and done < total:
-                    progress.update(before + done / total, f"{before + done / total:.1f}/{of}")
+                    progress.update(before + done / total, f"{before + done / total:.1f}/{count}")
 
             yield item, within
-            if progress.due() or (index + 1 == of and progress._terminal):
-                progress.update(index + 1, f"{index + 1}/{of}")
+            progress.report(index + 1, count)

@@ -1,6 +1,7 @@
-"""The generators that Python, numpy and torch keep for everyone: seeded, captured and restored.
+"""The global random generators of Python, numpy and torch: seeding, saving and restoring.
 
-Core and its parts draw from `Step.generator`, which needs no state; what others draw from the global ones is exact too.
+Core and its parts draw from `Step.generator`, which has no state to save. Saving the global generators makes resuming
+exact for third-party code that draws from them.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators."""
+    """Seed the global generators of Python, numpy and torch."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  the global one, for third-party code that draws from it
+    np.random.seed(seed % 2**32)  # noqa: NPY002  third-party code draws from the legacy generator
     torch.manual_seed(seed)
 
 
 def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The states of the global generators: torch's as uint8 tensors, Python's and numpy's as JSON values."""
+    """States of the global generators.
+
+    Returns:
+        torch's states as uint8 tensors ("torch", "cuda:0", …), and Python's and numpy's as JSON values.
+    """
     tensors = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch's gap
         tensors |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
     version, words, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
@@ -37,7 +42,7 @@ def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Set the global generators to captured states; those of devices that are absent now are left out."""
+    """Set the global generators to the states that `state` returned; devices that are absent now are skipped."""
     torch.set_rng_state(tensors["torch"])
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         if f"cuda:{i}" in tensors:
@@ -50,7 +55,7 @@ def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Whatever is drawn inside, the global generators go on outside as if it had not been."""
+    """Restore the global generators when the block ends, so that draws inside it change nothing outside."""
     states = state()
     try:
         yield

@@ -1,8 +1,8 @@
-"""Numbers too small for a float's exponent, taken as zero while training.
+"""Flushing of subnormal floats to zero during training.
 
-Adam's memory of a table entry that no ray meets any more decays from step to step, and after some hundred steps lies
-below 1e-38: subnormal. A CPU works on such numbers in microcode, fifty times slower, and a third of a hash table may
-hold them. They change no weight: what they would add is far below a float's last bit.
+Adam's moments of a hash-table entry that no ray meets any more decay from step to step and become subnormal (below
+1e-38) after some hundred steps. A CPU computes subnormal numbers in microcode, fifty times slower, and a third of a
+hash table may hold them. Flushing them changes no weight: their contribution is far below a float's last bit.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch
 
 @contextmanager
 def flushed() -> Iterator[None]:
-    """Have this thread, and those that it starts, take subnormal numbers as zero; where the CPU cannot, do nothing."""
+    """Flush subnormals to zero in this thread and the threads it starts, if the CPU supports it."""
     for dtype in (np.float32, np.float64):
-        np.finfo(dtype).smallest_subnormal  # noqa: B018 - worked out once, with a warning if there are none by then
+        np.finfo(dtype).smallest_subnormal  # noqa: B018  numpy caches this, and warns if it is computed while flushing
     before = not bool(torch.tensor(1e-40) * 1.0)
     torch.set_flush_denormal(True)
     try:

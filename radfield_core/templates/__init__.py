@@ -19,9 +19,10 @@ REQUIRES = {"field": ("radfield-frequency",), "method": ("radfield-nerf", "radfi
 """Distributions whose parts a template names in a default or a preset."""
 
 
-def write_plugin(name: str, kind: str, out: str | None = None) -> int:
-    """Write the distribution `name` with one part of a kind, whole or not at all, and say what to do next. Returns the
-    exit code.
+def write_plugin(name: str, kind: str, out: str | None = None) -> tuple[Path, str]:
+    """Write the distribution `name` with one part of a kind, whole or not at all.
+
+    Returns the folder and the part's `kind:name`.
 
     Raises UsageError for a name that cannot be a distribution's or a module's, or a folder that is already there;
     StorageError for a folder that cannot be written.
@@ -39,9 +40,7 @@ def write_plugin(name: str, kind: str, out: str | None = None) -> int:
                 path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise unwritable(error, target) from error
-    print(f"{target}: {words['part_key']}, with its options, tests, README and CI")
-    print(f"next:\n  pip install -e '{target}[test]'\n  pytest {target}\n  radfield plugins info {words['part_key']}")
-    return 0
+    return target, words["part_key"]
 
 
 def check_name(name: str) -> None:

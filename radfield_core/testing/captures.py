@@ -8,8 +8,8 @@ from torch import Tensor
 
 from radfield_core.cameras import Cameras, directions
 from radfield_core.data.images import MemoryImages
-from radfield_core.data.placement import move_cameras
 from radfield_core.data.scene import Scene
+from radfield_core.data.similarity import transform_cameras
 from radfield_core.types import SceneBox
 
 
@@ -61,7 +61,7 @@ def data_rays(scene: Scene, name: str, step: int = 5) -> tuple[Tensor, Tensor]:
     """Origin [3] and unit directions [R, 3] in the data's own coordinates of every step-th pixel of a named view."""
     index = scene.names.index(name)
     view = scene.cameras.view(index)
-    c2w = move_cameras(scene.to_data.numpy(), view.c2w[None].numpy())[0]
+    c2w = transform_cameras(scene.to_data.numpy(), view.c2w[None].numpy())[0]
     width, height = view.camera.width, view.camera.height
     columns, rows = torch.meshgrid(torch.arange(0, width, step), torch.arange(0, height, step), indexing="xy")
     pixels = torch.stack([columns, rows], -1).reshape(-1, 2)

@@ -19,8 +19,6 @@ from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.structure import Entry, Owner, Structurer, options_of
 from radfield_core.errors import UsageError
-from radfield_core.interfaces import Method
-from radfield_core.model import build_context
 from radfield_core.plugin import Component
 from radfield_core.plugins.registry import Registry, get_registry
 from radfield_core.runs.folder import RunFolder
@@ -28,9 +26,9 @@ from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime import randomness
 from radfield_core.testing.toy_parts import toy_plugin
 from radfield_core.testing.toys import toy_context
-from radfield_core.train.batches import PixelDrawer
-from radfield_core.train.dry_run import dry_run
+from radfield_core.train import session
 from radfield_core.train.log import TrainingLog
+from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
 Table = dict[str, Any]
@@ -193,16 +191,12 @@ _EVEN = {"type": "importance", "n_samples": 16, "n_importance": 0}
 
 
 def make_trainer(run: RunConfig, folder: Path) -> Trainer:
-    """The trainer of a run as `radfield train` makes it, without evaluation; the parts have been checked."""
-    scene = Scenes(run).get("train")
-    method: Method = run.method.load()(run.method.config)
-    drawer = PixelDrawer(scene, method, torch.device("cpu"))
-    context = build_context(scene, run)
-    findings = dry_run(method, context, drawer, run.trainer.seed)
-    place = RunFolder(folder)
-    place.check_writable()
-    log = TrainingLog(place, run.trainer, quiet=True)
-    return Trainer(run.trainer, method, context, drawer, place, log, None, findings.samples_per_ray)
+    """The trainer of a run on the CPU, checked in a dry run as `radfield train` does, without evaluation."""
+    setup = TrainingSetup.of(run, Scenes(run).get("train"), torch.device("cpu"))
+    run_folder = RunFolder(folder)
+    run_folder.check_writable()
+    trainer, _ = session.make_trainer(setup, run_folder, TrainingLog(run_folder, run.trainer, quiet=True))
+    return trainer
 
 
 def with_toys(registry: Registry | None = None) -> Registry:

@@ -26,9 +26,11 @@ from radfield_core.interfaces import BuildContext, Field, Method, Model
 from radfield_core.model import LevelLoop
 from radfield_core.rays import RaySpace, view_rays
 from radfield_core.render.camera_paths import look_at
+from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs.folder import RunFolder
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.log import TrainingLog
+from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, SceneBox, Step
 
@@ -129,13 +131,18 @@ class ToyMethod(Method):
         return float(0.5**step.progress)
 
 
-def toy_trainer(folder: Path, method: ToyMethod | None = None, **options: Any) -> Trainer:
-    """A trainer in a folder; `options` are those of `[trainer]`. Takes about two milliseconds a step."""
-    defaults = {"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50}
-    config = TrainerConfig(**{**defaults, **options})
-    run = RunFolder(folder)
-    run.check_writable()
+def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
+    """The setup of a toy method on the toy scene; `options` are those of `[trainer]`."""
+    config = TrainerConfig(**{"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50, **options})
     scene, method = toy_scene(), method or ToyMethod()
     context = BuildContext(scene.box, len(scene.cameras), max_steps=config.max_steps, space=RaySpace.of(scene))
-    drawer = PixelDrawer(scene, method, torch.device("cpu"))
-    return Trainer(config, method, context, drawer, run, TrainingLog(run, config, quiet=True))
+    return TrainingSetup(config, method, context, PixelDrawer(scene, method, torch.device("cpu")))
+
+
+def toy_trainer(
+    folder: Path, method: ToyMethod | None = None, *, evaluation: QuickEvaluation | None = None, **options: Any
+) -> Trainer:
+    """A trainer in a folder; `options` are those of `[trainer]`. A step takes about two milliseconds."""
+    setup, run = toy_setup(method, **options), RunFolder(folder)
+    run.check_writable()
+    return Trainer(setup, run, TrainingLog(run, setup.config, quiet=True), evaluation)

@@ -1,4 +1,4 @@
-"""What a step trains on: pixels drawn uniformly from all views, or one whole view, composited on a background."""
+"""Training batches: pixels drawn uniformly from all views, or one whole view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from radfield_core.types import Batch, Step
 
 
 class PixelDrawer:
-    """Batches of a scene for a method. Each is a pure function of the step: no cursor, no order to remember."""
+    """Draws batches of a scene for a method.
+
+    Each batch is a pure function of the step: there is no cursor and no order to save, so resuming is exact.
+    """
 
     def __init__(self, scene: Scene, method: Method, device: torch.device):
         self.scene, self.method, self.device = scene, method, device
@@ -29,39 +32,26 @@ class PixelDrawer:
         self._size: tuple[int, int] | None = (int(widths[0]), int(heights[0])) if uniform else None
 
     def draw(self, step: Step, n: int) -> Batch:
-        """n pixels with their rays, or, for a method that takes whole images, one view."""
+        """Batch of `n` pixels with their rays, or of one whole view for a method that trains on images."""
         if self.rays is None:
-            return self.view(step)
+            return self.draw_view(step)
         background = background_for(self.scene, self.method, step, n, self.device)
-        images, rows, columns = self.places(step, n)
+        images, rows, columns = self.draw_pixels(step, n)
         pixels = self.scene.images.gather(images, rows, columns).to(self.device, non_blocking=True)
         masks = self.scene.masks
         mask = None if masks is None else masks.gather(images, rows, columns)
-        weights = self._weights(images, mask)
+        weights = self._loss_weights(images, mask)
         return Batch(
             rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
             view=None,
             rgb=on_background(pixels, background),
-            mask=_mask(pixels, self._object(mask)),
+            mask=_object_mask(pixels, self._object(mask)),
             background=background,
             loss_weights=None if weights is None else _of_mean_one(weights).to(self.device, torch.float32),
         )
 
-    def _object(self, mask: Tensor | None) -> Tensor | None:
-        """The mask where it shows the object."""
-        return mask if self.scene.masks_mean == "object" else None
-
-    def _weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
-        """Loss weights [...] of pixels [..., C] of images [...]: the image's, and none where the mask says they are not
-        to count."""
-        weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
-        if mask is None or self.scene.masks_mean == "object":
-            return weights
-        counted = (mask[..., -1] >= 128).to(torch.float64 if weights is None else weights.dtype)
-        return counted if weights is None else weights * counted
-
-    def places(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, rows and columns [n] int64, uniform over all pixels of all views, with replacement."""
+    def draw_pixels(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, rows and columns, each [n] int64, uniform over all pixels of all views, with replacement."""
         flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
         if self._size is not None:
             width, height = self._size
@@ -75,23 +65,35 @@ class PixelDrawer:
         rows = inside.div(widths, rounding_mode="floor")
         return images, rows, inside - rows * widths
 
-    def view(self, step: Step) -> Batch:
-        """One view, drawn uniformly: rgb and background [H, W, 3], mask [H, W]."""
+    def draw_view(self, step: Step) -> Batch:
+        """Batch of one view, drawn uniformly: rgb and background [H, W, 3], mask [H, W]."""
         index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
         pixels = self.scene.images[index].to(self.device)
         height, width = pixels.shape[:2]
         background = background_for(self.scene, self.method, step, height * width, self.device)
         background = None if background is None else background.view(height, width, 3)
         mask = None if self.scene.masks is None else self.scene.masks[index]
-        weights = self._weights(torch.full((height, width), index), mask)
+        weights = self._loss_weights(torch.full((height, width), index), mask)
         return Batch(
             rays=None,
             view=self.scene.cameras.view(index, image_id=index),
             rgb=on_background(pixels, background),
-            mask=_mask(pixels, self._object(mask)),
+            mask=_object_mask(pixels, self._object(mask)),
             background=background,
             loss_weights=None if weights is None else weights.to(self.device, torch.float32),
         )
+
+    def _object(self, mask: Tensor | None) -> Tensor | None:
+        """The mask if it shows the object; None if it says which pixels count."""
+        return mask if self.scene.masks_mean == "object" else None
+
+    def _loss_weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Loss weights [...] of pixels of images [...]: the image's weight, or 0 where the mask excludes the pixel."""
+        weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
+        if mask is None or self.scene.masks_mean == "object":
+            return weights
+        counted = (mask[..., -1] >= 128).to(torch.float64 if weights is None else weights.dtype)
+        return counted if weights is None else weights * counted
 
 
 def _of_mean_one(weights: Tensor) -> Tensor:
@@ -100,14 +102,14 @@ def _of_mean_one(weights: Tensor) -> Tensor:
     return weights * (weights.shape[0] / total) if total > 0 else weights
 
 
-def _mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Masks [...] in [0, 1] of the last channel of `mask` [..., C], else the pixels' alpha, if they have one."""
+def _object_mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Object mask [...] in [0, 1]: last channel of `mask` [..., C], else the pixels' alpha; None without either."""
     source = mask if mask is not None else pixels if pixels.shape[-1] == 4 else None
     return None if source is None else source[..., -1].to(pixels.device, torch.float32) / 255.0
 
 
 def save_batch(batch: Batch, path: Path) -> None:
-    """Write what a batch holds: pixels, mask, background, and origins, directions, near and far of its rays."""
+    """Write a batch as safetensors: rgb, mask, background, and the rays' origins, directions, near and far."""
     tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
     if batch.rays is not None:
         tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}

@@ -1,4 +1,4 @@
-"""What training remembers from step to step, beside the model and the optimizer."""
+"""Counters that training keeps beside the model and the optimizer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 @dataclass
 class Counters:
-    """What the trainer remembers from step to step, all of it kept in checkpoints.
+    """State of the training loop; every field is saved in checkpoints.
 
-    step: steps taken. seconds, cpu_seconds: training time by the clock and of the processor, without evaluation and
-    saving. n_rays, samples_per_ray: as the last steps had them. rollbacks: times
-    that training went back after divergence. skipped, bad_in_a_row: steps without a finite loss and gradient.
-    chunk_rays: largest micro-batch that fitted into memory, if one did not.
+    Attributes:
+        step: steps taken.
+        seconds: wall time of the steps, without evaluation and saving.
+        cpu_seconds: CPU time of the steps, without evaluation and saving.
+        n_rays: rays per step; fractional, so that small adjustments add up.
+        samples_per_ray: mean samples per ray in the last step.
+        rollbacks: number of times that training diverged and returned to an earlier state.
+        skipped: steps skipped because the loss or a gradient was not finite.
+        bad_in_a_row: steps skipped since the last good step.
+        chunk_rays: largest micro-batch that fitted into memory; None if memory never ran out.
     """
 
     step: int = 0

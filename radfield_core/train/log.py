@@ -1,15 +1,16 @@
-"""What a run tells while it trains: metrics.jsonl, the progress line, and the hooks of observing plugins."""
+"""Records of a training run: metrics.jsonl, the progress display, and the calls of observing plugins."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.run import TrainerConfig
-from radfield_core.files.durable import dump_json, write_durably
+from radfield_core.files.durable import write_durably
+from radfield_core.files.json_files import dump_json
 from radfield_core.plugins.observers import Observers
 from radfield_core.render.image_metrics import format_metrics
 from radfield_core.runs.folder import RunFolder
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from radfield_core.train.counters import Counters
     from radfield_core.train.step import StepLosses
 
+logger = logging.getLogger(__name__)
+
 
 class TrainingLog:
-    """Writes a line of figures every `log_every` steps and after each evaluation, and shows progress."""
+    """Writes metrics every `log_every` steps and after each evaluation, and shows progress while it is entered.
+
+    Args:
+        folder: the run's folder; entries are appended to its metrics.jsonl.
+        config: the `[trainer]` options.
+        quiet: show no progress.
+        observers: plugins to notify of entries and evaluations.
+    """
 
     def __init__(
         self, folder: RunFolder, config: TrainerConfig, *, quiet: bool = False, observers: Observers | None = None
@@ -41,15 +51,11 @@ class TrainingLog:
     def __exit__(self, *error: object) -> None:
         self._progress.__exit__(*error)
 
-    def say(self, line: str) -> None:
-        """Print a line beside the progress bar."""
-        self._progress.say(line)
-
     def resume(self, counters: Counters) -> None:
-        """Start counting at these counters and drop entries of later steps, which will be taken again."""
+        """Continue from these counters; entries of later steps are removed, because those steps are repeated."""
         self._seconds, self._rays = counters.seconds, 0
         self._shown_seconds, self._shown_rays = counters.seconds, 0
-        self._progress.begin(self._share(counters))
+        self._progress.begin(self._share_done(counters))
         lines = self._lines()
         kept = [line for line in lines if _step_of(line) <= counters.step]
         if len(kept) < len(lines):
@@ -64,40 +70,38 @@ class TrainingLog:
             counters: the run's counters after the step.
             losses: the step's losses.
             lr: learning rate of the first parameter group.
-            scalars: returns what the parts want logged; called only when a line is written.
+            scalars: returns the scalars that parts want logged; called only when an entry is written.
         """
         self._rays += losses.n_rays
         self._shown_rays += losses.n_rays
         last = counters.step == self._config.max_steps
-        log = counters.step % self._config.log_every == 0 or last
-        if log:
+        if counters.step % self._config.log_every == 0 or last:
             self._write(self._entry(counters, losses, lr, scalars()))
         if self._progress.due() or last:
-            self._progress.update(self._share(counters), self._text(counters, losses))
+            self._progress.update(self._share_done(counters), self._text(counters, losses))
 
     def evaluating(self, counters: Counters, split: str) -> ProgressCallback:
-        """What an evaluation of some views of a split reports to."""
+        """Callback that shows the progress of an evaluation of a split."""
 
-        def report(done: int, of: int) -> None:
+        def report(done: int, total: int) -> None:
             if self._progress.due():
-                self._progress.update(
-                    self._share(counters), f"step {counters.step} · evaluating {split} {done / of:.0%}"
-                )
+                text = f"step {counters.step} · evaluating {split} {done / total:.0%}"
+                self._progress.update(self._share_done(counters), text)
 
         return report
 
     def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
-        """Log an evaluation of some views of a split, tell observers, and print it."""
+        """Record the metrics of an evaluation of some views of a split."""
         clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
         self._append({"step": counters.step, **clocks, "split": split, "eval": dict(metrics)})
         if self._observers is not None:
             self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(metrics))
-        if not self._progress.quiet:
-            self.say(f"step {counters.step} · {counters.seconds:.1f} s · " + format_metrics(metrics))
+        logger.info("step %d · %.1f s · %s", counters.step, counters.seconds, format_metrics(metrics))
 
     def _entry(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]
     ) -> dict[str, float]:
+        """Entry for metrics.jsonl."""
         elapsed = counters.seconds - self._seconds
         entry = {
             "step": counters.step,
@@ -121,27 +125,29 @@ class TrainingLog:
             self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
 
     def _append(self, entry: Mapping[str, Any]) -> None:
-        """Add a line; a disk that is full costs the line, not the run."""
+        """Append an entry. A full disk loses the entry and is reported once; it does not end the run."""
         try:
             with open(self._folder.metrics, "a", encoding="utf-8") as file:
                 file.write(dump_json(entry) + "\n")
         except OSError as error:
             if not self._failed:
-                self.say(f"warning: {self._folder.metrics}: {error.strerror}; entries are missing from here on")
+                logger.warning("%s: %s; later entries are missing", self._folder.metrics, error.strerror)
             self._failed = True
 
     def _lines(self) -> list[str]:
-        if not os.path.exists(self._folder.metrics):
+        """Lines of metrics.jsonl."""
+        if not self._folder.metrics.exists():
             return []
         return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
-    def _share(self, counters: Counters) -> float:
-        """Share of the run that is done, by steps or by the clock, whichever ends it first."""
+    def _share_done(self, counters: Counters) -> float:
+        """Share of the run that is done, by steps or by seconds, whichever is larger."""
         share = counters.step / self._config.max_steps
         limit = self._config.max_seconds
         return min(1.0, share if limit is None else max(share, counters.seconds / limit))
 
     def _text(self, counters: Counters, losses: StepLosses) -> str:
+        """Text of the progress display after a step."""
         rate = self._shown_rays / max(counters.seconds - self._shown_seconds, 1e-9)
         self._shown_seconds, self._shown_rays = counters.seconds, 0
         skipped = f" · {counters.skipped} skipped" if counters.skipped else ""
@@ -152,12 +158,12 @@ class TrainingLog:
 
 
 def psnr_of(losses: StepLosses) -> float:
-    """PSNR, dB, of the pixels of a step."""
+    """PSNR of a step's pixels, dB."""
     return -10.0 * math.log10(max(float(losses.squared_error), 1e-12))
 
 
 def _step_of(line: str) -> float:
-    """Step of an entry; infinite for a line that a killed process left incomplete."""
+    """Step of an entry; infinite for a line that is incomplete because the process was killed."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,9 @@
-"""A training run from its options to its end: data, folder, header, check, loop and what is said at the end."""
+"""A training run from its options to its end: prepare, record, announce, loop."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,218 +11,254 @@ import torch
 from radfield_core.config.files import dump
 from radfield_core.config.fit import check
 from radfield_core.config.run import RunConfig
-from radfield_core.data import bad_images
 from radfield_core.data.scene import Scene
-from radfield_core.errors import DatasetError, Diverged, NoSuchSplit, PluginError
-from radfield_core.files.durable import dump_json, write_durably
-from radfield_core.interfaces import Method
-from radfield_core.model import build_context
-from radfield_core.names import quoted
+from radfield_core.errors import Diverged, PluginError
+from radfield_core.files.durable import write_durably
+from radfield_core.files.json_files import dump_json
+from radfield_core.names import plural
 from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation
-from radfield_core.runs import checkpoint
+from radfield_core.runs import checkpoint as checkpoints
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
 from radfield_core.runs.record import parts_of, plugin_versions
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.subnormals import flushed
-from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.dry_run import dry_run
 from radfield_core.train.log import TrainingLog
+from radfield_core.train.open_data import open_data, quick_evaluation
+from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
 SIGNAL_CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 143}
 
+logger = logging.getLogger(__name__)
 
-@flushed()  # from the start: threads take the setting over from the one that starts them
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a training run.
+
+    Attributes:
+        folder: the run's folder.
+        step: steps taken in total.
+        reason: "max_steps", "max_seconds" or the name of the signal that ended the run.
+    """
+
+    folder: Path
+    step: int
+    reason: str
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the exit code of a program that the signal ended."""
+        return SIGNAL_CODES.get(self.reason, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A run that is ready to be trained; nothing has been written to its folder.
+
+    Attributes:
+        run: the options.
+        scenes: the splits of the data.
+        trainer: the trainer, at the step where training begins.
+        observers: plugins to notify.
+        warnings: faults that do not prevent training.
+        resumed_from: the checkpoint that training continues from; None for a new run.
+    """
+
+    run: RunConfig
+    scenes: Scenes
+    trainer: Trainer
+    observers: Observers
+    warnings: list[str]
+    resumed_from: Path | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return self.trainer.folder
+
+    @property
+    def scene(self) -> Scene:
+        """The training split."""
+        return self.scenes.get("train")
+
+
+@flushed()  # here, before any threads start, because threads inherit the setting
 def train_run(
     run: RunConfig,
     *,
     out: Path | None = None,
     resume: RunFolder | None = None,
-    chosen: Path | None = None,
+    checkpoint: Path | None = None,
     quiet: bool = False,
     threads: str = "",
-    kept: bool = True,
-) -> int:
-    """Train a run in a new folder, or go on with one from its newest or the given checkpoint. Returns the exit code.
+    keep_folder: bool = True,
+) -> Outcome:
+    """Train a run in a new folder, or resume one.
 
-    kept: whether the folder is there to stay; nothing is said of one that is not.
+    Args:
+        run: the options, as `compose` returns them.
+        out: folder of a new run; by default `outputs/<scene>/<method>/<time>`.
+        resume: folder of the run to resume, as `find_run` returns it.
+        checkpoint: the checkpoint to resume from; by default the newest one that is intact.
+        quiet: show no progress.
+        threads: the thread policy, for the run's header.
+        keep_folder: False for a temporary run; its path is then not logged.
+
+    Returns:
+        The end of the run. After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the current step is finished and saved first.
+
+    Raises:
+        UsageError: options do not fit together, or `out` holds a run.
+        DatasetError: the data cannot be read.
+        PluginError: a part is missing or faulty.
+        Diverged: training found no finite loss for too long.
+        StorageError: the folder cannot be read or written, or another process writes to it.
     """
-    registry = get_registry()
-    check(run, registry)
-    device = choose_device(run.trainer.device)
-    fresh = resume is None and (out is None or not out.exists())
+    check(run, get_registry())
+    choose_device(run.trainer.device)  # an unknown device is reported before a folder is made
+    is_new = resume is None and (out is None or not out.exists())
     folder = new_run(run, out) if resume is None else resume
     folder.check_writable()
     with folder.locked():
-        checkpoint.clean(folder.checkpoints)
-        say = _silent if quiet else print
-        method: Method = run.method.load()(run.method.config)
+        checkpoints.clean(folder.checkpoints)
         try:
-            scenes, remarks = _open(run, method, {} if resume is None else folder.left_out(), quiet)
-            scene = scenes.get("train")
-            drawer = PixelDrawer(scene, method, device)
-            context = build_context(scene, run)
-            findings = dry_run(method, context, drawer, run.trainer.seed)
-            observers = Observers(registry)
-            log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
-            trainer = Trainer(
-                run.trainer, method, context, drawer, folder, log, _evaluation(method, scenes, run),
-                findings.samples_per_ray,
-            )  # fmt: skip
+            prepared = prepare(run, folder, resume=resume is not None, checkpoint=checkpoint, quiet=quiet)
         except BaseException:
-            if fresh:
+            if is_new:
                 folder.remove_if_unused()
             raise
-        place = [f"run      {folder.path}"] if kept else []
-        for line in (*_header(run, scene, trainer, threads), *place, *scene.notes):
-            say(line)
-        for warning in (*remarks, *findings.warnings):
-            print(f"warning: {warning}", file=sys.stderr)
-        if resume is not None:
-            _resume(trainer, folder, chosen, say)
-        else:
-            log.resume(trainer.counters)
-        # Not before: a checkpoint that does not fit must leave the run, and `outputs/latest`, as they were.
-        folder.record(dump(run), plugin_versions(run))
-        _record_scene(folder, scene, scenes)
-        if resume is None:
-            point_latest(folder.path)
-        observers.tell("radfield_train_started", run=run, folder=folder.path, step=trainer.counters.step)
-        return _run(trainer, folder, observers, say, kept)
+        announce(prepared, threads, keep_folder)
+        record(prepared)
+        return loop(prepared, keep_folder)
 
 
-def _run(trainer: Trainer, folder: RunFolder, observers: Observers, say: Callable[[str], None], kept: bool) -> int:
-    """The loop, and the news of its end. Returns the exit code."""
-    before = trainer.counters.step
+def prepare(
+    run: RunConfig, folder: RunFolder, *, resume: bool = False, checkpoint: Path | None = None, quiet: bool = False
+) -> Prepared:
+    """Open the data, check the model in a dry run, and make the trainer; restore a checkpoint if the run is resumed.
+
+    The folder is left as it is, so that a run whose data or checkpoint does not fit is not damaged.
+    """
+    device = choose_device(run.trainer.device)
+    method = run.method.load()(run.method.config)
+    scenes, warnings = open_data(run, method, folder.left_out() if resume else {}, quiet=quiet)
+    setup = TrainingSetup.of(run, scenes.get("train"), device)
+    observers = Observers(get_registry())
+    log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
+    trainer, found = make_trainer(setup, folder, log, quick_evaluation(run, setup.method, scenes))
+    warnings += found
+    resumed_from = None
+    if resume:
+        state, resumed_from, skipped = load_state(folder, checkpoint)
+        trainer.restore(state)
+        warnings += skipped
+        if state.progress["machine"] != trainer.machine():
+            warnings.append("saved with another device or number of threads; results may differ in the last bits")
+    return Prepared(run, scenes, trainer, observers, warnings, resumed_from)
+
+
+def make_trainer(
+    setup: TrainingSetup, folder: RunFolder, log: TrainingLog, evaluation: QuickEvaluation | None = None
+) -> tuple[Trainer, list[str]]:
+    """Check a setup in a dry run; return its trainer and the dry run's warnings."""
+    findings = dry_run(setup)
+    return Trainer(setup, folder, log, evaluation, findings.samples_per_ray), findings.warnings
+
+
+def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) -> None:
+    """Log what is trained and on what, and all warnings."""
+    for line in _header(prepared, threads):
+        logger.info(line)
+    if keep_folder:
+        logger.info("run      %s", prepared.folder.path)
+    for note in prepared.scene.notes:
+        logger.info(note)
+    for warning in prepared.warnings:
+        logger.warning(warning)
+
+
+def _header(prepared: Prepared, threads: str) -> list[str]:
+    """Lines about the method, the data, the device and the kernels."""
+    run, scene, device = prepared.run, prepared.scene, prepared.trainer.drawer.device
+    parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
+    sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
+    size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
+    n_parameters = sum(parameter.numel() for parameter in prepared.trainer.model.parameters())
+    on_cpu = plural(torch.get_num_threads(), "thread")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
+    return [
+        f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
+        f"data     {run.data.name}: {plural(len(scene.cameras), 'image')}, {size}",
+        f"device   {device} ({name})" + (f"; threads: {threads}" if threads else ""),
+        *(f"backend  {selection}" for selection in backend.selections()),
+    ]
+
+
+def record(prepared: Prepared) -> None:
+    """Write the run's options, plugin versions and scene; set aside checkpoints of steps that will be repeated."""
+    folder, trainer = prepared.folder, prepared.trainer
+    if prepared.resumed_from is not None:
+        for moved in checkpoints.set_aside(folder.checkpoints, trainer.counters.step):
+            logger.info("a later checkpoint is set aside as %s", moved.name)
+        logger.info("resuming from %s", prepared.resumed_from.name)
+    trainer.log.resume(trainer.counters)
+    folder.record(dump(prepared.run), plugin_versions(prepared.run))
+    _record_scene(folder, prepared.scene, prepared.scenes)
+    if prepared.resumed_from is None:
+        point_latest(folder.path)
+
+
+def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
+    """Write scene.json: the transform from scene coordinates to the data's own, and the views left out."""
+    box = scene.box
+    content = {
+        "to_data": scene.to_data.tolist(),
+        "unit": scene.unit,
+        "up": scene.up,
+        "ndc": scene.ndc,
+        "near": scene.near,
+        "far": scene.far,
+        "box": {"center": box.center.tolist(), "radius": box.radius, "shape": box.shape, "measured": box.measured},
+        "left_out": {split: list(views) for split, views in scenes.left_out.items()},
+    }
+    write_durably(folder.scene, dump_json(content, indent=2) + "\n")
+
+
+def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
+    """Train to the end, tell observers, and log the result."""
+    folder, trainer, observers = prepared.folder, prepared.trainer, prepared.observers
+    first = trainer.counters.step
+    observers.tell("radfield_train_started", run=prepared.run, folder=folder.path, step=first)
     try:
         reason = trainer.train()
     except Diverged:
         observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason="diverged")
         raise
-    except PluginError:  # an observer that is to end the run
+    except PluginError:  # with RADFIELD_STRICT_PLUGINS=1, an observer that fails ends the run
         trainer.save()
         raise
-    ended = "signal" if reason in SIGNAL_CODES else reason
-    observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason=ended)
-    counters = trainer.counters
-    if reason in SIGNAL_CODES:
-        if kept:
-            print(
-                f"{reason}: saved after step {counters.step}; to go on: radfield train --resume {quoted(folder.path)}"
-            )
-        return SIGNAL_CODES[reason]
-    where = f": {folder.path}" if kept else ""
-    say(f"trained {counters.step} steps in {counters.seconds:.1f} s ({reason}){where}")
-    if counters.step == before:
-        limit = getattr(trainer.config, reason)
-        say(f"nothing was left to train: trainer.{reason}={limit:g} is reached; a larger one, and "
-            "--allow-config-change, go on")  # fmt: skip
-    return 0
+    outcome = Outcome(folder.path, trainer.counters.step, reason)
+    ended = "signal" if outcome.exit_code else reason
+    observers.tell("radfield_run_finished", folder=folder.path, step=outcome.step, reason=ended)
+    if not outcome.exit_code:
+        _log_end(prepared, outcome, first, keep_folder)
+    return outcome
 
 
-def _resume(trainer: Trainer, folder: RunFolder, chosen: Path | None, say: Callable[[str], None]) -> None:
-    """Restore a checkpoint."""
-    state, path, skipped = load_state(folder, chosen)
-    for line in skipped:
-        print(f"warning: {line}", file=sys.stderr)
-    trainer.restore(state)
-    trainer.log.resume(trainer.counters)
-    if chosen is not None:
-        for moved in checkpoint.set_aside(folder.checkpoints, state.step):
-            say(f"a later checkpoint is set aside as {moved.name}")
-    say(f"going on from {path.name}")
-    if state.progress["machine"] != trainer.machine():
-        print("warning: saved with another device or number of threads: not bit for bit the same", file=sys.stderr)
-
-
-def _open(
-    run: RunConfig, method: Method, left_out: Mapping[str, Sequence[int]], quiet: bool
-) -> tuple[Scenes, list[str]]:
-    """The run's data with every image of every split looked at, without those `left_out` before and the bad ones that
-    may be left out, and remarks; the pixels of the training split are decoded if the method draws from them.
-
-    Raises DatasetError naming every bad image.
-    """
-    remarks, opened = [], {}
-    scenes = Scenes(run)
-    for split in scenes.splits:
-        try:
-            opened[split] = scenes.get(split)
-        except NoSuchSplit:
-            if split == "train":
-                raise
-    if "val" not in opened and "test" not in opened:
-        remarks.append("the data has neither validation nor test views: nothing will be evaluated")
-    if len(opened["train"].cameras) == 1:
-        remarks.append("there is a single training view, from which no depth can be learned")
-    cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
-    found: list[bad_images.BadImage] = []
-    seen: dict[Path, str] = {}
-    for split, scene in opened.items():
-        found += bad_images.find_bad_images(
-            scene, split, cache_mb if split == "train" else None, quiet=quiet, seen=seen
-        )
-    bad = bad_images.choose_left_out(found, opened, run.scene.skip_bad_images)
-    remarks += [f"left out: {each}" for each in found]
-    scenes.leave_out(left_out)
-    scenes.leave_out(bad)
-    if cache_mb is not None and scenes.left_out:
-        bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
-    return scenes, remarks
-
-
-def _evaluation(method: Method, scenes: Scenes, run: RunConfig) -> QuickEvaluation | None:
-    """Evaluation of a few views of the validation split, else of the test split; None if the data has neither."""
-    for split in ("val", "test"):
-        if split in scenes.splits:
-            try:
-                scene = scenes.get(split)
-            except DatasetError:
-                continue
-            return QuickEvaluation(method, scene, split, run.trainer.eval_views, run.eval.rays_per_chunk)
-    return None
-
-
-def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
-    """Write how scene coordinates become the data's own, and which views are left out."""
-    box = scene.box
-    text = dump_json(
-        {
-            "to_data": scene.to_data.tolist(),
-            "unit": scene.unit,
-            "up": scene.up,
-            "ndc": scene.ndc,
-            "near": scene.near,
-            "far": scene.far,
-            "box": {"center": box.center.tolist(), "radius": box.radius, "shape": box.shape, "measured": box.measured},
-            "left_out": {split: list(views) for split, views in scenes.left_out.items()},
-        },
-        indent=2,
-    )
-    write_durably(folder.scene, text + "\n")
-
-
-def _header(run: RunConfig, scene: Scene, trainer: Trainer, threads: str) -> list[str]:
-    """What runs, and on what."""
-    parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
-    sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
-    size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
-    n_parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    device = trainer.drawer.device
-    count = torch.get_num_threads()
-    on_cpu = "1 thread" if count == 1 else f"{count} threads"
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
-    return [
-        f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
-        f"data     {run.data.name}: {len(scene.cameras)} images, {size}",
-        f"device   {device} ({name}); threads: {threads or 'as torch chooses'}",
-        *(f"backend  {selection}" for selection in backend.selections()),
-    ]
-
-
-def _silent(line: str) -> None:
-    pass
+def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool) -> None:
+    """Log the end of a run that no signal ended."""
+    seconds = prepared.trainer.counters.seconds
+    where = f": {outcome.folder}" if keep_folder else ""
+    logger.info("trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)
+    if outcome.step == first:
+        limit = getattr(prepared.run.trainer, outcome.reason)
+        logger.info(
+            "nothing was left to train: trainer.%s=%g is reached; to continue, set a larger value and add "
+            "--allow-config-change", outcome.reason, limit,
+        )  # fmt: skip

@@ -1,27 +1,35 @@
-"""Training that goes wrong: noticing that the loss jumped, and keeping the batch that could not be learned from."""
+"""Detection of sudden jumps of the loss."""
 
 from __future__ import annotations
 
 from collections import deque
 from statistics import median
 
-WINDOW = 100  # steps
-FACTOR = 10.0
+WINDOW_STEPS = 100
+"""Steps whose median loss a step is compared with, and the minimum number of steps between two reports."""
+
+MIN_SPIKE_RATIO = 10.0
+"""A loss above this multiple of the median is a spike."""
 
 
 class SpikeWatch:
-    """Compares each step's loss with the median of the steps before. Speaks once per `WINDOW` steps at most."""
+    """Compares each step's loss with the median loss of the `WINDOW_STEPS` steps before it."""
 
     def __init__(self) -> None:
-        self._losses: deque[float] = deque(maxlen=WINDOW)
-        self._silent = 0
+        self._losses: deque[float] = deque(maxlen=WINDOW_STEPS)
+        self._silent_steps = 0
 
     def add(self, loss: float) -> float | None:
-        """Take note of a loss. How many times the median of the last steps it is, if that is more than `FACTOR`."""
-        usual = median(self._losses) if len(self._losses) == WINDOW else 0.0
+        """Record a step's loss.
+
+        Returns:
+            The loss as a multiple of the median if it is a spike, else None. After a spike, None for `WINDOW_STEPS`
+            steps.
+        """
+        usual = median(self._losses) if len(self._losses) == WINDOW_STEPS else 0.0
         self._losses.append(loss)
-        self._silent -= 1
-        if self._silent > 0 or not loss > FACTOR * usual > 0.0:
+        self._silent_steps -= 1
+        if self._silent_steps > 0 or not loss > MIN_SPIKE_RATIO * usual > 0.0:
             return None
-        self._silent = WINDOW
+        self._silent_steps = WINDOW_STEPS
         return loss / usual

@@ -1,4 +1,4 @@
-"""One step's losses and gradients: from a batch, whole or in micro-batches."""
+"""Losses and gradients of one training step, for a whole batch or in micro-batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from radfield_core.types import Batch, Step
 
 
 class StepLosses(NamedTuple):
-    """Weighted losses by name, the mean squared error of the pixels (no gradient), and the rays and samples it took."""
+    """Losses of one training step.
+
+    Attributes:
+        terms: weighted losses by name, each a scalar.
+        squared_error: mean squared error of the pixels, without gradient.
+        n_rays: rays (or pixels) in the step.
+        n_samples: samples on those rays.
+    """
 
     terms: dict[str, Tensor]
     squared_error: Tensor
@@ -21,35 +28,47 @@ class StepLosses(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The sum of the losses."""
+        """Sum of the losses, a scalar."""
         return torch.stack([term.reshape(()) for term in self.terms.values()]).sum()
 
 
 class TrainStep(nn.Module):
-    """Batch -> losses: what a data-parallel wrapper wraps, so that field queries inside losses are seen."""
+    """Forward pass from a batch to its losses.
+
+    Wrap this module, rather than the model, for data-parallel training: the wrapper must also see the queries of
+    fields that happen inside losses.
+    """
 
     def __init__(self, model: Model, method: Method):
         super().__init__()
         self.model, self.method = model, method
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """The method's losses, and those that the parts bring for their own parameters."""
+        """Losses of a batch: the method's photometric losses, and the losses that parts bring for their parameters."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
             terms[name if name not in terms else f"part.{name}"] = loss
         rgb = outputs.rendered.rgb
-        assert rgb is not None  # the model saw to it
+        assert rgb is not None  # the dry run has checked it
         squared_error = (rgb.detach() - batch.rgb).square().mean()
         return StepLosses(terms, squared_error, batch.rgb[..., 0].numel(), outputs.n_samples)
 
 
 def backward(train_step: TrainStep, batch: Batch, step: Step, chunk: int | None = None) -> StepLosses:
-    """Losses and gradients of a batch as means over its rays, `chunk` rays at a time; None takes all at once."""
+    """Compute losses and accumulate gradients, as means over the batch's rays.
+
+    Args:
+        train_step: the forward pass, or a data-parallel wrapper around it.
+        batch: rays or a whole view.
+        step: the current step.
+        chunk: rays per micro-batch, which bounds the memory; None takes the whole batch at once. Losses and gradients
+            do not depend on it.
+    """
     n = len(batch.rays) if batch.rays is not None else 1
     if chunk is None or chunk >= n:
         losses: StepLosses = train_step(batch, step)
-        losses.total.backward()
+        torch.autograd.backward(losses.total)
         return losses._replace(terms={name: term.detach() for name, term in losses.terms.items()})
     sums: dict[str, Tensor] = {}
     squared_error, n_samples = torch.zeros((), device=batch.rgb.device), 0
@@ -57,7 +76,7 @@ def backward(train_step: TrainStep, batch: Batch, step: Step, chunk: int | None 
         stop = min(start + chunk, n)
         share = (stop - start) / n
         part: StepLosses = train_step(batch[start:stop], step)
-        (part.total * share).backward()
+        torch.autograd.backward(part.total * share)
         for name, term in part.terms.items():
             sums[name] = sums.get(name, 0.0) + term.detach() * share
         squared_error += part.squared_error * share

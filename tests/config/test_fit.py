@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
-from radfield_core.config.fit import capabilities_of, check, lacking
-from radfield_core.config.layers import compose
-from radfield_core.errors import UsageError
-from radfield_core.plugin import KINDS, component
-from radfield_core.plugins.vocabulary import VOCABULARY, WORDS, vocabulary_faults
+from radfield_core.config.fit import capabilities_of, check, check_part, lacking
+from radfield_core.config.layers import compose, compose_part
+from radfield_core.errors import PluginError, UsageError
+from radfield_core.plugins.discovery import CORE
+from radfield_core.plugins.registry import Registry
 
 
 @pytest.fixture
@@ -53,16 +54,14 @@ def test_parts_that_fit_pass(misfits):
 
 
 def test_a_part_in_a_slot_of_another_part_is_checked(misfits):
-    assert misfits("field.direction_encoding=cells") == {
-        "field.direction_encoding": (
-            "encoding 'cells' does not provide directions, which field 'blob' needs", "field.direction_encoding=wave",
-        )
-    }  # fmt: skip
+    (path, (message, hint)) = next(iter(misfits("field.direction_encoding=cells").items()))
+    assert path == "field.direction_encoding" and hint == "Use field.direction_encoding=wave"
+    assert message == "encoding 'cells' does not provide directions, which field 'blob' needs"
 
 
 def test_a_slot_of_the_run_is_checked_for_whoever_needs_something_of_it(misfits):
     found = misfits("field=slab")
-    assert found == {"field": ("field 'slab' does not provide rgb, which method 'study' needs", "field=blob")}
+    assert found == {"field": ("field 'slab' does not provide rgb, which method 'study' needs", "Use field=blob")}
 
 
 def test_all_misfits_are_reported_at_once(misfits):
@@ -70,9 +69,9 @@ def test_all_misfits_are_reported_at_once(misfits):
     assert found.keys() == {"field", "data", "field.direction_encoding"}
     message, hint = found["field"]
     assert message == "field 'blob' does not provide fakes.thick and sdf, which sampler 'crooked' needs"
-    assert hint == "field=slab"
+    assert hint == "Use field=slab"
     assert found["data"] == (
-        "dataparser 'crates' does not provide images, which method 'study' needs", "data=boxes or data=nervous",
+        "dataparser 'crates' does not provide images, which method 'study' needs", "Use data=boxes or data=nervous",
     )  # fmt: skip
 
 
@@ -121,29 +120,6 @@ def test_the_second_level_of_core_depends_on_its_samples(fakes):
     assert capabilities_of(run.sampler)[0] == {"dense", "multilevel"}
 
 
-def test_the_vocabulary_is_closed_but_for_namespaced_words():
-    def faults(kind, provides=(), **requires):
-        return vocabulary_faults(
-            component(kind, "x", impl="m:A", config="m:B", summary="", provides=provides, requires=requires)
-        )
-
-    for kind, words in VOCABULARY.items():
-        assert faults(kind, words) == []
-    assert faults("encoding", ["acme.fisheye"], field=["acme.a|sdf"]) == []
-    assert faults("encoding", ["sdf"]) == [
-        "provides unknown capability 'sdf'; a word of your own is written 'yourname.word'"
-    ]
-    assert faults("field", ["dencity"]) == ["provides unknown capability 'dencity'; did you mean 'density'?"]
-    assert "requires of its field unknown capability" in faults("sampler", field=["points|gausians"])[0]
-    assert faults("field", ["."]) != [] and faults("field", [".sdf"]) != []
-
-
-def test_every_kind_has_a_vocabulary_and_every_word_a_meaning():
-    assert VOCABULARY.keys() == set(KINDS)
-    assert all(meaning for words in VOCABULARY.values() for meaning in words.values())
-    assert {word for words in VOCABULARY.values() for word in words} == WORDS
-
-
 def test_composing_and_checking_imports_no_torch(tmp_path):
     """The two first checks of a run cost no import of torch or numpy, nor of any part's code."""
     fakes = __file__.replace("config/test_fit.py", "fakes")
@@ -160,3 +136,37 @@ def test_composing_and_checking_imports_no_torch(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, env={"PYTHONPATH": fakes}, cwd=tmp_path
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_slot_that_nobody_has_is_a_mistake_of_the_part(fakes):
+    run = compose(fakes, method="study", needs_data=False).run
+    encoding = run.field.config.encoding
+    odd = attrs.evolve(encoding, component=encoding.component._replace(requires={"colour": frozenset({"rgb"})}))
+    with pytest.raises(UsageError, match="slot 'colour'") as caught:
+        check_part(odd, run, fakes)
+    assert caught.value.problems[0].path == "encoding"
+
+
+def test_a_part_beside_the_run_is_checked_against_the_runs_parts(fakes):
+    run = compose(fakes, method="study", overrides=["field=blob"], needs_data=False).run
+    crooked = compose_part(fakes, "sampler", "crooked")
+    with pytest.raises(
+        UsageError, match=r"field 'blob' does not provide fakes\.thick and sdf, which sampler 'crooked'"
+    ):
+        check_part(crooked, run, fakes)
+    check_part(crooked, compose(fakes, method="study", overrides=["field=slab"], needs_data=False).run, fakes)
+
+
+def test_a_need_that_no_installed_part_provides_says_so(fakes):
+    run = compose(fakes, method="study", overrides=["sampler=crooked"], needs_data=False).run
+    nothing = Registry([plugin for plugin in fakes.plugins if plugin.distribution == CORE], fakes.hooks)
+    with pytest.raises(UsageError, match="no installed field provides it") as caught:
+        check(run, nothing)
+    assert "radfield plugins list" in {problem.hint for problem in caught.value.problems}
+
+
+def test_a_failing_capabilities_function_blames_its_distribution(fakes):
+    choice = compose_part(fakes, "encoding", "cells")
+    broken = attrs.evolve(choice, component=choice.component._replace(capabilities="math:sqrt"))
+    with pytest.raises(PluginError, match="math:sqrt of fake-parts failed: TypeError"):
+        capabilities_of(broken)

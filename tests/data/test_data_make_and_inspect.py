@@ -110,7 +110,7 @@ def test_a_mistyped_conversion_says_converters_and_formats_and_what_else_is_wron
     said = capsys.readouterr().err
     for words in (
         "can be read but not written",
-        "absent: no such file",
+        "absent: there is no such file",
         "not an empty folder",
         "'word' is not key=value",
     ):

@@ -12,7 +12,8 @@ from radfield_core.cameras import Cameras, project
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
 from radfield_core.data.images import MemoryImages
-from radfield_core.data.scene import Scene, apply_similarity
+from radfield_core.data.scene import Scene
+from radfield_core.data.similarity import transform_points
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.inspection.quality import limits_against_points
 from radfield_core.plugin import load
@@ -53,7 +54,7 @@ def test_every_format_gives_the_synthetic_scenes_rays_in_its_own_coordinates(tmp
     component = get_registry().find("dataparser", name)
     load(component.writer)(made, tmp_path / "capture")
     read = scenes_of(tmp_path / "capture", [f"data.type={name}", *read_with], ("train",))["train"]
-    stand = apply_similarity(read.to_data, read.cameras.c2w[:, :, 3])
+    stand = transform_points(read.to_data, read.cameras.c2w[:, :, 3])
     assert len(read.cameras) >= 8
     for match, theirs in enumerate(read.names):
         scene, index = _nearest(made.values(), stand[match])
@@ -64,7 +65,7 @@ def test_every_format_gives_the_synthetic_scenes_rays_in_its_own_coordinates(tmp
 
 def _nearest(scenes, place):
     """The scene and the index of the view that stands at a place in the data's coordinates."""
-    found = [((apply_similarity(s.to_data, s.cameras.c2w[:, :, 3]) - place).norm(dim=-1).min(0), s) for s in scenes]
+    found = [((transform_points(s.to_data, s.cameras.c2w[:, :, 3]) - place).norm(dim=-1).min(0), s) for s in scenes]
     (_, index), scene = min(found, key=lambda each: each[0].values)
     return scene, int(index)
 
@@ -184,19 +185,20 @@ def test_convert_writes_a_format_from_any_other(test_data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["colmap", "transforms"])
-def test_masks_of_an_object_do_not_become_masks_of_what_counts(tmp_path, name, capsys):
+def test_masks_of_an_object_do_not_become_masks_of_what_counts(tmp_path, name, caplog):
     write = load(get_registry().find("dataparser", name).writer)
     scene = toy_capture(9, masks=True)
     assert scene.masks_mean == "object"
     write({"train": scene}, tmp_path / "opaque")
-    assert "masks that show the object are not written" in capsys.readouterr().err
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and "object" in caplog.text
+    caplog.clear()
     assert not (tmp_path / "opaque" / "masks").exists()
     read = [f"data.type={name}", "data.holdout=0"]
     assert scenes_of(tmp_path / "opaque", read, ("train",))["train"].masks is None
 
     clear = MemoryImages([torch.cat([scene.images[i], scene.masks[i]], -1) for i in range(9)])
     write({"train": replace(scene, images=clear)}, tmp_path / "clear")
-    assert capsys.readouterr().err == "", "their transparency says the same"
+    assert not caplog.records, "the images keep the masks as transparency"
     back = scenes_of(tmp_path / "clear", read, ("train",))["train"]
     assert back.masks is None and all(torch.equal(back.images[i], clear[i]) for i in range(9))
 
@@ -204,7 +206,7 @@ def test_masks_of_an_object_do_not_become_masks_of_what_counts(tmp_path, name, c
 @pytest.mark.parametrize(("name", "option"), [("colmap", "holdout"), ("transforms", "holdout"), ("dtu", "hold_every")])
 def test_holding_every_view_out_is_refused_with_the_options_name(tmp_path, name, option):
     load(get_registry().find("dataparser", name).writer)({"train": toy_capture(9)}, tmp_path / "capture")
-    with pytest.raises(DatasetError, match=f"data.{option}=1 holds every view out") as caught:
+    with pytest.raises(DatasetError, match=f"data.{option}=1 holds out every view") as caught:
         scenes_of(tmp_path / "capture", [f"data.type={name}", f"data.{option}=1"], ("train",))
     assert f"data.{option}=8" in str(caught.value)
     scenes = scenes_of(tmp_path / "capture", [f"data.type={name}", f"data.{option}=0"])

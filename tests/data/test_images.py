@@ -12,14 +12,8 @@ import torch
 from PIL import Image
 
 from radfield_core.data import pixel_tables
-from radfield_core.data.images import (
-    FileImages,
-    ImageFault,
-    MemoryImages,
-    orientation_notes,
-    read_header,
-    read_headers,
-)
+from radfield_core.data.image_files import ImageFault, orientation_notes, read_header, read_headers
+from radfield_core.data.images import FileImages, MemoryImages
 from radfield_core.data.masks import WithAlpha
 from radfield_core.errors import DatasetError, StorageError
 
@@ -76,7 +70,7 @@ def test_sets_larger_than_the_budget_are_mapped_and_give_the_same_pixels(tmp_pat
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not say what is resident")
 def test_of_a_mapped_table_a_process_holds_no_more_than_a_few_pages(monkeypatch):
-    monkeypatch.setattr(pixel_tables, "_RESIDENT", 8 * 2**20)
+    monkeypatch.setattr(pixel_tables, "MAX_RESIDENT_BYTES", 8 * 2**20)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 512, 512, 3), dtype=np.uint8)
     table = pixel_tables.MappedTable(64 * 512 * 512, 3)
     for i, image in enumerate(pixels):
@@ -148,7 +142,7 @@ def test_every_broken_image_is_named_before_the_first_step(tmp_path):
     paths[3].write_bytes(b"GIF89a" + whole[6:])
     faults = FileImages(paths, 3).check()
     assert [index for index, _ in faults] == [0, 1, 2, 3, 4]
-    assert "empty" in faults[0][1] and "no PNG" in faults[2][1] and "no PNG" in faults[3][1]
+    assert "empty" in faults[0][1] and "not a PNG" in faults[2][1] and "not a PNG" in faults[3][1]
     with pytest.raises(DatasetError) as caught:
         FileImages(paths, 3).prepare(64)
     assert [problem.path for problem in caught.value.problems] == [str(paths[i]) for i in range(5)]

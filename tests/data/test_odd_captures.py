@@ -37,7 +37,7 @@ def test_cameras_that_are_all_the_same_are_warned_of_with_numbers_and_a_picture(
     WRITERS[name]({"train": dataclasses.replace(scene, cameras=same)}, tmp_path / "scene")
     assert main(["data", "inspect", str(tmp_path / "scene"), "--out", str(tmp_path / "out"), "-q"]) == 0
     said = capsys.readouterr().out
-    assert "have the camera of another view" in said and "hardly enough to tell depth" in said
+    assert "the pose equals that of another view" in said and "too close to determine depth" in said
     assert np.asarray(Image.open(tmp_path / "out" / "cameras.png").convert("L")).std() > 10
 
 

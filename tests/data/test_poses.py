@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from radfield_core.data.poses import TOLERANCE, check_poses, fault, read_matrix
+from radfield_core.data.poses import MAX_DRIFT, check_poses, pose_fault, read_pose
 from radfield_core.errors import Problems
 
 
@@ -48,7 +48,7 @@ def test_of_a_thousand_matrices_exactly_the_rigid_ones_pass():
         if kind == "drift":
             noise = draw.normal(size=(3, 3))
             change = np.abs(pose[:3, :3].T @ noise + noise.T @ pose[:3, :3]).max()
-            pose[:3, :3] += noise / change * draw.uniform(1e-7, 0.9 * TOLERANCE)
+            pose[:3, :3] += noise / change * draw.uniform(1e-7, 0.9 * MAX_DRIFT)
         elif kind != "good":
             pose = _spoilt(draw, pose, kind)
             expected.add(f"{i} {kind}")
@@ -62,7 +62,7 @@ def test_of_a_thousand_matrices_exactly_the_rigid_ones_pass():
             continue
         assert np.abs(after[:, :3].T @ after[:, :3] - np.eye(3)).max() < 1e-12
         assert np.linalg.det(after[:, :3]) > 0
-        assert np.abs(after[:, :3] - before[:3, :3]).max() < TOLERANCE
+        assert np.abs(after[:, :3] - before[:3, :3]).max() < MAX_DRIFT
         assert (after[:, 3] == before[:3, 3]).all()
     assert len(notes) == 1 and "not quite rigid" in notes[0]
 
@@ -77,11 +77,11 @@ def test_exact_poses_need_no_remark():
 
 @pytest.mark.parametrize(
     ("how", "says"),
-    [("nan", "NaN"), ("mirror", "mirrors"), ("scale", "scaled by"), ("last row", "last row"), ("shear", "not rigid")],
+    [("nan", "NaN"), ("mirror", "mirrored"), ("scale", "scaled by"), ("last row", "last row"), ("shear", "not rigid")],
 )
 def test_the_fault_is_said(how, says):
     draw = np.random.default_rng(2)
-    found = fault(_spoilt(draw, _rigid(draw), how))
+    found = pose_fault(_spoilt(draw, _rigid(draw), how))
     assert found is not None and says in found[0]
 
 
@@ -91,9 +91,9 @@ def test_the_fault_is_said(how, says):
 )
 def test_lists_that_are_no_matrix_are_refused(value):
     with pytest.raises(ValueError, match="pose"):
-        read_matrix(value)
+        read_pose(value)
 
 
 def test_three_rows_are_completed():
     rows = [[1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7]]
-    assert (read_matrix(rows) == np.array([*rows, [0, 0, 0, 1]])).all()
+    assert (read_pose(rows) == np.array([*rows, [0, 0, 0, 1]])).all()

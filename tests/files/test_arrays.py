@@ -75,7 +75,7 @@ def test_limits_and_missing_arrays_are_said(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros(1000))
     with pytest.raises(DatasetError, match="allowed"):
         read_npz(tmp_path / "x.npz", ["a"], max_bytes=100)
-    with pytest.raises(DatasetError, match="no array b, c; it holds a"):
+    with pytest.raises(DatasetError, match="no array b, c; its arrays are a"):
         read_npz(tmp_path / "x.npz", ["a", "b", "c"])
 
 

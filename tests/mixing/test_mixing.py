@@ -9,16 +9,13 @@ import torch
 
 from radfield_core.config.layers import compose_part
 from radfield_core.config.run import RunConfig
-from radfield_core.interfaces import Method
-from radfield_core.model import build_context
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.testing.mixing import Mix, Refused, compose_mix, method_mixes, mixes
-from radfield_core.train.batches import PixelDrawer
-from radfield_core.train.dry_run import dry_run
 from radfield_core.train.log import TrainingLog
-from radfield_core.train.trainer import Trainer
+from radfield_core.train.session import make_trainer
+from radfield_core.train.setup import TrainingSetup
 
 STEPS = ("trainer.max_steps=3", "trainer.n_rays=16", "trainer.target_samples=none", "trainer.device=cpu")
 SMALL = {
@@ -61,12 +58,8 @@ def small(mix: Mix) -> tuple[str, ...]:
 
 def train(run: RunConfig, scene, folder) -> None:
     """Check after building, and three steps; whatever is wrong is found before the first one."""
-    method: Method = run.method.load()(run.method.config)
-    drawer, context = PixelDrawer(scene, method, torch.device("cpu")), build_context(scene, run)
-    findings = dry_run(method, context, drawer, run.trainer.seed)
-    place = RunFolder(folder)
-    log = TrainingLog(place, run.trainer, quiet=True)
-    trainer = Trainer(run.trainer, method, context, drawer, place, log, None, findings.samples_per_ray)
+    setup, run_folder = TrainingSetup.of(run, scene, torch.device("cpu")), RunFolder(folder)
+    trainer, _ = make_trainer(setup, run_folder, TrainingLog(run_folder, run.trainer, quiet=True))
     assert trainer.train() == "max_steps"
     assert trainer.counters.skipped == 0
     assert all(bool(parameter.isfinite().all()) for parameter in trainer.model.parameters())

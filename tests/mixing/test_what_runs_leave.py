@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from radfield_core.cli.main import main
-from radfield_core.runs.reports import _table
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +74,3 @@ def test_a_video_that_finds_a_folder_in_its_place_says_so(
     assert main(["render", str(run), *words]) == 74
     assert "turntable.mp4: cannot be written: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["turntable.mp4"]
-
-
-def test_groups_of_views_have_a_row_each_and_one_for_the_mean() -> None:
-    groups = {"full": {"views": 2, "psnr": 21.0, "ssim": 0.6}, "1/2": {"views": 2, "psnr": 32.0}}
-    means = {"psnr": 26.5, "ssim": 0.7}
-    assert [line.split() for line in _table(groups, means)] == [
-        ["PSNR", "SSIM"], ["full", "21.00", "0.6000"], ["1/2", "32.00", "nan"], ["mean", "26.50", "0.7000"],
-    ]  # fmt: skip
-    assert list(_table({}, means)) == []

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from radfield_core.data.normalize import moved
+from radfield_core.data.normalize import normalized
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
@@ -125,7 +125,7 @@ def test_a_captures_own_path_is_followed_and_moves_with_the_scene() -> None:
     name, c2w = camera_path(scene, "auto", 4)
     assert name == "path" and torch.equal(c2w, own[::2])
     center = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64)
-    shifted = moved(scene, center, 2.0)
+    shifted = normalized(scene, center, 2.0)
     assert shifted.render_path is not None
     torch.testing.assert_close(shifted.data_points(shifted.render_path[:, :, 3]), own[:, :, 3])
     assert torch.equal(shifted.render_path[:, :, :3], own[:, :, :3])

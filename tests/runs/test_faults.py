@@ -109,7 +109,7 @@ def test_a_crash_at_any_call_of_three_saves_loses_nothing_acknowledged(tmp_path:
     assert code == 0 and n > 60
 
 
-def test_every_file_is_on_disk_before_its_name_counts_and_every_name_afterwards(
+def test_files_are_synced_before_the_rename_and_folders_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a crash of the machine, which no test can make, would need: the order of syncs and renames."""
@@ -212,8 +212,8 @@ class Disk:
         return self._write(handle, data)
 
 
-def test_training_goes_on_while_the_disk_is_full_and_saves_again_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_training_continues_while_the_disk_is_full_and_saves_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     disk = Disk()
     monkeypatch.setattr(os, "write", disk.write)
@@ -222,7 +222,7 @@ def test_training_goes_on_while_the_disk_is_full_and_saves_again_later(
     assert trainer.train() == "max_steps"
     assert disk.refused == 1
     assert [path.name[-2:] for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["30", "40"]
-    warning = capsys.readouterr().out
+    (warning,) = caplog.messages
     assert "step 20 could not be saved" in warning and "No space left" in warning
 
 

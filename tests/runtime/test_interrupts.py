@@ -61,8 +61,7 @@ def test_a_signal_during_a_save_lets_it_finish(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("steps", "every"), [(20, 5), (5, None)])
-def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: int | None) -> None:
-    trainer = toy_trainer(tmp_path, max_steps=steps, eval_every=every)
+def test_a_signal_cancels_an_evaluation(tmp_path: Path, steps: int, every: int | None) -> None:
 
     def endless(model: torch.nn.Module, report: ProgressCallback) -> dict[str, float]:
         torch.rand(3)
@@ -70,7 +69,7 @@ def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: in
         raise AssertionError("went on")
 
     endless.split = "val"  # type: ignore[attr-defined]
-    trainer._evaluation = endless  # type: ignore[assignment]
+    trainer = toy_trainer(tmp_path, evaluation=endless, max_steps=steps, eval_every=every)  # type: ignore[arg-type]
     random = torch.random.get_rng_state()
     trainer.method.spoil = lambda step: (random.copy_(torch.random.get_rng_state()), False)[1]  # type: ignore[assignment]
     assert trainer.train() == "SIGTERM" and trainer.model.training
@@ -79,32 +78,31 @@ def test_a_signal_breaks_an_evaluation_off(tmp_path: Path, steps: int, every: in
 
 
 @pytest.mark.parametrize("error", [OSError("a picture is gone"), KeyboardInterrupt()], ids=["a fault", "Ctrl-C twice"])
-def test_what_stops_the_last_evaluation_does_not_cost_the_training(tmp_path: Path, error: BaseException) -> None:
-    trainer = toy_trainer(tmp_path, max_steps=5, eval_every=5)
+def test_a_failure_of_the_last_evaluation_does_not_lose_the_training(tmp_path: Path, error: BaseException) -> None:
 
     def failing(model: torch.nn.Module, report: ProgressCallback) -> dict[str, float]:
         raise error
 
     failing.split = "val"  # type: ignore[attr-defined]
-    trainer._evaluation = failing  # type: ignore[assignment]
+    trainer = toy_trainer(tmp_path, evaluation=failing, max_steps=5, eval_every=5)  # type: ignore[arg-type]
     with pytest.raises(type(error)):
         trainer.train()
     assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000005"]
 
 
-def test_compiled_code_does_not_hide_what_breaks_an_evaluation_off() -> None:
+def test_compiled_code_does_not_hide_the_cancellation_of_an_evaluation() -> None:
     """numba's dispatchers raise SystemError from the exception of a signal that came while they ran."""
-    with pytest.raises(Canceled), Interrupts() as interrupts, interrupts.breakable():
+    with pytest.raises(Canceled), Interrupts() as interrupts, interrupts.cancelable():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except Canceled as error:
             raise SystemError("returned a result with an exception set") from error
-    with pytest.raises(SystemError), Interrupts() as interrupts, interrupts.breakable():
+    with pytest.raises(SystemError), Interrupts() as interrupts, interrupts.cancelable():
         raise SystemError("of another origin")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_held_signal_comes_at_the_end_of_the_block_whatever_happened_in_it(taken: None, number: int) -> None:
+def test_a_deferred_signal_arrives_at_the_end_of_the_block(taken: None, number: int) -> None:
     seen: list[int] = []
 
     def stop(number: int, frame: object) -> None:
@@ -122,7 +120,7 @@ def test_a_held_signal_comes_at_the_end_of_the_block_whatever_happened_in_it(tak
         signal.signal(number, before)
 
 
-def test_an_interrupted_compilation_is_no_kernel_that_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_compilation_is_not_taken_for_a_broken_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = ModuleType("kernels_of_the_test")
 
     def warm_up() -> None:

@@ -46,7 +46,7 @@ def test_numpy_knows_its_floats_without_a_warning_inside() -> None:
 
 def test_training_takes_subnormals_as_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
-    monkeypatch.setattr(session, "_run", lambda *_: seen.append(product()) or 0)
+    monkeypatch.setattr(session, "loop", lambda *_: seen.append(product()) or session.Outcome(tmp_path, 0, "max_steps"))
     words = ["data.resolution=8", "data.n_train=2", "trainer.n_rays=16", "--out", str(tmp_path / "run"), "-q"]
     assert main(["train", "--method", "tiny-nerf", "data=synthetic", *words]) == 0
     assert seen == [0.0]

@@ -1,4 +1,4 @@
-"""The thread policy: passive waits unless the user decided, and only while it still counts."""
+"""The thread policy: passive waiting, unless the user chose otherwise or torch is loaded already."""
 
 from __future__ import annotations
 
@@ -31,31 +31,29 @@ def policy(before: str = "", **environment: str) -> list[str]:
 
 
 def test_threads_wait_passively_and_no_torch_is_loaded_for_it() -> None:
-    assert policy() == ["as many as torch chooses; passive waits", "PASSIVE 0 False"]
+    assert policy() == ["number chosen by torch; passive waiting", "PASSIVE 0 False"]
 
 
-def test_the_user_s_number_of_threads_is_kept_and_said() -> None:
+def test_the_user_s_number_of_threads_is_kept_and_printed() -> None:
     for value in ("3", "3,2"):  # the second is for teams within teams
-        assert policy(OMP_NUM_THREADS=value) == ["3 (OMP_NUM_THREADS); passive waits", "PASSIVE 0 False"]
+        assert policy(OMP_NUM_THREADS=value) == ["3 (OMP_NUM_THREADS); passive waiting", "PASSIVE 0 False"]
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "abc", "", "1.5", "4,0", "4,"])
-def test_a_number_of_threads_that_is_none_is_refused_with_what_to_set(value: str, monkeypatch, capsys) -> None:
+def test_a_malformed_number_of_threads_is_refused_with_a_hint(value: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert main(["train", "--method", "nerf", "--data", "synthetic"]) == 2
-    said = capsys.readouterr().err
-    assert said == (
-        f"error: OMP_NUM_THREADS: {value!r} is no positive whole number\n  try: OMP_NUM_THREADS=1, or unset it\n"
-    )
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "OMP_NUM_THREADS" in error and repr(value) in error and "OMP_NUM_THREADS=1" in hint
     assert main(["doctor"]) == 1
-    assert f"wrong: OMP_NUM_THREADS: {value!r} is no positive whole number" in capsys.readouterr().out
+    assert f"wrong: OMP_NUM_THREADS: {value!r} is not" in capsys.readouterr().out
 
 
-def test_how_the_user_lets_threads_wait_is_kept_and_said() -> None:
+def test_the_user_s_wait_policy_is_kept_and_printed() -> None:
     said, found = policy(OMP_WAIT_POLICY="ACTIVE")
     assert "OMP_WAIT_POLICY=ACTIVE" in said and found == "ACTIVE None False"
 
 
-def test_too_late_is_said_rather_than_pretended() -> None:
+def test_after_torch_is_loaded_the_policy_is_reported_as_not_set() -> None:
     said, found = policy(before="sys.modules['torch'] = sys")
     assert "loaded before" in said and found.startswith("None None")

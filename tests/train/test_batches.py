@@ -1,4 +1,4 @@
-"""Which pixels a step draws, and the colors they are compared with."""
+"""Training batches: the pixels that are drawn, and the colors they are compared with."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def two_sizes() -> tuple[Scene, list[torch.Tensor]]:
     return Scene(cameras, MemoryImages(images), 1.0, 2.0, SceneBox(torch.zeros(3), 1.0), loss_weights=weights), images
 
 
-def test_every_pixel_of_every_view_is_drawn_equally_often_whatever_their_sizes() -> None:
+def test_every_pixel_is_drawn_equally_often_whatever_the_images_sizes() -> None:
     scene, images = two_sizes()
     drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"))
     n = 22_000
-    views, rows, columns = drawer.places(Step(0, 1, 0), n)
+    views, rows, columns = drawer.draw_pixels(Step(0, 1, 0), n)
     counts = [torch.zeros(image.shape[:2]) for image in images]
     for view, row, column in zip(views.tolist(), rows.tolist(), columns.tolist(), strict=True):
         counts[view][row, column] += 1
@@ -43,7 +43,7 @@ def test_a_batch_holds_the_pixels_drawn_with_their_image_s_weight() -> None:
     scene, _ = two_sizes()
     drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"))
     step = Step(5, 10, 0)
-    views, rows, columns = drawer.places(step, 100)
+    views, rows, columns = drawer.draw_pixels(step, 100)
     batch = drawer.draw(step, 100)
     assert torch.equal((batch.rgb * 255).round().long(), torch.stack([views, rows, columns], -1))
     assert batch.rays is not None and torch.equal(batch.rays.image_ids, views)
@@ -55,9 +55,9 @@ def test_a_batch_holds_the_pixels_drawn_with_their_image_s_weight() -> None:
 
 def test_equal_sizes_are_drawn_as_unequal_ones_are() -> None:
     drawer = PixelDrawer(toy_scene(), ToyMethod(), torch.device("cpu"))
-    fast = drawer.places(Step(0, 1, 0), 500)
+    fast = drawer.draw_pixels(Step(0, 1, 0), 500)
     drawer._size = None
-    for a, b in zip(fast, drawer.places(Step(0, 1, 0), 500), strict=True):
+    for a, b in zip(fast, drawer.draw_pixels(Step(0, 1, 0), 500), strict=True):
         assert torch.equal(a, b)
 
 

@@ -1,4 +1,4 @@
-"""The check after building finds what would otherwise be found hours later, and names the part."""
+"""The dry run finds faults that would otherwise appear hours later, and names the part."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from torch import nn
 from radfield_core.errors import PluginError
 from radfield_core.interfaces import BuildContext, Model
 from radfield_core.model import LevelLoop
-from radfield_core.rays import RaySpace
 from radfield_core.testing.toys import Ragged, volume
-from radfield_core.testing.training import ToyField, ToyMethod, toy_scene, toy_trainer
-from radfield_core.train import dry_run as probing
-from radfield_core.train.batches import PixelDrawer
+from radfield_core.testing.training import ToyField, ToyMethod, toy_setup, toy_trainer
+from radfield_core.train import dry_run as module
 from radfield_core.train.dry_run import Findings, dry_run
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
 
 
 def check(method: ToyMethod) -> Findings:
     """The findings about a method on the toy scene."""
-    scene = toy_scene()
-    context = BuildContext(scene.box, len(scene.cameras), max_steps=10, space=RaySpace.of(scene))
-    return dry_run(method, context, PixelDrawer(scene, method, torch.device("cpu")), 0)
+    return dry_run(toy_setup(method, max_steps=10))
 
 
 def with_field(field_class: type[ToyField]) -> ToyMethod:
@@ -85,11 +81,11 @@ def test_a_field_that_only_some_rays_wake_is_not_dead(monkeypatch: pytest.Monkey
     def losses(self: ToyMethod, outputs: ModelOutputs, batch: Batch, model: Any, step: Step) -> dict[str, torch.Tensor]:
         calls.append(len(batch.rgb))
         found = real(self, outputs, batch, model, step)
-        return found if len(batch.rgb) > probing.FEW_RAYS else {name: loss * 0.0 for name, loss in found.items()}
+        return found if len(batch.rgb) > module.FEW_RAYS else {name: loss * 0.0 for name, loss in found.items()}
 
     monkeypatch.setattr(ToyMethod, "losses", losses)
     assert check(method).warnings == []
-    assert max(calls) > probing.FEW_RAYS
+    assert max(calls) > module.FEW_RAYS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The loop: which steps are taken, on what, and what happens when one goes wrong."""
+"""The training loop: steps, steps that go wrong, rollbacks and the end."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _tensors(tree: dict[Any, dict[str, torch.Tensor]]) -> list[torch.Tensor]:
     return [tensor for entries in tree.values() for tensor in entries.values()]
 
 
-def test_one_bad_gradient_among_good_ones_skips_the_step_though_the_loss_is_finite(tmp_path: Path) -> None:
+def test_one_bad_gradient_skips_the_step_though_the_loss_is_finite(tmp_path: Path) -> None:
     trainer = toy_trainer(tmp_path, max_steps=3, clip_grad_norm=1.0)
     bias = trainer.model.get_parameter("fields.0.layers.0.bias")
     bias.register_hook(lambda grad: torch.full_like(grad, math.inf) if trainer.counters.step == 1 else grad)
@@ -141,7 +141,7 @@ def test_clipping_bounds_the_norm_of_all_gradients_together(tmp_path: Path) -> N
     assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
 
 
-def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_rate(tmp_path: Path) -> None:
+def test_many_bad_steps_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_path: Path) -> None:
     seen: dict[int, list[torch.Tensor]] = {}
     rates: list[float] = []
     trainer = toy_trainer(tmp_path, max_steps=30, save_every=10, max_bad_steps=4)
@@ -163,7 +163,7 @@ def test_many_bad_steps_in_a_row_go_back_to_the_last_checkpoint_with_half_the_ra
     assert 1000.0 < trainer.counters.seconds < 1100.0, "the time of steps that are taken again was spent all the same"
 
 
-def test_what_is_saved_in_a_row_of_bad_steps_is_nothing_to_go_back_to(tmp_path: Path) -> None:
+def test_nothing_saved_in_a_row_of_bad_steps_is_a_rollback_target(tmp_path: Path) -> None:
     trainer = toy_trainer(tmp_path, max_steps=40, save_every=10, max_bad_steps=4, log_every=1)
     broken: list[int] = []
 
@@ -184,13 +184,13 @@ def test_what_is_saved_in_a_row_of_bad_steps_is_nothing_to_go_back_to(tmp_path: 
     assert steps == list(range(1, 41)), "steps that are taken again are logged once"
 
 
-def test_a_run_that_ends_in_bad_steps_says_so_and_goes_back_when_it_is_resumed(tmp_path: Path) -> None:
+def test_a_run_that_ends_in_bad_steps_rolls_back_when_it_is_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     options = {"max_steps": 33, "save_every": 10, "max_bad_steps": 6}
     trainer = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0 and step.index >= 29), **options)
-    said: list[str] = []
-    trainer.log.say = said.append  # type: ignore[method-assign]
     trainer.train()
-    assert "the last 4 steps had no finite loss" in said[-1]
+    assert "4 steps" in caplog.messages[-1] and "not finite" in caplog.messages[-1]
     names = [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")]
     assert names == ["step-000000020", "step-000000033"]
     again = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0), **{**options, "max_steps": 50})
@@ -199,13 +199,13 @@ def test_a_run_that_ends_in_bad_steps_says_so_and_goes_back_when_it_is_resumed(t
     assert (tmp_path / "checkpoints" / f"aside-1-{names[-1]}").is_dir()
 
 
-def test_without_a_checkpoint_it_goes_back_to_the_start(tmp_path: Path) -> None:
+def test_without_a_checkpoint_a_rollback_returns_to_the_start(tmp_path: Path) -> None:
     trainer = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: step.seed == 0 and step.index > 2), max_steps=20)
     assert trainer.train() == "max_steps"
     assert trainer.counters.rollbacks == 1 and trainer.counters.step == 20
 
 
-def test_after_three_ways_back_it_ends_with_the_batch_on_disk(tmp_path: Path) -> None:
+def test_after_three_rollbacks_training_ends_with_the_batch_on_disk(tmp_path: Path) -> None:
     trainer = toy_trainer(tmp_path, ToyMethod(spoil=lambda step: True), n_rays=64)
     with pytest.raises(Diverged) as caught:
         trainer.train()
@@ -235,8 +235,7 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
             return 3.0 * self.now
 
     clock, evaluation = Clock(), Evaluation()
-    trainer = toy_trainer(tmp_path, max_steps=100, max_seconds=2.0, eval_every=3, save_every=4)
-    trainer._evaluation = evaluation
+    trainer = toy_trainer(tmp_path, evaluation=evaluation, max_steps=100, max_seconds=2.0, eval_every=3, save_every=4)
     monkeypatch.setattr("radfield_core.train.trainer.time", clock)
     real = checkpoint.save
     monkeypatch.setattr(checkpoint, "save", lambda *args: (setattr(clock, "now", clock.now + 500.0), real(*args))[1])

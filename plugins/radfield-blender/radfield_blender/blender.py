@@ -13,12 +13,12 @@ from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
 from radfield_core.data import (
-    SUFFIXES,
+    IMAGE_SUFFIXES,
     FileImages,
     check_poses,
-    headers_of,
     orientation_notes,
-    read_matrix,
+    read_available_headers,
+    read_pose,
     shrink_factor,
 )
 from radfield_core.files import missing_files, read_json, safe_join
@@ -52,7 +52,7 @@ class BlenderParser(DataParser):
         frames = frames[:: getattr(self.config, f"{split}_skip")]
         files, poses = _frames(frames, root, file, problems)
         c2w, notes = check_poses([pose for _, pose in poses], [name for name, _ in poses], problems)
-        found, faults = headers_of([path for _, path in files], root.resolve(), problems)
+        found, faults = read_available_headers([path for _, path in files], root.resolve(), problems)
         width, height = next((header[:2] for header in found.values() if not header.fault), (0, 0))
         for name, path in files:
             header = found.get(path)
@@ -134,11 +134,13 @@ def _frames(
             problems.add(name, f"file_path is {stated!r:.80}, not a file name")
         else:
             try:
-                files.append((name, safe_join(root, stated if stated.lower().endswith(SUFFIXES) else f"{stated}.png")))
+                files.append(
+                    (name, safe_join(root, stated if stated.lower().endswith(IMAGE_SUFFIXES) else f"{stated}.png"))
+                )
             except DatasetError as error:
                 problems.found += error.problems
         try:
-            poses.append((name, read_matrix(frame.get("transform_matrix"))))
+            poses.append((name, read_pose(frame.get("transform_matrix"))))
         except ValueError as error:
             problems.add(f"{file.name} {name:.200}" if isinstance(stated, str) else name, str(error))
     return files, poses

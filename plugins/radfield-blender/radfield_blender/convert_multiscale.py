@@ -12,7 +12,7 @@ from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
 from radfield_core import Converter, DatasetError, ProgressCallback, Scene
-from radfield_core.files import atomic_path, need_empty, write_picture
+from radfield_core.files import atomic_path, require_empty, write_picture
 
 
 class MultiscaleConverter(Converter):
@@ -22,7 +22,7 @@ class MultiscaleConverter(Converter):
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
         """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
-        need_empty(target)
+        require_empty(target)
         parser = BlenderParser(BlenderConfig(root=str(source)))
         splits = [split for split in parser.splits if (source / f"transforms_{split}.json").is_file()]
         scenes = {split: parser.parse(split) for split in splits or parser.splits[:1]}

@@ -13,7 +13,14 @@ from radfield_blender import sniff
 from radfield_blender.blender import RADIUS
 from radfield_blender.config import MultiscaleConfig
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
-from radfield_core.data import FileImages, Header, check_poses, headers_of, orientation_notes, read_matrix
+from radfield_core.data import (
+    FileImages,
+    ImageHeader,
+    check_poses,
+    orientation_notes,
+    read_available_headers,
+    read_pose,
+)
 from radfield_core.files import read_json, safe_join
 
 METADATA = "metadata.json"
@@ -47,7 +54,7 @@ class MultiscaleParser(DataParser):
         c2w, notes = _poses(columns["cam2world"], names, problems)
         intrinsics = _intrinsics(columns["pix2cam"], names, problems)
         numbers = _numbers(columns, names, problems)
-        found, faults = headers_of([path for path in paths if path is not None], root.resolve(), problems)
+        found, faults = read_available_headers([path for path in paths if path is not None], root.resolve(), problems)
         sizes = numbers[:, :2]
         _check_sizes(names, sizes, [found.get(path) if path is not None else None for path in paths], problems)
         if problems or len(faults) == len(found):  # else what can be read is used, and the images name the others
@@ -107,7 +114,7 @@ def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.
     matrices = []
     for value, name in zip(values, names, strict=True):
         try:
-            matrices.append((name, read_matrix(value)))
+            matrices.append((name, read_pose(value)))
         except ValueError as error:
             problems.add(name, str(error))
     return check_poses([matrix for _, matrix in matrices], [name for name, _ in matrices], problems)
@@ -159,7 +166,7 @@ def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Probl
     return numbers
 
 
-def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[Header | None], problems: Problems) -> None:
+def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[ImageHeader | None], problems: Problems) -> None:
     for name, (width, height), header in zip(names, sizes.astype(int), headers, strict=True):
         if header is not None and header.width and width >= 1 and (header.width, header.height) != (width, height):
             problems.add(name, f"the image is {header.width}×{header.height}, {METADATA} says {width}×{height}")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from radfield_core import Scene, UsageError
-from radfield_core.data import move_cameras
-from radfield_core.files import write_atomic, write_picture
+from radfield_core.data import transform_cameras
+from radfield_core.files import write_durably, write_picture
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
@@ -23,7 +23,7 @@ def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     angle = _field_of_view(scenes)
     written = []
     for split, scene in scenes.items():
-        poses = move_cameras(scene.to_data.double().numpy(), scene.cameras.c2w.detach().double().numpy())
+        poses = transform_cameras(scene.to_data.double().numpy(), scene.cameras.c2w.detach().double().numpy())
         frames: list[dict[str, Any]] = []
         (folder / split).mkdir(parents=True, exist_ok=True)
         for i, pose in enumerate(poses):
@@ -33,7 +33,7 @@ def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
             frames.append({"file_path": f"./{split}/r_{i}", "transform_matrix": matrix})
             written.append(path)
         file = folder / f"transforms_{split}.json"
-        write_atomic(file, json.dumps({"camera_angle_x": angle, "frames": frames}, indent=1, allow_nan=False))
+        write_durably(file, json.dumps({"camera_angle_x": angle, "frames": frames}, indent=1, allow_nan=False))
         written.append(file)
     return written
 

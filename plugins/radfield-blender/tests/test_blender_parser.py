@@ -122,7 +122,7 @@ def test_every_fault_of_the_frames_is_named_at_once(tmp_path):
         _parse(tmp_path)
     text = str(caught.value)
     assert len(caught.value.problems) == 7
-    assert "train/r_0.png, which is there" in text and "leaves the folder" in text and "train/r_9.png" in text
+    assert "train/r_0.png, which exists" in text and "leads out of the folder" in text and "train/r_9.png" in text
     frames = [{"file_path": f"./train/r_{i}", "transform_matrix": pose} for i, pose in enumerate((bad, scaled, POSE))]
     _write(tmp_path, frames)
     Image.new("RGBA", (21, 10)).save(tmp_path / "train" / "r_1.png")
@@ -153,7 +153,7 @@ def test_a_missing_image_hides_no_bad_pose_and_no_odd_size(tmp_path):
         ("train/r_1", "the pose is not rigid"),
         ("train/r_1.png", "there is no such file"),
         ("train/r_2", "the image is 21×10, the first one is 20×10"),
-        ("train/r_4.png", "is no PNG, JPEG, WEBP, TIFF image"),
+        ("train/r_4.png", "is not a PNG, JPEG, WebP or TIFF image"),
         ("transforms_train.json frame 5", "file_path is 7, not a file name"),
         ("transforms_train.json frame 5", "the pose is not rigid"),
         ("transforms_train.json train/r_3", "the pose is not a list of 4 rows"),
@@ -211,7 +211,7 @@ def test_a_turned_photograph_is_not_turned_and_said(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (20, 10)).save(tmp_path / "train" / "r_1.png", exif=exif)
-    assert "1 images carry an EXIF rotation" in _parse(tmp_path).notes[0]
+    assert "1 image carries an EXIF rotation" in _parse(tmp_path).notes[0]
 
 
 def test_a_training_split_needs_frames_and_the_others_may_have_none(tmp_path):
@@ -245,7 +245,7 @@ def test_a_folder_that_is_none_points_at_what_is_there(tmp_path):
     assert "lego" in caught.value.problems[0].hint
     with pytest.raises(DatasetError) as caught:
         _parse(tmp_path / "scenes" / "legos")
-    assert "lego is there" in caught.value.problems[0].hint
+    assert "folder lego" in caught.value.problems[0].hint
     with pytest.raises(NoSuchSplit):
         _parse(tmp_path / "scenes" / "lego", "test")
     with pytest.raises(DatasetError, match="train, val, test"):
@@ -257,7 +257,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
     Image.new("RGBA", (20, 10)).save(tmp_path / "outside.png")
     (root / "train" / "r_1.png").unlink()
     (root / "train" / "r_1.png").symlink_to(tmp_path / "outside.png")
-    with pytest.raises(DatasetError, match="leaves the folder"):
+    with pytest.raises(DatasetError, match="leads out of the folder"):
         _parse(root)
 
 

@@ -12,17 +12,17 @@ from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
 from radfield_core import DataParser, DatasetError, Problems, Scene
 from radfield_core.data import (
-    SUFFIXES,
+    IMAGE_SUFFIXES,
     Capture,
-    box_of,
     camera_box,
-    choose,
+    choose_split,
+    common_lens,
     content_box,
-    held_out,
-    limits,
-    one_lens,
-    place,
-    scale_of,
+    holdout_splits,
+    near_far_limits,
+    normalizing_similarity,
+    scene_box,
+    similarity_scale,
     split_notes,
 )
 from radfield_core.files import missing_files, safe_join
@@ -42,24 +42,26 @@ class Colmap(DataParser):
         else:
             folder, notes = safe_join(root, config.model), []
         model = read_model(folder)
-        splits = held_out(len(model.images), config.holdout, root)
-        chosen = choose(splits, split, root)
+        splits = holdout_splits(len(model.images), config.holdout, root)
+        chosen = choose_split(splits, split, root)
         problems = Problems()
         capture = self._capture(model, root, problems).fitted(problems)
         problems.raise_as(DatasetError)
-        to_scene = place(capture.c2w, config.orientation, config.center, config.auto_scale, capture.points)
+        to_scene = normalizing_similarity(
+            capture.c2w, config.orientation, config.center, config.auto_scale, capture.points
+        )
         box = content_box(model.points, capture.c2w[:, :, 3]) if len(model.points) >= 10 else camera_box(capture.c2w)
-        found = limits(visible_distances(model)) or (0.05 * box[1], 4.0 * box[1])
-        near, far = (scale_of(to_scene) * limit for limit in found)
+        found = near_far_limits(visible_distances(model)) or (0.05 * box[1], 4.0 * box[1])
+        near, far = (similarity_scale(to_scene) * limit for limit in found)
         return capture.scene(
-            chosen, to_scene, near=near, far=far, box=box_of(*box, to_scene, measured=len(model.points) >= 10),
+            chosen, to_scene, near=near, far=far, box=scene_box(*box, to_scene, measured=len(model.points) >= 10),
             notes=[*notes, *split_notes(splits)],
         )  # fmt: skip
 
     def _capture(self, model: SparseModel, root: Path, problems: Problems) -> Capture:
         names = [image.name for image in model.images]
         cameras = [model.cameras[image.camera_id] for image in model.images]
-        lens, distortion = one_lens([(camera.lens, camera.distortion) for camera in cameras], root)
+        lens, distortion = common_lens([(camera.lens, camera.distortion) for camera in cameras], root)
         images, folder = [], safe_join(root, self.config.images)
         for name in names:
             try:
@@ -96,7 +98,7 @@ class Colmap(DataParser):
 
 def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
     """A remark if a folder of which no mask is used holds images."""
-    if not any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*")):
+    if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
         return ()
     return (f"no image in {folder.name}/ is named as a mask of any view, such as {name}.png: no masks are used",)
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
 from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback
-from radfield_core.data import SUFFIXES, read_headers
-from radfield_core.files import atomic_path, need_empty
+from radfield_core.data import IMAGE_SUFFIXES, read_headers
+from radfield_core.files import atomic_path, require_empty
 
 EXHAUSTIVE_UP_TO = 150
 """Photographs of which every pair is compared; of more only neighbors by name, as in a video."""
@@ -87,7 +87,7 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
     """
     pycolmap = _pycolmap()
     paths = _photographs(photos)
-    need_empty(folder)
+    require_empty(folder)
     headers, faults = read_headers(paths)
     if faults:
         raise DatasetError(problems=faults)
@@ -152,7 +152,7 @@ def _quiet(pycolmap: Any) -> Iterator[None]:
 def _photographs(photos: Path) -> list[Path]:
     if not photos.is_dir():
         raise DatasetError("there is no such folder", path=str(photos))
-    found = sorted(path for path in photos.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = sorted(path for path in photos.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if len(found) < 3:
         raise DatasetError(f"holds {len(found)} photographs; three are the least", path=str(photos), hint=_ADVICE[0])
     return found

@@ -10,7 +10,7 @@ from radfield_colmap import binary, text
 from radfield_colmap.model import SparseImage, SparseModel
 from radfield_colmap.sniff import suffix_of
 from radfield_core import DatasetError, Problems
-from radfield_core.data import FURTHEST
+from radfield_core.data import MAX_DISTANCE
 
 
 def read_model(folder: Path) -> SparseModel:
@@ -25,7 +25,7 @@ def read_model(folder: Path) -> SparseModel:
     ids, points, errors = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
     if (folder / f"points3D{suffix}").is_file():
         ids, points, errors = form.read_points(folder / f"points3D{suffix}")
-        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > FURTHEST:
+        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > MAX_DISTANCE:
             problems.add(folder / f"points3D{suffix}", "holds points that are not finite or beyond all distances")
     names = set()
     for image in images:
@@ -43,7 +43,7 @@ def _fault(image: SparseImage, has_camera: bool) -> str | None:
     pose = np.concatenate([image.quaternion, image.translation])
     if not np.isfinite(pose).all():
         return "has a pose that holds NaN or infinity"
-    if np.abs(pose).max() > FURTHEST:
+    if np.abs(pose).max() > MAX_DISTANCE:
         return "has a pose beyond all distances"
     if abs(np.linalg.norm(image.quaternion) - 1) > 1e-2:
         return f"has a quaternion of length {np.linalg.norm(image.quaternion):.3g}, not 1"

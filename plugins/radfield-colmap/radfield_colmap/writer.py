@@ -12,8 +12,8 @@ import torch
 
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
 from radfield_core import Camera, Scene, View, project, visible
-from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, views_to_store
-from radfield_core.files import write_atomic
+from radfield_core.data import StoredView, all_have_masks, transform_points, views_to_store, warn_about_lost_masks
+from radfield_core.files import write_durably
 from radfield_core.ops.distortion import widen
 
 _MOST_POINTS = 2000
@@ -38,7 +38,8 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
         images.append(_image(image_id, numbers[astuple(view.camera)], view, seen, pixels))
         view.write_image(folder / "images" / view.file_name)
     written = [folder / "images" / view.file_name for view in views]
-    if have_masks_that_mean("counted", scenes.values()):
+    warn_about_lost_masks("counted", scenes.values())
+    if all_have_masks("counted", scenes.values()):
         for view in views:
             written.append(folder / "masks" / f"{view.file_name}.png")
             view.write_mask(written[-1])
@@ -50,7 +51,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     }
     for name, entries in tables.items():
         path = folder / "sparse" / "0" / f"{name}.bin"
-        write_atomic(path, struct.pack("<Q", len(entries)) + b"".join(entries))
+        write_durably(path, struct.pack("<Q", len(entries)) + b"".join(entries))
         written.append(path)
     return written
 
@@ -62,7 +63,7 @@ def _points(scene: Scene) -> np.ndarray:
     if points is None:
         return np.zeros((0, 3))
     chosen = torch.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).long()
-    return apply_similarity(scene.to_data, points[chosen].double()).numpy()
+    return transform_points(scene.to_data, points[chosen].double()).numpy()
 
 
 def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ import torch
 from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox
 from radfield_core.data import (
     FileImages,
-    Header,
+    ImageHeader,
     WithAlpha,
-    choose,
-    held_out,
+    choose_split,
+    holdout_splits,
     orientation_notes,
     read_headers,
     split_notes,
@@ -60,8 +60,8 @@ class DtuParser(DataParser):
         intrinsics, c2w = _cameras(projections, images, problems)
         problems.raise_as(DatasetError)
 
-        splits = held_out(len(images), self.config.hold_every, root, "hold_every")
-        rows = choose(splits, split, root)
+        splits = holdout_splits(len(images), self.config.hold_every, root, "hold_every")
+        rows = choose_split(splits, split, root)
         cameras = Cameras(
             torch.from_numpy(c2w[rows]), torch.from_numpy(intrinsics[rows]),
             _sizes(headers)[rows],
@@ -154,7 +154,7 @@ def _cameras(projections: list[Array], images: list[Path], problems: Problems) -
     return intrinsics, c2w
 
 
-def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[Header]:
+def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[ImageHeader]:
     """Headers of the images. What cannot be read is a problem if there are others, or if no image can be."""
     headers, faults = read_headers(images)
     unreadable = len(faults) == len(images)
@@ -169,7 +169,7 @@ def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -
     return headers
 
 
-def _sizes(headers: list[Header]) -> torch.Tensor:
+def _sizes(headers: list[ImageHeader]) -> torch.Tensor:
     """Width and height of each view, [V, 2]; one whose image cannot be read counts as the first that can."""
     stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
     return torch.tensor([stand_in if header.fault else header[:2] for header in headers])

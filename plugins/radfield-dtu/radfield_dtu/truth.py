@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from radfield_core import DatasetError, Mesh
-from radfield_core.data import FURTHEST
+from radfield_core.data import MAX_DISTANCE
 from radfield_dtu.projection import Array
 
 GROUND_TRUTH = "ground_truth.ply"
@@ -31,7 +31,7 @@ def read_truth(root: Path, to_data: Array) -> Mesh | None:
     except Exception as error:  # a parser of somebody else's, on a file that may be anybody's
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise DatasetError(f"cannot be read as a mesh: {said:.300}", path=str(path)) from error
-    if not len(vertices) or not np.isfinite(vertices).all() or np.abs(vertices).max() > FURTHEST:
+    if not len(vertices) or not np.isfinite(vertices).all() or np.abs(vertices).max() > MAX_DISTANCE:
         raise DatasetError("has no vertices, or some that are not finite or beyond all distances", path=str(path))
     if not len(faces) or faces.min() < 0 or faces.max() >= len(vertices):
         raise DatasetError("has no faces, or some that name vertices it does not have", path=str(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ import trimesh
 from radfield_core import Scene, UsageError
 from radfield_core.data import (
     StoredView,
-    apply_similarity,
-    have_masks_that_mean,
-    move_cameras,
-    move_points,
-    scale_of,
-    similarity,
+    all_have_masks,
+    similarity_matrix,
+    similarity_scale,
+    transform_cameras,
+    transform_points,
     views_to_store,
+    warn_about_lost_masks,
 )
 from radfield_core.files import atomic_path, write_picture
 from radfield_dtu.projection import Array, compose
 from radfield_dtu.truth import GROUND_TRUTH
+
+logger = logging.getLogger(__name__)
 
 MILLIMETRES = 150.0
 PLACE = np.array([-28.0, -27.5, 640.0])
@@ -40,9 +42,10 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     first = next(iter(scenes.values()))
     placed = _placement(first)
     center, radius = _sphere(first)
-    scale_mat = similarity(np.eye(3), np.zeros(3), radius * scale_of(placed))
-    scale_mat[:3, 3] = move_points(placed, center[None])[0]
-    masked = have_masks_that_mean("object", scenes.values()) or any(_is_clear(scene) for scene in scenes.values())
+    scale_mat = similarity_matrix(np.eye(3), np.zeros(3), radius * similarity_scale(placed))
+    scale_mat[:3, 3] = transform_points(placed, center[None])[0]
+    warn_about_lost_masks("object", scenes.values())
+    masked = all_have_masks("object", scenes.values()) or any(_is_clear(scene) for scene in scenes.values())
     arrays: dict[str, Any] = {}  # a mapping of arrays alone could, for all a type checker knows, name an option
     written: list[Path] = []
     for index, view in enumerate(views):
@@ -64,26 +67,25 @@ def _placement(scene: Scene) -> Array:
     Made up is what has an exact surface and no unit. Of others a warning names the unit, which the format cannot hold.
     """
     if scene.unit is None and scene.ground_truth is not None:
-        matrix = similarity(np.eye(3), np.zeros(3), MILLIMETRES)
+        matrix = similarity_matrix(np.eye(3), np.zeros(3), MILLIMETRES)
         matrix[:3, 3] = PLACE
         return matrix
     if scene.unit != "mm":
-        unit = scene.unit or "none"
-        print(
-            f"warning: the coordinates are kept, and the format does not name their unit: "
-            f"it is read as mm without data.unit={unit}", file=sys.stderr,
-        )  # fmt: skip
+        logger.warning(
+            "the coordinates are kept, but the format does not name their unit: without data.unit=%s it is read as mm",
+            scene.unit or "none",
+        )
     return np.eye(4)
 
 
 def _sphere(scene: Scene) -> tuple[Array, float]:
     """Center and radius, in the scene's data coordinates, of a sphere around what is to be modeled."""
     if scene.ground_truth is not None:
-        points = apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).numpy()
+        points = transform_points(scene.to_data, scene.ground_truth.vertices.double()).numpy()
         center = (points.max(0) + points.min(0)) / 2
         return center, float(np.linalg.norm(points - center, axis=1).max() * 1.1)
-    center = apply_similarity(scene.to_data, scene.box.center.double()).numpy()
-    return center, scene.box.radius * scale_of(scene.to_data.double().numpy())
+    center = transform_points(scene.to_data, scene.box.center.double()).numpy()
+    return center, scene.box.radius * similarity_scale(scene.to_data.double().numpy())
 
 
 def _world_mat(view: StoredView, placed: Array) -> Array:
@@ -92,7 +94,7 @@ def _world_mat(view: StoredView, placed: Array) -> Array:
         raise UsageError(f"the format has no lens model {camera.model}", path="--format dtu", hint="--format colmap")
     k = np.array([[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]])
     world_mat = np.eye(4)
-    world_mat[:3] = compose(k, move_cameras(placed, view.c2w[None])[0])
+    world_mat[:3] = compose(k, transform_cameras(placed, view.c2w[None])[0])
     return world_mat
 
 
@@ -117,7 +119,7 @@ def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
 def _write_truth(scene: Scene, placed: Array, folder: Path) -> list[Path]:
     if scene.ground_truth is None:
         return []
-    points = move_points(placed, apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).numpy())
+    points = transform_points(placed, transform_points(scene.to_data, scene.ground_truth.vertices.double()).numpy())
     path = folder / GROUND_TRUTH
     trimesh.Trimesh(points, scene.ground_truth.faces.numpy(), process=False).export(path)
     return [path]

@@ -20,7 +20,7 @@ from scipy.linalg import rq
 from scipy.spatial.transform import Rotation
 
 from radfield_core import Cameras, DatasetError, Mesh, RadfieldError, Scene, SceneBox, pixel_rays, project
-from radfield_core.data import MemoryImages, apply_similarity
+from radfield_core.data import MemoryImages, transform_points
 from radfield_core.testing import ray_difference, toy_capture
 
 
@@ -176,7 +176,7 @@ def damage_size(root: Path, arrays: dict) -> str:
 def damage_images(root: Path, arrays: dict) -> str:
     for path in (root / "image").iterdir():
         path.write_bytes(b"no picture")
-    return "is no PNG"
+    return "is not a PNG"
 
 
 def damage_masks(root: Path, arrays: dict) -> str:
@@ -252,8 +252,8 @@ def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
     height, width = scene.images[0].shape[:2]
     pixels = torch.cartesian_prod(torch.arange(len(scene.cameras)), torch.arange(height), torch.arange(width))
     rays = pixel_rays(scene, *pixels.unbind(-1), dtype=torch.float64)
-    origins = apply_similarity(scene.to_data, rays.origins)
-    toward = apply_similarity(scene.to_data, rays.origins + rays.directions) - origins
+    origins = transform_points(scene.to_data, rays.origins)
+    toward = transform_points(scene.to_data, rays.origins + rays.directions) - origins
     return origins, origins + reach * torch.nn.functional.normalize(toward, dim=-1)
 
 
@@ -283,14 +283,14 @@ def test_a_made_up_scene_reads_back_with_the_same_rays_in_millimeters(tmp_path: 
         covered = images[view, ..., 3:] > 127
         assert (back.images[view] == torch.where(covered, images[view], 0)).all()
     assert back.unit == "mm" and back.ground_truth is not None
-    expected = apply_similarity(to_data, truth.vertices.double()) * MILLIMETRES + torch.from_numpy(PLACE)
-    found = apply_similarity(back.to_data, back.ground_truth.vertices.double())
+    expected = transform_points(to_data, truth.vertices.double()) * MILLIMETRES + torch.from_numpy(PLACE)
+    found = transform_points(back.to_data, back.ground_truth.vertices.double())
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
     assert back.ground_truth.vertices.norm(dim=-1).max() <= 1.0
 
 
 def test_a_scan_written_again_keeps_its_coordinates_its_masks_and_its_unit(
-    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = DtuParser(DtuConfig(root=str(small))).parse("train")
     write({"train": scene}, tmp_path / "again")
@@ -300,30 +300,30 @@ def test_a_scan_written_again_keeps_its_coordinates_its_masks_and_its_unit(
         assert ray_difference(scene, back, scene.names[view], back.names[view]) < 1e-4
         assert torch.equal(scene.images[view], back.images[view])
         assert torch.equal(torch.where(scene.masks[view] > 127, 255, 0), back.masks[view])
-    assert back.unit == scene.unit == "mm" and capsys.readouterr().err == ""
+    assert back.unit == scene.unit == "mm" and caplog.messages == []
 
 
 @pytest.mark.parametrize("unit", [None, "m"])
 def test_a_capture_keeps_its_coordinates_and_its_unit_is_said(
-    tmp_path: Path, unit: str | None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, unit: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = replace(toy_capture(4), unit=unit)
     write({"train": scene}, tmp_path)
-    assert f"without data.unit={unit or 'none'}" in capsys.readouterr().err
+    assert f"without data.unit={unit or 'none'}" in caplog.text
     back = DtuParser(DtuConfig(root=str(tmp_path), unit=unit)).parse("train")
     assert back.unit == unit
     for view in range(4):
         assert ray_difference(scene, back, scene.names[view], back.names[view]) < 1e-9
 
 
-def test_masks_are_written_where_they_show_an_object_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_masks_are_written_where_they_show_an_object_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write({"train": toy_capture(4)}, tmp_path / "none")
-    assert not (tmp_path / "none" / "mask").exists() and "masks" not in capsys.readouterr().err
+    assert not (tmp_path / "none" / "mask").exists() and "masks" not in caplog.text
     assert DtuParser(DtuConfig(root=str(tmp_path / "none"))).parse("train").masks is None
 
     write({"train": replace(toy_capture(4, masks=True), masks_mean="counted")}, tmp_path / "counted")
     assert not (tmp_path / "counted" / "mask").exists()
-    assert "masks that say which pixels count are not written" in capsys.readouterr().err
+    assert "masks that mark the pixels to train on are not written" in caplog.text
 
     scene = toy_capture(4, masks=True)
     write({"train": scene}, tmp_path / "object")

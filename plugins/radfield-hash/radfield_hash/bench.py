@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from numba import float32, uint64
 from torch import Tensor
 
-from radfield_core.bench import Timing, median_ms, now, turns, with_backend
+from radfield_core.bench import Timing, elapsed_ms, median_ms, turns, with_backend
 from radfield_core.ops import kernel
 from radfield_hash.encoding import OP, encode
 from radfield_hash.levels import Grid, build
@@ -55,13 +55,14 @@ def measure(
 
 def timings(device: str, repeats: int) -> list[Timing]:
     """Timings for `radfield bench micro`: forward compared with the gather limit, and with gradients."""
-    return [
-        Timing(
-            "hash encoding", f"{row['size']}: {row['task']}", row["backend"], row["reference_ms"], row["kernel_ms"],
-            *(("gather", row["gather_limit_ms"]) if row["share_of_limit"] is not None else ()),
-        )
-        for row in measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
-    ]  # fmt: skip
+    rows = measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
+    return [_timing(row) for row in rows]
+
+
+def _timing(row: dict[str, Any]) -> Timing:
+    limit = ("gather", row["gather_limit_ms"]) if row["share_of_limit"] is not None else ()
+    case = f"{row['size']}: {row['task']}"
+    return Timing("hash encoding", case, row["backend"], row["reference_ms"], row["kernel_ms"], *limit)
 
 
 def _measure_size(
@@ -75,26 +76,18 @@ def _measure_size(
     rows = []
     for task, run in _tasks(x, table, g, grid).items():
         per_turn = {"torch": 1} | dict.fromkeys(OP.installed(device), -(-repeats // reference_repeats))
-        runs = {name: with_backend(name, partial(_times_ms, run, times, device)) for name, times in per_turn.items()}
+        runs = {name: with_backend(name, partial(_times_ms, run, device, times)) for name, times in per_turn.items()}
         medians = {name: median(chain(*times)) for name, times in turns(runs, reference_repeats).items()}
         reference = medians.pop("torch")
         for backend, kernel_ms in medians.items():
+            row = {"size": name, "task": task, "backend": backend, "reference_ms": reference, "kernel_ms": kernel_ms}
             share = limit / kernel_ms if limit is not None and task == "forward" else None
-            rows.append(
-                {
-                    "size": name, "task": task, "backend": backend, "reference_ms": reference, "kernel_ms": kernel_ms,
-                    "ratio": reference / kernel_ms, "gather_limit_ms": limit, "share_of_limit": share,
-                }
-            )  # fmt: skip
+            rows.append(row | {"ratio": reference / kernel_ms, "gather_limit_ms": limit, "share_of_limit": share})
     return rows
 
 
-def _times_ms(run: Callable[[], object], times: int, device: str) -> list[float]:
-    marks = [now(device)]
-    for _ in range(times):
-        run()
-        marks.append(now(device))
-    return [1e3 * (end - start) for start, end in pairwise(marks)]
+def _times_ms(run: Callable[[], object], device: str, times: int) -> list[float]:
+    return [elapsed_ms(run, device) for _ in range(times)]
 
 
 def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callable[[], object]]:

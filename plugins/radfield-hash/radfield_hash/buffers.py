@@ -1,4 +1,4 @@
-"""Reuse of large buffers. From 32 MiB on, malloc maps each array anew, and the kernel fills it with zeros first.
+"""Reuse of large buffers. From 32 MiB on, malloc maps each array anew, and the system fills it with zeros first.
 
 That costs a tenth of the encoding's time. Buffers are numpy's, because numpy asks for huge pages, which map faster.
 """

@@ -60,8 +60,8 @@ def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: 
     """Look up the cells of one block: pair indices of the eight corners, x fastest, and fractions within the cell.
 
     A pair index is entry index · pairs, where pairs = F/2 is a power of two: it multiplies the terms of the index
-    instead of each index. The branch on `hashed` stays inside the loop, and the compiler moves it out; choosing between
-    two functions instead would count references to the arrays.
+    instead of each index. The branch on `hashed` stays inside the loop, and the compiler moves it out; calling one of
+    two functions instead would cost reference counting of the arrays.
     """
     px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
     hashed, step = levels[level, 3] != 0, uint32(pairs)
@@ -90,7 +90,7 @@ def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: 
 
 @kernel
 def _wrapped(total: Any, size: Any) -> Any:
-    """total mod size, for a total below 2·size: if it is below size, the unsigned difference is the larger number."""
+    """total mod size, for total < 2·size; below size, the unsigned difference wraps around to a large number."""
     index = uint32(total)
     return min(index, uint32(index - size))
 

@@ -38,7 +38,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def clamped(x: Tensor) -> Tensor:
-    """The nearest points in [0, 1]³, borders included: on clamp's gradient at the borders, torch versions differ."""
+    """The nearest points in [0, 1]³; unlike torch.clamp's, its gradient at the borders is the same in all versions."""
     return x.masked_fill(x < 0.0, 0.0).masked_fill(x > 1.0, 1.0)
 
 

@@ -11,17 +11,17 @@ import torch
 
 from radfield_core import DataParser, DatasetError, Problems, Scene, warped_box
 from radfield_core.data import (
-    SUFFIXES,
+    IMAGE_SUFFIXES,
     Capture,
-    box_of,
     check_poses,
-    choose,
+    choose_split,
     focus_point,
-    held_out,
-    move_cameras,
-    scale_of,
-    similarity,
+    holdout_splits,
+    scene_box,
+    similarity_matrix,
+    similarity_scale,
     split_notes,
+    transform_cameras,
 )
 from radfield_core.files import read_npy, safe_join
 from radfield_llff.config import LlffConfig, uses_ndc
@@ -59,16 +59,16 @@ class Llff(DataParser):
         problems.raise_as(DatasetError)
         to_scene = _recenter(c2w, bounds, config.bound_factor)
         if config.spherify:
-            to_scene = _spherify(move_cameras(to_scene, c2w)) @ to_scene
-        placed, bounds = move_cameras(to_scene, c2w), bounds * scale_of(to_scene)
+            to_scene = _spherify(transform_cameras(to_scene, c2w)) @ to_scene
+        placed, bounds = transform_cameras(to_scene, c2w), bounds * similarity_scale(to_scene)
         splits = self._splits(placed, root)
         path = circle(placed) if config.spherify else spiral(placed, bounds)
         near, far = 0.9 * float(bounds.min()), float(bounds.max())
         center, radius = _seen_box(capture, placed, far) if not config.spherify else (np.zeros(3), _reach(placed))
         scene = capture.scene(
-            choose(splits, split, root), to_scene, near=near, far=far,
+            choose_split(splits, split, root), to_scene, near=near, far=far,
             notes=[*_folder_notes(root, folder), *split_notes(splits)],
-            box=box_of(center, radius, np.eye(4), measured=not config.spherify),
+            box=scene_box(center, radius, np.eye(4), measured=not config.spherify),
         )  # fmt: skip
         scene = replace(scene, limits_along="axis", render_path=torch.from_numpy(path))
         if not uses_ndc(config):
@@ -79,7 +79,7 @@ class Llff(DataParser):
     def _splits(self, placed: np.ndarray, root: Path) -> dict[str, list[int]]:
         n = len(placed)
         if self.config.validation == "every" or n == 1:
-            return held_out(n, self.config.holdout, root)
+            return holdout_splits(n, self.config.holdout, root)
         central = int(np.linalg.norm(placed[:, :, 3] - placed[:, :, 3].mean(0), axis=-1).argmin())
         return {"train": [i for i in range(n) if i != central], "val": [central], "test": [central]}
 
@@ -131,7 +131,9 @@ def _folder_notes(root: Path, folder: Path) -> list[str]:
 
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
     """Images sorted by name, as the rows are; a wrong number is a problem."""
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    names = sorted(
+        name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    )
     if len(names) != n:
         problems.add(
             folder.name, f"holds {len(names)} images, poses_bounds.npy has {n} rows",
@@ -144,7 +146,7 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
 def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
     """`to_scene` [4, 4]: the mean camera becomes the identity, and bound_factor · the nearest depth becomes 1."""
     middle = average(c2w)
-    return similarity(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
+    return similarity_matrix(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
 
 
 def _spherify(c2w: np.ndarray) -> np.ndarray:
@@ -154,7 +156,7 @@ def _spherify(c2w: np.ndarray) -> np.ndarray:
     up = c2w[:, :, 3].mean(0) - focus
     axes = look(up, np.cross(up, np.cross(_ANY_DIRECTION, up)), focus)
     distance = float(np.sqrt(np.square(c2w[:, :, 3] - focus).sum(-1).mean()))
-    return similarity(axes[:, :3].T, focus, 1.0 / distance)
+    return similarity_matrix(axes[:, :3].T, focus, 1.0 / distance)
 
 
 def _reach(placed: np.ndarray) -> float:

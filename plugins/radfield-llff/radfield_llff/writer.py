@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from radfield_core import Camera, Scene, UsageError
-from radfield_core.data import StoredView, scale_of, views_to_store
-from radfield_core.files import write_atomic
+from radfield_core.data import StoredView, similarity_scale, views_to_store
+from radfield_core.files import write_durably
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
@@ -24,7 +24,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     rows = [np.concatenate([_matrix(view).ravel(), _bounds(view)]) for view in views]
     buffer = io.BytesIO()
     np.save(buffer, np.stack(rows))
-    write_atomic(folder / "poses_bounds.npy", buffer.getvalue())
+    write_durably(folder / "poses_bounds.npy", buffer.getvalue())
     return [folder / "poses_bounds.npy", *(folder / "images" / view.file_name for view in views)]
 
 
@@ -46,7 +46,7 @@ def _height_width_focal(camera: Camera) -> np.ndarray:
 
 def _bounds(view: StoredView) -> np.ndarray:
     """Nearest and farthest depth: of what the view shows if its depths are known, else the scene's limits."""
-    scale = scale_of(view.scene.to_data.double().numpy())
+    scale = similarity_scale(view.scene.to_data.double().numpy())
     truth = view.view_depth
     seen = None if truth is None else truth[truth.isfinite()].double()
     if seen is None or not len(seen):

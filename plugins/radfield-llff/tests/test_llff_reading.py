@@ -207,13 +207,13 @@ def test_unreadable_and_odd_sized_images_are_named(folder):
     (folder / "images" / "view_001.png").write_bytes(b"")
     Image.new("RGB", (31, 24)).save(folder / "images" / "view_002.png")
     text = faults(folder)
-    assert "view_001.png: is empty" in text and "view_002.png: is 31×24" in text
+    assert "view_001.png: is empty" in text and "view_002.png: the image is 31×24" in text
 
 
 def test_one_image_is_allowed_with_a_remark(tmp_path):
     write({"train": toy_capture(1, forward=True)}, tmp_path)
     scene = parse(tmp_path, "test")
-    assert len(scene.cameras) == 1 and any("say nothing about new views" in note for note in scene.notes)
+    assert len(scene.cameras) == 1 and any("tell nothing about new views" in note for note in scene.notes)
 
 
 def test_a_folder_is_recognized_by_its_file(folder, tmp_path_factory):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from radfield_core import Scene, UsageError, project, visible
-from radfield_core.data import apply_similarity
+from radfield_core.data import transform_points
 from radfield_mesh.mesh import only_faces
 
 
@@ -24,14 +24,14 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
             "the data's masks say which pixels count, not where the object is", path="cull_masks",
             hint="no cull_masks, or a reference that is cut to what matters",
         )  # fmt: skip
-    points = apply_similarity(torch.linalg.inv(scene.to_data.double().cpu()), torch.from_numpy(points_data))
+    points = transform_points(torch.linalg.inv(scene.to_data.double().cpu()), torch.from_numpy(points_data))
     kept = np.ones(len(points), bool)
     for view in range(len(scene.cameras)):
         mask = masks[view][..., 0].numpy() > 127
         wide = distance_transform_edt(~mask) <= pixels if pixels else mask
         inside = visible(scene.cameras.view(view), points)
-        pixels, _ = project(scene.cameras.view(view), points[inside])
-        column, row = np.floor(pixels.numpy() + 0.5).astype(int).T
+        seen_at, _ = project(scene.cameras.view(view), points[inside])
+        column, row = np.floor(seen_at.numpy() + 0.5).astype(int).T
         kept[inside.numpy()] &= wide[row, column]
     return kept
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trimesh.resolvers import Resolver
 
 from radfield_core import DatasetError, Metric, Model, NoSurface, Scene, UsageError
-from radfield_core.data import apply_similarity
+from radfield_core.data import transform_points
 from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig, SurfaceConfig
 from radfield_mesh.frames import to_data
@@ -73,7 +73,7 @@ class PointToMesh(Metric):
         if reference is not None:
             points = np.asarray(read_mesh(reference).vertices)
         else:
-            points = apply_similarity(scene.to_data, cast(torch.Tensor, scene.points).double()).numpy()
+            points = transform_points(scene.to_data, cast(torch.Tensor, scene.points).double()).numpy()
         surface = _surface(model, scene, self.config)
         found = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
         return {**distance.summary(found, None), "points": len(points), "unit": scene.unit}
@@ -114,7 +114,7 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
     """The scene's own surface, in the data's coordinates. Raises UsageError where there is none."""
     if scene.ground_truth is None:
         raise UsageError("the data do not know their surface", path="--reference", hint="--reference FILE.ply")
-    vertices = apply_similarity(scene.to_data, scene.ground_truth.vertices.double()).cpu().numpy()
+    vertices = transform_points(scene.to_data, scene.ground_truth.vertices.double()).cpu().numpy()
     return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
 
 

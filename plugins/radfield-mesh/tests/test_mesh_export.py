@@ -150,7 +150,7 @@ def test_the_ending_names_the_format_and_a_name_keeps_its_dots(name, format, wri
 @pytest.mark.parametrize(
     ("exporter", "name", "named"),
     [
-        (MeshExporter(MeshConfig(format="ply")), "m.obj", "the format is ply, but the ending obj"),
+        (MeshExporter(MeshConfig(format="ply")), "m.obj", "format is ply, but the path ends in .obj"),
         (MeshExporter(MeshConfig()), "m.xyz", "m.ply or m.obj or m.glb or m.stl"),
         (PointCloudExporter(PointCloudConfig()), "m.obj", "m.ply"),
     ],

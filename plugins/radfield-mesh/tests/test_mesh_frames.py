@@ -153,7 +153,7 @@ def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(up: str | None, tmp
     (tmp_path / "MANIFEST.json").write_text("{}")
     trained, choice = (SimpleNamespace(checkpoint=tmp_path, step=1), SimpleNamespace(component=SimpleNamespace(key="")))
     sidecar: Any = json.loads(_write_sidecar(path, trained, scene, choice).read_text())
-    assert sidecar["up"] == ("y" if up else None) and ("not turned" in sidecar["frame"]) == (up is None)
+    assert sidecar["up"] == ("y" if up else None) and ("not rotated" in sidecar["frame"]) == (up is None)
 
 
 def test_an_upward_axis_that_is_none_is_an_error_in_words() -> None:

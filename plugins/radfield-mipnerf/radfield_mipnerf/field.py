@@ -12,8 +12,7 @@ from radfield_mipnerf.config import MipNerfFieldConfig
 
 
 class MipNerfField(DensityOccupancy, Field):
-    """Density softplus(raw − 1) and padded color of Gaussians, by an MLP with one skip connection (mip-NeRF, section
-    3).
+    """Density softplus(raw − 1) and padded color of Gaussians, by an MLP with a skip connection (mip-NeRF, section 3).
 
     Weights are initialized as in the paper's code (Glorot, zero biases).
 
@@ -62,7 +61,7 @@ class MipNerfField(DensityOccupancy, Field):
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density of a raw density, both [M]."""
+        """Density [M] from the raw density [M]."""
         shifted = raw + self.config.density_bias
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 

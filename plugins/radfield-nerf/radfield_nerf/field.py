@@ -75,7 +75,7 @@ class NerfField(DensityOccupancy, Field):
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density of a raw density, both [M]."""
+        """Density [M] from the raw density [M]."""
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:

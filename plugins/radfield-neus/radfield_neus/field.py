@@ -49,9 +49,15 @@ class NeuSField(Field):
         in_dim = 3 + self.encoding.out_dim
         _check(config, in_dim)
         self.distance = DistanceNetwork(
-            in_dim, config.width, config.n_layers, config.skip_layer, 1 + config.n_features,
-            init_radius=config.init_radius, beta=config.softplus_beta, normalize_weights=config.weight_norm,
-        )  # fmt: skip
+            in_dim,
+            config.width,
+            config.n_layers,
+            config.skip_layer,
+            1 + config.n_features,
+            init_radius=config.init_radius,
+            beta=config.softplus_beta,
+            normalize_weights=config.weight_norm,
+        )
         color_dim = 3 + self.direction_encoding.out_dim + 3 + config.n_features
         self.color = SkipMlp(color_dim, config.color_width, config.color_layers, 3)
         if config.weight_norm:
@@ -85,9 +91,13 @@ class NeuSField(Field):
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         extras = {} if laplacian is None else {"neus.laplacian": laplacian}
         return FieldOutputs(
-            rgb=self._color(x, directions, used, features), alpha=alpha, sdf=sdf, gradients=gradients, normals=normals,
+            rgb=self._color(x, directions, used, features),
+            alpha=alpha,
+            sdf=sdf,
+            gradients=gradients,
+            normals=normals,
             extras=extras,
-        )  # fmt: skip
+        )
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Eikonal, sparsity and curvature losses, each a mean over the points of all given levels."""

@@ -38,9 +38,14 @@ class DistanceNetwork(SkipMlp):
         normalize_weights: bool,
     ):
         super().__init__(
-            in_dim, width, n_layers, out_dim, skip_layer=skip_layer, activation=partial(F.softplus, beta=beta),
+            in_dim,
+            width,
+            n_layers,
+            out_dim,
+            skip_layer=skip_layer,
+            activation=partial(F.softplus, beta=beta),
             constant_width=True,
-        )  # fmt: skip
+        )
         layers = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         for index, layer in enumerate(layers):
             self._initialize(layer, index, in_dim)
@@ -70,8 +75,9 @@ class DistanceNetwork(SkipMlp):
         if not rise > 1e-5 * at_one.abs():  # less is rounding
             raise UsageError(
                 "the new distance network gives the same distance everywhere, so it has no sphere to start from",
-                path="field", hint="Use fewer layers, a larger width, or a softplus_beta nearer to 100",
-            )  # fmt: skip
+                path="field",
+                hint="Use fewer layers, a larger width, or a softplus_beta nearer to 100",
+            )
         scale = (1.0 - radius) / rise
         last.weight.mul_(scale)
         last.bias.fill_(-scale * at_radius)

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from radfield_core.plugin import hookimpl
+
 log = logging.getLogger(__name__)
 
 VANISHED_BELOW = 0.01
@@ -46,15 +48,25 @@ class SurfaceWatch:
 WATCH = SurfaceWatch()
 
 
-def warn(step: int, scalars: Mapping[str, float]) -> None:
-    """Log the warning of `WATCH`, if there is one."""
+@hookimpl
+def radfield_train_started() -> None:
+    """Start to watch the surface of a new run."""
+    WATCH.started()
+
+
+@hookimpl
+def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
+    """Log a warning when the surface has vanished."""
     warning = WATCH.step(step, scalars)
     if warning is not None:
         log.warning(warning)
 
 
-def write_slices(folder: Path) -> None:
-    """Write sdf-slices.png into a run's folder, if its field is this distribution's."""
+@hookimpl
+def radfield_run_finished(folder: Path, reason: str) -> None:
+    """Write sdf-slices.png into the folder of a completed run, if its field is this distribution's."""
+    if reason not in ("max_steps", "max_seconds"):
+        return
     from radfield_core import compose, get_registry
 
     field = compose(get_registry(), file=folder / "config.toml").run.field.component

@@ -1,10 +1,11 @@
 """Declaration of NeuS: method, fields, samplers, exporter and observers."""
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from radfield_core.plugin import Component, component, hookimpl
-from radfield_neus import observer
+from radfield_neus.observer import (
+    radfield_run_finished as radfield_run_finished,
+    radfield_step_ended as radfield_step_ended,
+    radfield_train_started as radfield_train_started,
+)
 
 RADFIELD_API = (1, 0)
 CONFIG = "radfield_neus.config"
@@ -43,6 +44,21 @@ def radfield_components() -> list[Component]:
             provides={"dense"},
             requires={"field": {"sdf"}},
         ),
+        *_background(),
+        component(
+            "exporter",
+            "sdf-slices",
+            impl="radfield_neus.slices:SdfSlices",
+            config=f"{CONFIG}:SlicesConfig",
+            summary="a picture of the signed distance on three planes",
+            requires={"field": {"sdf"}},
+        ),
+    ]
+
+
+def _background() -> list[Component]:
+    """Parts that render the background outside the scene's sphere."""
+    return [
         component(
             "field",
             "inverted-sphere",
@@ -60,31 +76,4 @@ def radfield_components() -> list[Component]:
             summary="samples outside a sphere, even in inverse distance",
             provides={"dense"},
         ),
-        component(
-            "exporter",
-            "sdf-slices",
-            impl="radfield_neus.slices:SdfSlices",
-            config=f"{CONFIG}:SlicesConfig",
-            summary="a picture of the signed distance on three planes",
-            requires={"field": {"sdf"}},
-        ),
     ]
-
-
-@hookimpl
-def radfield_train_started() -> None:
-    """Start to watch the surface of a new run."""
-    observer.WATCH.started()
-
-
-@hookimpl
-def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
-    """Warn when the surface has vanished."""
-    observer.warn(step, scalars)
-
-
-@hookimpl
-def radfield_run_finished(folder: Path, reason: str) -> None:
-    """Write slices of the distance into the folder of a completed run."""
-    if reason in ("max_steps", "max_seconds"):
-        observer.write_slices(folder)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from radfield_core import Exporter, HasSDF, Model, Scene
-from radfield_core.files import file_and_format, write_atomic
+from radfield_core.files import file_and_format, write_durably
 from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
@@ -57,7 +57,7 @@ class SdfSlices(Exporter):
         path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
-        write_atomic(path, labeled(pictures, scene))
+        write_durably(path, labeled(pictures, scene))
         return [path]
 
 

@@ -183,9 +183,10 @@ def restated(field, rays: RayBundle, edges: Tensor, anneal: float) -> dict[str, 
     off = (gradient.norm(dim=-1) - 1) ** 2
     near = x.norm(dim=-1) < 1.2
     return {
-        "rgb": (weights[..., None] * rgb).sum(1), "opacity": weights.sum(1),
+        "rgb": (weights[..., None] * rgb).sum(1),
+        "opacity": weights.sum(1),
         "eikonal": 0.1 * (off * near).sum() / near.sum(),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("anneal", [0.0, 0.4, 1.0])
@@ -279,8 +280,11 @@ def test_every_parameter_has_a_gradient_and_no_rays_give_finite_losses() -> None
 def test_the_background_stack_is_sampled_only_outside_the_sphere() -> None:
     torch.manual_seed(0)
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0, "sphere"))
-    outside = LevelLoop([make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
-                    make("sampler", "inverted-sphere"), Volume(VolumeConfig(), ctx))  # fmt: skip
+    outside = LevelLoop(
+        [make("field", "inverted-sphere", "width=16", "n_layers=2", "skip_layer=none")],
+        make("sampler", "inverted-sphere"),
+        Volume(VolumeConfig(), ctx),
+    )
     model = LevelLoop([make("field", "neus")], make("sampler", "neus"), Volume(VolumeConfig(), ctx), outside).eval()
     outputs = model.trace(rays_of(4), None)
     assert outputs.background is not None
@@ -291,5 +295,6 @@ def test_the_background_stack_is_sampled_only_outside_the_sphere() -> None:
     torch.testing.assert_close(
         outputs.rendered.rgb - transmitted[:, None] * outputs.background.rendered.rgb,
         (outputs.levels[0].weights.view(4, -1, 1) * outputs.levels[0].outputs.rgb.view(4, -1, 3)).sum(1),
-        atol=1e-5, rtol=1e-4,
-    )  # fmt: skip
+        atol=1e-5,
+        rtol=1e-4,
+    )

@@ -49,9 +49,12 @@ class Plane(Field):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    sdf=st.floats(-2, 2), cosine=st.floats(-1, 1), ratio=st.floats(0, 1), length=st.floats(0, 0.5),
+    sdf=st.floats(-2, 2),
+    cosine=st.floats(-1, 1),
+    ratio=st.floats(0, 1),
+    length=st.floats(0, 0.5),
     sharpness=st.floats(1, 2000),
-)  # fmt: skip
+)
 def test_alpha_and_annealing_are_the_published_formulas(sdf, cosine, ratio, length, sharpness) -> None:
     slope = -(max(0.0, -cosine * 0.5 + 0.5) * (1 - ratio) + max(0.0, -cosine) * ratio)
     before, after = logistic((sdf - slope * length / 2) * sharpness), logistic((sdf + slope * length / 2) * sharpness)

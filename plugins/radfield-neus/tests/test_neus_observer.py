@@ -35,7 +35,7 @@ def test_runs_of_other_fields_are_not_watched() -> None:
 def test_the_warning_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "WATCH", SurfaceWatch())
     for step in range(ENTRIES_BEFORE_WARNING):
-        observer.warn(step, {"weight_inside": 0.002})
+        observer.radfield_step_ended(step, {"weight_inside": 0.002})
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("radfield_neus.observer", logging.WARNING)
     assert "0.20%" in record.getMessage()

@@ -59,8 +59,10 @@ def test_planes_keep_their_pixels_and_are_titled(monkeypatch) -> None:
         assert np.array_equal(inside, picture[2:98, 2:98])
     first, second, third = figures[0].axes
     assert [axes.get_title() for axes in (first, second, third)] == [
-        "xy plane, z = 0.25", "xz plane, y = -1", "yz plane, x = 3",
-    ]  # fmt: skip
+        "xy plane, z = 0.25",
+        "xz plane, y = -1",
+        "yz plane, x = 3",
+    ]
     assert (second.get_xlabel(), second.get_ylabel()) == ("x", "z")
     assert first.get_xlim() == pytest.approx((1.0, 5.0), abs=0.03) and second.get_ylim()[1] == pytest.approx(
         2.25, abs=0.03

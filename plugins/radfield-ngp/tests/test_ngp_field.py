@@ -38,7 +38,7 @@ def rays(n: int) -> RayBundle:
     origins = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator, dtype=torch.float64), dim=-1) * 4
     directions = torch.nn.functional.normalize(
         -origins + 0.5 * torch.randn(n, 3, generator=generator, dtype=torch.float64), dim=-1
-    )  # fmt: skip
+    )
     one = torch.ones(n, dtype=torch.float64)
     return RayBundle(origins, directions, directions, 2 * one, 6 * one, 0.01 * one)
 
@@ -105,10 +105,13 @@ def test_every_parameter_gets_a_gradient():
 def test_color_without_a_direction_is_seen_along_the_rise_of_density():
     field, step = build(), 1e-7
     x = torch.randn(6, 3, dtype=torch.float64) * 0.4
-    rise = torch.stack([
-        (field.density(x + step * axis) - field.density(x - step * axis)) / (2 * step)
-        for axis in torch.eye(3, dtype=torch.float64)
-    ], -1)  # fmt: skip
+    rise = torch.stack(
+        [
+            (field.density(x + step * axis) - field.density(x - step * axis)) / (2 * step)
+            for axis in torch.eye(3, dtype=torch.float64)
+        ],
+        -1,
+    )
     inward = rise / rise.norm(dim=-1, keepdim=True)
     torch.testing.assert_close(field.point_color(x), field.point_color(x, inward), atol=1e-5, rtol=0)
     assert (field.point_color(x) - field.point_color(x, -inward)).abs().max() > 1e-4

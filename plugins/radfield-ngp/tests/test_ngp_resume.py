@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from radfield_core import compose, get_registry
-from radfield_core.model import build_context
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.testing import toy_scene
-from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.log import TrainingLog
+from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
 STEPS, HALF = 200, 100
@@ -29,11 +28,10 @@ OPTIONS = [
 
 def trainer_in(folder: Path) -> Trainer:
     run = compose(get_registry(), method="ngp-small", overrides=OPTIONS, needs_data=False).run
-    scene, method = toy_scene(), run.method.load()(run.method.config)
     folder = RunFolder(folder)
     folder.check_writable()
-    drawer, log = PixelDrawer(scene, method, torch.device("cpu")), TrainingLog(folder, run.trainer, quiet=True)
-    return Trainer(run.trainer, method, build_context(scene, run), drawer, folder, log)
+    setup = TrainingSetup.of(run, toy_scene(), torch.device("cpu"))
+    return Trainer(setup, folder, TrainingLog(folder, run.trainer, quiet=True))
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +58,11 @@ def differing(a: Trainer, b: Trainer) -> set[str]:
     one, other = a.state(), b.state()
     names = {name for name in one.model if not torch.equal(one.model[name], other.model[name])}
     for index, entries in one.optimizer["state"].items():
-        names |= {f"optimizer.{index}.{key}" for key, value in entries.items()
-                  if not torch.equal(value, other.optimizer["state"][index][key])}  # fmt: skip
+        names |= {
+            f"optimizer.{index}.{key}"
+            for key, value in entries.items()
+            if not torch.equal(value, other.optimizer["state"][index][key])
+        }
     counters, others = one.progress["counters"], other.progress["counters"]
     return names | {key for key in counters if "seconds" not in key and counters[key] != others[key]}
 

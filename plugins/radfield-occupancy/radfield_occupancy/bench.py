@@ -72,7 +72,7 @@ def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu")
 
 
 class _Ball(DensityOccupancy):
-    """A ball of constant density, which notes how many points it was last evaluated at."""
+    """A ball of constant density that counts the points of its last evaluation."""
 
     n_points = 0
 

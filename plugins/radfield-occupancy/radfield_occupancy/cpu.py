@@ -1,7 +1,7 @@
 """CPU backend of marching, compiled by numba: skips empty cells and bricks, and keeps the same steps as the definition.
 
-A jump ends at a step that certainly still lies in the empty block or at its border. Every kept step is computed from
-its number, by float32 operations in the definition's order.
+A jump never goes beyond the empty block, whatever the rounding. Every kept step is computed from its number, by float32
+operations in the definition's order.
 """
 
 # mypy: allow-untyped-defs
@@ -77,7 +77,7 @@ def _exit(x, cell, shift, width, inverse, forwards):
 
 @inlined
 def _empty_block(cells, use_bricks, level, cx, cy, cz):
-    """log2 of the side of the empty block around a cell: 3 a brick, 2 an octant, 0 the cell; −1 if it is occupied."""
+    """log2 of the side of the empty block around a cell: brick 3, octant 2, cell 0; −1 if the cell is occupied."""
     bits, bricks, n, _ = cells
     side = n >> 3
     brick = np.uint64(((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3))
@@ -90,7 +90,7 @@ def _empty_block(cells, use_bricks, level, cx, cy, cz):
 
 @kernel
 def _inverse(direction):
-    """1/direction; for 0 a large number, not infinity, so that 0 · inverse is not NaN: the ray never leaves a block."""
+    """1/direction, or 1e30 for 0: along that axis a ray never leaves a block, and 0 · 1e30 is 0 where 0 · ∞ is NaN."""
     return F(1.0) / direction if direction != 0 else F(1e30)
 
 

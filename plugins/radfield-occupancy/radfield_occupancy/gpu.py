@@ -65,7 +65,7 @@ def _vector(pointer, r, lane, other: tl.constexpr):
 
 @triton.jit
 def _inverse(direction):
-    """1/direction; for 0 a large number, not infinity, so that 0 · inverse is not NaN: the ray never leaves a block."""
+    """1/direction, or 1e30 for 0: along that axis a ray never leaves a block, and 0 · 1e30 is 0 where 0 · ∞ is NaN."""
     return tl.where(direction != 0, 1.0 / tl.where(direction != 0, direction, 1.0), 1e30)
 
 
@@ -78,7 +78,7 @@ def _edge(i, first, even, step, growth, n_growth, lane):
 
 @triton.jit
 def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.constexpr):
-    """Level, position in [−1, 1] within it, and that position's scale, of a point in radii around the center."""
+    """Level of a point (in radii from the center), its position in [−1, 1] within the level, and the factor applied."""
     level = tl.zeros([SIZE], tl.int32)
     scale = tl.full([SIZE], 1.0, tl.float32)
     if CONTRACTED:
@@ -105,7 +105,7 @@ def _cell(x, RES: tl.constexpr):
 
 @triton.jit
 def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.constexpr):
-    """Cells per side, less one, of the empty block around an empty cell: of its brick, its octant or the cell."""
+    """Side, minus one, of the empty block around an empty cell, in cells: its brick, its octant or the cell itself."""
     side: tl.constexpr = RES // BRICK
     brick = ((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
     octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
@@ -128,6 +128,7 @@ def _march(
     RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, BRICK: tl.constexpr,
     ROUNDING: tl.constexpr, SIZE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
+    """Walk the rays, one per lane, in one loop that holds all of their state: counts, or starts and ends if WRITE."""
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     lane = r < n_rays
     ox, oy, oz = _vector(origins, r, lane, 0.0)

@@ -76,10 +76,12 @@ def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) 
     n, device = occupied.numel(), occupied.device
     wanted = max(1, int(n * share))
     full = occupied.reshape(-1).nonzero()[:, 0]
-    return torch.cat([
-        _stratified(n, wanted, generator, device),
-        full if len(full) <= wanted else full[_stratified(len(full), wanted, generator, device)],
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            _stratified(n, wanted, generator, device),
+            full if len(full) <= wanted else full[_stratified(len(full), wanted, generator, device)],
+        ]
+    )
 
 
 def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Ray marching, the definition in torch: the steps of a ray whose middles lie in occupied cells.
+"""Ray marching, defined in torch: steps along rays, kept if their middles lie in occupied cells.
 
 Steps along a ray are numbered, and a step's end points follow from its number alone. Kernels that skip empty space
 therefore agree to the last bit with this definition, which looks at every step:
@@ -37,8 +37,8 @@ MAX_GROWTH = 1e6  # a ray ends where its steps have grown by this factor
 class Grid:
     """Occupied cells of an occupancy grid.
 
-    Level 0 spans center ± radius, and each next level twice as much. A contracted grid has one level, which spans the
-    ball of radius 2 that contracted space fills.
+    Level 0 spans center ± radius, and each further level is twice as wide. A contracted grid has one level, which spans
+    the ball of radius 2 that contracted space fills.
 
     Attributes:
         bits: uint8 [L·res³/8]; cell (level, x, y, z) is bit `index % 8` of byte `index // 8`.
@@ -137,7 +137,7 @@ class StepLengths:
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Packing]:
-    """Steps of rays whose middles lie in occupied cells (instant-ngp, appendix E), by the active backend.
+    """Steps along rays, kept if their middles lie in occupied cells (instant-ngp, appendix E), by the active backend.
 
     Args:
         origins: ray origins [R, 3].
@@ -162,7 +162,7 @@ def march(
 def reference(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps, found by looking at every step of every ray."""
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps; looks at every step of every ray."""
     index = torch.arange(steps.n_steps + 1, dtype=torch.int32, device=origins.device)
     edges = steps.edges(index, t_first, n_even)
     starts, ends = edges[:, :-1], torch.minimum(edges[:, 1:], far[:, None])

@@ -94,10 +94,15 @@ def test_marching_keeps_the_steps_whose_middles_a_loop_finds_occupied(levels: in
 
 
 @given(
-    share=st.sampled_from([0.0, 0.02, 0.3, 1.0]), levels=st.integers(1, 3), cone=st.sampled_from([0.0, 0.004, 0.05]),
-    contracted=st.booleans(), resolution=st.sampled_from([8, 16, 32]), n_rays=st.sampled_from([0, 1, 64]),
-    n_steps=st.sampled_from([7, 64, 300]), seed=st.integers(0, 50),
-)  # fmt: skip
+    share=st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+    levels=st.integers(1, 3),
+    cone=st.sampled_from([0.0, 0.004, 0.05]),
+    contracted=st.booleans(),
+    resolution=st.sampled_from([8, 16, 32]),
+    n_rays=st.sampled_from([0, 1, 64]),
+    n_steps=st.sampled_from([7, 64, 300]),
+    seed=st.integers(0, 50),
+)
 @settings(max_examples=60, deadline=None)
 def test_the_cpu_kernel_equals_the_definition_to_the_bit(
     share: float, levels: int, cone: float, contracted: bool, resolution: int, n_rays: int, n_steps: int, seed: int
@@ -215,8 +220,12 @@ def test_steps_are_even_until_the_cone_is_wider_and_contiguous_in_a_full_grid(ba
     torch.testing.assert_close(starts[1:][inside], ends[:-1][inside])
     not_last = torch.cat([inside, torch.tensor([False])])
     lengths, t = (ends - starts)[not_last], starts[not_last]
-    torch.testing.assert_close(lengths[t < 0.5 * steps.step / cone], t.new_tensor(steps.step).expand(
-        int((t < 0.5 * steps.step / cone).sum())), rtol=1e-4, atol=1e-6)  # fmt: skip
+    torch.testing.assert_close(
+        lengths[t < 0.5 * steps.step / cone],
+        t.new_tensor(steps.step).expand(int((t < 0.5 * steps.step / cone).sum())),
+        rtol=1e-4,
+        atol=1e-6,
+    )
     grown = t > steps.step / cone + steps.step
     torch.testing.assert_close(lengths[grown], cone * t[grown], rtol=1e-4, atol=1e-5)
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from radfield_core.files import cache_dir, write_atomic
+from radfield_core.files import cache_dir, write_durably
 
 
 @cache
@@ -45,7 +45,7 @@ class Kept:
         """Keep tensors; without a place to write they are made again next time."""
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         try:
-            write_atomic(cache_dir("synthetic") / self.name, hashlib.sha256(content).digest() + content)
+            write_durably(cache_dir("synthetic") / self.name, hashlib.sha256(content).digest() + content)
         except OSError:
             return
 

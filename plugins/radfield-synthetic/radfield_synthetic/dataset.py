@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -84,8 +85,12 @@ class RenderedImages:
         """Pixels [n, 4] uint8."""
         return self._all().gather(images, rows, columns)
 
-    def check(self) -> list[tuple[int, str]]:
-        """Nothing: what is rendered is never broken."""
+    def path(self, index: int) -> Path | None:
+        """None: the image is in no file of its own."""
+        return None
+
+    def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
+        """No faults: rendered images are never broken."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:

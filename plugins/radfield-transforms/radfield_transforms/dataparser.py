@@ -11,25 +11,25 @@ import torch
 
 from radfield_core import DataParser, DatasetError, Problems, Scene, visible
 from radfield_core.data import (
-    SUFFIXES,
+    IMAGE_SUFFIXES,
     Capture,
     ImageFault,
-    box_of,
     camera_box,
     check_poses,
-    choose,
+    choose_split,
+    common_lens,
     content_box,
-    fault,
-    held_out,
-    limits,
-    one_lens,
-    place,
+    holdout_splits,
+    near_far_limits,
+    normalizing_similarity,
+    pose_fault,
     read_header,
-    read_matrix,
-    scale_of,
+    read_pose,
+    scene_box,
+    similarity_scale,
     split_notes,
 )
-from radfield_core.files import missing_files, read_json, safe_join, shown
+from radfield_core.files import display_path, missing_files, read_json, safe_join
 from radfield_transforms import meta as keys
 from radfield_transforms.config import TransformsConfig
 from radfield_transforms.depths import depth_notes, depth_paths
@@ -59,24 +59,24 @@ class Transforms(DataParser):
         frames = _frames(metas, folder)
         problems = Problems()
         splits = _splits(frames, metas, self.config.holdout, folder, problems)
-        chosen = choose(splits, split, folder)
+        chosen = choose_split(splits, split, folder)
         capture = _capture(frames, folder, problems).fitted(problems)
         first = next(iter(metas.values()))
         ngp_box = _ngp_box(first, capture.c2w[:, :, 3], problems)
         to_original = _to_original(first, problems)
         problems.raise_as(DatasetError)
         config, keep = self.config, ngp_box is not None
-        to_scene = place(
+        to_scene = normalizing_similarity(
             capture.c2w,
             config.orientation or ("none" if keep else "up"),
             config.center or ("none" if keep else "focus"),
             not keep if config.auto_scale is None else config.auto_scale,
         )
         center, radius, measured, near, far = ngp_box or _measure(capture)
-        scale = scale_of(to_scene)
+        scale = similarity_scale(to_scene)
         notes = [*_key_notes(metas), *split_notes(splits)]
         return capture.scene(
-            chosen, to_scene, near=near * scale, far=far * scale, box=box_of(center, radius, to_scene, measured),
+            chosen, to_scene, near=near * scale, far=far * scale, box=scene_box(center, radius, to_scene, measured),
             to_original=to_original, notes=notes,
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ def _splits(
             for split, listed in named.items()
         }
     else:
-        return held_out(len(frames), every, folder)
+        return holdout_splits(len(frames), every, folder)
     problems.raise_as(DatasetError)
     splits["val"] = splits.get("val") or splits.get("test", [])
     splits["test"] = splits.get("test") or splits["val"]
@@ -164,7 +164,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
         except DatasetError as error:
             problems.found.extend(error.problems)
         try:
-            poses.append(read_matrix(frame.table.get("transform_matrix")))
+            poses.append(read_pose(frame.table.get("transform_matrix")))
         except (ValueError, OverflowError) as error:
             problems.add(frame.name, f"transform_matrix: {error}", "a 4×4 camera-to-world matrix")
     problems.raise_as(DatasetError)
@@ -175,7 +175,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
     sizes: list[tuple[float, float]] = []
     for frame, path in zip(frames, images, strict=True):
         own = {**{key: frame.meta[key] for key in keys.INTRINSIC_KEYS if key in frame.meta}, **frame.table}
-        where = frame.name if per_frame else shown(folder, folder.parent)
+        where = frame.name if per_frame else display_path(folder, folder.parent)
         size = _size(own, path, root, problems) or (sizes[-1] if sizes else (1.0, 1.0))
         sizes.append(size)
         rows.append(keys.intrinsics(own, size, where, problems))
@@ -184,7 +184,7 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
         if problems and not per_frame:
             break  # every frame would say the same
     problems.raise_as(DatasetError)
-    model, distortion = one_lens(lenses, folder)
+    model, distortion = common_lens(lenses, folder)
     return Capture(
         root=root, names=names, images=images, c2w=c2w, intrinsics=np.array(rows),
         sizes=np.array(sizes).round().astype(np.int64), model=model, distortion=distortion,
@@ -196,15 +196,15 @@ def _capture(frames: list[_Frame], folder: Path, problems: Problems) -> Capture:
 def _image_path(folder: Path, name: str) -> Path:
     """The frame's file; a name without a known ending means the first file that has one."""
     path = safe_join(folder, name)
-    if path.suffix.lower() in SUFFIXES or path.is_file():
+    if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
         return path
-    endings = (path.with_name(path.name + suffix) for suffix in SUFFIXES)
+    endings = (path.with_name(path.name + suffix) for suffix in IMAGE_SUFFIXES)
     return next((candidate for candidate in endings if candidate.is_file()), path.with_name(path.name + ".png"))
 
 
 def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float] | None:
     """Width and height by the file's keys, else by the image itself; None if that cannot be read, as others say."""
-    where = shown(path, root)
+    where = display_path(path, root)
     width, height = (keys.number(table, key, where, problems) for key in ("w", "h"))
     if width is not None and height is not None:
         if not (1 <= width <= 1e6 and 1 <= height <= 1e6):
@@ -264,7 +264,7 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
     for i in range(len(cameras)):
         inside = visible(cameras.view(i), points).numpy()
         distances.append(np.linalg.norm(capture.points[inside] - capture.c2w[i, :, 3], axis=-1))
-    near, far = limits(np.concatenate(distances)) or (0.05 * radius, 4.0 * radius)
+    near, far = near_far_limits(np.concatenate(distances)) or (0.05 * radius, 4.0 * radius)
     return center, radius, True, near, far
 
 
@@ -277,7 +277,7 @@ def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
     if value is None and scale is None:
         return None
     try:
-        matrix = np.eye(4) if value is None else read_matrix(value)
+        matrix = np.eye(4) if value is None else read_pose(value)
     except (ValueError, OverflowError) as error:
         problems.add("applied_transform", str(error), "a 3×4 matrix")
         return None
@@ -294,10 +294,10 @@ def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
 def _similarity_fault(matrix: np.ndarray) -> tuple[str, str] | None:
     """What is wrong with a matrix [4, 4] that is no rotation with a scale and a move, and what to try."""
     usable = np.isfinite(matrix).all() and np.abs(matrix).max() < 1e6
-    lengthens = scale_of(matrix) if usable else 0.0
+    lengthens = similarity_scale(matrix) if usable else 0.0
     if lengthens <= 1e-6 or np.abs(matrix[:3, :3].T @ matrix[:3, :3] / lengthens**2 - np.eye(3)).max() >= 1e-3:
         return "is no rotation with a scale and a move", ""
-    return fault(np.block([[matrix[:3, :3] / lengthens, matrix[:3, 3:]], [matrix[3:]]]))
+    return pose_fault(np.block([[matrix[:3, :3] / lengthens, matrix[:3, 3:]], [matrix[3:]]]))
 
 
 def _key_notes(metas: dict[str | None, dict[str, Any]]) -> list[str]:

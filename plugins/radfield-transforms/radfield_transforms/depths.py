@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from radfield_core import DatasetError, Problems
-from radfield_core.data import MAX_PIXELS
+from radfield_core.data import MAX_IMAGE_PIXELS
 from radfield_core.files import missing_files, read_npy, safe_join
 from radfield_transforms.meta import number, present_in_all
 
@@ -71,10 +71,10 @@ def _median(path: Path, integer_scale: float) -> float | None:
     """The median depth of what has one; None if the file cannot be read, which harms nothing."""
     try:
         if path.suffix == ".npy":
-            depths = read_npy(path, 4 * MAX_PIXELS)
+            depths = read_npy(path, 4 * MAX_IMAGE_PIXELS)
         else:
             with Image.open(path, formats=("PNG", "TIFF")) as image:
-                if image.width * image.height > MAX_PIXELS:
+                if image.width * image.height > MAX_IMAGE_PIXELS:
                     return None
                 depths = np.asarray(image)
     except Exception:  # decoders raise many kinds

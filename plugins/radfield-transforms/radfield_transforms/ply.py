@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from radfield_core import DatasetError
-from radfield_core.data import FURTHEST
+from radfield_core.data import MAX_DISTANCE
 from radfield_core.files import read_limited
 
 _MAX_BYTES = 2**30
@@ -63,6 +63,6 @@ def _parse(data: bytes) -> np.ndarray:
         raise ValueError(f"format {form!r}; ascii and binary_little_endian are read")
     if not np.isfinite(points).all():
         raise ValueError("a vertex is not finite")
-    if np.abs(points).max(initial=0.0) > FURTHEST:
+    if np.abs(points).max(initial=0.0) > MAX_DISTANCE:
         raise ValueError(f"a vertex is {np.abs(points).max():.3g} units away, beyond all distances")
     return points

@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 
 from radfield_core import Camera, Scene, UsageError
-from radfield_core.data import StoredView, apply_similarity, have_masks_that_mean, scale_of, views_to_store
-from radfield_core.files import write_atomic
+from radfield_core.data import (
+    StoredView,
+    all_have_masks,
+    similarity_scale,
+    transform_points,
+    views_to_store,
+    warn_about_lost_masks,
+)
+from radfield_core.files import write_durably
 from radfield_transforms.meta import parameters_of
 
 
@@ -28,7 +35,8 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     written = []
     frames = []
     shared = len({astuple(view.camera) for view in views}) == 1
-    masked = have_masks_that_mean("counted", scenes.values())
+    warn_about_lost_masks("counted", scenes.values())
+    masked = all_have_masks("counted", scenes.values())
     for view in views:
         frame: dict[str, Any] = {"file_path": f"images/{view.file_name}"}
         view.write_image(folder / "images" / view.file_name)
@@ -43,12 +51,12 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     meta: dict[str, Any] = _intrinsics(views[0].camera) if shared else {}
     meta |= _box(first) | _split_lists(views)
     if first.points is not None and len(first.points):
-        points = apply_similarity(first.to_data, first.points.double()).numpy()
-        write_atomic(folder / "sparse_pc.ply", _ply(points))
+        points = transform_points(first.to_data, first.points.double()).numpy()
+        write_durably(folder / "sparse_pc.ply", _ply(points))
         written.append(folder / "sparse_pc.ply")
         meta["ply_file_path"] = "sparse_pc.ply"
     meta["frames"] = frames
-    write_atomic(folder / "transforms.json", json.dumps(meta, indent=1, allow_nan=False))
+    write_durably(folder / "transforms.json", json.dumps(meta, indent=1, allow_nan=False))
     return [folder / "transforms.json", *written]
 
 
@@ -67,10 +75,10 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
 def _box(scene: Scene) -> dict[str, Any]:
     """instant-ngp's keys for a measured box whose sides lie along the data's axes; nothing for another."""
     to_data = scene.to_data.double().numpy()
-    lengthens = scale_of(to_data)
+    lengthens = similarity_scale(to_data)
     if scene.ndc or not scene.box.measured or np.abs(to_data[:3, :3] / lengthens - np.eye(3)).max() > 1e-9:
         return {}
-    center = apply_similarity(scene.to_data, scene.box.center.double())
+    center = transform_points(scene.to_data, scene.box.center.double())
     scale = 0.5 / (scene.box.radius * lengthens)
     return {"aabb_scale": 1, "scale": scale, "offset": (0.5 - center * scale).tolist()}
 

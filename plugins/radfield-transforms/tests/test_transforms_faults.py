@@ -18,8 +18,8 @@ def test_any_other_size_is_refused(folder):
     Image.new("RGB", (30, 24)).save(folder / "images" / "view_002.png")
     Image.new("RGB", (24, 32)).save(folder / "images" / "view_003.png")
     text = faults(folder)
-    assert "view_002.png: is 30×24, its camera is for 32×24" in text
-    assert "turning the image back" in text
+    assert "view_002.png: the image is 30×24, its camera is for 32×24" in text
+    assert "Rotate the image back" in text
 
 
 def test_every_missing_image_is_named_with_what_is_there(folder):
@@ -27,8 +27,8 @@ def test_every_missing_image_is_named_with_what_is_there(folder):
     (folder / "images" / "view_004.png").unlink()
     (folder / "images" / "view_005.png").rename(folder / "images" / "view_005.jpg")
     text = faults(folder)
-    assert "images/view_001.PNG, which is there" in text and "view_004.png: there is no such file" in text
-    assert "images/view_005.jpg, which is there" in text
+    assert "images/view_001.PNG, which exists" in text and "view_004.png: there is no such file" in text
+    assert "images/view_005.jpg, which exists" in text
 
 
 def test_every_unreadable_image_is_named(folder):
@@ -37,7 +37,7 @@ def test_every_unreadable_image_is_named(folder):
     (folder / "images" / "view_002.png").write_text("no image")
     (folder / "images" / "view_003.png").write_bytes(whole[: len(whole) // 2])
     found = dict(parse(folder, holdout=0).images.check())
-    assert list(found) == [1, 2, 3] and found[1] == "is empty" and "no PNG" in found[2] and "truncated" in found[3]
+    assert list(found) == [1, 2, 3] and found[1] == "is empty" and "not a PNG" in found[2] and "truncated" in found[3]
     edit(folder, lambda meta: meta["frames"][5].pop("transform_matrix"))
     text = faults(folder)
     assert "view_005" in text and "view_001" not in text, "poses come first"
@@ -61,7 +61,7 @@ def test_every_bad_pose_is_named(folder):
     assert "view_004" in text and "view_005" in text
     edit(folder, lambda meta: [meta["frames"].pop(i) for i in (5, 4)])
     text = faults(folder)
-    assert "view_001" in text and "mirrors" in text and "last row" in text and "not rigid" in text
+    assert "view_001" in text and "mirrored" in text and "last row" in text and "not rigid" in text
 
 
 @pytest.mark.parametrize("key", ["mask_path", "depth_file_path"])
@@ -135,11 +135,14 @@ def test_unknown_keys_are_named_once(folder):
         ({"aabb_scale": -1}, "aabb_scale: is -1"),
         ({"offset": [1, 2]}, "offset"),
         ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "no rotation"),
-        ({"applied_transform": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]}, "last row is (0, 0, 0, 2)"),
+        (
+            {"applied_transform": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]},
+            "last row of the pose is (0, 0, 0, 2)",
+        ),
         ({"applied_scale": -1}, "applied_scale: is -1"),
         ({"applied_scale": "big"}, "not a usable number"),
         ({"train_filenames": ["nobody.png"], "val_filenames": []}, "is no frame"),
-        ({"ply_file_path": "../points.ply"}, "leaves the folder"),
+        ({"ply_file_path": "../points.ply"}, "leads out of the folder"),
         ({"frames": {}}, "no list of frames"),
         ({"frames": [7]}, "no objects"),
         ({"frames": [{"file_path": 7}]}, "not a name"),
@@ -152,7 +155,7 @@ def test_a_nonsensical_value_is_named(folder, change, message):
 
 def test_a_name_that_leaves_the_folder_is_refused(folder):
     edit(folder, lambda meta: meta["frames"][0].update(file_path="../../etc/passwd"))
-    assert "leaves the folder" in faults(folder)
+    assert "leads out of the folder" in faults(folder)
 
 
 @pytest.mark.parametrize(

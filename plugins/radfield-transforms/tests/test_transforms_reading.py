@@ -175,7 +175,7 @@ def test_tiny_drift_is_mended_and_said(folder):
     scene = parse(folder, holdout=0)
     rotation = scene.cameras.c2w[1, :, :3]
     torch.testing.assert_close(rotation @ rotation.T, torch.eye(3, dtype=torch.float64))
-    assert any("mended" in note for note in scene.notes)
+    assert any("repaired" in note for note in scene.notes)
 
 
 def test_no_frames_one_frame_and_an_empty_split(folder):
@@ -184,7 +184,7 @@ def test_no_frames_one_frame_and_an_empty_split(folder):
     edit(folder, lambda meta: [meta.pop(f"{split}_filenames") for split in ("train", "val", "test")])
     edit(folder, lambda meta: meta.update(frames=meta["frames"][:1]))
     scene = parse(folder, "test")
-    assert len(scene.cameras) == 1 and any("say nothing about new views" in note for note in scene.notes)
+    assert len(scene.cameras) == 1 and any("tell nothing about new views" in note for note in scene.notes)
     edit(folder, lambda meta: meta.update(frames=[]))
     assert "no views" in faults(folder)
 

@@ -11,7 +11,8 @@ import attrs
 import torch
 
 from radfield_core.config.structure import options_of
-from radfield_core.data.scene import Scene, apply_similarity
+from radfield_core.data.scene import Scene
+from radfield_core.data.similarity import transform_points
 from radfield_core.errors import DatasetError, NoSuchSplit, RadfieldError
 from radfield_core.interfaces import Converter, DataParser
 from radfield_core.plugin import load_of
@@ -118,8 +119,8 @@ def the_known_ray_is_there(subject: Subject) -> None:
     scene = scenes["train"]
     view, row, column = (torch.tensor([n]) for n in example.pixel)
     rays = pixel_rays(replace(scene, ndc=False), view, row, column, torch.float64)
-    origin = apply_similarity(scene.to_data, rays.origins)[0]
-    ahead = apply_similarity(scene.to_data, rays.origins + rays.viewdirs)[0]
+    origin = transform_points(scene.to_data, rays.origins)[0]
+    ahead = transform_points(scene.to_data, rays.origins + rays.viewdirs)[0]
     direction = torch.nn.functional.normalize(ahead - origin, dim=0)
     for name, found, known in (("origin", origin, example.origin), ("direction", direction, example.direction)):
         if known is not None:
@@ -225,7 +226,7 @@ def what_is_written_is_read_back(subject: Subject) -> None:
     read = _parser(subject, _written(subject, subject.folder / "written", capture)).parse("train")
     expect(len(read.cameras) > 0, "nothing was read back")
     for index, name in enumerate(read.names):
-        stand = apply_similarity(read.to_data, read.cameras.c2w[index, :, 3])
+        stand = transform_points(read.to_data, read.cameras.c2w[index, :, 3])
         match = int((capture.cameras.c2w[:, :, 3] - stand).norm(dim=-1).argmin())
         difference = ray_difference(capture, read, capture.names[match], name)
         expect(difference < 1e-4, f"rays of {name} differ by {difference:.3g}")

@@ -20,7 +20,7 @@ def test_black_pixels_have_no_weight_and_the_others_a_mean_of_one(weights: torch
     drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"))
     step = Step(3, 10, 0)
     batch = drawer.draw(step, 400)
-    images, rows, columns = drawer.places(step, 400)
+    images, rows, columns = drawer.draw_pixels(step, 400)
     expected = (scene.masks.gather(images, rows, columns)[:, 0] > 0).float()
     expected = expected if weights is None else expected * weights[images]
     assert batch.mask is None and batch.loss_weights is not None

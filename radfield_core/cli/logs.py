@@ -1,0 +1,58 @@
+"""Log records as the command line prints them.
+
+Library code logs through `logging` and attaches no handler. In a notebook or another program, its information is
+therefore silent, and its warnings reach stderr through Python's handler of last resort, until the program configures
+`logging` itself. The command line attaches the handler below while a verb runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from radfield_core.runtime.progress import write_line
+
+LIBRARY = "radfield_core"
+"""Logger whose information is printed; of all other loggers, such as those of plugins, only warnings are."""
+
+
+class CommandLineHandler(logging.Handler):
+    """Prints information as plain lines on stdout, unless quiet, and `warning: …` on stderr.
+
+    The streams are looked up for each record, because tests and progress bars replace them.
+    """
+
+    def __init__(self, *, quiet: bool = False):
+        super().__init__(logging.WARNING if quiet else logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, above the progress bar if there is one."""
+        try:
+            text = self.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING:
+            write_line(f"warning: {text}", sys.stderr)
+        else:
+            write_line(text, sys.stdout)
+
+
+@contextmanager
+def printed(*, quiet: bool = False) -> Iterator[None]:
+    """Print log records while the block runs; afterward logging is as it was.
+
+    Args:
+        quiet: print only warnings.
+    """
+    root, library = logging.getLogger(), logging.getLogger(LIBRARY)
+    handler, level = CommandLineHandler(quiet=quiet), library.level
+    root.addHandler(handler)
+    library.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        library.setLevel(level)
+        root.removeHandler(handler)

@@ -1,0 +1,65 @@
+"""Overrides: `key=value` words of the command line as one table of options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from radfield_core.config.files import MAX_DEPTH, parse_table
+from radfield_core.config.mistakes import Mistakes
+from radfield_core.errors import Problem
+
+
+def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
+    """The table that the words define together.
+
+    A word that is no `key=value` or contradicts another one is left out and added to `mistakes`. The order of the words
+    never matters.
+    """
+    table: dict[str, Any] = {}
+    problems = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        parts = tuple(part.strip() for part in key.split("."))
+        if not equals or not all(parts) or len(parts) > MAX_DEPTH:
+            problems.append(Problem("", f"{word!r} is not key=value", "Write it like trainer.max_steps=2000"))
+        elif not _insert(table, parts, read_value(text)):
+            problems.append(Problem(key, f"{word!r} contradicts another override", "Write the option once"))
+    for problem in sorted(problems):
+        mistakes.add(*problem)
+    return table
+
+
+def read_value(text: str) -> Any:
+    """The value of a text in TOML: `3`, `[1, 2]`, `true`, `{type = "hash"}`; other text, like `scan65/`, is itself."""
+    try:
+        table = parse_table(f"value = {text}")
+    except ValueError:
+        return text
+    value = table["value"]
+    known = isinstance(value, (bool, int, float, str, list, dict))  # a TOML date is text to us
+    return value if known and len(table) == 1 else text
+
+
+def _insert(table: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
+    """Set the value at a path of nested tables; return False if another value is there already.
+
+    The name of a part becomes the `type` of its table, so that `field=nerf` and `field.width=64` can come in any order.
+    """
+    key, rest = path[0], path[1:]
+    if rest:
+        child = table.setdefault(key, {})
+        if isinstance(child, str):
+            child = table[key] = {"type": child}
+        return isinstance(child, dict) and _insert(child, rest, value)
+    old = table.get(key)
+    if isinstance(value, dict) and (old is None or isinstance(old, (str, dict))):
+        if not value:
+            table.setdefault(key, {})
+        return all([_insert(table, (key, inner), item) for inner, item in value.items()])
+    if isinstance(old, dict) and isinstance(value, str):
+        return _insert(old, ("type",), value)
+    if old is not None and (type(old), old) != (type(value), value):
+        return False
+    table[key] = value
+    return True

@@ -1,0 +1,167 @@
+"""Image files of unknown origin: the header of a file, and its decoded pixels as uint8.
+
+A file is opened only as one of four formats, whatever its name says: other decoders of the imaging library run
+external programs or have had more faults.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from radfield_core.errors import Problem
+from radfield_core.names import plural
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+"""Formats that are decoded."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+"""Endings of files in these formats."""
+
+MAX_IMAGE_PIXELS = 64_000_000
+"""Most pixels of one image; a small file can claim to have billions."""
+
+UPRIGHT = 1
+"""EXIF orientation of an image that is stored as it is seen."""
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_ORIENTATION_TAG = 0x0112
+
+
+class ImageFault(Exception):
+    """An image file cannot be used; the text says why."""
+
+
+class ImageHeader(NamedTuple):
+    """The facts that an image file states before its pixels: size, channels and EXIF orientation.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        channels: 1, 3 or 4.
+        orientation: EXIF orientation, 1 if the image is stored upright. It is never applied.
+        fault: the reason if the file has no readable header; width and height are then 0.
+    """
+
+    width: int
+    height: int
+    channels: int
+    orientation: int = UPRIGHT
+    fault: str = ""
+
+
+def read_header(path: Path) -> ImageHeader:
+    """The header of an image file.
+
+    Args:
+        path: a PNG, JPEG, WebP or TIFF file.
+
+    Raises:
+        ImageFault: the file cannot be opened, is in no such format, or has too many pixels.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (4, 3)).save(Path(folder) / "a.png")
+        ...     read_header(Path(folder) / "a.png")[:3]
+        (4, 3, 3)
+    """
+    with warnings.catch_warnings():  # here, not in `_opened`: decoding threads must not touch the warning filters
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        opened = _opened(path)
+    with opened as image:
+        alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+        channels = 4 if alpha else 1 if image.mode in ("1", "L") or image.mode.startswith("I;16") else 3
+        try:
+            orientation = int(image.getexif().get(_ORIENTATION_TAG, UPRIGHT))
+        except Exception:  # a damaged EXIF block does not make the pixels unusable
+            orientation = UPRIGHT
+        return ImageHeader(image.width, image.height, channels, orientation)
+
+
+def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem]]:
+    """The headers of image files, and one problem for each file that has no readable header.
+
+    A file without a readable header gets a header of size 0×0 with its `fault`, so that a dataparser can continue:
+    `ImageSource.check` reports the file again before training.
+
+    Args:
+        paths: V files.
+
+    Returns:
+        V headers, and the problems.
+
+    Example:
+        >>> headers, problems = read_headers([Path("/nowhere/a.png")])
+        >>> headers[0].width, len(problems)
+        (0, 1)
+    """
+    headers, problems = [], []
+    for path in paths:
+        try:
+            headers.append(read_header(path))
+        except ImageFault as fault:
+            headers.append(ImageHeader(0, 0, 3, fault=str(fault)))
+            problems.append(Problem(str(path), str(fault)))
+    return headers, problems
+
+
+def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
+    """A remark for the user if images carry an EXIF rotation, else nothing.
+
+    The rotation is not applied, because poses belong to the pixels as they are stored.
+
+    Example:
+        >>> orientation_notes([ImageHeader(4, 3, 3)])
+        []
+    """
+    rotated = sum(header.orientation != UPRIGHT for header in headers)
+    if not rotated:
+        return []
+    carry = "carries" if rotated == 1 else "carry"
+    images = plural(rotated, "image")
+    return [f"{images} {carry} an EXIF rotation, which is not applied: the poses must fit the stored pixels"]
+
+
+def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
+    """The pixels [H, W, channels] of an image file; 16-bit gray is scaled to 8 bits.
+
+    Raises ImageFault if the file is damaged or is no image.
+    """
+    with _opened(path) as image:
+        try:
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image).astype(np.uint32) * 255 // 65535).astype(np.uint8))
+            elif image.mode in ("I", "F"):
+                raise ImageFault(f"has pixels of 32 bits (mode {image.mode}); only 8 and 16 bits are supported")
+            pixels: npt.NDArray[Any] = np.asarray(image.convert(_MODES[channels]))
+        except ImageFault:
+            raise
+        except Exception as error:  # decoders raise many kinds on damaged input
+            raise ImageFault(f"cannot be decoded: {error}") from None
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
+
+
+def _opened(path: Path) -> Image.Image:
+    """The file opened with an allowed decoder, its pixels not decoded yet. Raises ImageFault."""
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise ImageFault(f"has more than {MAX_IMAGE_PIXELS / 1e6:.0f} million pixels, the most allowed") from None
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        raise ImageFault("is empty" if empty else "is not a PNG, JPEG, WebP or TIFF image") from None
+    except Exception as error:  # as in `decode`
+        raise ImageFault(f"cannot be opened: {error}") from None
+    if image.width * image.height > MAX_IMAGE_PIXELS:
+        image.close()
+        raise ImageFault(
+            f"has {image.width}×{image.height} pixels; at most {MAX_IMAGE_PIXELS / 1e6:.0f} million are allowed"
+        )
+    return image

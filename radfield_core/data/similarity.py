@@ -1,0 +1,79 @@
+"""Similarities: rotation, uniform scale and translation as one matrix [4, 4], applied to points and to cameras.
+
+A similarity maps x to s·R·x + t, with a rotation R and a factor s > 0; its matrix is [s·R, t; 0, 1]. `to_scene` maps
+the data's own coordinates to scene coordinates, and `Scene.to_data` maps them back.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[np.float64]
+_T = TypeVar("_T", Array, Tensor)
+
+
+def similarity_matrix(rotation: Array, center: Array, scale: float) -> Array:
+    """The similarity [4, 4] that maps x to scale · rotation · (x − center).
+
+    Args:
+        rotation: [3, 3].
+        center: [3], the point that is mapped to the origin.
+        scale: the factor by which lengths grow.
+
+    Example:
+        >>> similarity_matrix(np.eye(3), np.array([1.0, 0.0, 0.0]), 2.0)[0].tolist()
+        [2.0, 0.0, 0.0, -2.0]
+    """
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * rotation
+    matrix[:3, 3] = -scale * rotation @ center
+    return matrix
+
+
+def similarity_scale(matrix: Array) -> float:
+    """The factor by which a similarity [4, 4] multiplies lengths.
+
+    Example:
+        >>> round(similarity_scale(np.diag([2.0, 2.0, 2.0, 1.0])), 9)
+        2.0
+    """
+    return float(np.cbrt(np.linalg.det(matrix[:3, :3])))
+
+
+def transform_points(matrix: _T, points: _T) -> _T:
+    """Points [..., 3] under a similarity [4, 4]: two arrays, or two tensors.
+
+    Tensors are multiplied in float64, wherever the points are, and returned in the dtype of the points.
+
+    Example:
+        >>> transform_points(np.diag([2.0, 2.0, 2.0, 1.0]), np.ones((1, 3))).tolist()
+        [[2.0, 2.0, 2.0]]
+    """
+    if isinstance(points, Tensor):
+        wide = points.to(torch.float64)
+        return _affine(matrix.to(wide), wide).to(points.dtype)
+    return _affine(matrix, points)
+
+
+def _affine(matrix: _T, points: _T) -> _T:
+    transformed: _T = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return transformed
+
+
+def transform_cameras(matrix: Array, c2w: Array) -> Array:
+    """Camera-to-world matrices [V, 3, 4] under a similarity [4, 4].
+
+    The cameras' axes are only rotated, so they stay unit vectors; the centers are rotated, scaled and translated.
+
+    Example:
+        >>> c2w = np.concatenate([np.eye(3), np.ones((3, 1))], axis=1)[None]
+        >>> transform_cameras(np.diag([2.0, 2.0, 2.0, 1.0]), c2w)[0, 0].round(9).tolist()
+        [1.0, 0.0, 0.0, 2.0]
+    """
+    rotation = matrix[:3, :3] / similarity_scale(matrix)
+    return np.concatenate([rotation @ c2w[:, :, :3], transform_points(matrix, c2w[:, :, 3])[..., None]], axis=-1)

@@ -1,0 +1,63 @@
+"""Nested state with tensors in it, such as an optimizer's, as JSON values and a table of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
+    """Separate a tree of dicts, lists, tuples and scalars from its tensors.
+
+    Keys that are not text, tuples, and floats that JSON cannot hold keep their type and value.
+
+    Example:
+        >>> split({0: (1.5, None)})
+        ({'dict': [[0, {'tuple': [1.5, None]}]]}, {})
+
+    Returns:
+        The tree as JSON values, and its tensors by number.
+
+    Raises:
+        TypeError: the tree holds something else.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, Tensor):
+            number = str(len(tensors))
+            tensors[number] = node
+            return {"tensor": number}
+        if isinstance(node, Mapping):
+            return {"dict": [[walk(key), walk(value)] for key, value in node.items()]}
+        if isinstance(node, (list, tuple)):
+            return {type(node).__name__: [walk(item) for item in node]}
+        if isinstance(node, float) and not math.isfinite(node):
+            return {"float": repr(node)}
+        if node is None or isinstance(node, (bool, int, float, str)):
+            return node
+        raise TypeError(f"the optimizer's state holds a {type(node).__name__}, which a checkpoint cannot store")
+
+    return walk(tree), tensors
+
+
+def join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Restore the tree that `split` took apart.
+
+    Raises:
+        KeyError, TypeError or ValueError: the values do not come from `split`.
+    """
+    if not isinstance(node, dict):
+        return node
+    ((kind, value),) = node.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "float":
+        return float(value)
+    if kind == "dict":
+        return {join(key, tensors): join(item, tensors) for key, item in value}
+    items = [join(item, tensors) for item in value]
+    return tuple(items) if kind == "tuple" else items

@@ -1,0 +1,70 @@
+"""Evaluations and pictures of the model during training, which change nothing that training depends on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from radfield_core.interfaces import Model
+from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.runtime import randomness
+from radfield_core.runtime.interrupts import Canceled, Interrupts
+from radfield_core.train.counters import Counters
+from radfield_core.train.log import TrainingLog
+from radfield_core.train.spikes import WINDOW_STEPS
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Monitor:
+    """Evaluates a model that is being trained.
+
+    Args:
+        evaluation: evaluates a few views; None if the data has none, and then there is nothing to see.
+        log: where metrics are recorded.
+        interrupts: signals that cancel an evaluation.
+    """
+
+    def __init__(self, evaluation: QuickEvaluation | None, log: TrainingLog, interrupts: Interrupts):
+        self._evaluation, self._log, self._interrupts = evaluation, log, interrupts
+
+    def evaluate(self, model: Model, counters: Counters) -> None:
+        """Evaluate a few views and record the metrics, unless a signal asks the run to end."""
+        evaluation = self._evaluation
+        if evaluation is None:
+            return
+        report = self._log.evaluating(counters, evaluation.split)
+        metrics = self._undisturbed("evaluation", model, lambda: evaluation(model, report))
+        if metrics is not None:
+            self._log.evaluated(counters, evaluation.split, metrics)
+
+    def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
+        """Warn that the loss is `ratio` times its median, and write pictures of what the model shows now."""
+        logger.warning("step %d: the loss is %.0f times the median of the %d steps before", step, ratio, WINDOW_STEPS)
+        evaluation = self._evaluation
+        if evaluation is None:
+            return
+        try:
+            self._undisturbed("picture", model, lambda: evaluation.show(model, folder, f"step-{step:09d}"))
+        except OSError as error:
+            logger.warning("%s: %s; no picture was written", folder, error.strerror)
+
+    def _undisturbed(self, what: str, model: Model, look: Callable[[], T]) -> T | None:
+        """Result of `look()`, called with the model in evaluation mode and the global generators restored afterward.
+
+        None if a signal asks the run to end, before the call or during it.
+        """
+        if self._interrupts.received is not None:
+            return None
+        model.eval()
+        try:
+            with randomness.undisturbed(), self._interrupts.cancelable():
+                return look()
+        except Canceled:
+            logger.info("the %s is canceled", what)
+            return None
+        finally:
+            model.train()

@@ -1,0 +1,81 @@
+"""Opening a run's data for training: every image of every split is checked before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from radfield_core.config.run import RunConfig
+from radfield_core.data import bad_images
+from radfield_core.data.scene import Scene
+from radfield_core.errors import NoSuchSplit
+from radfield_core.interfaces import Method
+from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.runs.scenes import Scenes
+
+
+def open_data(
+    run: RunConfig, method: Method, left_out: Mapping[str, Sequence[int]], *, quiet: bool = False
+) -> tuple[Scenes, list[str]]:
+    """Open every split and check every image; decode the training images if the method draws pixels.
+
+    Args:
+        run: the run's options.
+        method: the run's method.
+        left_out: split -> numbers of views that an earlier part of the run left out.
+        quiet: show no progress.
+
+    Returns:
+        The splits, without bad images that may be left out, and warnings.
+
+    Raises:
+        DatasetError: the training split is empty, or images cannot be read; every bad image is named.
+    """
+    scenes = Scenes(run)
+    opened = _open_splits(scenes)
+    cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
+    found: list[bad_images.BadImage] = []
+    seen: dict[Path, str] = {}
+    for split, scene in opened.items():
+        keep_mb = cache_mb if split == "train" else None
+        found += bad_images.find_bad_images(scene, split, keep_mb, quiet=quiet, seen=seen)
+    bad = bad_images.choose_left_out(found, opened, run.scene.skip_bad_images)
+    scenes.leave_out(left_out)
+    scenes.leave_out(bad)
+    if cache_mb is not None and scenes.left_out:
+        bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
+    return scenes, [*_warnings(opened), *(f"left out: {image}" for image in found)]
+
+
+def _open_splits(scenes: Scenes) -> dict[str, Scene]:
+    """Every split that is not empty. Raises NoSuchSplit if the training split is."""
+    opened = {}
+    for split in scenes.splits:
+        try:
+            opened[split] = scenes.get(split)
+        except NoSuchSplit:
+            if split == "train":
+                raise
+    return opened
+
+
+def _warnings(opened: Mapping[str, Scene]) -> list[str]:
+    """Warnings about splits that are missing or too small."""
+    warnings = []
+    if "val" not in opened and "test" not in opened:
+        warnings.append("the data has neither validation nor test views; nothing will be evaluated")
+    if len(opened["train"].cameras) == 1:
+        warnings.append("the data has a single training view; depth cannot be learned from it")
+    return warnings
+
+
+def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEvaluation | None:
+    """Evaluation of a few views of the validation split, else of the test split; None if both are empty."""
+    for split in ("val", "test"):
+        if split in scenes.splits:
+            try:
+                scene = scenes.get(split)
+            except NoSuchSplit:
+                continue
+            return QuickEvaluation(method, scene, split, run.trainer.eval_views, run.eval.rays_per_chunk)
+    return None

@@ -1,0 +1,137 @@
+"""Results of a run: evaluations, measurements, pictures and videos."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radfield_core.config.slots import Choice
+from radfield_core.errors import DatasetError, StorageError, UsageError
+from radfield_core.plugin import component
+from radfield_core.render.image_metrics import psnr, to_uint8
+from radfield_core.render.views import render_view
+from radfield_core.runs import reports
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.reports import (
+    choose_views,
+    evaluate_split,
+    group_table,
+    measure,
+    render_path,
+    render_split,
+    results_path,
+    value_lines,
+    write_results,
+)
+from radfield_core.runs.trained import Trained
+
+
+def test_views_are_chosen_by_all_a_number_or_a_list() -> None:
+    assert choose_views("all", 3) == [0, 1, 2]
+    assert choose_views("2", 10) == [2, 7]
+    assert choose_views("0,9", 10) == [0, 9]
+    with pytest.raises(UsageError, match="10, x; views are numbered 0 to 9"):
+        choose_views("1,10,x", 10)
+
+
+def test_an_evaluation_is_the_mean_psnr_of_every_view(trained: Trained) -> None:
+    summary = evaluate_split(trained, "test", quiet=True)
+    scene = trained.scenes.get("test")
+    expected = []
+    for index in range(3):
+        rendered = render_view(trained.model, trained.method, scene, scene.cameras.view(index), 50)
+        pixels = scene.images[index].double() / 255
+        truth = pixels[..., :3] * pixels[..., 3:]  # tiny-nerf's background is black
+        rgb = to_uint8(rendered.rgb.view(12, 12, 3)).double() / 255
+        expected.append(psnr(rgb, to_uint8(truth).double() / 255))
+    assert [view["psnr"] for view in summary["per_image"]] == pytest.approx(expected, abs=0.05)
+    assert summary["metrics"]["psnr"] == pytest.approx(np.mean([view["psnr"] for view in summary["per_image"]]))
+    assert (summary["split"], summary["step"]) == ("test", 2)
+
+
+def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:
+    assert results_path(trained, "test").name == "results.json"
+    assert results_path(trained, "val").name == "results-val.json"
+
+
+def test_results_that_cannot_be_written_are_a_storage_error(tmp_path: Path) -> None:
+    write_results({"psnr": math.inf, "n": 3}, tmp_path / "results.json")
+    assert json.loads((tmp_path / "results.json").read_text()) == {"psnr": None, "n": 3}
+    with pytest.raises(StorageError, match=r"absent.results\.json"):
+        write_results({}, tmp_path / "absent" / "results.json")
+
+
+def test_a_table_has_a_row_for_each_group_and_the_mean() -> None:
+    groups = {"full": {"views": 2, "psnr": 30.123, "ssim": 0.91234}, "half": {"views": 2, "psnr": 31.0}}
+    lines = list(group_table(groups, {"psnr": 30.5, "ssim": 0.9}))
+    assert [line.split() for line in lines] == [
+        ["PSNR", "SSIM"],
+        ["full", "30.12", "0.9123"],
+        ["half", "31.00", "nan"],
+        ["mean", "30.50", "0.9000"],
+    ]
+    assert list(group_table({}, {"psnr": 30.5})) == []
+
+
+def test_nested_values_are_listed_with_dotted_names() -> None:
+    lines = list(value_lines({"chamfer": 0.123456789, "counts": {"kept": 3}, "file": "a.ply"}))
+    assert [line.split() for line in lines] == [["chamfer", "0.123457"], ["counts.kept", "3"], ["file", "a.ply"]]
+
+
+class Counting:
+    """A metric that returns what it was given."""
+
+    def __init__(self, config: object):
+        self.config = config
+
+    def measure(self, model: object, scene: object, reference: Path | None, folder: Path) -> dict[str, object]:
+        return {"views": len(scene.cameras), "folder": folder.name}  # type: ignore[attr-defined]
+
+
+def test_a_measurement_names_metric_step_and_reference(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "check_part", lambda *_: None)
+    monkeypatch.setattr(Choice, "load", lambda choice: Counting)
+    declared = component("metric", "counting", impl="x:Y", config="x:Z", summary="s")
+    found = measure(trained, Choice("counting", declared, SimpleNamespace()), "val", None)
+    assert found == {
+        "metric": "counting", "step": 2, "reference": "the data's own", "views": 2, "folder": "counting",
+    }  # fmt: skip
+
+
+def test_pictures_are_written_for_the_chosen_views_at_the_chosen_size(trained: Trained, tmp_path: Path) -> None:
+    files = render_split(trained, "test", "0,2", tmp_path, scale=2.0, quiet=True)
+    colors = [path for path in files if path.name.endswith("_rgb.png")]
+    assert len(colors) == 2 and len(files) == len(list(tmp_path.iterdir()))
+    assert {Image.open(path).size for path in colors} == {(24, 24)}
+
+
+@pytest.mark.parametrize("write", [render_split, render_path], ids=["pictures", "video"])
+def test_a_folder_that_cannot_be_made_is_a_storage_error(
+    write: Callable[..., object], trained: Trained, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    arguments = ("test", "1") if write is render_split else ("turntable", 2)
+    with pytest.raises(StorageError, match="cannot be written"):
+        write(trained, *arguments, tmp_path / "file" / "images", quiet=True)
+
+
+def test_a_video_is_named_after_its_path(trained: Trained, tmp_path: Path) -> None:
+    assert render_path(trained, "turntable", 2, tmp_path, quiet=True) == tmp_path / "turntable.mp4"
+    assert (tmp_path / "turntable.mp4").stat().st_size > 0
+
+
+def test_an_evaluation_names_every_image_that_cannot_be_read(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = [reports.find_bad_images.__globals__["BadImage"]("test", 1, "r_1", "is truncated")]
+    monkeypatch.setattr(reports, "find_bad_images", lambda *_, **__: bad)
+    with pytest.raises(DatasetError, match="r_1: is truncated"):
+        evaluate_split(dataclasses.replace(trained, folder=RunFolder(tmp_path)), "test", quiet=True)
