@@ -11,21 +11,30 @@ from torch import nn
 from radfield_core.interfaces import Field, Sampler
 from radfield_core.model import LevelLoop
 from radfield_core.ops.layout import LayoutError, Packing
-from radfield_core.testing.toys import Ball, Blob, Constant, Proposal, Ragged, importance, toy_rays, volume
+from radfield_core.testing.toys import (
+    BlobField,
+    ConstantField,
+    ProposalSampler,
+    RaggedSampler,
+    SphereField,
+    importance_sampler,
+    toy_rays,
+    volume_renderer,
+)
 from radfield_core.types import Batch, RayBundle, RaySamples, Step
 
 STEP = Step(3, 10, 0)
 SAMPLERS = {
-    "importance": lambda: importance(8, 6),
-    "packed": Ragged,
-    "proposal": Proposal,
-    "nothing": lambda: Ragged((0,)),
+    "importance": lambda: importance_sampler(8, 6),
+    "packed": RaggedSampler,
+    "proposal": ProposalSampler,
+    "nothing": lambda: RaggedSampler((0,)),
 }
-FIELDS = {"density": Blob, "alpha": Ball}
+FIELDS = {"density": BlobField, "alpha": SphereField}
 
 
 def begun(field: Field, sampler: Sampler, opaque_far: bool = False) -> LevelLoop:
-    model = LevelLoop([field], sampler, volume(opaque_far))
+    model = LevelLoop([field], sampler, volume_renderer(opaque_far))
     model.begin_step(STEP)
     return model
 
@@ -52,7 +61,7 @@ def test_the_loop_takes_no_rays_and_no_samples_and_gives_finite_gradients(sample
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_ray_without_samples_shows_the_background_and_nothing_else(field: str) -> None:
-    outputs = begun(FIELDS[field](), Ragged((0, 9))).trace(toy_rays(4), torch.full((4, 3), 0.25))
+    outputs = begun(FIELDS[field](), RaggedSampler((0, 9))).trace(toy_rays(4), torch.full((4, 3), 0.25))
     assert outputs.rendered.opacity[::2].tolist() == [0, 0] and outputs.rendered.depth[::2].tolist() == [0, 0]
     assert outputs.rendered.rgb[::2].tolist() == [[0.25] * 3] * 2
 
@@ -78,7 +87,7 @@ def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_e
     field: str, opaque_far: bool
 ) -> None:
     rays = toy_rays(6)
-    outputs = begun(FIELDS[field](), importance(8, 6), opaque_far).trace(rays)
+    outputs = begun(FIELDS[field](), importance_sampler(8, 6), opaque_far).trace(rays)
     for level in outputs.levels:
         assert float(level.samples.t_ends.max()) <= 6.0 and bool((level.samples.lengths >= 0).all())
         assert level.rendered.depth.max().item() <= 6.0
@@ -88,8 +97,10 @@ def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_e
 
 def test_an_opaque_far_end_stops_all_light_where_there_is_density_and_only_in_the_weights() -> None:
     rays = toy_rays(6)
-    thin = Constant(0.01)
-    opaque, clear = (begun(thin, importance(8).eval(), far).trace(rays).rendered.opacity for far in (True, False))
+    thin = ConstantField(0.01)
+    opaque, clear = (
+        begun(thin, importance_sampler(8).eval(), far).trace(rays).rendered.opacity for far in (True, False)
+    )
     torch.testing.assert_close(opaque, torch.ones(6))
     torch.testing.assert_close(clear, 1 - torch.exp(torch.full((6,), -0.04)))
 
@@ -100,12 +111,12 @@ def test_an_empty_interval_has_no_opacity(field: str) -> None:
         def propose(self, rays: RayBundle, level: int, prev: object, field: Field) -> RaySamples:
             return RaySamples.from_edges(rays, torch.tensor([2.0, 3.0, 3.0, 4.0, 4.0]).expand(len(rays), 5))
 
-    class Opaque(Constant):
+    class Opaque(ConstantField):
         def forward(self, samples: RaySamples):  # type: ignore[no-untyped-def]
             outputs = super().forward(samples)
             return dataclasses.replace(outputs, density=None, alpha=torch.full_like(samples.t_eval, 0.5))
 
-    model = begun(Opaque() if field == "alpha" else Constant(2.0), Twice())
+    model = begun(Opaque() if field == "alpha" else ConstantField(2.0), Twice())
     weights = model.trace(toy_rays(3)).levels[0].samples.dense(model.trace(toy_rays(3)).levels[0].weights)
     assert bool((weights[:, [1, 3]] == 0).all()) and bool((weights[:, [0, 2]] > 0).all())
 
@@ -148,7 +159,7 @@ def test_float64_rays_stay_float64_and_half_precision_fields_are_widened(sampler
 
 
 def test_gradients_by_position_are_there_in_evaluation_and_leave_no_graph() -> None:
-    model, rays = begun(Ball(), Ragged((9,))).eval(), toy_rays(4)
+    model, rays = begun(SphereField(), RaggedSampler((9,))).eval(), toy_rays(4)
     trained = model.trace(rays)
     with torch.no_grad():
         evaluated = model.trace(rays)
@@ -202,8 +213,8 @@ def test_gradients_by_rays_equal_finite_differences(sampler: str, field: str) ->
 
 
 def test_per_ray_values_reach_samples_in_order_and_carry_gradients() -> None:
-    for sampler, counts in ((Ragged((2, 0, 3)), [2, 0, 3]), (importance(4).eval(), [4, 4, 4])):
-        samples = sampler.propose(toy_rays(3), 0, None, Blob())
+    for sampler, counts in ((RaggedSampler((2, 0, 3)), [2, 0, 3]), (importance_sampler(4).eval(), [4, 4, 4])):
+        samples = sampler.propose(toy_rays(3), 0, None, BlobField())
         per_ray = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
         spread = samples.per_sample(per_ray)
         assert spread.tolist() == [v for v, n in zip((1.0, 2.0, 3.0), counts, strict=True) for _ in range(n)]
@@ -214,5 +225,5 @@ def test_per_ray_values_reach_samples_in_order_and_carry_gradients() -> None:
 def test_sampling_carries_no_gradient() -> None:
     rays = toy_rays(3)
     rays = dataclasses.replace(rays, near=rays.near.requires_grad_())
-    outputs = begun(Blob(), importance(8, 6)).trace(rays)
+    outputs = begun(BlobField(), importance_sampler(8, 6)).trace(rays)
     assert not any(level.samples.t_eval.requires_grad or level.samples.t_ends.requires_grad for level in outputs.levels)

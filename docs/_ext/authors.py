@@ -107,7 +107,7 @@ def laws() -> str:
         'reason, `waive={"law": "why"}`; one that is waived and kept after all is reported.\n',
     ]
     for kind in KINDS:
-        rows = [(f"`{law.name}`", law.statement, law.mend) for law in LAWS if kind in law.kinds]
+        rows = [(f"`{law.name}`", law.statement, law.fix) for law in LAWS if kind in law.kinds]
         pages += [f"## {kind.capitalize()}\n", table(("law", "what is promised", "if it is broken"), rows)]
     return "\n".join(pages)
 

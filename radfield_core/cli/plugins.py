@@ -100,8 +100,8 @@ def _doctor(registry: Registry) -> int:
 def _check(registry: Registry, name: str) -> int:
     """A row for each law that fits each part; what is broken is explained below."""
     from radfield_core.plugin import KINDS
-    from radfield_core.testing.kit import judge, laws_for, parts_of_distribution, subject_of
-    from radfield_core.testing.subject import NeedsExample
+    from radfield_core.testing.kit import check_law, laws_for, part_under_test, parts_of_distribution
+    from radfield_core.testing.under_test import ExampleMissing
 
     keys = [name] if ":" in name else parts_of_distribution(registry, name)
     owner, _, part = name.rpartition(":")
@@ -111,21 +111,22 @@ def _check(registry: Registry, name: str) -> int:
     broken = []
     counts = {"kept": 0, "broken": 0, "untested": 0}
     for key in keys:
-        subject = subject_of(key, registry=registry)
-        laws = laws_for(subject)
+        tested = part_under_test(key, registry=registry)
+        laws = laws_for(tested)
         width = max(len(law.name) for law in laws)
-        print(f"{subject.component.key} ({subject.component.distribution})")
+        print(f"{tested.component.key} ({tested.component.distribution})")
         for law in laws:
             try:
-                verdict = judge(subject, law)
-                state = verdict.state
-            except NeedsExample:
+                result = check_law(tested, law)
+            except ExampleMissing:
                 state = "untested"
+            else:
+                state = str(result.state)
+                broken += [result] if state == "broken" else []
             counts[state] += 1
-            broken += [verdict] if state == "broken" else []
             print(f"  {law.name:<{width}}  {state}")
-    for verdict in broken:
-        print(f"\n{verdict.message}")
+    for result in broken:
+        print(f"\n{result.message}")
     print(f"\n{counts['kept']} laws kept, {counts['broken']} broken, {counts['untested']} untested")
     if counts["untested"]:
         print("untested: a part that reads files is tested on an example, which its own tests supply (example=)")

@@ -121,7 +121,7 @@ class Structurer:
             return self.slot(field.metadata["slot"], given, path, owner)
         nested = table_class(kind)
         if nested is not None:
-            return self._nested(nested, field, kind, given, path, owner)
+            return self._nested(nested, kind, given, path, owner)
         if not given:
             self.origins[path] = DEFAULT
             if field.default is attrs.NOTHING:
@@ -139,13 +139,13 @@ class Structurer:
             return self._problem(path, outside, _options_hint(owner), entry)
         return value
 
-    def _nested(self, nested: Any, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
+    def _nested(self, nested: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
         """A table of options that is not a part. An optional one is None unless a layer has it; "none" removes it."""
         if kind is not nested:
             for index, entry in enumerate(given):
                 if entry.value == "none":
                     self.origins[path] = entry.origin
-                    return self._nested(nested, field, kind, given[index + 1 :], path, owner)
+                    return self._nested(nested, kind, given[index + 1 :], path, owner)
             if not given:
                 self.origins.setdefault(path, DEFAULT)
                 return None

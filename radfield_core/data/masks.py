@@ -25,6 +25,11 @@ def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
     Args:
         meaning: `Scene.masks_mean`: "object" or "counted".
         scenes: the splits of a data set.
+
+    Example:
+        >>> from radfield_core.testing.captures import toy_capture
+        >>> all_have_masks("object", [toy_capture(3, masks=True)]), all_have_masks("object", [toy_capture(3)])
+        (True, False)
     """
     return all(scene.masks is not None and scene.masks_mean == meaning for scene in scenes)
 
@@ -37,6 +42,10 @@ def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None
     Args:
         meaning: the meaning of masks in the format that is written.
         scenes: the splits of the data set.
+
+    Example:
+        >>> from radfield_core.testing.captures import toy_capture
+        >>> warn_about_lost_masks("object", [toy_capture(3, masks=True)])  # nothing is lost, so nothing is logged
     """
     others = [scene for scene in scenes if scene.masks is not None and scene.masks_mean != meaning]
     if any(scene.masks_mean == "counted" for scene in others):

@@ -33,9 +33,10 @@ def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> d
         raise DatasetError("there are no views", path=str(root), hint="Give a file that lists at least one frame")
     if every == 1 and n > 1:
         raise DatasetError(
-            f"data.{option}=1 holds out every view, which leaves none to train on", path=str(root),
+            f"data.{option}=1 holds out every view, which leaves none to train on",
+            path=str(root),
             hint=f"Set data.{option}=8, or data.{option}=0 to train on all views",
-        )  # fmt: skip
+        )
     if n == 1:
         return {"train": [0], "val": [0], "test": [0]}
     held = list(range(0, n, every or DEFAULT_HOLDOUT))

@@ -66,6 +66,12 @@ def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
 
     Raises:
         UsageError: two different views would get the same file name.
+
+    Example:
+        >>> from radfield_core.testing.captures import toy_capture
+        >>> scene = toy_capture(2)
+        >>> [(view.file_name, view.splits) for view in views_to_store({"train": scene, "test": scene})]
+        [('view_000.png', ('train', 'test')), ('view_001.png', ('train', 'test'))]
     """
     found: dict[str, StoredView] = {}
     for split, scene in scenes.items():

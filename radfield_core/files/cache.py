@@ -17,6 +17,13 @@ def cache_dir(name: str) -> Path:
 
     Raises:
         OSError: the folder cannot be created.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from unittest.mock import patch
+        >>> with TemporaryDirectory() as base, patch.dict(os.environ, RADFIELD_CACHE=base):
+        ...     cache_dir("pixels") == Path(base) / "pixels"
+        True
     """
     base = os.environ.get("RADFIELD_CACHE")
     folder = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radfield"

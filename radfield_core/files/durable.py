@@ -86,7 +86,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file in place and sync it: for files in a folder that is renamed when all of them are written.
+    """Write a file in place and sync it, for a folder that is renamed once all of its files are written.
 
     Raises OSError; the file may then be incomplete.
     """

@@ -64,9 +64,12 @@ def read_json(path: Path, limit: int | None = None) -> Any:
 def _parsed(data: bytes, path: Path) -> Any:
     try:
         return json.loads(
-            data.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_float=_finite_float, parse_int=_integer,
+            data.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
+            parse_int=_integer,
             object_pairs_hook=_unique_keys,
-        )  # fmt: skip
+        )
     except RecursionError:
         raise DatasetError("is nested too deeply", path=str(path)) from None
     except json.JSONDecodeError as error:
@@ -123,9 +126,13 @@ def dump_json(value: Any, *, indent: int | None = None, canonical: bool = False)
     """
     separators = (",", ":") if canonical else None
     return json.dumps(
-        _without_infinities(value), indent=indent, sort_keys=canonical, separators=separators, ensure_ascii=False,
+        _without_infinities(value),
+        indent=indent,
+        sort_keys=canonical,
+        separators=separators,
+        ensure_ascii=False,
         allow_nan=False,
-    )  # fmt: skip
+    )
 
 
 def _without_infinities(value: Any) -> Any:

@@ -54,7 +54,7 @@ def require_empty(folder: Path) -> None:
 
     Example:
         >>> require_empty(Path("/nowhere"))
-        >>> require_empty(Path("/"))
+        >>> require_empty(Path("/"))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
         radfield_core.errors.UsageError: ...

@@ -32,7 +32,7 @@ def safe_join(base: Path, name: str) -> Path:
     Example:
         >>> safe_join(Path("/data"), "images/a.png").name
         'a.png'
-        >>> safe_join(Path("/data"), "../secret.txt")
+        >>> safe_join(Path("/data"), "../secret.txt")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
         radfield_core.errors.DatasetError: ...

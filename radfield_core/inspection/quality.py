@@ -106,7 +106,7 @@ def lens(scene: Scene) -> Findings:
     cameras = scene.cameras
     if cameras.model == "pinhole" or cameras.distortion is None:
         return [], []
-    moved, folded = 0.0, []
+    shift, folded = 0.0, []
     for index in range(len(cameras)):
         camera = cameras.camera(index)
         border = _border(camera.width, camera.height)
@@ -115,11 +115,11 @@ def lens(scene: Scene) -> Findings:
         directions = undistort(camera.model, plane, parameters)
         back = distort(camera.model, directions, parameters)
         straight = distort("fisheye" if "fisheye" in camera.model else "pinhole", directions, torch.zeros(0))
-        moved = max(moved, float(((straight - plane) * camera.intrinsics[:2]).norm(dim=-1).nan_to_num(0.0).max()))
+        shift = max(shift, float(((straight - plane) * camera.intrinsics[:2]).norm(dim=-1).nan_to_num(0.0).max()))
         error = float(((back - plane) * camera.intrinsics[:2]).norm(dim=-1).nan_to_num(math.inf).max())
         if error > MAX_LENS_ERROR:
             folded.append((index, error))
-    facts = [("distort", f"up to {moved:.1f} px at the border")]
+    facts = [("distort", f"up to {shift:.1f} px at the border")]
     if not folded:
         return facts, []
     index, error = max(folded, key=lambda each: each[1])

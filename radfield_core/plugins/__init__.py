@@ -1,1 +1,1 @@
-"""What is installed: discovery of plugins, the registry of their parts, hooks and observers."""
+"""Installed plugins: their discovery, the registry of their parts, the hooks and the calls of observers."""

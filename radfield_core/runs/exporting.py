@@ -23,6 +23,19 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     Beside each file lies a sidecar, `<file>.json`, with the frame, the unit, the up axis and the checkpoint. Pictures
     and videos hold no coordinates and get no sidecar.
 
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from radfield_core import compose, compose_part, export, get_registry, open_run, train_run
+        >>> data = ["type=synthetic", "resolution=8", "n_train=2", "n_val=1", "n_test=1"]
+        >>> options = [f"data.{option}" for option in data] + ["trainer.max_steps=1", "trainer.n_rays=8"]
+        >>> run = compose(get_registry(), method="tiny-nerf", overrides=options).run
+        >>> points = compose_part(get_registry(), "exporter", "pointcloud", ["n_points=100"])
+        >>> with TemporaryDirectory() as folder:
+        ...     outcome = train_run(run, out=Path(folder) / "run", quiet=True)
+        ...     files = export(open_run(outcome.folder), points, None)
+        >>> [path.name for path in files]
+        ['pointcloud.ply', 'pointcloud.ply.json']
+
     Args:
         trained: the run.
         choice: the exporter with its options.

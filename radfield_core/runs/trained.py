@@ -59,6 +59,18 @@ def stored_run(folder: RunFolder) -> RunConfig:
 def open_run(path: Path, device: str | None = None) -> Trained:
     """Open a trained run. Damaged checkpoints newer than the one that is loaded are logged as warnings.
 
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from radfield_core import compose, get_registry, open_run, train_run
+        >>> data = ["type=synthetic", "resolution=8", "n_train=2", "n_val=1", "n_test=1"]
+        >>> options = [f"data.{option}" for option in data] + ["trainer.max_steps=1", "trainer.n_rays=8"]
+        >>> run = compose(get_registry(), method="tiny-nerf", overrides=options).run
+        >>> with TemporaryDirectory() as folder:
+        ...     outcome = train_run(run, out=Path(folder) / "run", quiet=True)
+        ...     trained = open_run(outcome.folder)
+        >>> trained.step, trained.run.method.name, trained.model.training
+        (1, 'tiny-nerf', False)
+
     Args:
         path: a run folder or one of its checkpoints.
         device: "cpu", "cuda", "cuda:N" or "auto"; by default the device that the run was trained on.

@@ -1,9 +1,10 @@
-"""`radfield plugins new`: a plugin that works as it is written, to begin from."""
+"""Templates of plugins: `radfield plugins new` writes a complete plugin that works before it is edited."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -16,31 +17,38 @@ from radfield_core.names import normalize_distribution
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 REQUIRES = {"field": ("radfield-frequency",), "method": ("radfield-nerf", "radfield-frequency")}
-"""Distributions whose parts a template names in a default or a preset."""
+"""Distributions whose parts a template names in a default or a preset, by kind of part."""
 
 
 def write_plugin(name: str, kind: str, out: str | None = None) -> tuple[Path, str]:
-    """Write the distribution `name` with one part of a kind, whole or not at all.
+    """Write a distribution with one part, completely or not at all.
 
-    Returns the folder and the part's `kind:name`.
+    Args:
+        name: name of the distribution, such as acme-fourier.
+        kind: kind of its part.
+        out: the new folder to write to; by default, a folder of that name in the current one.
 
-    Raises UsageError for a name that cannot be a distribution's or a module's, or a folder that is already there;
-    StorageError for a folder that cannot be written.
+    Returns:
+        The folder, and the part as `kind:name`.
+
+    Raises:
+        UsageError: the name cannot be used, or the folder exists.
+        StorageError: the folder cannot be written.
     """
-    target = Path(out) if out is not None else Path(name)
+    folder = Path(name if out is None else out)
     check_name(name)
-    if target.exists() or target.is_symlink():
-        raise UsageError("is already there", path=str(target), hint="another name, or --out FOLDER")
+    if folder.exists() or folder.is_symlink():
+        raise UsageError("already exists", path=str(folder), hint="Choose another name, or another folder with --out")
     words = words_for(name, kind)
     try:
-        with atomic_path(target) as folder:
-            for place, text in render(kind, words):
-                path = folder / place
+        with atomic_path(folder) as temporary:
+            for relative, text in render(kind, words):
+                path = temporary / relative
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise unwritable(error, target) from error
-    return target, words["part_key"]
+        raise unwritable(error, folder) from error
+    return folder, words["part_key"]
 
 
 def check_name(name: str) -> None:
@@ -48,45 +56,54 @@ def check_name(name: str) -> None:
     problems, module = Problems(), name.replace("-", "_")
     if not _NAME.fullmatch(name):
         near = re.sub(r"[^a-z0-9-]", "", normalize_distribution(name)).lstrip("0123456789-")
-        problems.add(
-            "NAME", f"{name!r} is no name for a distribution: lower-case letters, digits, single hyphens", near
-        )
+        rule = "use lower-case letters, digits and single hyphens"
+        problems.add("NAME", f"{name!r} is not the name of a distribution: {rule}", near)
     elif name == "radfield" or name.startswith("radfield-"):
         own = name.removeprefix("radfield").lstrip("-") or "fourier"
-        problems.add("NAME", f"{name!r}: names that begin with radfield are the project's own", f"acme-{own}")
+        problems.add("NAME", f"{name!r}: names that begin with radfield are reserved for the project", f"acme-{own}")
     elif "-" not in name:
-        problems.add("NAME", f"{name!r} does not say whose it is: a name has two words", f"acme-{name}")
+        problems.add("NAME", f"{name!r} does not say who makes it: a name has at least two words", f"acme-{name}")
     elif keyword.iskeyword(module) or find_spec(module) is not None:
-        problems.add("NAME", f"{name!r} would be the module {module}, which is taken", f"{name}-2")
+        problems.add("NAME", f"the module of {name!r} would be {module}, which is taken", f"{name}-2")
     problems.raise_as(UsageError)
 
 
 def words_for(name: str, kind: str) -> dict[str, str]:
-    """What the templates' $words mean: acme-fast-fourier is the part `fast-fourier`, the class `FastFourier`."""
+    """The words that replace $words in templates.
+
+    Example:
+        >>> words = words_for("acme-fast-fourier", "encoding")
+        >>> words["part_key"], words["module"], words["Class"]
+        ('encoding:fast-fourier', 'acme_fast_fourier', 'FastFourier')
+    """
     part = name.partition("-")[2]
     requires = "".join(f'  "{distribution}>=0.1",\n' for distribution in REQUIRES.get(kind, ()))
     return {
-        "name": name, "module": name.replace("-", "_"), "part": part, "kind": kind, "part_key": f"{kind}:{part}",
-        "entry": part, "Class": "".join(word.capitalize() for word in part.split("-")), "requires": requires,
-    }  # fmt: skip
+        "name": name,
+        "module": name.replace("-", "_"),
+        "part": part,
+        "part_key": f"{kind}:{part}",
+        "entry": part,
+        "Class": "".join(word.capitalize() for word in part.split("-")),
+        "requires": requires,
+    }
 
 
 def render(kind: str, words: dict[str, str]) -> list[tuple[str, str]]:
-    """Every file of a new plugin: its place in the folder, and its text."""
+    """Every file of a new plugin, as its path within the plugin's folder and its text."""
     folder = files("radfield_core.templates") / "plugin"
     found = []
     for part in ("common", kind):
-        for place, template in _templates(folder / part, ""):
-            path = place.removesuffix(".tmpl").replace("MODULE", words["module"]).replace("PART", words["part"])
+        for name, template in _templates(folder / part):
+            path = name.removesuffix(".tmpl").replace("MODULE", words["module"]).replace("PART", words["part"])
             found.append((path, Template(template.read_text(encoding="utf-8")).substitute(words)))
     return sorted(found)
 
 
-def _templates(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
-    found = []
+def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Every template below a folder, as its path within it and its file."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            found += _templates(entry, f"{prefix}{entry.name}/")
+            yield from _templates(entry, f"{prefix}{entry.name}/")
         elif entry.name.endswith(".tmpl"):
-            found.append((prefix + entry.name, entry))
-    return found
+            yield prefix + entry.name, entry

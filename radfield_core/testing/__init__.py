@@ -1,42 +1,46 @@
-"""Tests for plugins: `conformance` writes them; toy scenes, fields and samplers stand in for the other parts."""
+"""Public test kit for plugin authors: `conformance` writes the tests of a part; toys stand in for the other parts."""
 
 from typing import TYPE_CHECKING
 
 from radfield_core.names import lazy
 
 if TYPE_CHECKING:
-    from radfield_core.testing.captures import ray_difference as ray_difference, toy_capture as toy_capture
-    from radfield_core.testing.kit import conformance as conformance, subject_of as subject_of
-    from radfield_core.testing.laws.geometry import RADIUS as RADIUS, sphere as sphere
-    from radfield_core.testing.mutations import (
+    from radfield_core.testing.captures import (
+        pixel_difference as pixel_difference,
+        ray_difference as ray_difference,
+        toy_capture as toy_capture,
+    )
+    from radfield_core.testing.fuzzing import (
+        apply_byte_edits as apply_byte_edits,
+        apply_value_edits as apply_value_edits,
         byte_edits as byte_edits,
-        edited as edited,
-        edited_value as edited_value,
         value_edits as value_edits,
     )
-    from radfield_core.testing.soundness import assert_sound as assert_sound
-    from radfield_core.testing.subject import Example as Example
+    from radfield_core.testing.kit import conformance as conformance, part_under_test as part_under_test
+    from radfield_core.testing.sphere import SPHERE_RADIUS as SPHERE_RADIUS, sphere_model as sphere_model
     from radfield_core.testing.toys import (
-        Ball as Ball,
-        Blob as Blob,
-        Constant as Constant,
-        Ragged as Ragged,
-        importance as importance,
+        BlobField as BlobField,
+        ConstantField as ConstantField,
+        RaggedSampler as RaggedSampler,
+        SphereField as SphereField,
+        importance_sampler as importance_sampler,
         toy_context as toy_context,
         toy_rays as toy_rays,
-        volume as volume,
+        volume_renderer as volume_renderer,
     )
     from radfield_core.testing.training import toy_scene as toy_scene
+    from radfield_core.testing.under_test import Example as Example
+    from radfield_core.testing.valid_scene import assert_valid_scene as assert_valid_scene
 
 _HOMES = {
-    "kit": "conformance subject_of",
-    "laws.geometry": "RADIUS sphere",
-    "subject": "Example",
-    "captures": "toy_capture ray_difference",
-    "mutations": "byte_edits edited edited_value value_edits",
-    "soundness": "assert_sound",
+    "captures": "pixel_difference ray_difference toy_capture",
+    "fuzzing": "apply_byte_edits apply_value_edits byte_edits value_edits",
+    "kit": "conformance part_under_test",
+    "sphere": "SPHERE_RADIUS sphere_model",
+    "toys": "BlobField ConstantField RaggedSampler SphereField importance_sampler toy_context toy_rays volume_renderer",
     "training": "toy_scene",
-    "toys": "Ball Blob Constant Ragged importance toy_context toy_rays volume",
+    "under_test": "Example",
+    "valid_scene": "assert_valid_scene",
 }
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,96 +1,137 @@
-"""The conformance kit: every law that fits a part, as tests of pytest or as rows of a table.
-
-from radfield_core.testing import conformance
-
-test_conforms = conformance("encoding:fourier")
-"""
+"""The conformance kit: checks a part against every law of its kind, in pytest or from the command line."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from radfield_core.errors import PluginError, UsageError
-from radfield_core.names import nearest
+from radfield_core.names import nearest, normalize_distribution
 from radfield_core.plugin import KINDS
 from radfield_core.plugins.registry import Registry
-from radfield_core.testing import laws as _laws  # noqa: F401  registers them
-from radfield_core.testing.law import LAWS, Broken, Law
-from radfield_core.testing.subject import Example, NeedsExample, Subject, with_toys
+from radfield_core.testing import laws as _laws  # noqa: F401  registers every law
+from radfield_core.testing.law import LAWS, Law, LawBroken
+from radfield_core.testing.under_test import (
+    ExampleMissing,
+    MakeExample,
+    PartUnderTest,
+    ReadGeometry,
+    with_toys,
+)
+
+MIN_REASON_WORDS = 3
 
 
-class Verdict(NamedTuple):
-    """How a part stands to a law: "kept", "broken", "waived" (broken, with a reason) or "healed" (waived and kept)."""
+class LawResult(NamedTuple):
+    """Outcome of checking one law.
+
+    Attributes:
+        law: the law that was checked.
+        state: "kept" or "broken"; "waived" if the law is broken and the test waives it with a reason; "stale waiver"
+            if the law is kept although the test waives it.
+        message: text for the author; "" if the law is kept.
+    """
 
     law: Law
-    state: str
+    state: Literal["kept", "broken", "waived", "stale waiver"]
     message: str
 
 
-def subject_of(
+def part_under_test(
     key: str,
     *,
     options: Mapping[str, Any] | None = None,
     run: Mapping[str, Any] | None = None,
-    example: Callable[[Path], Example] | None = None,
-    read: Callable[[Path], tuple[Any, Any]] | None = None,
+    example: MakeExample | None = None,
+    read: ReadGeometry | None = None,
     registry: Registry | None = None,
-) -> Subject:
-    """The part `kind:name` or `distribution:kind:name`, ready to be tested. Raises as `Registry.find` does."""
+) -> PartUnderTest:
+    """An installed part, ready to be built and tested.
+
+    Args:
+        key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
+        options: options of the part that differ from their defaults.
+        run: options of the rest of the run in which the part is trained, as in a config file.
+        example: writes a small data set into an empty folder; for dataparsers and converters.
+        read: reads vertices and faces from a file; for exporters whose format trimesh cannot read.
+        registry: the parts to choose from; by default everything installed.
+
+    Raises:
+        UsageError: the key is not of this form, or no such part is installed.
+        PluginError: the plugin that offers the part is broken or not installed.
+
+    Example:
+        >>> renderer = part_under_test("renderer:volume").build()
+        >>> type(renderer).__name__
+        'Volume'
+    """
     words = key.split(":")
     kind, name = words[-2:] if len(words) > 1 else ("", words[0])
     if kind not in KINDS:
-        raise UsageError(f"{key!r} is not KIND:NAME", hint=f"one of {', '.join(KINDS)}, as in encoding:hash")
+        hint = f"Write the part as KIND:NAME, such as encoding:hash; kinds are {', '.join(KINDS)}"
+        raise UsageError(f"{key!r} is not KIND:NAME", hint=hint)
     registry = with_toys(registry)
     component = registry.find(kind, ":".join([*words[:-2], name]))
-    return Subject(component, registry, dict(options or {}), dict(run or {}), example, read)
+    return PartUnderTest(component, registry, dict(options or {}), dict(run or {}), example, read)
 
 
-def laws_for(subject: Subject) -> list[Law]:
-    """The laws of the part's kind that fit what it provides under its options."""
-    return [law for law in LAWS if subject.kind in law.kinds and law.when(subject)]
+def laws_for(tested: PartUnderTest) -> list[Law]:
+    """The laws that apply to a part: those of its kind that fit the capabilities it provides."""
+    return [law for law in LAWS if tested.kind in law.kinds and law.when(tested)]
 
 
-def judge(subject: Subject, law: Law, waive: Mapping[str, str] | None = None) -> Verdict:
-    """Whether the part keeps a law, in an empty folder of its own. An error that it raises breaks the law."""
+def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None = None) -> LawResult:
+    """Check one law in a temporary folder. Any exception that the part raises breaks the law.
+
+    Raises:
+        ExampleMissing: the law needs a data set and the test supplies none.
+    """
     reason = (waive or {}).get(law.name)
     with tempfile.TemporaryDirectory(prefix="radfield-law-") as folder:
-        subject.folder = Path(folder).resolve()
+        tested.folder = Path(folder).resolve()
         try:
-            law.check(subject)
-            found = None
-        except Broken as broken:
-            found = str(broken)
-        except NeedsExample as error:
+            observed = _observed_fault(tested, law)
+        except ExampleMissing as error:
             if reason is None:
                 raise
-            found = str(error)
-        except Exception as error:
-            found = f"it raised {type(error).__name__}: {error}"
-    if found is None:
-        if reason is None:
-            return Verdict(law, "kept", "")
-        return Verdict(law, "healed", f"{subject.component.key} keeps the law {law.name!r}, which is waived "
-                       f"({reason}): take it out of waive=")  # fmt: skip
+            observed = str(error)
+    key = tested.component.key
+    if observed is None and reason is None:
+        return LawResult(law, "kept", "")
+    if observed is None:
+        message = f"{key} keeps the law {law.name!r}, which is waived ({reason}): remove it from waive="
+        return LawResult(law, "stale waiver", message)
     if reason is not None:
-        return Verdict(law, "waived", reason)
-    title = f"{subject.component.key} breaks the law {law.name!r}"
-    return Verdict(law, "broken", f"{title}\n  law:   {law.statement}\n  found: {found}\n  mend:  {law.mend}")
+        return LawResult(law, "waived", reason)
+    lines = (f"  law:   {law.statement}", f"  found: {observed}", f"  fix:   {law.fix}")
+    return LawResult(law, "broken", "\n".join([f"{key} breaks the law {law.name!r}", *lines]))
+
+
+def _observed_fault(tested: PartUnderTest, law: Law) -> str | None:
+    """Description of how the part breaks the law; None if it keeps the law."""
+    try:
+        law.check(tested)
+    except LawBroken as broken:
+        return str(broken)
+    except ExampleMissing:
+        raise
+    except Exception as error:
+        return f"the part raised {type(error).__name__}: {error}"
+    return None
 
 
 def check_waivers(laws: list[Law], waive: Mapping[str, str]) -> None:
-    """Every waiver names a law that fits and gives a reason, or UsageError."""
+    """Raise UsageError for a waiver that names no law among `laws`, or gives no reason."""
     known = [law.name for law in laws]
     for name, reason in waive.items():
         if name not in known:
-            near = nearest(name, known)
-            raise UsageError(f"no law {name!r} fits this part", path="waive", hint=near or ", ".join(known))
-        if len(reason.split()) < 3:
-            raise UsageError(
-                f"the waiver of {name!r} needs a reason in words", path="waive", hint="say why, in a sentence"
-            )
+            hint = f"Waive one of: {nearest(name, known) or ', '.join(known)}"
+            raise UsageError(f"no law {name!r} applies to this part", path="waive", hint=hint)
+        if len(reason.split()) < MIN_REASON_WORDS:
+            hint = f"Write why the part breaks this law, in at least {MIN_REASON_WORDS} words"
+            raise UsageError(f"the waiver of {name!r} gives no reason", path="waive", hint=hint)
 
 
 def conformance(
@@ -99,44 +140,52 @@ def conformance(
     options: Mapping[str, Any] | None = None,
     run: Mapping[str, Any] | None = None,
     waive: Mapping[str, str] | None = None,
-    example: Callable[[Path], Example] | None = None,
-    read: Callable[[Path], tuple[Any, Any]] | None = None,
+    example: MakeExample | None = None,
+    read: ReadGeometry | None = None,
 ) -> Callable[..., None]:
-    """A test function for pytest: one test for each law that fits the part `kind:name`, named like the law.
+    """A test function for pytest with one test for each law that applies to a part.
 
-    options: of the part, to make it small. run: of the rest of a run that trains it, as in a config file. waive: law ->
-    the reason why the part may break it; such a test is an expected failure, and fails if the law is kept after all.
-    example: for dataparsers and converters, writes a small data set into an empty folder. read: for exporters of files
-    that trimesh does not know, file -> vertices, faces. Raises UsageError or PluginError if there is no such part, as
-    `Registry.find` does, UsageError for a waiver that names no law or gives no reason.
+    Args:
+        key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
+        options: options of the part that differ from their defaults; small values keep the tests fast.
+        run: options of the rest of the run in which the part is trained, as in a config file.
+        waive: name of a law -> the reason why the part may break it. The test of a waived law is an expected failure,
+            and fails if the part keeps the law.
+        example: writes a small data set into an empty folder; for dataparsers and converters.
+        read: reads vertices and faces from a file; for exporters whose format trimesh cannot read.
+
+    Raises:
+        UsageError: there is no such part, or a waiver names no law or gives no reason.
+        PluginError: the plugin that offers the part is broken or not installed.
+
+    Example:
+        >>> from radfield_core.testing import conformance
+        >>> test_conforms = conformance("sampler:importance", options={"n_samples": 16})
     """
-    import pytest  # only tests need it
+    import pytest  # needed by tests only
 
-    subject = subject_of(key, options=options, run=run, example=example, read=read)
-    laws, waivers = laws_for(subject), dict(waive or {})
+    tested = part_under_test(key, options=options, run=run, example=example, read=read)
+    laws, waivers = laws_for(tested), dict(waive or {})
     check_waivers(laws, waivers)
 
     @pytest.mark.parametrize("law", laws, ids=[law.name for law in laws])
     def test(law: Law) -> None:
-        verdict = judge(subject, law, waivers)
-        if verdict.state == "waived":
-            pytest.xfail(verdict.message)
-        if verdict.state != "kept":
-            pytest.fail(verdict.message, pytrace=False)
+        result = check_law(tested, law, waivers)
+        if result.state == "waived":
+            pytest.xfail(result.message)
+        if result.state != "kept":
+            pytest.fail(result.message, pytrace=False)
 
-    test.__doc__ = f"{subject.component.key} keeps every law of its kind."
+    test.__doc__ = f"{tested.component.key} keeps every law of its kind."
     return test
 
 
 def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
-    """`distribution:kind:name` of everything a distribution offers. Raises PluginError if it offers nothing."""
-    from radfield_core.names import normalize_distribution
-
+    """`distribution:kind:name` of every part of a distribution. Raises PluginError if it offers none."""
     wanted = normalize_distribution(distribution)
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
     if not found:
         near = nearest(wanted, {c.distribution for c in registry.components})
-        raise PluginError(
-            f"no installed distribution {distribution!r} offers parts", hint=near or "radfield plugins list"
-        )
+        hint = f"radfield plugins check {near}" if near else "radfield plugins list"
+        raise PluginError(f"no installed distribution {distribution!r} offers parts", hint=hint)
     return found

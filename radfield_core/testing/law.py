@@ -1,4 +1,4 @@
-"""A law: something that every part of a kind must keep, with a name, a statement, and what to do when it is broken."""
+"""A law: a property that every part of a kind must have, with the check that tests it and advice for a failure."""
 
 from __future__ import annotations
 
@@ -9,74 +9,105 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from radfield_core.testing.subject import Subject
+    from radfield_core.testing.under_test import PartUnderTest
+
+Condition = Callable[["PartUnderTest"], bool]
 
 
-class Broken(AssertionError):
-    """A part does not keep a law; the text says what was found."""
+class LawBroken(AssertionError):
+    """A part breaks a law; the message says what was observed."""
 
 
 class Law(NamedTuple):
-    """name: as tests show it. statement: what is promised. mend: what to try. when: which parts it fits."""
+    """A property that every part of a kind must have.
+
+    Attributes:
+        name: name of the law, as pytest and `radfield plugins check` print it.
+        kinds: kinds of parts that the law holds for.
+        statement: the property, in one or two sentences.
+        fix: advice for the author of a part that breaks the law.
+        when: False for a part that the law does not apply to.
+        check: raises `LawBroken` if a part breaks the law.
+    """
 
     name: str
     kinds: tuple[str, ...]
     statement: str
-    mend: str
-    when: Callable[[Subject], bool]
-    check: Callable[[Subject], None]
+    fix: str
+    when: Condition
+    check: Callable[[PartUnderTest], None]
 
 
 LAWS: list[Law] = []
-"""Every law, in the order in which they are checked."""
+"""Every law, in the order in which laws are checked."""
 
 
-def law(*kinds: str, mend: str, when: Callable[[Subject], bool] = lambda subject: True) -> Callable[..., Law]:
-    """Make a law of a function: its name is the law's, its docstring the statement. It raises `Broken` by `expect`."""
+def law(
+    *kinds: str, fix: str, when: Condition = lambda tested: True
+) -> Callable[[Callable[[PartUnderTest], None]], Law]:
+    """Decorator that registers a check as a law. The function's name and docstring become the law's name and statement.
 
-    def register(check: Callable[[Subject], None]) -> Law:
+    Args:
+        kinds: kinds of parts that the law holds for.
+        fix: advice for the author of a part that breaks the law.
+        when: False for a part that the law does not apply to.
+    """
+
+    def register(check: Callable[[PartUnderTest], None]) -> Law:
         statement = " ".join((check.__doc__ or "").split())
-        made = Law(check.__name__, kinds, statement, mend, when, check)
+        made = Law(check.__name__, kinds, statement, fix, when, check)
         LAWS.append(made)
         return made
 
     return register
 
 
-def expect(condition: object, found: str) -> None:
-    """Raise `Broken` with what was found unless the condition holds."""
+def providing(*words: str) -> Condition:
+    """Condition of laws for parts that provide at least one of the capabilities `words`."""
+    return lambda tested: bool(tested.provides & set(words))
+
+
+def expect(condition: object, observed: str) -> None:
+    """Raise `LawBroken` with the message `observed` unless the condition holds."""
     if not condition:
-        raise Broken(found)
+        raise LawBroken(observed)
 
 
-def expect_shape(what: str, value: Tensor | None, shape: tuple[int, ...]) -> None:
-    """`value` is a tensor of this shape."""
+def expect_shape(name: str, value: Tensor | None, shape: tuple[int, ...]) -> None:
+    """Raise `LawBroken` unless `value` is a tensor of this shape."""
     found = None if value is None else list(value.shape)
-    expect(found == list(shape), f"{what} has shape {found}, expected {list(shape)}")
+    expect(found == list(shape), f"the shape of {name} is {found}, expected {list(shape)}")
 
 
-def expect_close(what: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Two tensors of one shape agree everywhere within `tolerance`, times the largest value expected if that is > 1."""
-    expect_shape(what, found, tuple(expected.shape))
+def expect_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Raise `LawBroken` unless two tensors have one shape and differ nowhere by more than the tolerance.
+
+    Args:
+        name: name of the tensor in the message.
+        found: the tensor that the part computed.
+        expected: the tensor to compare with.
+        tolerance: largest difference allowed, relative to max(1, largest absolute value of `expected`).
+    """
+    expect_shape(name, found, tuple(expected.shape))
     if not expected.numel():
         return
     found, expected = found.detach().double(), expected.detach().double()
-    expect(bool(found.isfinite().all()), f"{what} is not finite")
+    expect(bool(found.isfinite().all()), f"{name}: not every value is finite")
     scale = max(1.0, float(expected.abs().max()))
     difference = float((found - expected).abs().max())
-    expect(difference <= tolerance * scale, f"{what} differs by up to {difference:.3g}, allowed is {tolerance:g}")
+    expect(difference <= tolerance * scale, f"{name}: differs by up to {difference:.3g}; {tolerance:g} is allowed")
 
 
-def expect_mostly_close(what: str, found: Tensor, expected: Tensor, tolerance: float, share: float = 0.95) -> None:
-    """As `expect_close`, for at least `share` of the rows: kinks are allowed to lie between two taps."""
-    expect_shape(what, found, tuple(expected.shape))
+def expect_mostly_close(name: str, found: Tensor, expected: Tensor, tolerance: float, share: float = 0.95) -> None:
+    """As `expect_close`, but for at least `share` of the rows: a finite difference across a kink is wrong."""
+    expect_shape(name, found, tuple(expected.shape))
     found, expected = found.detach().double(), expected.detach().double()
     scale = max(1.0, float(expected.abs().max()))
     rows = ((found - expected).abs() <= tolerance * scale).flatten(1).all(1).double().mean()
-    expect(float(rows) >= share, f"{what} agrees at {float(rows):.0%} of the points only")
+    expect(float(rows) >= share, f"{name}: only {float(rows):.0%} of the rows agree; {share:.0%} must")
 
 
-def moved_by(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:
-    """Central difference of `function` [M, ...] at x [M, D] along `direction` [M, D]."""
+def central_difference(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:
+    """Derivative of `function` [M, ...] at x [M, D] along `direction` [M, D], by central differences."""
     with torch.no_grad():
         return (function(x + step * direction) - function(x - step * direction)) / (2.0 * step)

@@ -1,4 +1,7 @@
-"""Every mix of encoding, field, sampler and renderer: which fit, by what they declare alone. No torch."""
+"""Every combination of installed parts, and the declared capabilities that decide which combinations fit.
+
+Only declarations and options are read: nothing here imports torch.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,15 @@ from radfield_core.plugins.registry import Registry
 
 
 class Mix(NamedTuple):
-    """Names of parts; those of encodings are of the slot `encoding` of the field, "" where the field's own is kept."""
+    """Names of the parts of a run.
+
+    Attributes:
+        method: the method.
+        encoding: the encoding of the field's slot `encoding`; "" for the field's default.
+        field: the field.
+        sampler: the sampler.
+        renderer: the renderer.
+    """
 
     method: str
     encoding: str
@@ -28,20 +39,20 @@ class Mix(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Why parts do not fit: the first problem that the check names."""
+    """The reason why the parts of a mix do not fit, in the words that a user reads."""
 
     reason: str
 
 
 def mixes(registry: Registry, method: str) -> Iterator[Mix]:
-    """Every installed encoding × field × sampler × renderer under one method."""
+    """Every combination of installed encodings, fields, samplers and renderers under one method."""
     kinds = ("encoding", "field", "sampler", "renderer")
     for parts in product(*(registry.of_kind(kind) for kind in kinds)):
         yield Mix(method, *(_name(registry, part) for part in parts))
 
 
 def method_mixes(registry: Registry) -> Iterator[Mix]:
-    """Every installed method × field × sampler × renderer, each field with its own encodings."""
+    """Every combination of installed methods, fields, samplers and renderers; each field has its default encodings."""
     kinds = ("method", "field", "sampler", "renderer")
     for method, field, sampler, renderer in product(*(registry.of_kind(kind) for kind in kinds)):
         names = (_name(registry, part) for part in (field, sampler, renderer))
@@ -49,7 +60,13 @@ def method_mixes(registry: Registry) -> Iterator[Mix]:
 
 
 def compose_mix(registry: Registry, mix: Mix, overrides: tuple[str, ...] = ()) -> RunConfig | Refused:
-    """The run of a mix, or why it is refused before anything is built."""
+    """The config of a mix, or the reason why its parts do not fit.
+
+    Args:
+        registry: the installed parts.
+        mix: names of the parts.
+        overrides: further options as `key=value`.
+    """
     words = [f"field={mix.field}", f"sampler={mix.sampler}", f"renderer={mix.renderer}", "background=none", *overrides]
     if mix.encoding:
         words.append(f"field.encoding={mix.encoding}")
@@ -62,4 +79,5 @@ def compose_mix(registry: Registry, mix: Mix, overrides: tuple[str, ...] = ()) -
 
 
 def _name(registry: Registry, part: Component) -> str:
+    """The shortest unambiguous name of a part."""
     return registry.spelling(part, part.name)

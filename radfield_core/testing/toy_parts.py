@@ -1,6 +1,6 @@
-"""The toys as parts that a run can name: what stands in for the parts that a plugin under test does not bring.
+"""Toy parts that fill the slots of a run in which another part is tested.
 
-They are declared like any plugin's, but offered only to the conformance kit: `encoding:toy`, `field:toy`,
+They are declared like the parts of a plugin, but only the conformance kit offers them: `encoding:toy`, `field:toy`,
 `field:toy-surface`, `dataparser:toy-ball` and `method:toy`.
 """
 
@@ -24,7 +24,7 @@ from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.segments import mean
 from radfield_core.plugin import Component, component
 from radfield_core.plugins.discovery import Plugin
-from radfield_core.testing.toys import Ball
+from radfield_core.testing.toys import SphereField
 from radfield_core.testing.training import toy_scene
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
 
@@ -33,13 +33,13 @@ DISTRIBUTION = "radfield-toys"
 
 @attrs.frozen(kw_only=True)
 class ToyEncodingConfig:
-    """Sines and cosines."""
+    """Options of encoding:toy."""
 
     n_frequencies: int = option(3, help="frequencies 1, 2, 4, …", min=1, max=10)
 
 
 class ToyEncoding(Encoding):
-    """x, and the expected sines and cosines of 2^k x: those of a point where there is no covariance."""
+    """x, and sin(2^k x) and cos(2^k x); of a Gaussian, their expectation (Barron et al. 2021, equation 14)."""
 
     def __init__(self, config: ToyEncodingConfig, ctx: BuildContext, *, in_dim: int = 3):
         super().__init__()
@@ -47,7 +47,7 @@ class ToyEncoding(Encoding):
         self.in_dim, self.out_dim = in_dim, in_dim * (1 + 2 * config.n_frequencies)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, in_dim]."""
+        """Features [M, out_dim] of points x [M, in_dim], or of Gaussians with diagonal covariances cov [M, in_dim]."""
         parts = [x]
         for scale in self.scales:
             fade = 1.0 if cov is None else torch.exp(-0.5 * scale**2 * cov)
@@ -57,15 +57,17 @@ class ToyEncoding(Encoding):
 
 @attrs.frozen(kw_only=True)
 class ToyFieldConfig:
-    """A small network behind encodings."""
+    """Options of field:toy."""
 
-    encoding: Choice = slot("encoding", default="toy", help="of positions")
-    direction_encoding: Choice | None = slot("encoding", default="toy", optional=True, help="of view directions")
+    encoding: Choice = slot("encoding", default="toy", help="encoding of positions")
+    direction_encoding: Choice | None = slot(
+        "encoding", default="toy", optional=True, help="encoding of view directions"
+    )
     width: int = option(16, help="units of the hidden layer", min=1)
 
 
 class ToyMlp(DensityOccupancy, Field):
-    """Density and color by one hidden layer."""
+    """Density and color from one hidden layer of encoded positions and view directions."""
 
     def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
         super().__init__()
@@ -80,7 +82,7 @@ class ToyMlp(DensityOccupancy, Field):
         self.color_head = nn.Linear(config.width + extra, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N], rgb [N, 3]."""
+        """density [N] and rgb [N, 3] of N samples."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
         directions = None
@@ -93,7 +95,7 @@ class ToyMlp(DensityOccupancy, Field):
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without a direction, seen along x."""
+        """Color [M, 3] at x [M, 3]; without directions, seen toward the origin."""
         seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
         encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
         return self._color(self._features(x, None), encoded)
@@ -112,19 +114,19 @@ class ToyMlp(DensityOccupancy, Field):
 
 @attrs.frozen(kw_only=True)
 class ToySurfaceConfig:
-    """A sphere."""
+    """Options of field:toy-surface."""
 
-    radius: float = option(0.8, help="radius at the start", min=0.01)
+    radius: float = option(0.8, help="initial radius", min=0.01)
 
 
-class ToySurface(Ball):
-    """A sphere as a signed distance, with every query that a field may answer."""
+class ToySurface(SphereField):
+    """A sphere as a signed distance, with every query method that a field can have."""
 
     def __init__(self, config: ToySurfaceConfig, ctx: BuildContext):
         super().__init__(config.radius)
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] of an interval of `length` that meets the surface head-on."""
+        """Opacity [M] of an interval of `length` around x [M, 3], perpendicular to the surface."""
         sdf = self.sdf(x)
         before, after = (torch.sigmoid((sdf + sign * 0.5 * length) * self.sharpness) for sign in (1.0, -1.0))
         return ((before - after) / before).clamp(0.0, 1.0)
@@ -138,60 +140,61 @@ class ToySurface(Ball):
 class ToyBallConfig:
     """Views of a ball of radius 1, colored by its normals."""
 
-    n_views: int = option(6, help="views, on a circle", min=1)
-    size: int = option(16, help="width and height, pixels", min=4)
+    n_views: int = option(6, help="number of views on a circle", min=1)
+    size: int = option(16, help="width and height of the images in pixels", min=4)
 
 
 class ToyBallParser(DataParser):
-    """The same views in every split; the scene's coordinates are the data's own."""
+    """The same views of the toy ball in every split; scene and data coordinates are equal."""
 
     config: ToyBallConfig
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test."""
+        """The scene of a split: train, val or test."""
         if split not in self.splits:
-            raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=toy-ball")
+            splits = ", ".join(self.splits)
+            raise DatasetError(f"there is no split {split!r}; splits are {splits}", path="data.type=toy-ball")
         scene = toy_scene(self.config.n_views, self.config.size)
         return replace(scene, names=[f"{split}/{i}" for i in range(self.config.n_views)])
 
 
 @attrs.frozen(kw_only=True)
 class ToyMethodConfig:
-    """Squared error on white."""
+    """Options of method:toy."""
 
     lr: float = option(1e-3, help="learning rate", min=0, exclusive_min=True)
 
 
 class SquaredError(Method):
-    """Mean squared error of every level that has a color, on white."""
+    """Mean squared error of the pixels of each level, on a white background."""
 
     config: ToyMethodConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """White [n, 3]."""
+        """White background [n, 3]."""
         return torch.ones(n, 3, device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """One loss for each level."""
+        """One loss for each level that has a color."""
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         return {f"rgb{i}": mean((rgb - batch.rgb).square().mean(-1)) for i, rgb in enumerate(pixels)}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters, and no decay."""
+        """One group with all parameters."""
         return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Falls by half over the run."""
+        """Factor on the learning rate: 1 at the start, 0.5 at the end."""
         return math.exp(-math.log(2.0) * step.progress)
 
 
 def toy_plugin() -> Plugin:
-    """The toys as a row of a registry."""
+    """The toy parts as a plugin that a registry can hold."""
     here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [
         component("dataparser", "toy-ball", impl=f"{here}:ToyBallParser", config=f"{here}:ToyBallConfig",
-                  summary="a ball colored by its normals", provides={"images", "bounded"}),
+                  summary="a ball whose colors are its normals", provides={"images", "bounded"}),
         component("encoding", "toy", impl=f"{here}:ToyEncoding", config=f"{here}:ToyEncodingConfig",
                   summary="sines and cosines",
                   provides={"points", "gaussians", "directions", "any_dim", "grad", "grad2"}),

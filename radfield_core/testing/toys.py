@@ -1,11 +1,9 @@
-"""The smallest parts that can be worked out by hand: fields with closed forms, samplers of both layouts, and rays.
+"""Small parts for tests: fields whose integrals have closed forms, samplers of both layouts, and rays.
 
-Each takes its numbers directly instead of options, so that a test can build it in a line.
+Their constructors take numbers instead of option objects, so that a test builds one in a line.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -32,36 +30,46 @@ from radfield_core.types import (
 
 
 def toy_context(run: RunConfig | None = None) -> BuildContext:
-    """Context of parts in a cube of half side 1.5 about the origin; with a run it also builds the run's model."""
+    """A build context whose bounds are a cube of half side 1.5 around the origin.
+
+    Args:
+        run: config of a run, for a method that builds the run's model.
+    """
     return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
 
 def toy_rays(
     n: int, *, seed: int = 0, near: float = 2.0, far: float = 6.0, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """n rays from distance 4 that pass within about one unit of the origin."""
+    """n rays that start at distance 4 from the origin and pass it within about one unit.
+
+    Example:
+        >>> rays = toy_rays(5)
+        >>> len(rays), rays.origins.shape
+        (5, torch.Size([5, 3]))
+    """
     generator = torch.Generator().manual_seed(seed)
-    places = torch.randn(n, 3, generator=generator, dtype=torch.float64)
-    origins = 4.0 * nn.functional.normalize(places, dim=-1)
+    origins = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    origins = 4.0 * nn.functional.normalize(origins, dim=-1)
     targets = 0.5 * torch.randn(n, 3, generator=generator, dtype=torch.float64)
     directions = nn.functional.normalize(targets - origins, dim=-1).to(dtype)
     one = torch.ones(n, dtype=dtype)
     return RayBundle(origins.to(dtype), directions, directions, near * one, far * one, 0.002 * one)
 
 
-def importance(n_samples: int = 16, n_importance: int = 0, perturb: bool = True) -> Importance:
-    """sampler:importance with a few samples."""
+def importance_sampler(n_samples: int = 16, n_importance: int = 0, perturb: bool = True) -> Importance:
+    """The part sampler:importance with few samples per ray."""
     config = ImportanceConfig(n_samples=n_samples, n_importance=n_importance, perturb=perturb)
     return Importance(config, toy_context())
 
 
-def volume(opaque_far: bool = False) -> Volume:
-    """renderer:volume."""
+def volume_renderer(opaque_far: bool = False) -> Volume:
+    """The part renderer:volume."""
     return Volume(VolumeConfig(opaque_far=opaque_far), toy_context())
 
 
-class Constant(Field):
-    """The same density and color everywhere: opacity 1 − exp(−σ L) of any way of length L."""
+class ConstantField(Field):
+    """The same density σ and color everywhere: an interval of length L has the opacity 1 − exp(−σ L)."""
 
     def __init__(self, density: float = 0.5, color: tuple[float, float, float] = (0.2, 0.4, 0.6)):
         super().__init__()
@@ -69,13 +77,13 @@ class Constant(Field):
         self.color = nn.Parameter(torch.tensor(color))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """σ and color, repeated."""
+        """density [N] and rgb [N, 3] of N samples."""
         t = samples.t_eval
         return FieldOutputs(rgb=self.color.to(t).expand(samples.n, 3), density=self.sigma.to(t).expand(samples.n))
 
 
-class Blob(Field):
-    """A Gaussian of density a exp(−|x − c|² / 2 s²), whose color varies smoothly with position and direction."""
+class BlobField(Field):
+    """A Gaussian density a exp(−|x − c|² / 2 s²), whose color varies smoothly with position and direction."""
 
     def __init__(self, peak: float = 3.0, size: float = 0.5, colored: bool = True):
         super().__init__()
@@ -85,7 +93,7 @@ class Blob(Field):
         self.tint = nn.Parameter(torch.tensor([0.3, -0.1, 0.2])) if colored else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density at `t_eval`, and color unless the field has none."""
+        """density [N] at the samples' `t_eval`, and rgb [N, 3] if the field is colored."""
         x = samples.positions()
         if self.tint is None:
             return FieldOutputs(density=self.density(x))
@@ -102,20 +110,11 @@ class Blob(Field):
         shade = x if viewdirs is None else x + 0.3 * viewdirs
         return torch.sigmoid(shade + self.tint.to(x))
 
-    def optical_depth(self, rays: RayBundle) -> Tensor:
-        """∫ σ dt [R] from near to far: a s √(π/2) exp(−b²/2s²) (erf … − erf …), b the closest approach."""
-        offset = rays.origins - self.center.to(rays.origins)
-        middle = -(offset * rays.directions).sum(-1)
-        closest = (offset + middle[:, None] * rays.directions).square().sum(-1)
-        scale = math.sqrt(2.0) * self.size
-        span = torch.erf((rays.far - middle) / scale) - torch.erf((rays.near - middle) / scale)
-        return self.peak.to(middle) * self.size * math.sqrt(math.pi / 2) * torch.exp(-closest / scale**2) * span
 
+class SphereField(Field):
+    """A sphere as a signed distance |x| − r, with NeuS's opacity (Wang et al. 2021, equation 13).
 
-class Ball(Field):
-    """A sphere as a distance |x| − r; opacity is the fall of a sigmoid over the interval (NeuS, equation 13).
-
-    Brings its own loss: the squared deviation of the gradient's length from one.
+    Its own loss, the Eikonal loss, pulls the length of the gradient from 1.1 to 1.
     """
 
     def __init__(self, radius: float = 1.0, sharpness: float = 20.0):
@@ -125,7 +124,7 @@ class Ball(Field):
         self.sharpness = sharpness
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Opacity, normals as color, distance and its gradient by position."""
+        """alpha [N], rgb [N, 3] (normals as colors), sdf [N], gradients [N, 3] and normals [N, 3] of N samples."""
         x = samples.positions()
         (sdf,), slope = gradient(lambda x: (self.sdf(x),), x)
         normals = nn.functional.normalize(slope, dim=-1)
@@ -136,28 +135,29 @@ class Ball(Field):
         return FieldOutputs(rgb=0.5 + 0.5 * normals, alpha=alpha, sdf=sdf, gradients=slope, normals=normals)
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Distance [M] at x [M, 3], a little stretched until the loss mends it."""
-        return self.stretch.to(x) * (x.norm(dim=-1) - self.radius.to(x))
+        """Signed distance [M] at x [M, 3], at first 1.1 times the true one."""
+        distance: Tensor = x.norm(dim=-1) - self.radius.to(x)
+        return self.stretch.to(x) * distance
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the distance by position."""
+        """Gradient [M, 3] of the signed distance at x [M, 3]."""
         return gradient(lambda x: (self.sdf(x),), x)[1]
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Mean squared (|∇f| − 1) over all samples."""
+        """The Eikonal loss: mean of (|∇f| − 1)² over all samples."""
         slopes = [level.outputs.gradients for level in outputs.levels if level.outputs.gradients is not None]
         return {"eikonal": segments.mean((torch.cat(slopes).norm(dim=-1) - 1.0).square())}
 
 
-class Ragged(Sampler):
-    """A packed layout by hand: ray r gets `counts[r % len(counts)]` even intervals, none for some."""
+class RaggedSampler(Sampler):
+    """Packed samples: ray r has `counts[r % len(counts)]` intervals of equal length, which may be none."""
 
     def __init__(self, counts: tuple[int, ...] = (5, 0, 8, 3)):
         super().__init__()
         self.counts = counts
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """The intervals, the same every time."""
+        """The same intervals in every step."""
         counts = torch.tensor([self.counts[r % len(self.counts)] for r in range(len(rays))], dtype=torch.int64)
         packing = Packing.from_counts(counts, max(self.counts))
         near, far = self.extent(rays)
@@ -167,22 +167,22 @@ class Ragged(Sampler):
         return RaySamples.packed(rays, starts, starts + width, packing)
 
 
-class Proposal(Sampler):
-    """Two levels, the first asked of a field that the sampler brings and trains itself."""
+class ProposalSampler(Sampler):
+    """Two levels; the first is evaluated with a field of the sampler's own, which its loss trains."""
 
     def __init__(self, n_samples: int = 12):
         super().__init__()
-        self.proposal = Blob(peak=1.0, colored=False)
+        self.proposal = BlobField(peak=1.0, colored=False)
         self.own_fields = {0: self.proposal}
         self.n_levels = 2
         self.n_samples = n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Even intervals; twice as many on the second level."""
+        """Intervals of equal length, twice as many on the second level."""
         shares = torch.linspace(0.0, 1.0, self.n_samples * (level + 1) + 1, dtype=rays.near.dtype)
         return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Squared difference of the two levels' opacities."""
+        """Mean squared difference between the opacities of the two levels."""
         first, last = (level.samples.dense(level.weights).sum(1) for level in outputs.levels)
         return {"proposal": segments.mean((first - last.detach()).square())}

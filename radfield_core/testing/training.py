@@ -1,7 +1,7 @@
-"""A whole training run in milliseconds: a scene of a ball, a small field, a method, and the trainer around them.
+"""A training run that takes milliseconds: a scene of a ball, a small field, a method and their trainer.
 
-The field and the optimizer lean on everything that a checkpoint must keep, as some part somewhere will: buffers, the
-global generators of Python, numpy and torch, and counters in the optimizer's groups.
+The field and the optimizer use every kind of state that a checkpoint must hold: buffers, the global random generators
+of Python, numpy and torch, and counters in the optimizer's groups.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, S
 
 
 def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
-    """A ball of radius 1, colored by its normals, seen from a circle; straight alpha."""
+    """A ball of radius 1 whose colors are its normals, seen from a circle; images have straight alpha.
+
+    Example:
+        >>> scene = toy_scene(3, size=8)
+        >>> len(scene.cameras), tuple(scene.images[0].shape), scene.near, scene.far
+        (3, (8, 8, 4), 2.0, 6.0)
+    """
     angles = torch.arange(n_views, dtype=torch.float64) * (2 * torch.pi / n_views)
-    places = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
-    c2w = look_at(places, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    centers = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
+    c2w = look_at(centers, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
     cameras = Cameras.pinhole(c2w, 1.4 * size, size, size)
     space = RaySpace(2.0, 6.0)
     images = torch.stack([_ball(space, cameras, view, size) for view in range(n_views)])
@@ -47,10 +53,10 @@ def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
 
 
 def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
-    """One image [size, size, 4] uint8."""
+    """The image [size, size, 4] uint8 of one view."""
     rays = view_rays(space, cameras.view(view))
-    middle = -(rays.origins * rays.directions).sum(-1)
-    closest = rays.origins + middle[:, None] * rays.directions
+    t_closest = -(rays.origins * rays.directions).sum(-1)
+    closest = rays.origins + t_closest[:, None] * rays.directions
     inside = 1.0 - closest.square().sum(-1)
     normals = closest - inside.clamp_min(0.0).sqrt()[:, None] * rays.directions
     hit = (inside > 0).to(normals)[:, None]
@@ -59,7 +65,11 @@ def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
 
 
 class ToyField(Field):
-    """A perceptron of positions. `noise` adds a little from every global generator; `calls` is state that counts."""
+    """A small perceptron of positions.
+
+    Args:
+        noise: in training, add noise from every global generator and from a counter kept in a buffer.
+    """
 
     calls: Tensor
 
@@ -70,7 +80,7 @@ class ToyField(Field):
         self.register_buffer("calls", torch.zeros(()))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N], rgb [N, 3]."""
+        """density [N] and rgb [N, 3] of N samples."""
         raw = self.layers(samples.positions())
         if self.training and self.noise:
             self.calls += 1.0
@@ -80,13 +90,13 @@ class ToyField(Field):
 
 
 class CountingAdam(torch.optim.Adam):
-    """Adam whose step shrinks with a count that it keeps in its groups, as schedule-free optimizers do."""
+    """Adam whose learning rate shrinks with a step count kept in its groups, as in schedule-free optimizers."""
 
     def __init__(self, groups: list[dict[str, Any]]):
         super().__init__([{"count": 0, **group} for group in groups], betas=(0.9, 0.99))
 
     def step(self, closure: Any = None) -> Any:
-        """One step."""
+        """Update the parameters once."""
         for group in self.param_groups:
             group["count"] += 1
             group["lr"] /= 1.0 + 1e-3 * group["count"]
@@ -94,45 +104,55 @@ class CountingAdam(torch.optim.Adam):
 
 
 class ToyMethod(Method):
-    """Squared error on a random background. `spoil(step)` may say that a step's loss is not a number."""
+    """Squared error on a random background.
+
+    Args:
+        noise: build the field with noise and jitter the samples.
+        spoil: True for a step whose loss shall be NaN.
+    """
 
     def __init__(self, noise: bool = True, spoil: Callable[[Step], bool] = lambda step: False):
         super().__init__(None)
         self.noise, self.spoil = noise, spoil
 
     def build(self, ctx: BuildContext) -> Model:
-        """One field, stratified samples, and the volume renderer."""
+        """A model of one field with stratified samples and the volume renderer."""
         sampler = Importance(ImportanceConfig(n_samples=8, n_importance=0, perturb=self.noise), ctx)
         return LevelLoop([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """Random in training, white in evaluation."""
+        """Background [n, 3]: random in training, white in evaluation."""
         if step is None:
             return torch.ones(n, 3, device=device)
         return torch.rand(n, 3, generator=step.generator("background", device), device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error, or not a number."""
+        """Mean squared error of the pixels; NaN in a spoiled step."""
         assert outputs.rendered.rgb is not None
         squared = (outputs.rendered.rgb - batch.rgb).square().mean(-1)
         loss = squared.sum() / max(len(squared), 1)
         return {"rgb": loss * torch.nan if self.spoil(step) else loss}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters."""
+        """One group with all parameters."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 1e-2}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Adam that counts."""
+        """The counting Adam."""
         return CountingAdam(groups)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Falls by half over the run."""
+        """Factor on the learning rate: 1 at the start, 0.5 at the end."""
         return float(0.5**step.progress)
 
 
 def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
-    """The setup of a toy method on the toy scene; `options` are those of `[trainer]`."""
+    """The setup of a method on the toy scene.
+
+    Args:
+        method: by default, a `ToyMethod`.
+        options: options of `[trainer]`.
+    """
     config = TrainerConfig(**{"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50, **options})
     scene, method = toy_scene(), method or ToyMethod()
     context = BuildContext(scene.box, len(scene.cameras), max_steps=config.max_steps, space=RaySpace.of(scene))
@@ -142,7 +162,14 @@ def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
 def toy_trainer(
     folder: Path, method: ToyMethod | None = None, *, evaluation: QuickEvaluation | None = None, **options: Any
 ) -> Trainer:
-    """A trainer in a folder; `options` are those of `[trainer]`. A step takes about two milliseconds."""
+    """A trainer of the toy scene, which takes about 2 ms per step.
+
+    Args:
+        folder: run folder.
+        method: by default, a `ToyMethod`.
+        evaluation: the evaluation between steps; by default, none.
+        options: options of `[trainer]`.
+    """
     setup, run = toy_setup(method, **options), RunFolder(folder)
     run.check_writable()
     return Trainer(setup, run, TrainingLog(run, setup.config, quiet=True), evaluation)

@@ -1,1 +1,1 @@
-"""How a scene becomes a trained model."""
+"""Training: from a scene to a trained model."""

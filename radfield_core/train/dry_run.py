@@ -96,9 +96,10 @@ def _check_rays_without_samples(train_step: TrainStep, batch: Batch, step: Step)
     for name, term in losses.terms.items():
         if not bool(torch.isfinite(term).all()):
             problems.add(
-                f"loss {name}", "is not finite for rays without samples",
+                f"loss {name}",
+                "is not finite for rays without samples",
                 "Take the mean with radfield_core.ops.segments.mean, whose mean of nothing is zero",
-            )  # fmt: skip
+            )
     problems.raise_as(PluginError)
     _backward(losses)
     for name, parameter in train_step.model.named_parameters():
@@ -133,9 +134,10 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
         if parameter.requires_grad and parameter.grad is None:
             part = type(model.get_submodule(name.rpartition(".")[0])).__name__
             problems.add(
-                f"parameter {name}", f"gets no gradient: no loss depends on it ({part})",
+                f"parameter {name}",
+                f"gets no gradient: no loss depends on it ({part})",
                 "Return a loss for it from Part.losses of the part that brings it, or set requires_grad=False",
-            )  # fmt: skip
+            )
         elif parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
             problems.add(f"parameter {name}", "its gradient is not finite on the first rays")
     problems.raise_as(PluginError)

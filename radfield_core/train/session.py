@@ -101,6 +101,17 @@ def train_run(
 ) -> Outcome:
     """Train a run in a new folder, or resume one.
 
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from radfield_core import compose, get_registry, train_run
+        >>> data = ["type=synthetic", "resolution=8", "n_train=2", "n_val=1", "n_test=1"]
+        >>> options = [f"data.{option}" for option in data] + ["trainer.max_steps=1", "trainer.n_rays=8"]
+        >>> run = compose(get_registry(), method="tiny-nerf", overrides=options).run
+        >>> with TemporaryDirectory() as folder:
+        ...     outcome = train_run(run, out=Path(folder) / "run", quiet=True)
+        >>> outcome.step, outcome.reason
+        (1, 'max_steps')
+
     Args:
         run: the options, as `compose` returns them.
         out: folder of a new run; by default `outputs/<scene>/<method>/<time>`.
@@ -260,5 +271,7 @@ def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool
         limit = getattr(prepared.run.trainer, outcome.reason)
         logger.info(
             "nothing was left to train: trainer.%s=%g is reached; to continue, set a larger value and add "
-            "--allow-config-change", outcome.reason, limit,
-        )  # fmt: skip
+            "--allow-config-change",
+            outcome.reason,
+            limit,
+        )

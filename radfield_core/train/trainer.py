@@ -235,7 +235,7 @@ class Trainer:
         self._roll_back()
 
     def _roll_back(self) -> None:
-        """Return to the last good checkpoint, or to the start, with half the learning rates and a new seed."""
+        """Go back to the last good checkpoint, or to the start, with half the learning rates and a new seed."""
         before = self.counters
         state, path, _ = checkpoint.newest(
             self.folder.checkpoints, lambda state: not state.progress["counters"]["bad_in_a_row"]
@@ -253,8 +253,10 @@ class Trainer:
         self.log.resume(counters)
         logger.warning(
             "no finite loss in %s in a row: training returns to %s, with a new seed and learning rates × %g",
-            plural(before.bad_in_a_row, "step"), path.name if path else "the start", self.rate_factor,
-        )  # fmt: skip
+            plural(before.bad_in_a_row, "step"),
+            path.name if path else "the start",
+            self.rate_factor,
+        )
 
     # Checkpoints
 

@@ -10,19 +10,19 @@ import torch
 
 from radfield_core.builtin.importance import Importance
 from radfield_core.ops.layout import LayoutError
-from radfield_core.testing.toys import Blob, Ragged, importance, toy_rays, volume
+from radfield_core.testing.toys import BlobField, RaggedSampler, importance_sampler, toy_rays, volume_renderer
 from radfield_core.types import Level, RaySamples, Step
 
 STEP = Step(3, 10, 0)
 
 
-def level_of(samples: RaySamples, field: Blob) -> Level:
+def level_of(samples: RaySamples, field: BlobField) -> Level:
     outputs = field(samples)
-    return Level(samples, outputs, volume().weights(samples, outputs), None)
+    return Level(samples, outputs, volume_renderer().weights(samples, outputs), None)
 
 
 def test_in_evaluation_points_are_even_and_then_where_the_weights_are() -> None:
-    sampler, field, rays = importance(8, 5).eval(), Blob(), toy_rays(3, dtype=torch.float64)
+    sampler, field, rays = importance_sampler(8, 5).eval(), BlobField(), toy_rays(3, dtype=torch.float64)
     with torch.no_grad():
         coarse = level_of(sampler.propose(rays, 0, None, field), field)
         fine = sampler.propose(rays, 1, coarse, field)
@@ -44,7 +44,7 @@ def test_in_evaluation_points_are_even_and_then_where_the_weights_are() -> None:
 
 
 def test_each_sample_owns_the_interval_to_the_next_and_the_last_to_the_far_limit() -> None:
-    sampler, field, rays = importance(8, 5), Blob(), toy_rays(4)
+    sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(4)
     sampler.begin_step(STEP)
     coarse = level_of(sampler.propose(rays, 0, None, field), field)
     for samples in (coarse.samples, sampler.propose(rays, 1, coarse, field)):
@@ -54,7 +54,7 @@ def test_each_sample_owns_the_interval_to_the_next_and_the_last_to_the_far_limit
 
 
 def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> None:
-    sampler, field, rays = importance(8, 5), Blob(), toy_rays(4)
+    sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(4)
 
     def places(index: int) -> torch.Tensor:
         sampler.begin_step(Step(index, 10, 0))
@@ -67,13 +67,17 @@ def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> N
 
 
 def test_without_perturb_training_takes_the_places_of_evaluation() -> None:
-    field, rays = Blob(), toy_rays(4)
+    field, rays = BlobField(), toy_rays(4)
 
     def places(sampler: Importance) -> list[torch.Tensor]:
         coarse = level_of(sampler.propose(rays, 0, None, field), field)
         return [coarse.samples.t_eval, sampler.propose(rays, 1, coarse, field).t_eval]
 
-    even, fixed, moving = importance(8, 5).eval(), importance(8, 5, perturb=False), importance(8, 5)
+    even, fixed, moving = (
+        importance_sampler(8, 5).eval(),
+        importance_sampler(8, 5, perturb=False),
+        importance_sampler(8, 5),
+    )
     moving.begin_step(STEP)
     for wanted, found, moved in zip(places(even), places(fixed.train()), places(moving.train()), strict=True):
         assert torch.equal(found, wanted) and (moved - wanted).abs().max() > 0.05
@@ -87,14 +91,14 @@ def test_every_level_draws_numbers_of_its_own() -> None:
             salts.append(salt)
             return super().generator(salt, device)
 
-    sampler, field, rays = importance(8, 5), Blob(), toy_rays(4)
+    sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(4)
     sampler.begin_step(Spy(3, 10, 0))
     sampler.propose(rays, 1, level_of(sampler.propose(rays, 0, None, field), field), field)
     assert len(salts) == len(set(salts)) == 2
 
 
 def test_rays_in_pieces_get_the_places_of_the_whole() -> None:
-    sampler, field, rays = importance(8, 5), Blob(), toy_rays(30)
+    sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(30)
 
     def two_levels(pieces: list[slice]) -> list[torch.Tensor]:
         sampler.begin_step(STEP)
@@ -111,13 +115,13 @@ def test_rays_in_pieces_get_the_places_of_the_whole() -> None:
 
 
 def test_without_importance_there_is_one_level_and_after_a_packed_one_none() -> None:
-    assert importance(8, 0).n_levels == 1 and importance(8, 1).n_levels == 2
-    field, rays = Blob(), toy_rays(4)
-    packed = level_of(Ragged().propose(rays, 0, None, field), field)
+    assert importance_sampler(8, 0).n_levels == 1 and importance_sampler(8, 1).n_levels == 2
+    field, rays = BlobField(), toy_rays(4)
+    packed = level_of(RaggedSampler().propose(rays, 0, None, field), field)
     with pytest.raises(LayoutError, match="packed"):
-        importance(8, 5).propose(rays, 1, packed, field)
+        importance_sampler(8, 5).propose(rays, 1, packed, field)
 
 
 def test_drawing_at_random_before_any_step_is_refused() -> None:
     with pytest.raises(RuntimeError, match="begin_step"):
-        importance(8).propose(toy_rays(1), 0, None, Blob())
+        importance_sampler(8).propose(toy_rays(1), 0, None, BlobField())

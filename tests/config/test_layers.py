@@ -112,7 +112,7 @@ def test_a_part_brought_back_has_the_options_written_for_it(study, tmp_path):
     assert study("field.encoding=wave", file=file).run.field.config.encoding.config.n == 5
 
 
-def test_options_written_before_any_part_was_named_belong_to_the_one_named_later(study, tmp_path):
+def test_options_before_any_name_belong_to_the_part_named_later(study, tmp_path):
     file = write(tmp_path, "[field]\nwidth = 3\n")
     run = study("field=blob", method="bare", file=file).run
     assert run.field.config.width == 3

@@ -58,9 +58,9 @@ WAIVED: dict[str, dict[str, str]] = {
         "a ray's samples are shifted together by up to half a step",
     },
     "exporter:sdf-slices": {
-        "exports_are_in_the_datas_own_coordinates": "its planes lie in scene coordinates; it writes no geometry",
+        "exports_are_in_data_coordinates": "its planes lie in scene coordinates; it writes no geometry",
         "surfaces_are_watertight": "it draws pictures; it writes no geometry",
-        "nothing_to_export_is_said_in_words": "a distance without a zero is what the picture is looked at for",
+        "no_surface_raises_an_error": "a distance without a zero is what the picture is looked at for",
     },
 }
 

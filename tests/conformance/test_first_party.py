@@ -9,7 +9,7 @@ import pytest
 
 from radfield_core.plugins.first_party import FIRST_PARTY
 from radfield_core.plugins.registry import get_registry
-from radfield_core.testing.kit import check_waivers, judge, laws_for, subject_of
+from radfield_core.testing.kit import check_law, check_waivers, laws_for, part_under_test
 from radfield_core.testing.law import LAWS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,25 +19,25 @@ OURS = {"radfield-core", *FIRST_PARTY}
 KEYS = [c.key for c in get_registry().components if c.distribution in OURS]
 
 
-def subject(key):
-    return subject_of(key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key))
+def tested(key):
+    return part_under_test(key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key))
 
 
-PAIRS = [(key, law.name) for key in KEYS for law in laws_for(subject(key))]
+PAIRS = [(key, law.name) for key in KEYS for law in laws_for(tested(key))]
 
 
 @pytest.mark.parametrize(("key", "name"), PAIRS, ids=[f"{key}-{name}" for key, name in PAIRS])
 def test_keeps_the_law(key, name):
     law = next(law for law in LAWS if law.name == name and key.partition(":")[0] in law.kinds)
-    verdict = judge(subject(key), law, WAIVED.get(key))
-    if verdict.state == "waived":
-        pytest.xfail(verdict.message)
-    assert verdict.state == "kept", verdict.message
+    result = check_law(tested(key), law, WAIVED.get(key))
+    if result.state == "waived":
+        pytest.xfail(result.message)
+    assert result.state == "kept", result.message
 
 
 def test_every_waiver_names_a_law_that_fits_and_gives_a_reason():
     for key, waivers in WAIVED.items():
-        check_waivers(laws_for(subject(key)), waivers)
+        check_waivers(laws_for(tested(key)), waivers)
 
 
 def test_every_distribution_in_the_table_is_installed_and_offers_what_the_table_says():

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from radfield_core.plugins.registry import Registry, get_registry
-from radfield_core.testing.kit import Verdict, judge, subject_of
+from radfield_core.testing.kit import LawResult, check_law, part_under_test
 from radfield_core.testing.law import LAWS
-from radfield_core.testing.subject import with_toys
 from radfield_core.testing.toy_parts import toy_plugin
+from radfield_core.testing.under_test import with_toys
 
 sys.path.insert(0, str(Path(__file__).parent))
 import mutants
@@ -33,14 +33,18 @@ class Options:
     n_frequencies: int = option(3, help="frequencies")
 """
 DECLARED = {
-    "imports torch beside its options": ("declaration_is_free_of_torch", "", "import torch\n" + OPTIONS_ALONE),
-    "imports numpy beside its options": ("declaration_is_free_of_torch", "", "import numpy\n" + OPTIONS_ALONE),
-    "computes while it is declared": ("declaration_is_quick", "sum(i * i for i in range(2_000_000))", OPTIONS_ALONE),
+    "imports torch beside its options": ("declaration_imports_no_torch", "", "import torch\n" + OPTIONS_ALONE),
+    "imports numpy beside its options": ("declaration_imports_no_torch", "", "import numpy\n" + OPTIONS_ALONE),
+    "computes while it is declared": (
+        "declaration_imports_quickly",
+        "sum(i * i for i in range(2_000_000))",
+        OPTIONS_ALONE,
+    ),
 }
 
 
-def mutated(place: str) -> Verdict:
-    """The verdict of the law that must catch the mutant at "module:attribute"."""
+def mutated(place: str) -> LawResult:
+    """The result of the law that must catch the mutant at "module:attribute"."""
     base, law_name, changes = mutants.CAUGHT_BY[place]
     changes = {("config" if place.endswith("Config") else "impl"): place, **changes}
     if base == "dataparser:blender":
@@ -51,18 +55,18 @@ def mutated(place: str) -> Verdict:
     kept = [plugin for plugin in registry.plugins if plugin.distribution != "acme"]
     row = toy_plugin()._replace(name="acme", distribution="acme", components=(component._replace(distribution="acme"),))
     registry = Registry([*kept, row], get_registry().hooks)
-    subject = subject_of(
+    tested = part_under_test(
         f"acme:{kind}:mutant", options=OPTIONS.get(base), example=EXAMPLES.get(base), registry=registry
     )
-    return judge(subject, next(law for law in LAWS if law.name == law_name and kind in law.kinds))
+    return check_law(tested, next(law for law in LAWS if law.name == law_name and kind in law.kinds))
 
 
 @pytest.mark.parametrize("place", list(mutants.CAUGHT_BY), ids=lambda place: place.partition(":")[2])
 def test_the_fault_is_caught_by_the_law_that_names_it(place):
-    verdict = mutated(place)
-    assert verdict.state == "broken"
-    assert f"breaks the law {verdict.law.name!r}" in verdict.message
-    assert "  mend:  " + verdict.law.mend in verdict.message
+    result = mutated(place)
+    assert result.state == "broken"
+    assert f"breaks the law {result.law.name!r}" in result.message
+    assert "  fix:   " + result.law.fix in result.message
 
 
 @pytest.mark.parametrize("name", list(DECLARED))
@@ -71,21 +75,21 @@ def test_the_fault_in_a_declaration_is_caught(name, distribution, monkeypatch):
     source = declaration + DECLARATION.format(config="acme_options:Options")
     site = distribution("acme-maze", source, plugin="maze", modules={"acme_options.py": options})
     monkeypatch.syspath_prepend(str(site))
-    subject = subject_of("encoding:toy-again", registry=Registry.discover({}))
-    verdict = judge(subject, next(law for law in LAWS if law.name == law_name))
+    tested = part_under_test("encoding:toy-again", registry=Registry.discover({}))
+    result = check_law(tested, next(law for law in LAWS if law.name == law_name))
     sys.modules.pop("acme_options", None)
     sys.modules.pop("acme_maze_plugin", None)
-    assert verdict.state == "broken", verdict
+    assert result.state == "broken", result
 
 
 @pytest.mark.parametrize("component", toy_plugin().components, ids=lambda component: component.key)
 def test_without_the_fault_the_toys_keep_every_law_that_mutants_of_them_break(component):
-    subject = subject_of(f"radfield-toys:{component.key}")
+    tested = part_under_test(f"radfield-toys:{component.key}")
     broken_by = {law for base, law, _ in mutants.CAUGHT_BY.values() if base == component.key}
     for law in LAWS:
         if law.name in broken_by and component.kind in law.kinds:
-            verdict = judge(subject, law)
-            assert verdict.state == "kept", verdict.message
+            result = check_law(tested, law)
+            assert result.state == "kept", result.message
 
 
 def test_every_law_catches_some_fault():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from radfield_blender.writer import write_blender
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.dataparser import DtuParser
@@ -18,6 +19,7 @@ from radfield_transforms.writer import write as write_transforms
 from radfield_core.cli.main import main
 from radfield_core.data.bad_images import BadImage, choose_left_out, find_bad_images
 from radfield_core.data.image_files import decode
+from radfield_core.data.images import FileImages
 from radfield_core.errors import DatasetError
 from radfield_core.runs.trained import open_run
 from radfield_core.testing.captures import toy_capture
@@ -185,3 +187,23 @@ def test_a_mask_that_cannot_be_read_is_listed_once(tmp_path: Path, apply_mask: b
     scene = DtuParser(DtuConfig(root=str(tmp_path), apply_mask=apply_mask)).parse("train")
     (bad,) = find_bad_images(scene, "train", keep_mb, quiet=True)
     assert str(bad).startswith("image 3 of train, 003: its mask cannot be decoded")
+
+
+def test_files_that_another_split_has_checked_are_not_decoded_again(tmp_path: Path, monkeypatch) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(4)]
+    for path in paths:
+        Image.new("RGB", (4, 3)).save(path)
+    empty(paths[1])
+    seen: dict[Path, str] = {}
+    scene = replace(toy_capture(4), images=FileImages(paths, 3))
+    first = find_bad_images(scene.only([0, 1]), "train", None, quiet=True, seen=seen)
+    assert seen == {paths[0]: "", paths[1]: "is empty"}
+    decoded: list[Path] = []
+    monkeypatch.setattr("radfield_core.data.images.decode", lambda path, n: (decoded.append(path), decode(path, n))[1])
+    second = find_bad_images(scene.only([1, 2, 3]), "test", None, quiet=True, seen=seen)
+    assert decoded == paths[2:] and [(bad.split, bad.view) for bad in (*first, *second)] == [("train", 1), ("test", 0)]
+
+
+def test_images_in_memory_have_no_faults_and_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    assert find_bad_images(toy_capture(3, masks=True), "train", None, quiet=False) == []
+    assert capsys.readouterr().out == ""

@@ -98,7 +98,7 @@ def test_formats_that_cannot_be_written_name_those_that_can(tmp_path, capsys):
     assert "blender" in capsys.readouterr().err
 
 
-def test_a_mistyped_conversion_says_converters_and_formats_and_what_else_is_wrong(tmp_path, capsys):
+def test_a_mistyped_conversion_lists_converters_formats_and_other_mistakes(tmp_path, capsys):
     assert main(["data", "convert", "trnsforms", str(tmp_path / "absent"), str(tmp_path / "x")]) == 2
     said = capsys.readouterr().err
     assert "multiscale" in said and "blender" in said and "try: transforms\n" in said

@@ -14,7 +14,7 @@ from torch import nn
 from radfield_core.errors import PluginError
 from radfield_core.interfaces import BuildContext, Model
 from radfield_core.model import LevelLoop
-from radfield_core.testing.toys import Ragged, volume
+from radfield_core.testing.toys import RaggedSampler, volume_renderer
 from radfield_core.testing.training import ToyField, ToyMethod, toy_setup, toy_trainer
 from radfield_core.train import dry_run as module
 from radfield_core.train.dry_run import Findings, dry_run
@@ -45,7 +45,7 @@ def test_a_sound_model_passes_and_its_samples_are_counted() -> None:
 def test_packed_samples_and_rays_without_any_pass() -> None:
     class Method(ToyMethod):
         def build(self, ctx: BuildContext) -> Model:
-            return LevelLoop([ToyField()], Ragged((5, 0, 8, 3)), volume(), space=ctx.space)
+            return LevelLoop([ToyField()], RaggedSampler((5, 0, 8, 3)), volume_renderer(), space=ctx.space)
 
     assert check(Method()) == Findings(4.0, [])
 

@@ -1,1 +1,1 @@
-"""A radiance field of sines for radfield."""
+"""A radfield plugin: a radiance field of sines (Sitzmann et al. 2020) and a method that trains it."""

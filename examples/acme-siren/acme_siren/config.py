@@ -1,4 +1,4 @@
-"""Options of field:siren and method:siren."""
+"""Options of field:siren and method:siren; imports no torch."""
 
 import attrs
 
@@ -7,16 +7,16 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class SirenConfig:
-    """A network of sines."""
+    """Options of field:siren."""
 
     width: int = option(64, help="units per hidden layer", min=1)
     depth: int = option(3, help="hidden layers", min=1)
-    frequency: float = option(8.0, help="factor on the first layer: how fine a detail the network starts with", min=0)
+    frequency: float = option(8.0, help="factor on the input of the first layer; larger: finer initial detail", min=0)
 
 
 @attrs.frozen(kw_only=True)
 class TrainSirenConfig:
-    """Learning rate."""
+    """Options of method:siren."""
 
     lr: float = option(1e-3, help="learning rate at the start", min=0, exclusive_min=True)
-    lr_final: float = option(0.1, help="learning rate at the end, as a share of the first", min=0, exclusive_min=True)
+    lr_final: float = option(0.1, help="learning rate at the end, as a share of lr", min=0, exclusive_min=True)

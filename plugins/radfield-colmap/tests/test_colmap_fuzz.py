@@ -14,7 +14,7 @@ from radfield_colmap.config import ColmapConfig
 from radfield_colmap.dataparser import Colmap
 
 from radfield_core import DatasetError
-from radfield_core.testing import assert_sound, byte_edits, edited
+from radfield_core.testing import apply_byte_edits, assert_valid_scene, byte_edits
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -58,19 +58,19 @@ def can(test_data, tmp_path_factory):
         for part, content in tables.items():
             whole = struct.pack("<Q", counts[part]) + content if isinstance(content, bytes) else content.encode()
             (folder / "sparse" / "0" / f"{part}.{suffix}").write_bytes(whole)
-        assert_sound(Colmap(ColmapConfig(root=str(folder), orientation="up")).parse("train"))
+        assert_valid_scene(Colmap(ColmapConfig(root=str(folder), orientation="up")).parse("train"))
     return folders
 
 
 def attempt(folder: Path, part: str, suffix: str, edits) -> None:
     path = folder / "sparse" / "0" / f"{part}.{suffix}"
     whole = path.read_bytes()
-    path.write_bytes(edited(whole, edits))
+    path.write_bytes(apply_byte_edits(whole, edits))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             scene = Colmap(ColmapConfig(root=str(folder), orientation="up")).parse("train")
-        assert_sound(scene)
+        assert_valid_scene(scene)
     except DatasetError:
         pass
     finally:

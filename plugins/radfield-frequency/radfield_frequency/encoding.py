@@ -39,7 +39,7 @@ class Frequency(Encoding):
             raise UsageError(
                 "with n_frequencies=0 and include_input=false the encoding has no features",
                 path="encoding.n_frequencies",
-                hint="Set encoding.n_frequencies=10 or encoding.include_input=true",
+                hint="Set n_frequencies=10 or include_input=true in this encoding",
             )
         self.in_dim = in_dim
         self.include_input = config.include_input

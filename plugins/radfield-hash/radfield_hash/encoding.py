@@ -91,18 +91,18 @@ def _check(config: HashConfig, in_dim: int) -> None:
         raise UsageError(
             f"the hash encoding takes 3 coordinates, not {in_dim}",
             path="encoding",
-            hint="Use it for positions, and encoding=sh or encoding=frequency for directions",
+            hint="Use it for positions; encode directions with sh or frequency",
         )
     if config.finest_resolution < config.base_resolution:
         raise UsageError(
             f"the finest level has {config.finest_resolution} cells per side, fewer than the coarsest level's "
             f"{config.base_resolution}",
             path="encoding.finest_resolution",
-            hint=f"Set encoding.finest_resolution={config.base_resolution} or more",
+            hint=f"Set finest_resolution={config.base_resolution} or more in this encoding",
         )
     if config.start_levels is not None and config.start_levels > config.n_levels:
         raise UsageError(
             f"start_levels is {config.start_levels}, but the grid has n_levels = {config.n_levels}",
             path="encoding.start_levels",
-            hint=f"Set encoding.start_levels={config.n_levels} or less, or leave it unset",
+            hint=f"Set start_levels={config.n_levels} or less in this encoding, or leave it unset",
         )

@@ -41,7 +41,7 @@ class Ipe(Encoding):
             raise UsageError(
                 f"min_degree={config.min_degree} and max_degree={config.max_degree} leave no frequency",
                 path="encoding.max_degree",
-                hint=f"Set encoding.max_degree={min(config.min_degree + 16, 24)}",
+                hint=f"Set max_degree={min(config.min_degree + 16, 24)} in this encoding",
             )
         self.in_dim, self.out_dim = in_dim, 2 * in_dim * octaves
         frequencies = 2.0 ** torch.arange(config.min_degree, config.max_degree)

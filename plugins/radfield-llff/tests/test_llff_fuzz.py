@@ -13,7 +13,7 @@ from radfield_llff.config import LlffConfig
 from radfield_llff.dataparser import Llff
 
 from radfield_core import DatasetError
-from radfield_core.testing import assert_sound, byte_edits, edited
+from radfield_core.testing import apply_byte_edits, assert_valid_scene, byte_edits
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -38,7 +38,7 @@ def attempt(folder, table: bytes, spherify: bool) -> None:
             scene = Llff(LlffConfig(root=str(folder), spherify=spherify)).parse("train")
     except DatasetError:
         return
-    assert_sound(scene)
+    assert_valid_scene(scene)
     assert scene.render_path is not None and scene.render_path.isfinite().all()
 
 
@@ -52,7 +52,7 @@ def stored(table: np.ndarray) -> bytes:
 @given(edits=byte_edits(), spherify=st.booleans())
 def test_any_bytes_in_any_place(fern, edits, spherify):
     folder, table = fern
-    attempt(folder, edited(stored(table), edits), spherify)
+    attempt(folder, apply_byte_edits(stored(table), edits), spherify)
 
 
 @settings(FUZZ, max_examples=1800)

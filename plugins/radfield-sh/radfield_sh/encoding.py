@@ -29,7 +29,7 @@ class SphericalHarmonics(Encoding):
             raise UsageError(
                 f"spherical harmonics take directions in 3 dimensions, not {in_dim}",
                 path="encoding",
-                hint="Set encoding=frequency, which takes any number of coordinates",
+                hint="Use encoding:frequency, which takes any number of coordinates",
             )
         self.degree = config.degree
         self.in_dim = in_dim

@@ -12,7 +12,7 @@ from radfield_transforms.config import TransformsConfig
 from radfield_transforms.dataparser import Transforms
 
 from radfield_core import DatasetError
-from radfield_core.testing import assert_sound, byte_edits, edited, edited_value, value_edits
+from radfield_core.testing import apply_byte_edits, apply_value_edits, assert_valid_scene, byte_edits, value_edits
 
 FUZZ = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -46,7 +46,7 @@ def attempt(folder) -> None:
             scene = Transforms(TransformsConfig(root=str(folder))).parse("train")
     except DatasetError:
         return
-    assert_sound(scene)
+    assert_valid_scene(scene)
 
 
 @settings(FUZZ, max_examples=1700)
@@ -54,7 +54,7 @@ def attempt(folder) -> None:
 def test_any_value_in_any_place(fox, edits):
     folder, meta, points = fox
     (folder / "points.ply").write_bytes(points)
-    (folder / "transforms.json").write_text(json.dumps(edited_value(meta, edits)))
+    (folder / "transforms.json").write_text(json.dumps(apply_value_edits(meta, edits)))
     attempt(folder)
 
 
@@ -63,7 +63,7 @@ def test_any_value_in_any_place(fox, edits):
 def test_any_bytes_in_any_place(fox, edits):
     folder, meta, points = fox
     (folder / "points.ply").write_bytes(points)
-    (folder / "transforms.json").write_bytes(edited(json.dumps(meta).encode(), edits))
+    (folder / "transforms.json").write_bytes(apply_byte_edits(json.dumps(meta).encode(), edits))
     attempt(folder)
 
 
@@ -71,7 +71,7 @@ def test_any_bytes_in_any_place(fox, edits):
 @given(edits=byte_edits())
 def test_any_bytes_in_the_points(fox, edits):
     folder, meta, points = fox
-    (folder / "points.ply").write_bytes(edited(points, edits))
+    (folder / "points.ply").write_bytes(apply_byte_edits(points, edits))
     (folder / "transforms.json").write_text(
         json.dumps({key: meta[key] for key in meta if key not in ("aabb_scale", "scale", "offset")})
     )

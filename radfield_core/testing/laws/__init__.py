@@ -1,9 +1,29 @@
-"""The laws of every kind of part, each module adding its own to `radfield_core.testing.law.LAWS`."""
+"""The laws of every kind of part; each module registers its laws in `radfield_core.testing.law.LAWS`."""
 
-from radfield_core.testing.laws import (  # noqa: I001  the order in which they are checked
-    declaration, parts, encoding, field, sampler, renderer, method, training, dataparser, geometry,
-)  # fmt: skip
+from radfield_core.testing.laws import (  # noqa: I001  in the order in which laws are checked
+    declaration,
+    parts,
+    encoding,
+    field,
+    sampler,
+    renderer,
+    method,
+    training,
+    dataparser,
+    converter,
+    geometry,
+)
 
 __all__ = [
-    "dataparser", "declaration", "encoding", "field", "geometry", "method", "parts", "renderer", "sampler", "training",
-]  # fmt: skip
+    "converter",
+    "dataparser",
+    "declaration",
+    "encoding",
+    "field",
+    "geometry",
+    "method",
+    "parts",
+    "renderer",
+    "sampler",
+    "training",
+]

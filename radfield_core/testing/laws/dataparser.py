@@ -1,69 +1,31 @@
-"""Laws of dataparsers and converters, on the example that their author supplies."""
+"""Laws of dataparsers, checked on the example that the author supplies."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
-import attrs
 import torch
 
-from radfield_core.config.structure import options_of
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import transform_points
 from radfield_core.errors import DatasetError, NoSuchSplit, RadfieldError
-from radfield_core.interfaces import Converter, DataParser
 from radfield_core.plugin import load_of
 from radfield_core.rays import pixel_rays
 from radfield_core.testing.captures import ray_difference, toy_capture
-from radfield_core.testing.law import Broken, expect, law
-from radfield_core.testing.soundness import assert_sound
-from radfield_core.testing.subject import Example, NeedsExample, Subject
+from radfield_core.testing.examples import example_of, has_root, parser_of, write_capture
+from radfield_core.testing.law import LawBroken, expect, law
+from radfield_core.testing.under_test import Example, PartUnderTest
+from radfield_core.testing.valid_scene import assert_valid_scene
+
+MAX_DAMAGED_FILES = 12
 
 
-def _example(subject: Subject) -> Example:
-    if subject.example is None:
-        if subject.kind == "dataparser" and "root" not in _names(subject):
-            return Example(Path("."))
-        if subject.component.writer is not None:
-            return Example(_written(subject, subject.folder / "example", _capture(subject)))
-        raise NeedsExample(
-            f"{subject.component.key} reads files, so its laws need some",
-            hint="conformance(…, example=make) where make(folder) writes a small data set and returns an Example",
-        )  # fmt: skip
-    place = subject.folder / "example"
-    place.mkdir(exist_ok=True)
-    return subject.example(place)
-
-
-def _capture(subject: Subject) -> Scene:
-    return toy_capture(forward="ndc" in subject.provides, masks="masks" in subject.provides)
-
-
-def _written(subject: Subject, place: Path, capture: Scene) -> Path:
-    """The folder into which the format's own writer wrote a capture."""
-    place.mkdir()
-    load_of(subject.component, cast(str, subject.component.writer))({"train": capture}, place)
-    return place
-
-
-def _names(subject: Subject) -> list[str]:
-    return [attribute.name for attribute in attrs.fields(options_of(subject.component))]
-
-
-def _parser(subject: Subject, root: Path | None) -> DataParser:
-    options = dict(subject.options)
-    if root is not None and "root" in _names(subject):
-        options["root"] = str(root)
-    choice = subject.choose(subject.component, options)
-    return cast(DataParser, choice.load()(choice.config))
-
-
-def _scenes(subject: Subject) -> tuple[Example, dict[str, Scene]]:
-    example = _example(subject)
-    parser = _parser(subject, example.root)
+def _scenes(tested: PartUnderTest) -> tuple[Example, dict[str, Scene]]:
+    """The example and the scene of each of its splits."""
+    example = example_of(tested)
+    parser = parser_of(tested, example.root)
     scenes = {}
     for split in parser.splits:
         try:
@@ -73,34 +35,34 @@ def _scenes(subject: Subject) -> tuple[Example, dict[str, Scene]]:
     return example, scenes
 
 
-@law("dataparser", mend="check what was read before returning it; collect faults in Problems and raise DatasetError")
-def scenes_are_sound(subject: Subject) -> None:
-    """Every split has as many images as cameras and names, rotations that are rotations, positive focal lengths, near
-    before far, a box, and everything finite; images are uint8 and as large as the camera says."""
-    _, scenes = _scenes(subject)
+@law("dataparser", fix="Check values before returning them: collect faults in Problems, and raise DatasetError.")
+def scenes_are_valid(tested: PartUnderTest) -> None:
+    """Every split has as many images as cameras and names. Rotations are orthonormal, focal lengths positive, near is
+    less than far, and all values are finite. Images are uint8 and have the size of their camera."""
+    _, scenes = _scenes(tested)
     for split, scene in scenes.items():
         try:
-            assert_sound(scene)
+            assert_valid_scene(scene)
         except AssertionError as error:
-            raise Broken(f"split {split} is not sound: {error}") from error
+            raise LawBroken(f"the scene of split {split} is not valid: {error}") from error
         image = scene.images[0]
         width, height = scene.cameras.sizes[0].tolist()
-        expect(image.dtype == torch.uint8, f"images are {image.dtype}")
-        expect(
-            tuple(image.shape[:2]) == (height, width), f"an image is {list(image.shape)}, its camera {width}×{height}"
-        )
+        expect(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
+        same_size = tuple(image.shape[:2]) == (height, width)
+        expect(same_size, f"the shape of an image is {list(image.shape)}, the size of its camera {width}×{height}")
 
 
-@law("dataparser", mend="rows first: images are [H, W, C]; gather takes (images, rows, columns)")
-def the_known_pixel_is_there(subject: Subject) -> None:
-    """The pixel that the example names has its color, by indexing and by gather; all pixels agree between the two."""
-    example, scenes = _scenes(subject)
+@law("dataparser", fix="Index rows first: images are [H, W, C], and gather takes (images, rows, columns).")
+def example_pixel_has_its_color(tested: PartUnderTest) -> None:
+    """The pixel that the example names has the color that it names. Indexing an image and gather give the same
+    pixels."""
+    example, scenes = _scenes(tested)
     scene = scenes["train"]
     view, row, column = example.pixel
     image = scene.images[view]
     if example.color:
         found = tuple(image[row, column].tolist())
-        expect(found == example.color, f"pixel {example.pixel} is {found}, the example says {example.color}")
+        expect(found == example.color, f"pixel {example.pixel} is {found}; the example says {example.color}")
     height, width = image.shape[:2]
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     rows, columns = rows.reshape(-1), columns.reshape(-1)
@@ -108,14 +70,11 @@ def the_known_pixel_is_there(subject: Subject) -> None:
     expect(torch.equal(gathered, image[rows, columns]), "gather and indexing give different pixels")
 
 
-@law(
-    "dataparser",
-    mend="c2w in OpenGL axes (x right, y up, z back); to_data takes scene coordinates back to the data's own",
-)
-def the_known_ray_is_there(subject: Subject) -> None:
-    """The example's pixel looks from where, and to where, the example says, in the data's own coordinates: neither axes
-    nor transposes nor half pixels went wrong. Without a known ray, depth of the ground truth must agree with it."""
-    example, scenes = _scenes(subject)
+@law("dataparser", fix="Return c2w with OpenGL axes (x right, y up, z backward), and to_data from scene to data.")
+def example_pixel_has_its_ray(tested: PartUnderTest) -> None:
+    """The ray of the example's pixel has the origin and direction that it names, in the data's own coordinates. This
+    finds wrong axes, transposed matrices and shifts by half a pixel. Depth images agree with the ground truth."""
+    example, scenes = _scenes(tested)
     scene = scenes["train"]
     view, row, column = (torch.tensor([n]) for n in example.pixel)
     rays = pixel_rays(replace(scene, ndc=False), view, row, column, torch.float64)
@@ -125,134 +84,121 @@ def the_known_ray_is_there(subject: Subject) -> None:
     for name, found, known in (("origin", origin, example.origin), ("direction", direction, example.direction)):
         if known is not None:
             difference = float((found - torch.tensor(known, dtype=torch.float64)).norm())
-            expect(difference < 1e-3, f"its {name} is {found.tolist()}, the example says {list(known)}")
+            expect(difference < 1e-3, f"its {name} is {found.tolist()}; the example says {list(known)}")
     if scene.depths is not None and scene.ground_truth is not None:
-        depth = scene.depths[example.pixel[0]]
-        hits = depth.isfinite().nonzero()[::37]
-        rays = pixel_rays(scene, torch.full((len(hits),), example.pixel[0]), hits[:, 0], hits[:, 1])
-        points = rays.origins + rays.directions * depth[hits[:, 0], hits[:, 1]][:, None]
-        nearest = torch.cdist(points, scene.ground_truth.vertices.to(points)).amin(1)
-        size = float(scene.ground_truth.vertices.abs().max())
-        expect(float(nearest.max()) < 0.1 * size, "points at the true depth do not lie on the true surface")
+        _check_depths(scene, example.pixel[0])
 
 
-@law("dataparser", mend="add the word to provides, or leave the attribute of the scene empty")
-def what_a_scene_holds_is_declared(subject: Subject) -> None:
-    """Masks, depths, points and a true surface that a scene holds are declared, or no part could ask for them; so are
-    images."""
-    _, scenes = _scenes(subject)
+def _check_depths(scene: Scene, view: int) -> None:
+    """Raise LawBroken unless the depths of a view lie on the scene's true surface."""
+    assert scene.depths is not None and scene.ground_truth is not None
+    depth = scene.depths[view]
+    hits = depth.isfinite().nonzero()[::37]
+    rays = pixel_rays(scene, torch.full((len(hits),), view), hits[:, 0], hits[:, 1])
+    points = rays.origins + rays.directions * depth[hits[:, 0], hits[:, 1]][:, None]
+    vertices = scene.ground_truth.vertices.to(points)
+    distance = float(torch.cdist(points, vertices).amin(1).max())
+    expect(distance < 0.1 * float(vertices.abs().max()), f"a point at its depth is {distance:.3g} off the true surface")
+
+
+@law("dataparser", fix="Add the word to provides, or leave the attribute of the scene empty.")
+def scene_contents_are_declared(tested: PartUnderTest) -> None:
+    """Images, masks, depths, points, NDC and a ground-truth mesh are declared if a scene has them; otherwise no other
+    part could require them."""
+    _, scenes = _scenes(tested)
     scene = scenes["train"]
-    objects = scene.masks if scene.masks_mean == "object" else None
-    held = {"images": scene.images, "masks": objects, "depths": scene.depths, "sparse_points": scene.points,
-            "ground_truth_mesh": scene.ground_truth, "ndc": scene.ndc or None}  # fmt: skip
-    missing = [word for word, value in held.items() if value is not None and word not in subject.provides]
-    expect(not missing, f"held and not declared: {', '.join(missing)}")
+    contents = {
+        "images": scene.images,
+        "masks": scene.masks if scene.masks_mean == "object" else None,
+        "depths": scene.depths,
+        "sparse_points": scene.points,
+        "ground_truth_mesh": scene.ground_truth,
+        "ndc": scene.ndc or None,
+    }
+    missing = [word for word, value in contents.items() if value is not None and word not in tested.provides]
+    expect(not missing, f"the scene has these but they are not declared: {', '.join(missing)}")
 
 
-@law("dataparser", mend="declare sniff='module:function' that knows its own data by a file's name, and nothing else")
-def sniff_knows_its_own(subject: Subject) -> None:
-    """sniff gives a reason for the example and None for an empty folder, a missing path and a text file: `--data PATH`
-    finds the format."""
-    if "root" not in _names(subject):
+@law("dataparser", fix="Declare sniff='module:function' that recognizes the format by the name of a file.")
+def sniff_recognizes_only_its_own_data(tested: PartUnderTest) -> None:
+    """sniff(path) returns a reason for the example, and None for an empty folder, a text file and a missing path, so
+    that `--data PATH` finds the format."""
+    if not has_root(tested):
         return
-    expect(subject.component.sniff is not None, "it reads files and declares no sniff")
-    sniff = load_of(subject.component, cast(str, subject.component.sniff))
-    example = _example(subject)
-    reason = sniff(example.root)
-    expect(isinstance(reason, str) and reason, f"sniff says {reason!r} of its own example")
-    empty, text = subject.folder / "empty", subject.folder / "notes.txt"
+    reference = tested.component.sniff
+    expect(reference is not None, "the parser reads files but declares no sniff")
+    sniff = load_of(tested.component, reference or "")
+    reason = sniff(example_of(tested).root)
+    expect(isinstance(reason, str) and reason, f"for its own example sniff returns {reason!r}")
+    empty, text = tested.folder / "empty", tested.folder / "notes.txt"
     empty.mkdir()
-    text.write_text("nothing to see\n")
-    for path in (empty, text, subject.folder / "missing"):
-        expect(sniff(path) is None, f"sniff takes {path.name} for its own")
+    text.write_text("no data\n")
+    for path in (empty, text, tested.folder / "missing"):
+        expect(sniff(path) is None, f"sniff recognizes {path.name}, which is no data of this format")
 
 
-@law(
-    "dataparser",
-    mend="raise DatasetError (radfield_core.errors) with path, message and hint; never KeyError, never OSError",
-)
-def broken_data_is_said_in_words(subject: Subject) -> None:
-    """A missing root, an unknown split, and every file of the example cut in half or emptied give a DatasetError or a
-    sound scene, never another error."""
-    example = _example(subject)
-    _refused(subject, example.root if example.root != Path(".") else None, "nowhere")
-    if "root" not in _names(subject):
+@law("dataparser", fix="Raise DatasetError with path, message and hint; let no KeyError, ValueError or OSError out.")
+def broken_data_raises_dataset_error(tested: PartUnderTest) -> None:
+    """A missing root and an unknown split raise DatasetError. With any file of the example emptied or cut in half the
+    parser raises DatasetError or returns a valid scene."""
+    example = example_of(tested)
+    _check_refused(tested, example.root if has_root(tested) else None, "nowhere")
+    if not has_root(tested):
         return
-    _refused(subject, subject.folder / "missing", "train")
+    _check_refused(tested, tested.folder / "missing", "train")
     files = [example.root] if example.root.is_file() else sorted(p for p in example.root.rglob("*") if p.is_file())
-    for number, file in enumerate(files[:12]):
+    for number, file in enumerate(files[:MAX_DAMAGED_FILES]):
         for share in (0.0, 0.5):
-            copy = subject.folder / f"broken-{number}-{share}"
-            broken = copy / example.root.name
-            if example.root.is_file():
-                copy.mkdir()
-                shutil.copy(example.root, broken)
-                damaged = broken
-            else:
-                shutil.copytree(example.root, broken)
-                damaged = broken / file.relative_to(example.root)
-            data = damaged.read_bytes()
-            damaged.write_bytes(data[: int(share * len(data))])
+            root = _damaged_copy(example.root, file, tested.folder / f"damaged-{number}-{share}", share)
             try:
-                scene = _parser(subject, broken).parse("train")
-                assert_sound(scene)
+                scene = parser_of(tested, root).parse("train")
+                assert_valid_scene(scene)
                 scene.images.check()
             except RadfieldError:
                 pass
             except Exception as error:
-                raise Broken(
-                    f"with {file.name} cut to {share:.0%} it raises {type(error).__name__}: {error}"
-                ) from error
+                message = f"with {file.name} cut to {share:.0%} the parser raises {type(error).__name__}: {error}"
+                raise LawBroken(message) from error
 
 
-def _refused(subject: Subject, root: Path | None, split: str) -> None:
+def _damaged_copy(root: Path, file: Path, folder: Path, share: float) -> Path:
+    """A copy of a data set in which one file keeps only the first `share` of its bytes."""
+    copy = folder / root.name
+    if root.is_file():
+        folder.mkdir()
+        shutil.copy(root, copy)
+        damaged = copy
+    else:
+        shutil.copytree(root, copy)
+        damaged = copy / file.relative_to(root)
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[: int(share * len(data))])
+    return copy
+
+
+def _check_refused(tested: PartUnderTest, root: Path | None, split: str) -> None:
+    """Raise LawBroken unless the parser raises DatasetError."""
     try:
-        _parser(subject, root).parse(split)
+        parser_of(tested, root).parse(split)
     except DatasetError:
         return
     except Exception as error:
-        raise Broken(f"for split {split!r} of {root} it raises {type(error).__name__}: {error}") from error
-    raise Broken(f"split {split!r} of {root} is read as if it were there")
+        raise LawBroken(f"for split {split!r} of {root} it raises {type(error).__name__}: {error}") from error
+    raise LawBroken(f"split {split!r} of {root} does not exist, yet a scene is returned")
 
 
 @law(
     "dataparser",
-    when=lambda subject: subject.component.writer is not None,
-    mend="write what parse reads: axes, units, pixels",
+    when=lambda tested: tested.component.writer is not None,
+    fix="Use the same axes, units and pixel centers in the writer and in parse.",
 )
-def what_is_written_is_read_back(subject: Subject) -> None:
-    """A capture that the writer wrote is read back with the same rays in the data's own coordinates."""
-    capture = _capture(subject)
-    read = _parser(subject, _written(subject, subject.folder / "written", capture)).parse("train")
-    expect(len(read.cameras) > 0, "nothing was read back")
+def writer_and_parser_agree(tested: PartUnderTest) -> None:
+    """A capture that the writer wrote is parsed to the same rays in the data's own coordinates."""
+    capture = toy_capture(forward="ndc" in tested.provides, masks="masks" in tested.provides)
+    read = parser_of(tested, write_capture(tested, tested.folder / "written", capture)).parse("train")
+    expect(len(read.cameras) > 0, "the parser found no camera")
     for index, name in enumerate(read.names):
-        stand = transform_points(read.to_data, read.cameras.c2w[index, :, 3])
-        match = int((capture.cameras.c2w[:, :, 3] - stand).norm(dim=-1).argmin())
-        difference = ray_difference(capture, read, capture.names[match], name)
-        expect(difference < 1e-4, f"rays of {name} differ by {difference:.3g}")
-
-
-@law(
-    "converter", mend="write into a folder of its own; DatasetError for what cannot be read; the target absent or empty"
-)
-def conversion_is_whole_or_nothing(subject: Subject) -> None:
-    """Every file returned exists below the target; a target with something in it is refused and left alone; a missing
-    source is a RadfieldError and leaves no target."""
-    example = _example(subject)
-    target = subject.folder / "target"
-    converter: Converter = subject.build()
-    files = converter.convert(example.root, target)
-    expect(files, "no file was written")
-    for file in files:
-        expect(file.is_file() and file.is_relative_to(target), f"{file} is not below the target")
-    before = sorted(str(path) for path in target.rglob("*"))
-    for source, place in ((example.root, target), (subject.folder / "missing", subject.folder / "other")):
-        try:
-            subject.build().convert(source, place)
-        except RadfieldError:
-            continue
-        except Exception as error:
-            raise Broken(f"it raises {type(error).__name__}: {error}") from error
-        raise Broken(f"{source.name} was converted into {place.name}, which it must refuse")
-    expect(sorted(str(path) for path in target.rglob("*")) == before, "a target that was not empty was changed")
-    expect(not (subject.folder / "other").exists(), "a target was left behind")
+        center = transform_points(read.to_data, read.cameras.c2w[index, :, 3])
+        nearest = int((capture.cameras.c2w[:, :, 3] - center).norm(dim=-1).argmin())
+        difference = ray_difference(capture, read, capture.names[nearest], name)
+        expect(difference < 1e-4, f"the rays of {name} differ by {difference:.3g}")

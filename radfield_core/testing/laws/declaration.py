@@ -1,4 +1,4 @@
-"""Laws of declarations and options, for every kind."""
+"""Laws of declarations and options, for parts of every kind."""
 
 from __future__ import annotations
 
@@ -24,18 +24,25 @@ from radfield_core.interfaces import (
     Metric,
     Renderer,
     Sampler,
-)  # fmt: skip
+)
 from radfield_core.plugin import KINDS, load_of
 from radfield_core.plugins.discovery import FORBIDDEN
 from radfield_core.plugins.vocabulary import VOCABULARY, vocabulary_faults
-from radfield_core.testing.law import Broken, expect, law
-from radfield_core.testing.subject import Subject
+from radfield_core.testing.law import LawBroken, expect, law
+from radfield_core.testing.under_test import PartUnderTest
 
-BUDGET_MS = 20.0
+MAX_IMPORT_MS = 20.0
 INTERFACES: dict[str, type] = {
-    "converter": Converter, "dataparser": DataParser, "encoding": Encoding, "exporter": Exporter, "field": Field,
-    "method": Method, "metric": Metric, "renderer": Renderer, "sampler": Sampler,
-}  # fmt: skip
+    "converter": Converter,
+    "dataparser": DataParser,
+    "encoding": Encoding,
+    "exporter": Exporter,
+    "field": Field,
+    "method": Method,
+    "metric": Metric,
+    "renderer": Renderer,
+    "sampler": Sampler,
+}
 _PROGRAM = """
 import sys, time
 from importlib import import_module
@@ -50,109 +57,110 @@ for names in sys.argv[2:]:
 """
 
 
-@law(*KINDS, mend="move the import into the module of the part; name the part as 'module:Class'")
-def declaration_is_free_of_torch(subject: Subject) -> None:
-    """Importing the declaration, the options and the function of capabilities imports neither torch nor numpy, and
-    that of sniff no torch: `radfield --help` and the check of a config stay quick whatever is installed."""
-    _, imported, by_sniff = _imported(subject)
+@law(*KINDS, fix="Import torch in the module of the part only, and name the part as 'module:Class'.")
+def declaration_imports_no_torch(tested: PartUnderTest) -> None:
+    """Importing the modules of the declaration, the options and the capabilities imports neither torch nor numpy, and
+    importing the module of sniff no torch. This keeps `radfield --help` and checks of a config fast."""
+    _, imported, by_sniff = _imported(tested)
     found = [name for name in FORBIDDEN if name in imported]
-    expect(not found, f"{_declaration(subject)} or the modules it names for options import {' and '.join(found)}")
-    expect("torch" not in by_sniff, f"the module of {subject.component.sniff} imports torch")
+    expect(not found, f"{_declaration(tested)} or a module of its options imports {' and '.join(found)}")
+    expect("torch" not in by_sniff, f"the module of {tested.component.sniff} imports torch")
 
 
-@law(*KINDS, mend="import nothing but radfield_core.plugin, and do nothing else at module level")
-def declaration_is_quick(subject: Subject) -> None:
-    """Importing the declaration takes less than 20 ms of processor time (the best of five tries)."""
-    best = float("inf")
+@law(*KINDS, fix="Import radfield_core.plugin alone in the declaration, and compute nothing at module level.")
+def declaration_imports_quickly(tested: PartUnderTest) -> None:
+    """Importing the declaration takes less than 20 ms of CPU time in the fastest of five attempts."""
+    fastest = float("inf")
     for _ in range(5):
-        best = min(best, _imported(subject)[0])
-        if best < BUDGET_MS:
+        fastest = min(fastest, _imported(tested)[0])
+        if fastest < MAX_IMPORT_MS:
             return
-    raise Broken(f"importing {_declaration(subject)} took {best:.0f} ms at best")
+    raise LawBroken(f"importing {_declaration(tested)} takes {fastest:.0f} ms of CPU time")
 
 
-@law(*KINDS, mend="spell module and attribute as they are; implement the interface of the kind")
-def what_is_named_exists(subject: Subject) -> None:
-    """Everything that the declaration names can be imported, the part implements the interface of its kind, and its
-    words are known."""
-    component = subject.component
+@law(*KINDS, fix="Correct the spelling of 'module:Class', and derive the class from the interface of its kind.")
+def declared_names_exist(tested: PartUnderTest) -> None:
+    """Everything that the declaration names can be imported. The part is a class derived from the interface of its
+    kind, its capabilities are known words, and its summary is one line."""
+    component = tested.component
     for name in ("impl", "config", "capabilities", "sniff", "writer"):
         reference = getattr(component, name)
         if reference is not None:
             load_of(component, reference)
     implementation, interface = load_of(component, component.impl), INTERFACES[component.kind]
-    expect(
-        isinstance(implementation, type) and issubclass(implementation, interface),
-        f"{component.impl} is no {interface.__module__}.{interface.__name__}",
-    )
+    derived = isinstance(implementation, type) and issubclass(implementation, interface)
+    expect(derived, f"{component.impl} is not derived from radfield_core.{interface.__name__}")
     faults = vocabulary_faults(component)
     expect(not faults, "; ".join(faults))
-    added = {word for word in subject.provides if "." not in word} - set(VOCABULARY[component.kind])
-    expect(not added, f"its capabilities function provides unknown words: {', '.join(sorted(added))}")
+    unknown = {word for word in tested.provides if "." not in word} - set(VOCABULARY[component.kind])
+    expect(not unknown, f"its capabilities function provides unknown words: {', '.join(sorted(unknown))}")
     expect(component.summary.strip() and "\n" not in component.summary, "its summary is not one line of text")
 
 
-@law(*KINDS, mend="declare every option with option(default, help=…) or slot(kind, help=…) in an attrs.frozen class")
-def options_are_documented(subject: Subject) -> None:
-    """The option class is frozen, every option has a type that a config can write and one line of help, and every
-    default lies in the option's own range."""
-    options = options_of(subject.component)
+@law(*KINDS, fix="Declare options with option(default, help=…) or slot(kind, help=…) in an attrs.frozen class.")
+def options_are_documented(tested: PartUnderTest) -> None:
+    """The option class is frozen. Every option has a type that a config file can hold, one line of help, and a default
+    within the option's own range."""
+    options = options_of(tested.component)
     expect(options.__setattr__ is not object.__setattr__, f"{options.__name__} is not frozen: use @attrs.frozen")
     for attribute in attrs.fields(options):
         expect(attribute.metadata.get("help", "").strip(), f"option {attribute.name} has no help")
-        kind = types_of(options).get(attribute.name)
-        expect(kind is not None, f"option {attribute.name} has no type")
+        expect(types_of(options).get(attribute.name) is not None, f"option {attribute.name} has no type")
         limits: Range | None = attribute.metadata.get("range")
-        if limits is not None and not isinstance(attribute.default, attrs.Factory):  # type: ignore[arg-type]
-            fault = None if attribute.default is attrs.NOTHING else limits.fault(attribute.default)
-            expect(not fault, f"the default of option {attribute.name} is outside its range: {fault}")
+        default: Any = attribute.default
+        computed = isinstance(default, attrs.Factory)  # type: ignore[arg-type]  # a class; attrs' stubs say function
+        if limits is None or default is attrs.NOTHING or computed:
+            continue
+        fault = limits.fault(default)
+        expect(not fault, f"the default of option {attribute.name} is outside its range: {fault}")
 
 
-@law(*KINDS, mend="no init=False, converter or field_transformer in option classes; store what was given")
-def options_survive_a_round_trip(subject: Subject) -> None:
-    """Options written as TOML and read back are the same, by default and when each is given another value: a run's
-    config.toml says what really ran."""
-    tables = [dict(subject.options)]
-    for path, value in _others(subject.choice.config):
-        tables.append(_with(subject.options, path, value))
+@law(*KINDS, fix="Use no init=False, converter or field_transformer in option classes: store the values as given.")
+def options_survive_a_round_trip(tested: PartUnderTest) -> None:
+    """Options written as TOML and read again are equal, for the default options and with each option changed, so that a
+    run's config.toml holds the options that the run used."""
+    tables = [dict(tested.options)]
+    tables += [{**tested.options, name: value} for name, value in _other_values(tested.choice.config)]
     refused: list[str] = []
     for table in tables:
         try:
-            choice = subject.choose(subject.component, table)
-        except RadfieldError as error:  # another option's value may rule this one out
+            choice = tested.choose(tested.component, table)
+        except RadfieldError as error:  # the values of two options may exclude each other
             refused.append(str(error))
             continue
-        _round_trip(subject, choice, table)
-    expect(len(refused) < len(tables), f"no combination of options was accepted: {refused[:1]}")
+        _check_round_trip(tested, choice, table)
+    expect(len(refused) < len(tables), f"no combination of options is accepted: {refused[:1]}")
 
 
-def _round_trip(subject: Subject, choice: Choice, table: dict[str, Any]) -> None:
+def _check_round_trip(tested: PartUnderTest, choice: Choice, table: dict[str, Any]) -> None:
+    """Raise LawBroken unless the options of a choice are equal after writing and reading them."""
     text = dump(choice.config)
-    again = subject.choose(subject.component, parse_table(text))
+    again = tested.choose(tested.component, parse_table(text))
     expect(again.config == choice.config and dump(again.config) == text, f"options change when stored:\n{text}")
     stored = parse_table(text)
     for name, value in table.items():
         if not isinstance(value, dict) and not isinstance(getattr(choice.config, name, None), Choice):
-            expect(stored.get(name) == value, f"{name} = {value!r} was given, and {stored.get(name)!r} is stored")
+            expect(stored.get(name) == value, f"{name} = {value!r} was given, but {stored.get(name)!r} is stored")
 
 
-def _others(config: Any) -> list[tuple[str, Any]]:
-    """For every scalar option that is not a slot: its name and another value that its type and range allow."""
+def _other_values(config: Any) -> list[tuple[str, Any]]:
+    """Name of each scalar option with a valid value other than the present one."""
     found = []
     options: Any = type(config)
     for attribute in attrs.fields(options):
         kind, limits = types_of(options)[attribute.name], attribute.metadata.get("range") or Range()
         if "slot" in attribute.metadata or table_class(kind) is not None:
             continue
-        for value in _candidates(kind, getattr(config, attribute.name)):
-            if value != getattr(config, attribute.name) and not limits.fault(value):
+        present = getattr(config, attribute.name)
+        for value in _candidates(kind, present):
+            if value != present and not limits.fault(value):
                 found.append((attribute.name, value))
                 break
     return found
 
 
 def _candidates(kind: Any, value: Any) -> list[Any]:
-    """Values of a type, other than `value`."""
+    """Values of a type, most of them other than `value`."""
     if get_origin(kind) in (Union, types.UnionType):
         return [other for member in get_args(kind) for other in _candidates(member, value)]
     if get_origin(kind) is Literal:
@@ -167,30 +175,24 @@ def _candidates(kind: Any, value: Any) -> list[Any]:
     return ["another"] if kind is str else []
 
 
-def _with(options: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    return {**options, name: value}
-
-
-def _declaration(subject: Subject) -> str:
-    """The module that declares the part; a plugin's name alone says less, as two distributions may use it."""
-    part = subject.component
+def _declaration(tested: PartUnderTest) -> str:
+    """Module that declares the part. Plugins of two distributions may have one name, so both are compared."""
+    part = tested.component
     owner = (part.distribution, part.plugin)
-    return next(plugin.module for plugin in subject.registry.plugins if (plugin.distribution, plugin.name) == owner)
+    return next(plugin.module for plugin in tested.registry.plugins if (plugin.distribution, plugin.name) == owner)
 
 
-def _imported(subject: Subject) -> tuple[float, set[str], set[str]]:
-    """Milliseconds that importing the declaration takes in a fresh process, and the packages imported with it and its
-    options, then with its sniff."""
-    component = subject.component
+def _imported(tested: PartUnderTest) -> tuple[float, set[str], set[str]]:
+    """CPU time in ms of importing the declaration in a new process; packages imported by declaration and options; and
+    packages imported after the module of sniff."""
+    component = tested.component
     options, sniff = (
         " ".join(reference.partition(":")[0] for reference in references if reference is not None)
         for references in ((component.config, component.capabilities), (component.sniff,))
     )
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, _declaration(subject), options, sniff],
-        capture_output=True, text=True, env=environ, check=False,
-    )  # fmt: skip
-    expect(done.returncode == 0, f"it cannot be imported:\n{done.stderr}")
+    command = [sys.executable, "-c", _PROGRAM, _declaration(tested), options, sniff]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    expect(done.returncode == 0, f"the declaration cannot be imported:\n{done.stderr}")
     duration, imported, by_sniff = done.stdout.splitlines()
     return float(duration), set(imported.split()), set(by_sniff.split())

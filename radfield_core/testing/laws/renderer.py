@@ -1,4 +1,4 @@
-"""Laws of renderers. R rays, N samples."""
+"""Laws of renderers. R rays, N samples, σ density, δ length of an interval, T transmittance, w weight."""
 
 from __future__ import annotations
 
@@ -10,96 +10,29 @@ from torch import Tensor
 from radfield_core.interfaces import Renderer
 from radfield_core.ops import segments
 from radfield_core.ops.layout import Packing
+from radfield_core.testing.inputs import at_step, dense_samples, packed_samples, random_outputs
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
-from radfield_core.testing.laws.parts import begun, dense, packed, toy_outputs
-from radfield_core.testing.subject import Subject
 from radfield_core.testing.toys import toy_rays
+from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import FieldOutputs, RaySamples
 
 
-def outputs_for(subject: Subject, samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random densities, or alphas for a renderer that takes those alone."""
-    outputs = toy_outputs(samples, seed)
-    if any("density" in need.split("|") for need in subject.requires.get("field", {"density"})):
+def takes_density(tested: PartUnderTest) -> bool:
+    """False for a renderer that requires alphas and cannot use densities."""
+    return any("density" in need.split("|") for need in tested.requires.get("field", {"density"}))
+
+
+def outputs_for(tested: PartUnderTest, samples: RaySamples, seed: int = 0) -> FieldOutputs:
+    """Random colors with densities, or with alphas for a renderer that cannot use densities."""
+    outputs = random_outputs(samples, seed)
+    if takes_density(tested):
         return outputs
     assert outputs.density is not None
     return replace(outputs, density=None, alpha=(outputs.density / 8.0).clamp(0.0, 1.0))
 
 
-@law("renderer", mend="alpha = 1 − exp(−σ δ), w = T alpha with T = Π (1 − alpha) of the samples before")
-def weights_are_shares(subject: Subject) -> None:
-    """Weights lie in [0, 1] and sum to at most 1 on every ray, in dense and packed layouts."""
-    renderer: Renderer = begun(subject.build())
-    for samples in (dense(toy_rays(30)), packed(toy_rays(30))):
-        weights = renderer.weights(samples, outputs_for(subject, samples))
-        expect_shape("weights", weights, (samples.n,))
-        expect(bool((weights >= 0).all() and (weights <= 1).all()), "a weight is outside [0, 1]")
-        most = float(segments.sum(weights, samples.layout).max())
-        expect(most <= 1 + 1e-5, f"weights of a ray sum to {most:.6g}")
-
-
-@law("renderer", mend="a density is per unit length: alpha = 1 − exp(−σ δ) with δ the length of the interval")
-def a_slab_has_its_closed_form(subject: Subject) -> None:
-    """Through a constant density σ the opacity of a way of length L is 1 − exp(−σ L), and a sample from a to b weighs
-    exp(−σ a) − exp(−σ b), however the way is cut."""
-    renderer: Renderer = begun(subject.build())
-    rays, sigma = toy_rays(3, dtype=torch.float64), 0.4
-    edges = torch.tensor([2.0, 2.1, 2.5, 2.5, 4.0, 6.0], dtype=torch.float64).expand(3, 6)
-    samples = RaySamples.from_edges(rays, edges)
-    free = torch.exp(-sigma * (edges - 2.0))
-    expected = (free[:, :-1] - free[:, 1:]).reshape(-1)
-    one = torch.ones_like(samples.t_eval)
-    outputs = FieldOutputs(rgb=one[:, None].expand(-1, 3), density=sigma * one)
-    if not any("density" in need.split("|") for need in subject.requires.get("field", {"density"})):
-        outputs = replace(outputs, density=None, alpha=1 - torch.exp(-sigma * samples.lengths))
-    weights = renderer.weights(samples, outputs)
-    if renderer.opaque_far:  # the last interval stops all that is left
-        expected = expected.view(3, 5)
-        expected = torch.cat([expected[:, :-1], free[:, -2:-1]], 1).reshape(-1)
-    expect_close("the weights of a slab", weights, expected, 1e-6)
-
-
-@law("renderer", mend="reduce along rays with ops.segments, which knows both layouts")
-def dense_equals_packed(subject: Subject) -> None:
-    """The same intervals and densities give the same weights and pixels in a dense and in a packed layout."""
-    renderer, rays = begun(subject.build()), toy_rays(6)
-    samples = dense(rays)
-    packing = Packing.from_counts(torch.full((6,), 8), 8)
-    again = RaySamples.packed(rays, samples.t_starts, samples.t_ends, packing)
-    outputs = outputs_for(subject, samples)
-    one, other = renderer.weights(samples, outputs), renderer.weights(again, outputs)
-    expect_close("weights of packed samples", other, one, 1e-5)
-    first, second = renderer.composite(samples, outputs, one), renderer.composite(again, outputs, other)
-    for name in ("rgb", "depth", "opacity"):
-        expect_close(f"{name} of packed samples", getattr(second, name), getattr(first, name), 1e-5)
-
-
-@law("renderer", mend="opacity 0 where t_ends == t_starts, whatever the field says")
-def an_empty_interval_weighs_nothing(subject: Subject) -> None:
-    """An interval without length has no weight and takes nothing from those behind it."""
-    renderer: Renderer = begun(subject.build())
-    rays = toy_rays(2)
-    with_gap = RaySamples.from_edges(rays, torch.tensor([2.0, 3.0, 3.0, 4.0]).expand(2, 4))
-    outputs = outputs_for(subject, with_gap)
-    name = "density" if outputs.density is not None else "alpha"
-    half = _changed(outputs, name, torch.full((6,), 0.5))
-    weights = renderer.weights(with_gap, half).view(2, 3)
-    expect(bool((weights[:, 1] == 0).all()), "an empty interval has a weight")
-
-
-@law("renderer", mend="composite gives Σ w c, Σ w t and Σ w, all of this stack alone")
-def pixels_are_weighted_sums(subject: Subject) -> None:
-    """rgb is Σ w c, depth Σ w t and opacity Σ w on every ray; a ray without samples is free and black; no rays give no
-    pixels."""
-    renderer: Renderer = begun(subject.build())
-    for rays in (toy_rays(9), toy_rays(0)):
-        samples = packed(rays)
-        outputs = outputs_for(subject, samples)
-        weights = renderer.weights(samples, outputs)
-        rendered = renderer.composite(samples, outputs, weights)
-        assert outputs.rgb is not None
-        for name, value in (("rgb", outputs.rgb), ("depth", samples.t_eval), ("opacity", torch.ones(samples.n))):
-            expect_close(name, getattr(rendered, name), _looped(weights, value, samples), 1e-5)
+def _name_of_opacity(outputs: FieldOutputs) -> str:
+    return "density" if outputs.density is not None else "alpha"
 
 
 def _changed(outputs: FieldOutputs, name: str, value: Tensor) -> FieldOutputs:
@@ -107,47 +40,121 @@ def _changed(outputs: FieldOutputs, name: str, value: Tensor) -> FieldOutputs:
     return replace(outputs, density=value) if name == "density" else replace(outputs, alpha=value)
 
 
-def _looped(weights: Tensor, values: Tensor, samples: RaySamples) -> Tensor:
-    """Σ w v by a loop over samples."""
+@law("renderer", fix="w = T alpha with alpha = 1 − exp(−σ δ) and T = Π (1 − alpha) over the samples in front.")
+def weights_sum_to_at_most_one(tested: PartUnderTest) -> None:
+    """Weights lie in [0, 1] and sum to at most 1 on every ray, in the dense and the packed layout."""
+    renderer: Renderer = at_step(tested.build())
+    for samples in (dense_samples(toy_rays(30)), packed_samples(toy_rays(30))):
+        weights = renderer.weights(samples, outputs_for(tested, samples))
+        expect_shape("the weights", weights, (samples.n,))
+        expect(bool((weights >= 0).all() and (weights <= 1).all()), "a weight lies outside [0, 1]")
+        largest = float(segments.sum(weights, samples.layout).max())
+        expect(largest <= 1 + 1e-5, f"the weights of a ray sum to {largest:.6g}")
+
+
+@law("renderer", fix="A density is per unit of length: alpha = 1 − exp(−σ δ).")
+def constant_density_has_the_closed_form(tested: PartUnderTest) -> None:
+    """In a constant density σ an interval from a to b, measured from the start of the ray, has the weight
+    exp(−σ a) − exp(−σ b), however the ray is divided."""
+    renderer: Renderer = at_step(tested.build())
+    sigma = 0.4
+    edges = torch.tensor([2.0, 2.1, 2.5, 2.5, 4.0, 6.0], dtype=torch.float64).expand(3, 6)
+    samples = RaySamples.from_edges(toy_rays(3, dtype=torch.float64), edges)
+    transmittance = torch.exp(-sigma * (edges - 2.0))
+    expected = transmittance[:, :-1] - transmittance[:, 1:]
+    if renderer.opaque_far:  # the last interval absorbs all remaining light
+        expected = torch.cat([expected[:, :-1], transmittance[:, -2:-1]], 1)
+    one = torch.ones_like(samples.t_eval)
+    outputs = FieldOutputs(rgb=one[:, None].expand(-1, 3), density=sigma * one)
+    if not takes_density(tested):
+        outputs = replace(outputs, density=None, alpha=1 - torch.exp(-sigma * samples.lengths))
+    expect_close("the weights", renderer.weights(samples, outputs), expected.reshape(-1), 1e-6)
+
+
+@law("renderer", fix="Reduce along rays with radfield_core.ops.segments, which handles both layouts.")
+def dense_equals_packed(tested: PartUnderTest) -> None:
+    """The same intervals and field outputs give the same weights and pixels in the dense and in the packed layout."""
+    renderer: Renderer = at_step(tested.build())
+    rays = toy_rays(6)
+    dense = dense_samples(rays, 8)
+    packed = RaySamples.packed(rays, dense.t_starts, dense.t_ends, Packing.from_counts(torch.full((6,), 8), 8))
+    outputs = outputs_for(tested, dense)
+    one, other = renderer.weights(dense, outputs), renderer.weights(packed, outputs)
+    expect_close("the weights of packed samples", other, one, 1e-5)
+    first, second = renderer.composite(dense, outputs, one), renderer.composite(packed, outputs, other)
+    for name in ("rgb", "depth", "opacity"):
+        expect_close(f"{name} of packed samples", getattr(second, name), getattr(first, name), 1e-5)
+
+
+@law("renderer", fix="Give alpha 0 to a sample with t_ends == t_starts, whatever the field returns.")
+def empty_intervals_have_no_weight(tested: PartUnderTest) -> None:
+    """An interval of length 0 has the weight 0."""
+    renderer: Renderer = at_step(tested.build())
+    samples = RaySamples.from_edges(toy_rays(2), torch.tensor([2.0, 3.0, 3.0, 4.0]).expand(2, 4))
+    outputs = outputs_for(tested, samples)
+    outputs = _changed(outputs, _name_of_opacity(outputs), torch.full((6,), 0.5))
+    weights = renderer.weights(samples, outputs).view(2, 3)
+    expect(bool((weights[:, 1] == 0).all()), "an interval of length 0 has a weight above 0")
+
+
+@law("renderer", fix="composite returns Σ w c, Σ w t and Σ w, without the background.")
+def pixels_are_weighted_sums(tested: PartUnderTest) -> None:
+    """On each ray rgb is Σ w c, depth Σ w t and opacity Σ w. A ray without samples has rgb, depth and opacity 0, and no
+    rays give no pixels."""
+    renderer: Renderer = at_step(tested.build())
+    for rays in (toy_rays(9), toy_rays(0)):
+        samples = packed_samples(rays)
+        outputs = outputs_for(tested, samples)
+        weights = renderer.weights(samples, outputs)
+        rendered = renderer.composite(samples, outputs, weights)
+        assert outputs.rgb is not None
+        for name, value in (("rgb", outputs.rgb), ("depth", samples.t_eval), ("opacity", torch.ones(samples.n))):
+            expect_close(name, getattr(rendered, name), _weighted_sums(weights, value, samples), 1e-5)
+
+
+def _weighted_sums(weights: Tensor, values: Tensor, samples: RaySamples) -> Tensor:
+    """Σ w v of each ray, by a loop over samples."""
     total = torch.zeros(len(samples.rays), *values.shape[1:], dtype=torch.float64)
     for sample, ray in enumerate(samples.ray_indices.tolist()):
         total[ray] += weights[sample].double() * values[sample].double()
     return total
 
 
-@law("renderer", mend="the first samples hide those behind them: transmittance runs along the ray, from near to far")
-def what_is_in_front_hides_what_is_behind(subject: Subject) -> None:
-    """More density in front takes weight from behind; more density behind changes nothing in front."""
-    renderer, samples = begun(subject.build()), dense(toy_rays(1), 4)
-    outputs = outputs_for(subject, samples)
-    name = "density" if outputs.density is not None else "alpha"
-    thin = _changed(outputs, name, torch.full((4,), 0.2))
-    front = _changed(outputs, name, torch.tensor([0.9, 0.2, 0.2, 0.2]))
-    back = _changed(outputs, name, torch.tensor([0.2, 0.2, 0.9, 0.2]))
-    base, first, second = (renderer.weights(samples, each) for each in (thin, front, back))
-    expect(bool((first[1:3] < base[1:3]).all()), "more density in front does not take weight from behind")
-    expect_close("weights in front of more density", second[:2], base[:2], 1e-6)
+@law("renderer", fix="Multiply the transmittance along the ray from near to far.")
+def near_samples_occlude_far_ones(tested: PartUnderTest) -> None:
+    """More density in front lowers the weights behind it; more density behind does not change the weights in front."""
+    renderer: Renderer = at_step(tested.build())
+    samples = dense_samples(toy_rays(1), 4)
+    outputs = outputs_for(tested, samples)
+    name = _name_of_opacity(outputs)
+    thin, front, back = (
+        renderer.weights(samples, _changed(outputs, name, torch.tensor(values)))
+        for values in ([0.2, 0.2, 0.2, 0.2], [0.9, 0.2, 0.2, 0.2], [0.2, 0.2, 0.9, 0.2])
+    )
+    expect(bool((front[1:3] < thin[1:3]).all()), "more density in front does not lower the weights behind it")
+    expect_close("the weights in front of more density", back[:2], thin[:2], 1e-6)
 
 
-@law("renderer", mend="differentiate through exp and cumulative products in float32 or wider; no detach")
-def weights_have_true_gradients(subject: Subject) -> None:
-    """The gradient of the weights by density or alpha is that of central differences."""
-    renderer, samples = begun(subject.build().double()), packed(toy_rays(4, dtype=torch.float64))
-    outputs = outputs_for(subject, samples)
-    name = "density" if outputs.density is not None else "alpha"
+@law("renderer", fix="Compute in float32 or wider with differentiable operations, without detach.")
+def weight_gradients_match_finite_differences(tested: PartUnderTest) -> None:
+    """The gradient of the weights by density or alpha is what central differences give."""
+    renderer: Renderer = at_step(tested.build().double())
+    samples = packed_samples(toy_rays(4, dtype=torch.float64))
+    outputs = outputs_for(tested, samples)
+    name = _name_of_opacity(outputs)
     value = getattr(outputs, name).clamp(0.05, 0.9).requires_grad_()
-
-    def weights(x: Tensor) -> Tensor:
-        return renderer.weights(samples, _changed(outputs, name, x))
-
     coefficients = torch.linspace(-1.0, 1.0, samples.n, dtype=torch.float64)
-    total = (weights(value) * coefficients).sum()
-    expect(total.requires_grad, f"weights do not depend on the {name} for autograd")
+
+    def weighted(x: Tensor) -> Tensor:
+        return (renderer.weights(samples, _changed(outputs, name, x)) * coefficients).sum()
+
+    total = weighted(value)
+    expect(total.requires_grad, f"autograd finds no dependence of the weights on the {name}")
     (found,) = torch.autograd.grad(total, value)
     expected = torch.zeros_like(found)
     with torch.no_grad():
         for sample in range(samples.n):
             step = torch.zeros_like(value)
             step[sample] = 1e-5
-            expected[sample] = ((weights(value + step) - weights(value - step)) * coefficients).sum() / 2e-5
+            expected[sample] = (weighted(value + step) - weighted(value - step)) / 2e-5
     expect_close("the gradient of the weights", found, expected, 1e-4)

@@ -1,4 +1,4 @@
-"""Laws of training, for every part that a run trains with: on the ball, with toys for the parts that are missing."""
+"""Laws of training for the parts that a run is made of. They train on the toy ball; toys fill the other slots."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import torch
 from radfield_core.runs import checkpoint
 from radfield_core.runtime import randomness
 from radfield_core.testing.law import expect, law
-from radfield_core.testing.subject import Subject
+from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import Step
 
 TRAINED = ("encoding", "field", "sampler", "renderer", "method")
 
 
-def _has_color(subject: Subject) -> bool:
-    return subject.kind != "field" or "rgb" in subject.provides
+def _has_color(tested: PartUnderTest) -> bool:
+    """True unless the part is a field without a color, which cannot be trained on images."""
+    return tested.kind != "field" or "rgb" in tested.provides
 
 
-@law(*TRAINED, when=_has_color, mend="check activations that start dead, a detach too many, losses of the wrong sign")
-def three_steps_lower_the_loss(subject: Subject) -> None:
-    """Built into a run the part passes the check after building, and three optimizer steps on one batch of the ball's
-    pixels lower the loss on that batch."""
-    trainer = subject.trainer(subject.run_config(), "three-steps")
+@law(*TRAINED, when=_has_color, fix="Look for activations that are 0 at the start, a detach, or a loss of wrong sign.")
+def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
+    """A run with the part passes the dry run, and three optimizer steps on one batch of the toy ball's pixels lower the
+    loss of that batch."""
+    trainer = tested.trainer(tested.run_config(), "three-steps")
     model, method = trainer.model, trainer.method
     rates = [float(group["lr"]) for group in trainer.optimizer.param_groups]
     start = Step(0, 3, 0)
@@ -33,51 +34,53 @@ def three_steps_lower_the_loss(subject: Subject) -> None:
 
     def loss_now() -> torch.Tensor:
         model.begin_step(start)
-        return trainer.train_step(batch, start).total
+        total: torch.Tensor = trainer.train_step(batch, start).total
+        return total
 
     before = float(loss_now().detach())
     for index in range(3):
         step = Step(index, 3, 0)
-        loss_now().backward()
+        loss_now().backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * method.lr_scale(step, group["name"])
         trainer.optimizer.step()
         trainer.optimizer.zero_grad(set_to_none=True)
         method.after_step(model, trainer.optimizer, step)
     after = float(loss_now().detach())
-    expect(after < before, f"the loss was {before:.6g} before and is {after:.6g} after three steps")
+    expect(after < before, f"the loss was {before:.6g} at first and is {after:.6g} after three steps")
 
 
-@law(*TRAINED, when=_has_color, mend="keep state in buffers; random numbers from step.generator(salt); nothing global")
-def resuming_is_bit_equal(subject: Subject) -> None:
-    """Four steps, and two steps, a checkpoint and two more from there, end with the same model and the same state of
-    the optimizer, bit for bit."""
-    options = {"save_every": 2, "keep_checkpoints": 3}
-    run = subject.run_config(4, options)
-    whole = subject.trainer(run, "whole")
+@law(*TRAINED, when=_has_color, fix="Keep state in buffers, draw from step.generator(salt), and use no global state.")
+def resuming_is_bit_identical(tested: PartUnderTest) -> None:
+    """Four steps in one run give the same bits of model and optimizer as two steps, a checkpoint, and two steps of a
+    resumed run."""
+    run = tested.run_config(4, {"save_every": 2, "keep_checkpoints": 3})
+    whole = tested.trainer(run, "whole")
     whole.train()
-    half = checkpoint.load(subject.folder / "whole" / "checkpoints" / "step-000000002")
-    resumed = subject.trainer(run, "resumed")
+    half = checkpoint.load(tested.folder / "whole" / "checkpoints" / "step-000000002")
+    resumed = tested.trainer(run, "resumed")
     with randomness.undisturbed():
         torch.rand(11)
         resumed.restore(half)
         resumed.train()
     one, other = whole.state(), resumed.state()
     different = [name for name in one.model if not torch.equal(one.model[name], other.model[name])]
-    expect(not different, f"after resuming these differ: {', '.join(different[:5])}")
-    expect(list(_flat(one.optimizer)) == list(_flat(other.optimizer)), "the optimizer's state differs after resuming")
+    expect(not different, f"after resuming these tensors differ: {', '.join(different[:5])}")
+    expect(
+        list(_leaves(one.optimizer)) == list(_leaves(other.optimizer)), "after resuming the optimizer's state differs"
+    )
 
 
-def _flat(node: Any) -> Iterator[Any]:
-    """Everything in nested tables, tensors as bytes."""
+def _leaves(node: Any) -> Iterator[Any]:
+    """Keys and values of nested dicts and lists, tensors as bytes."""
     if isinstance(node, torch.Tensor):
         yield node.contiguous().view(-1).cpu().numpy().tobytes()
     elif isinstance(node, dict):
         for key, value in node.items():
             yield key
-            yield from _flat(value)
+            yield from _leaves(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
-            yield from _flat(value)
+            yield from _leaves(value)
     else:
         yield node

@@ -15,7 +15,7 @@ from mutants.caught import caught_by
 from radfield_core.data.images import MemoryImages
 
 
-@caught_by("the_known_pixel_is_there", "dataparser:tiny-nerf")
+@caught_by("example_pixel_has_its_color", "dataparser:tiny-nerf")
 class FlipsImages(TinyNerfParser):
     def parse(self, split):
         scene = super().parse(split)
@@ -24,7 +24,7 @@ class FlipsImages(TinyNerfParser):
         )
 
 
-@caught_by("the_known_ray_is_there", "dataparser:tiny-nerf")
+@caught_by("example_pixel_has_its_ray", "dataparser:tiny-nerf")
 class TakesOpenCvForOpenGl(TinyNerfParser):
     def parse(self, split):
         scene = super().parse(split)
@@ -32,20 +32,20 @@ class TakesOpenCvForOpenGl(TinyNerfParser):
         return replace(scene, cameras=replace(scene.cameras, c2w=turned))
 
 
-@caught_by("scenes_are_sound", "dataparser:tiny-nerf")
+@caught_by("scenes_are_valid", "dataparser:tiny-nerf")
 class PutsNearBehindFar(TinyNerfParser):
     def parse(self, split):
         scene = super().parse(split)
         return replace(scene, near=scene.far, far=scene.near)
 
 
-@caught_by("what_a_scene_holds_is_declared", "dataparser:tiny-nerf")
+@caught_by("scene_contents_are_declared", "dataparser:tiny-nerf")
 class HidesItsPoints(TinyNerfParser):
     def parse(self, split):
         return replace(super().parse(split), points=torch.zeros(4, 3))
 
 
-@caught_by("broken_data_is_said_in_words", "dataparser:tiny-nerf")
+@caught_by("broken_data_raises_dataset_error", "dataparser:tiny-nerf")
 class RaisesWhateverNumpyRaises(TinyNerfParser):
     def parse(self, split):
         if split in self.splits:
@@ -53,7 +53,7 @@ class RaisesWhateverNumpyRaises(TinyNerfParser):
         return super().parse(split)
 
 
-@caught_by("sniff_knows_its_own", "dataparser:tiny-nerf", sniff="mutants.data:takes_everything")
+@caught_by("sniff_recognizes_only_its_own_data", "dataparser:tiny-nerf", sniff="mutants.data:takes_everything")
 class TakesEverything(TinyNerfParser):
     pass
 
@@ -62,7 +62,7 @@ def takes_everything(path: Any) -> str:
     return "why not"
 
 
-@caught_by("what_is_written_is_read_back", "dataparser:blender", writer="mutants.data:half_a_pixel_off")
+@caught_by("writer_and_parser_agree", "dataparser:blender", writer="mutants.data:half_a_pixel_off")
 class WritesHalfAPixelOff:
     pass
 
@@ -76,7 +76,7 @@ def half_a_pixel_off(scenes: Any, folder: Any) -> Any:
     return write_blender(longer, folder)
 
 
-@caught_by("conversion_is_whole_or_nothing", "converter:multiscale")
+@caught_by("conversion_is_complete_or_absent", "converter:multiscale")
 class WritesOverWhatIsThere(MultiscaleConverter):
     def convert(self, source, target, progress=None):
         if target.exists():

@@ -15,7 +15,7 @@ from radfield_core.types import Step
 # Encodings
 
 
-@caught_by("rows_come_first", "encoding:toy")
+@caught_by("one_row_of_features_per_input", "encoding:toy")
 class ForgetsRowsWhenThereAreNone(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x, cov) if len(x) else x.new_zeros(self.out_dim)
@@ -27,19 +27,19 @@ class CountsOnThreeCoordinates(ToyEncoding):
         return super().forward(x * x.new_ones(3), cov)
 
 
-@caught_by("a_row_does_not_see_the_others", "encoding:toy")
+@caught_by("rows_are_independent", "encoding:toy")
 class NormalizesOverTheBatch(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward((x - x.mean(0)) if len(x) else x, cov)
 
 
-@caught_by("grad_is_true", "encoding:toy")
+@caught_by("grad_matches_finite_differences", "encoding:toy")
 class DetachesPositions(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x.detach(), cov)
 
 
-@caught_by("grad_is_true", "encoding:toy")
+@caught_by("grad_matches_finite_differences", "encoding:toy")
 class HasTwiceTheDerivative(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(with_gradient(2.0, x), cov)
@@ -57,7 +57,7 @@ class _OnceOnly(torch.autograd.Function):
         return 3.0 * torch.cos(3.0 * x).detach() * g
 
 
-@caught_by("grad2_is_true", "encoding:toy")
+@caught_by("grad2_matches_finite_differences", "encoding:toy")
 class CannotBeDifferentiatedTwice(ToyEncoding):
     def __init__(self, config, ctx, *, in_dim=3):
         super().__init__(config, ctx, in_dim=in_dim)
@@ -73,19 +73,19 @@ class TakesVariancesForDeviations(ToyEncoding):
         return super().forward(x, None if cov is None else cov.square())
 
 
-@caught_by("a_vanishing_gaussian_is_a_point", "encoding:toy")
+@caught_by("zero_covariance_gives_the_point", "encoding:toy")
 class FadesEveryGaussian(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x, None if cov is None else cov + 0.01)
 
 
-@caught_by("dtype_is_kept", "encoding:toy")
+@caught_by("dtype_is_preserved", "encoding:toy")
 class AlwaysWorksInSinglePrecision(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x.float(), cov)
 
 
-@caught_by("device_is_kept", "encoding:toy")
+@caught_by("device_is_preserved", "encoding:toy")
 class MakesConstantsOnTheDefaultDevice(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x + torch.zeros(3), cov)
@@ -101,20 +101,20 @@ class KeepsItsOffsetInAnAttribute(ToyEncoding):
         return super().forward(x + self.offset, cov)
 
 
-@caught_by("same_seed_same_part", "encoding:toy")
+@caught_by("same_seed_gives_the_same_part", "encoding:toy")
 class DrawsItsOffsetFromTheClock(KeepsItsOffsetInAnAttribute):
     def __init__(self, config, ctx, *, in_dim=3):
         super().__init__(config, ctx, in_dim=in_dim)
         self.offset = float(np.random.default_rng().random())
 
 
-@caught_by("inputs_are_left_alone", "encoding:toy")
+@caught_by("inputs_are_not_modified", "encoding:toy")
 class WritesOnItsInput(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x.add_(0.1), cov)
 
 
-@caught_by("begin_step_is_a_function_of_the_step", "encoding:toy")
+@caught_by("begin_step_depends_only_on_the_step", "encoding:toy")
 class CountsItsSteps(ToyEncoding):
     strength = 1.0
 
@@ -125,7 +125,7 @@ class CountsItsSteps(ToyEncoding):
         return super().forward(self.strength * x, cov)
 
 
-@caught_by("evaluation_is_not_random", "encoding:toy")
+@caught_by("evaluation_is_deterministic", "encoding:toy")
 class IsNoisyInEvaluation(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x + 1e-3 * torch.randn_like(x), cov)
@@ -162,6 +162,6 @@ class OutsideConfig:
     n_frequencies: int = option(3, help="frequencies", min=5)
 
 
-@caught_by("what_is_named_exists", "encoding:toy")
+@caught_by("declared_names_exist", "encoding:toy")
 class IsNoEncoding(torch.nn.Module):
     pass

@@ -16,26 +16,26 @@ def _with(outputs, **changes):
     return replace(outputs, **changes)
 
 
-@caught_by("samples_come_first", "field:toy")
+@caught_by("one_output_per_sample", "field:toy")
 class KeepsATrailingDimension(ToyMlp):
     def forward(self, samples):
         found = super().forward(samples)
         return _with(found, density=found.density[:, None])
 
 
-@caught_by("outputs_are_in_their_ranges", "field:toy")
+@caught_by("outputs_are_in_range", "field:toy")
 class HasNegativeDensity(ToyMlp):
     def _density(self, features):
         return self.density_head(features)[:, 0] - 1.0
 
 
-@caught_by("what_is_declared_is_given", "field:toy")
+@caught_by("outputs_match_the_declaration", "field:toy")
 class PromisesColor(ToyMlp):
     def forward(self, samples):
         return _with(super().forward(samples), rgb=None)
 
 
-@caught_by("samples_follow_their_rays", "field:toy")
+@caught_by("ray_order_does_not_matter", "field:toy")
 class TilesDirections(ToyMlp):
     def forward(self, samples):
         found = super().forward(samples)
@@ -45,7 +45,7 @@ class TilesDirections(ToyMlp):
         return _with(found, rgb=self._color(features, encoded.repeat(times, 1)))
 
 
-@caught_by("a_ray_does_not_see_the_others", "field:toy")
+@caught_by("rays_are_independent", "field:toy")
 class DividesByTheLargestDensity(ToyMlp):
     def forward(self, samples):
         found = super().forward(samples)
@@ -59,7 +59,7 @@ class TreatsPackedSamplesOtherwise(ToyMlp):
         return found if samples.packing is None else _with(found, density=0.9 * found.density)
 
 
-@caught_by("density_is_what_forward_gives", "field:toy")
+@caught_by("density_query_matches_forward", "field:toy")
 class AnswersWithTheRawDensity(ToyMlp):
     def density(self, x, cov=None):
         return self.density_head(self._features(x, cov))[:, 0]
@@ -71,13 +71,13 @@ class ForgetsTheLength(ToyMlp):
         return 1 - torch.exp(-self.density(x, cov))
 
 
-@caught_by("point_color_is_a_color", "field:toy")
+@caught_by("point_color_matches_forward", "field:toy")
 class AnswersWithRawColor(ToyMlp):
     def point_color(self, x, viewdirs=None, image_ids=None):
         return torch.logit(super().point_color(x, viewdirs))
 
 
-@caught_by("evaluation_leaves_no_graph", "field:toy")
+@caught_by("evaluation_keeps_no_graph", "field:toy")
 class KeepsTheGraphInEvaluation(ToyMlp):
     def forward(self, samples):
         with torch.enable_grad():
@@ -98,7 +98,7 @@ class LearnsBackwards(ToyMlp):
         return _with(found, rgb=with_gradient(-1.0, found.rgb), density=with_gradient(-1.0, found.density))
 
 
-@caught_by("resuming_is_bit_equal", "field:toy")
+@caught_by("resuming_is_bit_identical", "field:toy")
 class CountsForwardsInAnAttribute(ToyMlp):
     calls = 0
 
@@ -108,19 +108,19 @@ class CountsForwardsInAnAttribute(ToyMlp):
         return _with(found, rgb=0.9 * found.rgb + 0.1 / (1 + self.calls))
 
 
-@caught_by("sdf_has_its_sign_and_slope", "field:toy-surface")
+@caught_by("sdf_has_the_right_sign_and_slope", "field:toy-surface")
 class IsInsideOut(ToySurface):
     def sdf(self, x):
         return -super().sdf(x)
 
 
-@caught_by("sdf_has_its_sign_and_slope", "field:toy-surface")
+@caught_by("sdf_has_the_right_sign_and_slope", "field:toy-surface")
 class MeasuresInMillimeters(ToySurface):
     def sdf(self, x):
         return 1000.0 * super().sdf(x)
 
 
-@caught_by("gradient_is_that_of_the_distance", "field:toy-surface")
+@caught_by("gradient_matches_finite_differences", "field:toy-surface")
 class AlwaysNormalizesItsGradient(ToySurface):
     def gradient(self, x):
         return F.normalize(super().gradient(x), dim=-1)

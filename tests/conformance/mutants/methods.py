@@ -41,7 +41,7 @@ class TakesTheMeanOfNothing(SquaredError):
         return {"rgb": (outputs.rendered.rgb - batch.rgb).square().mean()}
 
 
-@caught_by("rates_are_a_function_of_the_step", "method:toy")
+@caught_by("learning_rates_depend_only_on_the_step", "method:toy")
 class LowersItsRateWheneverAsked(SquaredError):
     asked = 0
 
@@ -64,7 +64,7 @@ class WantsMoreThanItsPresetGives(SquaredError):
 # Exporters and metrics
 
 
-@caught_by("exports_are_in_the_datas_own_coordinates", "exporter:mesh")
+@caught_by("exports_are_in_data_coordinates", "exporter:mesh")
 class WritesSceneCoordinates(MeshExporter):
     def export(self, model, scene, path):
         return super().export(model, replace(scene, to_data=torch.eye(4, dtype=torch.float64)), path)
@@ -86,7 +86,7 @@ class WindsFacesInwards(MeshExporter):
         return mesh
 
 
-@caught_by("every_file_returned_exists", "exporter:mesh")
+@caught_by("returned_files_exist", "exporter:mesh")
 class LeavesAFileBehind(MeshExporter):
     def export(self, model, scene, path):
         files = super().export(model, scene, path)
@@ -94,13 +94,13 @@ class LeavesAFileBehind(MeshExporter):
         return files
 
 
-@caught_by("the_model_is_left_alone", "exporter:mesh")
+@caught_by("the_model_is_not_modified", "exporter:mesh")
 class LeavesTheModelInEvaluation(MeshExporter):
     def export(self, model, scene, path):
         return super().export(model.eval(), scene, path)
 
 
-@caught_by("the_same_model_gives_the_same", "exporter:mesh")
+@caught_by("same_model_gives_the_same_result", "exporter:mesh")
 class StartsAtARandomPlace(MeshExporter):
     def surface(self, model, scene):
         mesh = super().surface(model, scene)
@@ -108,7 +108,7 @@ class StartsAtARandomPlace(MeshExporter):
         return mesh
 
 
-@caught_by("nothing_to_export_is_said_in_words", "exporter:mesh")
+@caught_by("no_surface_raises_an_error", "exporter:mesh")
 class WritesAFileAboutNothing(MeshExporter):
     def export(self, model, scene, path):
         try:
@@ -119,13 +119,13 @@ class WritesAFileAboutNothing(MeshExporter):
             return [path.with_suffix(".ply")]
 
 
-@caught_by("measures_are_json_numbers", "metric:chamfer")
+@caught_by("measurements_are_json_numbers", "metric:chamfer")
 class ReturnsTensors(Chamfer):
     def measure(self, model, scene, reference, folder):
         return {"chamfer": torch.tensor(super().measure(model, scene, reference, folder)["chamfer"])}
 
 
-@caught_by("lengths_are_in_the_datas_unit", "metric:chamfer")
+@caught_by("lengths_are_in_the_data_unit", "metric:chamfer")
 class MeasuresInSceneUnits(Chamfer):
     def measure(self, model, scene, reference, folder):
         plain = replace(scene, to_data=torch.eye(4, dtype=torch.float64))

@@ -36,25 +36,25 @@ class RunsPastFar(Importance):
         return replace(found, t_ends=found.t_ends * 1.3)
 
 
-@caught_by("extent_is_in_order", "sampler:importance")
+@caught_by("near_is_before_far", "sampler:importance")
 class TurnsItsLimitsRound(Importance):
     def extent(self, rays):
         return rays.far, rays.near
 
 
-@caught_by("layout_is_as_declared", "sampler:importance", provides=frozenset({"packed"}), capabilities=None)
+@caught_by("layout_matches_the_declaration", "sampler:importance", provides=frozenset({"packed"}), capabilities=None)
 class SaysThatItPacks(Importance):
     pass
 
 
-@caught_by("chunks_of_rays_give_the_same_samples", "sampler:importance")
+@caught_by("chunking_rays_changes_no_sample", "sampler:importance")
 class StartsItsNumbersAnewWithEveryChunk(Importance):
     def propose(self, rays, level, prev, field):
         self._generators.clear()
         return super().propose(rays, level, prev, field)
 
 
-@caught_by("the_same_step_draws_the_same", "sampler:importance")
+@caught_by("same_step_draws_the_same_samples", "sampler:importance")
 class DrawsFromTheGlobalGenerator(Importance):
     def generator(self, salt, device):
         return None
@@ -68,7 +68,7 @@ class LetsGradientsThrough(Importance):
             return replace(found, t_starts=found.t_starts + 0.0 * rays.origins.sum())
 
 
-@caught_by("something_opaque_is_seen", "sampler:importance")
+@caught_by("samples_cover_the_extent", "sampler:importance")
 class StopsAtAThird(Importance):
     def propose(self, rays, level, prev, field):
         return super().propose(replace(rays, far=rays.near + (rays.far - rays.near) / 3), level, prev, field)
@@ -77,13 +77,13 @@ class StopsAtAThird(Importance):
 # Renderers
 
 
-@caught_by("weights_are_shares", "renderer:volume")
+@caught_by("weights_sum_to_at_most_one", "renderer:volume")
 class ForgetsTransmittance(Volume):
     def weights(self, samples, outputs):
         return 1 - torch.exp(-outputs.density * samples.lengths)
 
 
-@caught_by("a_slab_has_its_closed_form", "renderer:volume")
+@caught_by("constant_density_has_the_closed_form", "renderer:volume")
 class ForgetsLengths(Volume):
     def weights(self, samples, outputs):
         return super().weights(samples, replace(outputs, density=outputs.density / samples.lengths.clamp_min(1e-9)))
@@ -96,7 +96,7 @@ class SumsWhateverLiesSideBySide(Volume):
         return found if samples.packing is None else found.flip(0)
 
 
-@caught_by("an_empty_interval_weighs_nothing", "renderer:volume")
+@caught_by("empty_intervals_have_no_weight", "renderer:volume")
 class GivesEveryIntervalALittle(Volume):
     def weights(self, samples, outputs):
         lengths = samples.lengths + 1e-3
@@ -110,7 +110,7 @@ class DividesDepthByOpacity(Volume):
         return replace(found, depth=found.depth / found.opacity.clamp_min(1e-6))
 
 
-@caught_by("what_is_in_front_hides_what_is_behind", "renderer:volume")
+@caught_by("near_samples_occlude_far_ones", "renderer:volume")
 class RendersFromTheBack(Volume):
     def weights(self, samples, outputs):
         alpha = 1 - torch.exp(-outputs.density * samples.lengths)
@@ -118,7 +118,7 @@ class RendersFromTheBack(Volume):
         return alpha / (1.0 + behind - alpha)
 
 
-@caught_by("weights_have_true_gradients", "renderer:volume")
+@caught_by("weight_gradients_match_finite_differences", "renderer:volume")
 class DetachesTransmittance(Volume):
     def weights(self, samples, outputs):
         alpha = 1 - torch.exp(-outputs.density * samples.lengths)

@@ -1,4 +1,4 @@
-"""What a scene that a parser accepts must keep, whatever was in its files."""
+"""Properties of every scene that a dataparser returns, whatever its files hold."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import torch
 from radfield_core.data.scene import Scene
 
 
-def assert_sound(scene: Scene) -> None:
-    """What a parser accepts is finite: cameras with positive focal lengths, limits in order, a box, a way back."""
+def assert_valid_scene(scene: Scene) -> None:
+    """Raise AssertionError unless a scene is complete and finite.
+
+    A valid scene has one image, camera and name for each view, at least one view, finite values, positive focal lengths
+    and sizes, rotations that are orthonormal within 1e-6, 0 ≤ near < far, and a box of positive size.
+    """
     cameras = scene.cameras
     assert len(cameras) == len(scene.images) == len(scene.names) > 0
     for tensor in (cameras.c2w, cameras.intrinsics, scene.to_data, scene.box.center):
         assert tensor.isfinite().all()
     assert cameras.distortion is None or cameras.distortion.isfinite().all()
     assert (cameras.intrinsics[:, :2] > 0).all() and (cameras.sizes > 0).all()
-    drift = cameras.c2w[:, :, :3] @ cameras.c2w[:, :, :3].mT - torch.eye(3, dtype=torch.float64)
-    assert drift.abs().max() < 1e-6
+    rotations = cameras.c2w[:, :, :3]
+    error = rotations @ rotations.mT - torch.eye(3, dtype=torch.float64)
+    assert error.abs().max() < 1e-6
     assert 0 <= scene.near < scene.far < float("inf") and 0 < scene.box.radius < float("inf")
     assert scene.points is None or scene.points.isfinite().all()

@@ -1,0 +1,227 @@
+"""The part that is tested: its declaration and options, and how it is built and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from radfield_core.config.files import read_preset
+from radfield_core.config.fit import capabilities_of, check, lacking
+from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.run import RunConfig
+from radfield_core.config.slots import Choice, Slot
+from radfield_core.config.structure import Entry, Owner, Structurer, options_of
+from radfield_core.errors import UsageError
+from radfield_core.plugin import Component
+from radfield_core.plugins.registry import Registry, get_registry
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.scenes import Scenes
+from radfield_core.runtime import randomness
+from radfield_core.testing.toy_parts import toy_plugin
+from radfield_core.testing.toys import toy_context
+from radfield_core.train import session
+from radfield_core.train.log import TrainingLog
+from radfield_core.train.setup import TrainingSetup
+from radfield_core.train.trainer import Trainer
+
+Table = dict[str, Any]
+BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer")
+"""Kinds that are built as `Part(config, ctx)`; the others are built as `Kind(config)`."""
+
+EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
+"""The sampler of a run that tests another part."""
+
+
+class ExampleMissing(UsageError):
+    """A law of a part that reads files needs a data set, and the test supplies none."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small data set for a dataparser or converter under test, with one known pixel and its ray.
+
+    Attributes:
+        root: folder or file of the data set.
+        pixel: (view, row, column) of the known pixel, in the training split.
+        color: rgb or rgba of that pixel, as bytes; empty if unknown.
+        origin: origin of the pixel's ray in the data's own coordinates; None if unknown.
+        direction: unit direction of the ray in the data's own coordinates; None if unknown.
+    """
+
+    root: Path
+    pixel: tuple[int, int, int] = (0, 0, 0)
+    color: tuple[int, ...] = ()
+    origin: tuple[float, float, float] | None = None
+    direction: tuple[float, float, float] | None = None
+
+
+MakeExample = Callable[[Path], Example]
+"""Writes a small data set into an empty folder."""
+
+ReadGeometry = Callable[[Path], tuple[Any, Any]]
+"""Reads vertices [V, 3] and faces [F, 3] from a file."""
+
+
+@dataclass
+class PartUnderTest:
+    """A part with its options, and everything needed to build and train it.
+
+    Attributes:
+        component: declaration of the part.
+        registry: the parts that can be chosen for the other slots, toys included.
+        options: options of the part that differ from their defaults.
+        run: options of the rest of the run that differ from their defaults.
+        example: writes the data set of a dataparser or converter into an empty folder.
+        read: reads the files of an exporter whose format trimesh cannot read.
+        folder: an empty folder; a different one for each law.
+    """
+
+    component: Component
+    registry: Registry
+    options: Table = field(default_factory=dict)
+    run: Table = field(default_factory=dict)
+    example: MakeExample | None = None
+    read: ReadGeometry | None = None
+    folder: Path = Path(".")
+
+    @property
+    def kind(self) -> str:
+        """Kind of the part."""
+        return self.component.kind
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The part with its options, as a slot holds it."""
+        return self.choose(self.component, self.options)
+
+    @cached_property
+    def provides(self) -> frozenset[str]:
+        """Capabilities that the part provides with these options."""
+        return capabilities_of(self.choice)[0]
+
+    @cached_property
+    def requires(self) -> Mapping[str, frozenset[str]]:
+        """Capabilities that the part requires of other parts with these options, by slot."""
+        return capabilities_of(self.choice)[1]
+
+    def choose(self, component: Component, options: Table) -> Choice:
+        """A part with its options, as a slot holds it. Raises UsageError or PluginError with every mistake."""
+        mistakes = Mistakes()
+        slot = Slot(component.kind, None, False)
+        entry = Entry("the test", self._table(component, options))
+        choice = Structurer(self.registry, mistakes).slot(slot, [entry], "", Owner())
+        mistakes.finish()
+        assert choice is not None
+        return choice
+
+    def build(self, seed: int = 0, **sizes: Any) -> Any:
+        """The part, built in a cube of half side 1.5 with seeded random numbers.
+
+        Args:
+            seed: seed of the initial values; torch's global generator is restored afterward.
+            sizes: further arguments of the part's constructor, such as `in_dim` of an encoding.
+        """
+        with randomness.undisturbed():
+            randomness.seed_everything(seed)
+            implementation = self.choice.load()
+            if self.kind not in BUILT_WITH_CONTEXT:
+                return implementation(self.choice.config)
+            if self.kind == "encoding":
+                sizes = {"in_dim": 3, **sizes}
+            return implementation(self.choice.config, toy_context(), **sizes)
+
+    def inputs(self, n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Inputs [n, 3] for an encoding: points of the cube, or unit directions if it encodes directions only."""
+        x = 2.8 * torch.rand(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1.4
+        if not self.provides & {"points", "gaussians"}:
+            x = torch.nn.functional.normalize(x, dim=-1)
+        return x.to(dtype)
+
+    def run_config(self, max_steps: int = 3, trainer: Table | None = None) -> RunConfig:
+        """Config of a run on the toy ball with the part in its slot and toys in the others.
+
+        Args:
+            max_steps: number of optimizer steps.
+            trainer: further options of the trainer.
+
+        Raises:
+            UsageError: the parts do not fit together.
+        """
+        steps: Table = {
+            "max_steps": max_steps, "save_every": max_steps, "n_rays": 32, "device": "cpu", "target_samples": "none",
+        }  # fmt: skip
+        entries = [Entry("the test", table) for table in (self._slots(), self.run, {"trainer": steps})]
+        entries.append(Entry("the test", {"trainer": trainer or {}}))
+        if self.kind == "method":
+            preset = read_preset(self.component, self.component.name)
+            entries.insert(0, Entry("preset", preset, self.component.distribution))
+        mistakes = Mistakes()
+        run: RunConfig = Structurer(self.registry, mistakes).table(RunConfig, entries, "", Owner())
+        mistakes.finish()
+        check(run, self.registry)
+        return run
+
+    def trainer(self, run: RunConfig, name: str) -> Trainer:
+        """The trainer of a run in the folder `name`. The dry run after building has passed."""
+        return make_trainer(run, self.folder / name)
+
+    def _slots(self) -> Table:
+        """Table of a run whose slots hold the part and toys."""
+        part = self._table(self.component, self.options)
+        if self.kind == "method":
+            return {"method": part, "data": "toy-ball"}
+        slots: Table = {"method": "toy", "field": "toy", "sampler": EVEN_SAMPLES, "data": "toy-ball"}
+        if self.kind == "encoding":
+            name = "encoding" if self.provides & {"points", "gaussians"} else "direction_encoding"
+            slots["field"] = {"type": "toy", name: part}
+        else:
+            slots["field"] = self._toy_field(self.requires.get("field", frozenset()))
+            slots[self.kind] = part
+        return slots
+
+    def _table(self, component: Component, options: Table) -> Table:
+        """A part as a config file writes it; toys stand in for default parts that are not installed."""
+        table = {**options, "type": qualified_name(component)}
+        for attribute in attrs.fields(options_of(component)):
+            if attribute.name == "root" and attribute.default is attrs.NOTHING:
+                table.setdefault("root", ".")
+            slot: Slot | None = attribute.metadata.get("slot")
+            if slot is None or attribute.name in table or (slot.default is None and slot.optional):
+                continue
+            name = slot.default if isinstance(slot.default, str) else (slot.default or {}).get("type", "")
+            if not self.registry.candidates(slot.kind, name):
+                table[attribute.name] = "toy"
+        return table
+
+    @staticmethod
+    def _toy_field(needs: frozenset[str]) -> str:
+        """Name of a toy field that provides `needs`; "toy" if none does."""
+        fields = [component for component in toy_plugin().components if component.kind == "field"]
+        return next((component.name for component in fields if not lacking(needs, component.provides)), "toy")
+
+
+def qualified_name(component: Component) -> str:
+    """`distribution:name` of a part, which is unambiguous whatever else is installed."""
+    return f"{component.distribution}:{component.name}"
+
+
+def make_trainer(run: RunConfig, folder: Path) -> Trainer:
+    """The trainer of a run on the CPU, without evaluation. As in `radfield train`, its dry run has passed."""
+    setup = TrainingSetup.of(run, Scenes(run).get("train"), torch.device("cpu"))
+    run_folder = RunFolder(folder)
+    run_folder.check_writable()
+    trainer, _ = session.make_trainer(setup, run_folder, TrainingLog(run_folder, run.trainer, quiet=True))
+    return trainer
+
+
+def with_toys(registry: Registry | None = None) -> Registry:
+    """A registry that offers the toy parts beside those of `registry`, by default everything installed."""
+    found = registry or get_registry()
+    return Registry([*found.plugins, toy_plugin()], found.hooks)
