@@ -43,7 +43,8 @@ class BumpySphere(Field):
 
     def sdf(self, x: Tensor) -> Tensor:
         """[M]."""
-        return x.norm(dim=-1) - self.radius + 0.03 * (20 * x).sin().prod(-1)
+        distance: Tensor = x.norm(dim=-1) - self.radius + 0.03 * (20 * x).sin().prod(-1)
+        return distance
 
     def gradient(self, x: Tensor) -> Tensor:
         """[M, 3]."""

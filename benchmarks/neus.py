@@ -54,7 +54,8 @@ def measure(out: Path, name: str, *words: str) -> dict[str, Any]:
 def psnr(out: Path) -> float:
     """Mean PSNR of the test views, dB."""
     radfield("eval", str(out), "--quiet")
-    return round(json.loads((out / "results.json").read_text())["metrics"]["psnr"], 2)
+    metrics = json.loads((out / "results.json").read_text())["metrics"]
+    return round(float(metrics["psnr"]), 2)
 
 
 def chamfer(out: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coverage import Coverage
 
@@ -32,7 +32,7 @@ class Covered(NamedTuple):
         return 100.0 * self.ran / self.lines if self.lines else 100.0
 
 
-def by_package(report: dict) -> dict[str, Covered]:
+def by_package(report: dict[str, Any]) -> dict[str, Covered]:
     """Package -> lines, from coverage's JSON report: core first, then the plugins by name."""
     found: dict[str, Covered] = {}
     for name, entry in report["files"].items():
@@ -51,14 +51,15 @@ def table(covered: dict[str, Covered]) -> str:
     return "\n".join([f"{'package':<{width}}  {'lines':>6}  {'covered %':>9}", *rows])
 
 
-def measured() -> dict:
+def measured() -> dict[str, Any]:
     """Coverage's JSON report of the last test run, with paths relative to the repository."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "coverage.json"
         coverage = Coverage(data_file=str(ROOT / ".coverage"), config_file=str(ROOT / "pyproject.toml"))
         coverage.load()
         coverage.json_report(outfile=str(out))
-        return json.loads(out.read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return report
 
 
 def main(limited_to: list[str]) -> int:

@@ -81,7 +81,8 @@ class MultiscaleConverter(Converter):
 
 def _mean(image: np.ndarray) -> np.ndarray:
     height, width, channels = image.shape
-    return image.reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
+    mean: np.ndarray = image.reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
+    return mean
 
 
 def _row(scene: Scene, view: int, scale: int, name: str) -> tuple[Any, ...]:

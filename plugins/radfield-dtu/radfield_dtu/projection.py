@@ -40,4 +40,5 @@ def decompose(projection: Array) -> tuple[Array, Array]:
 def compose(k: Array, c2w: Array) -> Array:
     """P [3, 4] of K [3, 3] and c2w [3, 4] in OpenGL axes."""
     rotation = (c2w[:, :3] @ FLIP).T
-    return k @ np.concatenate([rotation, -rotation @ c2w[:, 3:]], axis=1)
+    projection: Array = k @ np.concatenate([rotation, -rotation @ c2w[:, 3:]], axis=1)
+    return projection

@@ -16,7 +16,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def _resolution(default: int) -> int:
-    return option(default, help="cells along the longest side of the surface's box", min=8, max=2048)
+    resolution: int = option(default, help="cells along the longest side of the surface's box", min=8, max=2048)
+    return resolution
 
 
 @attrs.frozen(kw_only=True)

@@ -59,14 +59,16 @@ def point_triangle_distance(points: Array, triangles: Array) -> Array:
         inside &= (np.cross(q - p, points - p) * normal).sum(1) >= 0
     height = np.abs(((points - a) * normal).sum(1)) / np.sqrt(np.where(squared > 0, squared, 1))
     edges = np.min([_segment_distance(points, p, q) for p, q in ((a, b), (b, c), (c, a))], axis=0)
-    return np.where(inside, height, edges)
+    distances: Array = np.where(inside, height, edges)
+    return distances
 
 
 def _segment_distance(points: Array, p: Array, q: Array) -> Array:
     along = q - p
     length = np.maximum((along**2).sum(1), 1e-300)
     t = np.clip(((points - p) * along).sum(1) / length, 0, 1)
-    return np.linalg.norm(points - p - t[:, None] * along, axis=1)
+    distances: Array = np.linalg.norm(points - p - t[:, None] * along, axis=1)
+    return distances
 
 
 def sample_surface(vertices: Array, faces: NDArray[np.int64], n: int, seed: int) -> Array:
@@ -85,7 +87,9 @@ def area(vertices: Array, faces: NDArray[np.int64]) -> float:
 
 
 def _doubled_areas(corners: Array) -> Array:
-    return np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas: Array = np.linalg.norm(normals, axis=1)
+    return areas
 
 
 def thin(points: Array, spacing: float, seed: int) -> Array:

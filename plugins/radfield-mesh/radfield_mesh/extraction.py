@@ -68,7 +68,7 @@ class Grid:
         ]
         points = torch.cartesian_prod(*axes)
         with torch.no_grad():
-            values = torch.cat([query(part).float().cpu() for part in points.split(chunk)])
+            values = torch.cat([query(part).float().cpu() for part in torch.split(points, chunk)])
         return values.view([len(axis) for axis in axes]).numpy()
 
 
@@ -95,7 +95,8 @@ def _crossed(values: Values, level: float) -> Cells:
     above = values >= level
     i, j, k = (n - 1 for n in values.shape)
     corners = [above[a : a + i, b : b + j, c : c + k] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
-    return np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
+    crossed: Cells = np.logical_or.reduce(corners) & ~np.logical_and.reduce(corners)
+    return crossed
 
 
 def _dilate(mask: Cells) -> Cells:
@@ -181,7 +182,7 @@ def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values
     values = np.where(values == level, np.nextafter(np.float32(level), np.float32(np.inf)), values)
     if not values.min() < level:
         return None
-    vertices, faces, _, _ = marching_cubes(values, level, gradient_direction="descent")
+    vertices, faces, _, _ = marching_cubes(values, level, gradient_direction="descent")  # type: ignore[no-untyped-call]
     return vertices + first.astype(np.float32), faces.astype(np.int64)
 
 

@@ -155,5 +155,5 @@ def vertex_colors(
 
 
 def _asked(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
-    parts = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).split(chunk)
+    parts = torch.split(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), chunk)
     return torch.cat([function(part.to(device)).detach().cpu().float() for part in parts]).numpy()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import trimesh
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from trimesh.resolvers import Resolver
 
 from radfield_core import DatasetError, Metric, Model, NoSurface, Scene, UsageError
@@ -107,7 +108,8 @@ def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64
 def _distances_to(truth: trimesh.Trimesh, points: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(truth.faces):
         return distance.Triangles.of(truth.vertices, truth.faces).distance(points)
-    return distance.cKDTree(np.asarray(truth.vertices)).query(points)[0]
+    distances: NDArray[np.float64] = cKDTree(np.asarray(truth.vertices)).query(points)[0]
+    return distances
 
 
 def ground_truth(scene: Scene) -> trimesh.Trimesh:

@@ -1,12 +1,12 @@
 """Declaration of the exporters and metrics of geometry."""
 
-from radfield_core.plugin import component, hookimpl
+from radfield_core.plugin import Component, component, hookimpl
 
 RADFIELD_API = (1, 0)
 
 
 @hookimpl
-def radfield_components():
+def radfield_components() -> list[Component]:
     """The parts of this distribution."""
     geometry = {"field": {"sdf|density"}}
     return [

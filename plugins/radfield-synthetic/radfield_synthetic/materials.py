@@ -86,7 +86,8 @@ def _pill(x: Tensor) -> Tensor:
 
 def _axis(x: Tensor) -> Tensor:
     axis = x.new_tensor(surface.PILL_END) - x.new_tensor(surface.PILL_START)
-    return axis / axis.norm()
+    unit: Tensor = axis / axis.norm()
+    return unit
 
 
 def _doughnut(x: Tensor) -> Tensor:

@@ -21,11 +21,11 @@ def surface_mesh(resolution: int = 160) -> tuple[Tensor, Tensor]:
     axis = torch.linspace(-_HALF, _HALF, resolution + 1)
     y, z = torch.meshgrid(axis, axis, indexing="ij")
     slabs = []
-    for x in axis.split(_SLABS):
+    for x in torch.split(axis, _SLABS):
         shape = (len(x), *y.shape)
         slabs.append(sdf_of(x[:, None, None].expand(shape), y.expand(shape), z.expand(shape)))
     volume = torch.cat(slabs).numpy()
-    vertices, faces, _, _ = marching_cubes(volume, 0.0, spacing=(2 * _HALF / resolution,) * 3)
+    vertices, faces, _, _ = marching_cubes(volume, 0.0, spacing=(2 * _HALF / resolution,) * 3)  # type: ignore[no-untyped-call]
     at = torch.from_numpy(vertices.astype(np.float32)) - _HALF
     for _ in range(4):
         slope = gradient(at)

@@ -58,10 +58,10 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
     """
     pixels = Pixels(cameras, views)
     image = torch.zeros(len(pixels), 4, dtype=torch.uint8)
-    for chunk in torch.arange(len(pixels)).split(_CHUNK):
+    for chunk in torch.split(torch.arange(len(pixels)), _CHUNK):
         free = trace(*pixels.rays(chunk, (0.5, 0.5)), spread=pixels.spread)
         touched = free.isfinite().nonzero()[:, 0]
-        for part in touched.split(max(1, _CHUNK // supersample**2)):
+        for part in torch.split(touched, max(1, _CHUNK // supersample**2)):
             image[chunk[part]] = _mean_color(pixels, chunk[part], free[part], supersample)
     return image.reshape(*pixels.shape, 4)
 
@@ -83,7 +83,7 @@ def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) 
 def depth(cameras: Cameras, view: int) -> Tensor:
     """Distance [H, W] along the rays through the pixels' middles, infinite where they miss."""
     pixels = Pixels(cameras, range(view, view + 1))
-    chunks = torch.arange(len(pixels)).split(_CHUNK)
+    chunks = torch.split(torch.arange(len(pixels)), _CHUNK)
     return torch.cat([trace(*pixels.rays(chunk, (0.5, 0.5))) for chunk in chunks]).reshape(pixels.shape[1:])
 
 
@@ -91,7 +91,7 @@ def normals(cameras: Cameras, view: int) -> Tensor:
     """Unit normals [H, W, 3] where the rays through the pixels' middles meet the scene, zero where they miss."""
     pixels = Pixels(cameras, range(view, view + 1))
     result = torch.zeros(len(pixels), 3)
-    for chunk in torch.arange(len(pixels)).split(_CHUNK):
+    for chunk in torch.split(torch.arange(len(pixels)), _CHUNK):
         origins, directions = pixels.rays(chunk, (0.5, 0.5))
         t = trace(origins, directions)
         met = t.isfinite().nonzero()[:, 0]
