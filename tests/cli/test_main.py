@@ -158,7 +158,6 @@ def test_help_and_version(capsys):
         (["config", "show", "--method"], "expected one argument", "radfield config show --help"),
         (["plugins", "list", "all"], "unknown argument 'all'", "radfield plugins --help"),
         (["config", "options", "hash"], "'hash' is not KIND:NAME", "encoding:hash"),
-        (["config", "validate", "absent.toml"], "cannot be read", "ls"),
         (["plugins", "info", "wavy"], "nothing installed is called 'wavy'", "radfield plugins info wave"),
     ],
 )
@@ -167,6 +166,13 @@ def test_a_mistyped_word_says_the_nearest(argv, says, hint, tmp_path):
     assert done.returncode in (2, 69, 74)
     assert says in done.stderr and hint in done.stderr.partition("try: ")[2]
     assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_a_config_that_is_not_there_is_an_error_that_names_the_nearest_file(tmp_path):
+    done = radfield("config", "validate", "rum.toml", cwd=tmp_path)
+    assert done.returncode == 74 and "rum.toml: cannot be read" in done.stderr and "try" not in done.stderr
+    (tmp_path / "run.toml").touch()
+    assert "try: Use run.toml, which exists" in radfield("config", "validate", "rum.toml", cwd=tmp_path).stderr
 
 
 def test_config_show_prints_a_file_that_shows_itself(tmp_path):
@@ -200,7 +206,7 @@ def test_config_validate_refuses_what_does_not_fit(tmp_path):
     done = radfield("config", "validate", "run.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "field 'blob' does not provide fakes.thick and sdf, which sampler 'crooked' needs" in done.stderr
-    assert "try: field=slab" in done.stderr
+    assert "try: Use field=slab" in done.stderr
 
 
 def test_config_options_explains_every_option_of_a_part():
@@ -246,4 +252,4 @@ def test_doctor_reports_versions_devices_space_and_plugins(tmp_path):
 def test_doctor_says_what_is_wrong_with_the_backends_asked_for():
     done = radfield("doctor", RADFIELD_BACKEND="torch,nerfacc")
     assert done.returncode == 1
-    assert "wrong: RADFIELD_BACKEND: unknown backend 'nerfacc'\n    try: one of: torch, numba, " in done.stdout
+    assert "wrong: RADFIELD_BACKEND: unknown backend 'nerfacc'\n    try: Use torch, numba, " in done.stdout

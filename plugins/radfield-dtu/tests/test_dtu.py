@@ -192,7 +192,7 @@ def test_each_fault_is_named(small: Path, damage) -> None:
     with pytest.raises(DatasetError) as caught:
         DtuParser(DtuConfig(root=str(small))).parse("train")
     assert expected in str(caught.value)
-    assert "which is there" not in str(caught.value)
+    assert "which exists" not in str(caught.value)
 
 
 def test_a_true_surface_larger_than_is_read_is_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
