@@ -1,17 +1,16 @@
-"""From `radfield train` to the first step, and the memory that training takes.
+"""Time from `radfield train` to the first step, and the memory of training.
 
     python benchmarks/first_step.py tiny_nerf_lego.npz [--repeats 3] [--seconds 20] [--threads 1] [--write]
 
-Starts the command with an empty kernel cache, then again with the cache it left. A step counts as taken when
-metrics.jsonl has its line. CPU seconds, which a busy machine changes little, stand beside wall seconds; the peak of the
-resident memory is that of the longest run. Linux only: both are read from /proc. `--write` puts the figures into
-benchmarks/results/first_step.json. Exits 1 over a limit.
+Starts the command with an empty cache of compiled kernels, then again with the cache that it left. A step has ended
+when metrics.jsonl has its line. CPU seconds are given too, because a busy machine changes them little; the memory is
+the peak of the longest run. Both are read from /proc, so this runs on Linux only. `--write` saves the results as
+benchmarks/results/first_step.json. Exits 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import statistics
@@ -44,13 +43,13 @@ def start(data: Path, method: str, out: Path, seconds: float, environ: dict[str,
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+    """User and system time of a process so far, seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def peak_mib(pid: int) -> float:
-    """The most memory that a process has had resident."""
+    """The peak of a process's resident memory, MiB."""
     line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
@@ -59,34 +58,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--method", default="ngp-small")
-    parser.add_argument("--repeats", type=int, default=3, help="starts with a warm cache")
-    parser.add_argument("--seconds", type=float, default=20.0, help="training after the first step, for the peak")
+    parser.add_argument("--repeats", type=int, default=3, help="number of starts with a filled cache (default: 3)")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="training after the first step, for the peak (default: 20)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/first_step.json")
     args = parser.parse_args()
     if not Path("/proc/self/status").exists():
-        raise SystemExit("this measurement reads /proc, which this system has not")
+        raise SystemExit("this benchmark reads /proc, which this system does not have")
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "NUMBA_CACHE_DIR": f"{folder}/cache"}
         spans = [args.seconds, *[0.0] * args.repeats]
-        runs = [
-            start(args.data, args.method, Path(folder) / str(i), span, environ) for i, span in enumerate(spans)
-        ]  # fmt: skip
+        runs = [start(args.data, args.method, Path(folder) / str(i), span, environ) for i, span in enumerate(spans)]
     cold, *warm = runs
     found = {
-        "cold_seconds": cold["seconds"], "cold_cpu_seconds": cold["cpu_seconds"],
+        "cold_seconds": cold["seconds"],
+        "cold_cpu_seconds": cold["cpu_seconds"],
         "warm_seconds": statistics.median(run["seconds"] for run in warm),
-        "warm_cpu_seconds": statistics.median(run["cpu_seconds"] for run in warm), "peak_mib": cold["peak_mib"],
-    }  # fmt: skip
+        "warm_cpu_seconds": statistics.median(run["cpu_seconds"] for run in warm),
+        "peak_mib": cold["peak_mib"],
+    }
     for name, value in found.items():
         print(f"{name:<18} {value:>8.1f}" + (f"   limit {LIMITS[name]:g}" if name in LIMITS else ""))
     if args.write:
         from radfield_core.bench.machine import machine
+        from radfield_core.files.results import write_results
 
         path = Path(__file__).parent / "results" / "first_step.json"
         rounded = {name: round(value, 2) for name, value in found.items()}
-        figures = {"machine": machine(threads=args.threads), "method": args.method, "limits": LIMITS, **rounded}
-        path.write_text(json.dumps(figures, indent=2) + "\n")
+        facts = {"machine": machine(threads=args.threads), "method": args.method, "limits": LIMITS}
+        write_results(path, {**facts, **rounded})
     return 0 if all(found[name] <= limit for name, limit in LIMITS.items()) else 1
 
 

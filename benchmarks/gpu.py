@@ -1,9 +1,9 @@
-"""CUDA: kernels against the torch reference, tinycudann and nerfacc where they are installed; PSNR against seconds.
+"""CUDA kernels against the torch reference, tiny-cuda-nn and nerfacc, if installed; PSNR against seconds of training.
 
     python benchmarks/gpu.py [--data LEGO] [--seconds 300] [--repeats 15] [--method ngp]
 
-`--data` takes the Blender lego; at its published 800 × 800 the figures compare with published ones. Everything goes
-into benchmarks/results/gpu.json, and the curve into gpu.png. Without a CUDA device it says so and writes nothing.
+With `--data`, the Blender lego, a whole run is measured too; at 800 × 800 pixels its PSNR compares with published ones.
+The results are saved as benchmarks/results/gpu.json, the curve as gpu.png. Without a CUDA device nothing is measured.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import torch
 from radfield_core.bench.kernels import packed_samples
 from radfield_core.bench.learning_curve import plot, whole_run
 from radfield_core.bench.machine import machine
-from radfield_core.bench.micro import micro, table, timing_row, write
+from radfield_core.bench.micro import micro, table, timing_row
 from radfield_core.bench.timing import Timing, median_ms
+from radfield_core.files.results import write_results
 
 RESULTS = Path(__file__).parent / "results"
 DEVICE = "cuda"
 
 
 def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
-    """nerfacc on the samples that `radfield bench micro compositing` takes: color, depth, opacity, and gradients."""
+    """Time nerfacc on the samples of `radfield bench micro compositing`: color, depth, opacity, and gradients."""
     import nerfacc
 
     layout, density, rgb, t, lengths = packed_samples(4096, 253_000, DEVICE)
@@ -48,7 +49,7 @@ def nerfacc_compositing(reference: Timing, repeats: int) -> Timing:
 
 
 def nerfacc_marching(reference: Timing, repeats: int) -> Timing:
-    """nerfacc's traversal of the grid that `radfield bench micro marching` marches through, with the same step."""
+    """Time nerfacc on the grid of `radfield bench micro marching`, with the same step size."""
     import nerfacc
     from radfield_occupancy.bench import RADIUS, shell_grid, shell_rays
     from radfield_occupancy.grid import unpack
@@ -66,14 +67,14 @@ def nerfacc_marching(reference: Timing, repeats: int) -> Timing:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a Blender scene; without it only kernels are measured")
+    parser.add_argument("--data", type=Path, help="a Blender scene; without one, only kernels are measured")
     parser.add_argument("--method", default="ngp")
-    parser.add_argument("--seconds", type=float, default=300.0, help="of training")
-    parser.add_argument("--every", type=int, default=1000, help="steps between points of the curve")
+    parser.add_argument("--seconds", type=float, default=300.0, help="seconds of training (default: 300)")
+    parser.add_argument("--every", type=int, default=1000, help="steps between points of the curve (default: 1000)")
     parser.add_argument("--repeats", type=int, default=15)
     args = parser.parse_args()
     if not torch.cuda.is_available():
-        print("no CUDA device here: nothing is measured and nothing written")
+        print("this machine has no CUDA device; nothing was measured")
         return 0
     timings = micro(device=DEVICE, repeats=args.repeats)
     if find_spec("nerfacc") is not None:
@@ -81,14 +82,14 @@ def main() -> int:
         timings.append(nerfacc_compositing(first["compositing"], args.repeats))
         timings.append(nerfacc_marching(first["marching"], args.repeats))
     print(table(timings))
-    figures: dict[str, Any] = {"machine": machine(), "kernels": [timing_row(timing) for timing in timings]}
+    results: dict[str, Any] = {"machine": machine(), "kernels": [timing_row(timing) for timing in timings]}
     if args.data is not None:
-        figures["run"] = whole_run(
+        results["run"] = whole_run(
             args.method, str(args.data), seconds=args.seconds, every=args.every, overrides=["trainer.device=cuda"]
         )
-        plot(figures["run"], RESULTS / "gpu.png")
-        print(figures["run"]["final"], figures["run"]["reached"])
-    write(figures, RESULTS / "gpu.json")
+        plot(results["run"], RESULTS / "gpu.png")
+        print(results["run"]["final"], results["run"]["reached"])
+    write_results(RESULTS / "gpu.json", results)
     return 0
 
 

@@ -24,12 +24,12 @@ BASIS = "reference: plain torch by index_select, level by level; times: medians,
 
 
 def main() -> int:
-    """Measure, print, and write the file asked for."""
+    """Measure, print the results and, if requested, write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures, with the machine")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results and the machine to a file")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
 
@@ -37,7 +37,7 @@ def main() -> int:
     from radfield_hash.bench import measure
 
     from radfield_core.bench.machine import machine
-    from radfield_core.bench.micro import write
+    from radfield_core.files.results import write_results
 
     torch.set_num_threads(args.threads)
     print(BASIS)
@@ -54,7 +54,7 @@ def main() -> int:
     for name in ("usual_ms", "reference_ms", "kernel_ms"):
         print(f"{name:<16} {usual[name]:9.1f} {usual['usual_ms'] / usual[name]:8.1f}x")
     if args.json:
-        write({"machine": machine(args.threads), "basis": BASIS, "rows": rows, "usual": usual}, args.json)
+        write_results(args.json, {"machine": machine(args.threads), "basis": BASIS, "rows": rows, "usual": usual})
     return 0
 
 

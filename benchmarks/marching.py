@@ -1,4 +1,7 @@
-"""Prints how long marching and grid updates take, by backend. One thread; medians of runs that take turns."""
+"""Prints the time of marching and of grid updates by backend: medians of alternating runs, on one thread.
+
+python benchmarks/marching.py [--json FILE]
+"""
 
 import argparse
 import os
@@ -9,14 +12,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from radfield_occupancy.bench import measure, measure_refresh
 
 from radfield_core.bench.machine import machine
-from radfield_core.bench.micro import write
+from radfield_core.files.results import write_results
 
 COLUMNS = ("op", "backend", "n_rays", "n_samples", "both_ms", "speedup")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures, with the machine")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results and the machine to a file")
     args = parser.parse_args()
     rows = measure() + measure_refresh()
     print("".join(f"{name:>14}" for name in COLUMNS))
@@ -24,7 +27,7 @@ def main() -> None:
         cells = (row.get(name, "") for name in COLUMNS)
         print("".join(f"{cell:>14.2f}" if isinstance(cell, float) else f"{cell:>14}" for cell in cells))
     if args.json:
-        write({"machine": machine(), "rows": rows}, args.json)
+        write_results(args.json, {"machine": machine(), "rows": rows})
 
 
 if __name__ == "__main__":

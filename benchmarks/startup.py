@@ -1,16 +1,15 @@
-"""CPU time of starting radfield, as multiples of bare Python: `--help` and `plugins list`.
+"""CPU time of `radfield --help` and `radfield plugins list`, relative to starting Python.
 
     python benchmarks/startup.py [--repeats 15] [--write]
 
-Times are user + system of the child process, the least of many runs in turn, so that another job on the machine raises
-the figures as little as possible. Modules are byte-compiled before, as pip leaves them. `--write` puts them into
-benchmarks/results/startup.json.
+Times are user + system time of the child process: the minimum of many alternating runs, which other load on the machine
+raises least. Modules are byte-compiled before, as pip leaves them. `--write` saves the results as
+benchmarks/results/startup.json. Exits 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -28,7 +27,7 @@ LIMITS = {"radfield --help": 4.0, "radfield plugins list": 9.0}
 
 
 def cpu_seconds(arguments: list[str], environ: dict[str, str]) -> float:
-    """User and system time of one run of the interpreter."""
+    """User and system time of one run of the interpreter, seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environ)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -36,7 +35,7 @@ def cpu_seconds(arguments: list[str], environ: dict[str, str]) -> float:
 
 
 def measure(repeats: int) -> dict[str, float]:
-    """The least CPU time of each command, in seconds."""
+    """The minimum CPU time of each command, seconds."""
     best = dict.fromkeys(COMMANDS, float("inf"))
     with tempfile.TemporaryDirectory() as cache:
         environ = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
@@ -48,8 +47,8 @@ def measure(repeats: int) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15, help="number of runs of each command (default: 15)")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/startup.json")
     args = parser.parse_args()
     times = measure(args.repeats)
@@ -60,11 +59,11 @@ def main() -> int:
         print(f"{name:<24} {1e3 * seconds:>8.1f} {seconds / bare:>8.2f} {limit:>8}")
     if args.write:
         from radfield_core.bench.machine import machine
+        from radfield_core.files.results import write_results
 
-        figures = {name: {"cpu_ms": round(1e3 * s, 2), "ratio": round(s / bare, 2)} for name, s in times.items()}
+        results = {name: {"cpu_ms": round(1e3 * s, 2), "ratio": round(s / bare, 2)} for name, s in times.items()}
         path = Path(__file__).parent / "results" / "startup.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"machine": machine(), "limits": LIMITS, "figures": figures}, indent=2) + "\n")
+        write_results(path, {"machine": machine(), "limits": LIMITS, "results": results})
     return 0 if all(times[name] <= limit * bare for name, limit in LIMITS.items()) else 1
 
 

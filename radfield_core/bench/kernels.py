@@ -1,4 +1,4 @@
-"""Benchmarks of core's own kernels: compositing and the perceptron."""
+"""Benchmarks of core's own kernels: compositing and the chunked perceptron."""
 
 from __future__ import annotations
 
@@ -6,48 +6,72 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from radfield_core.bench.timing import (
-    Loss,
-    Seen,
-    Timing,
-    gradient_medians_ms,
-    median_ms,
-)
+from radfield_core.bench.timing import Loss, Result, Timing, gradient_medians_ms, median_ms
 from radfield_core.ops import mlp, segments, volume
 from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import using
 from radfield_core.ops.layout import Layout, Packing
 
 
+def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
+    """Bind a function to a backend: the returned function runs it with that backend in use."""
+
+    def run_with_backend() -> Result:
+        with using(name):
+            return run()
+
+    return run_with_backend
+
+
+def compositing(device: str, repeats: int) -> list[Timing]:
+    """Time compositing of 253 000 packed samples on 4096 rays, forward and backward."""
+    reference, *rows = measure(repeats=repeats, device=device)
+    case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
+    return [Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
+
+
 def measure(
     n_rays: int = 4096, n_samples: int = 253_000, repeats: int = 15, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Milliseconds per backend for weights from density, then color, opacity and depth; and the ratio to torch.
+    """Time compositing with every backend: weights from density, then color, opacity and depth, and their gradients.
 
-    Rows have op, backend, device, n_rays, n_samples, forward_ms, backward_ms, both_ms (medians) and speedup.
+    Args:
+        n_rays: number of rays R.
+        n_samples: number of samples N of all rays together.
+        repeats: number of timed runs.
+        device: "cpu" or "cuda".
+        seed: seed of the samples.
+
+    Returns:
+        A row for each backend, torch first: op, backend, device, n_rays, n_samples, forward_ms, backward_ms, both_ms
+        (medians) and speedup over torch.
     """
     layout, density, rgb, t, lengths = packed_samples(n_rays, n_samples, device, seed)
 
-    def forward() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    def loss() -> tuple[Tensor, tuple[Tensor, ...]]:
         weights = volume.weights_from_density(density, lengths, layout)
         color, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return color.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
-    runs = {name: with_backend(name, forward) for name in ["torch", *COMPOSITING.installed(device)]}
-    times = gradient_medians_ms(runs, repeats, device)
+    losses = {name: with_backend(name, loss) for name in ["torch", *COMPOSITING.installed(device)]}
+    times = gradient_medians_ms(losses, repeats, device)
+    case = {"device": device, "n_rays": n_rays, "n_samples": n_samples}
     base = times["torch"]["both_ms"]
     return [
-        {"op": "compositing", "backend": name, "device": device, "n_rays": n_rays, "n_samples": n_samples,
-         **row, "speedup": base / row["both_ms"]}
+        {"op": "compositing", "backend": name, **case, **row, "speedup": base / row["both_ms"]}
         for name, row in times.items()
-    ]  # fmt: skip
+    ]
 
 
 def packed_samples(
     n_rays: int, n_samples: int, device: str, seed: int = 0
-) -> tuple[Layout, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Layout, density [N], rgb [N, 3], t [N] and lengths [N] of samples spread over the rays at random."""
+) -> tuple[Layout, Tensor, Tensor, Tensor, Tensor]:
+    """Random packed samples: their layout, density [N], rgb [N, 3], t [N] and interval lengths [N].
+
+    Some rays have many samples and some none, as behind an occupancy grid.
+    """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
     layout = Layout(n_rays, None, Packing.from_counts(counts.bincount(minlength=n_rays).to(device)))
@@ -57,29 +81,17 @@ def packed_samples(
     return layout, density, rgb, 2.0 + 0.01 * segments.local_index(layout, lengths.device), lengths
 
 
-def with_backend(name: str, run: Callable[[], Seen]) -> Callable[[], Seen]:
-    """The run, with the backend asked for."""
-
-    def inside() -> Seen:
-        with using(name):
-            return run()
-
-    return inside
-
-
-def compositing(device: str, repeats: int) -> list[Timing]:
-    """Compositing of 253 k packed samples on 4096 rays, forward and backward."""
-    reference, *rows = measure(repeats=repeats, device=device)
-    case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
-    return [
-        Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows
-    ]  # fmt: skip
-
-
 def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, ...] = (32, 64, 64, 16)) -> list[Timing]:
-    """The chunked perceptron, forward and backward, against plain torch; the limit is GEMM into a buffer that is kept.
+    """Time the chunked perceptron against plain torch, forward and backward.
 
-    No row on a device where plain torch is what runs.
+    The limit is the time of its matrix products alone. Only the CPU has a chunked perceptron: on another device there
+    is no row.
+
+    Args:
+        device: "cpu" or "cuda".
+        repeats: number of timed runs.
+        rows: number of input rows.
+        sizes: width of the input and of each layer.
     """
     if device != "cpu":
         return []
@@ -88,18 +100,19 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
     weights = [torch.randn(shape, generator=generator).mul_(shape[1] ** -0.5).requires_grad_() for shape in shapes]
 
-    def run(function: Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]) -> Loss:
-        return lambda: (function(x, weights).square().mean(), (x, *weights))
+    def loss_of(network: Callable[[Tensor, list[Tensor]], Tensor]) -> Loss:
+        return lambda: (network(x, weights).square().mean(), (x, *weights))
 
-    times = gradient_medians_ms({"torch": run(mlp.reference), "chunks": run(mlp.chunked)}, repeats, device)
+    times = gradient_medians_ms({"torch": loss_of(mlp.reference), "chunks": loss_of(mlp.chunked)}, repeats, device)
     flops = 6 * rows * sum(n_out * n_in for n_out, n_in in shapes)
     case = f"{rows // 1024}Ki rows, {'-'.join(map(str, sizes))}, forward + backward"
     reference_ms, kernel_ms = (times[name]["both_ms"] for name in ("torch", "chunks"))
-    return [Timing("perceptron", case, "chunks", reference_ms, kernel_ms, "GEMM", 1e3 * flops / gemm_limit(repeats))]
+    limit_ms = 1e3 * flops / gemm_flops(repeats)
+    return [Timing("perceptron", case, "chunks", reference_ms, kernel_ms, "GEMM", limit_ms)]
 
 
-def gemm_limit(repeats: int, side: int = 512) -> float:
-    """Floating-point operations per second of square float32 products that fit the cache, into a kept buffer."""
+def gemm_flops(repeats: int, side: int = 512) -> float:
+    """Floating-point operations per second of float32 products of square matrices that fit into the cache."""
     a, b, out = (torch.rand(side, side) for _ in range(3))
 
     def products() -> None:

@@ -1,4 +1,4 @@
-"""PSNR of held-out views against seconds of training, of whole runs as `radfield train` takes them."""
+"""Learning curves: PSNR of held-out views against seconds of training, of runs as `radfield train` trains them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 
 from radfield_core.bench.machine import machine
-from radfield_core.bench.micro import write_file
 from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig
-from radfield_core.errors import NoSuchSplit, UsageError
+from radfield_core.errors import NoSuchSplit, UsageError, unwritable
+from radfield_core.files.durable import write_durably
+from radfield_core.names import quoted
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.evaluation import evaluate_all
 from radfield_core.render.results import mean_metrics
@@ -27,12 +28,19 @@ from radfield_core.runs.scenes import Scenes
 from radfield_core.runs.trained import open_run
 from radfield_core.train.session import train_run
 
-THRESHOLDS = (20.0, 25.0, 28.0, 30.0, 35.0)
+THRESHOLDS = (20.0, 25.0, 28.0, 30.0, 35.0)  # dB
 
 
 @dataclass(frozen=True)
 class Point:
-    """Held-out PSNR, dB, after so much training: wall and CPU seconds without evaluation."""
+    """A point of the curve.
+
+    Attributes:
+        step: number of training steps.
+        seconds: wall time of training, without evaluation.
+        cpu_seconds: CPU time of training, without evaluation.
+        psnr: mean PSNR of the held-out views, dB.
+    """
 
     step: int
     seconds: float
@@ -41,7 +49,7 @@ class Point:
 
 
 class Interrupted(Exception):
-    """A signal broke the measurement off; a part of a run has no result. code: the exit code of the program."""
+    """A signal ended the benchmark before it had a result; `code` is the exit code of the program."""
 
     def __init__(self, code: int):
         super().__init__(code)
@@ -58,38 +66,53 @@ def whole_run(
     views: int = 6,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[str, Any]:
-    """Train as `radfield train` does and return the figures: the curve, when it passed the thresholds, the end result.
+    """Train as `radfield train` does and measure the learning curve.
 
-    The curve is of `views` views of the validation split, or of the test split where there is none, every so many
-    steps; `final` is of every view of the test split, or of the validation split where there is none. A threshold
-    counts as passed at the first point on or above it. Nothing is compiled during training: the check before it has
-    called every kernel.
+    The clocks measure training alone: kernels are compiled before the first step, and evaluation does not count.
 
-    Raises Interrupted if a signal breaks the training off, and UsageError, before it, for data with neither split.
+    Args:
+        method: a method or one of its presets.
+        data: path of the data set.
+        seconds: limit of the training time; by default the method's own.
+        overrides: options, each "key=value".
+        every: steps between points of the curve.
+        views: number of views that a point is the mean of.
+        thresholds: PSNR values, dB, whose times are wanted.
+
+    Returns:
+        `curve`, its points, on views of the validation split, or of the test split if there is none; `reached`, the
+        times at which it passed the thresholds; `final`, the metrics of every view of the test split, or of the
+        validation split if there is none; and the facts about the run and the machine.
+
+    Raises:
+        UsageError: the data has neither split; found before training.
+        Interrupted: a signal ended the training.
     """
     before = machine()
     limits = [] if seconds is None else [f"trainer.max_seconds={seconds}"]
-    rhythm = [f"trainer.eval_every={every}", f"trainer.eval_views={views}"]
-    run = compose(get_registry(), method=method, data=data, overrides=[*rhythm, *limits, *overrides]).run
-    split = _held_out(run)
+    points_at = [f"trainer.eval_every={every}", f"trainer.eval_views={views}"]
+    run = compose(get_registry(), method=method, data=data, overrides=[*points_at, *limits, *overrides]).run
+    split = _held_out(run, data)
     with tempfile.TemporaryDirectory(prefix="radfield-bench-") as folder:
         out = Path(folder) / "run"
-        points = _curve(run, out)
-        n_views, metrics = _evaluated(out, split)
-    last = points[-1]
+        points = _train(run, out)
+        final = {"split": split, **asdict(points[-1]), **_evaluate(out, split)}
     return {
-        "method": method, "data": Path(data).name, "overrides": list(overrides), "max_seconds": seconds,
-        "machine": before, "load_average_after": machine()["load_average"],
-        "final": {"split": split, "views": n_views, "step": last.step, "seconds": last.seconds,
-                  "cpu_seconds": last.cpu_seconds, **metrics},
+        "method": method,
+        "data": Path(data).name,
+        "overrides": list(overrides),
+        "max_seconds": seconds,
+        "machine": before,
+        "load_average_after": machine()["load_average"],
+        "final": final,
         "reached": reached(points, thresholds),
         "curve": [asdict(point) for point in points],
         "peak_memory_mib": _peak_memory(),
-    }  # fmt: skip
+    }
 
 
-def _held_out(run: RunConfig) -> str:
-    """The split to measure the end result on."""
+def _held_out(run: RunConfig, data: str) -> str:
+    """The split whose metrics are the end result."""
     scenes = Scenes(run)
     for split in ("test", "val"):
         with suppress(NoSuchSplit):
@@ -97,13 +120,14 @@ def _held_out(run: RunConfig) -> str:
                 scenes.get(split)
                 return split
     raise UsageError(
-        "the data has neither test nor validation views to measure with", path="--data",
-        hint="add a split; radfield data inspect shows what is there",
-    )  # fmt: skip
+        "the data has neither test nor validation views to evaluate",
+        path="--data",
+        hint=f"radfield data inspect {quoted(data)}",
+    )
 
 
-def _curve(run: RunConfig, out: Path) -> list[Point]:
-    """Train into a folder; a point for each evaluation on the way, by the clocks of the run itself."""
+def _train(run: RunConfig, out: Path) -> list[Point]:
+    """Train into a folder, and read the points of the curve from the run's log."""
     outcome = train_run(run, out=out, threads=str(torch.get_num_threads()), keep_folder=False)
     if outcome.exit_code:
         raise Interrupted(outcome.exit_code)
@@ -115,50 +139,53 @@ def _curve(run: RunConfig, out: Path) -> list[Point]:
     ]
 
 
-def _evaluated(out: Path, split: str) -> tuple[int, dict[str, float]]:
-    """How many views a split has, and the metrics of all of them after training."""
+def _evaluate(out: Path, split: str) -> dict[str, float]:
+    """The mean metrics of a split after training, and its number of `views`."""
     trained = open_run(out)
     scene = trained.scenes.get(split)
     results = evaluate_all(trained.model, trained.method, scene, trained.run.eval.rays_per_chunk, f"evaluate {split}")
     metrics = mean_metrics([result.metrics for result in results])
-    return len(results), {name: round(value, 4) for name, value in metrics.items()}
+    return {"views": len(results), **{name: round(value, 4) for name, value in metrics.items()}}
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:
-    """Wall and CPU seconds of the first point on or above each threshold, dB; None where no point is."""
+    """Wall and CPU seconds of the first point at or above each threshold (dB); None if no point is."""
     found: dict[str, dict[str, float] | None] = {}
     for threshold in thresholds:
         first = next((point for point in points if point.psnr >= threshold), None)
-        when = None if first is None else {"seconds": first.seconds, "cpu_seconds": first.cpu_seconds}
-        found[f"{threshold:g}"] = when
+        times = None if first is None else {"seconds": first.seconds, "cpu_seconds": first.cpu_seconds}
+        found[f"{threshold:g}"] = times
     return found
 
 
 def _peak_memory() -> float | None:
-    """The most memory this process has had resident, MiB."""
+    """The peak of this process's resident memory, MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if platform.system() == "Darwin" else 2**10), 1)
 
 
-def plot(figures: Mapping[str, Any], path: Path) -> None:
-    """Write the curve as a picture: PSNR against seconds of training, by the wall's clock and the processor's.
+def plot(results: Mapping[str, Any], path: Path) -> None:
+    """Draw the curve of `whole_run` as a PNG file: PSNR against wall and CPU seconds of training.
 
-    Raises StorageError naming the file.
+    Raises:
+        StorageError: the file cannot be written; the message names it.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
-    heights = [point["psnr"] for point in figures["curve"]]
-    for name, style in (("seconds", "-o"), ("cpu_seconds", "--")):
-        axes.plot(
-            [point[name] for point in figures["curve"]], heights, style, markersize=3, label=name.replace("_", " ")
-        )
+    psnr = [point["psnr"] for point in results["curve"]]
+    for clock, style in (("seconds", "-o"), ("cpu_seconds", "--")):
+        times = [point[clock] for point in results["curve"]]
+        axes.plot(times, psnr, style, markersize=3, label=clock.replace("_", " "))
     axes.set_xlabel("training, s")
     axes.set_ylabel("held-out PSNR, dB")
-    axes.set_title(f"{figures['method']} on {figures['data']}, threads: {figures['machine']['threads']}")
+    axes.set_title(f"{results['method']} on {results['data']}, threads: {results['machine']['threads']}")
     axes.grid(alpha=0.3)
     axes.legend()
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
-    write_file(path, picture.getvalue())
+    try:
+        write_durably(path, picture.getvalue())
+    except OSError as error:
+        raise unwritable(error, path) from error

@@ -10,22 +10,36 @@ from typing import Any
 
 import torch
 
+PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", "nerfacc")
+
 
 def machine(threads: int | None = None) -> dict[str, Any]:
-    """What figures were taken on: processor, accelerator, versions, threads and how busy it is."""
+    """The processor, the accelerator, the versions of packages, the number of threads and the load of this machine.
+
+    Args:
+        threads: number of threads of the measurement; by default the number that torch uses in this process.
+    """
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": _versions(),
+        "threads": torch.get_num_threads() if threads is None else threads,
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _versions() -> dict[str, str]:
+    """The versions of those of PACKAGES that are installed."""
     versions = {}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {
-        "processor": _processor(), "cores": os.cpu_count(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": platform.platform(), "python": platform.python_version(), "versions": versions,
-        "threads": torch.get_num_threads() if threads is None else threads,
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-    }  # fmt: skip
+    return versions
 
 
 def _processor() -> str:
@@ -35,6 +49,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", "nerfacc")

@@ -1,40 +1,25 @@
-"""Measurements for people: every kernel against its torch reference, and the machine that figures were taken on.
+"""Benchmarks of kernels: each against its torch reference, as a table and as JSON.
 
-Times on a shared machine drift by a factor; ratios within one process, and CPU seconds, drift little. So the load and
-the number of threads stand beside every figure.
+Times on a shared machine vary several-fold; ratios measured in one process, and CPU seconds, vary little. Results are
+therefore written with the load of the machine and the number of threads.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from radfield_core.bench.timing import Timing
-from radfield_core.errors import UsageError, unwritable
-from radfield_core.files.durable import write_durably
+from radfield_core.errors import UsageError
+from radfield_core.names import nearest, quoted
 from radfield_core.plugin import load
 from radfield_core.plugins.registry import Registry, get_registry
 
 
-def write(figures: Any, path: Path) -> None:
-    """Write figures as JSON, into a folder that is made if need be. Raises StorageError naming the file."""
-    write_file(path, json.dumps(figures, indent=1) + "\n")
-
-
-def write_file(path: Path, data: bytes | str) -> None:
-    """Write a file whole or not at all, into a folder that is made if need be. Raises StorageError naming the file."""
-    try:
-        write_durably(path, data)
-    except OSError as error:
-        raise unwritable(error, path) from error
-
-
 def benchmarks(registry: Registry) -> dict[str, str]:
-    """What the installed plugins offer to measure: name -> "module:function"."""
+    """The benchmarks of the installed plugins, sorted by name: name -> "module:function"."""
     found: dict[str, str] = {}
     for offered in registry.hooks.hook.radfield_benchmarks():
         found |= offered
@@ -42,18 +27,34 @@ def benchmarks(registry: Registry) -> dict[str, str]:
 
 
 def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -> list[Timing]:
-    """Timings of the benchmarks named, by default of all. Raises UsageError for an unknown one or an absent device."""
+    """Run benchmarks of kernels.
+
+    Args:
+        names: the benchmarks to run; all if there is none.
+        device: "cpu" or "cuda".
+        repeats: number of timed runs; the result is their median.
+
+    Returns:
+        A timing for each kernel and case.
+
+    Raises:
+        UsageError: a benchmark is unknown, or the machine has no such device.
+    """
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here", path="--device", hint="--device cpu")
+        raise UsageError("this machine has no CUDA device", path="--device", hint="--device cpu")
     offered = benchmarks(get_registry())
     unknown = [name for name in names if name not in offered]
     if unknown:
-        raise UsageError(f"nothing called {', '.join(unknown)} to measure", hint=", ".join(offered))
+        near = nearest(unknown[0], offered)
+        raise UsageError(
+            f"unknown benchmark {', '.join(map(repr, unknown))}; there are {', '.join(offered)}",
+            hint=f"radfield bench micro {quoted(near)}" if near else "radfield bench micro",
+        )
     return [timing for name in names or offered for timing in load(offered[name])(device, repeats)]
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """Timings for people."""
+    """A table of timings for the terminal, one row each."""
     lines = [f"{'op':<14} {'case':<86} {'backend':<10} {'torch ms':>9} {'kernel ms':>9} {'ratio':>6}  share of limit"]
     for each in timings:
         share = "" if each.share_of_limit is None else f"{each.share_of_limit:.0%} of {each.limit}"
@@ -65,13 +66,18 @@ def table(timings: Sequence[Timing]) -> str:
 
 
 def timing_row(timing: Timing) -> dict[str, Any]:
-    """A timing as JSON holds it."""
+    """A timing as it is written to JSON, with four significant digits."""
     return {
-        "op": timing.op, "case": timing.case, "backend": timing.backend, "torch_ms": _short(timing.reference_ms),
-        "kernel_ms": _short(timing.kernel_ms), "ratio": _short(timing.ratio), "limit": timing.limit or None,
-        "share_of_limit": _short(timing.share_of_limit),
-    }  # fmt: skip
+        "op": timing.op,
+        "case": timing.case,
+        "backend": timing.backend,
+        "torch_ms": _four_digits(timing.reference_ms),
+        "kernel_ms": _four_digits(timing.kernel_ms),
+        "ratio": _four_digits(timing.ratio),
+        "limit": timing.limit or None,
+        "share_of_limit": _four_digits(timing.share_of_limit),
+    }
 
 
-def _short(value: float | None) -> float | None:
+def _four_digits(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")

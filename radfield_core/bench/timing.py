@@ -1,4 +1,4 @@
-"""Measures an op's plain torch definition and its kernels in one process, turn by turn."""
+"""Timing of an op's torch reference and its kernels in one process, alternately."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ from typing import TypeVar
 
 import torch
 
-WARM_UP = 2  # runs that are not counted: the first compiles, the next still fills caches
-Seen = TypeVar("Seen")
+WARM_UP = 2  # runs that are not counted: the first compiles, the second still fills caches
+Result = TypeVar("Result")
+
+Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]
+"""Computes a scalar, and returns it with the tensors to differentiate it by."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians, in milliseconds, of an op's torch reference and one of its kernels on the same inputs.
+    """Medians, in milliseconds, of an op's torch reference and of one of its kernels on the same inputs.
 
-    limit: what bounds the op ("gather", "GEMM"); limit_ms: how long that alone takes, measured beside it.
+    Attributes:
+        op: name of the op.
+        case: size of the inputs, and what is computed.
+        backend: backend of the kernel.
+        reference_ms: time of the torch reference.
+        kernel_ms: time of the kernel.
+        limit: the operation that bounds the op, such as "gather" or "GEMM".
+        limit_ms: time of that operation alone, measured in the same process.
+
+    Example:
+        >>> timing = Timing("marching", "4096 rays", "numba", reference_ms=30.0, kernel_ms=2.0)
+        >>> timing.ratio
+        15.0
     """
 
     op: str
@@ -32,72 +47,97 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the reference the kernel is."""
+        """reference_ms / kernel_ms: 2 means that the kernel is twice as fast as the reference."""
         return self.reference_ms / self.kernel_ms
 
     @property
     def share_of_limit(self) -> float | None:
-        """1 where nothing but the limit takes time, more where the limit's loop is slower at the same; else None."""
+        """limit_ms / kernel_ms: 1.0 means that the kernel is at the limit; None without a limit."""
         return None if self.limit_ms is None else self.limit_ms / self.kernel_ms
 
 
 def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
-    """Median milliseconds of a run, by `now`."""
+    """Median milliseconds of a function after a warm-up.
+
+    Args:
+        run: the function.
+        repeats: number of timed runs.
+        device: "cpu" or "cuda"; see `now` for the clock.
+
+    Example:
+        >>> median_ms(lambda: sum(range(1000)), repeats=3, device="cpu") > 0
+        True
+    """
     return medians_ms({"": run}, repeats, device)[""]
 
 
 def medians_ms(runs: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
-    """Median milliseconds of each run, by `now`; they take turns."""
-    seen = turns({name: partial(elapsed_ms, run, device) for name, run in runs.items()}, repeats)
-    return {name: statistics.median(times) for name, times in seen.items()}
+    """Median milliseconds of several functions that run alternately; arguments as for `median_ms`."""
+    times = turns({name: partial(elapsed_ms, run, device) for name, run in runs.items()}, repeats)
+    return {name: statistics.median(each) for name, each in times.items()}
 
 
-def turns(runs: Mapping[str, Callable[[], Seen]], repeats: int) -> dict[str, list[Seen]]:
-    """What each run returns, `repeats` times after a warm-up; they take turns, so that drift hits all alike."""
-    seen: dict[str, list[Seen]] = {name: [] for name in runs}
+def turns(runs: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
+    """Run functions alternately, so that a change in the machine's load affects all alike.
+
+    Args:
+        runs: name -> function.
+        repeats: number of rounds after the warm-up.
+
+    Returns:
+        name -> the results of its `repeats` counted runs.
+
+    Example:
+        >>> turns({"a": lambda: 1, "b": lambda: 2}, repeats=2)
+        {'a': [1, 1], 'b': [2, 2]}
+    """
+    results: dict[str, list[Result]] = {name: [] for name in runs}
     for turn in range(WARM_UP + repeats):
         for name, run in runs.items():
-            found = run()
+            result = run()
             if turn >= WARM_UP:
-                seen[name].append(found)
-    return seen
+                results[name].append(result)
+    return results
 
 
 def now(device: str) -> float:
-    """Seconds by a clock, when all that was started on the device is done.
+    """Read a clock, in seconds, once the device has finished its work.
 
-    On one thread of a CPU it is CPU time, which other jobs on the machine raise less than they do a clock's.
+    On one CPU thread this is CPU time, which other load on the machine disturbs less than wall time. On CUDA or with
+    several threads it is wall time.
     """
     if device == "cuda":
         torch.cuda.synchronize()
-    alone = device == "cpu" and torch.get_num_threads() == 1
-    return time.process_time() if alone else time.perf_counter()
+    single_threaded = device == "cpu" and torch.get_num_threads() == 1
+    return time.process_time() if single_threaded else time.perf_counter()
 
 
 def elapsed_ms(run: Callable[[], object], device: str) -> float:
-    """Milliseconds of one run, by `now`."""
+    """Milliseconds that one call of a function takes, by the clock of `now`."""
     start = now(device)
     run()
     return 1e3 * (now(device) - start)
 
 
-Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]  # a scalar and what to take its gradient by
-
-
 def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -> dict[str, dict[str, float]]:
-    """forward_ms, backward_ms and both_ms of each loss, medians by `now`; they take turns."""
-    seen = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
+    """Median milliseconds of several losses and their gradients, measured alternately.
+
+    Returns:
+        name -> `forward_ms`, `backward_ms` and `both_ms`.
+    """
+    times = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
     return {
         name: {
-            "forward_ms": statistics.median(forward for forward, _ in times),
-            "backward_ms": statistics.median(backward for _, backward in times),
-            "both_ms": statistics.median(map(sum, times)),
+            "forward_ms": statistics.median(forward for forward, _ in pairs),
+            "backward_ms": statistics.median(backward for _, backward in pairs),
+            "both_ms": statistics.median(map(sum, pairs)),
         }
-        for name, times in seen.items()
+        for name, pairs in times.items()
     }
 
 
 def _elapsed_both_ms(loss: Loss, device: str) -> tuple[float, float]:
+    """Milliseconds of the loss and of its gradient."""
     start = now(device)
     value, inputs = loss()
     middle = now(device)

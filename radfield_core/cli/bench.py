@@ -1,4 +1,4 @@
-"""`radfield bench`: how fast the kernels are, and how fast a method learns, on this machine."""
+"""`radfield bench`: the speed of the kernels, and of a whole training run, on this machine."""
 
 from __future__ import annotations
 
@@ -6,47 +6,46 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from radfield_core.errors import UsageError
+from radfield_core.cli.common import require_positive
 
-HELP = (
-    "Measure every kernel against its torch reference (micro), or PSNR against seconds of a whole run (run). "
-    "On one thread unless told otherwise: two that wait for each other measure the machine's other users."
-)
+HELP = """Measure every kernel against its torch reference (micro), or PSNR against seconds of training (run).
+Single-threaded by default: with more threads, other load on the machine distorts the result."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
+    """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="micro|run", required=True)
-    micro = actions.add_parser("micro", help="kernels: torch reference and kernels in one process, and their ratio")
+    micro = actions.add_parser("micro", help="measure kernels against their torch reference")
     micro.add_argument(
-        "names", metavar="NAME", nargs="*", help="what to measure, such as marching; default: everything"
+        "names", metavar="NAME", nargs="*", help="benchmarks to run, such as marching (default: all benchmarks)"
     )
-    micro.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    micro.add_argument("--repeats", type=int, default=7, help="of which the median counts (default: 7)")
-    run = actions.add_parser("run", help="train, and write down PSNR against seconds of held-out views")
+    micro.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on (default: cpu)")
+    micro.add_argument("--repeats", type=int, default=7, help="number of timed runs; the median counts (default: 7)")
+    run = actions.add_parser("run", help="train, and measure PSNR of held-out views against seconds of training")
     run.add_argument("--method", metavar="NAME", required=True, help="a method or one of its presets")
     run.add_argument("--data", metavar="PATH", required=True, help="the data set")
-    run.add_argument("--seconds", type=float, help="seconds of training (default: as the method has it)")
+    run.add_argument("--seconds", type=float, help="seconds of training (default: the method's own limit)")
     run.add_argument("--every", type=int, default=100, help="steps between points of the curve (default: 100)")
-    run.add_argument("--views", type=int, default=6, help="views of a point of the curve (default: 6)")
-    run.add_argument("overrides", metavar="key=value", nargs="*", default=[], help="options, as for radfield train")
+    run.add_argument("--views", type=int, default=6, help="number of views at each point of the curve (default: 6)")
+    run.add_argument(
+        "overrides", metavar="key=value", nargs="*", default=[], help="set an option, as for radfield train"
+    )
     for action in (micro, run):
-        action.add_argument("--threads", type=int, default=1, help="of torch and OpenMP (default: 1)")
-        action.add_argument("--out", metavar="DIR", default="outputs/bench", help="default: outputs/bench")
+        action.add_argument("--threads", type=int, default=1, help="threads of torch and OpenMP (default: 1)")
+        action.add_argument(
+            "--out", metavar="DIR", default="outputs/bench", help="folder for the results (default: outputs/bench)"
+        )
 
 
 def run(args: Namespace) -> int:
-    """Measure, print and write; exit code 0, or that of a signal which breaks the measurement off."""
-    for name in ("threads", "repeats", "every", "views", "seconds"):
-        value = getattr(args, name, None)
-        if value is not None and not value > 0:
-            raise UsageError(f"{value} is not above zero", path=f"--{name}", hint=f"--{name} 1")
+    """Measure, print and write the results; return exit code 0, or the exit code of a signal."""
+    require_positive(args, "threads", "repeats", "every", "views", "seconds")
     set_threads(args.threads)
     return _micro(args) if args.action == "micro" else _run(args)
 
 
 def set_threads(count: int) -> None:
-    """Give torch and OpenMP a number of threads; before torch is loaded, so that OpenMP hears of it."""
+    """Set the number of threads of torch and OpenMP; call it before torch is imported, so that OpenMP obeys."""
     import os
 
     os.environ["OMP_NUM_THREADS"] = str(count)
@@ -60,32 +59,35 @@ def set_threads(count: int) -> None:
 
 def _micro(args: Namespace) -> int:
     from radfield_core.bench.machine import machine
-    from radfield_core.bench.micro import micro, table, timing_row, write
+    from radfield_core.bench.micro import micro, table, timing_row
+    from radfield_core.files.results import write_results
 
     timings = micro(args.names, device=args.device, repeats=args.repeats)
     print(table(timings))
     path = Path(args.out) / "micro.json"
-    write({"machine": machine(), "repeats": args.repeats, "rows": [timing_row(timing) for timing in timings]}, path)
+    rows = [timing_row(timing) for timing in timings]
+    write_results(path, {"machine": machine(), "repeats": args.repeats, "rows": rows})
     print(path)
     return 0
 
 
 def _run(args: Namespace) -> int:
     from radfield_core.bench.learning_curve import Interrupted, plot, whole_run
-    from radfield_core.bench.micro import write
+    from radfield_core.files.results import write_results
 
     try:
-        figures = whole_run(
+        results = whole_run(
             args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views
         )
     except Interrupted as end:
-        print("the measurement is broken off", file=sys.stderr)
+        print("interrupted: no results are written", file=sys.stderr)
         return end.code
-    for threshold, when in figures["reached"].items():
-        said = f"{when['seconds']:.1f} s ({when['cpu_seconds']:.1f} s of the processor)" if when else "not reached"
-        print(f"{threshold:>4} dB: {said}")
+    for threshold, times in results["reached"].items():
+        text = f"{times['seconds']:.1f} s ({times['cpu_seconds']:.1f} CPU s)" if times else "not reached"
+        print(f"{threshold:>4} dB: {text}")
     path = Path(args.out) / f"{args.method}-{Path(args.data).stem}.json"
-    write(figures, path)
-    plot(figures, path.with_suffix(".png"))
-    print(f"{path}\n{path.with_suffix('.png')}")
+    picture = path.with_suffix(".png")
+    write_results(path, results)
+    plot(results, picture)
+    print(f"{path}\n{picture}")
     return 0

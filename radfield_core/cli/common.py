@@ -5,29 +5,58 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from radfield_core.errors import UsageError
+
 if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
     from radfield_core.train.session import Outcome
 
+DEVICE_HELP = "auto, cpu, cuda or cuda:N (default: the device that the run trained on)"
+
 
 def add_run_arguments(parser: ArgumentParser) -> None:
-    """What defines a run: --method, --data, -c and key=value; and --quiet."""
-    parser.add_argument("--method", metavar="NAME", help="a method or one of its presets; without one, all are listed")
-    parser.add_argument("--data", metavar="PATH", help="the data set; its format is recognized by looking")
-    parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file of options")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
+    """Add the arguments that define a run: --method, --data, --config and key=value; and --quiet."""
     parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", default=[],
-        help="one option, such as trainer.max_steps=2000 or field.encoding=hash; stronger than the file",
-    )  # fmt: skip
+        "--method", metavar="NAME", help="a method or one of its presets; without one, the error lists them all"
+    )
+    parser.add_argument("--data", metavar="PATH", help="the data set; its format is recognized from its files")
+    parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file of options")
+    add_quiet(parser)
+    parser.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        default=[],
+        help="set an option, such as trainer.max_steps=2000 or field.encoding=hash; overrides the file",
+    )
+
+
+def add_quiet(parser: ArgumentParser) -> None:
+    """Add --quiet."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and results")
+
+
+def add_trained_run(parser: ArgumentParser) -> None:
+    """Add the arguments that name a trained run: RUN and --device."""
+    parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
+    parser.add_argument("--device", help=DEVICE_HELP)
+
+
+def require_positive(args: Namespace, *names: str) -> None:
+    """Raise UsageError if an option of these names is given and is not above zero."""
+    for name in names:
+        value = getattr(args, name, None)
+        if value is not None and not value > 0:
+            raise UsageError(f"{value:g} is not above 0", path=f"--{name}", hint=f"--{name} 1")
 
 
 def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
-    """The run that the arguments of `add_run_arguments` define, its parts known to fit.
+    """Compose the run that the arguments of `add_run_arguments` define, and check that its parts fit.
 
-    Says on stderr what was decided for the user, unless told to be quiet.
+    Choices made for the user are printed to stderr, unless --quiet is given.
 
-    Raises UsageError, PluginError or DatasetError with every mistake.
+    Raises:
+        UsageError, PluginError, DatasetError: with every mistake at once.
     """
     import sys
 
@@ -37,9 +66,13 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
 
     registry = get_registry()
     composed = compose(
-        registry, method=args.method, data=args.data, file=args.config, overrides=args.overrides,
+        registry,
+        method=args.method,
+        data=args.data,
+        file=args.config,
+        overrides=args.overrides,
         needs_data=needs_data,
-    )  # fmt: skip
+    )
     check(composed.run, registry)
     if not args.quiet:
         for remark in composed.remarks:

@@ -1,4 +1,4 @@
-"""`radfield config`: the options of a run as they compose, where they came from, and which there are."""
+"""`radfield config`: the options of a run, where each value comes from, and the options that exist."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
 
-HELP = "Show the options of a run, check a file of them, or list the options that there are."
+HELP = "Show the options of a run, check a file of options, or list the options of a part."
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="show|validate|options", required=True)
-    show = actions.add_parser("show", help="every option as TOML that composes to itself")
+    show = actions.add_parser("show", help="print every option of a run as a TOML file that defines the same run")
     add_run_arguments(show)
-    show.add_argument("--origin", action="store_true", help="say of each option where its value came from")
-    validate = actions.add_parser("validate", help="check a file: options, ranges, and whether the parts fit")
+    show.add_argument("--origin", action="store_true", help="print where the value of each option comes from")
+    validate = actions.add_parser("validate", help="check a file: names, ranges, and whether the parts fit together")
     validate.add_argument("file", metavar="FILE", help="a TOML file of options")
-    options = actions.add_parser("options", help="the options of a part, or those of every run")
+    options = actions.add_parser("options", help="list the options of a part, or those of every run")
     options.add_argument(
-        "part", metavar="KIND:NAME", nargs="?", help="such as encoding:hash or method:ngp-small; default: a run"
+        "part",
+        metavar="KIND:NAME",
+        nargs="?",
+        help="the part, such as encoding:hash or method:ngp-small (default: the options of every run)",
     )
 
 
 def run(args: Namespace) -> int:
-    """Run the verb and return its exit code."""
+    """Run the chosen action and return exit code 0."""
     if args.action == "show":
         return _show(args)
     return _validate(args.file) if args.action == "validate" else _options(args.part)
@@ -53,37 +56,44 @@ def _validate(file: str) -> int:
     registry = get_registry()
     composed = compose(registry, file=file, needs_data=False)
     check(composed.run, registry)
-    data = "" if composed.run.data is not None else "; it leaves the data to --data"
-    print(f"{file}: fine, method {composed.run.method.name}{data}")
+    data = "" if composed.run.data is not None else "; the data set is left to --data"
+    print(f"{file}: valid, method {composed.run.method.name}{data}")
     return 0
 
 
 def _options(part: str | None) -> int:
-    from radfield_core.config.files import read_preset
     from radfield_core.config.reference import option_rows
     from radfield_core.config.run import RunConfig
+
+    options, title, preset = (RunConfig, "every run", {}) if part is None else _part_options(part)
+    print(title)
+    for row in option_rows(options, preset=preset):
+        print(f"\n{row.path} = {row.default}" if row.default else f"\n{row.path}, required")
+        print(f"    {row.kind}\n    {row.help}")
+    return 0
+
+
+def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
+    """The options class of a part "kind:name", a title, and the values of its preset if the name is that of one."""
+    from radfield_core.config.files import read_preset
     from radfield_core.config.structure import options_of
     from radfield_core.errors import UsageError
     from radfield_core.plugin import KINDS
     from radfield_core.plugins.registry import get_registry
 
-    preset: Any = {}
-    if part is None:
-        options, title = RunConfig, "every run"
-    else:
-        kind, _, name = part.partition(":")
-        if kind not in KINDS or not name:
-            meant = [f"{each}:{part}" for each in KINDS if get_registry().candidates(each, part)]
-            hint = " or ".join(meant) or f"one of {', '.join(KINDS)}, as in encoding:hash"
-            raise UsageError(f"{part!r} is not KIND:NAME", hint=hint)
-        component = get_registry().find(kind, name)
-        options, title = options_of(component), f"{component.key} ({component.distribution}): {component.summary}"
-        bare = name.rpartition(":")[2]
-        if bare in component.preset:
-            preset = read_preset(component, bare).get("method", {})
-            title += f"\nvalues are those of preset {bare}; all that it sets: radfield config show --method {name}"
-    print(title)
-    for row in option_rows(options, preset=preset if isinstance(preset, dict) else {}):
-        print(f"\n{row.path} = {row.default}" if row.default else f"\n{row.path}, must be given")
-        print(f"    {row.kind}\n    {row.help}")
-    return 0
+    registry = get_registry()
+    kind, _, name = part.partition(":")
+    if kind not in KINDS or not name:
+        found = [f"{each}:{part}" for each in KINDS if registry.candidates(each, part)]
+        example = found[0] if found else "encoding:hash"
+        raise UsageError(
+            f"{part!r} is not KIND:NAME; kinds are {', '.join(KINDS)}", hint=f"radfield config options {example}"
+        )
+    component = registry.find(kind, name)
+    title = f"{component.key} ({component.distribution}): {component.summary}"
+    bare = name.rpartition(":")[2]
+    if bare not in component.preset:
+        return options_of(component), title, {}
+    preset = read_preset(component, bare).get("method", {})
+    title += f"\nvalues are those of preset {bare}; all that it sets: radfield config show --method {name}"
+    return options_of(component), title, preset if isinstance(preset, dict) else {}

@@ -1,55 +1,59 @@
-"""`radfield data`: look at a data set, write one in a format, convert one, or make one from photographs."""
+"""`radfield data`: inspect a data set, write one in a format, convert one, or make one from photographs."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from radfield_core.cli.common import add_quiet
 
 if TYPE_CHECKING:
     from radfield_core.data.scene import Scene
     from radfield_core.errors import Problem, RadfieldError
     from radfield_core.inspection.report import SplitReport
+    from radfield_core.interfaces import DataParser
     from radfield_core.plugin import Component
     from radfield_core.plugins.registry import Registry
 
-HELP = "Inspect a data set and draw its cameras; write one in a format, convert one, or make one from photographs."
+HELP = """Inspect a data set, write one in a format, convert one to another format, or make one from photographs by
+solving for their cameras."""
 
-
-_PHOTOGRAPHS = "photographs"
-"""The converter that `process` runs."""
+PHOTOGRAPHS = "photographs"
+"""The converter that `radfield data process` runs."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process", required=True)
-    inspect = actions.add_parser("inspect", help="what is there, and what is wrong with it")
-    inspect.add_argument("path", metavar="PATH", help="a data set; its format is recognized by looking")
-    inspect.add_argument("--out", metavar="DIR", help="where the pictures go; default outputs/inspect/NAME")
+    inspect = actions.add_parser("inspect", help="describe a data set, list its faults, draw its cameras and images")
+    inspect.add_argument("path", metavar="PATH", help="the data set; its format is recognized from its files")
+    inspect.add_argument("--out", metavar="DIR", help="folder for the pictures (default: outputs/inspect/NAME)")
     make = actions.add_parser("make", help="write a data set, by default the synthetic scene, in a format")
     make.add_argument("folder", metavar="DIR", help="a new or empty folder")
-    make.add_argument("--format", metavar="NAME", required=True, help="a dataparser that can also write")
-    make.add_argument("--data", metavar="PATH", default="synthetic", help="what is written; default synthetic")
-    convert = actions.add_parser("convert", help="write a data set in another layout or format")
-    convert.add_argument(
-        "name", metavar="NAME", help="a converter, such as multiscale, or a format that can be written"
-    )
+    make.add_argument("--format", metavar="NAME", required=True, help="a format that can be written, such as blender")
+    make.add_argument("--data", metavar="PATH", default="synthetic", help="the data set (default: synthetic)")
+    convert = actions.add_parser("convert", help="convert a data set to another format or layout")
+    convert.add_argument("name", metavar="NAME", help="a format that can be written, or a converter such as multiscale")
     convert.add_argument("source", metavar="SRC", help="the data set")
     convert.add_argument("target", metavar="DST", help="a new or empty folder")
-    process = actions.add_parser("process", help="solve the cameras of photographs")
-    process.add_argument("source", metavar="PHOTOS", help="a folder of photographs of one scene that keeps still")
+    process = actions.add_parser("process", help="make a data set from photographs by solving for their cameras")
+    process.add_argument("source", metavar="PHOTOS", help="a folder of photographs of one scene without motion")
     process.add_argument("target", metavar="DST", help="a new or empty folder")
-    process.set_defaults(name=_PHOTOGRAPHS)
+    process.set_defaults(name=PHOTOGRAPHS)
     for action in (inspect, make, convert, process):
-        action.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and results")
+        add_quiet(action)
         action.add_argument(
-            "overrides", metavar="key=value", nargs="*", default=[],
-            help="an option of the converter or of the format read",
-        )  # fmt: skip
+            "overrides",
+            metavar="key=value",
+            nargs="*",
+            default=[],
+            help="set an option of the converter, or of the format that is read",
+        )
 
 
 def run(args: Namespace) -> int:
-    """Run the verb and return its exit code."""
+    """Run the chosen action and return exit code 0."""
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -64,7 +68,7 @@ def _inspect(args: Namespace) -> int:
     reports = inspect(parser, args.quiet)
     print(f"{args.path}: {name}")
     for report in reports:
-        _print(report)
+        _print_report(report)
     scenes = {report.split: report.scene for report in reports if report.scene is not None}
     problems = _faults(reports)
     folder = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data"))
@@ -82,6 +86,7 @@ def _inspect(args: Namespace) -> int:
 
 
 def _draw(scenes: dict[str, Scene], folder: Path) -> None:
+    """Draw the cameras and some images of each split, and print the files."""
     from radfield_core.inspection.sheets import contact_sheet, frustum_picture
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,23 +95,25 @@ def _draw(scenes: dict[str, Scene], folder: Path) -> None:
     print(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
 
 
-def _print(report: SplitReport) -> None:
+def _print_report(report: SplitReport) -> None:
+    from radfield_core.names import plural
+
     print(report.split if not report.absent else f"{report.split}: none ({report.absent})")
     for name, text in report.facts:
         print(f"  {name:<8} {text}")
     for warning in report.warnings:
         print(f"  warning: {warning}")
     if report.problems:
-        print(f"  {len(report.problems)} faults, listed below")
+        print(f"  {plural(len(report.problems), 'fault')}, listed below")
 
 
 def _faults(reports: list[SplitReport]) -> list[Problem]:
-    """Every fault of the data, each once."""
+    """The faults of all splits, each once."""
     from radfield_core.errors import Problem
 
     problems = list(dict.fromkeys(problem for report in reports for problem in report.problems))
     if not problems and all(report.scene is None for report in reports):
-        return [Problem("", "has no split at all", "radfield data inspect --help")]
+        return [Problem("", "the data set has no images in any split", "radfield data inspect --help")]
     return problems
 
 
@@ -115,15 +122,16 @@ def _make(args: Namespace) -> int:
 
 
 def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
-    """Write a data set in a format into a new folder."""
+    """Write a data set in a format to a new folder, complete or not at all."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.durable import atomic_path
     from radfield_core.files.output import require_empty
+    from radfield_core.names import plural
     from radfield_core.plugin import load_of
 
     mistakes = Mistakes()
     with mistakes.collect():
-        component = _writing(form)
+        component = _writable_format(form)
     with mistakes.collect():
         require_empty(folder)
     with mistakes.collect():
@@ -131,12 +139,12 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     mistakes.finish()
     assert component.writer is not None
     write = load_of(component, component.writer)
-    scenes = _scenes(parser, args.quiet)
+    scenes = _read_splits(parser, args.quiet)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         files = write(scenes, temporary)
-    views = ", ".join(f"{split} {len(scene.cameras)}" for split, scene in scenes.items())
-    print(f"{folder}: {name} as {component.name}, {views} views, {len(files)} files")
+    views = ", ".join(f"{split}: {plural(len(scene.cameras), 'view')}" for split, scene in scenes.items())
+    print(f"{folder}: {name} as {component.name}; {views}; {plural(len(files), 'file')}")
     return 0
 
 
@@ -144,6 +152,7 @@ def _convert(args: Namespace) -> int:
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.interfaces import Converter
+    from radfield_core.names import plural, quoted
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runtime.progress import Progress
 
@@ -154,22 +163,22 @@ def _convert(args: Namespace) -> int:
     mistakes = Mistakes()
     with mistakes.collect():
         if not registry.candidates("converter", args.name):
-            raise _no_conversion(registry, args.name)
+            raise _unknown_conversion(registry, args.name)
         choice = compose_part(registry, "converter", args.name, args.overrides)
     if not source.exists():
-        mistakes.add(str(source), "there is no such file or folder", f"ls {source.parent}")
+        mistakes.add(str(source), "there is no such file or folder", f"ls {quoted(source.parent)}")
     mistakes.finish()
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
         files = converter.convert(source, target, progress.report)
-    print(f"{target}: {args.name} of {source}, {len(files)} files")
+    print(f"{target}: {args.name} of {source}, {plural(len(files), 'file')}")
     for remark in converter.remarks:
         print(remark)
     return 0
 
 
-def _no_conversion(registry: Registry, name: str) -> RadfieldError:
-    """The error for a name that is neither a converter nor a format: what there is, unless its plugin is missing."""
+def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
+    """The error for a name that is no converter and no format; it names the plugin to install if one offers it."""
     from radfield_core.errors import PluginError, UsageError
     from radfield_core.names import nearest
 
@@ -182,14 +191,14 @@ def _no_conversion(registry: Registry, name: str) -> RadfieldError:
             return error
         except UsageError:
             continue
-    installed = ", ".join(names) or "none"
     return UsageError(
-        f"unknown converter or format {name!r}; there are {installed}", hint=near or "radfield plugins list"
+        f"unknown converter or format {name!r}; installed: {', '.join(names) or 'none'}",
+        hint=f"Use {near}" if near else "radfield plugins list",
     )
 
 
-def _parser(path: str, args: Namespace) -> tuple[Any, str]:
-    """The dataparser for a path, and the name of its format."""
+def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
+    """The dataparser of a data set, and the name of its format."""
     import sys
 
     from radfield_core.config.layers import compose_data
@@ -199,27 +208,33 @@ def _parser(path: str, args: Namespace) -> tuple[Any, str]:
     if not args.quiet:
         for remark in remarks:
             print(remark, file=sys.stderr)
-    return choice.load()(choice.config), choice.name
+    parser: DataParser = choice.load()(choice.config)
+    return parser, choice.name
 
 
-def _writing(name: str) -> Component:
-    """The dataparser of that name, which can write."""
+def _writable_format(name: str) -> Component:
+    """The format of a name. Raises UsageError if it can only be read."""
     from radfield_core.errors import UsageError
     from radfield_core.plugins.registry import get_registry
 
     component = get_registry().find("dataparser", name)
     if component.writer is None:
-        raise UsageError(f"{name} can be read but not written", hint=" or ".join(_formats(get_registry())))
+        formats = _formats(get_registry())
+        raise UsageError(
+            f"{name} can be read but not written; formats that can: {', '.join(formats)}",
+            path="--format",
+            hint=f"--format {formats[0]}" if formats else "radfield plugins list",
+        )
     return component
 
 
 def _formats(registry: Registry) -> list[str]:
-    """The formats that can be written."""
+    """The names of the formats that can be written."""
     return sorted({each.name for each in registry.of_kind("dataparser") if each.writer is not None})
 
 
-def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
-    """Every split that the data has, its images ready."""
+def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
+    """Every split of a data set, with its images checked and ready to be written."""
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress
@@ -232,7 +247,7 @@ def _scenes(parser: Any, quiet: bool) -> dict[str, Scene]:
             continue
         if scene.images.path(0) is not None:
             raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
-            continue  # copied as they are
+            continue  # the files are copied as they are
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
             scene.images.prepare(1024, progress.report)
     return scenes

@@ -1,33 +1,34 @@
-"""`radfield demo`: trains on the synthetic scene, evaluates, renders, and says where the pictures are."""
+"""`radfield demo`: training, evaluation and rendering of a synthetic scene with one command."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from radfield_core.errors import UsageError
+from radfield_core.cli.common import add_quiet, print_resume_command, require_positive
 
-HELP = "Train on a synthetic scene, evaluate and render it: everything once, in a few minutes, nothing to download."
+HELP = """Train on a synthetic scene, evaluate the result and render pictures and a video. Takes a few minutes and
+downloads nothing."""
 
 METHOD = "ngp-small"
 DATA = "synthetic"
+VIEWS = 3
+FRAMES = 30
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
-    parser.add_argument("--out", metavar="DIR", help="the run's folder (default: outputs/demo/<method>/<time>)")
+    """Add the verb's arguments."""
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: outputs/demo/<method>/<time>)")
     parser.add_argument("--seconds", type=float, default=40.0, help="seconds of training (default: 40)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but results")
+    add_quiet(parser)
 
 
 def run(args: Namespace) -> int:
-    """Train, evaluate, render; exit code 0, or that of a signal."""
-    if not args.seconds > 0:
-        raise UsageError("training takes some time", path="--seconds", hint="--seconds 40")
+    """Train, evaluate and render; return exit code 0, or the exit code of a signal."""
+    require_positive(args, "seconds")
     from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
-    from radfield_core.cli.common import print_resume_command
     from radfield_core.cli.eval import print_evaluation
     from radfield_core.config.layers import compose
     from radfield_core.plugins.registry import get_registry
@@ -46,7 +47,7 @@ def run(args: Namespace) -> int:
     trained = open_run(out)
     print_evaluation(trained, "test", quiet=args.quiet)
     images = out / "images"
-    render_split(trained, "test", "3", images, quiet=args.quiet)
-    video = render_path(trained, "turntable", 30, images, quiet=args.quiet)
+    render_split(trained, "test", str(VIEWS), images, quiet=args.quiet)
+    video = render_path(trained, "turntable", FRAMES, images, quiet=args.quiet)
     print(f"pictures: {images}\nvideo:    {video}")
     return 0

@@ -1,61 +1,71 @@
-"""`radfield doctor`: what a run would find here, to look at and to paste into a report of a fault."""
+"""`radfield doctor`: the facts about this machine and installation that a run depends on, for a report of a fault."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "Report versions, devices, accelerators, disk space and plugins. Exit code 1 if something is wrong."
+if TYPE_CHECKING:
+    from radfield_core.plugins.registry import Registry
+
+HELP = """Report versions, devices, accelerators, disk space and plugins, for example for a bug report. Exit code 1 if
+something is wrong."""
 
 _GIB = 2**30
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--out", metavar="DIR", default="outputs", help="where runs go, to see its free space")
+    parser.add_argument(
+        "--out", metavar="DIR", default="outputs", help="folder of the runs, whose disk is checked (default: outputs)"
+    )
 
 
 def run(args: Namespace) -> int:
-    """Run the verb and return its exit code."""
-    from radfield_core.errors import UsageError
-    from radfield_core.ops import backend
+    """Print the report and return its exit code: 1 if something is wrong, else 0."""
     from radfield_core.plugins.registry import get_registry
-    from radfield_core.runtime import threads
 
     registry = get_registry()
-    wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
     missing, versions = _versions()
-    mistakes = []
-    for requested in (threads.requested, backend.requested):
-        try:
-            requested()
-        except UsageError as error:
-            mistakes += [str(problem) for problem in error.problems]
     sections = {
         "versions": versions,
         "devices": list(_devices()),
         "accelerators": list(_accelerators()),
         "outputs": list(_outputs(Path(args.out))),
-        "plugins": [
-            (plugin.name, f"{plugin.status}, {plugin.distribution} {plugin.version}") for plugin in registry.plugins
-        ],
+        "plugins": [(p.name, f"{p.status}, {p.distribution} {p.version}") for p in registry.plugins],
     }
     for title, rows in sections.items():
         print(title)
         for name, text in rows:
             print(f"  {name:<16}  {text}")
+    faults = list(_faults(registry, missing))
+    for fault in faults:
+        print(f"wrong: {fault}")
+    return 1 if faults else 0
+
+
+def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
+    """Requirements that are not installed, environment variables with wrong values, and plugins that do not load."""
+    from radfield_core.errors import UsageError
+    from radfield_core.ops import backend
+    from radfield_core.runtime import threads
+
     for name in missing:
-        print(f"wrong: {name} is required and not installed; try: pip install {name}")
-    for mistake in mistakes:
-        print(f"wrong: {mistake}")
-    if wrong:
-        print(f"wrong: {', '.join(plugin.name for plugin in wrong)}; try: radfield plugins doctor")
-    return 1 if missing or wrong or mistakes else 0
+        yield f"{name} is required but not installed; try: pip install {name}"
+    for requested in (threads.requested, backend.requested):
+        try:
+            requested()
+        except UsageError as error:
+            yield from map(str, error.problems)
+    broken = [plugin.name for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
+    if broken:
+        yield f"plugins that do not load: {', '.join(broken)}; try: radfield plugins doctor"
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:
-    """Requirements of core that are not installed, and the versions of those that are."""
+    """The requirements of core that are not installed, and the versions of those that are."""
     import platform
     import re
     from importlib.metadata import PackageNotFoundError, requires, version
@@ -80,6 +90,7 @@ def _core_version() -> str:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
+    """The CPU and every CUDA device."""
     import os
     import platform
 
@@ -97,7 +108,7 @@ def _devices() -> Iterator[tuple[str, str]]:
 
 
 def _accelerators() -> Iterator[tuple[str, str]]:
-    """What each optional package says when it is imported, as a run would."""
+    """The version of each optional package of kernels, or why it cannot be imported."""
     import os
     from importlib import import_module
     from importlib.util import find_spec
@@ -112,17 +123,18 @@ def _accelerators() -> Iterator[tuple[str, str]]:
             continue
         try:
             yield name, getattr(import_module(name), "__version__", "installed")
-        except Exception as error:  # a broken package is what this verb is for
+        except Exception as error:  # a broken package may raise anything, and this verb is there to report it
             yield name, f"does not load: {type(error).__name__}: {error}".splitlines()[0]
     yield VARIABLE, os.environ.get(VARIABLE) or "unset: the best that loads"
 
 
 def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
+    """The free space and the permission of the disk that runs are written to."""
     import os
     import shutil
 
-    place = folder.absolute()
-    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    path = folder.absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / _GIB
-    writable = "" if os.access(existing, os.W_OK) else ", and cannot be written to"
-    yield "folder", f"{place}, {free:.1f} GiB free{writable}"
+    writable = "" if os.access(existing, os.W_OK) else ", not writable"
+    yield "folder", f"{path}, {free:.1f} GiB free{writable}"

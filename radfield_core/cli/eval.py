@@ -1,4 +1,4 @@
-"""`radfield eval`: a run's images against those of a split (results.json), or its geometry against a reference."""
+"""`radfield eval`: image metrics of a split, or another metric such as a distance to a reference surface."""
 
 from __future__ import annotations
 
@@ -6,47 +6,52 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radfield_core.cli.common import add_trained_run
+from radfield_core.errors import UsageError
 from radfield_core.names import plural
 
 if TYPE_CHECKING:
     from radfield_core.runs.trained import Trained
 
-HELP = (
-    "Render every view of a split, compare it with its image, and write results.json into the run, "
-    "or results-SPLIT.json for another split than test; "
-    "or measure something else, such as the distance of its surface from a reference."
-)
+HELP = """Render every view of a split, compare it with its image, and write the metrics to results.json in the run
+folder (results-SPLIT.json for a split other than test). With --metric, measure something else, such as the distance of
+the run's surface from a reference."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
-    parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
+    """Add the verb's arguments."""
+    add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
-    parser.add_argument("--metric", metavar="NAME", help="measure this instead, such as chamfer or point-to-mesh")
+    parser.add_argument("--metric", metavar="NAME", help="another metric, such as chamfer or point-to-mesh")
     parser.add_argument(
-        "--reference", metavar="FILE", default="auto", help="what --metric compares with (default: what the data know)"
+        "--reference",
+        metavar="FILE",
+        default="auto",
+        help="mesh or points that --metric compares with (default: the surface that the data set brings along)",
     )
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; by default the run's own")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the result")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the results")
     parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", default=[],
-        help="an option of the metric (`radfield config options metric:chamfer`)",
-    )  # fmt: skip
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        default=[],
+        help="set an option of the metric (`radfield config options metric:chamfer` lists them)",
+    )
 
 
 def run(args: Namespace) -> int:
-    """Evaluate; exit code 0."""
+    """Evaluate and return exit code 0."""
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
     from radfield_core.config.layers import compose_part
-    from radfield_core.errors import UsageError
     from radfield_core.plugins.registry import get_registry
 
     if args.metric is None and (args.overrides or args.reference != "auto"):
-        raise UsageError("--reference and key=value belong to --metric", hint="--metric chamfer")
+        raise UsageError("--reference and key=value need --metric", hint="Add --metric chamfer")
     metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
-    from radfield_core.runs.reports import measure, value_lines, write_results
+    from radfield_core.files.results import write_results
+    from radfield_core.runs.reports import measure, value_lines
     from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device)
@@ -57,15 +62,16 @@ def run(args: Namespace) -> int:
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
     print("\n".join(value_lines(values)))
     path = trained.folder.path / f"{found['metric']}.json"
-    write_results(found, path)
+    write_results(path, found)
     print(path)
     return 0
 
 
 def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
-    """Evaluate a split, print its metrics, and only then write them, so that a full disk loses no result."""
+    """Evaluate a split and print its metrics; write them after that, so that a full disk loses no result."""
+    from radfield_core.files.results import write_results
     from radfield_core.render.image_metrics import format_metrics
-    from radfield_core.runs.reports import evaluate_split, group_table, results_path, write_results
+    from radfield_core.runs.reports import evaluate_split, group_table, results_path
 
     results = evaluate_split(trained, split, quiet=quiet)
     for line in group_table(results.get("groups", {}), results["metrics"]):
@@ -73,5 +79,5 @@ def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
     views = plural(len(results["per_image"]), "view")
     print(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
     path = results_path(trained, split)
-    write_results(results, path)
+    write_results(path, results)
     print(path)

@@ -1,4 +1,4 @@
-"""`radfield export`: a mesh or a point cloud of a run, in the data's own coordinates."""
+"""`radfield export`: a mesh or a point cloud of a run, in the coordinates of the data."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-HELP = "Write a run's surface as a mesh or a point cloud, in the data's own coordinates, with a sidecar that says so."
+from radfield_core.cli.common import add_trained_run
+
+HELP = """Write the surface of a run as a mesh or a point cloud in the coordinates of the data. A JSON file beside it
+names the unit, the upward axis and the transform from scene coordinates."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
-    parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
-    parser.add_argument("--exporter", metavar="NAME", default="mesh", help="what to write (default: mesh)")
+    """Add the verb's arguments."""
+    add_trained_run(parser)
+    parser.add_argument("--exporter", metavar="NAME", default="mesh", help="the exporter (default: mesh)")
     parser.add_argument(
-        "--format", help="file format, such as ply, obj, glb, stl, if not by the ending of --out; short for format=…"
+        "--format",
+        help="file format, such as ply, obj, glb or stl; short for format=... (default: from the suffix of --out)",
     )
-    parser.add_argument("--resolution", type=int, help="cells along the longest side; short for resolution=…")
-    parser.add_argument("--out", metavar="FILE", help="file or folder to write to; by default exports/ in the run")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; by default the run's own")
     parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", default=[],
-        help="an option of the exporter (`radfield config options exporter:mesh`)",
-    )  # fmt: skip
+        "--resolution", metavar="CELLS", type=int, help="cells along the longest side; short for resolution=..."
+    )
+    parser.add_argument("--out", metavar="PATH", help="file or folder to write (default: exports/ in the run folder)")
+    parser.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        default=[],
+        help="set an option of the exporter (`radfield config options exporter:mesh` lists them)",
+    )
 
 
 def run(args: Namespace) -> int:
-    """Export; exit code 0, or 4 if there is no surface."""
+    """Export and return exit code 0; NoSurface ends with exit code 4."""
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -40,7 +48,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.trained import open_run
 
     out = Path(args.out) if args.out else None
-    if out is not None and args.out.endswith(os.sep):  # a folder, also before it is there
+    if out is not None and args.out.endswith(os.sep):  # a folder, even if it does not exist yet
         out /= choice.component.name
     for path in export(open_run(Path(args.path), args.device), choice, out):
         print(path)

@@ -1,8 +1,8 @@
-"""The program `radfield`: finds the verb, imports that verb's module only, and turns errors into lines and exit codes.
+"""The program `radfield`: imports the module of the verb, and turns errors into lines on stderr and an exit code.
 
-Exit codes: 0 done · 1 doctor or check found something · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin
-missing · 70 a fault of the program · 74 reading or writing failed · 129, 130, 143 stopped by a signal · 141 nobody
-reads.
+Exit codes: 0 success · 1 doctor or check found a fault · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin
+missing · 70 bug in the program · 74 reading or writing failed · 129, 130, 143 ended by a signal · 141 the reader of the
+output is gone.
 """
 
 from __future__ import annotations
@@ -12,91 +12,81 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import TextIO
 
 from radfield_core import __version__
-from radfield_core.errors import RadfieldError, UsageError
+from radfield_core.errors import Problem, RadfieldError, UsageError
 from radfield_core.names import nearest
 from radfield_core.runtime.interrupts import signals_unwrapped
 
 VERBS = {
     "train": "train a method on a scene",
-    "eval": "compare rendered views with the images of a split",
-    "render": "render images and a video from a run",
-    "export": "write a run's surface as a mesh or a point cloud",
-    "data": "inspect a data set, make one, or bring it into another format",
-    "plugins": "list what is installed and what is wrong with it",
-    "config": "show, check and explain the options of a run",
+    "eval": "measure a trained run against images or a reference",
+    "render": "render pictures and a video of a trained run",
+    "export": "write the surface of a trained run as a mesh or a point cloud",
+    "data": "inspect, write or convert a data set, or make one from photographs",
+    "plugins": "list, explain and check installed plugins, or start a new one",
+    "config": "show, check and explain options",
     "doctor": "report on this machine and installation",
-    "bench": "measure the kernels, or how fast a method learns",
+    "bench": "measure the speed of kernels, or of learning",
     "demo": "train, evaluate and render a synthetic scene",
 }
-"""verb -> one line; `radfield_core.cli.<verb>` is imported only when it is named."""
+"""verb -> one line of help; `radfield_core.cli.<verb>` is imported only if it is the verb."""
 
 HINTS = {
-    errno.ENOSPC: "making room on the disk",
-    errno.EACCES: "a place that you may write to",
-    errno.EROFS: "a place that can be written to",
-    errno.EEXIST: "another name: there is something else of this one",
-    errno.ENOTDIR: "another name: a part of this one is a file",
+    errno.ENOSPC: "Free space on the disk",
+    errno.EACCES: "Choose a path that you may write to",
+    errno.EROFS: "Choose a path on a writable disk",
+    errno.EEXIST: "Choose another name: this one exists as something else",
+    errno.ENOTDIR: "Choose another path: a part of this one is a file",
 }
-"""errno -> what to try."""
+"""errno -> hint."""
+
+STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes of errors that are no RadfieldError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started the program
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  to the program's end
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  open until the program ends
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # a log is read while it is written
+        sys.stdout.reconfigure(line_buffering=True)  # so that a log can be followed
     with _terminable():
-        return _run(argv)
+        return _run(list(sys.argv[1:] if argv is None else argv))
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: list[str]) -> int:
+    """Run the verb; map every exception to lines on stderr and an exit code."""
     try:
         with signals_unwrapped():
-            code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+            code = _dispatch(argv)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader, such as `head`, has enough
+    except BrokenPipeError:  # the reader, such as `head`, has read enough
         _silence(sys.stdout)
-        return 141
+        return READER_GONE
     except Terminated as end:
-        _tell(f"stopped by {end.signal.name}")
+        _print_error(f"stopped by {end.signal.name}")
         return 128 + end.signal
     except KeyboardInterrupt:
-        _tell("interrupted")
-        return 130
+        _print_error("interrupted")
+        return INTERRUPTED
     except RadfieldError as error:
-        _report(error)
+        _print_problems(error.problems)
         return error.code
     except OSError as error:
-        if os.environ.get("RADFIELD_DEBUG") == "1":
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        hint = HINTS.get(error.errno or 0, "RADFIELD_DEBUG=1 to see where")
-        _tell(f"error: {where}{error.strerror or error}\n  try: {hint}")
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _silence(sys.stdout)
-        return 74
+        return _storage_failed(error)
     except Exception as error:
-        if os.environ.get("RADFIELD_DEBUG") == "1":
-            raise
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        _tell(f"error: unexpected {text}\n  try: RADFIELD_DEBUG=1 for the traceback")
-        return 70
+        return _bug(error)
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal that ends the program: like Ctrl-C it lets whatever is half done be tidied up."""
+    """A signal that ends the program; a KeyboardInterrupt, so that unfinished work is cleaned up as after Ctrl-C."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -105,20 +95,20 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Here SIGTERM and SIGHUP raise Terminated, unless they are ignored or somebody else takes them."""
+    """Let SIGTERM and SIGHUP raise Terminated inside the block, unless they are ignored or handled already."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
 
-    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
-    with suppress(ValueError):  # outside the main thread there are no signals to take
-        for number in mine:
+    unhandled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    with suppress(ValueError):  # only the main thread can handle signals
+        for number in unhandled:
             signal.signal(number, end)
     try:
         yield
     finally:
         with suppress(ValueError):
-            for number in mine:
+            for number in unhandled:
                 signal.signal(number, signal.SIG_DFL)
 
 
@@ -154,27 +144,49 @@ def _help() -> str:
         "",
         *(f"  {verb:<{width}}  {help}" for verb, help in VERBS.items()),
         "",
-        "`radfield VERB --help` explains a verb; `radfield plugins list` says what is installed.",
+        "`radfield VERB --help` explains a verb; `radfield plugins list` shows what is installed.",
     ]
     return "\n".join(lines)
 
 
-def _report(error: RadfieldError) -> None:
-    """Print every problem, each with what to try, and never a traceback."""
+def _print_problems(problems: Iterable[Problem]) -> None:
+    """Print each problem on a line of stderr, with its hint on the next; never a traceback."""
     with suppress(OSError):
         sys.stdout.flush()
-    for problem in error.problems:
-        where = f"{problem.path}: " if problem.path else ""
-        _tell(f"error: {where}{problem.message}" + (f"\n  try: {problem.hint}" if problem.hint else ""))
+    for problem in problems:
+        path = f"{problem.path}: " if problem.path else ""
+        _print_error(f"error: {path}{problem.message}" + (f"\n  try: {problem.hint}" if problem.hint else ""))
+
+
+def _storage_failed(error: OSError) -> int:
+    """Print an error of the operating system and return its exit code."""
+    if os.environ.get("RADFIELD_DEBUG") == "1":
+        raise error
+    hint = HINTS.get(error.errno or 0, "Set RADFIELD_DEBUG=1 to see the traceback")
+    _print_problems([Problem(error.filename or "", error.strerror or str(error), hint)])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence(sys.stdout)
+    return STORAGE_FAILED
+
+
+def _bug(error: Exception) -> int:
+    """Print an unexpected exception in one line and return its exit code."""
+    if os.environ.get("RADFIELD_DEBUG") == "1":
+        raise error
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    _print_problems([Problem("", f"unexpected {text}", "Set RADFIELD_DEBUG=1 to see the traceback")])
+    return BUG
 
 
 def _silence(stream: TextIO) -> None:
-    """What Python still has to write to a stream at exit must not fail again."""
+    """Redirect a stream to nowhere, so that Python's own flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _tell(text: str) -> None:
-    """Print to stderr; if even that is full or closed, the exit code says what there is to say."""
+def _print_error(text: str) -> None:
+    """Print to stderr; if that fails too, the exit code alone tells what happened."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""The argument parser of a verb: argparse whose mistakes are UsageErrors with the nearest option."""
+"""The argument parser of a verb: argparse, but a mistake raises UsageError with the nearest option."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radfield_core.names import nearest
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises UsageError instead of ending the program, and takes no abbreviations."""
+    """An argument parser that raises UsageError instead of exiting, and accepts no abbreviated options."""
 
     def __init__(self, **options: Any):
         super().__init__(**{"allow_abbrev": False, **options})
@@ -22,16 +22,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(verb: str, module: ModuleType) -> Parser:
-    """The parser of a verb, as its module configures it."""
+    """Make the parser of a verb, as its module configures it."""
     parser = Parser(prog=f"radfield {verb}", description=module.HELP)
     module.configure(parser)
     return parser
 
 
 def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
-    """The verb's arguments, or None if its help was asked for and printed.
+    """Parse the arguments of a verb.
 
-    `key=value` may stand anywhere among the options; argparse alone takes positional arguments only in one row.
+    `key=value` may stand anywhere among the options, whereas argparse accepts positional arguments in one row only.
+
+    Returns:
+        The arguments, or None if --help was given and the help has been printed.
+
+    Raises:
+        UsageError: with every unknown word, and the nearest option to each.
     """
     parser = make_parser(verb, module)
     try:
@@ -57,6 +63,8 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    near = nearest(word.partition("=")[0], known) if word.startswith("-") else ""
-    kind = "option" if word.startswith("-") else "argument"
-    return Problem("", f"unknown {kind} {word!r}", near or f"{prog} --help")
+    """The problem of an unknown word, with the nearest option as a hint."""
+    if not word.startswith("-"):
+        return Problem("", f"unknown argument {word!r}", f"{prog} --help")
+    near = nearest(word.partition("=")[0], known)
+    return Problem("", f"unknown option {word!r}", f"Use {near}" if near else f"{prog} --help")

@@ -1,4 +1,4 @@
-"""`radfield plugins`: what is installed, what it offers, and what is wrong with it."""
+"""`radfield plugins`: list, explain and check installed plugins, and start a new one."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ if TYPE_CHECKING:
     from radfield_core.plugins.discovery import Plugin
     from radfield_core.plugins.registry import Registry
 
-HELP = (
-    "List plugins and the parts they offer, explain one, show what is wrong; begin a plugin of your own, or test one."
-)
+HELP = """List the installed plugins and their parts, explain one, or show why one does not load; start a plugin of your
+own, or check the parts of one."""
+
 TEMPLATES = ("encoding", "field", "sampler", "renderer", "dataparser", "exporter", "method")
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="list|info|doctor|new|check", required=True)
-    actions.add_parser("list", help="every plugin with its status and parts")
-    info = actions.add_parser("info", help="all about a plugin, a distribution or a part")
+    actions.add_parser("list", help="list every plugin with its status and parts")
+    info = actions.add_parser("info", help="explain a plugin, a distribution or a part")
     info.add_argument("name", metavar="NAME", help="a plugin, a distribution, a part such as hash, or kind:name")
-    actions.add_parser("doctor", help="tracebacks of what does not load; exit code 1 if anything is wrong")
-    new = actions.add_parser("new", help="write a plugin that works as it is, to begin from")
-    new.add_argument("name", metavar="NAME", help="of the distribution, such as acme-fourier")
-    new.add_argument("--kind", choices=TEMPLATES, required=True, help="of its part")
-    new.add_argument("--out", metavar="FOLDER", help="where to write it; default: a folder called NAME, here")
-    check = actions.add_parser("check", help="hold parts to the laws of their kind; exit code 1 if one is broken")
-    check.add_argument("name", metavar="DIST", help="a distribution, or one part as kind:name")
+    actions.add_parser("doctor", help="show why plugins do not load, with tracebacks; exit code 1 if one does not")
+    new = actions.add_parser("new", help="write a new plugin that already works")
+    new.add_argument("name", metavar="NAME", help="name of its distribution, such as acme-fourier")
+    new.add_argument("--kind", choices=TEMPLATES, required=True, help="kind of its part")
+    new.add_argument("--out", metavar="DIR", help="folder to write it to (default: NAME in the current folder)")
+    check = actions.add_parser("check", help="test parts against the laws of their kind; exit code 1 if one is broken")
+    check.add_argument("name", metavar="NAME", help="a distribution, or one part as kind:name")
 
 
 def run(args: Namespace) -> int:
-    """Run the verb and return its exit code."""
+    """Run the chosen action and return its exit code: 1 if `doctor` or `check` found a fault, else 0."""
     from radfield_core.plugins.registry import get_registry
 
     if args.action == "new":
@@ -63,19 +63,20 @@ def _list(registry: Registry) -> int:
     ]
     _print_table([("plugin", "distribution", "status", "offers"), *rows])
     if not rows:
-        print("none is installed; try: pip install radfield")
+        print("no plugin is installed; try: pip install radfield")
     if any(plugin.status in ("error", "incompatible") for plugin in registry.plugins):
-        print("\n`radfield plugins doctor` says more about what does not load.")
+        print("\nsome plugins do not load; try: radfield plugins doctor")
     return 0
 
 
 def _offers(plugin: Plugin) -> str:
+    """The parts of a plugin and the message of its status."""
     parts = " ".join(component.key for component in plugin.components)
     return "; ".join(text for text in (parts, plugin.message) if text)
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their longest cell; the last one runs on."""
+    """Print columns as wide as their longest cell; the last one is not padded."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -83,6 +84,8 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _doctor(registry: Registry) -> int:
+    from radfield_core.names import plural
+
     wrong = [plugin for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
     for plugin in wrong:
         print(f"{plugin.name} ({plugin.distribution} {plugin.version}, {plugin.module}): {plugin.status}")
@@ -91,23 +94,20 @@ def _doctor(registry: Registry) -> int:
             print("".join(f"  | {line}\n" for line in plugin.traceback.splitlines()), end="")
     loaded = sum(plugin.status in ("ok", "shadowed") for plugin in registry.plugins)
     disabled = [plugin.name for plugin in registry.plugins if plugin.status == "disabled"]
-    print(f"{len(registry.plugins)} plugins, {loaded} loaded, {len(wrong)} with something wrong")
+    print(f"{plural(len(registry.plugins), 'plugin')}, {loaded} loaded, {len(wrong)} faulty")
     if disabled:
         print(f"disabled by RADFIELD_DISABLE_PLUGINS: {', '.join(disabled)}")
     return 1 if wrong else 0
 
 
 def _check(registry: Registry, name: str) -> int:
-    """A row for each law that fits each part; what is broken is explained below."""
-    from radfield_core.plugin import KINDS
+    """Print a row for each law that applies to each part, then explain the broken ones."""
+    from radfield_core.names import plural
     from radfield_core.testing.kit import check_law, laws_for, part_under_test, parts_of_distribution
     from radfield_core.testing.under_test import ExampleMissing
 
     keys = [name] if ":" in name else parts_of_distribution(registry, name)
-    owner, _, part = name.rpartition(":")
-    home, _, kind = owner.rpartition(":")
-    if kind in KINDS:  # before the kit looks, which knows toys besides what is installed
-        registry.find(kind, f"{home}:{part}".lstrip(":"))
+    _require_installed(registry, name)
     broken = []
     counts = {"kept": 0, "broken": 0, "untested": 0}
     for key in keys:
@@ -127,10 +127,20 @@ def _check(registry: Registry, name: str) -> int:
             print(f"  {law.name:<{width}}  {state}")
     for result in broken:
         print(f"\n{result.message}")
-    print(f"\n{counts['kept']} laws kept, {counts['broken']} broken, {counts['untested']} untested")
+    print(f"\n{plural(counts['kept'], 'law')} kept, {counts['broken']} broken, {counts['untested']} untested")
     if counts["untested"]:
-        print("untested: a part that reads files is tested on an example, which its own tests supply (example=)")
+        print("untested: a part that reads files needs an example; its own tests pass one as example=")
     return 1 if broken else 0
+
+
+def _require_installed(registry: Registry, name: str) -> None:
+    """Raise PluginError unless the part `kind:name` is installed; the test kit would also find its own toy parts."""
+    from radfield_core.plugin import KINDS
+
+    owner, _, part = name.rpartition(":")
+    home, _, kind = owner.rpartition(":")
+    if kind in KINDS:
+        registry.find(kind, f"{home}:{part}".lstrip(":"))
 
 
 def _info(registry: Registry, name: str) -> int:
@@ -139,7 +149,7 @@ def _info(registry: Registry, name: str) -> int:
     plugins = [p for p in registry.plugins if name == p.name or normalize_distribution(name) == p.distribution]
     parts = [c for c in registry.components if name in (c.key, c.name, f"{c.distribution}:{c.name}", *c.preset)]
     if not plugins and not parts:
-        raise _nothing_called(registry, name)
+        raise _unknown_name(registry, name)
     for plugin in plugins:
         print(f"plugin {plugin.name}: {plugin.status}" + (f" ({plugin.message})" if plugin.message else ""))
         print(f"  distribution  {plugin.distribution} {plugin.version}\n  declaration   {plugin.module}")
@@ -165,7 +175,8 @@ def _print_component(component: Component) -> None:
             print(f"  {label:<9} {text}")
 
 
-def _nothing_called(registry: Registry, name: str) -> Exception:
+def _unknown_name(registry: Registry, name: str) -> Exception:
+    """The error for a name that no plugin, distribution or part has."""
     from radfield_core.errors import PluginError
     from radfield_core.names import nearest
 
@@ -173,4 +184,4 @@ def _nothing_called(registry: Registry, name: str) -> Exception:
     known |= {text for c in registry.components for text in (c.name, c.key)}
     near = nearest(name, known)
     hint = f"radfield plugins info {near}" if near else "radfield plugins list"
-    return PluginError(f"nothing installed is called {name!r}", hint=hint)
+    return PluginError(f"no plugin, distribution or part is called {name!r}", hint=hint)

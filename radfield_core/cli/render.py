@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from radfield_core.cli.common import add_trained_run
 from radfield_core.errors import UsageError
 
 HELP = """Render a trained run: pictures of views (color, depth, opacity and, if the method has them, normals) as PNG
@@ -16,7 +17,7 @@ MAX_SCALE = 16
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
+    add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split whose views are rendered (default: test)")
     parser.add_argument(
         "--views",
@@ -41,7 +42,6 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=60, help="frames of the video, 30 per second (default: 60)")
     parser.add_argument("--scale", type=float, default=1.0, help="size relative to the images of the data (default: 1)")
     parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: the device that the run trained on)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the files written")
 
 

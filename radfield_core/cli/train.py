@@ -1,4 +1,4 @@
-"""`radfield train`: from a method and a data set, or a run to go on with, to a trained run."""
+"""`radfield train`: train a method on a scene, or resume a run."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ if TYPE_CHECKING:
     from radfield_core.config.run import RunConfig
     from radfield_core.runs.folder import RunFolder
 
-HELP = "Train a method on a scene. What is written after --resume is laid over the run's stored options."
+HELP = """Train a method on a scene. With --resume, continue a run from its newest checkpoint with the options that it
+stored; options on the command line override them."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Arguments of the verb."""
+    """Add the verb's arguments."""
     add_run_arguments(parser)
-    parser.add_argument("--out", metavar="DIR", help="the run's folder; by default outputs/<scene>/<method>/<time>")
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run folder, or from one of its checkpoints")
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: outputs/<scene>/<method>/<time>)")
+    parser.add_argument("--resume", metavar="RUN", help="resume a run folder, or one of its checkpoints")
     parser.add_argument(
-        "--allow-config-change", action="store_true", help="resume although options or plugin versions differ"
+        "--allow-config-change",
+        action="store_true",
+        help="resume although options or plugin versions differ from the stored ones",
     )
     parser.add_argument(
-        "--skip-bad-images", action="store_true",
-        help="leave out images that cannot be read, if they are at most 5 %% of all: scene.skip_bad_images=true",
-    )  # fmt: skip
+        "--skip-bad-images",
+        action="store_true",
+        help="leave out images that cannot be read, up to 5 %% of all; short for scene.skip_bad_images=true",
+    )
 
 
 def run(args: Namespace) -> int:
-    """Train; the exit code is 0, or 130 or 143 after a signal."""
+    """Train and return exit code 0, or the exit code of a signal."""
     from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
@@ -51,14 +55,19 @@ def run(args: Namespace) -> int:
 
 
 def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
-    """The stored options of a run with those of the command line over them. Raises UsageError if that changes any, or
-    if plugins have other versions than the run was stored with, unless that is allowed."""
+    """The options, the folder and the chosen checkpoint of the run to resume.
+
+    Raises:
+        UsageError: options or plugin versions differ from the stored ones without --allow-config-change.
+    """
     from radfield_core.config.files import dump
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.record import changes, plugin_versions
 
     if args.out is not None or args.config is not None:
-        raise UsageError("--resume goes on in the run's own folder with its own options", hint="leave out --out and -c")
+        raise UsageError(
+            "a run resumes in its own folder with its own options", path="--resume", hint="Leave out --out and --config"
+        )
     folder, checkpoint = find_run(Path(args.resume))
     args.config = str(folder.config)
     config = compose_from(args).run
@@ -68,8 +77,9 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
         listed = "\n".join(f"  {line}" for line in differences)
         if not args.allow_config_change:
             raise UsageError(
-                f"options or plugins are not those that the run was stored with:\n{listed}", path=str(folder.path),
-                hint="--allow-config-change, if that is meant",
-            )  # fmt: skip
-        print(f"going on with changes:\n{listed}")
+                f"options or plugin versions differ from those that the run was stored with:\n{listed}",
+                path=str(folder.path),
+                hint="Add --allow-config-change to resume with these changes",
+            )
+        print(f"resuming with changes:\n{listed}")
     return config, folder, checkpoint

@@ -14,8 +14,6 @@ from radfield_core.config.fit import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.data.bad_images import find_bad_images, raise_if_any
 from radfield_core.errors import UsageError, unwritable
-from radfield_core.files.durable import write_durably
-from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import Metric
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
@@ -79,14 +77,6 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
     name = choice.component.name
     found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
     return {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
-
-
-def write_results(results: Mapping[str, Any], path: Path) -> None:
-    """Write results as JSON. Raises StorageError."""
-    try:
-        write_durably(path, dump_json(results, indent=2) + "\n")
-    except OSError as error:
-        raise unwritable(error, path) from error
 
 
 def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From photographs to a mesh in the data's own coordinates, and its error, as users type it; a few steps each."""
+"""From images to a mesh in the coordinates of the data, and its error, by the command line; a few steps each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from radfield_core.cli.main import main
 
 PICTURES = ["data.resolution=24", "data.n_train=6", "data.n_val=1", "data.n_test=2", "data.supersample=1"]
 FAST = [
-    "field.encoding.n_levels=4", "field.encoding.log2_table_size=12", "field.encoding.finest_resolution=64",
-    "field.encoding.start_levels=2", "field.encoding.steps_per_level=4", "sampler.resolution=16",
-    "sampler.warmup_steps=4", "sampler.update_every=2", "trainer.target_samples=1024", "trainer.n_rays=32",
-]  # fmt: skip
+    "field.encoding.n_levels=4",
+    "field.encoding.log2_table_size=12",
+    "field.encoding.finest_resolution=64",
+    "field.encoding.start_levels=2",
+    "field.encoding.steps_per_level=4",
+    "sampler.resolution=16",
+    "sampler.warmup_steps=4",
+    "sampler.update_every=2",
+    "trainer.target_samples=1024",
+    "trainer.n_rays=32",
+]
 
 
 def train(method: str, out: Path, *words: str) -> int:
@@ -67,7 +74,7 @@ def test_a_folder_is_written_into_and_an_ending_of_no_format_is_refused(run: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mesh.ply", "mesh.ply.json", "new"]
 
 
-def test_the_surface_is_measured_against_what_the_data_know_and_against_a_file(run: Path, tmp_path: Path) -> None:
+def test_the_surface_is_measured_against_the_data_s_surface_and_a_file(run: Path, tmp_path: Path) -> None:
     words = ["resolution=24", "n_samples=2000"]
     assert main(["eval", str(run), "--metric", "chamfer", *words]) == 0
     found = json.loads((run / "chamfer.json").read_text())
@@ -82,7 +89,7 @@ def test_the_surface_is_measured_against_what_the_data_know_and_against_a_file(r
     assert json.loads((run / "point-to-mesh.json").read_text())["median"] < 1e-4
 
 
-def test_distances_that_cannot_be_written_are_shown_all_the_same(run: Path, monkeypatch, capsys) -> None:
+def test_distances_that_cannot_be_written_are_printed_all_the_same(run: Path, monkeypatch, capsys) -> None:
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -155,10 +162,10 @@ def test_every_preset_trains(preset: str, words: list[str], tmp_path: Path) -> N
     assert np.isfinite(entries[-2]["loss"]) and entries[-2]["loss/eikonal"] > 0
 
 
-def test_what_does_not_fit_is_refused_in_words(run: Path, tmp_path: Path, capsys) -> None:
+def test_parts_that_do_not_fit_are_refused_by_name(run: Path, tmp_path: Path, capsys) -> None:
     code = train("ngp", tmp_path / "run", "data=synthetic", "sampler=neus")
-    said = capsys.readouterr().err
-    assert code == 2 and "sdf" in said and "sampler" in said and "Traceback" not in said
+    error = capsys.readouterr().err
+    assert code == 2 and "sdf" in error and "sampler" in error and "Traceback" not in error
     code = main(["eval", str(run), "--metric", "point-to-mesh"])
-    said = capsys.readouterr().err
-    assert code != 0 and "--reference" in said
+    error = capsys.readouterr().err
+    assert code != 0 and "--reference" in error

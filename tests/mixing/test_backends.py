@@ -1,4 +1,4 @@
-"""Backends that can be asked for, and the kernels that ops have of them."""
+"""The names of backends, and the kernels that ops have for them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import NAMES
 
 
-def test_every_backend_that_can_be_asked_for_is_a_kernel_of_some_op() -> None:
+def test_every_name_of_a_backend_has_a_kernel_of_some_op() -> None:
     kernels = {name for op in (HASH, MARCHING, COMPOSITING) for here in op.kernels.values() for name in here}
     assert {"torch", *kernels} == set(NAMES)

@@ -1,4 +1,4 @@
-"""Encodings inside other plugins' fields, by config alone: what fits trains, what does not is said before training."""
+"""Encodings in the fields of other plugins, by config alone: those that fit train, the others are refused before."""
 
 from __future__ import annotations
 
@@ -15,36 +15,31 @@ from radfield_core.interfaces import BuildContext
 from radfield_core.plugins.registry import get_registry
 from radfield_core.types import RayBundle, RaySamples, SceneBox
 
-TINY = [
-    "trainer.n_rays=256", "trainer.log_every=1", "trainer.max_steps=100", "sampler.n_samples=16", "field.width=32",
-    "method.lr=5e-3", "method.background=black",
-]  # fmt: skip
+TRAINING = ["trainer.n_rays=256", "trainer.log_every=1", "trainer.max_steps=100"]
+TINY = [*TRAINING, "sampler.n_samples=16", "field.width=32", "method.lr=5e-3", "method.background=black"]
 
 
-def test_mipnerf_with_an_encoding_of_points_is_refused_in_words():
+def test_mipnerf_with_an_encoding_of_points_is_refused_by_name():
     run = compose(get_registry(), method="mipnerf", overrides=["field.encoding=frequency"], needs_data=False).run
     with pytest.raises(UsageError) as caught:
         check(run, get_registry())
-    said = str(caught.value)
-    assert "frequency" in said and "gaussians" in said and "mipnerf" in said and "field.encoding=ipe" in said
+    error = str(caught.value)
+    assert "frequency" in error and "gaussians" in error and "mipnerf" in error and "field.encoding=ipe" in error
 
 
-def test_the_refusal_comes_before_the_data_is_even_opened(tmp_path, capsys):
+def test_the_refusal_comes_before_the_data_is_read(tmp_path, capsys):
     (tmp_path / "transforms_train.json").write_text('{"camera_angle_x": 0.7, "frames": []}')
     words = ["field.encoding=frequency", "--out", str(tmp_path / "run")]
     assert main(["train", "--method", "mipnerf", "--data", str(tmp_path), *words]) == 2
-    said = capsys.readouterr().err
-    assert "gaussians" in said and "Traceback" not in said and not (tmp_path / "run").exists()
+    error = capsys.readouterr().err
+    assert "gaussians" in error and "Traceback" not in error and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("encoding", "sees_the_footprint"), [("ipe", True), ("frequency", False)])
-def test_a_field_of_either_gives_gaussians_to_an_encoding_that_takes_them_and_points_to_others(
-    encoding, sees_the_footprint
-):
+def test_a_field_gives_gaussians_only_to_an_encoding_that_takes_them(encoding, sees_the_footprint):
     torch.manual_seed(0)
-    run = compose(
-        get_registry(), method="nerf-small", overrides=[f"field.encoding={encoding}"], needs_data=False
-    ).run  # fmt: skip
+    words = [f"field.encoding={encoding}"]
+    run = compose(get_registry(), method="nerf-small", overrides=words, needs_data=False).run
     field = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run).make(run.field).eval()
     origins, directions = torch.tensor([[0.0, 0.0, 4.0]]), torch.tensor([[0.0, 0.0, -1.0]])
     near, far, edges = torch.tensor([2.0]), torch.tensor([6.0]), torch.linspace(2, 6, 5)[None]
@@ -65,7 +60,7 @@ def test_a_field_of_either_gives_gaussians_to_an_encoding_that_takes_them_and_po
     ],
 )
 def test_what_fits_trains_and_its_loss_falls(method, words, test_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    monkeypatch.setattr("radfield_core.render.quick_evaluation.evenly_spread", lambda n, count: [])
     data, out = str(test_data / "tiny_nerf/tiny_nerf_lego.npz"), tmp_path / "run"
     assert main(["train", "--method", method, "--data", data, "--out", str(out), "-q", *TINY, *words]) == 0
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Every mix of installed parts trains three steps on the analytic scene, or is refused by name before it is built."""
+"""Every mix of installed parts trains for three steps on the synthetic scene, or is refused by name before that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ SMALL = {
     "nerf": ("field.depth=2", "field.width=16", "field.skip_layer=none", "field.color_width=8"),
     "mipnerf": ("field.depth=2", "field.width=16", "field.skip_layer=none", "field.color_width=8"),
     "field neus": (
-        "field.n_layers=2", "field.skip_layer=none", "field.color_layers=1", "field.width=64", "field.n_features=8",
+        "field.n_layers=2",
+        "field.skip_layer=none",
+        "field.color_layers=1",
+        "field.width=64",
+        "field.n_features=8",
     ),
     "inverted-sphere": ("field.n_layers=2", "field.width=16", "field.skip_layer=none"),
     "sampler importance": ("sampler.n_samples=8", "sampler.n_importance=8"),
@@ -31,7 +35,7 @@ SMALL = {
     "sampler neus": ("sampler.n_samples=8", "sampler.n_importance=8", "sampler.n_rounds=2"),
     "sampler occupancy": ("sampler.resolution=8", "sampler.num_samples=32"),
     "sampler inverted-sphere": ("sampler.n_samples=8",),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def small(mix: Mix) -> tuple[str, ...]:
 
 
 def train(run: RunConfig, scene, folder) -> None:
-    """Check after building, and three steps; whatever is wrong is found before the first one."""
+    """Check the model and train for three steps; the check must find every fault."""
     setup, run_folder = TrainingSetup.of(run, scene, torch.device("cpu")), RunFolder(folder)
     trainer, _ = make_trainer(setup, run_folder, TrainingLog(run_folder, run.trainer, quiet=True))
     assert trainer.train() == "max_steps"
@@ -86,7 +90,7 @@ def every(found, scene, tmp_path, monkeypatch, capsys, what: str) -> None:
             train(run, scene, tmp_path / str(number))
         except Exception as error:
             raise AssertionError(
-                f"{mix} fits by what it declares, and fails: {type(error).__name__}: {error}"
+                f"{mix} fits by its declarations, but fails: {type(error).__name__}: {error}"
             ) from error
         trained += 1
     with capsys.disabled():

@@ -21,14 +21,18 @@ MIXES = {
     "directions by sh under field:nerf": ["field=nerf", "field.direction_encoding=sh", *SMALL_NERF],
     "occupancy under field:nerf": ["field=nerf", "sampler=occupancy", *SMALL_NERF],
     "occupancy, hash and sh under field:nerf": [
-        "field=nerf", "sampler=occupancy", "field.encoding=hash", "field.direction_encoding=sh", *SMALL_NERF,
+        "field=nerf",
+        "sampler=occupancy",
+        "field.encoding=hash",
+        "field.direction_encoding=sh",
+        *SMALL_NERF,
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mix", MIXES)
 def test_each_mix_trains_by_config_alone(mix, test_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("radfield_core.render.evaluation.spread", lambda n, count: [])  # nothing to be seen yet
+    monkeypatch.setattr("radfield_core.render.quick_evaluation.evenly_spread", lambda n, count: [])
     words = list(MIXES[mix])
     if "field.encoding=hash" in words:
         words += [f"field.encoding.{option}" for option in SMALL_HASH]

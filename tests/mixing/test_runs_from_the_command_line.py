@@ -1,4 +1,4 @@
-"""The verbs on one small run, as users type them: train, interrupt, resume, eval, render."""
+"""The verbs on one small run, as users type them: train, interrupt, resume, eval and render."""
 
 from __future__ import annotations
 
@@ -46,10 +46,9 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_run_s_folder_says_all_about_it(run: Path) -> None:
-    assert {path.name for path in run.iterdir()} >= {
-        "config.toml", "plugins.json", "scene.json", "checkpoints", "metrics.jsonl",
-    }  # fmt: skip
+def test_a_run_folder_holds_options_versions_scene_metrics_and_checkpoints(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"config.toml", "plugins.json", "scene.json", "checkpoints", "metrics.jsonl"}
     assert set(json.loads((run / "plugins.json").read_text())) >= {"radfield-core", "radfield-nerf", "torch"}
     assert np.array(json.loads((run / "scene.json").read_text())["to_data"]).shape == (4, 4)
     steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -77,16 +76,16 @@ def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
     assert main(["eval", str(copy), "--quiet"]) == 0
 
 
-def test_a_resume_with_nothing_left_to_train_says_which_limit_is_reached(
+def test_a_resume_with_nothing_left_to_train_names_the_limit(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
-    said = capsys.readouterr().out
-    assert "nothing was left to train: trainer.max_steps=10 is reached" in said and "PSNR" not in said
+    output = capsys.readouterr().out
+    assert "nothing was left to train: trainer.max_steps=10 is reached" in output and "PSNR" not in output
 
 
-def test_a_run_whose_output_nobody_reads_any_more_goes_on_and_is_saved(data: Path, tmp_path: Path) -> None:
+def test_a_run_whose_reader_is_gone_continues_and_is_saved(data: Path, tmp_path: Path) -> None:
     words = [*train(data, tmp_path / "run", "trainer.max_steps=200"), "trainer.eval_every=5"]
     words.remove("--quiet")
     program = [sys.executable, "-m", "radfield_core.cli.main", *words]
@@ -95,9 +94,9 @@ def test_a_run_whose_output_nobody_reads_any_more_goes_on_and_is_saved(data: Pat
         while "step 5 ·" not in process.stdout.readline():
             pass
         process.stdout.close()
-        said = process.stderr.read()
+        output = process.stderr.read()
     assert (tmp_path / "run" / "checkpoints" / "step-000000200").is_dir()
-    assert process.returncode == 141 and said.count("warning: output: ") == 1
+    assert process.returncode == 141 and output.count("warning: output: ") == 1
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -171,9 +170,8 @@ def test_render_writes_pictures_and_a_video(run: Path, tmp_path: Path, capsys: p
     assert main(["render", str(run), *words]) == 0
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
     kinds = ("rgb", "depth", "opacity")
-    assert [p.name for p in written] == [
-        *(f"test-{view}_{kind}.png" for view in ("000", "003") for kind in kinds), "turntable.mp4",
-    ]  # fmt: skip
+    pictures = [f"test-{view}_{kind}.png" for view in ("000", "003") for kind in kinds]
+    assert [path.name for path in written] == [*pictures, "turntable.mp4"]
     assert all(path.stat().st_size > 0 for path in written)
     assert Image.open(written[0]).size == (24, 24)
 
@@ -204,7 +202,7 @@ def test_a_loaded_model_has_the_schedule_of_the_last_step(run: Path, monkeypatch
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_program_with_a_checkpoint_and_the_command_to_go_on(
+def test_a_signal_ends_training_with_a_checkpoint_and_the_command_to_resume(
     data: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     words = [*train(data, tmp_path / "run", "trainer.max_steps=1000000"), "trainer.log_every=1"]

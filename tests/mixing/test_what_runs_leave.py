@@ -1,4 +1,4 @@
-"""What evaluation and rendering say and leave in a run: numbers are never lost, and nothing is written for nothing."""
+"""Files and lines of evaluation and rendering: no metric is lost, and no empty request writes anything."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_another_split_leaves_the_results_of_the_test_split(run: Path) -> None:
     assert json.loads((run / "results-train.json").read_text())["split"] == "train"
 
 
-def test_numbers_that_cannot_be_written_are_shown_all_the_same(
+def test_metrics_that_cannot_be_written_are_printed_all_the_same(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*arguments: object) -> None:

@@ -56,9 +56,8 @@ def test_an_image_smaller_than_the_window_of_ssim_has_psnr_alone() -> None:
 def test_all_views_are_evaluated_in_order_with_names_and_groups(tmp_path: Path, capsys) -> None:
     trainer, scene = toy_trainer(tmp_path, ToyMethod(noise=False)), toy_scene(3)
     model = trainer.model.eval()
-    assert [each.name for each in evaluate_all(model, trainer.method, scene, 999, "x", quiet=True)] == [
-        "0000", "0001", "0002",
-    ]  # fmt: skip
+    unnamed = evaluate_all(model, trainer.method, scene, 999, "x", quiet=True)
+    assert [each.name for each in unnamed] == ["0000", "0001", "0002"]
     named = replace(scene, names=["c", "a", "b"], groups=["full", "1/2", "full"])
     found = evaluate_all(model, trainer.method, named, 999, "x", quiet=True)
     assert [(each.name, each.group) for each in found] == [("c", "full"), ("a", "1/2"), ("b", "full")]

@@ -10,6 +10,14 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from radfield_core.render.image_metrics import format_metrics, psnr, rounded, ssim, to_uint8
 
+WANG_2004 = {
+    "gaussian_weights": True,
+    "sigma": 1.5,
+    "use_sample_covariance": False,
+    "data_range": 1.0,
+    "channel_axis": -1,
+}
+
 
 def images(seed: int, shape: tuple[int, ...] = (37, 52, 3)) -> tuple[torch.Tensor, torch.Tensor]:
     """A smooth random image and a noisy copy, float64."""
@@ -22,10 +30,7 @@ def images(seed: int, shape: tuple[int, ...] = (37, 52, 3)) -> tuple[torch.Tenso
 @pytest.mark.parametrize("seed", range(4))
 def test_ssim_equals_scikit_image(seed: int) -> None:
     image, truth = images(seed)
-    expected = structural_similarity(
-        image.numpy(), truth.numpy(), gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0,
-        channel_axis=-1,
-    )  # fmt: skip
+    expected = structural_similarity(image.numpy(), truth.numpy(), **WANG_2004)
     assert ssim(image, truth) == pytest.approx(expected, abs=1e-9)
     assert ssim(image.float(), truth.float()) == pytest.approx(expected, abs=1e-4)
 
@@ -51,10 +56,7 @@ def test_a_mask_counts_only_what_is_inside() -> None:
     assert psnr(other, truth, mask) == psnr(image, truth, mask)
     assert ssim(image, truth, torch.ones_like(mask)) == pytest.approx(ssim(image, truth))
     window = mask[5:-5, 5:-5].bool()
-    values = structural_similarity(
-        image.numpy(), truth.numpy(), gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0,
-        channel_axis=-1, full=True,
-    )[1].mean(-1)[5:-5, 5:-5]  # fmt: skip
+    values = structural_similarity(image.numpy(), truth.numpy(), full=True, **WANG_2004)[1].mean(-1)[5:-5, 5:-5]
     assert ssim(image, truth, mask) == pytest.approx(values[window.numpy()].mean(), abs=1e-9)
 
 

@@ -25,7 +25,7 @@ def test_pictures_show_near_as_red_far_as_blue_and_nothing_as_black() -> None:
     assert near[0] > near[2] and far[2] > far[0]
 
 
-def test_normals_are_shown_from_minus_one_as_black_to_one_as_white_times_opacity() -> None:
+def test_normals_run_from_black_at_minus_one_to_white_at_one_times_opacity() -> None:
     normals = torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     made = make_pictures(Rendered(None, torch.ones(2), torch.tensor([1.0, 0.5]), normals), 2, 1)
     assert "rgb" not in made

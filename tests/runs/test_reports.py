@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +27,6 @@ from radfield_core.runs.reports import (
     render_split,
     results_path,
     value_lines,
-    write_results,
 )
 from radfield_core.runs.trained import Trained
 
@@ -60,13 +57,6 @@ def test_an_evaluation_is_the_mean_psnr_of_every_view(trained: Trained) -> None:
 def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:
     assert results_path(trained, "test").name == "results.json"
     assert results_path(trained, "val").name == "results-val.json"
-
-
-def test_results_that_cannot_be_written_are_a_storage_error(tmp_path: Path) -> None:
-    write_results({"psnr": math.inf, "n": 3}, tmp_path / "results.json")
-    assert json.loads((tmp_path / "results.json").read_text()) == {"psnr": None, "n": 3}
-    with pytest.raises(StorageError, match=r"absent.results\.json"):
-        write_results({}, tmp_path / "absent" / "results.json")
 
 
 def test_a_table_has_a_row_for_each_group_and_the_mean() -> None:

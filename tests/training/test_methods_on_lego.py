@@ -1,4 +1,4 @@
-"""Methods trained for a few steps on real images: they learn, and a resumed run is the same run, bit for bit."""
+"""Methods trained for a few steps on lego: they learn, and a resumed run equals an uninterrupted one bit for bit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from radfield_core.runs import checkpoint
 
 # No test evaluates its run: a view of lego takes minutes, and after so few steps shows nothing.
 SMALL = [
-    "trainer.max_steps=200", "trainer.save_every=100", "trainer.log_every=1", "trainer.n_rays=64", "field.width=16",
-    "field.depth=2", "sampler.n_samples=8", "method.lr=5e-3",
-]  # fmt: skip
+    "trainer.max_steps=200",
+    "trainer.save_every=100",
+    "trainer.log_every=1",
+    "trainer.n_rays=64",
+    "field.width=16",
+    "field.depth=2",
+    "sampler.n_samples=8",
+    "method.lr=5e-3",
+]
 
 
 def losses(folder: Path) -> list[float]:

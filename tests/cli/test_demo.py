@@ -14,7 +14,7 @@ from radfield_core.runs import reports
 from radfield_core.runs.reports import render_path
 
 
-def test_the_demo_trains_the_fast_method_and_leaves_pictures_a_result_and_a_video(tmp_path, capsys, monkeypatch):
+def test_the_demo_leaves_a_result_pictures_and_a_video(tmp_path, capsys, monkeypatch):
     assert METHOD == "ngp-small"
     monkeypatch.setattr(
         reports, "render_path", lambda run, path, n, out, **more: render_path(run, path, 3, out, **more)
@@ -35,4 +35,4 @@ def test_the_demo_trains_the_fast_method_and_leaves_pictures_a_result_and_a_vide
 @pytest.mark.parametrize("seconds", ["0", "-3", "nan"])
 def test_the_demo_needs_time(seconds, capsys):
     assert main(["demo", "--seconds", seconds]) == 2
-    assert "--seconds 40" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("error: --seconds: ")

@@ -1,0 +1,70 @@
+"""`radfield render`: pictures and videos of a run, in the format that was chosen, and mistakes before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image
+
+from radfield_core.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step on tiny pictures."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    data = ["--data", "synthetic", "data.resolution=17", "data.n_train=3", "data.n_val=2", "data.n_test=2"]
+    small = ["trainer.max_steps=1", "trainer.n_rays=8", "field.width=16", "sampler.n_samples=8"]
+    assert main(["train", "--quiet", "--method", "tiny-nerf", "--out", str(out), *data, *small]) == 0
+    return out
+
+
+@pytest.mark.parametrize(("form", "side"), [("mp4", 16), ("gif", 17), ("webp", 17)])
+def test_a_video_has_the_frames_and_the_size_that_were_asked_for(
+    form: str, side: int, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--views", "0", "--video", form, "--frames", "5", "--path", "turntable", "--out", str(tmp_path), "-q"]
+    assert main(["render", str(run), *words]) == 0
+    path = tmp_path / f"turntable.{form}"
+    assert capsys.readouterr().out == f"{path}\n" and list(tmp_path.iterdir()) == [path]
+    frames = list(iio.imiter(path, plugin="pyav" if form == "mp4" else "pillow"))
+    assert [np.asarray(frame).shape[:2] for frame in frames] == [(side, side)] * 5
+
+
+def test_without_a_video_only_pictures_are_written(run: Path, tmp_path: Path) -> None:
+    words = ["--views", "1,", "--video", "none", "--scale", "2", "--out", str(tmp_path), "-q"]
+    assert main(["render", str(run), *words]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"test-001_{kind}.png" for kind in ("rgb", "depth", "opacity")}
+    assert {Image.open(path).size for path in tmp_path.iterdir()} == {(34, 34)}
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "hint"),
+    [
+        (["--frames", "0"], "at least 1 frame", "--video none"),
+        (["--scale", "0"], "--scale: 0 ", "--scale 1"),
+        (["--scale", "17"], "--scale: 17 ", "--scale 1"),
+        (["--views", "0", "--video", "none"], "neither views nor a video", "--views 4"),
+        (["--path", "loop"], "'loop'", "--path auto"),
+        (["--views", "0,9"], "9", "--views"),
+        (["--video", "gif", "--frames", "100000", "--scale", "16", "--views", "0"], "million pixels", "--frames 1351"),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_is_rendered(
+    words: list[str], says: str, hint: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", str(run), *words, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error and not (tmp_path / "out").exists()
+    if hint != "--views":
+        assert hint in error.partition("try: ")[2]
+
+
+def test_a_path_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", str(tmp_path / "nothing")]) in (2, 74)
+    error = capsys.readouterr().err
+    assert str(tmp_path / "nothing") in error and "try: " in error and "Traceback" not in error
