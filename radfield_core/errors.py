@@ -1,4 +1,4 @@
-"""Errors that users see: the fault, its place, a hint, and the exit code of the program."""
+"""Errors that users see: path, message and hint of every problem, and the exit code of the program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Problem(NamedTuple):
     """One fault.
 
     Attributes:
-        path: option, file or other place of the fault; "" for none.
+        path: option or file that is at fault; "" for none.
         message: what is wrong, without a capital letter or a full stop.
         hint: a command to type, or an imperative sentence; "" for none.
 
@@ -35,8 +35,8 @@ class RadfieldError(Exception):
 
     Args:
         message: message of the only problem; see `Problem`.
-        path: its place.
-        hint: its hint.
+        path: path of the only problem.
+        hint: hint of the only problem.
         problems: several problems, instead of the three arguments above.
     """
 

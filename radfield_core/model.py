@@ -129,7 +129,7 @@ class LevelLoop(Model):
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view; see `Model.render`. Depths are distances in the scene also under NDC.
+        """Render a view; see `Model.render`. Depths are distances in the scene, also under NDC.
 
         Raises:
             ValueError: the model has no ray space.
@@ -218,7 +218,10 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
 
 
 def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
-    """The pixels with Σ w times the distance in the scene as depth, where Σ w t is none (NDC)."""
+    """The pixels with depths in the scene: opacity times the distance of the mean point.
+
+    Without a warp that is Σ w t. Under NDC t is not a distance.
+    """
     mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
     return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
 

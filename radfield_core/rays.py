@@ -34,11 +34,6 @@ class RaySpace:
         limits_along: "ray" if the limits are distances along rays, "axis" if they are depths along the optical axis.
         warp: NDC warp of a forward-facing scene; None without one.
 
-    Example:
-        >>> from radfield_core import Camera
-        >>> view = View(torch.eye(4)[:3], Camera(4, 3, 5.0, 5.0, 2.0, 1.5))
-        >>> len(view_rays(RaySpace(near=2.0, far=6.0), view))
-        12
     """
 
     near: float
@@ -178,6 +173,16 @@ def pixel_rays(
 
     Raises:
         DatasetError: the scene is in NDC, and a view does not look along -z.
+
+    Example:
+        >>> from radfield_core import Cameras, SceneBox
+        >>> from radfield_core.data import MemoryImages
+        >>> cameras = Cameras.pinhole(torch.eye(4)[:3][None], focal=5.0, width=4, height=3)
+        >>> images = MemoryImages(torch.zeros(1, 3, 4, 3, dtype=torch.uint8))
+        >>> scene = Scene(cameras, images, near=2.0, far=6.0, box=SceneBox(torch.zeros(3), 1.0))
+        >>> first = torch.zeros(1, dtype=torch.int64)
+        >>> pixel_rays(scene, images=first, rows=first + 1, columns=first + 2).directions
+        tensor([[ 0.0995,  0.0000, -0.9950]])
     """
     return PixelRays(scene, images.device, dtype)(images, rows, columns)
 
@@ -202,6 +207,13 @@ def view_rays(
 
     Returns:
         stop − start rays, with gradient to the view's c2w.
+
+    Example:
+        >>> from radfield_core import Camera
+        >>> view = View(torch.eye(4)[:3], Camera(4, 3, 5.0, 5.0, 2.0, 1.5))
+        >>> rays = view_rays(RaySpace(near=2.0, far=6.0), view, start=4, stop=8)  # the second row
+        >>> rays.near
+        tensor([2., 2., 2., 2.])
     """
     space = RaySpace.of(space) if isinstance(space, Scene) else space
     camera, c2w = view.camera, view.c2w.to(device or view.c2w.device, torch.float64)
@@ -245,7 +257,7 @@ def _straight_rays(
 def _warped_rays(
     pixels: _Pixels, space: RaySpace, warp: Ndc, image_ids: Tensor | None, dtype: torch.dtype
 ) -> RayBundle:
-    """Rays in NDC; t is scaled so that directions are unit and far is where the unscaled t is `space.far`."""
+    """Rays in NDC. Their directions are made unit, so near and far are multiplied by the former lengths."""
     straight = _rotated(pixels.c2w, pixels.directions())
     origins, along = warp.rays(pixels.c2w[:, :, 3], straight)
     length = along.norm(dim=-1)
@@ -303,6 +315,15 @@ def warped_box(scene: Scene) -> SceneBox:
     Raises:
         ValueError: the scene is not in NDC.
         DatasetError: a view does not look along -z.
+
+    Example:
+        >>> from radfield_core import Cameras, SceneBox
+        >>> from radfield_core.data import MemoryImages
+        >>> cameras = Cameras.pinhole(torch.eye(4)[:3][None], focal=5.0, width=4, height=3)
+        >>> images = MemoryImages(torch.zeros(1, 3, 4, 3, dtype=torch.uint8))
+        >>> scene = Scene(cameras, images, near=0.0, far=1.0, box=SceneBox(torch.zeros(3), 1.0), ndc=True)
+        >>> warped_box(scene).radius
+        1.0
     """
     warp = scene.warp
     if warp is None:

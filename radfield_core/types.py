@@ -94,6 +94,13 @@ class RaySamples:
 
     Raises:
         ValueError: both or neither of samples_per_ray and packing are given.
+
+    Example:
+        >>> rays = RayBundle(*torch.ones(3, 2, 3).unbind(), *torch.ones(3, 2).unbind())
+        >>> samples = RaySamples.from_edges(rays, torch.tensor([[0.0, 1.0, 4.0], [2.0, 3.0, 4.0]]))
+        >>> samples.t_eval, samples.dense(samples.lengths)
+        (tensor([0.5000, 2.5000, 2.5000, 3.5000]), tensor([[1., 3.],
+                [1., 1.]]))
     """
 
     rays: RayBundle

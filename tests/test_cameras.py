@@ -99,7 +99,7 @@ def test_a_visible_point_is_in_front_and_its_nearest_pixel_in_the_image(center: 
     assert found == expected and 20 < sum(found) < 480
 
 
-def test_a_fisheye_sees_points_beside_it_and_a_point_without_a_pixel_is_not_visible() -> None:
+def test_a_fisheye_sees_points_beside_it_and_nothing_without_a_pixel() -> None:
     beside = torch.tensor([[1.0, 0.0, 0.1], [1.0, 0.0, -0.1]], dtype=torch.float64)
     fisheye = View(torch.eye(4)[:3], Camera(400, 400, 100.0, 100.0, 200.0, 200.0, 0.5, "fisheye"))
     assert visible(fisheye, beside).tolist() == [False, True]

@@ -83,9 +83,7 @@ def test_a_parameter_that_a_part_brings_is_trained_by_the_loss_it_brings(sampler
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("opaque_far", [False, True])
-def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_end(
-    field: str, opaque_far: bool
-) -> None:
+def test_intervals_end_at_the_far_limit_also_with_an_opaque_far_end(field: str, opaque_far: bool) -> None:
     rays = toy_rays(6)
     outputs = begun(FIELDS[field](), importance_sampler(8, 6), opaque_far).trace(rays)
     for level in outputs.levels:
@@ -95,7 +93,7 @@ def test_intervals_are_finite_and_end_at_the_far_limit_also_with_an_opaque_far_e
         assert bool(torch.isfinite(mean).all() and torch.isfinite(cov).all())
 
 
-def test_an_opaque_far_end_stops_all_light_where_there_is_density_and_only_in_the_weights() -> None:
+def test_an_opaque_far_end_stops_all_light_in_the_weights() -> None:
     rays = toy_rays(6)
     thin = ConstantField(0.01)
     opaque, clear = (
@@ -121,7 +119,7 @@ def test_an_empty_interval_has_no_opacity(field: str) -> None:
     assert bool((weights[:, [1, 3]] == 0).all()) and bool((weights[:, [0, 2]] > 0).all())
 
 
-def test_dense_views_of_packed_samples_are_refused_even_where_the_numbers_divide() -> None:
+def test_dense_views_of_packed_samples_are_refused_even_if_sizes_fit() -> None:
     rays = toy_rays(2)
     packing = Packing.from_counts(torch.tensor([3, 1]))
     samples = RaySamples.packed(rays, torch.zeros(4), torch.ones(4), packing)

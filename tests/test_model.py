@@ -130,7 +130,7 @@ def test_alpha_fields_render_with_their_own_opacity() -> None:
         np.testing.assert_allclose(outputs.rendered.normals[ray].detach(), normal, atol=1e-9)
 
 
-def test_levels_take_the_samplers_own_field_then_the_next_of_the_fields_and_the_last_for_the_rest() -> None:
+def test_levels_use_the_samplers_own_fields_then_the_next_then_the_last() -> None:
     first, second = BlobField(), BlobField()
     many = importance_sampler(8, 4)
     many.n_levels = 3
@@ -306,7 +306,7 @@ def test_the_losses_of_all_parts_are_collected_under_names_of_their_own() -> Non
     assert set(model.part_losses(model.trace(rays), batch_for(rays), STEP)) == {"proposal"}
 
 
-def test_a_field_is_judged_by_its_own_levels_and_a_background_by_its_own_outputs() -> None:
+def test_losses_of_a_field_see_its_own_levels_and_a_backgrounds_its_own() -> None:
     class Counting(ConstantField):
         def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
             return {"n": torch.tensor(float(sum(level.samples.n for level in outputs.levels)))}

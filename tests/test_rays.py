@@ -84,7 +84,7 @@ def test_rays_equal_the_formulas_one_pixel_at_a_time(along: str) -> None:
     assert bundle.image_ids is not None and torch.equal(bundle.image_ids, EVERY[0])
 
 
-def test_limits_along_the_axis_give_the_samples_and_cones_of_unnormalized_directions() -> None:
+def test_limits_along_the_axis_give_the_samples_of_unnormalized_directions() -> None:
     """Points o + t d and Gaussians of a paper with t along the axis, from ours with unit directions."""
     made = scene(limits_along="axis")
     bundle = pixel_rays(made, *EVERY, dtype=torch.float64)
@@ -188,7 +188,7 @@ def test_drawn_pixels_have_the_rays_of_their_views_looked_up_or_not(
             torch.testing.assert_close(getattr(bundle, name), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_distorted_rays_pass_through_the_points_of_their_pixels_and_have_their_neighbors_radii() -> None:
+def test_distorted_rays_pass_through_their_pixels_and_have_their_radii() -> None:
     made = scene("opencv", (0.1, -0.05, 0.01, 0.02), limits_along="axis")
     view = made.cameras.view(0)
     bundle = view_rays(made, view, dtype=torch.float64)
@@ -212,7 +212,7 @@ def test_a_lens_without_distortion_has_the_rays_of_a_pinhole() -> None:
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
 
 
-def test_float32_rays_of_large_images_stay_within_a_hundred_thousandth_of_float64() -> None:
+def test_float32_rays_of_large_images_stay_close_to_float64() -> None:
     c2w = scene().cameras.c2w
     made = dataclasses.replace(scene(), cameras=Cameras.pinhole(c2w, 3000.0, 4000, 3000))
     generator = torch.Generator().manual_seed(0)

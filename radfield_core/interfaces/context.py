@@ -28,7 +28,7 @@ _Part = TypeVar("_Part", bound=Part)
 
 @dataclass(frozen=True, eq=False)
 class BuildContext:
-    """Facts about the scene and the run, and methods that build the parts in a part's slots.
+    """Facts about the scene and the run, and methods that build the parts chosen in slots.
 
     Attributes:
         bounds: region to model, in the space in which fields are evaluated; under NDC that is the warped space.
@@ -65,7 +65,7 @@ class BuildContext:
             sizes: further arguments of the constructor.
 
         Raises:
-            PluginError: the part cannot be imported, or it is no encoding.
+            PluginError: the part cannot be imported, or it is not an encoding.
         """
         return self._make(Encoding, choice, in_dim=in_dim, **sizes)
 
@@ -101,9 +101,9 @@ class BuildContext:
     def _make(self, kind: type[_Part], choice: Choice, **sizes: Any) -> _Part:
         part = choice.load()(choice.config, self, **sizes)
         if not isinstance(part, kind):
-            component, name = choice.component, type(part).__name__
+            built, owner = type(part).__name__, choice.component.distribution
             raise PluginError(
-                f"{component.key} of {component.distribution} is built as {name}, which is no {kind.__name__}",
-                hint=f"Derive {name} from radfield_core.{kind.__name__}",
+                f"{choice.component.key} of {owner} builds {built}, which does not derive from {kind.__name__}",
+                hint=f"Derive {built} from radfield_core.{kind.__name__}",
             )
         return part

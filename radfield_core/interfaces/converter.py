@@ -15,6 +15,14 @@ class Converter(ABC):
     Attributes:
         config: the converter's options.
         remarks: sentences that the command line prints after `convert`.
+
+    Example:
+        >>> class Copy(Converter):
+        ...     def convert(self, source, target, progress=None):
+        ...         target.write_bytes(source.read_bytes())
+        ...         return [target]
+        >>> Copy(config=None).remarks
+        []
     """
 
     def __init__(self, config: Any):

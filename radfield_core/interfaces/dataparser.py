@@ -15,6 +15,15 @@ class DataParser(ABC):
     Attributes:
         config: the parser's options, which include `root`, the folder or file of the data set.
         splits: names of the splits that the format may have.
+
+    Example:
+        >>> class TrainOnly(DataParser):
+        ...     splits = ("train",)
+        ...
+        ...     def parse(self, split):
+        ...         raise NotImplementedError("read self.config.root and return a Scene")
+        >>> TrainOnly.sniff(Path("scene")) is None
+        True
     """
 
     splits: tuple[str, ...] = ("train", "val", "test")

@@ -17,6 +17,18 @@ class Encoding(Part):
     Attributes:
         in_dim: number of coordinates.
         out_dim: number of features.
+
+    Example:
+        >>> import torch
+        >>> class Squares(Encoding):
+        ...     def __init__(self, config, ctx, in_dim):
+        ...         super().__init__()
+        ...         self.in_dim, self.out_dim = in_dim, 2 * in_dim
+        ...
+        ...     def forward(self, x, cov=None):
+        ...         return torch.cat([x, x.square()], dim=-1)
+        >>> Squares(None, None, in_dim=3)(torch.ones(5, 3)).shape
+        torch.Size([5, 6])
     """
 
     in_dim: int

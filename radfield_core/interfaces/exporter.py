@@ -15,6 +15,15 @@ class Exporter(ABC):
 
     Attributes:
         config: the exporter's options.
+
+    Example:
+        >>> class Thumbnail(Exporter):
+        ...     def export(self, model, scene, path):
+        ...         rendered = model.render(scene.cameras.view(0))
+        ...         path.write_bytes((255 * rendered.rgb).byte().numpy().tobytes())
+        ...         return [path]
+        >>> Thumbnail(config={"size": 64}).config
+        {'size': 64}
     """
 
     def __init__(self, config: Any):

@@ -16,6 +16,17 @@ class Field(Part):
 
     A field owns its parameters, its derivatives by position and its contraction of space. It may also implement
     `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
+
+    Example:
+        >>> import torch
+        >>> from radfield_core import RayBundle
+        >>> class Fog(Field):
+        ...     def forward(self, samples):
+        ...         density = torch.full((samples.n,), 0.1)
+        ...         return FieldOutputs(rgb=torch.ones(samples.n, 3), density=density)
+        >>> rays = RayBundle(*torch.ones(3, 2, 3).unbind(), *torch.ones(3, 2).unbind())
+        >>> Fog()(RaySamples.from_edges(rays, torch.ones(2, 5))).rgb.shape
+        torch.Size([8, 3])
     """
 
     @abstractmethod
@@ -65,7 +76,16 @@ class HasColor(Protocol):
 
 
 class DensityOccupancy:
-    """Mixin for a field with a `density`, from which it derives `occupancy`."""
+    """Mixin for a field with a `density`, from which it derives `occupancy`.
+
+    Example:
+        >>> import torch
+        >>> class Fog(DensityOccupancy):
+        ...     def density(self, x, cov=None):
+        ...         return torch.ones(len(x))
+        >>> Fog().occupancy(torch.zeros(1, 3), length=0.5)
+        tensor([0.3935])
+    """
 
     def occupancy(self: HasDensity, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
         """Opacity 1 − exp(−σ · length) [M] of intervals of one length at points x [M, 3]."""

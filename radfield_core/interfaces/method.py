@@ -20,6 +20,13 @@ class Method(ABC):
         config: the method's options.
         batching: "rays" trains on random pixels of all images, "images" on one whole image per step.
         n_fields: number of separate fields; level l uses field min(l, n_fields − 1).
+
+    Example:
+        >>> class Photometric(Method):
+        ...     def losses(self, outputs, batch, model, step):
+        ...         return {"rgb": (outputs.rendered.rgb - batch.rgb).square().mean()}
+        >>> Photometric(config=None).lr_scale(Step(0, 100, 0), "all")
+        1.0
     """
 
     batching: Literal["rays", "images"] = "rays"

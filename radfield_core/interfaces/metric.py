@@ -15,6 +15,13 @@ class Metric(ABC):
 
     Attributes:
         config: the metric's options.
+
+    Example:
+        >>> class MeanOpacity(Metric):
+        ...     def measure(self, model, scene, reference, folder):
+        ...         return {"opacity": float(model.render(scene.cameras.view(0)).opacity.mean())}
+        >>> MeanOpacity(config=None).config is None
+        True
     """
 
     def __init__(self, config: Any):

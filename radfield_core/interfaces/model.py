@@ -24,6 +24,23 @@ class Model(nn.Module, ABC):
     Core's level loop implements it for every method that marches rays. A method that renders differently, such as a
     rasterizer, derives its own model from this class and returns it from `Method.build`. Such a model implements
     `forward` and `render`, and may override the rest.
+
+    Example:
+        >>> class OneColor(Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.color = nn.Parameter(torch.full((3,), 0.5))
+        ...
+        ...     def forward(self, batch):
+        ...         size = batch.rgb.shape[:-1]
+        ...         rgb = self.color.expand_as(batch.rgb)
+        ...         return ModelOutputs(Rendered(rgb, torch.zeros(size), torch.ones(size)), (), None, 0)
+        ...
+        ...     def render(self, view, background=None, chunk=4096, progress=None):
+        ...         n = view.camera.width * view.camera.height
+        ...         return Rendered(self.color.detach().expand(n, 3), torch.zeros(n), torch.ones(n))
+        >>> OneColor()(Batch(rays=None, view=None, rgb=torch.zeros(2, 4, 3))).rendered.rgb.shape
+        torch.Size([2, 4, 3])
     """
 
     @abstractmethod

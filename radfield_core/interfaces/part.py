@@ -10,7 +10,22 @@ from radfield_core.types import Batch, ModelOutputs, Step
 
 
 class Part(nn.Module, ABC):
-    """An encoding, field, sampler or renderer, constructed as `Part(config, ctx, **sizes)`."""
+    """An encoding, field, sampler or renderer, constructed as `Part(config, ctx, **sizes)`.
+
+    Example:
+        >>> import torch
+        >>> class Annealed(Part):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.register_buffer("share", torch.zeros(()), persistent=False)
+        ...
+        ...     def begin_step(self, step):
+        ...         self.share.fill_(step.progress)
+        >>> part = Annealed()
+        >>> part.begin_step(Step(index=5, max_steps=10, seed=0))
+        >>> part.share
+        tensor(0.5000)
+    """
 
     def begin_step(self, step: Step) -> None:
         """Set everything scheduled, as a pure function of the step.

@@ -15,6 +15,17 @@ class Renderer(Part):
 
     Attributes:
         opaque_far: True if the last interval of a ray may stop all light, which rules out a background.
+
+    Example:
+        >>> from radfield_core.ops import volume
+        >>> class Plain(Renderer):
+        ...     def weights(self, samples, outputs):
+        ...         return volume.weights_from_density(outputs.density, samples.lengths, samples.layout)
+        ...
+        ...     def composite(self, samples, outputs, weights):
+        ...         return Rendered(*volume.pixels(weights, outputs.rgb, samples.t_eval, samples.layout))
+        >>> Plain().opaque_far
+        False
     """
 
     opaque_far: bool = False

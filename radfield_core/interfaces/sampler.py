@@ -20,6 +20,16 @@ class Sampler(Part):
     Attributes:
         n_levels: number of levels, that is of passes of sampler, field and renderer.
         own_fields: level -> field that the sampler brings for this level, such as a proposal network.
+
+    Example:
+        >>> class Even(Sampler):
+        ...     def propose(self, rays, level, prev, field):
+        ...         near, far = self.extent(rays)
+        ...         s = torch.linspace(0, 1, 5)
+        ...         return RaySamples.from_edges(rays, near[:, None] + (far - near)[:, None] * s)
+        >>> rays = RayBundle(*torch.ones(3, 2, 3).unbind(), torch.zeros(2), torch.ones(2), torch.ones(2))
+        >>> Even().propose(rays, 0, None, None).dense(torch.arange(8)).shape
+        torch.Size([2, 4])
     """
 
     n_levels: int = 1

@@ -185,7 +185,7 @@ def selections() -> tuple[Selection, ...]:
 
 
 def choose_device(name: str, option: str = "trainer.device") -> torch.device:
-    """Return the device of a name.
+    """Return the device that a name stands for.
 
     Args:
         name: "cpu", "cuda", "cuda:1" …, or "auto" for CUDA if it is available and else the CPU.

@@ -21,7 +21,7 @@ def level_of(samples: RaySamples, field: BlobField) -> Level:
     return Level(samples, outputs, volume_renderer().weights(samples, outputs), None)
 
 
-def test_in_evaluation_points_are_even_and_then_where_the_weights_are() -> None:
+def test_in_evaluation_samples_are_even_and_then_where_the_weights_are() -> None:
     sampler, field, rays = importance_sampler(8, 5).eval(), BlobField(), toy_rays(3, dtype=torch.float64)
     with torch.no_grad():
         coarse = level_of(sampler.propose(rays, 0, None, field), field)
@@ -43,7 +43,7 @@ def test_in_evaluation_points_are_even_and_then_where_the_weights_are() -> None:
         np.testing.assert_allclose(fine.t_eval.view(3, 13)[ray], sorted([*t, *drawn]), atol=1e-9)
 
 
-def test_each_sample_owns_the_interval_to_the_next_and_the_last_to_the_far_limit() -> None:
+def test_each_interval_ends_at_the_next_sample_and_the_last_at_far() -> None:
     sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(4)
     sampler.begin_step(STEP)
     coarse = level_of(sampler.propose(rays, 0, None, field), field)
@@ -53,7 +53,7 @@ def test_each_sample_owns_the_interval_to_the_next_and_the_last_to_the_far_limit
         assert torch.equal(ends[:, -1], rays.far) and bool((samples.lengths >= 0).all())
 
 
-def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> None:
+def test_random_samples_are_a_function_of_the_step_and_evaluation_has_none() -> None:
     sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(4)
 
     def places(index: int) -> torch.Tensor:
@@ -66,7 +66,7 @@ def test_random_places_are_a_function_of_the_step_and_evaluation_has_none() -> N
     assert torch.equal(places(1), places(2))
 
 
-def test_without_perturb_training_takes_the_places_of_evaluation() -> None:
+def test_without_perturb_training_has_the_samples_of_evaluation() -> None:
     field, rays = BlobField(), toy_rays(4)
 
     def places(sampler: Importance) -> list[torch.Tensor]:
@@ -97,7 +97,7 @@ def test_every_level_draws_numbers_of_its_own() -> None:
     assert len(salts) == len(set(salts)) == 2
 
 
-def test_rays_in_pieces_get_the_places_of_the_whole() -> None:
+def test_rays_in_chunks_get_the_samples_of_the_whole() -> None:
     sampler, field, rays = importance_sampler(8, 5), BlobField(), toy_rays(30)
 
     def two_levels(pieces: list[slice]) -> list[torch.Tensor]:

@@ -35,7 +35,7 @@ def test_the_farthest_points_contract_to_the_surface_in_their_direction() -> Non
     assert contract_variance(x, torch.ones_like(x), torch.zeros(3), 0.5).isfinite().all()
 
 
-def test_the_second_derivative_is_zero_where_nothing_is_bent_and_finite_at_the_center() -> None:
+def test_the_second_derivative_is_zero_inside_and_finite_at_the_center() -> None:
     center = torch.tensor([0.1, 0.2, -0.3], dtype=torch.float64)
     x = torch.stack([center, center + 0.1, center + 2.0]).requires_grad_()
     variance = torch.full_like(x, 0.01)

@@ -50,7 +50,7 @@ def test_constant_width_keeps_every_layer_as_wide_and_scales_the_joined_vector(s
         np.testing.assert_allclose(found, affine(network.layers[4], h), atol=1e-12)
 
 
-def test_weight_normalization_keeps_the_function_and_trains_length_and_direction() -> None:
+def test_weight_normalization_keeps_the_function() -> None:
     network, x = SkipMlp(3, 7, 2, 2, skip_layer=1), torch.randn(5, 3)
     before = network(x)
     network.normalize_weights()

@@ -21,7 +21,7 @@ COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 @pytest.fixture(scope="module", params=["_cpu", "_gpu"], ids=["cpu", "gpu"])
 def kernels(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """numba's kernels, and Triton's run by its interpreter, which is chosen when the module is loaded."""
-    name = f"radfield_core.ops._{request.param}"
+    name = f"radfield_core.ops.{request.param}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         patch.delitem(sys.modules, "radfield_core.ops._gpu", raising=False)

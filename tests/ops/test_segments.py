@@ -145,5 +145,5 @@ def test_the_width_of_padded_rows_is_only_a_bound() -> None:
 
 
 def test_a_layout_of_neither_kind_is_refused() -> None:
-    with pytest.raises(LayoutError, match="samples_per_ray and packing"):
+    with pytest.raises(LayoutError, match="samples_per_ray or packing"):
         segments.per_sample(torch.zeros(2), Layout(2))

@@ -63,7 +63,7 @@ def test_a_slab_of_constant_density_has_the_closed_form(backend: str) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 @given(counts=rays, seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_weights_equal_a_loop_and_leave_what_is_transmitted(name: str, counts: list[int], seed: int) -> None:
+def test_weights_equal_a_loop_and_the_rest_is_transmitted(name: str, counts: list[int], seed: int) -> None:
     with using(name):
         check_weights(counts, seed)
 
@@ -107,9 +107,7 @@ def test_an_empty_interval_has_no_opacity(uniform_layout: bool, backend: str) ->
 
 
 @pytest.mark.parametrize("uniform_layout", [False, True])
-def test_an_opaque_far_end_is_the_last_sample_even_on_the_far_limit_but_not_on_an_empty_ray(
-    uniform_layout: bool, backend: str
-) -> None:
+def test_an_opaque_far_end_is_the_last_sample_but_not_on_an_empty_ray(uniform_layout: bool, backend: str) -> None:
     layout = Layout(3, 3) if uniform_layout else packed([3, 3, 3])
     lengths = torch.tensor([0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0])
     weights = volume.weights_from_density(torch.full((9,), 2.0), lengths, layout, opaque_far=True)

@@ -1,0 +1,69 @@
+"""What every method inherits: its model, its optimizer, and backgrounds by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from radfield_core.interfaces import BuildContext, Method, Model, background_color
+from radfield_core.types import Batch, ModelOutputs, SceneBox, Step
+
+STEP = Step(3, 10, 0)
+
+
+class Plain(Method):
+    """A method with no losses."""
+
+    n_fields = 2
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        return {}
+
+
+def test_by_default_a_method_builds_the_level_loop_with_its_number_of_fields() -> None:
+    asked: list[tuple[BuildContext, int]] = []
+    ctx = BuildContext(SceneBox(torch.zeros(3), 1.0), make_loop=lambda *arguments: asked.append(arguments))  # type: ignore
+    Plain(None).build(ctx)
+    assert asked == [(ctx, 2)]
+
+
+def test_by_default_all_parameters_are_one_group_of_fused_adam() -> None:
+    model: Any = nn.Linear(2, 3)
+    method = Plain(None)
+    (group,) = method.param_groups(model)
+    assert group["name"] == "all" and len(group["params"]) == 2 and method.lr_scale(STEP, "all") == 1.0
+    optimizer = method.optimizer([group])
+    assert isinstance(optimizer, torch.optim.Adam) and optimizer.defaults["fused"] is True
+
+
+def test_by_default_the_model_renders_a_batch_on_no_background() -> None:
+    model: Any = lambda batch: ("rendered", batch)  # noqa: E731
+    batch = Batch(None, None, torch.zeros(0, 3))
+    assert Plain(None).forward(model, batch) == ("rendered", batch)  # type: ignore[comparison-overlap]
+    assert Plain(None).background(STEP, 4, "cpu") is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("black", 0.0), ("white", 1.0)])
+@pytest.mark.parametrize("step", [STEP, None])
+def test_a_plain_background_has_one_color(name: Any, value: float, step: Step | None) -> None:
+    colors = background_color(name, step, 4, "cpu")
+    assert colors is not None and colors.tolist() == [[value] * 3] * 4
+
+
+def test_no_background_is_none() -> None:
+    assert background_color("none", STEP, 4, "cpu") is None and background_color("none", None, 4, "cpu") is None
+
+
+def test_a_random_background_is_a_function_of_the_step_and_white_in_evaluation() -> None:
+    first, again, other = (background_color("random", step, 500, "cpu") for step in (STEP, STEP, Step(4, 10, 0)))
+    assert first is not None and torch.equal(first, again) and not torch.equal(first, other)
+    assert 0.45 < float(first.mean()) < 0.55 and len(first.unique(dim=0)) == 500
+    assert torch.equal(background_color("random", None, 4, "cpu"), torch.ones(4, 3))
+
+
+def test_a_method_without_losses_cannot_be_built() -> None:
+    with pytest.raises(TypeError, match="losses"):
+        type("Incomplete", (Method,), {})(None)
