@@ -7,8 +7,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "radfield"
 author = "the radfield authors"
-extensions = ["myst_parser", "generated", "authors"]
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+extensions = ["myst_parser", "generated", "authors", "reference"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "radfield"

@@ -2,8 +2,8 @@
 
 Usage: python tools/mutants.py [WORD ...]     only mutants whose name or file contains one of the words
 
-The mutants are listed in mutants.toml. Exit code 1 if a mutant survives, cannot be planted, or its tests fail without
-it.
+The mutants are listed in mutants.toml. At the end, the test that failed for each mutant is run again without any fault.
+Exit code 1 if a mutant survives, cannot be planted, takes too long, or its test fails without it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("mutants.toml")
-MAX_SECONDS = 120.0
-"""A mutant whose tests run longer than this counts as killed: some faults make a loop endless."""
+MAX_SECONDS = 300.0
 
-BAD = ("SURVIVED", "not found", "tests fail without it")
+GOOD, BAD = ("killed", "equivalent"), ("SURVIVED", "not found", "too slow", "fails without it")
 
 
 class Mutant(NamedTuple):
-    """A fault: text of one file to replace, and the tests that must fail.
+    """A fault: text of one file to replace, and the tests of which one must fail.
 
     Attributes:
         name: description of the fault.
@@ -48,10 +47,11 @@ class Mutant(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The outcome for one mutant: killed, equivalent, or one of `BAD`."""
+    """The outcome for one mutant, one of `GOOD` or `BAD`; and the first test that failed, "" if none did."""
 
     mutant: Mutant
     outcome: str
+    failed: str
     seconds: float
 
 
@@ -68,7 +68,7 @@ def read_mutants(path: Path = LIST) -> list[Mutant]:
 
 def copy_sources(root: Path, target: Path) -> None:
     """Copy the files that git knows, so that a mutant never touches the checkout."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True)  # noqa: S607  git is found on the PATH
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True)  # noqa: S607
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,74 +80,75 @@ def planted(text: str, mutant: Mutant) -> str | None:
     return text.replace(mutant.old, mutant.new) if text.count(mutant.old) == 1 else None
 
 
-def run_tests(copy: Path, tests: Iterable[str], *options: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run pytest in the copy, on its own sources. Raises TimeoutExpired, or RuntimeError if there is no test to run."""
+def failures(copy: Path, tests: Iterable[str], *options: str) -> list[str]:
+    """The tests that fail in the copy, as pytest names them. Raises TimeoutExpired or, without tests, RuntimeError."""
     packages = [copy, *sorted(path.parent for path in copy.glob("plugins/*/pyproject.toml"))]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, packages)), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *options, *tests]
-    done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=seconds, check=False)
-    if done.returncode in (4, 5):  # a wrong path, or no test collected
-        raise RuntimeError(f"no tests were run by: {' '.join(command)}\n{done.stdout[-2000:]}")
-    return done
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, packages))}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    done = subprocess.run(
+        [*command, *options, *tests],
+        cwd=copy,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=MAX_SECONDS,
+        check=False,
+    )
+    if done.returncode not in (0, 1, 2):  # 2: a module of tests cannot be imported
+        raise RuntimeError(f"pytest ran no tests of {', '.join(tests)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    found = [line.partition(" ")[2].partition(" - ")[0] for line in lines]
+    return found or (["pytest"] if done.returncode else [])
 
 
-def failing_tests(copy: Path, mutants: Iterable[Mutant]) -> set[str]:
-    """The tests among those of the mutants that fail without any fault, from one run of all of them."""
-    tests = sorted({test for mutant in mutants for test in mutant.tests})
-    if not tests:
-        return set()
-    output = run_tests(copy, tests, "--tb=no", "-rfE", seconds=20 * MAX_SECONDS).stdout
-    failed = [line.split()[1] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return {test for test in tests if any(name.startswith(test) for name in failed)}
-
-
-def fails(copy: Path, tests: Iterable[str]) -> bool:
-    """True if one of the tests fails in the copy, or they take too long."""
-    try:
-        return run_tests(copy, tests, "-x", seconds=MAX_SECONDS).returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
-
-
-def outcome_of(copy: Path, mutant: Mutant) -> str:
-    """Plant a mutant in the copy, run its tests and restore the file."""
+def try_out(copy: Path, mutant: Mutant) -> tuple[str, str]:
+    """Plant a mutant in the copy, run its tests and restore the file; the outcome and the first test that failed."""
     file = copy / mutant.file
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     changed = planted(text, mutant)
     if changed is None:
-        return "not found"
+        return "not found", ""
     if mutant.equivalent:
-        return "equivalent"
+        return "equivalent", ""
     file.write_text(changed, encoding="utf-8")
     try:
-        return "killed" if fails(copy, mutant.tests) else "SURVIVED"
+        failed = failures(copy, mutant.tests, "-x")
+    except subprocess.TimeoutExpired:
+        return "too slow", ""
     finally:
         file.write_text(text, encoding="utf-8")
+    return ("killed", failed[0]) if failed else ("SURVIVED", "")
 
 
-def run(root: Path, mutants: list[Mutant]) -> Iterator[Result]:
-    """The outcome for each mutant, after one run of all their tests on the unchanged copy."""
+def run(root: Path, mutants: Iterable[Mutant]) -> Iterator[Result]:
+    """The outcome for each mutant, then a second one for each whose test fails without a fault too."""
+    results = []
     with tempfile.TemporaryDirectory(prefix="radfield-mutants-") as folder:
         copy = Path(folder)
         copy_sources(root, copy)
-        failing = failing_tests(copy, mutants)
         for mutant in mutants:
             started = time.perf_counter()
-            outcome = "tests fail without it" if failing & set(mutant.tests) else outcome_of(copy, mutant)
-            yield Result(mutant, outcome, time.perf_counter() - started)
+            outcome, failed = try_out(copy, mutant)
+            results.append(Result(mutant, outcome, failed, time.perf_counter() - started))
+            yield results[-1]
+        tests = sorted({result.failed for result in results if result.failed})
+        wrong = set(failures(copy, tests)) if tests else set()
+        yield from (result._replace(outcome="fails without it") for result in results if result.failed in wrong)
 
 
 def main(words: list[str]) -> int:
     """Print a row for each mutant and a summary; the exit code."""
     chosen = [m for m in read_mutants() if not words or any(word in m.name or word in m.file for word in words)]
-    started, results = time.perf_counter(), []
+    started, outcomes = time.perf_counter(), {}
     for result in run(ROOT, chosen):
-        results.append(result)
-        print(f"{result.outcome:<21}  {result.seconds:5.1f} s  {result.mutant.name}", flush=True)
-    counts = {outcome: sum(r.outcome == outcome for r in results) for outcome in ("killed", "equivalent", *BAD)}
-    print(f"\n{len(results)} mutants in {time.perf_counter() - started:.0f} s: ", end="")
-    print(", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n))
-    return int(not results or any(counts[outcome] for outcome in BAD))
+        outcomes[result.mutant] = result.outcome
+        test = result.failed.rpartition("::")[2]
+        print(f"{result.outcome:<16}  {result.seconds:5.1f} s  {result.mutant.name}  {test}".rstrip(), flush=True)
+    counts = {outcome: list(outcomes.values()).count(outcome) for outcome in (*GOOD, *BAD)}
+    print(f"\n{len(outcomes)} mutants in {time.perf_counter() - started:.0f} s: ", end="")
+    print(", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n) or "none")
+    return int(not outcomes or any(counts[outcome] for outcome in BAD))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""Pages for plugin authors made from the code before each build: interfaces, capabilities, hooks, laws and mixes."""
+"""Pages for plugin authors made from the code before each build: capabilities, hooks, laws and mixes."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pages import table, write
+from signatures import markdown, signature
 
-from radfield_core import interfaces, types
-from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.plugin import KINDS
 from radfield_core.plugins import hookspecs
 from radfield_core.plugins.registry import get_registry
@@ -32,9 +30,9 @@ def capabilities() -> str:
     """Every word, what it means, and which installed parts provide and need it."""
     pages = [
         "# Capabilities\n",
-        "A declaration says in words what a part provides, and what it needs of the parts in its slots. Core compares "
-        "them before anything is built and names every misfit. The words are closed, so that a slip of the pen is "
-        "found; a word of your own has a dot in it (`acme.fisheye`) and means what you say it means.\n",
+        "A declaration lists what a part provides and what it requires of the parts in its slots, as words. Core "
+        "compares them before anything is built and names every mismatch. The list of words is closed, so that a "
+        "misspelled word is found; a word of your own contains a dot (`acme.fisheye`), and you define its meaning.\n",
         '```python\ncomponent(\n    ..., provides={"density", "rgb"},\n'
         '    requires={"encoding": {"points|gaussians"}},   # either of the two, of the part in its slot `encoding`\n'
         '    capabilities="acme_fourier.config:capabilities",  # options -> (provides, requires) to add; no torch\n'
@@ -58,45 +56,12 @@ def hooks() -> str:
     pages = [f"# Hooks\n\n{inspect.getdoc(hookspecs)}\n", "Mark an implementation with `@hookimpl`.\n"]
     for name, function in vars(hookspecs).items():
         if name.startswith("radfield_"):
-            pages += [f"## {name}\n", _signature(name, function), f"{inspect.getdoc(function)}\n"]
+            pages += [
+                f"## {name}\n",
+                f"```python\n{signature(name, function)}\n```\n",
+                f"{markdown(function.__doc__)}\n",
+            ]
     return "\n".join(pages)
-
-
-def _signature(name: str, function: Any) -> str:
-    return f"```python\n{name}{inspect.signature(function)}\n```\n"
-
-
-def interface_pages() -> str:
-    """Every interface that a part implements and every carrier that it is handed, with shapes."""
-    pages = [
-        "# Interfaces\n",
-        "R rays, N samples, S samples per ray, M any number of rows. Parts are built as `Part(config, ctx, **sizes)`, "
-        "the others as `Kind(config)`. Import interfaces from `radfield_core.interfaces` "
-        "(`DensityOccupancy` from `radfield_core.interfaces.field`), carriers from `radfield_core.types`, options from "
-        "`radfield_core.config.slots`, reductions along rays from `radfield_core.ops.segments`, and declarations from "
-        "`radfield_core.plugin`.\n",
-    ]
-    for name in ("BuildContext", "Part", *sorted(set(interfaces.__all__) - {"BuildContext", "Part"})):
-        pages += list(_class(getattr(interfaces, name)))
-    pages += list(_class(DensityOccupancy))
-    pages.append("# What is handed over\n")
-    for name in types.__all__:
-        thing = getattr(types, name)
-        if dataclasses.is_dataclass(thing):
-            pages += list(_class(thing))
-    return "\n".join(pages)
-
-
-def _class(thing: Any) -> Iterator[str]:
-    yield f"## {thing.__name__}\n\n{inspect.getdoc(thing)}\n"
-    if dataclasses.is_dataclass(thing):
-        yield "```python\n" + "\n".join(f"{f.name}: {f.type}" for f in dataclasses.fields(thing)) + "\n```\n"
-    for name, member in vars(thing).items():
-        function = member.__func__ if isinstance(member, staticmethod) else member
-        if name.startswith("_") or not inspect.isfunction(function):
-            continue
-        first = (inspect.getdoc(function) or "").strip()
-        yield f"`{name}{inspect.signature(function)}`\n: {first.replace(chr(10), ' ')}\n"
 
 
 def laws() -> str:
@@ -146,7 +111,7 @@ def mixing() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "interfaces": interface_pages, "capabilities": capabilities, "hooks": hooks, "laws": laws, "mixing": mixing,
+    "capabilities": capabilities, "hooks": hooks, "laws": laws, "mixing": mixing,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def table(header: Row, rows: Sequence[Row]) -> str:
 
 def write(folder: Path, pages: Mapping[str, Callable[[], str]]) -> None:
     """Write each page, named without its suffix, into a folder; one that has not changed is not built again."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, make in pages.items():
         path, text = folder / f"{name}.md", make()
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -34,6 +34,12 @@ def test_it_uses_only_modules_that_the_pages_for_authors_name(monkeypatch):
     assert used and not [name for name in used if name not in documented]
 
 
+def test_it_passes_strict_type_checking(tmp_path):
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "no issues found in 6 source files" in done.stdout, done.stdout + done.stderr
+
+
 def test_it_installs_trains_on_the_synthetic_scene_and_keeps_every_law(tmp_path):
     site = tmp_path / "site"
     environ = {**os.environ, "PYTHONPATH": str(site), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -63,6 +63,20 @@ def test_a_new_plugin_is_green_as_it_is_written(written, capsys):
     assert f"{kind}:first-{kind}" in listed
 
 
+@pytest.fixture(scope="session")
+def type_cache(tmp_path_factory) -> Path:
+    """A cache of mypy for all templates: checking torch's own files takes most of the time."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def test_a_new_plugin_passes_strict_type_checking_and_is_marked_as_typed(written, type_cache):
+    kind, project, site = written
+    done = run(sys.executable, "-m", "mypy", "--cache-dir", type_cache, cwd=project, path=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tomllib.loads((project / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
+    assert (site / f"acme_first_{kind}" / "py.typed").is_file()
+
+
 def test_a_new_plugins_readme_prints_commands_that_are_understood(written, tmp_path):
     kind, project, site = written
     (tmp_path / "FOLDER").mkdir()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from radfield_core.cameras import View
+from radfield_core.config.run import TrainerConfig
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext, Method, Model, Part
 from radfield_core.runtime.progress import ProgressCallback
@@ -17,6 +18,7 @@ from radfield_core.testing.toys import toy_context, toy_rays
 from radfield_core.testing.training import toy_scene, toy_trainer
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.dry_run import dry_run
+from radfield_core.train.setup import TrainingSetup
 from radfield_core.types import Batch, ModelOutputs, Rendered, Step
 
 STEP = Step(3, 10, 0)
@@ -88,8 +90,9 @@ def test_a_model_without_rays_trains_and_renders(tmp_path: Path) -> None:
 
 
 def test_a_model_without_rays_passes_the_checks_before_training() -> None:
-    method = Painting(None)
-    found = dry_run(method, toy_context(), PixelDrawer(toy_scene(), method, torch.device("cpu")), 0)
+    method, scene = Painting(None), toy_scene()
+    drawer = PixelDrawer(scene, method, torch.device("cpu"))
+    found = dry_run(TrainingSetup(TrainerConfig(), method, toy_context(), drawer))
     assert found.warnings == []
 
 

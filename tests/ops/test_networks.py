@@ -91,8 +91,8 @@ def test_glorot_weights_fill_their_range_and_biases_are_zero() -> None:
     initialize_glorot(network)
     for layer in network.layers:
         bound = math.sqrt(6 / (layer.in_features + layer.out_features))
-        assert 0.98 * bound < float(layer.weight.abs().max()) <= bound and float(layer.bias.abs().max()) == 0
-        assert float(layer.weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
+        assert 0.98 * bound < layer.weight.abs().max().item() <= bound and layer.bias.abs().max().item() == 0
+        assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
 def test_no_rows_are_a_normal_input() -> None:

@@ -63,6 +63,12 @@ def test_cdfs_equal_their_formulas_one_weight_at_a_time(weights: list[float]) ->
         assert cdf[0, 0] == 0 and cdf[0, -1] == 1 and bool((cdf.diff() >= 0).all())
 
 
+def test_hardly_any_weight_is_topped_up_by_equal_shares_for_all_bins() -> None:
+    weights = torch.tensor([[4e-6, 0.0, 1e-6, 0.0]], dtype=torch.float64)  # half of the 1e-5 that mip-NeRF asks for
+    expected = torch.tensor([[0.0, 0.525, 0.65, 0.875, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(stepfun.mip_cdf(weights), expected)
+
+
 @given(weights=weights_of_a_ray, padding=st.floats(0, 0.1))
 @settings(max_examples=60, deadline=None)
 def test_blur_pool_equals_a_loop_over_neighbors(weights: list[float], padding: float) -> None:

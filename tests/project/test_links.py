@@ -86,7 +86,7 @@ def test_a_readme_that_a_package_index_shows_has_no_relative_links(path: Path) -
     ("target", "expected"),
     [
         ("LICENSE", None), ("docs/", None), ("https://example.org/nowhere", None), (f"{HOME}blob/main/LICENSE", None),
-        (f"{RAW}docs/images/synthetic.png", None), ("#try-it", None), (f"{HOME}blob/main/README.md#try-it", None),
+        (f"{RAW}docs/images/turntable.webp", None), ("#try-it", None), (f"{HOME}blob/main/README.md#try-it", None),
         ("LICENCE", "does not exist"), (f"{RAW}docs/images/none.png", "does not exist"),
         ("../elsewhere.md", "leaves the repository"), ("#no-such-heading", "has no such heading"),
         ("docs/authors/laws.md", "only exists once the docs are built"),

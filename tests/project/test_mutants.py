@@ -46,15 +46,30 @@ def checkout(tmp_path: Path) -> Path:
         (("a + c", "a - c", ("test_sums.py",), ""), "not found"),
         (("a", "b", ("test_sums.py",), ""), "not found"),
         (("a * 2", "2 * a", (), "multiplication commutes"), "equivalent"),
-        (("a + b", "a - b", ("test_broken.py",), ""), "tests fail without it"),
+        (("a + b", "a - b", ("test_broken.py",), ""), "fails without it"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_outcome_is_told_apart(mutant, outcome: str, checkout: Path) -> None:
     old, new, tests, reason = mutant
-    (result,) = tool.run(checkout, [tool.Mutant("a fault", "sums.py", old, new, tests, reason)])
+    *_, result = tool.run(checkout, [tool.Mutant("a fault", "sums.py", old, new, tests, reason)])
     assert result.outcome == outcome
+    assert result.failed == {
+        "killed": "test_sums.py::test_add",
+        "fails without it": "test_broken.py::test_nothing",
+    }.get(outcome, "")
     assert (checkout / "sums.py").read_text().startswith("def add(a, b):\n    return a + b\n")
+
+
+def test_a_test_that_takes_too_long_kills_no_mutant(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "MAX_SECONDS", 0.01)
+    (result,) = tool.run(checkout, [tool.Mutant("a fault", "sums.py", "a + b", "a - b", ("test_sums.py",))])
+    assert result.outcome == "too slow"
+
+
+def test_tests_that_do_not_exist_are_an_error(checkout: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"test_none\.py"):
+        list(tool.run(checkout, [tool.Mutant("a fault", "sums.py", "a + b", "a - b", ("test_none.py",))]))
 
 
 def test_a_mutant_without_tests_needs_a_reason(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Pictures of every method and of what each verb writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from PIL import Image
+
+from pictures import sheets
+from pictures.studio import IMAGES, SCENE, Studio
+
+
+def method(name: str, preset: str, *options: str, background: str = "white") -> Callable[[Studio], None]:
+    """A recipe: truth, rendering, depth and perhaps normals of a preset after some seconds of training."""
+
+    def make(studio: Studio) -> None:
+        run = studio.run(name, preset, *options)
+        kinds = [("rendering", "rgb"), ("depth", "depth")]
+        if list((run / "images").glob("*_normals.png")):
+            kinds.append(("normals", "normals"))
+        shown = [(label, studio.view(run, kind)) for label, kind in kinds]
+        studio.keep(name, sheets.row([("held-out image", studio.truth(run, background=background)), *shown]), run=run)
+
+    return make
+
+
+def mesh(studio: Studio) -> None:
+    """The surface that neus-fast learned, from four sides."""
+    run = studio.run(*NEUS)
+    file = studio.work / "neus.ply"
+    studio.radfield("export", run, "--out", file, "--resolution", "256", "max_faces=40000")
+    print(studio.radfield("eval", run, "--metric", "chamfer"), end="")
+    studio.keep("mesh", sheets.mesh_sides(file), run=run)
+
+
+def turntable(studio: Studio) -> None:
+    """A video around the scene."""
+    run = studio.run(*NGP)
+    out = studio.work / "turntable"
+    studio.radfield("render", run, "--views", "0", "--path", "turntable", "--frames", "24", "--out", out, "--quiet")
+    studio.note(sheets.save_animation(out / "turntable.mp4", IMAGES / "turntable.webp"), run=run)
+
+
+def inspection(studio: Studio) -> None:
+    """What `radfield data inspect` draws."""
+    out = studio.work / "inspect"
+    studio.radfield("data", "inspect", studio.data(), "--out", out, "--quiet")
+    for name in ("cameras", "images"):
+        image = sheets.open_rgb(out / f"{name}.png")
+        image.thumbnail((720, 720), Image.Resampling.LANCZOS)
+        studio.keep(f"inspect-{name}", image)
+
+
+def learning_curve(studio: Studio) -> None:
+    """PSNR against seconds, with the compiled kernels and with the plain torch definitions."""
+    lines = []
+    for backend, seconds in (("numba", "40"), ("torch", "120")):
+        out = studio.work / f"bench-{backend}"
+        file = out / "ngp-small-synthetic.json"
+        if not file.exists():
+            studio.radfield("bench", "run", "--method", "ngp-small", "--data", "synthetic", "--seconds", seconds,
+                            "--every", "25" if backend == "torch" else "100", "--views", "2", "--out", out, *SCENE,
+                            RADFIELD_BACKEND=backend)  # fmt: skip
+        points = json.loads(file.read_text())["curve"]
+        lines.append((backend, [point["seconds"] for point in points], [point["psnr"] for point in points]))
+        if backend == "numba":
+            studio.keep("bench-run", sheets.open_rgb(file.with_suffix(".png")))
+    studio.keep("slow", sheets.curves(lines, "ngp-small on the synthetic scene, one thread"))
+
+
+NEUS = ("neus-fast", "neus-fast", "data.min_elevation=-40")
+NGP = ("ngp-small", "ngp-small", "trainer.max_steps=2500")
+
+RECIPES: dict[str, Callable[[Studio], None]] = {
+    "tiny-nerf": method("tiny-nerf", "tiny-nerf", "trainer.max_steps=4000", background="black"),
+    "nerf-small": method("nerf-small", "nerf-small", "trainer.max_steps=1500"),
+    "mipnerf-small": method("mipnerf-small", "mipnerf-small", "trainer.max_steps=2500"),
+    "ngp-small": method(*NGP),
+    "ngp-capture": method("ngp-capture", "ngp-capture", "trainer.max_steps=1500", background="black"),
+    "neus-fast": method(*NEUS),
+    "mesh": mesh,
+    "turntable": turntable,
+    "inspection": inspection,
+    "learning-curve": learning_curve,
+}
