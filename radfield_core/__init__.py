@@ -105,4 +105,5 @@ _HOMES = {
     "train.session": "train_run",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

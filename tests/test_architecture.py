@@ -107,7 +107,6 @@ def test_core_has_few_entries() -> None:
     assert len(HOUSE["entries"]()) <= HOUSE["MAX_ENTRIES"], HOUSE["entries"]()
 
 
-@pytest.mark.xfail(reason="switched on when every area has landed", strict=False)
 def test_functions_over_forty_lines_have_a_reason() -> None:
     long = HOUSE["long_functions"]()
     assert [str(function) for function in HOUSE["unexplained"](long)] == []
@@ -167,7 +166,6 @@ UNMIRRORED = {
 """Modules or folders of core without a test file of their name, each with the reason."""
 
 
-@pytest.mark.xfail(reason="switched on when every area has landed", strict=False)
 def test_every_module_of_core_has_a_test_file_of_its_name() -> None:
     """`__init__` is tested by the modules behind it; a module with `_` is a kernel, tested beside its reference."""
     missing = []

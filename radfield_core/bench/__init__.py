@@ -20,4 +20,5 @@ _HOMES = {
     "timing": "Timing elapsed_ms median_ms medians_ms now turns",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -70,4 +70,5 @@ _HOMES = {
     "stored_views": "StoredView views_to_store",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

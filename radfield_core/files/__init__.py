@@ -31,4 +31,5 @@ _HOMES = {
     "untrusted": "display_path missing_files read_limited safe_join",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -21,4 +21,5 @@ _HOMES = {
     "precision": "at_least_float32",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -43,4 +43,5 @@ _HOMES = {
     "valid_scene": "assert_valid_scene",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+    __getattr__, __dir__ = lazy(__name__, _HOMES)
