@@ -55,15 +55,15 @@ def inspection(studio: Studio) -> None:
 def learning_curve(studio: Studio) -> None:
     """PSNR against seconds, with the compiled kernels and with the plain torch definitions."""
     lines = []
-    for backend, seconds in (("numba", "40"), ("torch", "120")):
+    for backend, steps, every in (("numba", "1000", "100"), ("torch", "60", "10")):
         out = studio.work / f"bench-{backend}"
         file = out / "ngp-small-synthetic.json"
         if not file.exists():
-            studio.radfield("bench", "run", "--method", "ngp-small", "--data", "synthetic", "--seconds", seconds,
-                            "--every", "25" if backend == "torch" else "100", "--views", "2", "--out", out, *SCENE,
+            studio.radfield("bench", "run", "--method", "ngp-small", "--data", "synthetic", "--every", every,
+                            "--views", "2", "--out", out, *SCENE, f"trainer.max_steps={steps}",
                             RADFIELD_BACKEND=backend)  # fmt: skip
         points = json.loads(file.read_text())["curve"]
-        lines.append((backend, [point["seconds"] for point in points], [point["psnr"] for point in points]))
+        lines.append((backend, [point["cpu_seconds"] for point in points], [point["psnr"] for point in points]))
         if backend == "numba":
             studio.keep("bench-run", sheets.open_rgb(file.with_suffix(".png")))
     studio.keep("slow", sheets.curves(lines, "ngp-small on the synthetic scene, one thread"))

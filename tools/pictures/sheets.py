@@ -51,33 +51,31 @@ def column(rows: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def mesh_sides(
-    path: Path, azimuths: Sequence[int] = (20, 110, 200, 290), size: int = 220, elevation: float = 25.0
-) -> Image.Image:
-    """A mesh with vertex colors from some sides, each an angle in degrees about z, which is up."""
+def mesh_sides(path: Path) -> Image.Image:
+    """A mesh from four sides, a quarter turn apart."""
+    return row([(f"{azimuth}°", mesh_side(path, azimuth)) for azimuth in (20, 110, 200, 290)])
+
+
+def mesh_side(path: Path, azimuth: float, elevation: float = 25.0, size: int = 220) -> Image.Image:
+    """A mesh with vertex colors, seen from an angle in degrees about z, which is up."""
     mesh: Any = trimesh.load(path, force="mesh", process=False)
     colors = np.asarray(mesh.visual.vertex_colors, dtype=np.float64)[:, :3] / 255.0
-    triangles = np.asarray(mesh.triangles)
     shade = 0.55 + 0.45 * np.clip(mesh.face_normals @ (LIGHT / np.linalg.norm(LIGHT)), 0.0, 1.0)
     painted = np.clip(colors[mesh.faces].mean(axis=1) * shade[:, None], 0.0, 1.0)
+    across, up = np.radians([azimuth, elevation])
+    eye = np.array([np.cos(across) * np.cos(up), np.sin(across) * np.cos(up), np.sin(up)])
+    front = mesh.face_normals @ eye > 0  # the others are hidden on a closed surface
+    figure = Figure(figsize=(size / 100, size / 100), dpi=200)
+    axes: Any = figure.add_axes((-0.2, -0.2, 1.4, 1.4), projection="3d")
+    axes.add_collection3d(Poly3DCollection(mesh.triangles[front], facecolors=painted[front], antialiased=False))
     middle, half = mesh.bounds.mean(axis=0), 0.5 * float(np.ptp(mesh.bounds, axis=0).max())
-    views = []
-    for azimuth in azimuths:
-        towards = np.radians([azimuth, elevation])
-        eye = np.array([np.cos(towards[0]) * np.cos(towards[1]), np.sin(towards[0]) * np.cos(towards[1]),
-                        np.sin(towards[1])])  # fmt: skip
-        front = mesh.face_normals @ eye > 0  # the others are hidden on a closed surface
-        figure = Figure(figsize=(size / 100, size / 100), dpi=200)
-        axes: Any = figure.add_axes((-0.2, -0.2, 1.4, 1.4), projection="3d")
-        axes.add_collection3d(Poly3DCollection(triangles[front], facecolors=painted[front], antialiased=False))
-        for name, center in zip("xyz", middle, strict=True):
-            getattr(axes, f"set_{name}lim")(center - half, center + half)
-        axes.set_box_aspect((1, 1, 1))
-        axes.set_proj_type("ortho")
-        axes.view_init(elev=elevation, azim=azimuth)
-        axes.set_axis_off()
-        views.append((f"{azimuth}°", _drawn(figure).resize((size, size), Image.Resampling.LANCZOS)))
-    return row(views)
+    for name, center in zip("xyz", middle, strict=True):
+        getattr(axes, f"set_{name}lim")(center - half, center + half)
+    axes.set_box_aspect((1, 1, 1))
+    axes.set_proj_type("ortho")
+    axes.view_init(elev=elevation, azim=azimuth)
+    axes.set_axis_off()
+    return _drawn(figure).resize((size, size), Image.Resampling.LANCZOS)
 
 
 def curves(named: Sequence[tuple[str, Sequence[float], Sequence[float]]], title: str) -> Image.Image:
@@ -86,7 +84,7 @@ def curves(named: Sequence[tuple[str, Sequence[float], Sequence[float]]], title:
     axes = figure.add_subplot()
     for name, seconds, psnr in named:
         axes.plot(seconds, psnr, "-o", markersize=3, label=name)
-    axes.set(xlabel="training, s", ylabel="held-out PSNR, dB", title=title)
+    axes.set(xlabel="training, CPU seconds", ylabel="held-out PSNR, dB", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
     return _drawn(figure)

@@ -96,10 +96,10 @@ def surface(studio: Studio) -> None:
     """The mesh of a density field at three levels, and the error for one that it never reaches."""
     run = studio.run(*NGP)
     rows = []
-    for density in (0.5, 10, 200):
+    for density in (0.5, 10, 5000):
         file = studio.work / f"density-{density:g}.ply"
         studio.radfield("export", run, "--out", file, "--resolution", "192", "max_faces=40000", f"density={density}")
-        rows.append((f"density={density:g}", sheets.mesh_sides(file, azimuths=(200,))))
+        rows.append((f"density={density:g}", sheets.mesh_side(file, 200)))
     studio.keep("symptom-surface", sheets.row(rows), run=run)
     print(studio.radfield("export", run, "--out", studio.work / "none.ply", "density=1e9", code=4), end="")
 
@@ -108,7 +108,7 @@ RECIPES: dict[str, Callable[[Studio], None]] = {
     "symptom-black": black,
     "symptom-fog": fog,
     "symptom-floaters": symptom("floaters", "ngp-small", "data.n_train=4", SHORT),
-    "symptom-divergence": symptom("divergence", "ngp-small", "method.lr=30", SHORT),
+    "symptom-divergence": symptom("divergence", "ngp-small", "method.lr=3", "trainer.max_steps=200"),
     "symptom-blurred": symptom("blurred", "ngp-small", "field.encoding.finest_resolution=24", SHORT),
     "symptom-axes": axes,
     "symptom-surface": surface,

@@ -1,4 +1,4 @@
-"""COLMAP's binary files, read with every size checked before it is believed."""
+"""Reader of COLMAP's binary files; every size is checked before it is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_NAME = 4096
 
 
 class Reader:
-    """A cursor over a file's bytes; asking for more than there is raises DatasetError."""
+    """Cursor over the bytes of a file; reading past the end raises DatasetError."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -26,8 +26,8 @@ class Reader:
         self.at = 0
 
     def fail(self, message: str) -> DatasetError:
-        """An error about this file."""
-        return DatasetError(message, path=str(self.path), hint="copying the reconstruction again")
+        """Return an error about this file."""
+        return DatasetError(message, path=str(self.path), hint="Copy the reconstruction again; the file may be damaged")
 
     def _advance(self, size: int) -> int:
         start = self.at
@@ -37,25 +37,25 @@ class Reader:
         return start
 
     def take(self, layout: struct.Struct) -> tuple[Any, ...]:
-        """The fields of one structure."""
+        """Read the fields of one structure."""
         return layout.unpack_from(self.data, self._advance(layout.size))
 
     def count(self, smallest: int) -> int:
-        """A number of entries of at least `smallest` bytes each, believed only if that many can follow."""
+        """Read the number of entries that follow; raise if the file is too short for so many of `smallest` bytes."""
         (n,) = self.take(_COUNT)
         if n * smallest > len(self.data) - self.at:
-            raise self.fail(f"claims {n} entries, for which the file is too short")
+            raise self.fail(f"states {n} entries, for which the file is too short")
         return int(n)
 
     def array(self, dtype: np.dtype, n: int) -> np.ndarray:
-        """n entries of a fixed layout."""
+        """Read n entries of a fixed layout."""
         return np.frombuffer(self.data, dtype, n, self._advance(dtype.itemsize * n))
 
     def name(self) -> str:
-        """A string that ends with a zero byte."""
+        """Read a string that ends with a zero byte."""
         end = self.data.find(b"\0", self.at, self.at + _LONGEST_NAME)
         if end < 0:
-            raise self.fail(f"the name at byte {self.at} does not end")
+            raise self.fail(f"the name at byte {self.at} has no end")
         text = self.data[self.at : end]
         self.at = end + 1
         try:
@@ -71,13 +71,13 @@ _POINT = struct.Struct("<Q3d3BdQ")
 
 
 def read_cameras(path: Path) -> dict[int, SparseCamera]:
-    """cameras.bin: number -> camera."""
+    """Return the cameras of cameras.bin by their ids."""
     reader = Reader(path)
     cameras: dict[int, SparseCamera] = {}
     for _ in range(reader.count(_CAMERA.size + 16)):
         number, model, width, height = reader.take(_CAMERA)
         if not 0 <= model < len(MODEL_NAMES):
-            raise reader.fail(f"camera {number} has the unknown model {model}")
+            raise reader.fail(f"camera {number} has the camera model {model}, which is unknown")
         parameters = reader.take(struct.Struct(f"<{N_PARAMETERS[model]}d"))
         if number in cameras:
             raise reader.fail(f"camera {number} occurs twice")
@@ -89,7 +89,7 @@ def read_cameras(path: Path) -> dict[int, SparseCamera]:
 
 
 def read_images(path: Path) -> list[SparseImage]:
-    """images.bin: every registered image with its key points."""
+    """Return the registered images of images.bin with their keypoints."""
     reader = Reader(path)
     images = []
     for _ in range(reader.count(_IMAGE.size + 1 + _COUNT.size)):
@@ -106,14 +106,14 @@ def read_images(path: Path) -> list[SparseImage]:
 
 
 def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """points3D.bin: ids [P], points [P, 3], mean reprojection errors [P]."""
+    """Return ids [P], points [P, 3] and mean reprojection errors [P] of points3D.bin, in pixels."""
     reader = Reader(path)
     n = reader.count(_POINT.size)
     ids, points, errors = np.zeros(n, np.int64), np.zeros((n, 3)), np.zeros(n)
     for i in range(n):
         number, x, y, z, _, _, _, error, track = reader.take(_POINT)
         if number >= 2**63:
-            raise reader.fail(f"point {i} has the number {number}")
+            raise reader.fail(f"point {i} has the id {number}, which is too large")
         ids[i], points[i], errors[i] = number, (x, y, z), error
         reader._advance(8 * track)
     return ids, points, errors

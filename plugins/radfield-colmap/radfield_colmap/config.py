@@ -11,37 +11,39 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class ColmapConfig:
-    """A folder with photographs and COLMAP's reconstruction of them."""
+    """Options for a folder with photographs and their COLMAP reconstruction."""
 
-    root: str = option(help="folder that holds the images and sparse/0")
+    root: str = option(help="folder with images/ and sparse/0")
     images: str = option(
-        "images", help="folder of the images, inside the root; a shrunken copy (images_4) may be named"
+        "images", help="folder of the images, relative to root; images_4, for example, for smaller copies"
     )
-    masks: str = option("masks", help="folder of masks, inside the root, whose black pixels are ignored; may be absent")
-    model: str | None = option(None, help="folder of the reconstruction, inside the root; by default the largest found")
+    masks: str = option("masks", help="folder of masks, relative to root, if it exists; black pixels are ignored")
+    model: str | None = option(
+        None, help="folder of the reconstruction, relative to root; unset: the one with the most images"
+    )
     orientation: Literal["none", "up", "vertical", "pca", "ground"] = option(
         "ground",
-        help="what becomes +z: the cameras' mean up, the vertical, the flattest direction, the ground's normal",
+        help="direction rotated to +z: up: the cameras' mean up; vertical: the vertical that their x axes imply; "
+        "pca: the direction in which they spread least; ground: the normal of the ground, found in the points",
     )
     center: Literal["none", "poses", "focus"] = option(
-        "focus", help="what becomes the origin: nothing, the mean camera, the point that the cameras look at"
+        "focus",
+        help="point moved to the origin: poses: the mean camera center; focus: the point that the cameras look at",
     )
-    auto_scale: bool = option(True, help="scale so that the furthest camera coordinate is 1")
-    holdout: int = option(
-        8, help="every so many images, from the first by name, are for testing; 0 trains on all and tests on every 8th",
-        min=0,
-    )  # fmt: skip
+    auto_scale: bool = option(True, help="scale so that the largest camera coordinate is 1")
+    holdout: int = option(8, help="test on every n-th image by name; 0: train on all, test on every 8th", min=0)
 
 
 @attrs.frozen(kw_only=True)
 class PhotographsConfig:
-    """How the cameras of photographs are solved."""
+    """Options for solving the cameras of photographs with COLMAP."""
 
     max_size: int = option(
-        1600, help="longer side, pixels, that photographs are shrunk to for finding features", min=100
+        1600, help="longer side in pixels to which photographs are reduced before features are extracted", min=100
     )
     pairs: Literal["auto", "all", "neighbors"] = option(
         "auto",
-        help="which photographs are compared: all with all, or neighbors by name as in a video; auto: all of 150",
+        help="pairs of photographs that are matched: all, or neighbors by name as in a video; "
+        "auto: all for up to 150 photographs, else neighbors",
     )
-    seed: int = option(0, help="seed of everything random", min=0)
+    seed: int = option(0, help="random seed", min=0)

@@ -1,4 +1,4 @@
-"""dataparser:colmap — photographs with COLMAP's reconstruction of them."""
+"""dataparser:colmap — photographs with their COLMAP reconstruction."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ from radfield_core.files import missing_files, safe_join
 
 
 class Colmap(DataParser):
-    """The registered images; near and far from the points that they observed, the box from points and cameras."""
+    """Parser of COLMAP reconstructions; only registered images are used.
+
+    Near and far come from the points that the images observe, the scene box from points and cameras.
+    """
 
     config: ColmapConfig
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """One split, upright, centerd and scaled as the options say. Raises DatasetError with every fault found."""
+        """Return one split, rotated, centered and scaled by the options. Raises DatasetError that lists every fault."""
         config, root = self.config, Path(self.config.root)
         if config.model is None:
             folder, notes = choose_model(root)
@@ -80,7 +83,7 @@ class Colmap(DataParser):
         )  # fmt: skip
 
     def _masks(self, names: list[str], root: Path, problems: Problems) -> tuple[list[Path] | None, tuple[str, ...]]:
-        """masks/NAME.png (COLMAP's own way) or masks/STEM.png for every image, or no masks at all; and remarks."""
+        """Mask files and notes: masks/NAME.png (COLMAP's names) or masks/STEM.png; None if no image has a mask."""
         folder = safe_join(root, self.config.masks)
         if not folder.is_dir():
             return None, ()
@@ -92,21 +95,22 @@ class Colmap(DataParser):
             return None, _unmatched(folder, names[0])
         missing = missing_files(paths, root.resolve())
         for problem in missing:
-            problems.add(problem.path, "there is no mask for this image, though others have one", problem.hint)
+            problems.add(problem.path, "this image has no mask, but others have one", problem.hint)
         return None if missing else paths, ()
 
 
 def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
-    """A remark if a folder of which no mask is used holds images."""
+    """A note if the mask folder has images but none of them is used."""
     if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
         return ()
-    return (f"no image in {folder.name}/ is named as a mask of any view, such as {name}.png: no masks are used",)
+    return (f"no file in {folder.name}/ has the name of a mask, such as {name}.png: no masks are used",)
 
 
 def visible_distances(model: SparseModel) -> np.ndarray:
-    """Distance [M] from the camera to the point of every observation, in the reconstruction's units.
+    """Return the distance [M] from camera to point for every observation, in the units of the reconstruction.
 
-    Near and far count along rays: a depth along the optical axis would cut off what stands at a wide picture's border.
+    Near and far are distances along rays. Depths along the optical axis would be too small for a far limit: at the
+    border of a wide image the distance is larger than the depth.
     """
     order = np.argsort(model.point_ids)
     ids, points = model.point_ids[order], model.points[order]
@@ -114,7 +118,7 @@ def visible_distances(model: SparseModel) -> np.ndarray:
     for image in model.images:
         if len(ids) == 0:
             break
-        places = np.searchsorted(ids, image.point_ids).clip(max=len(ids) - 1)
-        seen = places[ids[places] == image.point_ids]
+        rows = np.searchsorted(ids, image.point_ids).clip(max=len(ids) - 1)
+        seen = rows[ids[rows] == image.point_ids]
         distances.append(np.linalg.norm(points[seen] - camera_to_world(image)[:, 3], axis=-1))
     return np.concatenate(distances)

@@ -1,4 +1,4 @@
-"""A COLMAP reconstruction, and which of several to take. World to camera, axes x right, y down, z forward."""
+"""COLMAP reconstructions: their data, and the choice between several. OpenCV axes: x right, y down, z forward."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 
 from radfield_colmap.sniff import find_models, suffix_of
 from radfield_core import DatasetError
+from radfield_core.names import plural
 
 MODEL_NAMES = (
     "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV", "FOV",
     "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "THIN_PRISM_FISHEYE", "RAD_TAN_THIN_PRISM_FISHEYE", "SIMPLE_DIVISION",
     "DIVISION", "SIMPLE_FISHEYE", "FISHEYE", "EUCM", "EQUIRECTANGULAR",
 )  # fmt: skip
-"""By COLMAP's number."""
+"""Names of the camera models, in the order of COLMAP's model ids."""
 
 N_PARAMETERS = (3, 4, 4, 5, 8, 8, 12, 5, 4, 5, 12, 16, 4, 5, 3, 4, 6, 2)
 
@@ -25,17 +26,17 @@ ONE_FOCAL = frozenset(
     {"SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_DIVISION",
      "SIMPLE_FISHEYE"}
 )  # fmt: skip
-"""Models with one focal length, f, in place of fx and fy."""
+"""Camera models with one focal length f instead of fx and fy."""
 
 LENS_OF = {"SIMPLE_PINHOLE": "pinhole", "SIMPLE_DIVISION": "division", "SIMPLE_FISHEYE": "fisheye"}
-"""Names in `radfield_core.ops.distortion` that are not COLMAP's in lower case."""
+"""Camera models whose lens in `radfield_core.ops.distortion` is not their name in lower case."""
 
 _LARGEST_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
 class SparseCamera:
-    """Intrinsics: size in pixels, (fx, fy, cx, cy), and the lens as `radfield_core.ops.distortion` names it."""
+    """Camera intrinsics: image size and (fx, fy, cx, cy) in pixels, and the lens of `radfield_core.ops.distortion`."""
 
     width: int
     height: int
@@ -46,9 +47,15 @@ class SparseCamera:
 
 @dataclass(frozen=True, eq=False)
 class SparseImage:
-    """A registered image: unit quaternion (w, x, y, z) and translation of world to camera; what it observed.
+    """A registered image: its world-to-camera pose and its keypoints.
 
-    xy [n, 2]: key points in pixels, the middle of the first pixel at 0.5; point_ids [n] int64, -1 for none.
+    Attributes:
+        name: file name, relative to the image folder.
+        camera_id: id of its camera.
+        quaternion: rotation from world to camera, [4] (w, x, y, z), of length 1.
+        translation: translation from world to camera, [3].
+        xy: [n, 2], keypoints in pixels; the center of the first pixel is (0.5, 0.5).
+        point_ids: [n] int64, id of the 3D point that each keypoint observes, or -1.
     """
 
     name: str
@@ -61,7 +68,10 @@ class SparseImage:
 
 @dataclass(frozen=True, eq=False)
 class SparseModel:
-    """A reconstruction. point_ids [P] int64, points [P, 3], errors [P]: mean reprojection error in pixels."""
+    """A reconstruction: cameras by id, images, and P points.
+
+    point_ids is [P] int64, points [P, 3], and errors [P] the mean reprojection error of each point in pixels.
+    """
 
     cameras: Mapping[int, SparseCamera]
     images: tuple[SparseImage, ...]
@@ -71,26 +81,26 @@ class SparseModel:
 
 
 def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
-    """The camera of COLMAP's model `number`; ValueError says what is wrong."""
+    """Return a camera of COLMAP's model id `number`. Raises ValueError if it is not usable."""
     name = MODEL_NAMES[number]
     if name == "EQUIRECTANGULAR":
-        raise ValueError("is a 360° panorama, which has no lens model here; cut it into perspective views")
+        raise ValueError("is a 360° panorama, which is not supported; cut it into perspective views")
     if not (0 < width < _LARGEST_SIZE and 0 < height < _LARGEST_SIZE):
-        raise ValueError(f"has size {width}×{height}")
+        raise ValueError(f"has the size {width}×{height}")
     if len(parameters) != N_PARAMETERS[number]:
         raise ValueError(f"has {len(parameters)} parameters; {name} has {N_PARAMETERS[number]}")
     if not np.isfinite(parameters).all() or max(map(abs, parameters)) > 1e9:
-        raise ValueError("has a parameter that is not finite or beyond all sizes")
+        raise ValueError("has a parameter that is not finite, or larger than 1e9")
     one = name in ONE_FOCAL
     fx, fy = parameters[0], parameters[0 if one else 1]
     rest = parameters[1 if one else 2 :]
     if fx <= 0 or fy <= 0:
-        raise ValueError(f"has focal length {min(fx, fy):g}")
+        raise ValueError(f"has the focal length {min(fx, fy):g}, which is not positive")
     return SparseCamera(width, height, (fx, fy, rest[0], rest[1]), LENS_OF.get(name, name.lower()), tuple(rest[2:]))
 
 
 def world_to_camera(image: SparseImage) -> np.ndarray:
-    """[R | t] [3, 4] of world to camera."""
+    """Return the transform [R | t] [3, 4] from world to camera."""
     w, x, y, z = image.quaternion / np.linalg.norm(image.quaternion)
     rotation = np.array(
         [
@@ -103,14 +113,14 @@ def world_to_camera(image: SparseImage) -> np.ndarray:
 
 
 def camera_to_world(image: SparseImage) -> np.ndarray:
-    """c2w [3, 4] in OpenGL axes."""
+    """Return c2w [3, 4] in OpenGL axes (x right, y up, z back)."""
     w2c = world_to_camera(image)
     rotation = w2c[:, :3].T
     return np.concatenate([rotation * (1.0, -1.0, -1.0), -rotation @ w2c[:, 3:]], axis=1)
 
 
 def count_images(folder: Path) -> int:
-    """How many images a model's file claims to hold, from its first bytes or its lines."""
+    """Return the number of images in a model, from the header or the lines of its images file; 0 if unreadable."""
     try:
         if suffix_of(folder) == ".bin":
             with (folder / "images.bin").open("rb") as stream:
@@ -122,11 +132,11 @@ def count_images(folder: Path) -> int:
 
 
 def choose_model(root: Path) -> tuple[Path, list[str]]:
-    """The model with the most images, and a remark if there were several. DatasetError if there is none."""
+    """Return the model with the most images, and a note if there are several. Raises DatasetError if there is none."""
     found = find_models(root)
     if not found:
         raise DatasetError(
-            "there is no reconstruction: no sparse/0 with cameras and images, .bin or .txt", path=str(root),
+            "there is no reconstruction: no sparse/0 with cameras and images as .bin or .txt", path=str(root),
             hint=f"radfield data process PHOTOS {root}",
         )  # fmt: skip
     counts = {folder: count_images(folder) for folder in found}
@@ -134,4 +144,6 @@ def choose_model(root: Path) -> tuple[Path, list[str]]:
     if len(found) == 1:
         return best, []
     others = ", ".join(f"{folder.relative_to(root)} ({counts[folder]})" for folder in found if folder != best)
-    return best, [f"took {best.relative_to(root)}, the largest model ({counts[best]} images), over {others}"]
+    return best, [
+        f"reading {best.relative_to(root)}, the largest model ({plural(counts[best], 'image')}), not {others}"
+    ]

@@ -1,4 +1,4 @@
-"""Photographs -> cameras: features, matches and mapping by pycolmap, an optional dependency."""
+"""converter:photographs — cameras from photographs, by pycolmap (an optional dependency)."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ from radfield_colmap.reading import read_model
 from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback
 from radfield_core.data import IMAGE_SUFFIXES, read_headers
 from radfield_core.files import atomic_path, require_empty
+from radfield_core.names import plural
 
 EXHAUSTIVE_UP_TO = 150
-"""Photographs of which every pair is compared; of more only neighbors by name, as in a video."""
+"""Largest number of photographs of which all pairs are matched; of more, only neighbors by name."""
 
 ENOUGH = 0.8
-"""Share of the photographs that must be registered for nothing to be advised."""
+"""Share of registered photographs below which advice is given."""
 
 _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
-_MANY = 30  # photographs that can hold down a lens of four coefficients; of fewer one is asked
+_MANY = 30  # photographs that determine a lens of four coefficients; fewer get a lens of one
 
 _SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
-"""Stage -> where it begins and how much it is, in hundredths of the whole."""
+"""Start and length of each stage in percent of the progress."""
 
 Stages = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and how much there is."""
+"""Progress callback: called with the stage, the work done in it, and its total work."""
 
 
 class Photographs(Converter):
-    """Photographs -> images and sparse/0. Says how many were registered, how well, and what to try if too few were."""
+    """Converter from photographs to images/ and sparse/0.
+
+    The remarks state how many photographs were registered and how well, with advice if there are too few.
+    """
 
     config: PhotographsConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Solve the cameras of the photographs in folder `source`; see `process`."""
+        """Solve the cameras of the photographs in `source`; return the files written. See `process`."""
 
         def shown(stage: str, done: int, of: int) -> None:
             if progress is not None:
@@ -53,7 +57,15 @@ class Photographs(Converter):
 
 
 class Registered(NamedTuple):
-    """What became of the photographs: which were registered, the mean reprojection error in pixels, what to try."""
+    """Result of solving the cameras.
+
+    Attributes:
+        names: registered photographs.
+        left_out: photographs that were not registered.
+        n_points: number of 3D points.
+        reprojection_error: mean reprojection error in pixels.
+        advice: what to try for more registered photographs.
+    """
 
     names: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -63,27 +75,34 @@ class Registered(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many photographs there were."""
+        """Number of photographs."""
         return len(self.names) + len(self.left_out)
 
 
 def summary(report: Registered) -> list[str]:
-    """What became of the photographs, in lines."""
+    """Return the result of solving the cameras as lines of text."""
     lines = [
-        f"registered {len(report.names)} of {report.total} photographs, {report.n_points} points, "
+        f"registered {len(report.names)} of {plural(report.total, 'photograph')}, {plural(report.n_points, 'point')}, "
         f"mean reprojection error {report.reprojection_error:.2f} px"
     ]
     if report.left_out:
         more = " …" if len(report.left_out) > 5 else ""
-        lines.append(f"left out: {', '.join(report.left_out[:5])}{more}")
+        lines.append(f"not registered: {', '.join(report.left_out[:5])}{more}")
     return lines + [f"  try: {line}" for line in report.advice]
 
 
 def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Stages) -> Registered:
-    """Solve the cameras of all photographs in a folder and store images and sparse/0 in another, absent or empty.
+    """Solve the cameras of all photographs in a folder; write images/ and sparse/0.
 
-    DatasetError names every file that is no image, and says what to try if nothing could be registered; PluginError if
-    pycolmap is not installed.
+    Args:
+        photos: folder of the photographs.
+        folder: target; it must be empty or not exist.
+        config: options.
+        progress: called during each stage.
+
+    Raises:
+        DatasetError: files are not images (all are listed), or no photograph could be registered.
+        PluginError: pycolmap is not installed.
     """
     pycolmap = _pycolmap()
     paths = _photographs(photos)
@@ -105,7 +124,7 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
             pycolmap, database, result / "images", Path(scratch) / "models", len(names), config.seed, progress
         )
         if largest is None:
-            raise DatasetError("no two photographs could be put into one scene", path=str(photos), hint=_ADVICE[0])
+            raise DatasetError("no two photographs could be matched", path=str(photos), hint=_ADVICE[0])
         (result / "sparse" / "0").mkdir(parents=True)
         largest.write_binary(result / "sparse" / "0")
         report = _report(result / "sparse" / "0", names, float(largest.compute_mean_reprojection_error()))
@@ -113,9 +132,9 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
 
 
 _ADVICE = (
-    "photographs from many places (not turning on the spot) that overlap by two thirds with their neighbors",
-    "sharp, evenly lit photographs, blurred ones left out",
-    "a scene that keeps still and has texture: no mirrors, glass or bare walls alone",
+    "Take photographs from many positions (do not just turn on the spot), each overlapping its neighbors by two thirds",
+    "Take sharp photographs in even light, and remove blurred ones",
+    "Choose a static scene with texture, not only mirrors, glass or bare walls",
 )
 
 
@@ -126,12 +145,12 @@ def _pycolmap() -> Any:
         raise PluginError(
             f"solving cameras needs pycolmap: {error}", hint='pip install "radfield-colmap[process]"'
         ) from None
-    _take_back(signal.SIGTERM)
+    _restore_handler(signal.SIGTERM)
     return pycolmap
 
 
-def _take_back(number: signal.Signals) -> None:
-    """Let Python's handler have a signal again, for which pycolmap prints a stack trace and ends the process."""
+def _restore_handler(number: signal.Signals) -> None:
+    """Install Python's handler of a signal again: pycolmap replaces it by one that prints a stack trace and exits."""
     handler = signal.getsignal(number)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
@@ -139,8 +158,10 @@ def _take_back(number: signal.Signals) -> None:
 
 @contextmanager
 def _quiet(pycolmap: Any) -> Iterator[None]:
-    """Nothing of COLMAP's own log, which runs through the progress and leaves files: what fails raises, and a
-    photograph that cannot be used is named as left out."""
+    """Silence COLMAP's log, which would break up the progress bar and write files.
+
+    Nothing is lost: a failure raises an exception, and photographs that cannot be used are reported as not registered.
+    """
     before = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     try:
@@ -154,7 +175,9 @@ def _photographs(photos: Path) -> list[Path]:
         raise DatasetError("there is no such folder", path=str(photos))
     found = sorted(path for path in photos.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if len(found) < 3:
-        raise DatasetError(f"holds {len(found)} photographs; three are the least", path=str(photos), hint=_ADVICE[0])
+        raise DatasetError(
+            f"holds {plural(len(found), 'photograph')}; at least 3 are needed", path=str(photos), hint=_ADVICE[0]
+        )
     return found
 
 
@@ -179,7 +202,7 @@ def _find_features(
 
 
 def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
-    """Every pair of few photographs, neighbors of many; how many pairs are done is asked of the database."""
+    """Match all pairs of few photographs, or neighbors of many; the progress is read from the database."""
     exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
     pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
@@ -191,7 +214,7 @@ def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) 
                 pycolmap.match_exhaustive(database, device=pycolmap.Device.cpu)
             else:
                 pycolmap.match_sequential(database, pairing_options=pairing, device=pycolmap.Device.cpu)
-        except Exception as error:  # handed to the caller's thread
+        except Exception as error:  # raised again in the calling thread
             failure.append(error)
         finally:
             done.set()
@@ -210,12 +233,12 @@ def _matched(pycolmap: Any, database: Path) -> int:
     try:
         with pycolmap.Database.open(database) as opened:
             return int(opened.num_matched_image_pairs())
-    except Exception:  # the database is busy: no news this time
+    except Exception:  # the database is busy: the next poll reads it
         return 0
 
 
 def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Stages) -> Any | None:
-    """The largest reconstruction, or None."""
+    """The reconstruction with the most images, or None."""
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = seed
     options.min_model_size = 3
@@ -223,27 +246,27 @@ def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed
 
     count = 0
 
-    def placed(so_far: int) -> None:
+    def registered(so_far: int) -> None:
         nonlocal count
         count = min(so_far, n)
         progress("mapping", count, n)
 
     models.mkdir()
     found = pycolmap.incremental_mapping(
-        database, images, models, options, initial_image_pair_callback=lambda: placed(2),
-        next_image_callback=lambda: placed(count + 1),
+        database, images, models, options, initial_image_pair_callback=lambda: registered(2),
+        next_image_callback=lambda: registered(count + 1),
     )  # fmt: skip
     return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
 
 
 def _report(model: Path, names: list[str], error: float) -> Registered:
-    """What is stored, read back by our own reader."""
+    """The result, from the stored files as `read_model` reads them."""
     stored = read_model(model)
     registered = {image.name for image in stored.images}
     missing = tuple(name for name in names if name not in registered)
     problems = Problems()
     if not registered <= set(names):
-        problems.add(model, "names images that were not given")
+        problems.add(model, "has images that are not among the photographs")
     problems.raise_as(DatasetError)
     advice = _ADVICE if len(registered) < ENOUGH * len(names) else ()
     return Registered(tuple(sorted(registered)), missing, len(stored.points), error, advice)

@@ -1,4 +1,4 @@
-"""A COLMAP reconstruction from its folder, binary or text, checked. `rigs` and `frames` files are not needed."""
+"""Reader of a reconstruction, binary or text, that checks every entry. `rigs` and `frames` files are not read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from radfield_core.data import MAX_DISTANCE
 
 
 def read_model(folder: Path) -> SparseModel:
-    """The reconstruction in a folder. DatasetError names every fault of its entries."""
+    """Return the reconstruction in a folder. Raises DatasetError that lists every fault of its entries."""
     suffix = suffix_of(folder)
     if suffix is None:
-        raise DatasetError("holds no cameras and images, .bin or .txt", path=str(folder))
+        raise DatasetError("has no cameras and images as .bin or .txt", path=str(folder))
     form = binary if suffix == ".bin" else text
     problems = Problems()
     cameras = form.read_cameras(folder / f"cameras{suffix}")
@@ -26,7 +26,10 @@ def read_model(folder: Path) -> SparseModel:
     if (folder / f"points3D{suffix}").is_file():
         ids, points, errors = form.read_points(folder / f"points3D{suffix}")
         if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > MAX_DISTANCE:
-            problems.add(folder / f"points3D{suffix}", "holds points that are not finite or beyond all distances")
+            problems.add(
+                folder / f"points3D{suffix}",
+                f"has points that are not finite, or farther than {MAX_DISTANCE:g} from the origin",
+            )
     names = set()
     for image in images:
         fault = _fault(image, image.camera_id in cameras)
@@ -42,9 +45,9 @@ def read_model(folder: Path) -> SparseModel:
 def _fault(image: SparseImage, has_camera: bool) -> str | None:
     pose = np.concatenate([image.quaternion, image.translation])
     if not np.isfinite(pose).all():
-        return "has a pose that holds NaN or infinity"
+        return "has NaN or infinity in its pose"
     if np.abs(pose).max() > MAX_DISTANCE:
-        return "has a pose beyond all distances"
+        return f"has a pose farther than {MAX_DISTANCE:g} from the origin"
     if abs(np.linalg.norm(image.quaternion) - 1) > 1e-2:
         return f"has a quaternion of length {np.linalg.norm(image.quaternion):.3g}, not 1"
     if not has_camera:

@@ -1,4 +1,4 @@
-"""Where COLMAP's reconstructions lie, and whether a folder holds one. Looks at names only."""
+"""Recognition of COLMAP reconstructions, from file names only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def suffix_of(folder: Path) -> str | None:
-    """ ".bin" or ".txt" if the folder holds a whole model (cameras and images) in that form, else None."""
+    """Return the suffix, .bin or .txt, of a folder's cameras and images files; None if it lacks one of them."""
     for suffix in (".bin", ".txt"):
         if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
             return suffix
@@ -14,7 +14,7 @@ def suffix_of(folder: Path) -> str | None:
 
 
 def find_models(root: Path) -> list[Path]:
-    """Folders with a model: the root, sparse, and the same under colmap, each with those below it named by a number."""
+    """Return the folders with a model: root, sparse, colmap/sparse, colmap, and numbered folders in them."""
     found = []
     for base in (root, root / "sparse", root / "colmap" / "sparse", root / "colmap"):
         try:
@@ -26,7 +26,7 @@ def find_models(root: Path) -> list[Path]:
 
 
 def sniff(path: Path) -> str | None:
-    """Why a folder is in COLMAP's format, or None."""
+    """Return the reason why a folder is in COLMAP's format, or None."""
     for folder in find_models(path):
         return f"it holds {(folder.relative_to(path) / 'images').as_posix()}{suffix_of(folder)}"
     return None

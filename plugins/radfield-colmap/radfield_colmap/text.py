@@ -1,4 +1,4 @@
-"""COLMAP's text files: one entry a line, two lines for an image, # begins a comment."""
+"""Reader of COLMAP's text files: one entry per line, two lines per image; # starts a comment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_BYTES = 2**30
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[tuple[int, str]]:
-    """Number and text of every line that is no comment."""
+    """Number and text of every line that is not a comment."""
     try:
         text = read_limited(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
@@ -37,13 +37,13 @@ def _whole(word: str) -> int:
 
 
 def read_cameras(path: Path) -> dict[int, SparseCamera]:
-    """cameras.txt: number -> camera."""
+    """Return the cameras of cameras.txt by their ids."""
     cameras: dict[int, SparseCamera] = {}
     for number, line in _lines(path):
         words = line.split()
         try:
             if len(words) < 5:
-                raise ValueError("fewer than CAMERA_ID MODEL WIDTH HEIGHT PARAMS")
+                raise ValueError("expected CAMERA_ID MODEL WIDTH HEIGHT PARAMS")
             if words[1] not in MODEL_NAMES:
                 raise ValueError(f"unknown camera model {words[1]!r}")
             key = _whole(words[0])
@@ -57,7 +57,7 @@ def read_cameras(path: Path) -> dict[int, SparseCamera]:
 
 
 def read_images(path: Path) -> list[SparseImage]:
-    """images.txt: every registered image with its key points; the second line of an image may be empty."""
+    """Return the registered images of images.txt with their keypoints; an image's second line may be empty."""
     images = []
     lines = _lines(path, keep_empty=True)
     for number, line in lines:
@@ -66,16 +66,16 @@ def read_images(path: Path) -> list[SparseImage]:
         words = line.split(maxsplit=9)
         try:
             if len(words) < 10:
-                raise ValueError("fewer than IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
+                raise ValueError("expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
             pose = [float(word) for word in words[1:8]]
             camera_id = _whole(words[8])
             number, seen = next(lines, (number + 1, ""))
             values = np.array([float(word) for word in seen.split()])
             if len(values) % 3 or not np.isfinite(values).all():
-                raise ValueError("key points are not triples X Y POINT3D_ID")
+                raise ValueError("keypoints are not triples X Y POINT3D_ID")
             ids = values[2::3]
             if (np.abs(ids) > 2**53).any():
-                raise ValueError("a point's number is too large")
+                raise ValueError("a POINT3D_ID is too large")
         except ValueError as error:
             raise _fail(path, number, error) from None
         xy = values.reshape(-1, 3)[:, :2]
@@ -86,16 +86,16 @@ def read_images(path: Path) -> list[SparseImage]:
 
 
 def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """points3D.txt: ids [P], points [P, 3], mean reprojection errors [P]."""
+    """Return ids [P], points [P, 3] and mean reprojection errors [P] of points3D.txt, in pixels."""
     ids, points, errors = [], [], []
     for number, line in _lines(path):
         words = line.split(maxsplit=8)
         try:
             if len(words) < 8:
-                raise ValueError("fewer than POINT3D_ID X Y Z R G B ERROR")
+                raise ValueError("expected POINT3D_ID X Y Z R G B ERROR")
             key = _whole(words[0])
             if not 0 <= key < 2**63:
-                raise ValueError(f"point number {key}")
+                raise ValueError(f"the POINT3D_ID {key} is out of range")
             ids.append(key)
             points.append([float(word) for word in words[1:4]])
             errors.append(float(words[7]))

@@ -1,4 +1,4 @@
-"""Writes images and COLMAP's binary model (sparse/0) of a scene."""
+"""Writer of images and a binary COLMAP model (sparse/0)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _MOST_POINTS = 2000
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """All splits' views as one reconstruction in the data's own coordinates; returns the files written.
+    """Write the views of all splits as one reconstruction in data coordinates; return the files written.
 
-    Masks in this format are of pixels that count: those that show an object are left out, with a warning.
-    The points are the scene's, else vertices of its true surface; a view observes those that project into it and, where
-    the scene's depth is known, are not hidden.
+    The points are those of the scene, else vertices of its ground-truth surface. A view observes the points that
+    project into it and that its depth, if known, does not hide.
+
+    Masks of this format mark the pixels that count in the loss; masks that show an object are left out, with a warning.
     """
     views = views_to_store(scenes)
     points = _points(next(iter(scenes.values())))
@@ -33,8 +34,8 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     images, observed = [], [[] for _ in points]  # type: ignore[var-annotated]
     for image_id, view in enumerate(views, start=1):
         seen, pixels = _observations(view, points)
-        for place, point in enumerate(seen):
-            observed[point].append((image_id, place))
+        for keypoint, point in enumerate(seen):
+            observed[point].append((image_id, keypoint))
         images.append(_image(image_id, numbers[astuple(view.camera)], view, seen, pixels))
         view.write_image(folder / "images" / view.file_name)
     written = [folder / "images" / view.file_name for view in views]
@@ -67,7 +68,7 @@ def _points(scene: Scene) -> np.ndarray:
 
 
 def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which points the view observes [n] and where [n, 2], pixels with the middle of the first at 0.5."""
+    """Indices [n] of the points that a view observes, and their pixels [n, 2] (first pixel center: (0.5, 0.5))."""
     if not len(points):
         return np.zeros(0, np.int64), np.zeros((0, 2))
     camera_view = View(torch.from_numpy(view.c2w), view.camera)
@@ -90,7 +91,7 @@ def _camera(number: int, camera: Camera) -> bytes:
     if name in ONE_FOCAL and camera.fx != camera.fy:
         wider = "opencv_fisheye" if name.endswith("FISHEYE") else "opencv"
         widened = widen(camera.model, torch.tensor(distortion, dtype=torch.float64), wider)
-        assert widened is not None  # polynomials of one or two terms
+        assert widened is not None  # one or two radial terms always fit into the wider model
         name, distortion = wider.upper(), tuple(widened.tolist())
     focal = (camera.fx,) if name in ONE_FOCAL else (camera.fx, camera.fy)
     parameters = (*focal, camera.cx, camera.cy, *distortion)
@@ -107,8 +108,8 @@ def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels:
     return head + view.file_name.encode() + b"\0" + struct.pack("<Q", len(seen)) + table.tobytes()
 
 
-def _point(index: int, place: np.ndarray, track: list[tuple[int, int]]) -> bytes:
-    head = struct.pack("<Q3d3BdQ", index + 1, *place, 128, 128, 128, 0.0, len(track))
+def _point(index: int, position: np.ndarray, track: list[tuple[int, int]]) -> bytes:
+    head = struct.pack("<Q3d3BdQ", index + 1, *position, 128, 128, 128, 0.0, len(track))
     return head + np.array(track, dtype="<u4").tobytes()
 
 

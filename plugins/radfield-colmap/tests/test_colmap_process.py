@@ -110,7 +110,7 @@ def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path, 
         Image.new("RGB", (64, 48), (80 * i, 0, 0)).save(tmp_path / "photos" / f"{i}.png")
     assert main(["data", "process", str(tmp_path / "photos"), str(tmp_path / "capture")]) == 65
     error = capsys.readouterr().err
-    assert "no two photographs could be put into one scene" in error and "try: " in error
+    assert "no two photographs could be matched" in error and "try: " in error
     assert not (tmp_path / "capture").exists()
 
 
@@ -161,9 +161,11 @@ def test_a_folder_in_use_is_not_overwritten(photographs, tmp_path):
 
 
 def test_too_few_registered_are_named_with_what_to_try():
-    lines = summary(Registered(("a.jpg",), tuple(f"{i}.jpg" for i in range(7)), 50, 0.4321, ("sharper photographs",)))
+    lines = summary(
+        Registered(("a.jpg",), tuple(f"{i}.jpg" for i in range(7)), 50, 0.4321, ("Take sharper photographs",))
+    )
     assert lines == [
         "registered 1 of 8 photographs, 50 points, mean reprojection error 0.43 px",
-        "left out: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg …",
-        "  try: sharper photographs",
+        "not registered: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg …",
+        "  try: Take sharper photographs",
     ]

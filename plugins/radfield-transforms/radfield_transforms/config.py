@@ -11,21 +11,28 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class TransformsConfig:
-    """A capture described by transforms.json. A file that places itself in a box (aabb_scale) is left in its place."""
+    """Options for captures described by transforms.json.
 
-    root: str = option(help="folder that holds transforms.json, or the file itself")
+    A file that defines instant-ngp's box (aabb_scale, scale or offset) keeps its coordinates unless an option is set.
+    """
+
+    root: str = option(help="folder with transforms.json, or the file itself")
     orientation: Literal["none", "up", "vertical", "pca"] | None = option(
-        None, help="what becomes +z: the cameras' mean up, the vertical, the flattest direction; unset: up, if no box"
+        None,
+        help="direction rotated to +z: up: the cameras' mean up; vertical: the vertical that their x axes imply; "
+        "pca: the direction in which they spread least; unset: none if the file defines a box, else up",
     )
     center: Literal["none", "poses", "focus"] | None = option(
         None,
-        help="what becomes the origin: the mean camera, the point that the cameras look at; unset: focus, if no box",
+        help="point moved to the origin: poses: the mean camera center; focus: the point that the cameras look at; "
+        "unset: none if the file defines a box, else focus",
     )
     auto_scale: bool | None = option(
-        None, help="scale so that the furthest camera coordinate is 1; unset: yes, if no box"
+        None,
+        help="scale so that the largest camera coordinate is 1; unset: off if the file defines a box, else on",
     )
     holdout: int = option(
-        8, help="every so many frames, from the first by name, are for testing if the file names none; "
-        "0 trains on all and tests on every 8th",
+        8,
+        help="test on every n-th frame by name, if the file lists no splits; 0: train on all, test on every 8th",
         min=0,
-    )  # fmt: skip
+    )

@@ -1,4 +1,4 @@
-"""Depth images that a capture lists: whether they are all there, and whether they are in the units of its poses."""
+"""Checks of the depth images that a capture lists: all must exist, and share the unit of the poses."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from PIL import Image
 from radfield_core import DatasetError, Problems
 from radfield_core.data import MAX_IMAGE_PIXELS
 from radfield_core.files import missing_files, read_npy, safe_join
+from radfield_core.names import plural
 from radfield_transforms.meta import number, present_in_all
 
 KEYS = ("depth_file_path", "depth_path")
 MILLIMETRES = 1e-3
-"""What nerfstudio multiplies integer depths with; instant-ngp's files name their own factor."""
+"""Factor of integer depths in nerfstudio; instant-ngp's files give theirs as integer_depth_scale."""
 
 _FACTOR = 200.0
-"""Between a median depth and the distance to what is looked at, hardly ever; between units of length, a thousand."""
+"""Largest plausible ratio of median depth and camera distance; a wrong unit (mm for m) is off by 1000."""
 
 _LOOKED_AT = 5
 
 
 def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, problems: Problems) -> list[Path]:
-    """The depth image of every frame, or none at all; frames that lack theirs, and files that do, go to `problems`."""
+    """Return the depth image of every frame, or [] if no frame has one; add missing entries and files to `problems`."""
     for key in KEYS:
         if not present_in_all(tables, key, names, problems):
             continue
         paths = []
         for table, name in zip(tables, names, strict=True):
             if not isinstance(table[key], str):
-                problems.add(name, f"{key} is {table[key]!r:.60}, not a name")
+                problems.add(name, f"{key} is {table[key]!r:.60}, not a file name")
                 continue
             try:
                 paths.append(safe_join(folder, table[key]))
@@ -44,13 +45,17 @@ def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, pr
 
 
 def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float, problems: Problems) -> list[str]:
-    """Remarks: that depth images are not used, and if they seem to be in another unit than the poses.
+    """Return notes: depth images are not used, and they may be in another unit than the poses.
 
-    distance: of the cameras to what they look at, in the units of the poses.
+    Args:
+        paths: the depth images.
+        meta: keys of the transforms file.
+        distance: from the cameras to the point that they look at, in the unit of the poses.
+        problems: gets a fault of integer_depth_scale.
     """
     if not paths:
         return []
-    notes = [f"{len(paths)} depth images are listed; they are not used"]
+    notes = [f"the file lists {plural(len(paths), 'depth image')}, which radfield does not use"]
     scale = number(meta, "integer_depth_scale", "integer_depth_scale", problems)
     medians = [_median(path, MILLIMETRES if scale is None else scale)
                for path in paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT]]  # fmt: skip
@@ -61,14 +66,14 @@ def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float,
     if not distance / _FACTOR <= median <= distance * _FACTOR:
         theirs, the_poses = ("millimeters", "meters") if median > distance else ("meters", "millimeters")
         notes.append(
-            f"the depths' median is {median:.3g}, {median / distance:.2g} times the cameras' distance to what they "
-            f"look at ({distance:.3g}): are they in {theirs}, and the poses in {the_poses}?"
+            f"the median depth is {median:.3g}, which is {median / distance:.2g} times the distance from the cameras "
+            f"to the point that they look at ({distance:.3g}); the depths may be in {theirs}, the poses in {the_poses}"
         )
     return notes
 
 
 def _median(path: Path, integer_scale: float) -> float | None:
-    """The median depth of what has one; None if the file cannot be read, which harms nothing."""
+    """Median of the valid depths; None if there are none or the file cannot be read."""
     try:
         if path.suffix == ".npy":
             depths = read_npy(path, 4 * MAX_IMAGE_PIXELS)
@@ -77,7 +82,7 @@ def _median(path: Path, integer_scale: float) -> float | None:
                 if image.width * image.height > MAX_IMAGE_PIXELS:
                     return None
                 depths = np.asarray(image)
-    except Exception:  # decoders raise many kinds
+    except Exception:  # decoders raise many kinds of errors, and no depth is needed
         return None
     values = depths[np.isfinite(depths) & (depths > 0)] if depths.dtype.kind in "fiu" else depths[:0]
     if not len(values):

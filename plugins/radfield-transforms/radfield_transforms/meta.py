@@ -1,4 +1,4 @@
-"""What a transforms file says, key by key: lenses, sizes and frames, with every fault named."""
+"""Keys of a transforms file: lenses, sizes and frames, each checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from radfield_core import Problems
+from radfield_core.names import plural
 from radfield_core.ops.distortion import MODELS
 
 LENS_KEYS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
@@ -40,12 +41,12 @@ assert all(MODELS[lens] == len(keys) for lens, keys in _LENS_PARAMETERS.items())
 
 
 def parameters_of(lens: str) -> tuple[str, ...] | None:
-    """The keys that hold a lens's parameters, or None if the format has none for it."""
+    """Return the keys that hold the parameters of a lens, or None if the format does not support the lens."""
     return _LENS_PARAMETERS.get(lens)
 
 
 def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -> float | None:
-    """A finite number, or None if the key is absent or (said in `problems`) something else."""
+    """Return the number under a key, or None; a value that is not a usable number is added to `problems`."""
     value = table.get(key)
     if value is None:
         return None
@@ -56,7 +57,7 @@ def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -
 
 
 def lens_of(meta: Mapping[str, Any], table: Mapping[str, Any], where: str, problems: Problems) -> str:
-    """The lens model that the file's or the frame's keys describe."""
+    """Return the lens model that the keys of the frame, or else of the file, describe."""
     name = table.get("camera_model", meta.get("camera_model"))
     fisheye = table.get("is_fisheye", meta.get("is_fisheye"))
     given = {key for key in LENS_KEYS if type(table.get(key)) in (int, float) and table[key] != 0}
@@ -64,21 +65,25 @@ def lens_of(meta: Mapping[str, Any], table: Mapping[str, Any], where: str, probl
         return "opencv_fisheye"
     if name is not None and (not isinstance(name, str) or name not in _PERSPECTIVE):
         known = ", ".join([*_PERSPECTIVE, "OPENCV_FISHEYE"])
-        problems.add(where, f"camera_model {name!r:.60} is not supported", f"one of {known}")
+        problems.add(where, f"camera_model {name!r:.60} is not supported", f"Use one of {known}")
         return "pinhole"
     lens = _PERSPECTIVE[name] if name is not None else "opencv" if given else "pinhole"
-    beyond = given - set(_LENS_PARAMETERS[lens])
-    if beyond == {"k3"} and lens == "opencv":
-        return "full_opencv"  # its third radial coefficient alone is the polynomial's next term
-    if beyond:
-        problems.add(where, f"{', '.join(sorted(beyond))} mean nothing for {(name or lens).upper()}", "FULL_OPENCV")
+    extra = given - set(_LENS_PARAMETERS[lens])
+    if extra == {"k3"} and lens == "opencv":
+        return "full_opencv"  # k3 is the next term of the radial polynomial, so FULL_OPENCV with zeros covers it
+    if extra:
+        problems.add(
+            where,
+            f"{(name or lens).upper()} has no {plural(len(extra), 'parameter').split()[1]} {', '.join(sorted(extra))}",
+            "Set camera_model to FULL_OPENCV",
+        )
     return lens
 
 
 def intrinsics(
     table: Mapping[str, Any], size: tuple[float, float], where: str, problems: Problems
 ) -> tuple[float, float, float, float]:
-    """fx, fy, cx, cy in pixels, from focal lengths or angles of view."""
+    """Return fx, fy, cx, cy in pixels, from focal lengths or fields of view."""
     width, height = size
     angles = [number(table, f"camera_angle_{axis}", where, problems) for axis in "xy"]
     fx, fy = (number(table, f"fl_{axis}", where, problems) for axis in "xy")
@@ -90,30 +95,32 @@ def intrinsics(
     fy = fy if fy is not None else from_angle[1] if from_angle[1] is not None else fx
     fx = fx if fx is not None else fy
     if fx is None or fy is None:
-        problems.add(where, "there is no focal length", "fl_x and fl_y in pixels, or camera_angle_x in radians")
+        problems.add(where, "there is no focal length", "Give fl_x and fl_y in pixels, or camera_angle_x in radians")
         return 1.0, 1.0, width / 2, height / 2
     if fx <= 0 or fy <= 0:
-        problems.add(where, f"the focal length is {min(fx, fy):g}")
+        problems.add(where, f"the focal length is {min(fx, fy):g}, which is not positive")
     cx, cy = (number(table, key, where, problems) for key in ("cx", "cy"))
     return fx, fy, width / 2 if cx is None else cx, height / 2 if cy is None else cy
 
 
 def unknown_keys(tables: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[str]:
-    """Keys that mean nothing here, sorted."""
+    """Return the keys that are not in `known`, sorted."""
     return sorted({key for table in tables for key in table} - known)
 
 
 def present_in_all(frames: list[dict[str, Any]], key: str, names: list[str], problems: Problems) -> bool:
-    """Whether all frames have a key; if only some do, those that lack it are named."""
+    """Return True if all frames have a key; if only some do, report those without it."""
     missing = [name for frame, name in zip(frames, names, strict=True) if not frame.get(key)]
     if missing and len(missing) < len(frames):
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
-        problems.add(shown, f"{len(missing)} of {len(frames)} frames have no {key}", f"{key} for all frames or none")
+        problems.add(
+            shown, f"{len(missing)} of {len(frames)} frames have no {key}", f"Give {key} for all frames, or for none"
+        )
     return not missing
 
 
 def folder_and_files(root: Path) -> tuple[Path, dict[str | None, Path]]:
-    """The capture's folder, and its transforms file, or one file per split."""
+    """Return the folder of a capture, and its transforms files by split; None is the split of a file for all splits."""
     if root.suffix == ".json":
         return root.parent, {None: root}
     if (root / "transforms.json").is_file() or not (root / "transforms_train.json").is_file():

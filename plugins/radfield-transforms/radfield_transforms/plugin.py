@@ -1,4 +1,4 @@
-"""What radfield-transforms offers."""
+"""Components of radfield-transforms."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,6 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
+    """Return the components of this package."""
     return [
         component(
             "dataparser", "transforms",

@@ -1,4 +1,4 @@
-"""The points of a PLY file: ASCII or little-endian, sizes checked."""
+"""Points of a PLY file, ASCII or binary little-endian; every size is checked before it is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
 
 
 def read_points(path: Path) -> np.ndarray:
-    """The vertices [P, 3] float64 of a PLY file whose first element they are; DatasetError if it is none."""
+    """Return the vertices [P, 3] float64 of a PLY file. Raises DatasetError if they are not its first element."""
     data = read_limited(path, _MAX_BYTES)
     try:
         return _parse(data)
@@ -39,30 +39,30 @@ def _parse(data: bytes) -> np.ndarray:
         raise ValueError("its first element is not vertex")
     n = int(lines[elements[0]][2])
     if n < 0:
-        raise ValueError(f"it promises {n} vertices")
+        raise ValueError(f"its header states {n} vertices")
     last = elements[1] if len(elements) > 1 else len(lines)
     columns = [line[1:] for line in lines[elements[0] : last] if line[:1] == ["property"]]
     if any(len(column) != 2 or column[0] not in _TYPES for column in columns):
-        raise ValueError("a vertex has a property of an unknown type")
+        raise ValueError("the vertices have a property of an unknown type")
     names = [name for _, name in columns]
     if len(set(names)) != len(names) or not {"x", "y", "z"} <= set(names):
-        raise ValueError("a vertex has no x, y and z")
+        raise ValueError("the vertices lack x, y or z, or have a property twice")
     if form == "ascii":
         rows = data[start:].decode("ascii").split("\n", n)[:n]
         table = np.array([[float(word) for word in row.split()[: len(names)]] for row in rows], dtype=np.float64)
         if table.shape != (n, len(names)) and n > 0:
-            raise ValueError(f"it promises {n} vertices of {len(names)} numbers")
+            raise ValueError(f"its header states {n} vertices of {len(names)} numbers, which the file does not hold")
         points = table.reshape(n, len(names))[:, [names.index(axis) for axis in "xyz"]]
     elif form == "binary_little_endian":
         dtype = np.dtype([(name, _TYPES[kind]) for kind, name in columns])
         if n * dtype.itemsize > len(data) - start:
-            raise ValueError(f"it promises {n} vertices, for which it is too short")
+            raise ValueError(f"its header states {n} vertices, for which the file is too short")
         records = np.frombuffer(data, dtype, n, start)
         points = np.stack([records[axis].astype(np.float64) for axis in "xyz"], axis=-1)
     else:
-        raise ValueError(f"format {form!r}; ascii and binary_little_endian are read")
+        raise ValueError(f"its format is {form!r}; only ascii and binary_little_endian can be read")
     if not np.isfinite(points).all():
         raise ValueError("a vertex is not finite")
     if np.abs(points).max(initial=0.0) > MAX_DISTANCE:
-        raise ValueError(f"a vertex is {np.abs(points).max():.3g} units away, beyond all distances")
+        raise ValueError(f"a vertex is {np.abs(points).max():.3g} units from the origin; the limit is {MAX_DISTANCE:g}")
     return points

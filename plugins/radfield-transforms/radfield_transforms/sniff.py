@@ -1,15 +1,15 @@
-"""Is this a capture described by transforms.json? Looks at names and the beginning of one file."""
+"""Recognition of captures described by transforms.json, from file names and the first bytes of one file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_LOOKED_AT = 65536
+_READ_BYTES = 65536
 _OWN_KEYS = (b'"fl_x"', b'"camera_model"', b'"aabb_scale"', b'"camera_angle_x"')
 
 
 def sniff(path: Path) -> str | None:
-    """Why a folder or file is in nerfstudio's or instant-ngp's format, or None."""
+    """Return the reason why a folder or file is in the format of nerfstudio or instant-ngp, or None."""
     if path.is_file():
         return "it is a transforms file" if path.suffix == ".json" and _has(path, _OWN_KEYS) else None
     if (path / "transforms.json").is_file():
@@ -22,7 +22,7 @@ def sniff(path: Path) -> str | None:
 def _has(path: Path, keys: tuple[bytes, ...]) -> bool:
     try:
         with path.open("rb") as stream:
-            start = stream.read(_LOOKED_AT)
+            start = stream.read(_READ_BYTES)
     except OSError:
         return False
     return b'"frames"' in start and any(key in start for key in keys)

@@ -1,4 +1,4 @@
-"""Writes transforms.json with images, masks and points, as nerfstudio and instant-ngp read them."""
+"""Writer of transforms.json with images, masks and points, as nerfstudio and instant-ngp read them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from radfield_transforms.meta import parameters_of
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """The splits as one transforms.json in the data's own coordinates; returns the files written.
+    """Write all splits as one transforms.json in data coordinates; return the files written.
 
-    Intrinsics stand at the top if all views share them, else in every frame. UsageError for a lens that the format
-    does not know. Masks in this format are of pixels that count: those that show an object are left out, with a
-    warning.
+    Intrinsics are written once if all views share them, else in every frame. Masks of this format mark the pixels that
+    count in the loss; masks that show an object are left out, with a warning.
+
+    Raises:
+        UsageError: the format does not support the lens.
     """
     views = views_to_store(scenes)
     first = next(iter(scenes.values()))
@@ -64,7 +66,9 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
     keys = parameters_of(camera.model)
     if keys is None:
         raise UsageError(
-            f"transforms.json has no lens model {camera.model}", path="--format transforms", hint="--format colmap"
+            f"transforms.json does not support the lens {camera.model}",
+            path="--format transforms",
+            hint="Write another format, such as colmap",
         )
     return {
         "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": camera.fx,
@@ -73,13 +77,13 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
 
 
 def _box(scene: Scene) -> dict[str, Any]:
-    """instant-ngp's keys for a measured box whose sides lie along the data's axes; nothing for another."""
+    """Keys of instant-ngp's box; {} if the box is not measured, or not aligned with the axes of the data."""
     to_data = scene.to_data.double().numpy()
-    lengthens = similarity_scale(to_data)
-    if scene.ndc or not scene.box.measured or np.abs(to_data[:3, :3] / lengthens - np.eye(3)).max() > 1e-9:
+    scale_to_data = similarity_scale(to_data)
+    if scene.ndc or not scene.box.measured or np.abs(to_data[:3, :3] / scale_to_data - np.eye(3)).max() > 1e-9:
         return {}
     center = transform_points(scene.to_data, scene.box.center.double())
-    scale = 0.5 / (scene.box.radius * lengthens)
+    scale = 0.5 / (scene.box.radius * scale_to_data)
     return {"aabb_scale": 1, "scale": scale, "offset": (0.5 - center * scale).tolist()}
 
 

@@ -81,11 +81,11 @@ def test_depth_images_that_are_not_there_are_all_named(folder):
     ("depth", "more", "warning"),
     [
         (np.uint16(4000), {}, None),  # whole numbers are millimeters: 4 m
-        (np.uint16(4000), {"integer_depth_scale": 1.0}, "millimeters, and the poses in meters"),
+        (np.uint16(4000), {"integer_depth_scale": 1.0}, "in millimeters, the poses in meters"),
         (np.uint16(40000), {"integer_depth_scale": 1e-4}, None),
         (np.float32(4.0), {}, None),  # numbers with a point are taken as they are
-        (np.float32(4000.0), {}, "millimeters, and the poses in meters"),
-        (np.float32(0.004), {}, "meters, and the poses in millimeters"),
+        (np.float32(4000.0), {}, "in millimeters, the poses in meters"),
+        (np.float32(0.004), {}, "in meters, the poses in millimeters"),
     ],
 )
 def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more, warning):
@@ -99,7 +99,7 @@ def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more
     edit(folder, lambda meta: meta.update(more) or [frame.update(depth_file_path=f"depth/{i}.{ending}")
                                                     for i, frame in enumerate(meta["frames"])])  # fmt: skip
     notes = [note for note in parse(folder).notes if "depth" in note]
-    assert notes[0] == "9 depth images are listed; they are not used"
+    assert "9 depth images" in notes[0]
     assert len(notes) == 1 if warning is None else warning in notes[1] and len(notes) == 2
 
 
@@ -127,25 +127,25 @@ def test_unknown_keys_are_named_once(folder):
     [
         ({"camera_model": "EQUIRECTANGULAR"}, "not supported"),
         ({"camera_model": 7}, "not supported"),
-        ({"camera_model": "OPENCV", "k4": 0.1}, "k4 mean nothing"),
-        ({"camera_model": "PINHOLE", "k1": 0.1}, "k1 mean nothing"),
+        ({"camera_model": "OPENCV", "k4": 0.1}, "OPENCV has no parameter k4"),
+        ({"camera_model": "PINHOLE", "k1": 0.1}, "PINHOLE has no parameter k1"),
         ({"fl_x": "wide"}, "not a usable number"),
         ({"fl_x": -3.0, "fl_y": 2.0}, "focal length is -3"),
         ({"w": 0}, "size is 0"),
         ({"aabb_scale": -1}, "aabb_scale: is -1"),
         ({"offset": [1, 2]}, "offset"),
-        ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "no rotation"),
+        ({"applied_transform": [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 1, 0]]}, "not a rotation"),
         (
             {"applied_transform": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]},
             "last row of the pose is (0, 0, 0, 2)",
         ),
         ({"applied_scale": -1}, "applied_scale: is -1"),
         ({"applied_scale": "big"}, "not a usable number"),
-        ({"train_filenames": ["nobody.png"], "val_filenames": []}, "is no frame"),
+        ({"train_filenames": ["nobody.png"], "val_filenames": []}, "nobody.png' is not the name of a frame"),
         ({"ply_file_path": "../points.ply"}, "leads out of the folder"),
         ({"frames": {}}, "no list of frames"),
-        ({"frames": [7]}, "no objects"),
-        ({"frames": [{"file_path": 7}]}, "not a name"),
+        ({"frames": [7]}, "not JSON objects"),
+        ({"frames": [{"file_path": 7}]}, "not a file name"),
     ],
 )
 def test_a_nonsensical_value_is_named(folder, change, message):
@@ -176,7 +176,7 @@ def ascii_ply(rows: list[str]) -> str:
 
 def test_points_beyond_all_distances_are_refused(folder):
     (folder / "sparse_pc.ply").write_text(ascii_ply([f"{sign}1e300 0 0" for sign in ("", "-")] * 10))
-    assert "sparse_pc.ply: is not a usable PLY file: a vertex is 1e+300 units away" in faults(folder)
+    assert "sparse_pc.ply: is not a usable PLY file: a vertex is 1e+300 units from the origin" in faults(folder)
 
 
 def test_a_file_without_points_is_none_in_text_and_binary_alike(folder):
@@ -187,14 +187,14 @@ def test_a_file_without_points_is_none_in_text_and_binary_alike(folder):
     assert parse(folder).points is None
     for form in ("ascii", "binary_little_endian"):
         (folder / "sparse_pc.ply").write_text(text.replace("ascii", form).replace("vertex 0", "vertex -3"))
-        assert "promises -3 vertices" in faults(folder)
+        assert "states -3 vertices" in faults(folder)
 
 
 def test_frames_listed_twice_are_named(folder):
     edit(folder, lambda meta: meta["frames"].append(meta["frames"][3]))
-    assert faults(folder) == "images/view_003.png: is listed twice"
+    assert faults(folder) == "images/view_003.png: is listed 2 times"
 
 
 def test_a_lens_that_the_format_does_not_know_is_refused_when_writing(tmp_path):
-    with pytest.raises(UsageError, match="no lens model fov"):
+    with pytest.raises(UsageError, match="lens fov"):
         write({"train": toy_capture(2, model="fov", distortion=(0.9,))}, tmp_path)
