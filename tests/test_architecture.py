@@ -161,7 +161,7 @@ def test_an_import_from_a_door_is_found(house) -> None:
 
 UNMIRRORED = {
     "builtin/plugin.py": "a declaration, tested with every plugin's",
-    "testing/": "the kit: tests/conformance runs it on parts that pass and on mutants that fail",
+    "testing/laws/": "laws: a planted fault in tests/conformance/mutants breaks each",
 }
 """Modules or folders of core without a test file of their name, each with the reason."""
 

@@ -1,4 +1,4 @@
-"""No source file of the project names anything that runs what it reads."""
+"""No source file of the project uses anything that executes the data it reads, such as pickle or eval."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOTTED = {"torch.load", "torch.save", "builtins.eval", "builtins.exec"}
 
 
 def faults(source: str) -> list[str]:
-    """What a source may not hold, by line."""
+    """Forbidden names in a source, each with its line."""
     return [f"{node.lineno}: {fault}" for node in ast.walk(ast.parse(source)) for fault in _faults(node)]
 
 
@@ -65,7 +65,7 @@ def test_what_only_looks_like_it_is_not(source: str) -> None:
 
 
 def sources() -> dict[str, str]:
-    """Place -> text of every Python file of the project, wherever it lies, and of those that its templates become."""
+    """Path -> text of every Python file of the project, and of every one that its templates produce."""
     found = {}
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in BUILT]

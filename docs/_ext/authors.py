@@ -68,12 +68,13 @@ def laws() -> str:
     """Every law of the conformance kit, by kind."""
     pages = [
         "# Laws\n",
-        'What `conformance("kind:name")` and `radfield plugins check` hold a part to. A law may be waived with a '
-        'reason, `waive={"law": "why"}`; one that is waived and kept after all is reported.\n',
+        'A law is a property that every part of a kind must have. `conformance("kind:name")` and `radfield plugins '
+        'check` test a part against every law of its kind. A test may waive a law with a reason, '
+        '`waive={"law": "why"}`; it fails if the part keeps the law after all.\n',
     ]
     for kind in KINDS:
         rows = [(f"`{law.name}`", law.statement, law.fix) for law in LAWS if kind in law.kinds]
-        pages += [f"## {kind.capitalize()}\n", table(("law", "what is promised", "if it is broken"), rows)]
+        pages += [f"## {kind.capitalize()}\n", table(("law", "statement", "fix"), rows)]
     return "\n".join(pages)
 
 

@@ -37,7 +37,7 @@ TITLES = {
     "radfield_core.train.session": "Training",
     "radfield_core.ops.jit": "Kernels",
     "radfield_core.testing.kit": "Conformance",
-    "radfield_core.testing.laws.geometry": "Fields that are spheres",
+    "radfield_core.testing.sphere": "A model whose surface is a sphere",
 }
 """Headings of the groups; any other is the name of its module."""
 

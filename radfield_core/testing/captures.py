@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -39,18 +41,17 @@ def toy_capture(
         seed: seed of the random numbers.
 
     Example:
-        >>> scene = toy_capture(3, size=(8, 6))
-        >>> len(scene.cameras), tuple(scene.images[0].shape), scene.names[2]
-        (3, (6, 8, 3), 'view_002')
+        >>> toy_capture(3, size=(8, 6)).images[0].shape
+        torch.Size([6, 8, 3])
     """
     draw = np.random.default_rng(seed)
     width, height = size
-    lens = Cameras.pinhole(torch.from_numpy(_poses(draw, n, forward)), float(width), width, height)
+    cameras = Cameras.pinhole(torch.from_numpy(_poses(draw, n, forward)), float(width), width, height)
     parameters = torch.tensor(distortion, dtype=torch.float64).expand(n, -1).clone() if distortion else None
     pixels = torch.from_numpy(draw.integers(0, 256, size=(n, height, width, 3), dtype=np.uint8))
     black_and_white = torch.from_numpy(255 * draw.integers(0, 2, size=(n, height, width, 1), dtype=np.uint8))
     return Scene(
-        cameras=Cameras(lens.c2w, lens.intrinsics, lens.sizes, model=model, distortion=parameters),
+        cameras=replace(cameras, model=model, distortion=parameters),
         images=MemoryImages(pixels),
         masks=MemoryImages(black_and_white) if masks else None,
         near=2.0,

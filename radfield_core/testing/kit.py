@@ -162,11 +162,17 @@ def conformance(
         >>> from radfield_core.testing import conformance
         >>> test_conforms = conformance("sampler:importance", options={"n_samples": 16})
     """
+    tested = part_under_test(key, options=options, run=run, example=example, read=read)
+    waivers = dict(waive or {})
+    check_waivers(laws_for(tested), waivers)
+    return _pytest_function(tested, waivers)
+
+
+def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Callable[..., None]:
+    """A test function for pytest, parametrized by the laws that apply to a part."""
     import pytest  # needed by tests only
 
-    tested = part_under_test(key, options=options, run=run, example=example, read=read)
-    laws, waivers = laws_for(tested), dict(waive or {})
-    check_waivers(laws, waivers)
+    laws = laws_for(tested)
 
     @pytest.mark.parametrize("law", laws, ids=[law.name for law in laws])
     def test(law: Law) -> None:

@@ -155,8 +155,12 @@ class PartUnderTest:
             UsageError: the parts do not fit together.
         """
         steps: Table = {
-            "max_steps": max_steps, "save_every": max_steps, "n_rays": 32, "device": "cpu", "target_samples": "none",
-        }  # fmt: skip
+            "max_steps": max_steps,
+            "save_every": max_steps,
+            "n_rays": 32,
+            "device": "cpu",
+            "target_samples": "none",
+        }
         entries = [Entry("the test", table) for table in (self._slots(), self.run, {"trainer": steps})]
         entries.append(Entry("the test", {"trainer": trainer or {}}))
         if self.kind == "method":

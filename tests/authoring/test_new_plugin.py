@@ -118,9 +118,10 @@ def test_a_new_plugin_requires_the_libraries_that_it_imports_with_cores_bounds(k
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
     imported = {name.replace("_", "-") for name in found - {"acme_first", *sys.stdlib_module_names}}
-    core, ours = (set(tomllib.loads(path.read_text())["project"]["dependencies"]) for path in (
-        ROOT / "pyproject.toml", Path("acme-first/pyproject.toml")
-    ))  # fmt: skip
+    core, ours = (
+        set(tomllib.loads(path.read_text())["project"]["dependencies"])
+        for path in (ROOT / "pyproject.toml", Path("acme-first/pyproject.toml"))
+    )
     libraries = {line for line in ours if not line.startswith("radfield-")}
     assert libraries <= core
     assert {line.partition(">=")[0] for line in libraries} | {"radfield-core"} == imported
@@ -148,7 +149,7 @@ def test_a_bad_name_is_refused_in_words_and_nothing_is_written(name, says, near,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_there_is_refused_and_left_alone(tmp_path, monkeypatch, capsys):
+def test_an_existing_folder_is_refused_and_not_changed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "acme-fourier").mkdir()
     (tmp_path / "acme-fourier" / "mine.txt").write_text("mine")
@@ -157,7 +158,7 @@ def test_a_folder_that_is_there_is_refused_and_left_alone(tmp_path, monkeypatch,
     assert [path.name for path in (tmp_path / "acme-fourier").iterdir()] == ["mine.txt"]
 
 
-def test_a_plugin_that_cannot_be_written_whole_is_not_written_and_the_next_try_works(tmp_path, monkeypatch, capsys):
+def test_a_plugin_that_cannot_be_written_completely_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write, written = Path.write_text, []
 

@@ -114,7 +114,7 @@ def test_only_laws_of_what_a_part_declares_are_asked_of_it():
     }
 
 
-def test_a_part_is_held_to_its_own_declaration_and_not_to_anothers_plugin_of_the_same_name(distribution, monkeypatch):
+def test_a_part_is_checked_by_its_own_declaration_among_plugins_of_one_name(distribution, monkeypatch):
     monkeypatch.syspath_prepend(str(distribution("acme-x", "raise RuntimeError('acme')", plugin="sh")))
     registry = Registry.discover({})
     assert ("acme-x", "sh") in {(plugin.distribution, plugin.name) for plugin in registry.plugins}

@@ -21,7 +21,7 @@ from radfield_core.testing.toys import (
 from radfield_core.types import RaySamples
 
 
-def test_rays_start_at_distance_four_with_unit_directions_and_pass_near_the_origin() -> None:
+def test_rays_start_at_distance_four_and_pass_near_the_origin() -> None:
     rays = toy_rays(50, near=1.0, far=7.0, dtype=torch.float64)
     torch.testing.assert_close(rays.origins.norm(dim=-1), torch.full((50,), 4.0, dtype=torch.float64))
     torch.testing.assert_close(rays.directions.norm(dim=-1), torch.ones(50, dtype=torch.float64))

@@ -77,7 +77,7 @@ def above_core(core: Environment, libraries: Environment, tmp_path: Path) -> Env
 
 
 def dependencies_of(name: str) -> list[str]:
-    """What a plugin requires."""
+    """The requirements of a plugin."""
     project = tomllib.loads((ROOT / "plugins" / name / "pyproject.toml").read_text())["project"]
     return project.get("dependencies", [])
 

@@ -18,8 +18,8 @@ from radfield_core.ops import segments, volume
 class GoesFromFarToNear(Importance):
     def propose(self, rays, level, prev, field):
         found = super().propose(rays, level, prev, field)
-        return replace(found, **{n: found.dense(getattr(found, n)).flip(1).reshape(-1)
-                                 for n in ("t_starts", "t_ends", "t_eval")})  # fmt: skip
+        names = ("t_starts", "t_ends", "t_eval")
+        return replace(found, **{name: found.dense(getattr(found, name)).flip(1).reshape(-1) for name in names})
 
 
 @caught_by("samples_are_sorted", "sampler:importance")
