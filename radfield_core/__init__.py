@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 API_VERSION = (1, 0)
-"""Version of the plugin interface. A plugin declares the version that it needs; another major version is an error."""
+"""Version of the plugin interface. A plugin declares the version it needs. A different major version is an error."""
 
 _HOMES = {
     "plugin": "component hookimpl Component",
@@ -105,5 +105,5 @@ _HOMES = {
     "train.session": "train_run",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # with __getattr__ in sight, a type checker would accept any name
     __getattr__, __dir__ = lazy(__name__, _HOMES)

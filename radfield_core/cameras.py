@@ -3,7 +3,7 @@
 Axes are OpenGL's: x right, y up, z backwards. A pixel is a column and a row, counted from 0 at the top left. Its ray
 passes through `pixel_center` within the pixel, so column + pixel_center is the distance from the image's left edge.
 `project` returns pixels in the same convention: the ray of the top left pixel is at (0, 0). All values are float64.
-V views, M points, K lens parameters.
+Symbols in shapes: V views, M points, K lens parameters.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from torch import Tensor
 from radfield_core.ops import distortion
 
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
-"""Lens models whose directions have unit depth. The others see sideways too and have directions of unit length."""
+"""Lens models for which `directions` returns vectors of unit depth.
 
-_FLIP_YZ = (1.0, -1.0, -1.0)  # `ops.distortion` has y down and z forward
+The others can see 90° or more away from the optical axis, so for them it returns vectors of unit length.
+"""
+
+_FLIP_YZ = (1.0, -1.0, -1.0)  # in `ops.distortion`, y points down and z points forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +32,10 @@ class Camera:
     Attributes:
         width: number of columns.
         height: number of rows.
-        fx: focal length in pixels, horizontally.
-        fy: focal length in pixels, vertically.
-        cx: principal point in pixels from the left edge.
-        cy: principal point in pixels from the top edge.
+        fx: horizontal focal length in pixels.
+        fy: vertical focal length in pixels.
+        cx: distance of the principal point from the left edge in pixels.
+        cy: distance of the principal point from the top edge in pixels.
         pixel_center: position within a pixel through which its ray passes, 0.5 for the middle.
         model: a key of `ops.distortion.MODELS`.
         distortion: parameters of that model.
@@ -65,7 +68,7 @@ class View:
     Attributes:
         c2w: camera-to-world matrix [3, 4].
         camera: intrinsics.
-        image_id: row of the view in per-image tables such as appearance embeddings; None for no row.
+        image_id: row of the view in per-image tables, such as appearance embeddings; None if it has no row.
     """
 
     c2w: Tensor
@@ -143,7 +146,7 @@ def directions(
         parameters: parameters of the lens [..., K]; None for a model without parameters.
 
     Returns:
-        [..., 3] float64: of unit depth (z = −1) for a lens in `PERSPECTIVE`, else of unit length.
+        [..., 3] float64. For a lens model in `PERSPECTIVE` they have unit depth (z = −1), for any other unit length.
 
     Example:
         >>> intrinsics = torch.tensor([100.0, 100.0, 4.0, 3.0])
@@ -159,7 +162,10 @@ def directions(
 
 
 def corner_directions(view: View) -> Tensor:
-    """World directions [4, 3] of the corners of a view's image, in order around it; lengths as in `directions`."""
+    """Directions [4, 3] of the corners of a view's image in the axes of the world, in order around the image.
+
+    Their lengths are those that `directions` gives them.
+    """
     camera, width, height = view.camera, view.camera.width, view.camera.height
     corners = torch.tensor([[0, 0], [width, 0], [width, height], [0, height]], dtype=torch.float64)
     parameters = torch.tensor(camera.distortion, dtype=torch.float64)
@@ -168,7 +174,7 @@ def corner_directions(view: View) -> Tensor:
 
 
 def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels and depths at which a view sees points.
+    """Project points into a view, which gives their pixels and depths.
 
     Args:
         view: camera and pose.
@@ -176,7 +182,7 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Columns and rows [M, 2] and depths along the optical axis [M], both float64. A point that the lens cannot see,
-        such as one behind a pinhole, has a depth <= 0 or NaN pixels.
+        such as a point behind a pinhole camera, has a depth <= 0 or NaN pixels.
 
     Example:
         >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))  # at the origin, looking along -z
@@ -195,7 +201,7 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def visible(view: View, points: Tensor) -> Tensor:
-    """True for each point that lies in front of the camera and has its nearest pixel in the image.
+    """True for each point that lies in front of the camera and projects into the image.
 
     Occlusion is not considered.
 

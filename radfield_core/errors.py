@@ -1,4 +1,4 @@
-"""Errors that users see: path, message and hint of every problem, and the exit code of the program."""
+"""Errors that users see. An error has an exit code and problems, each with a path, a message and a hint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 
 class RadfieldError(Exception):
-    """An error with one or more problems, all of which are printed, and the exit code of the program.
+    """An error that ends the program: one or more problems, which are all printed, and an exit code.
 
     Args:
         message: message of the only problem; see `Problem`.
@@ -78,17 +78,17 @@ class DatasetError(RadfieldError):
 
 
 class NoSuchSplit(DatasetError):
-    """The data has no such split; its other splits may be complete."""
+    """The data has no split of this name, or the split is empty. Other splits may be complete."""
 
 
 class PluginError(RadfieldError):
-    """A part is not installed, or its plugin failed to load."""
+    """A part is not installed, its plugin cannot be loaded, or its code is faulty."""
 
     code = 69
 
 
 class StorageError(RadfieldError):
-    """Part of a run, or another result, cannot be read or written."""
+    """A file of a run, or another output file, cannot be read or written."""
 
     code = 74
 
@@ -126,6 +126,6 @@ class Problems:
         self.found.append(Problem(str(path), message, hint))
 
     def raise_as(self, kind: type[RadfieldError]) -> None:
-        """Raise an error of this kind with all problems; do nothing if there are none."""
+        """Raise an error of class `kind` with all problems. Do nothing if there are no problems."""
         if self.found:
             raise kind(problems=self.found)

@@ -1,4 +1,10 @@
-"""The level loop, the model of all methods that march rays: rays -> samples -> field -> weights -> pixels. R rays."""
+"""The level loop: the model of all methods that march rays.
+
+A level is one pass from rays to pixels: the sampler proposes samples on the rays, a field is evaluated at the samples,
+and the renderer computes weights and pixels. Later levels may place their samples by the weights of earlier ones.
+
+Symbols in shapes: R rays.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +30,20 @@ if TYPE_CHECKING:
 
 
 class LevelLoop(Model):
-    """A stack of fields, a sampler and a renderer, which may have another stack behind it.
+    """A model made of fields, a sampler and a renderer. A second such model may render the background.
 
-    Level l is evaluated with `sampler.own_fields[l]` if the sampler brings a field for it, else with the next of
-    `fields`; the last field serves all remaining levels.
+    Level l uses the field `sampler.own_fields[l]` if the sampler has one for this level. The other levels use `fields`
+    in order, and the last field serves all levels that remain.
 
     Args:
         fields: fields of the levels, in order.
         sampler: sampler of all levels.
         renderer: renderer of all levels.
-        background: stack that begins where the foreground ends, and is seen through the light that it transmits.
-        space: limits and warp of the rays of `render`; None for a model that renders only given rays.
+        background: model of the background. Its part of each ray begins where the foreground ends.
+        space: limits and NDC warp of the rays that `render` makes; None if only `render_rays` will be called.
 
     Raises:
-        UsageError: there is a background, and the renderer's far end is opaque.
+        UsageError: there is a background model, but `renderer.opaque_far` hides it.
     """
 
     def __init__(
@@ -92,7 +98,7 @@ class LevelLoop(Model):
         return self.trace(batch.rays, batch.background)
 
     def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
-        """Render rays on the background stack, if there is one, and behind it on the colors `background` [R, 3].
+        """Render rays over the background model, if there is one, and over the colors `background` [R, 3].
 
         Raises:
             UsageError: the field of the last level gives no color.
@@ -122,7 +128,7 @@ class LevelLoop(Model):
         return ModelOutputs(last, tuple(levels), behind, n_samples)
 
     def _rays_behind(self, rays: RayBundle) -> RayBundle:
-        """The same rays from the far end of the foreground to the far limit."""
+        """The same rays, limited to the part between the end of the foreground and the far limit."""
         _, end = self.sampler.extent(rays)
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
@@ -162,10 +168,10 @@ class LevelLoop(Model):
         return _concatenated(pieces)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name; if two parts use a name, the second is "path.name".
+        """Collect the losses of all parts by name. If two parts use the same name, the second becomes "path.name".
 
-        A field and its children receive only the levels that the field evaluated, so that no level counts twice. A
-        background stack receives its own outputs, and its losses are named "background.name".
+        A field and its children receive only the levels on which the field was evaluated, so that no level counts
+        twice. The background model receives its own outputs, and its losses are named "background.name".
         """
         field_of_part = {module: field for field in self._all_fields() for module in field.modules()}
         losses: dict[str, Tensor] = {}
@@ -192,7 +198,7 @@ class LevelLoop(Model):
         return [*self.sampler.own_fields.values(), *(cast(Field, field) for field in self.fields)]
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over the parts of this stack, each once, with the path of each; the background lists its own."""
+        """Iterate over each part of this model once, as (path, part), without the parts of the background model."""
         return ((path, part) for path, part in super().parts() if not path.startswith("background."))
 
 
@@ -218,9 +224,9 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
 
 
 def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
-    """The pixels with depths in the scene: opacity times the distance of the mean point.
+    """The pixels with depths measured in the scene: opacity times the distance of the mean point.
 
-    Without a warp that is Σ w t. Under NDC t is not a distance.
+    Without a warp this equals Σ w t. Under NDC it does not, because t is not a distance there.
     """
     mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
     return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
@@ -257,7 +263,7 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
 
 
 def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
-    """Build the loop from the parts in the run's slots; see `BuildContext.level_loop`."""
+    """Build the model from the parts that the config selects; see `BuildContext.level_loop`."""
     run = ctx.run
     if run is None:
         raise ValueError("level_loop needs a context with a run")

@@ -1,4 +1,4 @@
-"""Names: nearest spelling, shell quoting, plurals, names of distributions, and lazily imported public names."""
+"""Helpers for names: spelling suggestions, shell quoting, plurals, names of distributions, and lazy imports."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def nearest(word: str, words: Iterable[str]) -> str:
         >>> nearest("nerff", ["nerf", "neus", "ngp"])
         'nerf'
     """
-    from difflib import get_close_matches  # as slow to import as all else at start-up, and only mistakes need it
+    from difflib import get_close_matches  # slow to import, and needed only after a spelling mistake
 
     return next(iter(get_close_matches(word, sorted(words), 1)), "")
 
 
 def quoted(path: object) -> str:
-    """Return a path as it can be pasted into a shell.
+    """Return a path quoted for pasting into a shell.
 
     Example:
         >>> quoted("my scene/run 1")
@@ -32,7 +32,7 @@ def quoted(path: object) -> str:
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:
-    """Return a number with its noun, singular or plural; `nouns` gives a plural that is not formed with "s".
+    """Return a number with its noun in the singular or plural. `nouns` is the plural if it is not `noun` + "s".
 
     Example:
         >>> plural(1, "image"), plural(3, "image"), plural(0, "entry", "entries")

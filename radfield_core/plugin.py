@@ -1,4 +1,6 @@
-"""The names that a plugin's declaration imports: `hookimpl`, `component` and `Component`. No torch, numpy or attrs.
+"""The names that a plugin's declaration imports: `hookimpl`, `component` and `Component`.
+
+Importing this module is fast, because it imports neither torch nor numpy nor attrs.
 
 A plugin is a module that an entry point of the group `radfield.plugins` names:
 
@@ -27,7 +29,7 @@ _Function = TypeVar("_Function")
 
 
 def hookimpl(function: _Function) -> _Function:
-    """Mark a function as an implementation of the hook that has its name, and return it.
+    """Mark a function as an implementation of the hook with the same name, and return the function.
 
     Sets the attribute that pluggy's own marker sets, so that a declaration need not import pluggy.
     """
@@ -37,7 +39,7 @@ def hookimpl(function: _Function) -> _Function:
 
 
 class Component(NamedTuple):
-    """The declaration of one part, made by `component`; its code is imported when the part is first used.
+    """The declaration of one part, made by `component`. The part's code is imported when the part is first used.
 
     Attributes:
         distribution: name of the distribution that declares the part; filled in by discovery.
@@ -90,20 +92,20 @@ def component(
         name: name by which users choose the part.
         impl: class of the part, as "package.module:Class".
         config: class of its options, as "package.module:Class"; the module must not import torch.
-        summary: one line for lists.
-        provides: capability words, listed in `radfield_core.plugins.vocabulary`. Your own words start with your name,
-            as in "acme.word".
-        requires: slot -> words that the part in this slot must provide; "points|gaussians" means one of the two. Slots
-            are those of the part's own options, such as "encoding", and for methods and samplers also those of the run:
-            "field", "sampler" and "data".
-        preset: for methods, TOML files beside the declaration, as "package:presets/neus.toml". Either one file, or name
-            -> file, where the file with the method's own name is the default.
-        capabilities: function, as "module:function", that takes the options and returns further (provides, requires),
-            for capabilities that depend on options or hardware; it must not import torch.
-        sniff: for dataparsers, function, as "module:function", that takes a path and returns the reason why it is in
-            the format, or None; it must not import torch.
-        writer: for dataparsers, function, as "module:function", that writes a scene in the format, for
-            `radfield data make --format`.
+        summary: one line that describes the part in lists.
+        provides: capability words, listed in `radfield_core.plugins.vocabulary`. Words that you add yourself start with
+            a name of your own, as in "acme.word".
+        requires: table of slot -> capability words that the part chosen for the slot must provide; "points|gaussians"
+            means either of the two. Slots are options of the part itself, such as "encoding", or slots of the run, such
+            as "field", "sampler" and "data".
+        preset: for methods: the TOML file with the method's options, as "package:presets/neus.toml". Several presets
+            are a table of name -> file; the preset with the method's own name is the default.
+        capabilities: function, as "module:function", for capabilities that depend on options or hardware. It takes the
+            options and returns (provides, requires), which are added to the arguments above. It must not import torch.
+        sniff: for dataparsers: function, as "module:function", that takes a path and returns the reason why the path is
+            in the format, or None if it is not. It must not import torch.
+        writer: for dataparsers: function, as "module:function", that writes a scene in the format. The command
+            `radfield data make --format` calls it.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -127,7 +129,8 @@ def load(reference: str) -> Any:
     """Import the object that a reference names.
 
     Args:
-        reference: "package.module:attribute", from a declaration, never from a file.
+        reference: "package.module:attribute". Take it only from a declaration, never from a file, because importing it
+            runs code.
 
     Example:
         >>> load("math:pi")
@@ -140,10 +143,10 @@ def load(reference: str) -> Any:
 
 
 def load_of(component: Component, reference: str) -> Any:
-    """Import the object that a declaration refers to.
+    """Import an object that the declaration of a part refers to.
 
     Raises:
-        PluginError: the code cannot be imported; the message names its distribution.
+        PluginError: the code cannot be imported; the message names the part and its distribution.
     """
     try:
         return load(reference)

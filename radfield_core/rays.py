@@ -1,8 +1,11 @@
-"""Rays of pixels: origins, directions, near and far limits, and radii of the pixels' cones. R rays, V views, P pixels.
+"""Rays of pixels: origins, directions, near and far limits, and radii of the pixels' cones.
 
-Rays are computed in float64 and returned in float32 or another type. Directions have unit length. Papers that leave
-them unnormalized measure t along the optical axis. Multiplying near and far by the length that a direction has at unit
-depth, and dividing the radius of the cone by it, gives the same samples. The NDC warp is applied last.
+Rays are computed in float64 and returned in float32 or another type. Directions have unit length, so t is a distance
+along the ray. In some papers directions have unit depth, so t is a depth along the optical axis. To get the samples of
+such a paper, near and far are multiplied by the length that the direction has at unit depth, and the radius of the cone
+is divided by this length. The NDC warp is applied last.
+
+Symbols in shapes: R rays, V views, P pixels.
 """
 
 from __future__ import annotations
@@ -20,20 +23,19 @@ from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
 from radfield_core.types import RayBundle, SceneBox
 
-_FOOTPRINT = 2.0 / math.sqrt(12.0)  # width of a pixel -> radius of the cone with the variance of the square pixel
-_MAX_TABLE_PIXELS = 1 << 24  # largest table of directions of distorted pixels, at 16 bytes each
+_FOOTPRINT = 2.0 / math.sqrt(12.0)  # radius of the cone / width of the pixel, so that both have the same variance
+_MAX_TABLE_PIXELS = 1 << 24  # limit of the table of ray directions, in which a pixel takes 16 bytes
 
 
 @dataclass(frozen=True, eq=False)
 class RaySpace:
-    """The properties of a scene that its rays depend on, beside the cameras.
+    """The properties of a scene, other than its cameras, that its rays depend on.
 
     Attributes:
-        near: near limit.
-        far: far limit.
+        near: near limit of the rays.
+        far: far limit of the rays.
         limits_along: "ray" if the limits are distances along rays, "axis" if they are depths along the optical axis.
-        warp: NDC warp of a forward-facing scene; None without one.
-
+        warp: NDC warp of a forward-facing scene; None if the scene is not warped.
     """
 
     near: float
@@ -47,9 +49,9 @@ class RaySpace:
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
-        """Distances [R] in the scene, from the view's center, of the points at t [R] on its rays.
+        """Distances [R] in the scene from the camera to the points at t [R] on its rays.
 
-        Under NDC the far end of a ray is infinitely far away; it counts as 10⁴ times the distance of the near plane.
+        Under NDC the far end of a ray is infinitely far away. It is taken to be 10⁴ times as far as the near plane.
         """
         if self.warp is None:
             return t
@@ -61,7 +63,7 @@ class RaySpace:
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """R pixels with the camera of each.
+    """R pixels, each with the camera that sees it.
 
     Attributes:
         pixels: columns and rows [R, 2].
@@ -84,7 +86,10 @@ class _Pixels:
         return directions(pixels, self.intrinsics, self.pixel_center, self.model, self.distortion)
 
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
-        """Each pixel and the next one along an axis (0 columns, 1 rows), both [R, 2]; at the edge the last two."""
+        """Each pixel and the next one along an axis (0 for columns, 1 for rows), both [R, 2].
+
+        A pixel in the last column or row, which has no next one, gives the last two pixels along the axis.
+        """
         last = (self.sizes[..., axis] - 2).clamp_min(0)
         step = self.pixels.new_zeros(2)
         step[axis] = 1
@@ -93,7 +98,7 @@ class _Pixels:
         return first, first + step
 
     def widths(self) -> Tensor:
-        """Distances [R] between the directions of vertically neighboring pixels, in the cameras' axes."""
+        """Widths [R] of the pixels: the distance between the directions of each pixel and its vertical neighbor."""
         if self.model == "pinhole":
             return (1.0 / self.intrinsics[..., 1]).expand(self.pixels.shape[0])
         first, second = self.neighbors(1)
@@ -102,9 +107,12 @@ class _Pixels:
 
 
 class _DirectionTable(NamedTuple):
-    """Directions and widths of all pixels of the distinct cameras of a scene.
+    """Directions and widths of all pixels of a scene's cameras. Views with equal cameras share their entries.
 
-    entries: [P, 4] float32. starts: entry of the first pixel of each view [V]. columns: width of its images [V].
+    Attributes:
+        entries: direction and width of each pixel [P, 4] float32.
+        starts: index of the entry of each view's first pixel [V].
+        columns: width of each view's image [V].
     """
 
     entries: Tensor
@@ -112,14 +120,17 @@ class _DirectionTable(NamedTuple):
     columns: Tensor
 
     def look_up(self, images: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Directions [R, 3] and widths [R] of pixels, float64."""
+        """Return the directions [R, 3] and widths [R] of pixels in float64."""
         index = self.starts[images] + rows * self.columns[images] + columns
         entry = self.entries.index_select(0, index).to(torch.float64)
         return entry[:, :3], entry[:, 3]
 
 
 class PixelRays:
-    """Rays of any pixels of a scene's views, with a table of the directions of distorted pixels."""
+    """Computes rays of any pixels of a scene's views.
+
+    Directions of distorted pixels are computed once and kept in a table, unless the table would be too large.
+    """
 
     def __init__(self, scene: Scene, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         cameras = scene.cameras
@@ -133,7 +144,7 @@ class PixelRays:
             _check_forward_facing(scene)
 
     def pixels(self, images: Tensor, rows: Tensor, columns: Tensor) -> _Pixels:
-        """Pixels [R] with the cameras of their views."""
+        """R pixels, each with the camera of its view."""
         return _Pixels(
             pixels=torch.stack([columns, rows], -1),
             c2w=self.c2w.index_select(0, images),
@@ -201,8 +212,8 @@ def view_rays(
         space: scene or ray space that gives the limits and the NDC warp.
         view: camera and pose.
         start: first pixel.
-        stop: end of the pixels; None for all H·W.
-        device: device of the result; None for that of the view's c2w.
+        stop: index after the last pixel; None for all H·W pixels.
+        device: device of the result; None for the device of the view's c2w.
         dtype: type of the result.
 
     Returns:
@@ -257,7 +268,7 @@ def _straight_rays(
 def _warped_rays(
     pixels: _Pixels, space: RaySpace, warp: Ndc, image_ids: Tensor | None, dtype: torch.dtype
 ) -> RayBundle:
-    """Rays in NDC. Their directions are made unit, so near and far are multiplied by the former lengths."""
+    """Rays in NDC. Their directions are normalized, so near and far are multiplied by the lengths they had before."""
     straight = _rotated(pixels.c2w, pixels.directions())
     origins, along = warp.rays(pixels.c2w[:, :, 3], straight)
     length = along.norm(dim=-1)
@@ -310,7 +321,9 @@ def _direction_table(rays: PixelRays) -> _DirectionTable | None:
 
 
 def warped_box(scene: Scene) -> SceneBox:
-    """Smallest cube about the origin that contains every ray of an NDC scene; [-1, 1]³ for the reference camera alone.
+    """Smallest cube around the origin that contains every ray of an NDC scene.
+
+    It is [-1, 1]³ if the reference camera is the only camera.
 
     Raises:
         ValueError: the scene is not in NDC.
@@ -339,7 +352,7 @@ def warped_box(scene: Scene) -> SceneBox:
 
 
 def _check_forward_facing(scene: Scene) -> None:
-    """Raise DatasetError that names every view of which a corner does not look along -z."""
+    """Raise a DatasetError that names every view with an image corner whose ray does not point toward -z."""
     views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
     bad = [index for index, view in enumerate(views) if bool((corner_directions(view)[:, 2] >= 0).any())]
     if bad:

@@ -1,8 +1,10 @@
-"""The tensors that parts exchange. R rays, N samples, S samples per ray, M any number of rows.
+"""The tensors that parts exchange.
 
-Samples are flat: N samples, ordered by ray and then by t. If every ray has S samples, a dense view [R, S] is free. If
-rays have different numbers of samples, a `Packing` assigns samples to rays. t is the distance along unit directions, in
-scene units.
+Samples are stored in one list of N samples, ordered by ray and then by t, the distance along the ray in scene units. If
+every ray has S samples, the list can be viewed as [R, S] without a copy. If rays have different numbers of samples, a
+`Packing` assigns samples to rays.
+
+Symbols in shapes: R rays, N samples, S samples per ray, H × W pixels.
 """
 
 from __future__ import annotations
@@ -34,12 +36,12 @@ class RayBundle:
     """R rays.
 
     Attributes:
-        origins: [R, 3], in NDC if the scene is.
-        directions: unit directions [R, 3], in NDC if the scene is.
-        viewdirs: unit view directions [R, 3] in the scene, also under NDC.
+        origins: origins [R, 3], in NDC if the scene uses NDC.
+        directions: unit directions [R, 3], in NDC if the scene uses NDC.
+        viewdirs: unit view directions [R, 3], always in scene coordinates.
         near: near limit along the ray [R].
         far: far limit along the ray [R].
-        radii: radius of the pixel's cone at t = 1 [R]; of its cylinder under NDC.
+        radii: radius [R] of the pixel's cone at t = 1, or of the pixel's cylinder under NDC.
         image_ids: row of each ray's image in per-image tables [R] int64; None stands for the mean over all images.
 
     Example:
@@ -81,7 +83,7 @@ class RayBundle:
 class RaySamples:
     """N intervals on rays, each with one t at which fields are evaluated.
 
-    Build them by `from_edges`, `from_points` or `packed`. Give exactly one of samples_per_ray and packing.
+    Build them with `from_edges`, `from_points` or `packed`. Exactly one of samples_per_ray and packing is given.
 
     Attributes:
         rays: the R rays.
@@ -90,7 +92,7 @@ class RaySamples:
         t_eval: t at which a field is evaluated [N].
         samples_per_ray: S if every ray has S samples (uniform layout), else None.
         packing: assignment of samples to rays with different numbers of samples (packed layout), else None.
-        footprint: shape whose Gaussian `gaussians()` returns: "cone", or "cylinder" for pixels in NDC.
+        footprint: shape that `gaussians()` approximates: "cone", or "cylinder" for pixels in NDC.
 
     Raises:
         ValueError: both or neither of samples_per_ray and packing are given.
@@ -117,15 +119,15 @@ class RaySamples:
 
     @staticmethod
     def from_edges(rays: RayBundle, edges: Tensor, footprint: Literal["cone", "cylinder"] = "cone") -> RaySamples:
-        """Build S contiguous intervals per ray from their S + 1 edges [R, S+1]; evaluated at their midpoints."""
+        """Build S contiguous intervals per ray from their edges [R, S+1]. Fields are evaluated at the midpoints."""
         starts, ends = edges[:, :-1].reshape(-1), edges[:, 1:].reshape(-1)
         return RaySamples(rays, starts, ends, 0.5 * (starts + ends), edges.shape[1] - 1, None, footprint)
 
     @staticmethod
     def from_points(rays: RayBundle, t: Tensor, far: Tensor) -> RaySamples:
-        """Build S samples per ray, evaluated at t [R, S] (ascending).
+        """Build S samples per ray, at which fields are evaluated, from their distances t [R, S] (ascending).
 
-        The interval of a sample ends at the next sample, and that of the last one at `far` [R].
+        The interval of a sample ends at the next sample. The last interval of a ray ends at `far` [R].
         """
         last = torch.maximum(far[:, None], t[:, -1:])
         ends = torch.cat([t[:, 1:], last], dim=1)
@@ -139,7 +141,9 @@ class RaySamples:
         packing: Packing,
         footprint: Literal["cone", "cylinder"] = "cone",
     ) -> RaySamples:
-        """Build any number of intervals per ray from their ends [N], in the order of `packing`; evaluated at midpoints.
+        """Build any number of intervals per ray from their starts and ends [N], in the order of `packing`.
+
+        Fields are evaluated at the midpoints.
 
         Example:
             >>> rays = RayBundle(*torch.ones(3, 2, 3).unbind(), *torch.ones(3, 2).unbind())
@@ -152,7 +156,7 @@ class RaySamples:
 
     @property
     def n(self) -> int:
-        """Number of samples N, without waiting for the device."""
+        """Number of samples N. Reading it does not wait for the device."""
         return self.t_starts.shape[0]
 
     @property
@@ -162,7 +166,7 @@ class RaySamples:
 
     @property
     def layout(self) -> Layout:
-        """The assignment of samples to rays, as `ops.segments` takes it."""
+        """The assignment of samples to rays, in the form that `ops.segments` takes."""
         return Layout(len(self.rays), self.samples_per_ray, self.packing)
 
     @property
@@ -208,7 +212,7 @@ class RaySamples:
 
 @dataclass(frozen=True, eq=False)
 class FieldOutputs:
-    """The outputs of a field for N samples; give exactly one of density and alpha.
+    """The outputs of a field for N samples. Exactly one of density and alpha is given.
 
     Attributes:
         rgb: colors [N, 3] in [0, 1]; None for a field without color.
@@ -217,7 +221,7 @@ class FieldOutputs:
         sdf: signed distance [N].
         gradients: gradient of the signed distance by position [N, 3].
         normals: unit normals [N, 3].
-        extras: other values [N, ...] by namespaced name; the renderer composites the floating-point ones.
+        extras: other values [N, ...] by name. The renderer composites those of a floating-point type.
 
     Raises:
         ValueError: both or neither of density and alpha are given.
@@ -246,11 +250,11 @@ class Rendered:
     """R rendered pixels.
 
     Attributes:
-        rgb: colors [R, 3], composited on the background; None without color.
-        depth: Σ w t [R]; divide by the opacity for the mean distance.
-        opacity: Σ w [R], in [0, 1]; of this stack alone, without a background stack.
+        rgb: colors [R, 3], composited on the background; None if the field gives no color.
+        depth: Σ w t [R]; divide it by the opacity for the mean distance.
+        opacity: Σ w [R], in [0, 1], of the foreground alone; a background model does not count.
         normals: Σ w n [R, 3]; None if the field gives no normals.
-        extras: Σ w x of the field's other floating-point values [R, ...].
+        extras: Σ w x [R, ...] of each extra output x of the field, by name.
     """
 
     rgb: Tensor | None
@@ -268,7 +272,7 @@ class Level:
         samples: samples that the sampler proposed.
         outputs: outputs of the field at the samples.
         weights: weights of the samples [N].
-        rendered: pixels, with the color on the background; None for a level whose field gives no color.
+        rendered: pixels, with the color composited on the background; None if the level's field gives no color.
     """
 
     samples: RaySamples
@@ -284,7 +288,7 @@ class ModelOutputs:
     Attributes:
         rendered: pixels of the last level.
         levels: all levels in order; empty for a model that has no levels.
-        background: results of the background stack; None without one.
+        background: results of the background model; None if there is none.
         n_samples: number of samples that were evaluated, in all levels and the background.
     """
 
@@ -301,11 +305,11 @@ class Batch:
     Attributes:
         rays: the R rays; None for a batch that is a whole image.
         view: camera and pose of a whole image; None for rays.
-        rgb: ground-truth colors [R, 3], or [H, W, 3] of an image, composited on `background`.
-        mask: share of the object in each pixel [R] or [H, W], in [0, 1]; None without masks.
-        background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method composites on nothing.
-        loss_weights: weights of the pixels in the loss [R] or [H, W], with a mean of 1 over the whole step, also if it
-            is split into micro-batches (mip-NeRF's "lossmult"); None for equal weights.
+        rgb: ground-truth colors [R, 3] of rays or [H, W, 3] of an image, composited on `background`.
+        mask: share of each pixel that the object covers [R] or [H, W], in [0, 1]; None if there are no masks.
+        background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method uses no background.
+        loss_weights: weights of the pixels in the loss [R] or [H, W] (mip-NeRF's "lossmult"); None for equal weights.
+            Those of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
     """
 
     rays: RayBundle | None
@@ -331,7 +335,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of the optimizer. Everything scheduled is a pure function of it, so that resuming is exact.
+    """One training step. Schedules and random numbers depend on it alone, so that a resumed run repeats them exactly.
 
     Attributes:
         index: number of the step, from 0.
@@ -356,7 +360,7 @@ class Step:
         return min(1.0, self.index / self.max_steps)
 
     def generator(self, salt: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Build the random generator of one purpose in this step; equal on every rank and after resuming."""
+        """Build the random generator for one purpose in this step. It is the same on every rank and after resuming."""
         digest = hashlib.blake2b(f"{self.seed}/{self.index}/{salt}".encode(), digest_size=8).digest()
         generator = torch.Generator(device=device)
         generator.manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -389,8 +393,8 @@ class SceneBox:
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """Distances t [R] at which rays enter and leave the region, both >= 0.
 
-        A ray that misses a box gets 0 and 0. A ray that misses a sphere gets, twice, the t of its point nearest to the
-        center, or 0 if that point lies behind the origin.
+        A ray that misses a box gets 0 for both. A ray that misses a sphere gets the same t for both: that of its point
+        nearest to the center, or 0 if this point lies behind the origin.
         """
         origins = rays.origins - self.center.to(rays.origins)
         if self.shape == "sphere":

@@ -1,1 +1,1 @@
-"""The sampler and the renderer that methods share, registered like the parts of any plugin."""
+"""The sampler and the renderer that methods share. They are registered like the parts of any plugin."""

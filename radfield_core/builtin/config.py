@@ -16,13 +16,13 @@ Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
 class ImportanceConfig:
     """Hierarchical sampling (NeRF, section 5.2)."""
 
-    n_samples: int = option(64, help="coarse samples per ray, one per stratum", min=3)
+    n_samples: int = option(64, help="coarse samples per ray, one in each stratum", min=3)
     n_importance: int = option(
         128, help="fine samples per ray, drawn from the coarse weights; 0 for a single level", min=0
     )
     perturb: bool = option(True, help="draw samples at random within their strata in training")
     spacing: Literal["linear", "disparity", "log"] = option(
-        "linear", help="spacing of strata: linear in distance, disparity or log distance"
+        "linear", help='strata are even in distance ("linear"), inverse distance ("disparity") or log distance ("log")'
     )
 
 
@@ -31,7 +31,7 @@ class VolumeConfig:
     """Volume rendering (NeRF, equation 3)."""
 
     opaque_far: bool = option(
-        False, help="take the last interval of each ray as infinitely long, as NeRF does; rules out a background"
+        False, help="treat the last interval of each ray as infinitely long, as NeRF does; no background can be used"
     )
 
 
@@ -41,7 +41,7 @@ def importance_capabilities(config: ImportanceConfig) -> Capabilities:
 
 
 def volume_capabilities(config: VolumeConfig) -> Capabilities:
-    """An opaque far end needs a field with density, and rules out a background."""
+    """With `opaque_far`, the field must have a density, and the run cannot have a background model."""
     if config.opaque_far:
         return frozenset({"opaque_far"}), {"field": frozenset({"density"})}
     return frozenset(), {"field": frozenset({"density|alpha"})}

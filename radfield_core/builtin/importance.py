@@ -1,4 +1,7 @@
-"""Hierarchical sampling: stratified samples, then more samples where the previous level has weight. R rays."""
+"""Hierarchical sampling: stratified samples, then more samples where those of the previous level have large weights.
+
+Symbols in shapes: R rays.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import stepfun
 from radfield_core.types import Level, RayBundle, RaySamples
 
-_MIN_RISE = 1e-5  # NeRF draws no samples from bins in which the CDF rises by less
+_MIN_RISE = 1e-5  # a bin in which the CDF rises by less gets no samples, as in NeRF
 
 
 class Importance(Sampler):
     """Sampler of NeRF, section 5.2.
 
-    The first level has one sample in each stratum. The second has these and the samples drawn from their weights.
+    The first level has one sample in each stratum. The second level keeps these and adds samples that are drawn from
+    the distribution of their weights.
     """
 
     def __init__(self, config: ImportanceConfig, ctx: BuildContext):

@@ -1,4 +1,4 @@
-"""Volume rendering: density or opacity -> weights -> pixels. N samples."""
+"""Volume rendering: density or opacity -> weights -> pixels. Symbols in shapes: N samples."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Volume(Renderer):
         return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Pixels: Σ w x of color, t, normals and every floating-point extra of the field, and the opacity Σ w."""
+        """Pixels: Σ w x for x = color, t, normals and each floating-point extra output, and the opacity Σ w."""
         layout, t = samples.layout, samples.t_eval
 
         def over_rays(x: Tensor) -> Tensor:

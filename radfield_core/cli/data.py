@@ -213,7 +213,7 @@ def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
 
 
 def _writable_format(name: str) -> Component:
-    """The format of a name. Raises UsageError if it can only be read."""
+    """The dataparser with this name. Raises UsageError if it cannot write."""
     from radfield_core.errors import UsageError
     from radfield_core.plugins.registry import get_registry
 

@@ -1,1 +1,1 @@
-"""The options of a run: declaration, layers, files, and the check that the chosen parts fit together. No torch."""
+"""Options of a run: declare them, merge them from several sources, and check that the parts fit. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Config files: TOML of unknown origin is read within limits, and options are written as TOML."""
+"""Config files in TOML. Files are limited in size and nesting when read, because they may come from anyone."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 EXAMPLE_HINT = "radfield config show --method NAME"
 
-# tomllib takes time quadratic in the length of a dotted key: minutes for a megabyte of "a.a.a".
+# The time that tomllib takes for a dotted key grows with the square of its length: a megabyte of "a.a.a" takes minutes.
 _KEY = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
 _LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
-    """The tables of a config file.
+    """Read a config file and return its options as nested dictionaries.
 
     Raises:
         StorageError: the file cannot be read.
-        UsageError: the file is larger than 1 MB or is no TOML.
+        UsageError: the file is larger than 1 MB or is not valid TOML.
     """
     path = Path(path)
     try:
@@ -42,19 +42,19 @@ def read_table(path: str | Path) -> dict[str, Any]:
         hint = "" if path.exists() else missing_files([path], Path())[0].hint
         raise StorageError(f"cannot be read: {error.strerror}", path=str(path), hint=hint) from error
     if len(data) > MAX_BYTES:
-        message = f"is larger than {MAX_BYTES // 1_000_000} MB, so it is no config"
+        message = f"is larger than {MAX_BYTES // 1_000_000} MB; a config file is never that large"
         raise UsageError(message, path=str(path), hint=EXAMPLE_HINT)
     try:
         return parse_table(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text: byte {error.start} is wrong"
+        message = f"is not UTF-8 text: the byte at position {error.start} is invalid"
         raise UsageError(message, path=str(path), hint="Save the file as UTF-8") from error
     except ValueError as error:
-        raise UsageError(f"is not a config: {error}", path=str(path), hint=EXAMPLE_HINT) from error
+        raise UsageError(f"is not a valid config: {error}", path=str(path), hint=EXAMPLE_HINT) from error
 
 
 def parse_table(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError, also for tables nested more than 64 deep."""
+    """Parse a TOML text into nested dictionaries. Raises ValueError if it is invalid or nested more than 64 deep."""
     if _LONG_KEY.search(text):
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     try:
@@ -71,7 +71,10 @@ def parse_table(text: str) -> dict[str, Any]:
 
 
 def read_preset(component: Component, name: str) -> dict[str, Any]:
-    """The tables of a method's preset; empty if the method has no preset of that name. Raises PluginError."""
+    """Read the options of a method's preset. They are empty if the method has no preset of that name.
+
+    Raises PluginError if the preset cannot be read.
+    """
     reference = component.preset.get(name)
     if reference is None:
         return {}
@@ -86,12 +89,12 @@ def read_preset(component: Component, name: str) -> dict[str, Any]:
 
 
 def dump(run: Any) -> str:
-    """The options as TOML, including every default: composing this text gives the same options and the same text."""
+    """Write the options as TOML, including every default. Reading the text back gives the same options."""
     return tomli_w.dumps(_table(run))
 
 
 def dump_lines(run: Any) -> list[tuple[str, str]]:
-    """Path and value of every option, in TOML, in the order of `dump`."""
+    """List every option as a pair of its path and its value in TOML. The order is that of `dump`."""
     return list(_lines(_table(run), ""))
 
 
@@ -104,7 +107,7 @@ def _lines(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def inline(value: Any) -> str:
-    """A value in TOML, on one line.
+    """Write a value as TOML on one line.
 
     Example:
         >>> inline([1, 2.5, "a"])
@@ -131,6 +134,6 @@ def _table(options: Any) -> dict[str, Any]:
 
 
 def _required(field: Any) -> bool:
-    """True if the field is a slot that must be filled; `compose(needs_data=False)` leaves such a slot None."""
+    """True if the field is a slot that must be filled. It can still be None after `compose(needs_data=False)`."""
     slot = field.metadata.get("slot")
     return slot is not None and not slot.optional

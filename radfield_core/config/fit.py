@@ -1,7 +1,7 @@
-"""The check that the chosen parts of a run fit together, by the capabilities that they provide and require. No torch.
+"""Check that the chosen parts of a run fit together, by the capabilities that they provide and require.
 
-A part requires, of each of its slots, capabilities that the part in that slot must provide. "points|gaussians" is
-provided by either. The words are listed in `radfield_core.plugins.vocabulary`.
+A part can require capabilities of the part in another slot. The requirement "points|gaussians" is met if that part
+provides one of the two. `radfield_core.plugins.vocabulary` lists all capabilities. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ if TYPE_CHECKING:
 
 RUN_SLOTS = ("method", "data", "field", "sampler", "renderer")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
-"""Slots of a background; the foreground's renderer draws the background too."""
+"""Slots of a background. The renderer is the one of the foreground, which draws the background too."""
 
 
 class SlotPath(NamedTuple):
-    """A chosen part, with the path of its slot in the config."""
+    """A chosen part and the path of its slot in the config."""
 
     path: str
     choice: Choice
 
 
 def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
-    """The needs that no provided word meets; "points|gaussians" is met by either word."""
+    """The required capabilities that are not provided. "points|gaussians" is met by either of the two."""
     return sorted(need for need in needs if not any(word in provides for word in need.split("|")))
 
 
 def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """The words that a chosen part provides and requires: those it declares, and those that its options add.
+    """The capabilities that a chosen part provides and requires.
+
+    A part declares them. It can also declare a function that adds more, depending on the part's options.
 
     Args:
         choice: the part with its options.
 
     Returns:
-        The words it provides, and slot -> words that it requires.
+        The capabilities that the part provides, and a mapping from each slot to the capabilities required of it.
 
     Raises:
-        PluginError: the function that the part declares for this fails.
+        PluginError: the part's function for capabilities fails.
 
     Example:
         >>> from radfield_core.config.layers import compose_part
@@ -71,8 +73,8 @@ def check(run: RunConfig, registry: Registry) -> None:
     """Check that the parts of a run fit together.
 
     Raises:
-        UsageError: parts do not fit. Each problem names the part that lacks a capability, the part that needs it, and
-            installed parts that provide it.
+        UsageError: some parts do not fit. Each problem names the part that lacks a capability, the part that needs
+            it, and the installed parts that provide it.
     """
     problems = Problems()
     stack = _filled_slots(run, "")
@@ -84,20 +86,20 @@ def check(run: RunConfig, registry: Registry) -> None:
         for name in BACKGROUND_SLOTS:
             _check_part(behind[name], behind, registry, problems)
         if "opaque_far" in capabilities_of(run.renderer)[0]:
-            message = f"renderer {run.renderer.name!r} makes the far end opaque, so that no background is visible"
+            message = f"renderer {run.renderer.name!r} makes the far end of each ray opaque, which hides the background"
             problems.add("renderer", message, "Set renderer.opaque_far=false or background=none")
     problems.raise_as(UsageError)
 
 
 def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
-    """Check that a run provides what a part outside of it, such as an exporter, requires. Raises UsageError if not."""
+    """Check that a run provides what a separate part, such as an exporter, requires. Raises UsageError if not."""
     problems = Problems()
     _check_part(SlotPath(choice.kind, choice), _filled_slots(run, ""), registry, problems)
     problems.raise_as(UsageError)
 
 
 def _filled_slots(options: Any, prefix: str) -> dict[str, SlotPath]:
-    """The filled slots of an option class, by name."""
+    """The slots of an options object that are filled, by name."""
     from radfield_core.config.slots import Choice
 
     values = {name: getattr(options, name) for name in _option_names(options)}
@@ -109,14 +111,17 @@ def _option_names(options: Any) -> list[str]:
 
 
 def _check_part(part: SlotPath, stack: Mapping[str, SlotPath], registry: Registry, problems: Problems) -> None:
-    """Check what a part requires of its own slots, else of the stack's, and check the parts in its own slots."""
+    """Check the requirements of a part, and of the parts in its own slots.
+
+    A requirement applies to the part's own slot of that name. If it has none, it applies to the run's slot in `stack`.
+    """
     own = _filled_slots(part.choice.config, f"{part.path}.")
     user = f"{part.choice.kind} {part.choice.name!r}"
     for slot, needs in sorted(capabilities_of(part.choice)[1].items()):
         if slot in own or slot in stack:
             _check_needs(user, needs, own.get(slot) or stack[slot], registry, problems)
         elif slot not in (*_option_names(part.choice.config), "data"):
-            problems.add(part.path, f"{user} requires a slot {slot!r}, which neither the part nor the run has")
+            problems.add(part.path, f"{user} requires a slot {slot!r}, but neither the part nor the run has one")
     for child in own.values():
         _check_part(child, stack, registry, problems)
 
@@ -135,7 +140,7 @@ def _check_needs(user: str, needs: Collection[str], other: SlotPath, registry: R
 
 
 def _fitting(needs: Collection[str], other: SlotPath, registry: Registry) -> Iterator[str]:
-    """The names of installed parts of the same kind that declare to provide the needs."""
+    """The names of other installed parts of the same kind that declare all needed capabilities."""
     for component in registry.of_kind(other.choice.kind):
         if component != other.choice.component and not lacking(needs, component.provides):
             yield registry.spelling(component, component.name)

@@ -1,6 +1,7 @@
-"""The options of a run from layers: method preset < file < `--method`, `--data` < `key=value` words.
+"""Merge the options of a run from several layers.
 
-A stronger layer replaces the values of weaker ones. Every value remembers its origin.
+The layers are, in increasing priority: the method's preset, the config file, `--method` and `--data`, and the
+`key=value` words of the command line. Later layers override earlier ones. The origin of every value is recorded.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ COMMAND_LINE = "command line"
 
 @attrs.frozen
 class Composed:
-    """A run's options and where they come from.
+    """A run's options and the origin of each.
 
     Attributes:
         run: the options.
-        origins: path of an option -> "preset nerf", a file, "--data", "command line" or "default".
-        remarks: decisions that were made for the user, to be shown once.
+        origins: path of an option -> "preset nerf", a file, "--method", "--data", "command line" or "default".
+        remarks: messages for the user about automatic decisions, such as the recognized data format.
     """
 
     run: RunConfig
@@ -46,7 +47,7 @@ class _DataOnly:
 
 
 class Layers(NamedTuple):
-    """The layers of a run, weakest first; a layer that was not given or cannot be read is None."""
+    """The layers of a run, in increasing priority. A layer that was not given or cannot be read is None."""
 
     preset: Entry | None = None
     file: Entry | None = None
@@ -55,11 +56,11 @@ class Layers(NamedTuple):
     words: Entry | None = None
 
     def given(self) -> list[Entry]:
-        """The layers that are not None, weakest first."""
+        """The layers that are not None, in increasing priority."""
         return [layer for layer in self if layer is not None]
 
     def part_in(self, slot: str) -> str | None:
-        """The name of the part that the strongest layer puts into a slot of the run."""
+        """The name of the part for a slot of the run, from the layer with the highest priority that names one."""
         for layer in reversed(self.given()):
             value = layer.value.get(slot)
             name = value.get("type") if isinstance(value, dict) else value
@@ -77,15 +78,15 @@ def compose(
     overrides: Sequence[str] = (),
     needs_data: bool = True,
 ) -> Composed:
-    """The options of a run.
+    """Compose the options of a run from all layers.
 
     Args:
         registry: the installed parts.
-        method: a method or one of its presets; a preset gives the weakest layer.
-        data: a data set. Its format is recognized from its files unless the file or an override states it.
+        method: name of a method or of one of its presets. A preset is the layer with the lowest priority.
+        data: path of a data set. Its format is recognized from its files unless `file` or an override sets it.
         file: a config file in TOML.
         overrides: `key=value` words.
-        needs_data: if False, `run.data` may be None: for showing and checking options without a data set.
+        needs_data: if False, `run.data` may be None. Use this to show or check options without a data set.
 
     Raises:
         UsageError, PluginError, DatasetError, StorageError: the error lists every mistake that was found.
@@ -117,13 +118,13 @@ def compose(
 
 
 def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[str] = ()) -> Choice:
-    """One part that is in no slot of a run, such as an exporter, with its options.
+    """Compose the options of a single part that is not in a slot of a run, such as an exporter.
 
     Args:
         registry: the installed parts.
         kind: kind of the part, such as "exporter".
-        name: its name.
-        overrides: `key=value` words with its options.
+        name: name of the part.
+        overrides: `key=value` words that set options of the part.
 
     Raises:
         UsageError, PluginError: the error lists every mistake that was found.
@@ -142,11 +143,13 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
 
 
 def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] = ()) -> tuple[Choice, tuple[str, ...]]:
-    """The dataparser for a data set, and remarks about decisions that were made for the user.
+    """Choose the dataparser for a data set, with its options.
+
+    The second result is a tuple of messages for the user about automatic decisions, such as the recognized format.
 
     Args:
         registry: the installed parts.
-        data: a data set, or the name of a dataparser that reads no files.
+        data: path of a data set, or the name of a dataparser that reads no files.
         overrides: `data.key=value` words.
 
     Raises:
@@ -163,7 +166,7 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
 
 
 def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set[str]:
-    """Empty slots of the run that an unreadable layer might fill: they are not reported as empty."""
+    """The empty slots of the run that must not be reported, because a layer that cannot be read might fill them."""
     slots = set()
     if layers.preset is None:
         slots |= {"field", "sampler", "renderer", "background"}
@@ -175,7 +178,7 @@ def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set
 
 
 def _file_layer(file: str | Path, mistakes: Mistakes) -> Entry | None:
-    """The layer of a config file; None if it cannot be read."""
+    """The layer of a config file, or None if the file cannot be read."""
     try:
         return Entry(str(file), read_table(file))
     except RadfieldError as error:
@@ -184,7 +187,7 @@ def _file_layer(file: str | Path, mistakes: Mistakes) -> Entry | None:
 
 
 def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Entry | None:
-    """The layer of the method's preset; None if the method is unknown or its preset cannot be read."""
+    """The layer of the method's preset, or None if the method is unknown or its preset cannot be read."""
     name = layers.part_in("method")
     if name is None:
         return None
@@ -199,7 +202,7 @@ def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Ent
         mistakes.take(error)
         return None
     options = table.get("method", {})
-    if isinstance(options, dict):  # the options belong to the method, whatever name the preset gives it
+    if isinstance(options, dict):  # the options apply to the method under the name that the user wrote
         table = {**table, "method": {**options, "type": name}}
     return Entry(f"preset {bare}", table, component.distribution)
 
@@ -207,10 +210,10 @@ def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Ent
 def _data_layer(
     registry: Registry, data: str | Path, layers: Layers, mistakes: Mistakes
 ) -> tuple[Entry | None, tuple[str, ...]]:
-    """The layer of `--data PATH`, and a remark with the format that was recognized.
+    """The layer of `--data PATH`, and a message that names the recognized format.
 
-    The layer is None if there is no such path, or if its format is unknown or ambiguous. A name that is no path may be
-    the name of a dataparser that reads no files.
+    The layer is None if the path does not exist, or if its format is unknown or ambiguous. If the path does not exist,
+    it may instead be the name of a dataparser that reads no files.
     """
     path = Path(data)
     if not path.exists() and reads_no_files(registry, str(path)):

@@ -1,4 +1,4 @@
-"""A collection of mistakes in a config, from every check, so that all of them are reported at once."""
+"""Collect the mistakes that all checks find in a config, so that they are reported at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from radfield_core.errors import Problem, RadfieldError, UsageError
 
 
 class Mistakes:
-    """Problems of options, and errors about what the options refer to; `finish` raises them as one error."""
+    """Problems that were found in a config. `finish` raises all of them as one error."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -19,7 +19,7 @@ class Mistakes:
         return len(self.problems)
 
     def add(self, path: str, message: str, hint: str = "", kind: type[RadfieldError] = UsageError) -> None:
-        """Add one problem; if it is the only one, it is raised as `kind`."""
+        """Add one problem. `finish` raises an error of the class `kind` if all problems have this class."""
         self.problems.append(Problem(path, message, hint))
         self._kinds.add(kind)
 
@@ -30,14 +30,17 @@ class Mistakes:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Run the block, and add the problems of the error that ends it, if any."""
+        """Run the block. If it raises an error, add the error's problems and continue after the block."""
         try:
             yield
         except RadfieldError as error:
             self.take(error)
 
     def finish(self) -> None:
-        """Raise all problems, as their own kind of error if they are of one kind, else as UsageError."""
+        """Raise one error with all problems, if there are any.
+
+        If all problems have the same class of error, that class is raised. Otherwise it is UsageError.
+        """
         if self.problems:
             kind = next(iter(self._kinds)) if len(self._kinds) == 1 else UsageError
             raise kind(problems=self.problems)

@@ -1,4 +1,4 @@
-"""Overrides: `key=value` words of the command line as one table of options."""
+"""Overrides: parse the `key=value` words of the command line into one table of options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from radfield_core.errors import Problem
 
 
 def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
-    """The table that the words define together.
+    """Merge `key=value` words into one table of options. The order of the words does not matter.
 
-    A word that is no `key=value` or contradicts another one is left out and added to `mistakes`. The order of the words
-    never matters.
+    A word that is not of the form `key=value`, or that contradicts another word, is left out and reported in
+    `mistakes`.
     """
     table: dict[str, Any] = {}
     problems = []
@@ -31,20 +31,24 @@ def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """The value of a text in TOML: `3`, `[1, 2]`, `true`, `{type = "hash"}`; other text, like `scan65/`, is itself."""
+    """Parse a value in TOML, such as `3`, `[1, 2]`, `true` or `{type = "hash"}`.
+
+    Text that is not valid TOML, such as `scan65/`, is returned unchanged.
+    """
     try:
         table = parse_table(f"value = {text}")
     except ValueError:
         return text
     value = table["value"]
-    known = isinstance(value, (bool, int, float, str, list, dict))  # a TOML date is text to us
+    known = isinstance(value, (bool, int, float, str, list, dict))  # no option takes a TOML date, so it stays text
     return value if known and len(table) == 1 else text
 
 
 def _insert(table: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
-    """Set the value at a path of nested tables; return False if another value is there already.
+    """Set the value at a path in nested tables. Return False if the path already has a different value.
 
-    The name of a part becomes the `type` of its table, so that `field=nerf` and `field.width=64` can come in any order.
+    The name of a part is stored as the `type` in the part's table, so that `field=nerf` and `field.width=64` can come
+    in any order.
     """
     key, rest = path[0], path[1:]
     if rest:

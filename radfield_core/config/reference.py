@@ -1,4 +1,4 @@
-"""The options of a part as rows of text, for `radfield config options` and the documentation."""
+"""List the options of a part as rows of text, for `radfield config options` and the documentation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class OptionRow(NamedTuple):
-    """One option.
+    """One option, described in words.
 
     Attributes:
-        path: path in the config.
-        kind: type and range in words.
-        default: the default in TOML, or "" if the option must be given.
-        help: the help text.
+        path: path of the option in the config.
+        kind: its type and range.
+        default: its default in TOML, or "" if the user must set the option.
+        help: its help text.
     """
 
     path: str
@@ -32,12 +32,12 @@ class OptionRow(NamedTuple):
 
 
 def option_rows(options: Any, prefix: str = "", preset: Mapping[str, Any] = _NOTHING) -> Iterator[OptionRow]:
-    """The options of an option class, including its tables, in the order of declaration.
+    """List the options of an attrs class, including its nested tables, in the order of declaration.
 
     Args:
         options: the attrs class.
-        prefix: begins every path.
-        preset: values that replace the defaults, as in a method's preset.
+        prefix: text to put before every path.
+        preset: values that replace the defaults, such as those of a method's preset.
     """
     for field in attrs.fields(options):
         if not field.init:
@@ -79,5 +79,5 @@ def _default(field: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as `key=value` takes it: text needs no quotes."""
+    """Write a value as the user would type it after `key=`. Text has no quotes there."""
     return value if isinstance(value, str) else "" if value is None else inline(value)

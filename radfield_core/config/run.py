@@ -1,4 +1,4 @@
-"""The options of a run: the parts in its slots, and the preparation, training and evaluation of a scene."""
+"""The options of a run: the parts in its slots, and how the scene is prepared, trained and evaluated."""
 
 from __future__ import annotations
 
@@ -11,83 +11,85 @@ from radfield_core.config.slots import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class SceneConfig:
-    """Preparation of a scene, for data of any format."""
+    """Options that prepare a scene. They apply to data of any format."""
 
     normalize: Literal["none", "unit_sphere"] = option(
-        "none", help="move and scale the scene so that what the cameras look at lies in the unit sphere"
+        "none", help='"unit_sphere" moves and scales the scene so that the viewed content lies in the unit sphere'
     )
     normalize_margin: float = option(
-        1.1, help="radius of the unit sphere over the radius of the content, when normalizing", min=1.0
+        1.1, help='with normalize="unit_sphere", the content gets the radius 1 / normalize_margin', min=1.0
     )
     radius: float | None = option(
         None,
-        help="half the side of the region to model, in scene units; none takes the region from the data",
+        help='half the side (of a cube) or radius (of a sphere) of the modeled region; "none" takes it from the data',
         min=0,
         exclusive_min=True,
     )
-    near: float | None = option(None, help="near limit, in scene units; none takes it from the data", min=0)
+    near: float | None = option(
+        None, help='distance where rays start, in scene units; "none" takes it from the data', min=0
+    )
     far: float | None = option(
-        None, help="far limit, in scene units; none takes it from the data", min=0, exclusive_min=True
+        None, help='distance where rays end, in scene units; "none" takes it from the data', min=0, exclusive_min=True
     )
     image_cache_mb: int = option(
-        1024, help="MiB of decoded images kept in memory; larger sets are mapped from disk", min=16
+        1024, help="memory for decoded images, in MiB; if they need more, they are memory-mapped from disk", min=16
     )
     skip_bad_images: bool = option(
-        False, help="leave out unreadable images, up to 5 % of all images; otherwise they end the run"
+        False, help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error"
     )
 
 
 @attrs.frozen(kw_only=True)
 class TrainerConfig:
-    """The training loop."""
+    """Options of the training loop."""
 
-    max_steps: int = option(20000, help="optimizer steps after which the run ends", min=1)
+    max_steps: int = option(20000, help="the run ends after this number of optimizer steps", min=1)
     max_seconds: float | None = option(
         None,
-        help="seconds of training after which the run ends; evaluation and saving are not counted",
+        help='the run ends after this many seconds, not counting evaluation and saving; "none" sets no limit',
         min=0,
         exclusive_min=True,
     )
-    n_rays: int = option(1024, help="rays per step; with target_samples, rays of the first step", min=1)
+    n_rays: int = option(1024, help="rays per step; if target_samples is set, only the rays of the first step", min=1)
     target_samples: int | None = option(
-        None, help="samples per step; the number of rays is adapted to reach it; none keeps n_rays", min=1
+        None, help='samples per step, reached by changing the number of rays; "none" always takes n_rays', min=1
     )
-    max_rays: int = option(8192, help="most rays per step, with target_samples", min=1)
+    max_rays: int = option(8192, help="largest number of rays per step if target_samples is set", min=1)
     samples_per_chunk: int | None = option(
         None,
-        help="samples per micro-batch; gradients of a step's micro-batches are added; none takes one batch per step",
+        help='samples per micro-batch; a step sums the gradients of its micro-batches; "none" makes the step one batch',
         min=1,
     )
     seed: int = option(0, help="seed of all random numbers", min=0, max=2**32 - 1)
-    device: str = option("auto", help="auto, cpu, cuda or cuda:N")
+    device: str = option("auto", help='"cpu", "cuda" or "cuda:N"; "auto" takes the GPU if there is one')
     clip_grad_norm: float | None = option(
         None,
-        help="largest norm of the gradient of all parameters; larger gradients are scaled down; none clips nothing",
+        help='scale the gradient down if its norm over all parameters is larger than this; "none" never scales it',
         min=0,
         exclusive_min=True,
     )
     save_every: int = option(5000, help="steps between checkpoints; the last step is always saved", min=1)
-    keep_checkpoints: int = option(2, help="number of good checkpoints that are kept", min=2)
+    keep_checkpoints: int = option(2, help="number of valid checkpoints to keep; older ones are deleted", min=2)
     log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1)
     eval_every: int | None = option(
-        None, help="steps between evaluations of a few validation views; none evaluates only at the end", min=1
+        None, help='steps between evaluations of a few validation views; "none" evaluates only at the end', min=1
     )
     eval_views: int = option(4, help="validation views per evaluation during training", min=1)
     max_bad_steps: int = option(
-        10, help="steps in a row without a finite loss before training resumes from a checkpoint", min=1
+        10, help="go back to a checkpoint after this many steps in a row whose loss is not finite", min=1
     )
 
 
 @attrs.frozen(kw_only=True)
 class EvalConfig:
-    """Rendering and evaluation of whole images."""
+    """Options that render and evaluate whole images."""
 
-    rays_per_chunk: int = option(4096, help="rays that are rendered at once", min=1)
+    rays_per_chunk: int = option(4096, help="number of rays that are rendered at once", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class BackgroundConfig:
-    """A learned background: everything beyond the far limit, visible where the foreground transmits light."""
+    """A learned background: it models everything beyond the far limit and shows where the foreground is transparent."""
 
     field: Choice = slot("field", help="field of the background")
     sampler: Choice = slot("sampler", help="sampler of the background")
@@ -97,13 +99,13 @@ class BackgroundConfig:
 class RunConfig:
     """All options of a run. `radfield config show` prints them, and a run stores them as config.toml."""
 
-    method: Choice = slot("method", help="losses and learning rates, and a preset for the options below")
+    method: Choice = slot("method", help="sets the losses, the learning rates and presets of the options below")
     data: Choice = slot("dataparser", help="format of the images and cameras")
-    field: Choice = slot("field", help="the learned function: position to color, and to density or distance")
+    field: Choice = slot("field", help="learned function that maps a position to a color and a density or distance")
     sampler: Choice = slot(
-        "sampler", default="importance", help="positions along the rays at which the field is evaluated"
+        "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
-    renderer: Choice = slot("renderer", default="volume", help="composites samples to pixels")
+    renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
     background: BackgroundConfig | None = option(None, help="a learned background behind the foreground")
     scene: SceneConfig = option(attrs.Factory(SceneConfig), help="preparation of the scene")
     trainer: TrainerConfig = option(attrs.Factory(TrainerConfig), help="the training loop")

@@ -1,6 +1,6 @@
-"""Strict conversion of TOML values to the types of options: True is not 1, 1.7 is not 1, "3" is not 3.
+"""Convert TOML values to the types of options, strictly: an integer option takes neither true nor 1.7 nor "3".
 
-TOML has no null: the word "none" stands for None.
+TOML has no null, so the string "none" stands for None.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radfield_core.names import nearest
 
 
 class ValueFault(ValueError):
-    """A value does not have the type of its option; `hint` is a correction."""
+    """A value does not have the type of its option. `hint` says how to correct it."""
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message)
@@ -25,7 +25,7 @@ class ValueFault(ValueError):
 
 
 def describe(kind: Any) -> str:
-    """A type in words.
+    """Describe a type in words.
 
     Example:
         >>> describe(int | None)
@@ -49,7 +49,7 @@ def describe(kind: Any) -> str:
 
 
 def structure(value: Any, kind: Any) -> Any:
-    """A value of TOML, converted to the type `kind`. Raises ValueFault.
+    """Convert a TOML value to the type `kind`. Raises ValueFault if that is impossible.
 
     Example:
         >>> structure([1, 2], tuple[float, float])
@@ -59,7 +59,7 @@ def structure(value: Any, kind: Any) -> Any:
 
 
 def unstructure(value: Any) -> Any:
-    """The value in TOML, from which `structure` gives the same value again."""
+    """Convert a value to TOML. `structure` converts it back to the same value."""
     if value is None:
         return "none"
     if isinstance(value, tuple):

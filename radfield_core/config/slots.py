@@ -1,4 +1,4 @@
-"""The declaration of options: `option` for a value, `slot` for another part.
+"""Declare options: `option` declares one that takes a value, `slot` one that takes another part.
 
 @attrs.frozen(kw_only=True)
 class FieldConfig:
@@ -20,7 +20,7 @@ _MISSING: Any = attrs.NOTHING
 
 @attrs.frozen
 class Slot:
-    """A slot for a part of one kind.
+    """A slot: an option that takes a part of one kind.
 
     Attributes:
         kind: kind of the part, such as "encoding".
@@ -35,12 +35,12 @@ class Slot:
 
 @attrs.frozen
 class Choice:
-    """A chosen part.
+    """A part that was chosen for a slot.
 
     Attributes:
-        name: its name, as written.
-        component: its declaration.
-        config: its options, an instance of its attrs class.
+        name: name of the part, as the user wrote it.
+        component: declaration of the part.
+        config: options of the part, an instance of its attrs class.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Choice:
 
 @attrs.frozen
 class Range:
-    """The range of a number, inclusive unless `exclusive_min`; None is no limit."""
+    """The range of a number. The limits belong to it, except `min` if `exclusive_min`. None means no limit."""
 
     min: float | None = None
     max: float | None = None
     exclusive_min: bool = False
 
     def fault(self, value: Any) -> str | None:
-        """The reason why a value is out of range, or None; each element of a sequence is checked."""
+        """The reason why a value is out of range, or None if it is not. All elements of a sequence are checked."""
         if isinstance(value, (list, tuple)):
             return next((fault for item in value if (fault := self.fault(item))), None)
         if value is None or isinstance(value, (str, bool)):
@@ -88,14 +88,15 @@ def option(
     max: float | None = None,
     exclusive_min: bool = False,
 ) -> Any:
-    """An option of an option class.
+    """Declare an option that takes a value, as an attribute of an attrs class.
 
     Args:
-        default: its default; without one the option must be given. A default must be immutable, or an `attrs.Factory`.
+        default: value if the user sets none. It must be immutable or an `attrs.Factory`. Without a default, the user
+            must set the option.
         help: one line of help.
-        min: smallest number.
-        max: largest number.
-        exclusive_min: exclude `min` itself.
+        min: smallest allowed number.
+        max: largest allowed number.
+        exclusive_min: if True, `min` itself is not allowed.
 
     Example:
         >>> @attrs.frozen(kw_only=True)
@@ -109,13 +110,13 @@ def option(
 
 
 def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str, optional: bool = False) -> Any:
-    """An option that takes another part; its type is `Choice`, or `Choice | None` if it is optional.
+    """Declare an option that takes another part. Annotate it with `Choice`, or `Choice | None` if it is optional.
 
     Args:
         kind: kind of the part, such as "encoding".
         default: name of the part that fills the slot by default, or a table with its name and options.
         help: one line of help.
-        optional: if True the slot may be empty, and the option is then None.
+        optional: if True, the slot may be empty. The option is then None.
 
     Example:
         >>> @attrs.frozen(kw_only=True)

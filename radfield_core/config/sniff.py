@@ -1,4 +1,4 @@
-"""Recognition of a data set's format: every dataparser is asked if a path looks like its own."""
+"""Recognize the format of a data set, by asking every dataparser if it can read the path."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from radfield_core.plugin import load_of
 from radfield_core.plugins.registry import Registry
 
 MAX_CHILDREN = 50
-"""Most subfolders that are tried for a scene when the given folder is none."""
+"""Largest number of subfolders to search for a scene, when the given folder is not a scene itself."""
 
 
 def recognize(registry: Registry, path: Path) -> tuple[str, str]:
-    """The name of the dataparser that reads a path, and the reason.
+    """The name of the dataparser that can read a path, and the reason for the choice.
 
     Raises:
-        DatasetError: there is no such path, or no dataparser reads it.
-        UsageError: several dataparsers read it.
+        DatasetError: the path does not exist, or no dataparser can read it.
+        UsageError: several dataparsers can read it.
     """
     if not path.exists():
         raise _no_such_path(registry, path)
@@ -35,14 +35,14 @@ def recognize(registry: Registry, path: Path) -> tuple[str, str]:
             hint="Set " + " or ".join(f"data.type={name}" for name, _ in found),
         )
     parsers = registry.of_kind("dataparser")
-    known = "; ".join(f"{parser.name}: {parser.summary}" for parser in parsers) or "none, as no dataparser is installed"
+    known = "; ".join(f"{parser.name}: {parser.summary}" for parser in parsers) or "none; no dataparser is installed"
     hint = "Set data.type=NAME if you know the format" if parsers else "pip install radfield-blender"
     message = "; ".join(["in no known format", *failed, f"known formats are {known}"])
     raise DatasetError(message, path=str(path), hint=_scene_below(registry, path) or hint)
 
 
 def reads_no_files(registry: Registry, name: str) -> bool:
-    """True if `name` is a dataparser that reads no files, so that its options have no `root`."""
+    """True if `name` is a dataparser that reads no files. Such a dataparser has no option `root`."""
     try:
         parser = registry.find("dataparser", name)
         options = attrs.fields_dict(load_of(parser, parser.config))
@@ -52,7 +52,7 @@ def reads_no_files(registry: Registry, name: str) -> bool:
 
 
 def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """The dataparsers that read a path, each with its reason, and a sentence about each that failed."""
+    """The dataparsers that can read a path, each with its reason, and an error message for each one that failed."""
     found, failed = [], []
     for parser in registry.of_kind("dataparser"):
         if parser.sniff is None:
@@ -60,7 +60,7 @@ def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[
         try:
             reason = load_of(parser, parser.sniff)(path)
         except Exception as error:  # the code of a plugin, applied to files of unknown origin
-            failed.append(f"{parser.key} of {parser.distribution} failed to look at it: {error}")
+            failed.append(f"{parser.key} of {parser.distribution} failed while it checked the format: {error}")
             continue
         if reason:
             found.append((registry.spelling(parser, parser.name), reason))
@@ -68,13 +68,16 @@ def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[
 
 
 def _scene_below(registry: Registry, path: Path) -> str:
-    """A hint with a subfolder that some dataparser reads, for a path to the folder of all scenes; else ""."""
+    """A hint that names a subfolder which a dataparser can read, or "" if there is none.
+
+    It helps a user who gives the folder that contains all scenes.
+    """
     children = islice(sorted(path.iterdir()), MAX_CHILDREN) if path.is_dir() else ()
     return next((f"Use --data {child}" for child in children if child.is_dir() and _sniff(registry, child)[0]), "")
 
 
 def _no_such_path(registry: Registry, path: Path) -> DatasetError:
-    """The error for a path that does not exist, with the nearest name beside it or the dataparser that was meant."""
+    """The error for a path that does not exist. Its hint is a file or dataparser with a similar name."""
     parsers = [parser.name for parser in registry.of_kind("dataparser")]
     if str(path) in parsers:
         message = f"there is no such file or folder; {path} is the name of a dataparser"

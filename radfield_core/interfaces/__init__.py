@@ -1,4 +1,4 @@
-"""One abstract base class for every kind of part, and the model that they make up."""
+"""Abstract base classes: one for each kind of part, and one for the model that the parts make up."""
 
 from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.converter import Converter

@@ -1,7 +1,7 @@
-"""The context that the constructor of every part receives beside its options."""
+"""The context that the constructor of every part receives in addition to its options."""
 
 # mypy: disable-error-code="type-abstract"
-# `_make` compares with the abstract kind and never instantiates it.
+# `_make` passes abstract classes to isinstance and never instantiates them.
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _Part = TypeVar("_Part", bound=Part)
 
 @dataclass(frozen=True, eq=False)
 class BuildContext:
-    """Facts about the scene and the run, and methods that build the parts chosen in slots.
+    """Facts about the scene and the run, and methods that build the parts that the config selects.
 
     Attributes:
         bounds: region to model, in the space in which fields are evaluated; under NDC that is the warped space.
-        n_images: number of training images; an embedding per image has so many rows.
-        has_masks: True if the data has masks that show the object.
+        n_images: number of training images, which is the number of rows of a per-image embedding.
+        has_masks: True if the data has masks of the object.
         ndc: True if the rays are in NDC.
         max_steps: number of training steps of the run.
         run: options of the run; None if a part is built without a run, for example in a test.
-        space: near and far limits and NDC warp of the rays; None without a scene.
-        make_loop: function that builds the level loop; core sets it.
+        space: near and far limits and NDC warp of the rays; None if there is no scene.
+        make_loop: function that builds core's ray-marching model; core sets it.
 
     Example:
         >>> import torch
@@ -57,10 +57,10 @@ class BuildContext:
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:
-        """Build the encoding of a slot.
+        """Build the encoding that was chosen for a slot.
 
         Args:
-            choice: value of the slot.
+            choice: value of the slot, that is the chosen part with its options.
             in_dim: number of coordinates that the encoding takes.
             sizes: further arguments of the constructor.
 
@@ -70,26 +70,26 @@ class BuildContext:
         return self._make(Encoding, choice, in_dim=in_dim, **sizes)
 
     def field(self, choice: Choice, **sizes: Any) -> Field:
-        """Build the field of a slot. Raises PluginError as `encoding` does."""
+        """Build the field that was chosen for a slot. Raises PluginError as `encoding` does."""
         return self._make(Field, choice, **sizes)
 
     def sampler(self, choice: Choice, **sizes: Any) -> Sampler:
-        """Build the sampler of a slot. Raises PluginError as `encoding` does."""
+        """Build the sampler that was chosen for a slot. Raises PluginError as `encoding` does."""
         return self._make(Sampler, choice, **sizes)
 
     def renderer(self, choice: Choice, **sizes: Any) -> Renderer:
-        """Build the renderer of a slot. Raises PluginError as `encoding` does."""
+        """Build the renderer that was chosen for a slot. Raises PluginError as `encoding` does."""
         return self._make(Renderer, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
-        """Build the part of a slot of any kind. Raises PluginError as `encoding` does."""
+        """Build the part, of any kind, that was chosen for a slot. Raises PluginError as `encoding` does."""
         return self._make(Part, choice, **sizes)
 
     def level_loop(self, n_fields: int = 1) -> Model:
-        """Build the ray-marching model from the parts in the run's slots.
+        """Build core's ray-marching model from the sampler, field and renderer that the config selects.
 
         Args:
-            n_fields: number of separate fields; fewer are built if fewer levels need one.
+            n_fields: number of separate fields. Fewer are built if fewer levels need a field.
 
         Raises:
             ValueError: the context has no run.

@@ -10,7 +10,7 @@ from radfield_core.runtime.progress import ProgressCallback
 
 
 class Converter(ABC):
-    """Writer of one format of data sets, constructed as `Converter(config)`.
+    """Writer of data sets in one format, constructed as `Converter(config)`.
 
     Attributes:
         config: the converter's options.
@@ -31,7 +31,7 @@ class Converter(ABC):
 
     @abstractmethod
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Convert a data set; write all of it or nothing.
+        """Convert a data set. Either all of its files are written or none.
 
         Args:
             source: folder or file of the data set.
@@ -42,5 +42,5 @@ class Converter(ABC):
             The files written.
 
         Raises:
-            DatasetError: the source cannot be converted; lists every fault.
+            DatasetError: the source cannot be converted. The error lists every fault.
         """

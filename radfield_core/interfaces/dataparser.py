@@ -33,14 +33,17 @@ class DataParser(ABC):
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """Return the reason why a path is in the parser's format, or None; read only names and small headers."""
+        """Return the reason why a path is in the parser's format, or None if it is not.
+
+        To be fast, read only file names and small headers.
+        """
         return None
 
     @abstractmethod
     def parse(self, split: str) -> Scene:
-        """Read the metadata of one split; images are read later, when they are first used.
+        """Read the metadata of one split. Images are read later, when they are first used.
 
         Raises:
             NoSuchSplit: the data has no such split.
-            DatasetError: the data cannot be used; lists every fault.
+            DatasetError: the data cannot be used. The error lists every fault.
         """

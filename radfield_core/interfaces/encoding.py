@@ -1,4 +1,4 @@
-"""Encodings: coordinates -> features. M rows."""
+"""Encodings: coordinates -> features. Symbols in shapes: M points or Gaussians."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Encoding(Part):
 
     @abstractmethod
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features of points, or of Gaussians.
+        """Encode points or Gaussians.
 
         Args:
             x: points, or means of Gaussians [M, in_dim].

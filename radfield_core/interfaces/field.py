@@ -1,4 +1,7 @@
-"""Fields: samples -> density or opacity, and color; and the queries that a field may answer. N samples, M points."""
+"""Fields: samples -> density or opacity, and color. A field may also be evaluated at points outside of rendering.
+
+Symbols in shapes: N samples, M points.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from radfield_core.types import FieldOutputs, RaySamples
 
 
 class Field(Part):
-    """A function of space that is rendered, constructed as `Field(config, ctx)`.
+    """The function of space that is trained and rendered, constructed as `Field(config, ctx)`.
 
-    A field owns its parameters, its derivatives by position and its contraction of space. It may also implement
-    `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
+    A field holds its own parameters. It contracts space and computes derivatives by position itself. It may also
+    implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
 
     Example:
         >>> import torch
@@ -31,7 +34,7 @@ class Field(Part):
 
     @abstractmethod
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Outputs for all samples; N = 0 is a valid input."""
+        """Evaluate the field at all samples. There may be none (N = 0)."""
 
 
 @runtime_checkable
@@ -39,7 +42,10 @@ class HasDensity(Protocol):
     """A field, or another object, that can be evaluated as a density."""
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density per unit length [M] at points x [M, 3], or of Gaussians with diagonal covariances `cov` [M, 3]."""
+        """Density per unit length [M] at points x [M, 3].
+
+        With `cov`, it is the density of Gaussians with means x and diagonal covariances `cov` [M, 3].
+        """
 
 
 @runtime_checkable
@@ -70,13 +76,13 @@ class HasColor(Protocol):
 
         Args:
             x: points [M, 3].
-            viewdirs: unit view directions [M, 3]; None for a color that represents all of them.
-            image_ids: rows of per-image tables [M] int64; None for the mean over all images.
+            viewdirs: unit view directions [M, 3]; None for one color that represents all directions.
+            image_ids: row of each point in per-image tables [M] int64; None for the mean over all images.
         """
 
 
 class DensityOccupancy:
-    """Mixin for a field with a `density`, from which it derives `occupancy`.
+    """Mixin that computes a field's `occupancy` from its `density`.
 
     Example:
         >>> import torch

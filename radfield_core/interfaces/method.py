@@ -1,4 +1,4 @@
-"""Methods: photometric losses, learning rates, parameter groups and a preset. R rays."""
+"""Methods: the model, photometric losses, parameter groups and learning rates of a paper."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Method(ABC):
 
     Attributes:
         config: the method's options.
-        batching: "rays" trains on random pixels of all images, "images" on one whole image per step.
+        batching: "rays" trains on random pixels of all images; "images" trains on one whole image per step.
         n_fields: number of separate fields; level l uses field min(l, n_fields − 1).
 
     Example:
@@ -36,7 +36,7 @@ class Method(ABC):
         self.config = config
 
     def build(self, ctx: BuildContext) -> Model:
-        """Build the model; by default the level loop of the parts in the run's slots."""
+        """Build the model. By default it is assembled from the sampler, field and renderer that the config selects."""
         return ctx.level_loop(self.n_fields)
 
     def forward(self, model: Model, batch: Batch) -> ModelOutputs:
@@ -53,20 +53,20 @@ class Method(ABC):
             device: device of the result.
 
         Returns:
-            [n, 3], or None to composite nothing behind the rays.
+            [n, 3], or None for no background.
         """
         return None
 
     @abstractmethod
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Weighted photometric losses by name; each a mean over the rays of the batch."""
+        """Weighted photometric losses by name. Each is a mean over the rays of the batch."""
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
         """Parameter groups of the optimizer, with the keys "name", "params" and "lr"."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Build the optimizer; by default fused Adam, which is several times as fast on large tables."""
+        """Build the optimizer. The default is fused Adam, which is several times faster on large tables."""
         return torch.optim.Adam(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
@@ -74,16 +74,16 @@ class Method(ABC):
         return 1.0
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
-        """Change the model or the optimizer after a step; called after every step of the optimizer."""
+        """Hook that is called after every step of the optimizer. It may change the model or the optimizer."""
 
 
 def background_color(
     name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
 ) -> Tensor | None:
-    """Colors of a background by name, for `Method.background`.
+    """Colors of the background that an option names, for use in `Method.background`.
 
     Args:
-        name: "none" returns None. "random" draws a color for every pixel in training and is white in evaluation.
+        name: "none" returns None. "random" draws a color for every pixel in training, and is white in evaluation.
         step: step of the training; None in evaluation.
         n: number of pixels.
         device: device of the result.

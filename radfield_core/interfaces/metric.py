@@ -1,4 +1,4 @@
-"""Metrics: a trained model -> numbers, beside the image metrics that core computes itself."""
+"""Metrics: a trained model -> numbers, in addition to the image metrics that core computes itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Metric(ABC):
             folder: folder for images and meshes that belong to the result.
 
         Returns:
-            Numbers by name, nested as JSON allows; lengths are in the unit of the data.
+            Numbers by name, which may be grouped in nested dicts. Lengths are in the unit of the data.
 
         Raises:
             UsageError: there is no reference, and the scene has no ground truth.

@@ -1,4 +1,4 @@
-"""Models: the contract between a method's model and core, that is training, evaluation, rendering and exporters."""
+"""Models: the methods that core calls on a method's model in training, evaluation, rendering and export."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Model(nn.Module, ABC):
     """A trainable model that renders a scene.
 
-    Core's level loop implements it for every method that marches rays. A method that renders differently, such as a
-    rasterizer, derives its own model from this class and returns it from `Method.build`. Such a model implements
-    `forward` and `render`, and may override the rest.
+    Methods that march rays use core's own model, `radfield_core.model.LevelLoop`. A method that renders differently,
+    such as a rasterizer, derives its own model from this class and returns it from `Method.build`. Such a model
+    implements `forward` and `render`, and may override the rest.
 
     Example:
         >>> class OneColor(Model):
@@ -45,9 +45,9 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the batch's rays on `batch.background`; or its whole view if the method trains on images.
+        """Render the batch's rays, or its whole view if the method trains on images, over `batch.background`.
 
-        `rendered.rgb` of the result has the shape of `batch.rgb`.
+        `rendered.rgb` of the result must have the shape of `batch.rgb`.
         """
 
     @abstractmethod
@@ -58,12 +58,12 @@ class Model(nn.Module, ABC):
 
         Args:
             view: camera and pose.
-            background: one color [3], or a color for each pixel [H·W, 3]; None composites nothing.
+            background: one color [3], or a color for each pixel [H·W, 3]; None for no background.
             chunk: number of rays to compute at once, which limits the memory.
-            progress: called as progress(done, total), in pixels.
+            progress: called as progress(done, total) with numbers of pixels.
 
         Returns:
-            Pixels [H·W, ...], row by row. `depth` is Σ w times the distance in the scene.
+            Pixels [H·W, ...], row by row. `depth` is the distance in the scene times the opacity Σ w.
         """
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
@@ -71,7 +71,7 @@ class Model(nn.Module, ABC):
 
         Args:
             rays: R rays.
-            background: one color [3], or a color for each ray [R, 3]; None composites nothing.
+            background: one color [3], or a color for each ray [R, 3]; None for no background.
             chunk: number of rays to compute at once, which limits the memory.
 
         Returns:
@@ -85,7 +85,7 @@ class Model(nn.Module, ABC):
     def queries(self) -> object | None:
         """Return an object that implements `HasDensity`, `HasSDF`, `HasOccupancy` or `HasColor`, or None.
 
-        Exporters and metrics use nothing else of a model beside `render` and `render_rays`.
+        Exporters and metrics use only this object and the model's methods `render` and `render_rays`.
         """
         return None
 
@@ -97,10 +97,10 @@ class Model(nn.Module, ABC):
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Update state that gradients do not train, such as occupancy grids; called before every training step."""
+        """Update state that gradients do not train, such as occupancy grids. Called before every training step."""
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name; if two parts use a name, the second is "path.name"."""
+        """Collect the losses of all parts by name. If two parts use the same name, the second becomes "path.name"."""
         losses: dict[str, Tensor] = {}
         for path, part in self.parts():
             _add(losses, path, part.losses(outputs, batch, step))
@@ -114,13 +114,13 @@ class Model(nn.Module, ABC):
         return scalars
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over the parts of the model, each once, with the path of each."""
+        """Iterate over each part of the model once, as (path, part)."""
         for path, module in self.named_modules():
             if isinstance(module, Part):
                 yield path, module
 
 
 def _add(collected: dict[str, Tensor], path: str, values: dict[str, Tensor]) -> None:
-    """Add a part's values to those of other parts; a name that is taken is preceded by the part's path."""
+    """Add a part's values to those of other parts. If a name is in use already, the part's path is put before it."""
     for name, value in values.items():
         collected[name if name not in collected else f"{path}.{name}"] = value

@@ -28,16 +28,16 @@ class Part(nn.Module, ABC):
     """
 
     def begin_step(self, step: Step) -> None:
-        """Set everything scheduled, as a pure function of the step.
+        """Set all scheduled values. They must depend on the step alone.
 
-        Called once before every training step, for children before the parts that contain them. Keep the values in
-        non-persistent buffers, so that a resumed run sets them again.
+        Called once before every training step; a part's children are called before the part itself. Keep the values in
+        non-persistent buffers, because a resumed run sets them again.
         """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Weighted losses by name that this part's own parameters need; each a mean over the rays or samples."""
+        """Weighted losses, by name, that train this part's own parameters. Each is a mean over rays or samples."""
         return {}
 
     def scalars(self) -> dict[str, Tensor]:
-        """Scalars by name [] for the log; computed only when the log writes an entry."""
+        """Scalar tensors to log, by name. Called only when the log writes an entry."""
         return {}

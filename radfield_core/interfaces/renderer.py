@@ -1,4 +1,4 @@
-"""Renderers: field outputs -> weights -> pixels. R rays, N samples."""
+"""Renderers: field outputs -> weights -> pixels. Symbols in shapes: R rays, N samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Renderer(Part):
     """The computation of pixels from density or opacity, constructed as `Renderer(config, ctx)`.
 
     Attributes:
-        opaque_far: True if the last interval of a ray may stop all light, which rules out a background.
+        opaque_far: True if the last interval of a ray may stop all light, so that no background can be used.
 
     Example:
         >>> from radfield_core.ops import volume

@@ -1,4 +1,4 @@
-"""Samplers: rays -> samples, level by level. R rays."""
+"""Samplers: rays -> samples, level by level. Symbols in shapes: R rays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from radfield_core.types import Level, RayBundle, RaySamples, Step
 
 
 class Sampler(Part):
-    """The choice of all distances t along rays, constructed as `Sampler(config, ctx)`.
+    """Chooses the distances t along rays at which fields are evaluated; constructed as `Sampler(config, ctx)`.
 
     Attributes:
-        n_levels: number of levels, that is of passes of sampler, field and renderer.
-        own_fields: level -> field that the sampler brings for this level, such as a proposal network.
+        n_levels: number of levels. A level is one pass of sampler, field and renderer.
+        own_fields: level -> field of the sampler that is evaluated on this level, such as a proposal network.
 
     Example:
         >>> class Even(Sampler):
@@ -38,7 +38,7 @@ class Sampler(Part):
     _generators: dict[tuple[str, torch.device], torch.Generator]
 
     def begin_step(self, step: Step) -> None:
-        """Begin the random numbers of a training step. An override must call this method too."""
+        """Start the random numbers of a training step. An override must also call this method of the base class."""
         self._step, self._generators = step, {}
 
     def generator(self, salt: str, device: torch.device) -> torch.Generator:
@@ -61,17 +61,17 @@ class Sampler(Part):
         return self._generators[key]
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near [R] and far [R] ends of the region that samples may lie in; by default the limits of the rays."""
+        """Near and far ends [R] of the part of each ray that may hold samples. By default the limits of the rays."""
         return rays.near, rays.far
 
     def refresh(self, step: Step, field: Field) -> None:
-        """Update grids from the model's main field; called before every training step, under no_grad."""
+        """Update grids from the model's main field. Called before every training step, under no_grad."""
 
     @abstractmethod
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Samples of one level; called under no_grad.
+        """Choose the samples of one level. Called under no_grad.
 
-        Samples may be random only if `self.training`, with numbers from `self.generator`.
+        Samples may be random only if `self.training` is True. Take the random numbers from `self.generator`.
 
         Args:
             rays: the rays.

@@ -21,7 +21,7 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def rounded(image: Tensor) -> Tensor:
-    """Round an image in [0, 1] to multiples of 1/255, float64."""
+    """Round an image in [0, 1] to multiples of 1/255, as float64."""
     return to_uint8(image).to(torch.float64) / 255.0
 
 
@@ -37,8 +37,8 @@ def psnr(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
         Infinity for identical images, NaN for an empty mask.
 
     Example:
-        >>> psnr(torch.full((4, 4, 3), 0.6, dtype=torch.float64), torch.full((4, 4, 3), 0.5, dtype=torch.float64))
-        20.0...
+        >>> round(psnr(torch.full((4, 4, 3), 0.75), torch.full((4, 4, 3), 0.25)), 2)
+        6.02
     """
     squared = (image - truth).square().mean(-1)
     error = float(squared.mean() if mask is None else (squared * mask).sum() / mask.sum())

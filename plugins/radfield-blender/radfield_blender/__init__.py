@@ -1,1 +1,1 @@
-"""Blender (NeRF-synthetic) folders and tiny NeRF files."""
+"""NeRF-synthetic folders, multiscale folders and tiny NeRF files for radfield."""

@@ -1,4 +1,4 @@
-"""dataparser:blender — folders in the layout of NeRF's synthetic scenes (Mildenhall et al. 2020)."""
+"""dataparser:blender — NeRF-synthetic folders (Mildenhall et al. 2020)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from radfield_core.data import (
 from radfield_core.files import missing_files, read_json, safe_join
 
 NEAR, FAR = 2.0, 6.0
-"""The format's limits, along the optical axis: NeRF's code leaves its ray directions unnormalized."""
+"""Limits of the format, along the optical axis, because NeRF's code does not normalize ray directions."""
 
 RADIUS = 1.5
-"""Half the side of the box that holds every scene of the format."""
+"""Half side of a box that contains every scene of the format."""
 
 
 class BlenderParser(DataParser):
-    """Cameras c2w in OpenGL axes, f = W / (2 tan(camera_angle_x / 2)), principal point in the middle, straight alpha.
+    """Parser of NeRF-synthetic folders.
 
-    Alpha is kept: what shows through is the method's choice, made when pixels are composited.
+    Poses are camera-to-world in OpenGL axes; f = W / (2 tan(camera_angle_x / 2)), with a centered principal point. The
+    alpha channel is kept, so that the method chooses the background.
     """
 
     config: BlenderConfig
@@ -44,7 +45,7 @@ class BlenderParser(DataParser):
         return sniff.blender(path)
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test. DatasetError names every missing or odd file and every bad pose."""
+        """Return the split train, val or test. Raises DatasetError that lists every faulty file and pose."""
         root = Path(self.config.root)
         file = self._split_file(root, split)
         problems = Problems()
@@ -59,19 +60,19 @@ class BlenderParser(DataParser):
             if header is not None and not header.fault and header[:2] != (width, height):
                 problems.add(
                     name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
-                    "images of one size: the file gives one field of view for all",
+                    "Use images of one size: the file has one field of view for all",
                 )  # fmt: skip
         factor = shrink_factor(stated, (width, height)) if stated is not None and width else 1
         if factor is None and stated is not None:
             problems.add(
-                file, f"says w {stated[0]} and h {stated[1]}, the images are {width}×{height}",
-                "images of that size or an integer factor smaller",
+                file, f"w is {stated[0]} and h is {stated[1]}, but the images are {width}×{height}",
+                "Use images of that size, or smaller by an integer factor",
             )  # fmt: skip
-        if problems or not width:  # else what can be read is used, and the images name the others
+        if problems or not width:  # else the readable images are used, and `images.check` reports the others
             problems.found += faults
         problems.raise_as(DatasetError)
         if factor != 1:
-            notes.append(f"images are 1/{factor} of the size in the file; the focal length is scaled to match")
+            notes.append(f"images are 1/{factor} of the size in the file; the focal length is scaled accordingly")
         names, paths = [name for name, _ in files], [path for _, path in files]
         headers = [found[path] for path in paths]
         focal = 0.5 * width / math.tan(0.5 * angle)
@@ -91,38 +92,40 @@ class BlenderParser(DataParser):
             raise DatasetError("there is no such folder", path=str(root), hint=problem.hint)
         if not file.is_file():
             inside = sorted(found.parent.name for found in root.glob(f"*/{file.name}"))
-            hint = f"one of the scenes inside: {', '.join(inside[:8])}" if inside else "a NeRF-synthetic folder"
+            hint = f"Pass a scene inside: {', '.join(inside[:8])}" if inside else "Pass a NeRF-synthetic folder"
             kind = NoSuchSplit if split != "train" else DatasetError
             raise kind("there is no such file", path=str(file), hint=hint)
         return safe_join(root, file.name)
 
 
 def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None, list[Any]]:
-    """Horizontal field of view, radians, width and height if the file states them, and the frames."""
+    """Horizontal field of view in radians, width and height if the file has them, and the frames."""
     data = read_json(file)
     if not isinstance(data, dict):
         raise DatasetError("is not a JSON object", path=str(file))
     angle = data.get("camera_angle_x")
     if not isinstance(angle, (int, float)) or not 1e-3 < angle < math.pi - 1e-3:
-        problems.add(file, f"camera_angle_x is {angle!r:.80}; radians between 0 and π are expected")
+        problems.add(file, f"camera_angle_x is {angle!r:.80}; an angle in radians between 0 and π is needed")
     frames = data.get("frames")
     if not isinstance(frames, list):
         problems.add(file, "has no list of frames")
     size = [data[key] for key in ("w", "h") if data.get(key) is not None]
     if any(type(value) not in (int, float) or not 1 <= value <= 1e6 or value % 1 for value in size) or len(size) == 1:
-        problems.add(file, f"w is {data.get('w')!r:.40} and h is {data.get('h')!r:.40}; both in whole pixels, or none")
+        problems.add(
+            file, f"w is {data.get('w')!r:.40} and h is {data.get('h')!r:.40}; give both in whole pixels, or neither"
+        )
     problems.raise_as(DatasetError)
     assert isinstance(angle, (int, float)) and isinstance(frames, list)
     if not frames:
         kind = DatasetError if file.name == "transforms_train.json" else NoSuchSplit
-        raise kind("lists no frames: the split is empty", path=str(file))
+        raise kind("has no frames: the split is empty", path=str(file))
     return float(angle), (int(size[0]), int(size[1])) if size else None, frames
 
 
 def _frames(
     frames: list[Any], root: Path, file: Path, problems: Problems
 ) -> tuple[list[tuple[str, Path]], list[tuple[str, np.ndarray]]]:
-    """Each frame's name with its image file, and with its pose [4, 4]; what is neither is added to the problems."""
+    """(name, image file) and (name, pose [4, 4]) of each frame; faulty ones are added to `problems`."""
     files, poses = [], []
     for i, frame in enumerate(frames):
         if not isinstance(frame, dict):

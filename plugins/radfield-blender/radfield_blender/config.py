@@ -1,4 +1,4 @@
-"""Options of the parsers."""
+"""Options of the parsers and the multiscale converter."""
 
 from __future__ import annotations
 
@@ -11,42 +11,48 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class BlenderConfig:
-    """A NeRF-synthetic folder."""
+    """Options for a NeRF-synthetic folder."""
 
     root: str = option(help="folder with transforms_{train,val,test}.json")
     pixel_center: float = option(
-        0.5, help="where in its cell a pixel is looked through; 0.0 as in the NeRF paper's code", min=0, max=1
+        0.5,
+        help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the NeRF paper's code",
+        min=0,
+        max=1,
     )
-    train_skip: int = option(1, help="keep every n-th frame of the training split, from the first; 1: all", min=1)
-    val_skip: int = option(1, help="keep every n-th frame of the validation split, from the first; 1: all", min=1)
-    test_skip: int = option(1, help="keep every n-th frame of the test split, from the first; 1: all", min=1)
+    train_skip: int = option(1, help="use every n-th frame of the training split; 1: all", min=1)
+    val_skip: int = option(1, help="use every n-th frame of the validation split; 1: all", min=1)
+    test_skip: int = option(1, help="use every n-th frame of the test split; 1: all", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class TinyNerfConfig:
-    """A tiny NeRF file."""
+    """Options for a tiny NeRF file."""
 
-    root: str = option(help=".npz file with images, poses, focal")
+    root: str = option(help=".npz file with images, poses and focal")
     pixel_center: float = option(
-        0.5, help="where in its cell a pixel is looked through; 0.0 as in the notebook", min=0, max=1
+        0.5, help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the notebook", min=0, max=1
     )
-    n_train: int = option(100, help="views that train; those after them are held out", min=1)
+    n_train: int = option(100, help="number of training views; the remaining views are held out", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class MultiscaleConfig:
-    """A folder in mip-NeRF's multiscale layout."""
+    """Options for a folder in mip-NeRF's multiscale layout."""
 
     root: str = option(help="folder with metadata.json")
-    pixel_center: float = option(0.5, help="where in its cell a pixel is looked through", min=0, max=1)
+    pixel_center: float = option(
+        0.5, help="position of rays inside a pixel: 0.5: its center; 0.0: its corner", min=0, max=1
+    )
 
 
 @attrs.frozen(kw_only=True)
 class MultiscaleConversionConfig:
-    """How a NeRF-synthetic folder is brought to several scales."""
+    """Options for writing a NeRF-synthetic folder at several scales."""
 
-    n_down: int = option(4, help="scales, full size included", min=1, max=10)
+    n_down: int = option(4, help="number of scales, including full size", min=1, max=10)
     average: Literal["alpha-weighted", "published"] = option(
         "alpha-weighted",
-        help="of 2x2 pixels: colors weighted by alpha, rounded; or as published, without weights, truncated",
+        help="mean of 2x2 pixels: alpha-weighted: colors weighted by alpha, rounded; published: as mip-NeRF's "
+        "script computes it, unweighted and truncated",
     )

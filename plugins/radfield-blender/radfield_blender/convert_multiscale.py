@@ -1,4 +1,4 @@
-"""converter:multiscale — a NeRF-synthetic folder -> mip-NeRF's multiscale layout (Barron et al. 2021, section 4.1)."""
+"""converter:multiscale — NeRF-synthetic folders to mip-NeRF's multiscale layout (Barron et al. 2021, section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
 from radfield_core import Converter, DatasetError, ProgressCallback, Scene
 from radfield_core.files import atomic_path, require_empty, write_picture
+from radfield_core.names import plural
 
 
 class MultiscaleConverter(Converter):
-    """Every image at full size, half, a quarter, … by 2×2 means, a view's scales one after another."""
+    """Converter that writes every image at full size, half, a quarter … by 2×2 means."""
 
     config: MultiscaleConversionConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Write `images_{split}/{view}_d{scale}.png` and metadata.json; splits that the source lacks stay away."""
+        """Write `images_{split}/{view}_d{scale}.png` and metadata.json for the splits of `source`; return the files."""
         require_empty(target)
         parser = BlenderParser(BlenderConfig(root=str(source)))
         splits = [split for split in parser.splits if (source / f"transforms_{split}.json").is_file()]
@@ -48,7 +49,7 @@ class MultiscaleConverter(Converter):
         return [target / METADATA, *(target / name for table in metadata.values() for name in table["file_path"])]
 
     def pyramid(self, image: np.ndarray) -> list[np.ndarray]:
-        """The image [H, W, C] uint8 at every scale; each is rounded for itself, none from a rounded one."""
+        """Return the image [H, W, C] uint8 at every scale; each is rounded once, from unrounded means."""
         exact, scales = image.astype(np.float64), [image]
         for _ in range(self.config.n_down - 1):
             exact = self._halved(exact)
@@ -58,7 +59,7 @@ class MultiscaleConverter(Converter):
         return scales
 
     def _halved(self, image: np.ndarray) -> np.ndarray:
-        """2×2 means of [H, W, C]; colors count by their alpha, unless the published plain mean is asked for."""
+        """2×2 means of [H, W, C]; colors are weighted by alpha unless `average` is "published"."""
         if image.shape[-1] != 4 or self.config.average == "published":
             return _mean(image)
         alpha = image[..., 3:]
@@ -67,15 +68,16 @@ class MultiscaleConverter(Converter):
         return np.concatenate([color, mean_alpha], axis=-1)
 
     def _check(self, scene: Scene, source: Path) -> None:
-        factor = 2 ** (self.config.n_down - 1)
+        halvings = self.config.n_down - 1
+        factor = 2**halvings
         width, height = scene.cameras.sizes[0].tolist()
         if width % factor or height % factor:
             fits = next(
                 n for n in range(self.config.n_down, 0, -1) if not (width % 2 ** (n - 1) or height % 2 ** (n - 1))
             )
             raise DatasetError(
-                f"images of {width}×{height} cannot be halved {self.config.n_down - 1} times", path=str(source),
-                hint=f"n_down={fits}",
+                f"images of {width}×{height} cannot be halved {plural(halvings, 'time')}", path=str(source),
+                hint=f"Set n_down={fits}",
             )  # fmt: skip
 
 
@@ -86,7 +88,7 @@ def _mean(image: np.ndarray) -> np.ndarray:
 
 
 def _row(scene: Scene, view: int, scale: int, name: str) -> tuple[Any, ...]:
-    """The entries of one image, in the order of KEYS."""
+    """Metadata of one image, in the order of KEYS."""
     fx, fy, cx, cy = (value / 2**scale for value in scene.cameras.intrinsics[view].tolist())
     width, height = (value // 2**scale for value in scene.cameras.sizes[view].tolist())
     c2w = [*scene.cameras.c2w[view].tolist(), [0.0, 0.0, 0.0, 1.0]]

@@ -1,4 +1,4 @@
-"""dataparser:blender-multiscale — mip-NeRF's layout of a scene at several scales (Barron et al. 2021)."""
+"""dataparser:blender-multiscale — scenes at several scales in mip-NeRF's layout (Barron et al. 2021)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from radfield_core.files import read_json, safe_join
 
 METADATA = "metadata.json"
 KEYS = ("file_path", "cam2world", "width", "height", "focal", "label", "near", "far", "lossmult", "pix2cam")
-"""The columns of a split, one entry per image. `focal` says again what `pix2cam` says."""
+"""Columns of a split, one entry per image. `focal` is not read, because `pix2cam` contains it."""
 
 _SCALARS = ("width", "height", "label", "near", "far", "lossmult")
 
 
 class MultiscaleParser(DataParser):
-    """Per image: cam2world in OpenGL axes, pix2cam = K⁻¹ with y and z turned round, size, limits along the optical
-    axis, scale (label j: 1/2^j) and the weight of its pixels in the loss (lossmult, the area they cover).
+    """Parser of mip-NeRF's multiscale layout.
+
+    Each image has a pose (cam2world, OpenGL axes), pix2cam = K⁻¹ with y and z negated, a size, limits along the optical
+    axis, a scale (label j means 1/2ʲ) and a loss weight of its pixels (lossmult, the area that a pixel covers).
     """
 
     config: MultiscaleConfig
@@ -43,7 +45,7 @@ class MultiscaleParser(DataParser):
         return sniff.multiscale(path)
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test. DatasetError names every faulty entry, missing file and odd image."""
+        """Return the split train, val or test. Raises DatasetError that lists every faulty entry and file."""
         root = Path(self.config.root)
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(root))
@@ -57,7 +59,9 @@ class MultiscaleParser(DataParser):
         found, faults = read_available_headers([path for path in paths if path is not None], root.resolve(), problems)
         sizes = numbers[:, :2]
         _check_sizes(names, sizes, [found.get(path) if path is not None else None for path in paths], problems)
-        if problems or len(faults) == len(found):  # else what can be read is used, and the images name the others
+        if problems or len(faults) == len(
+            found
+        ):  # else the readable images are used, and `images.check` reports the others
             problems.found += faults
         problems.raise_as(DatasetError)
         files = [path for path in paths if path is not None]
@@ -79,7 +83,7 @@ def _scale(label: int) -> str:
 
 
 def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[Any]]:
-    """The columns of a split, all equally long; DatasetError if any is missing."""
+    """The columns of a split, of equal length. Raises DatasetError if one is missing."""
     data = read_json(file)
     table = data.get(split) if isinstance(data, dict) else None
     if not isinstance(table, dict):
@@ -93,12 +97,12 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
     problems.raise_as(DatasetError)
     if not table["file_path"]:
         kind = DatasetError if split == "train" else NoSuchSplit
-        raise kind("lists no images: the split is empty", path=f"{file} {split}")
+        raise kind("has no images: the split is empty", path=f"{file} {split}")
     return table
 
 
 def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None]:
-    """The image files, None for what names none, which is added to the problems."""
+    """The image files; None for an unusable name, which is added to `problems`."""
     paths: list[Path | None] = []
     for name in names:
         try:
@@ -110,7 +114,7 @@ def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None
 
 
 def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.ndarray, list[str]]:
-    """The poses [V, 3, 4] and remarks, as `check_poses`; what is no matrix either is added to the problems."""
+    """Poses [V, 3, 4] and notes of `check_poses`; values that are not matrices are added to `problems`."""
     matrices = []
     for value, name in zip(values, names, strict=True):
         try:
@@ -129,7 +133,7 @@ def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.n
         except (TypeError, ValueError):
             matrix = np.empty(0)
         if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-            problems.add(name, "pix2cam is no 3×3 matrix of numbers")
+            problems.add(name, "pix2cam is not a 3×3 matrix of numbers")
             continue
         if not (
             matrix[0, 0] > 0
@@ -137,7 +141,7 @@ def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.n
             and matrix[2, 2] == -1
             and not matrix[[0, 1, 2, 2], [1, 0, 0, 1]].any()
         ):
-            problems.add(name, "pix2cam is not the inverse of a pinhole's matrix with y and z turned round")
+            problems.add(name, "pix2cam is not the inverse of a pinhole matrix with y and z negated")
             continue
         fx, fy = 1.0 / matrix[0, 0], -1.0 / matrix[1, 1]
         row[:] = fx, fy, -matrix[0, 2] * fx, matrix[1, 2] * fy
@@ -145,28 +149,28 @@ def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.n
 
 
 def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Problems) -> np.ndarray:
-    """width, height, label, near, far, lossmult [V, 6] float64."""
+    """Table [V, 6] float64 of width, height, label, near, far and lossmult."""
     numbers = np.ones((len(names), len(_SCALARS)))
     for i, name in enumerate(names):
         values = [columns[key][i] for key in _SCALARS]
         bad = [key for key, value in zip(_SCALARS, values, strict=True) if type(value) not in (int, float)]
         if bad:
-            problems.add(name, f"{', '.join(bad)}: no number")
+            problems.add(name, f"{', '.join(bad)}: not a number")
             numbers[i] = 0.0
             continue
         width, height, label, near, far, weight = numbers[i] = values
         if not (width >= 1 and height >= 1 and float(width).is_integer() and float(height).is_integer()):
-            problems.add(name, f"width {width:g} and height {height:g} are no size in pixels")
+            problems.add(name, f"width {width:g} and height {height:g} are not a size in whole pixels")
         if label not in range(32):
-            problems.add(name, f"label {label:g} is no scale: 0 is full size, 1 half of it, …")
+            problems.add(name, f"label {label:g} is not a scale: 0 is full size, 1 is half, and so on")
         if not 0 <= near < far:
-            problems.add(name, f"near {near:g} and far {far:g} are no limits")
+            problems.add(name, f"near is {near:g} and far is {far:g}; 0 <= near < far is needed")
         if not weight >= 0:
-            problems.add(name, f"lossmult {weight:g} is no weight")
+            problems.add(name, f"lossmult is {weight:g}; a weight cannot be negative")
     return numbers
 
 
 def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[ImageHeader | None], problems: Problems) -> None:
     for name, (width, height), header in zip(names, sizes.astype(int), headers, strict=True):
         if header is not None and header.width and width >= 1 and (header.width, header.height) != (width, height):
-            problems.add(name, f"the image is {header.width}×{header.height}, {METADATA} says {width}×{height}")
+            problems.add(name, f"the image is {header.width}×{header.height}, but {METADATA} gives {width}×{height}")

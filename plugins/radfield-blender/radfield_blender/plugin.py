@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""Components of radfield-blender."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """The parts, in names only."""
+    """Return the components of this package."""
     return [
         component(
             "dataparser", "blender", impl="radfield_blender.blender:BlenderParser",
@@ -19,18 +19,18 @@ def radfield_components() -> list[Component]:
         component(
             "dataparser", "blender-multiscale", impl="radfield_blender.multiscale:MultiscaleParser",
             config="radfield_blender.config:MultiscaleConfig",
-            summary="mip-NeRF's layout of a scene at several scales: metadata.json and RGBA images",
+            summary="mip-NeRF's multiscale folders: metadata.json and RGBA images",
             provides={"images", "bounded"}, sniff="radfield_blender.sniff:multiscale",
         ),
         component(
             "converter", "multiscale", impl="radfield_blender.convert_multiscale:MultiscaleConverter",
             config="radfield_blender.config:MultiscaleConversionConfig",
-            summary="NeRF-synthetic folder -> the same at several scales, as mip-NeRF trains on",
+            summary="NeRF-synthetic folder to mip-NeRF's multiscale layout",
         ),
         component(
             "dataparser", "tiny-nerf", impl="radfield_blender.tiny_nerf:TinyNerfParser",
             config="radfield_blender.config:TinyNerfConfig",
-            summary="the tiny NeRF notebook's .npz: images, poses, focal",
+            summary="the .npz file of the tiny NeRF notebook: images, poses, focal",
             provides={"images", "bounded"}, sniff="radfield_blender.sniff:tiny_nerf",
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Recognizing the formats by looking at names and headers; imports no torch."""
+"""Recognition of the formats from file names and headers, without importing torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from radfield_core.files import npz_names
 
 
 def blender(path: Path) -> str | None:
-    """Why a folder is NeRF-synthetic, or None: its training file starts like one."""
+    """Return the reason why a folder is NeRF-synthetic, from the start of its training file, or None."""
     file = path / "transforms_train.json"
     if not file.is_file():
         return None
@@ -18,7 +18,7 @@ def blender(path: Path) -> str | None:
 
 
 def multiscale(path: Path) -> str | None:
-    """Why a folder is in mip-NeRF's multiscale layout, or None: the columns that its metadata names."""
+    """Return the reason why a folder is in mip-NeRF's multiscale layout, from the start of its metadata, or None."""
     file = path / "metadata.json"
     if not file.is_file():
         return None
@@ -28,7 +28,7 @@ def multiscale(path: Path) -> str | None:
 
 
 def tiny_nerf(path: Path) -> str | None:
-    """Why a file is tiny NeRF's, or None: the arrays in it."""
+    """Return the reason why a file is of tiny NeRF, from the names of its arrays, or None."""
     if path.suffix.lower() != ".npz" or not path.is_file():
         return None
     return "an .npz with images, poses, focal" if npz_names(path) >= {"images", "poses", "focal"} else None

@@ -1,4 +1,4 @@
-"""dataparser:tiny-nerf — the one-file layout of the tiny NeRF notebook (Mildenhall et al. 2020)."""
+"""dataparser:tiny-nerf — the single file of the tiny NeRF notebook (Mildenhall et al. 2020)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from radfield_blender.config import TinyNerfConfig
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
 from radfield_core.data import MemoryImages, check_poses
 from radfield_core.files import read_npz
+from radfield_core.names import plural
 
 
 class TinyNerfParser(DataParser):
-    """images [V, H, W, 3] in [0, 1] or uint8 on black, poses [V, 4, 4] c2w in OpenGL axes, one focal length in pixels.
+    """Parser of tiny NeRF files.
 
-    The first `n_train` views train, the rest are held out; validation and test views are the same.
+    The arrays are images [V, H, W, 3] (uint8, or floats in [0, 1]; black background), poses [V, 4, 4] (c2w, OpenGL
+    axes) and one focal length in pixels. The first `n_train` views train; the others are both validation and test
+    views.
     """
 
     config: TinyNerfConfig
@@ -29,7 +32,7 @@ class TinyNerfParser(DataParser):
         return sniff.tiny_nerf(path)
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test. DatasetError names everything wrong with the arrays."""
+        """Return the split train, val or test. Raises DatasetError that lists every fault of the arrays."""
         path = Path(self.config.root)
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(path))
@@ -46,8 +49,8 @@ class TinyNerfParser(DataParser):
         chosen = slice(0, n_train) if split == "train" else slice(n_train, None)
         if not all_names[chosen]:
             raise NoSuchSplit(
-                f"has {len(images)} views, all of which train: the {split} split is empty", path=str(path),
-                hint=f"data.n_train={max(1, len(images) * 9 // 10)}",
+                f"has {plural(len(images), 'view')}, all used for training: the {split} split is empty", path=str(path),
+                hint=f"Set data.n_train={max(1, len(images) * 9 // 10)}",
             )  # fmt: skip
         _, height, width, _ = images.shape
         return Scene(
@@ -59,7 +62,7 @@ class TinyNerfParser(DataParser):
 
 
 def _faults(images: np.ndarray, poses: np.ndarray, focal: np.ndarray) -> list[tuple[str, str]]:
-    """What the arrays do not have that they should: (array, fault)."""
+    """Faults of the arrays, as (array, fault)."""
     found = []
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
         found.append(("images", f"have the shape {images.shape}; [views, height, width, 3] is expected"))

@@ -1,4 +1,4 @@
-"""Writes NeRF-synthetic folders."""
+"""Writer of NeRF-synthetic folders."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from radfield_core.files import write_durably, write_picture
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """transforms_{split}.json and PNG images of each split, in the data's own coordinates; returns the files written.
+    """Write transforms_{split}.json and PNG images of each split in data coordinates; return the files written.
 
-    The format knows one field of view and a principal point in the middle: UsageError for other cameras.
+    Raises:
+        UsageError: the cameras are not pinholes of one size and field of view with a centered principal point.
     """
     angle = _field_of_view(scenes)
     written = []
@@ -39,19 +40,19 @@ def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _field_of_view(scenes: Mapping[str, Scene]) -> float:
-    """The horizontal field of view that all cameras of all splits have, radians."""
+    """Horizontal field of view in radians, which all cameras share."""
     cameras = [scene.cameras for scene in scenes.values()]
     fx, fy, cx, cy = np.concatenate([each.intrinsics.numpy() for each in cameras]).T
     width, height = np.concatenate([each.sizes.numpy() for each in cameras]).T
     shift = np.concatenate([np.full(len(each), 0.5 - each.pixel_center) for each in cameras])
-    off_middle = np.abs(cx + shift - width / 2) + np.abs(cy + shift - height / 2)
+    off_center = np.abs(cx + shift - width / 2) + np.abs(cy + shift - height / 2)
     if (
         any(each.model != "pinhole" for each in cameras)
         or len({*width}) * len({*height}) > 1
-        or max(off_middle.max(), np.ptp(fx), np.abs(fx - fy).max()) > 1e-6
+        or max(off_center.max(), np.ptp(fx), np.abs(fx - fy).max()) > 1e-6
     ):
         raise UsageError(
-            "a Blender folder holds pinholes of one size, one focal length and a principal point in the middle only",
-            path="--format blender", hint="--format transforms or colmap",
+            "the format supports only pinholes of one size and focal length with a centered principal point",
+            path="--format blender", hint="Write another format, such as transforms or colmap",
         )  # fmt: skip
     return 2 * math.atan(0.5 * float(width[0]) / float(fx[0]))

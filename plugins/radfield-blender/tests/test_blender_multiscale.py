@@ -202,8 +202,8 @@ def _break(folder: Path, change) -> str:
         (lambda t: t.pop("pix2cam"), "pix2cam"),
         (lambda t: t["far"].pop(), "far has 7 entries"),
         (lambda t: t["width"].__setitem__(2, 3), "the image is 2×2"),
-        (lambda t: t["lossmult"].__setitem__(2, "x"), "lossmult: no number"),
-        (lambda t: t["near"].__setitem__(2, 9.0), "near 9 and far 6"),
+        (lambda t: t["lossmult"].__setitem__(2, "x"), "lossmult: not a number"),
+        (lambda t: t["near"].__setitem__(2, 9.0), "near is 9 and far is 6"),
         (lambda t: t["cam2world"][1][0].__setitem__(0, 5.0), "000_d1.png"),
         (lambda t: t["pix2cam"][1][0].__setitem__(1, 5.0), "pix2cam is not"),
         (lambda t: t["file_path"].__setitem__(3, "../../etc/passwd"), "passwd"),
@@ -225,6 +225,14 @@ def test_all_faults_are_named_at_once(small, tmp_path):
         table["width"][3], table["file_path"][4] = 7, "images_train/absent.png"
 
     said = _break(tmp_path / "out", change)
-    words = ("near 9", "lossmult", "pix2cam", "list of 4 rows", "not rigid", "says 7×", "absent.png: there is no such")
+    words = (
+        "near is 9",
+        "lossmult",
+        "pix2cam",
+        "list of 4 rows",
+        "not rigid",
+        "gives 7×",
+        "absent.png: there is no such",
+    )
     assert all(word in said for word in words)
     assert said.count("\n") - said.count("\n    try: ") == len(words) - 1, "nothing is made up"

@@ -190,13 +190,13 @@ def test_images_an_integer_factor_smaller_than_stated_get_a_shorter_focal_length
     assert scene.cameras.sizes[0].tolist() == [20, 10]
     fx, fy, cx, cy = scene.cameras.intrinsics[0].tolist()
     assert fx == fy == pytest.approx(0.5 * 20 / math.tan(0.35)) and (cx, cy) == (10, 5)
-    assert scene.notes == ((f"images are 1/{factor} of the size in the file; the focal length is scaled to match",)
+    assert scene.notes == ((f"images are 1/{factor} of the size in the file; the focal length is scaled accordingly",)
                            if factor > 1 else ())  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [{"w": 30, "h": 15}, {"w": 10, "h": 5}, {"w": 10, "h": 20}, {"w": 40, "h": 10}])
 def test_images_of_any_other_size_than_stated_are_refused(tmp_path, size):
-    with pytest.raises(DatasetError, match=f"says w {size['w']} and h {size['h']}, the images are 20×10"):
+    with pytest.raises(DatasetError, match=f"w is {size['w']} and h is {size['h']}, but the images are 20×10"):
         _parse(_with_size(_write(tmp_path), **size))
 
 
@@ -349,5 +349,5 @@ def test_cameras_that_the_format_cannot_hold_are_refused(tmp_path, spoil):
         scene.cameras.sizes[1] += 1
     else:
         object.__setattr__(scene.cameras, "model", "opencv")
-    with pytest.raises(UsageError, match="Blender folder holds"):
+    with pytest.raises(UsageError, match="centered principal point"):
         write_blender({"train": scene}, tmp_path)

@@ -1,4 +1,4 @@
-"""`dataparser:dtu`: cameras_sphere.npz, image/ and mask/ as IDR and NeuS lay them out."""
+"""dataparser:dtu — scenes in the layout of IDR and NeuS: cameras_sphere.npz, image/ and mask/."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from radfield_core.data import (
     split_notes,
 )
 from radfield_core.files import missing_files, npz_names, read_npz, safe_join
+from radfield_core.names import plural
 from radfield_dtu import sniff
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.projection import Array, decompose
 from radfield_dtu.truth import read_truth
 
 MAX_SKEW = 0.05
-"""Pixels; the camera model has no skew, and published matrices have some 1e-4 of it from rounding."""
+"""Largest skew in pixels that is ignored; rounding leaves about 1e-4 in published matrices."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class DtuParser(DataParser):
-    """The scene is the unit sphere that scale_mat takes to the world; principal points count from pixel corners.
+    """Parser of scenes in the layout of IDR and NeuS.
 
-    world_mat projects to pixels whose first has its middle at 0, as NeuS samples them; half a pixel is added.
+    The scene is the unit sphere, which scale_mat maps to the world. For world_mat, as NeuS samples it, the center of
+    the first pixel is (0, 0); half a pixel is added to the principal point, because here that center is (0.5, 0.5).
     """
 
     config: DtuConfig
@@ -44,17 +46,17 @@ class DtuParser(DataParser):
         return sniff.sniff(path)
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test. DatasetError names every fault of cameras, images and masks."""
+        """Return the split train, val or test. Raises DatasetError that lists every fault of the files."""
         root = Path(self.config.root)
         problems = Problems()
         images = _files(root / "image", problems)
         projections, to_data = _matrices(self._cameras_file(root), len(images), problems)
         masks = _files(root / "mask", problems) if (root / "mask").is_dir() else None
         if masks is not None and len(masks) != len(images):
-            said = f"holds {len(masks)} masks for {len(images)} images"
-            problems.add(root / "mask", said + _unmatched(images, masks))
+            counts = f"has {plural(len(masks), 'mask')} for {plural(len(images), 'image')}"
+            problems.add(root / "mask", counts + _unmatched(images, masks))
         if masks is None and self.config.apply_mask:
-            problems.add(root / "mask", "there are no masks to apply", "data.apply_mask=false")
+            problems.add(root / "mask", "there are no masks to apply", "Set data.apply_mask=false")
         problems.raise_as(DatasetError)
         headers = _headers(images, masks, problems)
         intrinsics, c2w = _cameras(projections, images, problems)
@@ -92,25 +94,25 @@ def _files(folder: Path, problems: Problems) -> list[Path]:
     if not folder.is_dir():
         problems.found.extend(missing_files([folder], folder.parent))
     elif not found:
-        problems.add(folder, "holds no images")
+        problems.add(folder, "has no images")
     return found
 
 
 def _unmatched(images: list[Path], masks: list[Path]) -> str:
-    """Which images no mask is numbered or named like: 000012.png goes with 012.png."""
+    """End of a message that lists images without a mask of their name or number (012.png masks 000012.png)."""
     known = {path.stem.lstrip("0") for path in masks}
     alone = [path.name for path in images if path.stem.lstrip("0") not in known]
-    return f"; there is none for {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}" if alone else ""
+    return f"; there is no mask for {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}" if alone else ""
 
 
 def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Array]:
-    """P [3, 4] of each view into the unit sphere, and the transform from there to the world."""
+    """Each view's projection [3, 4] from the unit sphere to pixels, and the transform [4, 4] from sphere to world."""
     if missing := missing_files([path], path.parent):
         problems.found.extend(missing)
         return [], np.eye(4)
     there = sum(name.startswith("world_mat_") and name[10:].isdigit() for name in npz_names(path))
     if there != n:
-        problems.add(path, f"holds {there} cameras for {n} images")
+        problems.add(path, f"has {plural(there, 'camera')} for {plural(n, 'image')}")
         return [], np.eye(4)
     names = [f"{kind}_{i}" for i in range(n) for kind in ("world_mat", "scale_mat")]
     arrays = read_npz(path, names, max_bytes=2**20)
@@ -123,7 +125,7 @@ def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Arra
     for i, scale in enumerate(scales):
         fault = _not_a_scale(scale)
         if fault is None and np.abs(scale - scales[0]).max() > 1e-4 * abs(scales[0][0, 0]):
-            fault = "differs from scale_mat_0: the views would lie in different spheres"
+            fault = "differs from scale_mat_0, but all views must share one sphere"
         if fault:
             problems.add(f"{path.name}: scale_mat_{i}", fault)
     worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in range(n)]
@@ -133,12 +135,12 @@ def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Arra
 def _not_a_scale(matrix: Array) -> str | None:
     size = matrix[0, 0]
     if size <= 0 or np.abs(matrix[:3, :3] / size - np.eye(3)).max() > 1e-4 or (matrix[3] != [0, 0, 0, 1]).any():
-        return "is not a uniform scale and a shift"
+        return "is not a uniform scale and a translation"
     return None
 
 
 def _cameras(projections: list[Array], images: list[Path], problems: Problems) -> tuple[Array, Array]:
-    """Intrinsics [V, 4] with half a pixel added to the principal point, and c2w [V, 3, 4]."""
+    """Intrinsics [V, 4] (half a pixel is added to the principal point) and c2w [V, 3, 4]."""
     intrinsics, c2w = np.zeros((len(images), 4)), np.zeros((len(images), 3, 4))
     for view, projection in enumerate(projections):
         try:
@@ -147,15 +149,13 @@ def _cameras(projections: list[Array], images: list[Path], problems: Problems) -
             problems.add(images[view].name, str(error))
             continue
         if abs(k[0, 1]) > MAX_SKEW:
-            problems.add(
-                images[view].name, f"its camera is skewed by {k[0, 1]:.3g} pixels, which no lens model here has"
-            )
+            problems.add(images[view].name, f"its camera has a skew of {k[0, 1]:.3g} pixels, which is not supported")
         intrinsics[view] = k[0, 0], k[1, 1], k[0, 2] + 0.5, k[1, 2] + 0.5
     return intrinsics, c2w
 
 
 def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[ImageHeader]:
-    """Headers of the images. What cannot be read is a problem if there are others, or if no image can be."""
+    """Headers of the images; unreadable files are problems only if there are other problems or no image is readable."""
     headers, faults = read_headers(images)
     unreadable = len(faults) == len(images)
     if masks is not None:
@@ -163,13 +163,13 @@ def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -
         faults += more
         for path, header, cover in zip(masks, headers, covers, strict=True):
             if cover.width and header.width and cover[:2] != header[:2]:
-                problems.add(path, f"is {cover.width}×{cover.height}, its image {header.width}×{header.height}")
+                problems.add(path, f"is {cover.width}×{cover.height}, but its image is {header.width}×{header.height}")
     if problems or unreadable:
         problems.found.extend(faults)
     return headers
 
 
 def _sizes(headers: list[ImageHeader]) -> torch.Tensor:
-    """Width and height of each view, [V, 2]; one whose image cannot be read counts as the first that can."""
+    """Width and height [V, 2] of each view; an unreadable image gets the size of the first readable one."""
     stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
     return torch.tensor([stand_in if header.fault else header[:2] for header in headers])

@@ -1,4 +1,4 @@
-"""What radfield-dtu offers."""
+"""Components of radfield-dtu."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """The parts of this distribution."""
+    """Return the components of this package."""
     return [
         component(
             "dataparser", "dtu", impl="radfield_dtu.dataparser:DtuParser", config="radfield_dtu.config:DtuConfig",

@@ -1,4 +1,4 @@
-"""Projection matrices P = K [R | t] <-> intrinsics and poses. OpenCV axes inside P, OpenGL axes in c2w."""
+"""Projection matrices P = K [R | t] from and to intrinsics and poses; P has OpenCV axes, c2w OpenGL axes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])
-"""Between a camera's OpenCV axes (y down, z forward) and OpenGL axes (y up, z back)."""
+"""Change between OpenCV axes (y down, z forward) and OpenGL axes (y up, z back)."""
 
 
 def decompose(projection: Array) -> tuple[Array, Array]:
-    """K [3, 3] (K₃₃ = 1, positive diagonal) and c2w [3, 4] (OpenGL axes) of P [3, 4]; any multiple of P gives the same.
+    """Return K and c2w of a projection matrix, which may have any scale (Hartley and Zisserman 2004, section 6.2.4).
 
-    The rows of P's left block M = K R are taken from the last: its direction is R's third row, what is left of the
-    second row beside it R's second, and so on (Hartley & Zisserman 2004, section 6.2.4). ValueError if M is singular.
+    This is the RQ decomposition of the left block M = K R by Gram–Schmidt: the third row of M has the direction of R's
+    third row, the part of M's second row orthogonal to it gives R's second row, and so on.
+
+    Args:
+        projection: P, [3, 4].
+
+    Returns:
+        K, [3, 3], with a positive diagonal and K₃₃ = 1, and c2w, [3, 4], in OpenGL axes.
+
+    Raises:
+        ValueError: M is singular.
     """
     m = projection[:, :3]
     scale = np.linalg.norm(m[2])
@@ -38,7 +47,7 @@ def decompose(projection: Array) -> tuple[Array, Array]:
 
 
 def compose(k: Array, c2w: Array) -> Array:
-    """P [3, 4] of K [3, 3] and c2w [3, 4] in OpenGL axes."""
+    """Return the projection matrix P [3, 4] of K [3, 3] and c2w [3, 4] in OpenGL axes."""
     rotation = (c2w[:, :3] @ FLIP).T
     projection: Array = k @ np.concatenate([rotation, -rotation @ c2w[:, 3:]], axis=1)
     return projection

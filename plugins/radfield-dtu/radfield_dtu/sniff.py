@@ -1,4 +1,4 @@
-"""Is this a scene in the layout of IDR and NeuS? Looks at names only."""
+"""Recognition of scenes in the layout of IDR and NeuS, from file names only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 
 
 def sniff(path: Path) -> str | None:
-    """Why a folder is in this layout, or None."""
+    """Return the reason why a folder is in this layout, or None."""
     found = next((name for name in CAMERA_FILES if (path / name).is_file()), None)
     return f"it holds {found} and image/" if found and (path / "image").is_dir() else None

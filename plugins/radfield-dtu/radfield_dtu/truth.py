@@ -1,4 +1,4 @@
-"""The exact surface that `radfield data make --format dtu` leaves beside the images."""
+"""Ground-truth surface, which `radfield data make --format dtu` writes beside the images."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ MAX_BYTES = 2**30
 
 
 def read_truth(root: Path, to_data: Array) -> Mesh | None:
-    """The surface in scene coordinates, or None if there is no such file; DatasetError if it is no sound mesh."""
+    """Return the surface in scene coordinates; None without a file. Raises DatasetError for an unusable mesh."""
     path = root / GROUND_TRUTH
     if not path.is_file():
         return None
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:
-        # The bytes and not the path, beside which trimesh would look for whatever other file this one names.
+        # Given a path, trimesh would open any other file that this one names; given bytes, it cannot.
         mesh = trimesh.load_mesh(BytesIO(path.read_bytes()), file_type="ply", process=False, skip_materials=True)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
-    except Exception as error:  # a parser of somebody else's, on a file that may be anybody's
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DatasetError(f"cannot be read as a mesh: {said:.300}", path=str(path)) from error
+    except Exception as error:  # trimesh raises many kinds of errors on untrusted files
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DatasetError(f"cannot be read as a mesh: {text:.300}", path=str(path)) from error
     if not len(vertices) or not np.isfinite(vertices).all() or np.abs(vertices).max() > MAX_DISTANCE:
-        raise DatasetError("has no vertices, or some that are not finite or beyond all distances", path=str(path))
+        raise DatasetError(
+            f"has no vertices, or has vertices that are not finite or farther than {MAX_DISTANCE:g} from the origin",
+            path=str(path),
+        )
     if not len(faces) or faces.min() < 0 or faces.max() >= len(vertices):
-        raise DatasetError("has no faces, or some that name vertices it does not have", path=str(path))
+        raise DatasetError("has no faces, or has faces that refer to missing vertices", path=str(path))
     vertices = (vertices - to_data[:3, 3]) / to_data[0, 0]
     return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces))

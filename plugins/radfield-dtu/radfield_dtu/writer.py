@@ -1,4 +1,4 @@
-"""Writes a scene in the layout of IDR and NeuS: in its own coordinates, or, made up, in millimeters and off-center."""
+"""Writer of the layout of IDR and NeuS."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ from radfield_dtu.truth import GROUND_TRUTH
 logger = logging.getLogger(__name__)
 
 MILLIMETRES = 150.0
+"""Length of one unit of a synthetic scene; its size is then that of a DTU scan."""
+
 PLACE = np.array([-28.0, -27.5, 640.0])
-"""One unit of a scene that is made up, and where its origin comes to lie: sizes as in DTU's scans."""
+"""Position of the origin of a synthetic scene in millimeters, as in DTU's scans."""
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """image/, cameras_sphere.npz and, where they are known, mask/ and the surface; returns the files written.
+    """Write image/, cameras_sphere.npz and, if known, mask/ and the ground-truth surface; return the files written.
 
-    Masks in this format show an object: those of pixels that count are left out, with a warning.
+    Masks of this format show an object; masks that mark the pixels that count are left out, with a warning.
     """
     views = views_to_store(scenes)
     first = next(iter(scenes.values()))
@@ -46,7 +48,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     scale_mat[:3, 3] = transform_points(placed, center[None])[0]
     warn_about_lost_masks("object", scenes.values())
     masked = all_have_masks("object", scenes.values()) or any(_is_clear(scene) for scene in scenes.values())
-    arrays: dict[str, Any] = {}  # a mapping of arrays alone could, for all a type checker knows, name an option
+    arrays: dict[str, Any] = {}  # np.savez takes options as well as arrays
     written: list[Path] = []
     for index, view in enumerate(views):
         arrays[f"world_mat_{index}"], arrays[f"scale_mat_{index}"] = _world_mat(view, placed), scale_mat
@@ -62,9 +64,10 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _placement(scene: Scene) -> Array:
-    """From the data's own coordinates to those written [4, 4]: the same, but for a scene that is made up.
+    """Transform [4, 4] from data coordinates to the file's: millimeters for a synthetic scene, else the identity.
 
-    Made up is what has an exact surface and no unit. Of others a warning names the unit, which the format cannot hold.
+    A scene is synthetic if it has a ground-truth surface and no unit. For other scenes that are not in millimeters a
+    warning gives the unit, because the format cannot store it.
     """
     if scene.unit is None and scene.ground_truth is not None:
         matrix = similarity_matrix(np.eye(3), np.zeros(3), MILLIMETRES)
@@ -72,14 +75,14 @@ def _placement(scene: Scene) -> Array:
         return matrix
     if scene.unit != "mm":
         logger.warning(
-            "the coordinates are kept, but the format does not name their unit: without data.unit=%s it is read as mm",
+            "the format does not store the unit of coordinates: set data.unit=%s when reading, or it is taken as mm",
             scene.unit or "none",
         )
     return np.eye(4)
 
 
 def _sphere(scene: Scene) -> tuple[Array, float]:
-    """Center and radius, in the scene's data coordinates, of a sphere around what is to be modeled."""
+    """Center and radius, in data coordinates, of a sphere around the ground-truth surface or the scene box."""
     if scene.ground_truth is not None:
         points = transform_points(scene.to_data, scene.ground_truth.vertices.double()).numpy()
         center = (points.max(0) + points.min(0)) / 2
@@ -91,7 +94,11 @@ def _sphere(scene: Scene) -> tuple[Array, float]:
 def _world_mat(view: StoredView, placed: Array) -> Array:
     camera = view.camera
     if camera.model != "pinhole":
-        raise UsageError(f"the format has no lens model {camera.model}", path="--format dtu", hint="--format colmap")
+        raise UsageError(
+            f"the format does not support the lens {camera.model}",
+            path="--format dtu",
+            hint="Write another format, such as colmap",
+        )
     k = np.array([[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]])
     world_mat = np.eye(4)
     world_mat[:3] = compose(k, transform_cameras(placed, view.c2w[None])[0])
@@ -103,7 +110,7 @@ def _is_clear(scene: Scene) -> bool:
 
 
 def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
-    """RGB [H, W, 3] on black, and a mask [H, W, 3] of 0 and 255."""
+    """RGB [H, W, 3] on black and a mask [H, W, 3] of 0 and 255, both uint8."""
     pixels = view.scene.images[view.index]
     if pixels.shape[-1] == 4:
         alpha = pixels[..., 3:]

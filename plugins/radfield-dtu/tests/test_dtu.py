@@ -126,7 +126,7 @@ def damage_one_sphere(root: Path, arrays: dict) -> str:
 def damage_no_images(root: Path, arrays: dict) -> str:
     for path in (root / "image").iterdir():
         path.unlink()
-    return "image: holds no images"
+    return "image: has no images"
 
 
 TRUTH = """ply
@@ -143,7 +143,7 @@ end_header
 
 def damage_truth_faces(root: Path, arrays: dict) -> str:
     (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 77\n")
-    return "name vertices it does not have"
+    return "refer to missing vertices"
 
 
 def damage_truth_nan(root: Path, arrays: dict) -> str:
@@ -153,7 +153,7 @@ def damage_truth_nan(root: Path, arrays: dict) -> str:
 
 def damage_truth_far(root: Path, arrays: dict) -> str:
     (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 1e12\n0 1 0\n3 0 1 2\n")
-    return "beyond all distances"
+    return "from the origin"
 
 
 def damage_truth_points(root: Path, arrays: dict) -> str:
@@ -181,7 +181,7 @@ def damage_images(root: Path, arrays: dict) -> str:
 
 def damage_masks(root: Path, arrays: dict) -> str:
     sorted((root / "mask").iterdir())[0].unlink()
-    return f"2 masks for 3 images; there is none for {sorted((root / 'image').iterdir())[0].name}"
+    return f"2 masks for 3 images; there is no mask for {sorted((root / 'image').iterdir())[0].name}"
 
 
 @pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])
@@ -309,7 +309,7 @@ def test_a_capture_keeps_its_coordinates_and_its_unit_is_said(
 ) -> None:
     scene = replace(toy_capture(4), unit=unit)
     write({"train": scene}, tmp_path)
-    assert f"without data.unit={unit or 'none'}" in caplog.text
+    assert f"set data.unit={unit or 'none'}" in caplog.text
     back = DtuParser(DtuConfig(root=str(tmp_path), unit=unit)).parse("train")
     assert back.unit == unit
     for view in range(4):

@@ -1,4 +1,4 @@
-"""dataparser:llff — poses_bounds.npy (Mildenhall et al. 2019) with images at one of several sizes."""
+"""dataparser:llff — captures with poses_bounds.npy (Mildenhall et al. 2019) and images in one or more sizes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from radfield_core.data import (
     transform_cameras,
 )
 from radfield_core.files import read_npy, safe_join
+from radfield_core.names import plural
 from radfield_llff.config import LlffConfig, uses_ndc
 from radfield_llff.paths import average, circle, look, spiral
 from radfield_llff.sniff import sniff
@@ -33,16 +34,20 @@ _ANY_DIRECTION = np.array([0.1, 0.2, 0.3])
 
 
 class Llff(DataParser):
-    """A row holds a 3×5 matrix, the axes down, right, back, the place and (height, width, focal), then near and far."""
+    """Parser of captures in the format of LLFF.
+
+    A row of poses_bounds.npy is a 3×5 matrix (columns: the camera's down, right and back axes, its center, and
+    height, width, focal length), then the nearest and farthest depth.
+    """
 
     config: LlffConfig
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """One split, recentered and scaled so that the nearest depth is 4/3. Raises DatasetError with every fault."""
+        """Return one split, centered and scaled by the options. Raises DatasetError that lists every fault."""
         config, root = self.config, Path(self.config.root)
         if config.spherify and config.ndc:
-            raise DatasetError("a scene cannot be spherified and in NDC", path="data", hint="data.ndc=false")
+            raise DatasetError("spherify and ndc exclude each other", path="data", hint="Set data.ndc=false")
         problems = Problems()
         table = _table(root / "poses_bounds.npy", problems)
         folder = _images_folder(root, config.factor)
@@ -60,11 +65,11 @@ class Llff(DataParser):
         to_scene = _recenter(c2w, bounds, config.bound_factor)
         if config.spherify:
             to_scene = _spherify(transform_cameras(to_scene, c2w)) @ to_scene
-        placed, bounds = transform_cameras(to_scene, c2w), bounds * similarity_scale(to_scene)
-        splits = self._splits(placed, root)
-        path = circle(placed) if config.spherify else spiral(placed, bounds)
+        posed, bounds = transform_cameras(to_scene, c2w), bounds * similarity_scale(to_scene)
+        splits = self._splits(posed, root)
+        path = circle(posed) if config.spherify else spiral(posed, bounds)
         near, far = 0.9 * float(bounds.min()), float(bounds.max())
-        center, radius = _seen_box(capture, placed, far) if not config.spherify else (np.zeros(3), _reach(placed))
+        center, radius = _seen_box(capture, posed, far) if not config.spherify else (np.zeros(3), _reach(posed))
         scene = capture.scene(
             choose_split(splits, split, root), to_scene, near=near, far=far,
             notes=[*_folder_notes(root, folder), *split_notes(splits)],
@@ -76,16 +81,16 @@ class Llff(DataParser):
         everything = capture.scene(range(len(c2w)), to_scene, near=0.0, far=1.0, box=scene.box)
         return replace(scene, ndc=True, near=0.0, far=1.0, box=warped_box(replace(everything, ndc=True)))
 
-    def _splits(self, placed: np.ndarray, root: Path) -> dict[str, list[int]]:
-        n = len(placed)
+    def _splits(self, posed: np.ndarray, root: Path) -> dict[str, list[int]]:
+        n = len(posed)
         if self.config.validation == "every" or n == 1:
             return holdout_splits(n, self.config.holdout, root)
-        central = int(np.linalg.norm(placed[:, :, 3] - placed[:, :, 3].mean(0), axis=-1).argmin())
+        central = int(np.linalg.norm(posed[:, :, 3] - posed[:, :, 3].mean(0), axis=-1).argmin())
         return {"train": [i for i in range(n) if i != central], "val": [central], "test": [central]}
 
 
 def _table(path: Path, problems: Problems) -> np.ndarray:
-    """Rows [V, 17] float64 of poses_bounds.npy, numbers checked but poses not."""
+    """Rows [V, 17] float64 of poses_bounds.npy; the numbers are checked, the rotations are not yet."""
     table = read_npy(path, _MAX_BYTES)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "fiu" or not len(table):
         raise DatasetError(
@@ -96,23 +101,25 @@ def _table(path: Path, problems: Problems) -> np.ndarray:
         height, width, focal = row[:15].reshape(3, 5)[:, 4]
         near, far = row[15:]
         if not np.isfinite(row).all():
-            problems.add(path.name, f"row {i} holds NaN or infinity", "removing the row and its image")
+            problems.add(path.name, f"row {i} holds NaN or infinity", "Remove the row and its image")
         elif not (1 <= height < 1e6 and 1 <= width < 1e6 and 0.01 <= focal < 1e9):
-            problems.add(path.name, f"row {i}: height {height:g}, width {width:g}, focal length {focal:g}")
+            problems.add(
+                path.name, f"row {i}: height {height:g}, width {width:g} and focal length {focal:g} are not usable"
+            )
         elif not 1e-6 < near < far < 1e9:
-            problems.add(path.name, f"row {i}: near {near:g} and far {far:g} are no limits")
+            problems.add(path.name, f"row {i}: near is {near:g} and far is {far:g}; 0 < near < far is needed")
     problems.raise_as(DatasetError)
     return table
 
 
 def _poses(table: np.ndarray) -> np.ndarray:
-    """c2w [V, 3, 4] in OpenGL axes from axes (down, right, back)."""
+    """c2w [V, 3, 4] in OpenGL axes (right, up, back), from the file's axes (down, right, back)."""
     matrices = table[:, :15].reshape(-1, 3, 5)
     return np.stack([matrices[..., 1], -matrices[..., 0], matrices[..., 2], matrices[..., 3]], axis=-1)
 
 
 def _images_folder(root: Path, factor: int | None) -> Path:
-    """The folder of images; DatasetError if there is none."""
+    """The folder of images. Raises DatasetError if there is none."""
     wanted = [factor] if factor is not None else [8, 4, 2, 1]
     folders = [root / ("images" if each == 1 else f"images_{each}") for each in wanted]
     for folder in folders:
@@ -120,38 +127,42 @@ def _images_folder(root: Path, factor: int | None) -> Path:
             return safe_join(root, folder.name)
     there = ", ".join(sorted(path.name for path in root.glob("images*") if path.is_dir()))
     names = ", ".join(folder.name for folder in folders)
-    raise DatasetError(f"there is no folder {names}", path=str(root), hint=f"one of {there}" if there else "")
+    raise DatasetError(
+        f"there is no folder {names}", path=str(root), hint=f"Set data.factor to read {there}" if there else ""
+    )
 
 
 def _folder_notes(root: Path, folder: Path) -> list[str]:
-    """A remark on which images were taken if there are several sizes."""
+    """A note that names the images read, if there are several sizes."""
     others = sorted(path.name for path in root.glob("images*") if path.is_dir() and path.name != folder.name)
-    return [f"images are from {folder.name}, not from {', '.join(others)}; data.factor chooses"] if others else []
+    return [f"reading {folder.name}, not {', '.join(others)}; set data.factor to read another size"] if others else []
 
 
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
-    """Images sorted by name, as the rows are; a wrong number is a problem."""
+    """Images sorted by name, the order of the rows; a number other than n is added to `problems`."""
     names = sorted(
         name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
     )
     if len(names) != n:
         problems.add(
-            folder.name, f"holds {len(names)} images, poses_bounds.npy has {n} rows",
-            "exactly the images that the poses were solved for",
+            folder.name, f"has {plural(len(names), 'image')}, but poses_bounds.npy has {plural(n, 'row')}",
+            "Keep exactly the images that the poses were solved for",
         )  # fmt: skip
         problems.raise_as(DatasetError)
     return [safe_join(folder, name) for name in names]
 
 
 def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
-    """`to_scene` [4, 4]: the mean camera becomes the identity, and bound_factor · the nearest depth becomes 1."""
+    """`to_scene` [4, 4], which makes the mean camera the identity and bound_factor · the nearest depth 1."""
     middle = average(c2w)
     return similarity_matrix(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
 
 
 def _spherify(c2w: np.ndarray) -> np.ndarray:
-    """The similarity [4, 4] that puts what the cameras look at into the origin, their mean side up (+z), and their mean
-    square distance from it at 1 (NeRF's code, spherify_poses)."""
+    """The similarity [4, 4] that moves the point that the cameras look at to the origin (NeRF's spherify_poses).
+
+    The cameras' mean direction from that point becomes +z, and their root mean square distance from it 1.
+    """
     focus = focus_point(c2w)
     up = c2w[:, :, 3].mean(0) - focus
     axes = look(up, np.cross(up, np.cross(_ANY_DIRECTION, up)), focus)
@@ -159,16 +170,16 @@ def _spherify(c2w: np.ndarray) -> np.ndarray:
     return similarity_matrix(axes[:, :3].T, focus, 1.0 / distance)
 
 
-def _reach(placed: np.ndarray) -> float:
-    return 1.1 * float(np.abs(placed[:, :, 3]).max())
+def _reach(posed: np.ndarray) -> float:
+    return 1.1 * float(np.abs(posed[:, :, 3]).max())
 
 
-def _seen_box(capture: Capture, placed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
-    """Center [3] and half side of the cube that holds the cameras and everything that they see up to depth `far`."""
+def _seen_box(capture: Capture, posed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
+    """Center [3] and half side of a cube around the cameras and all that they see up to the depth `far`."""
     half = capture.sizes / 2 / capture.intrinsics[:, :2]
     signs = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)], dtype=np.float64)
     local = np.concatenate([half[:, None] * signs, np.full((len(half), 4, 1), -1.0)], axis=-1)
-    corners = placed[:, None, :, 3] + far * np.einsum("vij,vcj->vci", placed[:, :, :3], local)
-    everything = np.concatenate([corners.reshape(-1, 3), placed[:, :, 3]])
+    corners = posed[:, None, :, 3] + far * np.einsum("vij,vcj->vci", posed[:, :, :3], local)
+    everything = np.concatenate([corners.reshape(-1, 3), posed[:, :, 3]])
     low, high = everything.min(0), everything.max(0)
     return (low + high) / 2, float((high - low).max() / 2)

@@ -1,4 +1,4 @@
-"""Camera paths for videos: a spiral before a scene, a circle round an object. F frames, c2w [F, 3, 4]."""
+"""Camera paths for videos, c2w [F, 3, 4] of F frames: a spiral in front of a scene, or a circle around an object."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ _ROTATIONS = 2
 _Z_RATE = 0.5
 
 
-def look(back: np.ndarray, up: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """c2w [..., 3, 4] of cameras at places [..., 3] with z axis `back` and the y axis as near to `up` as it can be."""
+def look(back: np.ndarray, up: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return c2w [..., 3, 4] of cameras at `position` [..., 3], with z axis `back` and y axis closest to `up`."""
     z = back / np.linalg.norm(back, axis=-1, keepdims=True)
     x = np.cross(up, z)
     x /= np.linalg.norm(x, axis=-1, keepdims=True)
-    return np.stack([x, np.cross(z, x), z, place], axis=-1)
+    return np.stack([x, np.cross(z, x), z, position], axis=-1)
 
 
 def average(c2w: np.ndarray) -> np.ndarray:
-    """The mean camera [3, 4] of poses [V, 3, 4]: mean place, mean z axis, y as near to the mean y as it can be."""
+    """Return the mean camera [3, 4] of c2w [V, 3, 4]: mean center, mean z axis, and y axis closest to the mean y."""
     return look(c2w[:, :, 2].mean(0), c2w[:, :, 1].mean(0), c2w[:, :, 3].mean(0))
 
 
 def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """Two turns about the mean camera, as wide as nine tenths of the cameras' places, looking at one distance.
+    """Return a spiral of two turns around the mean camera, which looks at one point throughout.
 
-    That distance is the harmonic mean of 0.9 · the nearest (a quarter) and 5 · the farthest depth (NeRF's code).
-    bounds [V, 2].
+    The radii are the 90th percentiles of the camera centers. The distance to the point is the weighted harmonic mean of
+    0.9 · the nearest depth (weight ¼) and 5 · the farthest depth (weight ¾), as in NeRF's code.
+
+    Args:
+        c2w: [V, 3, 4], the cameras.
+        bounds: [V, 2], nearest and farthest depth of each view.
+        frames: number of frames.
     """
     middle = average(c2w)
     focus = 1.0 / (0.25 / (0.9 * bounds.min()) + 0.75 / (5.0 * bounds.max()))
@@ -35,15 +40,15 @@ def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndar
     target = middle[:, :3] @ (0.0, 0.0, -focus) + middle[:, 3]
     angles = np.linspace(0.0, 2 * np.pi * _ROTATIONS, frames, endpoint=False)
     offsets = np.stack([np.cos(angles), -np.sin(angles), -np.sin(angles * _Z_RATE)], axis=-1) * radii
-    places = offsets @ middle[:, :3].T + middle[:, 3]
-    return look(places - target, up, places)
+    positions = offsets @ middle[:, :3].T + middle[:, 3]
+    return look(positions - target, up, positions)
 
 
 def circle(c2w: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """A circle at the cameras' mean height, on the sphere of their mean square distance, looking at the origin."""
-    places = c2w[:, :, 3]
-    height = float(places[:, 2].mean())
-    radius = np.sqrt(max(float(np.square(places).sum(-1).mean()) - height**2, 1e-12))
+    """Return a circle at the cameras' mean height, which looks at the origin from their root mean square distance."""
+    centers = c2w[:, :, 3]
+    height = float(centers[:, 2].mean())
+    radius = np.sqrt(max(float(np.square(centers).sum(-1).mean()) - height**2, 1e-12))
     angles = np.linspace(0.0, 2 * np.pi, frames, endpoint=False)
     ring = np.stack([radius * np.cos(angles), radius * np.sin(angles), np.full(frames, height)], axis=-1)
     return look(ring, np.array([0.0, 0.0, 1.0]), ring)

@@ -1,4 +1,4 @@
-"""Is this a capture in LLFF's format? Looks at names only."""
+"""Recognition of captures in the format of LLFF, from file names only."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def sniff(path: Path) -> str | None:
-    """Why a folder is in LLFF's format, or None."""
+    """Return the reason why a folder is in the format of LLFF, or None."""
     return "it holds poses_bounds.npy" if (path / "poses_bounds.npy").is_file() else None

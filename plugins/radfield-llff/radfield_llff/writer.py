@@ -1,4 +1,4 @@
-"""Writes poses_bounds.npy and images/."""
+"""Writer of poses_bounds.npy and images/."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from radfield_core.files import write_durably
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """All splits' views in one folder in the data's own coordinates, rows by file name; returns the files.
+    """Write the views of all splits in data coordinates; return the files written. Rows are in the order of file names.
 
-    The format knows one focal length and a principal point in the middle: UsageError for other cameras.
+    Raises:
+        UsageError: a camera is not a pinhole with one focal length and a centered principal point.
     """
     views = views_to_store(scenes)
     for view in views:
@@ -29,23 +30,23 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _matrix(view: StoredView) -> np.ndarray:
-    """[3, 5]: the axes down, right, back, the place, and (height, width, focal)."""
-    right, up, back, place = view.c2w.T
-    return np.stack([-up, right, back, place, _height_width_focal(view.camera)], axis=-1)
+    """Matrix [3, 5] with the columns down, right, back, center, and (height, width, focal length)."""
+    right, up, back, center = view.c2w.T
+    return np.stack([-up, right, back, center, _height_width_focal(view.camera)], axis=-1)
 
 
 def _height_width_focal(camera: Camera) -> np.ndarray:
-    middle = abs(camera.cx - camera.width / 2) < 1e-6 and abs(camera.cy - camera.height / 2) < 1e-6
-    if camera.model != "pinhole" or not middle or abs(camera.fx - camera.fy) > 1e-6:
+    centered = abs(camera.cx - camera.width / 2) < 1e-6 and abs(camera.cy - camera.height / 2) < 1e-6
+    if camera.model != "pinhole" or not centered or abs(camera.fx - camera.fy) > 1e-6:
         raise UsageError(
-            "poses_bounds.npy holds pinholes with one focal length and a principal point in the middle only",
-            path="--format llff", hint="--format transforms or colmap",
+            "poses_bounds.npy supports only pinholes with one focal length and a centered principal point",
+            path="--format llff", hint="Write another format, such as transforms or colmap",
         )  # fmt: skip
     return np.array([camera.height, camera.width, camera.fx], dtype=np.float64)
 
 
 def _bounds(view: StoredView) -> np.ndarray:
-    """Nearest and farthest depth: of what the view shows if its depths are known, else the scene's limits."""
+    """Nearest and farthest depth: from the depths of the view if known, else the limits of the scene."""
     scale = similarity_scale(view.scene.to_data.double().numpy())
     truth = view.view_depth
     seen = None if truth is None else truth[truth.isfinite()].double()

@@ -162,11 +162,11 @@ def test_what_is_provided_follows_the_options():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t[:8], "holds 9 images, poses_bounds.npy has 8 rows"),
+        (lambda t: t[:8], "has 9 images, but poses_bounds.npy has 8 rows"),
         (lambda t: t[:, :16], "rows of 17 numbers"),
         (lambda t: t[:0], "rows of 17 numbers"),
         (lambda t: np.where(np.arange(17) == 3, np.nan, t), "row 0 holds NaN"),
-        (lambda t: np.where(np.arange(17) == 15, -1.0, t), "near -1"),
+        (lambda t: np.where(np.arange(17) == 15, -1.0, t), "near is -1"),
         (lambda t: np.where(np.arange(17) == 14, 0.0, t), "focal length 0"),
         (lambda t: np.where(np.arange(17) == 0, -t, t), "view_000.png"),
         (lambda t: t.astype("U8"), "rows of 17 numbers"),
@@ -200,7 +200,7 @@ def test_a_missing_folder_of_images_is_named_with_what_is_there(folder):
 def test_ndc_needs_cameras_that_face_forward(tmp_path):
     write({"train": toy_capture(9)}, tmp_path)
     assert "data.ndc=false" in faults(tmp_path, ndc=True)
-    assert "cannot be spherified and in NDC" in faults(tmp_path, ndc=True, spherify=True)
+    assert "spherify and ndc exclude each other" in faults(tmp_path, ndc=True, spherify=True)
 
 
 def test_unreadable_and_odd_sized_images_are_named(folder):

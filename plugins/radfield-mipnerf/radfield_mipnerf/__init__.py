@@ -1,1 +1,1 @@
-"""mip-NeRF: method:mipnerf, field:mipnerf and sampler:mip."""
+"""mip-NeRF. Provides method:mipnerf, field:mipnerf and sampler:mip."""

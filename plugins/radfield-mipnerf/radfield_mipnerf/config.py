@@ -1,4 +1,4 @@
-"""Options of field:mipnerf, sampler:mip and method:mipnerf; defaults are the published values."""
+"""Options of field:mipnerf, sampler:mip and method:mipnerf. The defaults are the published values."""
 
 from __future__ import annotations
 
@@ -13,29 +13,33 @@ from radfield_core import Choice, option, slot
 class MipNerfFieldConfig:
     """The MLP of mip-NeRF (section 3)."""
 
-    encoding: Choice = slot("encoding", default={"type": "ipe", "max_degree": 16}, help="encoding of Gaussians")
+    encoding: Choice = slot(
+        "encoding", default={"type": "ipe", "max_degree": 16}, help="encoding of the samples' Gaussians"
+    )
     direction_encoding: Choice | None = slot(
         "encoding",
         default={"type": "frequency", "n_frequencies": 4},
         optional=True,
-        help="encoding of view directions; none makes colors independent of the view",
+        help='encoding of view directions; "none" makes colors independent of the view direction',
     )
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
-        6, help="hidden layer that reads the encoded Gaussian again, counted from 1; none has no skip connection", min=2
+        6,
+        help='hidden layer, counted from 1, that reads the encoded Gaussian again; "none": no skip connection',
+        min=2,
     )
-    color_width: int = option(128, help="units of the layer that reads the view direction", min=1)
+    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
     density_activation: Literal["softplus", "relu"] = option("softplus", help="activation of the raw density")
-    density_bias: float = option(-1.0, help="bias of the raw density, added before the activation")
+    density_bias: float = option(-1.0, help="constant added to the raw density before the activation")
     density_noise: float = option(
         0.0,
-        help="standard deviation of noise added to the raw density in training; 1 in the paper for real scenes",
+        help="standard deviation of the noise added to the raw density in training; the paper uses 1 for real scenes",
         min=0,
     )
-    rgb_padding: float = option(0.001, help="range beyond 0 and 1 that colors may take before they saturate", min=0)
+    rgb_padding: float = option(0.001, help="amount by which the color activation may go below 0 and above 1", min=0)
     disable_integration: bool = option(
-        False, help='encode points at the means instead of Gaussians: the paper\'s ablation "w/o IPE"'
+        False, help='encode the mean of each Gaussian as a point; this is the paper\'s ablation "w/o IPE"'
     )
 
 
@@ -43,16 +47,19 @@ class MipNerfFieldConfig:
 class MipSamplerConfig:
     """Sampling of mip-NeRF (sections 3 and 3.1)."""
 
-    n_samples: int = option(128, help="intervals per ray and level", min=2)
+    n_samples: int = option(128, help="number of intervals per ray on each level", min=2)
     n_levels: int = option(
-        2, help="number of levels; each after the first is resampled by the weights of the previous one", min=1
+        2, help="number of levels; each level after the first is resampled from the weights of the level before", min=1
     )
     spacing: Literal["linear", "disparity", "log"] = option(
-        "linear", help="spacing of the first level's edges: linear in distance, disparity or log distance"
+        "linear",
+        help="quantity in which the first level's edges are evenly spaced: distance, disparity or log distance",
     )
-    resample_padding: float = option(0.01, help="constant added to the blurred weights before resampling", min=0)
+    resample_padding: float = option(
+        0.01, help="constant added to the blurred weights before they are used for resampling", min=0
+    )
     ray_shape: Literal["auto", "cone", "cylinder"] = option(
-        "auto", help="shape of a pixel's ray; auto is a cylinder for rays in NDC, else a cone"
+        "auto", help='shape that a pixel casts into the scene; "auto": a cylinder if rays are in NDC, a cone otherwise'
     )
 
 
@@ -61,16 +68,18 @@ class MipNerfConfig:
     """Losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
 
     single_mlp: bool = option(
-        True, help="use one network for all levels; false gives the last level a network of its own"
+        True, help="use one network for all levels; if false, the last level has a network of its own"
     )
     coarse_loss: float = option(0.1, help="weight of the loss of each level before the last", min=0)
-    multiscale_loss: bool = option(True, help="weight pixels by the area they cover, if the data states it (lossmult)")
+    multiscale_loss: bool = option(
+        True, help="weight the loss of each pixel by the area it covers, if the data provides it (lossmult)"
+    )
     lr: float = option(5e-4, help="initial learning rate, after the warm-up", min=0, exclusive_min=True)
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
-    lr_delay_steps: int = option(2500, help="warm-up steps; 0 starts at the full learning rate", min=0)
+    lr_delay_steps: int = option(2500, help="number of warm-up steps; 0 disables the warm-up", min=0)
     lr_delay_mult: float = option(0.01, help="factor on the learning rate at the start of the warm-up", min=0, max=1)
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
-        "white", help="background color in training and evaluation; none for photographs without alpha"
+        "white", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )

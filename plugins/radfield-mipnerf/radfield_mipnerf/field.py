@@ -1,4 +1,7 @@
-"""field:mipnerf, the MLP of mip-NeRF: density and color of Gaussians. N samples, R rays, M points."""
+"""field:mipnerf, the MLP of mip-NeRF. It maps Gaussians to density and color.
+
+Shapes: N samples, R rays, M points.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from radfield_mipnerf.config import MipNerfFieldConfig
 
 
 class MipNerfField(DensityOccupancy, Field):
-    """Density softplus(raw − 1) and padded color of Gaussians, by an MLP with a skip connection (mip-NeRF, section 3).
+    """Density and color of Gaussians, from an MLP with a skip connection (mip-NeRF, section 3).
 
-    Weights are initialized as in the paper's code (Glorot, zero biases).
+    By default, the density is softplus(raw − 1), and colors range from −0.001 to 1.001. Weights are initialized as in
+    the paper's code (Glorot weights, zero biases).
 
     Args:
         config: options.
@@ -38,12 +42,12 @@ class MipNerfField(DensityOccupancy, Field):
             initialize_glorot(module)
 
     def begin_step(self, step: Step) -> None:
-        """Prepare the random numbers of this step's density noise."""
+        """Create the generator of this step's density noise, if noise is enabled."""
         device = self.density_head.weight.device
         self._noise = step.generator("mipnerf/density-noise", device) if self.config.density_noise else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples; in training, the raw density has noise if that is enabled."""
+        """Density [N] and rgb [N, 3] of all samples. In training, adds noise to the raw density if that is enabled."""
         mean, cov = samples.gaussians()
         features = self.features(mean, None if self.config.disable_integration else cov)
         raw = self.density_head(features)[:, 0]
@@ -56,7 +60,10 @@ class MipNerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
-        """Output [M, width] of the last hidden layer for means and diagonal covariances [M, 3]; None means points."""
+        """Output [M, width] of the last hidden layer for means and diagonal covariances [M, 3].
+
+        If `cov` is None, the means are encoded as points.
+        """
         features: Tensor = self.trunk(self.encoding(mean, cov))
         return features
 
@@ -66,21 +73,24 @@ class MipNerfField(DensityOccupancy, Field):
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of view directions [R, 3] to the color layer, before its activation."""
+        """Contribution [R, color_width] of view directions [R, 3] to the input of the color layer's activation."""
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] of features [M, width]; `direction_half` [M, color_width] adds the view directions."""
+        """Color [M, 3] from features [M, width] and, if given, the output [M, color_width] of `direction_half`."""
         padding = self.config.rgb_padding
         return torch.sigmoid(self.color_head(features, direction_half)) * (1.0 + 2.0 * padding) - padding
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] of Gaussians at x [M, 3] with diagonal covariance `cov`, without noise; None means points."""
+        """Density [M], without noise, of Gaussians with means x and diagonal covariances `cov`, both [M, 3].
+
+        If `cov` is None, x are points.
+        """
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without view directions, the mean over the six directions along the axes."""
+        """Color [M, 3] at x [M, 3]. Without view directions, it is averaged over the six directions along the axes."""
         features = self.features(x, None)
         if self.direction_encoding is None:
             return self.color(features)

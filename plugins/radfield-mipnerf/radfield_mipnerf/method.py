@@ -1,4 +1,4 @@
-"""method:mipnerf: photometric losses, learning rate and background."""
+"""method:mipnerf. It defines the photometric losses, the learning rate and the background."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from radfield_mipnerf.config import MipNerfConfig
 
 
 class MipNerf(Method):
-    """One network, evaluated on Gaussians on two levels, both trained on the pixels' colors (mip-NeRF, equation 17)."""
+    """mip-NeRF: the colors of every level are trained to match the pixels (equation 17).
+
+    By default, one network is evaluated on the Gaussians of both levels.
+    """
 
     def __init__(self, config: MipNerfConfig):
         super().__init__(config)
         self.n_fields = 1 if config.single_mlp else 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3], the same in training and evaluation; None if the option is none."""
+        """Background colors [n, 3], the same in training and evaluation. None if the option is "none"."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error per level with colors: "fine" for the last; earlier ones are weighted by coarse_loss."""
+        """Mean squared color error of each level that has colors.
+
+        The loss of the last level is named "fine". Those of earlier levels are multiplied by `coarse_loss`.
+        """
         weights = batch.loss_weights if self.config.multiscale_loss else None
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch.rgb, weights) for rgb in pixels]
@@ -33,12 +39,12 @@ class MipNerf(Method):
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters in one group, with the options for Adam."""
+        """One group that holds all parameters, with the learning rate, betas and epsilon for Adam."""
         adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Log-linear decay from lr to lr_final over the run, times a warm-up along a quarter of a sine."""
+        """Factor on `lr`: exponential decay to `lr_final` over the run, times a warm-up shaped like a quarter sine."""
         config, warm = self.config, 1.0
         if config.lr_delay_steps:
             rise = math.sin(0.5 * math.pi * min(step.index / config.lr_delay_steps, 1.0))
@@ -47,6 +53,9 @@ class MipNerf(Method):
 
 
 def mean_squared_error(rgb: Tensor, pixels: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean of (rgb − pixel)² over rays and channels for rgb and pixels [R, 3], weighted by `weights` [R], if any."""
+    """Mean of (rgb − pixel)² over rays and channels, for rgb and pixels [R, 3].
+
+    If `weights` [R] are given, each ray's error is multiplied by its weight.
+    """
     squared = (rgb - pixels).square().mean(-1)
     return mean(squared if weights is None else squared * weights)

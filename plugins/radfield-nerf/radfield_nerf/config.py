@@ -1,4 +1,4 @@
-"""Options of field:nerf, method:nerf and method:tiny-nerf; defaults are the published values."""
+"""Options of field:nerf, method:nerf and method:tiny-nerf. The defaults are the published values."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ class NerfFieldConfig:
         "encoding",
         default={"type": "frequency", "n_frequencies": 4},
         optional=True,
-        help="encoding of view directions; none makes colors independent of the view",
+        help='encoding of view directions; "none" makes colors independent of the view direction',
     )
     depth: int = option(8, help="hidden layers before the density", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
-        5, help="hidden layer that reads the encoded position again, counted from 1; none has no skip connection", min=2
+        5,
+        help='hidden layer, counted from 1, that reads the encoded position again; "none": no skip connection',
+        min=2,
     )
-    color_width: int = option(128, help="units of the layer that reads the view direction", min=1)
+    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
     density_activation: Literal["relu", "softplus"] = option("relu", help="activation of the raw density")
     density_bias: float = option(
-        0.1, help="initial bias of the raw density; a ReLU whose input starts below zero never learns"
+        0.1,
+        help="initial bias of the raw density; positive, because a ReLU whose input starts below zero never learns",
     )
     density_noise: float = option(
         0.0,
-        help="standard deviation of noise added to the raw density in training; 1 in the paper for real scenes",
+        help="standard deviation of the noise added to the raw density in training; the paper uses 1 for real scenes",
         min=0,
     )
 
@@ -45,20 +48,22 @@ class NerfConfig:
 
     lr: float = option(5e-4, help="initial learning rate", min=0, exclusive_min=True)
     lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
-    lr_decay_steps: int = option(500_000, help="steps over which the learning rate falls by lr_decay", min=1)
+    lr_decay_steps: int = option(
+        500_000, help="steps after which the learning rate has been multiplied by lr_decay", min=1
+    )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     coarse_loss: float = option(1.0, help="weight of the loss of each level before the last", min=0)
     background: Literal["white", "black", "none"] = option(
-        "white", help="background color in training and evaluation; none for photographs without alpha"
+        "white", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )
 
 
 @attrs.frozen(kw_only=True)
 class TinyNerfConfig(NerfConfig):
-    """Losses and schedules of tiny-NeRF: NeRF's, on black, with a constant learning rate."""
+    """Losses and schedules of tiny-NeRF: those of NeRF, with a black background and a constant learning rate."""
 
     lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
-        "black", help="background color in training and evaluation; none for photographs without alpha"
+        "black", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )

@@ -1,4 +1,7 @@
-"""field:nerf, the MLP of NeRF: density and color of a position and view direction. N samples, R rays, M points."""
+"""field:nerf, the MLP of NeRF. It maps a position and a view direction to density and color.
+
+Shapes: N samples, R rays, M points.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from radfield_nerf.config import NerfFieldConfig
 class NerfField(DensityOccupancy, Field):
     """Density and color by an MLP with one skip connection (NeRF, appendix A, figure 7).
 
-    The encoding is evaluated on Gaussians if it takes them, else on points. Weights are initialized as in the paper's
-    code (Glorot, zero biases), except for the bias of the density.
+    The MLP reads encoded Gaussians if the encoding supports them, and encoded points otherwise. Weights are initialized
+    as in the paper's code (Glorot weights, zero biases), except for the bias of the density.
 
     Args:
         config: options.
@@ -52,12 +55,12 @@ class NerfField(DensityOccupancy, Field):
         nn.init.constant_(self.density_head.bias, config.density_bias)
 
     def begin_step(self, step: Step) -> None:
-        """Prepare the random numbers of this step's density noise."""
+        """Create the generator of this step's density noise, if noise is enabled."""
         device = self.density_head.weight.device
         self._noise = step.generator("nerf/density-noise", device) if self.noise_std else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples; in training, the raw density has noise if that is enabled."""
+        """Density [N] and rgb [N, 3] of all samples. In training, adds noise to the raw density if that is enabled."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self.features(x, cov)
         raw = self.density_head(features)[:, 0]
@@ -79,12 +82,12 @@ class NerfField(DensityOccupancy, Field):
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of view directions [R, 3] to the color layer, before its activation."""
+        """Contribution [R, color_width] of view directions [R, 3] to the input of the color layer's activation."""
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] of features [M, width]; `direction_half` [M, color_width] adds the view directions."""
+        """Color [M, 3] from features [M, width] and, if given, the output [M, color_width] of `direction_half`."""
         return torch.sigmoid(self.color_head(features, direction_half))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
@@ -92,7 +95,7 @@ class NerfField(DensityOccupancy, Field):
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without view directions, the mean over the six directions along the axes."""
+        """Color [M, 3] at x [M, 3]. Without view directions, it is averaged over the six directions along the axes."""
         features = self.features(x)
         if self.direction_encoding is None:
             return self.color(features)

@@ -1,4 +1,4 @@
-"""method:nerf and method:tiny-nerf: photometric losses, learning rate and background."""
+"""method:nerf and method:tiny-nerf. They define the photometric losses, the learning rate and the background."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ class Nerf(Method):
     n_fields = 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3], the same in training and evaluation; None if the option is none."""
+        """Background colors [n, 3], the same in training and evaluation. None if the option is "none"."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error per level with colors: "fine" for the last; earlier ones are weighted by coarse_loss."""
+        """Mean squared color error of each level that has colors.
+
+        The loss of the last level is named "fine". Those of earlier levels are multiplied by `coarse_loss`.
+        """
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch) for rgb in pixels]
         coarse = {f"coarse{i or ''}": self.config.coarse_loss * loss for i, loss in enumerate(losses[:-1])}
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """All parameters in one group, with the options for Adam."""
+        """One group that holds all parameters, with the learning rate, betas and epsilon for Adam."""
         adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
@@ -38,12 +41,12 @@ class Nerf(Method):
 
 
 def mean_squared_error(rgb: Tensor, batch: Batch) -> Tensor:
-    """Mean of (rgb − pixel)² over rays and channels for rgb [R, 3], weighted by the batch's loss weights, if any."""
+    """Mean of (rgb − pixel)² over rays and channels, for rgb [R, 3]. Uses the batch's loss weights if it has any."""
     squared = (rgb - batch.rgb).square().mean(-1)
     return mean(squared if batch.loss_weights is None else squared * batch.loss_weights)
 
 
 class TinyNerf(Nerf):
-    """One network and one level."""
+    """NeRF with one network, evaluated on one level of samples."""
 
     n_fields = 1

@@ -1,1 +1,1 @@
-"""NeuS, surfaces from images: as published, and a fast version on a hash grid."""
+"""NeuS, which reconstructs surfaces from images. Provides the published method and a fast version on a hash grid."""

@@ -1,4 +1,4 @@
-"""Opacity of an interval from the signed distance (NeuS, equations 12 and 13, discretized as in its code)."""
+"""Opacity of an interval, computed from the signed distance (NeuS, equations 12 and 13, discretized as in its code)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 
 def annealed_cosine(cosine: Tensor, ratio: Tensor | float) -> Tensor:
-    """Slope of the distance along the ray [N], never positive: −(relu(½ − ½ c)(1 − ratio) + relu(−c) ratio).
+    """Slope [N] of the signed distance along the ray: −(relu(½ − ½ c)(1 − ratio) + relu(−c) ratio), never positive.
 
-    Early in training, ratio = 0 lets surfaces that are seen from behind get gradients too (NeuS, its code).
+    While the ratio is below 1, surfaces that face away from the camera get gradients too. The annealing is from the
+    code of NeuS, which starts it at 0.
 
     Args:
-        cosine: cosines c [N] of ray and normal.
-        ratio: progress of the annealing, from 0 to 1; 1 is the true slope min(c, 0).
+        cosine: cosines c [N] of the angles between rays and normals.
+        ratio: progress of the annealing, from 0 to 1. At 1, the slope is the true one, min(c, 0).
 
     Example:
         >>> annealed_cosine(torch.tensor([-1.0, 0.0, 1.0]), 0.0).tolist()
@@ -28,16 +29,17 @@ def annealed_cosine(cosine: Tensor, ratio: Tensor | float) -> Tensor:
 def interval_alpha(sdf: Tensor, slope: Tensor, lengths: Tensor, sharpness: Tensor | float) -> Tensor:
     """Opacities α [N] = clip((Φ(f₋) − Φ(f₊) + ε)/(Φ(f₋) + ε), 0, 1) of intervals, with ε = 1e-5 (NeuS, equation 13).
 
-    Φ is the logistic function of sharpness 1/s, and f∓ = sdf ∓ slope · length/2 are the distances at both ends.
+    Φ is the logistic function with sharpness 1/s. f₋ = sdf − slope · length/2 is the distance at the start of the
+    interval, and f₊ = sdf + slope · length/2 is the distance at its end.
 
     Args:
-        sdf: signed distances [N] at the middles of the intervals.
-        slope: derivatives [N] of the distance along the ray, at most 0.
+        sdf: signed distances [N] at the centers of the intervals.
+        slope: derivatives [N] of the distance along the ray; none is positive.
         lengths: lengths [N] of the intervals.
-        sharpness: 1/s.
+        sharpness: sharpness 1/s of the logistic function.
 
     Example:
-        >>> interval_alpha(torch.zeros(1), -torch.ones(1), torch.ones(1), 100.0)  # the surface is inside
+        >>> interval_alpha(torch.zeros(1), -torch.ones(1), torch.ones(1), 100.0)  # the surface is in the interval
         tensor([1.])
     """
     half = slope * lengths * 0.5

@@ -1,4 +1,4 @@
-"""Options of NeuS; defaults are those of the paper's code."""
+"""Options of NeuS. The defaults are those of the paper's code."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import attrs
 from radfield_core import Choice, option, slot
 
 Schedule = float | tuple[float, float, float, float]
-"""A constant, or (start step, value before, value after, end step) with a linear change between the two steps."""
+"""A constant, or (start step, value before, value after, end step).
+
+In the second form, the value changes linearly between the two steps.
+"""
 
 FORMAT = "a number, or [start step, value before, value after, end step]"
 
 
 @attrs.frozen(kw_only=True)
 class NeuSFieldConfig:
-    """Signed distance network, color network, sharpness, and the losses on them."""
+    """Options of the distance network, the color network and the sharpness, and of the field's losses."""
 
     encoding: Choice = slot(
         "encoding",
         default={"type": "frequency", "n_frequencies": 6, "include_input": False},
-        help="encoding of positions; the position itself is always an input too",
+        help="encoding of positions; the network always reads the position itself as well",
     )
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
@@ -30,67 +33,88 @@ class NeuSFieldConfig:
     width: int = option(256, help="units per hidden layer of the distance network", min=2)
     n_layers: int = option(8, help="hidden layers of the distance network", min=1)
     skip_layer: int | None = option(
-        4, help="hidden layer that reads the input again, counted from 0; none has no skip connection", min=1
+        4, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
     )
-    n_features: int = option(256, help="features passed from the distance network to the color network", min=0)
+    n_features: int = option(
+        256, help="number of features passed from the distance network to the color network", min=0
+    )
     init_radius: float = option(
-        0.5, help="radius of the initial sphere, as a share of the scene's radius", min=0.01, max=0.99
+        0.5,
+        help="radius of the sphere that is the initial surface, as a fraction of the scene's radius",
+        min=0.01,
+        max=0.99,
     )
     softplus_beta: float = option(100.0, help="beta of the softplus activations", min=0, exclusive_min=True)
     weight_norm: bool = option(True, help="weight normalization of both networks")
     color_width: int = option(256, help="units per hidden layer of the color network", min=1)
     color_layers: int = option(4, help="hidden layers of the color network", min=1)
     unit_normals: bool = option(
-        False, help="normalize gradients before they are used as normals; the paper's code does not"
+        False, help="scale gradients to unit length before they are used as normals; the paper's code does not"
     )
-    normals: Literal["analytic", "finite_differences"] = option("analytic", help="method to compute gradients")
+    normals: Literal["analytic", "finite_differences"] = option(
+        "analytic", help="method that computes the gradients of the distance"
+    )
     fd_step: Schedule = option(
-        0.005, help=f"step of finite differences, as a share of the scene's radius: {FORMAT}", min=0
+        0.005, help=f"step of finite differences, as a fraction of the scene's radius: {FORMAT}", min=0
     )
-    init_sharpness: float = option(0.3, help="initial value v of the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3)
-    anneal_end: int = option(50_000, help="steps over which the cosine is annealed; 0 disables annealing", min=0)
+    init_sharpness: float = option(
+        0.3, help="initial value of v, which sets the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3
+    )
+    anneal_end: int = option(
+        50_000, help="steps over which the cosine between ray and normal is annealed; 0 disables annealing", min=0
+    )
     eikonal: Schedule = option(0.1, help=f"weight of the eikonal loss: {FORMAT}", min=0)
-    sparsity: Schedule = option(0.0, help=f"weight of the loss on surfaces that no camera sees: {FORMAT}", min=0)
-    sparsity_scale: float = option(1.0, help="decay of the sparsity loss with distance, per scene radius", min=0)
+    sparsity: Schedule = option(
+        0.0, help=f"weight of the sparsity loss, which removes surfaces that no camera sees: {FORMAT}", min=0
+    )
+    sparsity_scale: float = option(
+        1.0, help="rate at which the sparsity loss decays with the distance from the surface, per scene radius", min=0
+    )
     curvature: Schedule = option(
-        0.0, help=f"weight of the curvature loss, which needs normals=finite_differences: {FORMAT}", min=0
+        0.0, help=f'weight of the curvature loss, which requires normals="finite_differences": {FORMAT}', min=0
     )
 
 
 @attrs.frozen(kw_only=True)
 class NeuSSamplerConfig:
-    """Even samples in the scene's sphere, then rounds of samples near the surface."""
+    """Evenly spaced samples in the scene's sphere, and rounds in which samples are added near the surface."""
 
     n_samples: int = option(64, help="evenly spaced samples per ray", min=2)
-    n_importance: int = option(64, help="samples per ray added near the surface, in all rounds together", min=0)
+    n_importance: int = option(64, help="total number of samples per ray that the rounds add near the surface", min=0)
     n_rounds: int = option(4, help="number of rounds in which samples are added", min=1)
     base_sharpness: float = option(
-        64.0, help="sharpness 1/s of the first round; doubles in each round", min=0, exclusive_min=True
+        64.0, help="sharpness 1/s in the first round; each further round doubles it", min=0, exclusive_min=True
     )
-    perturb: bool = option(True, help="shift each ray's even samples by up to half a step in training")
+    perturb: bool = option(
+        True, help="in training, shift the evenly spaced samples of each ray randomly by up to half a step"
+    )
 
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """The paper's NeRF for the background: an MLP on (x/r, 1/r)."""
+    """The MLP that the paper uses for the background. It reads (x/r, 1/r), where r is the distance from the center."""
 
-    encoding: Choice = slot("encoding", default="frequency", help="encoding of (x/r, 1/r)")
+    encoding: Choice = slot(
+        "encoding",
+        default="frequency",
+        help="encoding of (x/r, 1/r), where r is the distance from the center in scene radii",
+    )
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer; the color's hidden layer has half as many", min=2)
+    width: int = option(256, help="units per hidden layer; the hidden layer of the color has half as many", min=2)
     n_layers: int = option(8, help="number of hidden layers", min=1)
     skip_layer: int | None = option(
-        5, help="hidden layer that reads the input again, counted from 0; none has no skip connection", min=1
+        5, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
     )
 
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereSamplerConfig:
-    """Samples from the scene's sphere outwards."""
+    """Samples outside the scene's sphere."""
 
     n_samples: int = option(32, help="samples per ray", min=1)
-    perturb: bool = option(True, help="move each sample within its stratum in training")
+    perturb: bool = option(True, help="in training, move each sample randomly within its interval")
 
 
 @attrs.frozen(kw_only=True)
@@ -99,25 +123,29 @@ class NeuSConfig:
 
     loss: Literal["l1", "mse"] = option("l1", help="photometric loss")
     loss_weight: float = option(1.0, help="weight of the photometric loss", min=0)
-    mask: float = option(0.0, help="weight of the mask loss; 0.1 suits data with masks", min=0)
-    opaque: float = option(0.0, help="weight of the loss that makes each ray either opaque or transparent", min=0)
+    mask: float = option(0.0, help="weight of the mask loss; use 0.1 for data with masks", min=0)
+    opaque: float = option(
+        0.0, help="weight of the loss that pushes each ray to be either opaque or transparent", min=0
+    )
     background: Literal["none", "black", "white", "random"] = option("none", help="background color")
     lr: float = option(5e-4, help="learning rate", min=0, exclusive_min=True)
-    lr_sharpness: float | None = option(None, help="learning rate of the sharpness; unset: the same as lr", min=0)
+    lr_sharpness: float | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
     betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     warmup_steps: int = option(5000, help="steps over which the learning rate rises linearly from 0", min=0)
-    lr_final: float = option(0.05, help="final learning rate, as a share of lr", min=0, max=1)
-    decay: Literal["cosine", "exponential"] = option("cosine", help="decay of the learning rate after the warm-up")
+    lr_final: float = option(0.05, help="final learning rate, as a fraction of lr", min=0, max=1)
+    decay: Literal["cosine", "exponential"] = option(
+        "cosine", help="shape of the decay of the learning rate after the warm-up"
+    )
 
 
 @attrs.frozen(kw_only=True)
 class SlicesConfig:
-    """A picture of the signed distance on three planes."""
+    """Image of the signed distance on three planes."""
 
     resolution: int = option(384, help="width and height of each plane in pixels", min=16, max=4096)
 
 
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """Capabilities that depend on options: analytic normals need an encoding with second derivatives."""
+    """Capabilities that the options determine. Analytic normals require an encoding with second derivatives."""
     return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

@@ -1,4 +1,7 @@
-"""field:neus, a signed distance that is rendered as a volume (Wang et al. 2021). N samples, M points, F features."""
+"""field:neus, a signed distance that is rendered as a volume (Wang et al. 2021).
+
+Shapes: N samples, M points, F features.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ from radfield_neus.networks import DistanceNetwork
 from radfield_neus.schedule import value_at
 
 EIKONAL_RADIUS = 1.2
-"""Radius, in scene radii, inside which points count for the eikonal loss, as in the paper's code."""
+"""Distance from the center, in scene radii, up to which points are part of the eikonal loss, as in the paper's code."""
 
 
 class NeuSField(Field):
     """Signed distance, color and a learned sharpness 1/s.
 
-    The opacity of an interval follows from the distance at its middle and the distance's slope along the ray (see
-    `alpha`). The color network reads position, view direction, gradient and features of the distance network.
+    The opacity of an interval is computed from the distance at its center and the slope of the distance along the ray
+    (see module `alpha`). The color network reads the position, the view direction, and the gradient and features of
+    the distance network.
 
     Args:
         config: options.
@@ -68,14 +72,14 @@ class NeuSField(Field):
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
 
     def begin_step(self, step: Step) -> None:
-        """Update the cosine annealing and the step of finite differences."""
+        """Update the ratio of the cosine annealing and the step of the finite differences."""
         end = self.config.anneal_end
         self.anneal.fill_(min(1.0, step.index / end) if end else 1.0)
         self.fd_step.fill_(value_at(self.config.fd_step, step.index) * self.radius)
 
     @property
     def sharpness(self) -> Tensor:
-        """Sharpness 1/s = exp(10 v), 0-dim, clamped to 1e-6 … 1e6."""
+        """Sharpness 1/s = exp(10 v), as a tensor [], clamped to the range from 1e-6 to 1e6."""
         return (10.0 * self.sharpness_log).exp().clamp(1e-6, 1e6)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
@@ -86,7 +90,7 @@ class NeuSField(Field):
         used = normals if self.config.unit_normals else gradients
         cosine = (samples.per_sample(samples.rays.directions) * used).sum(-1)
         slope = annealed_cosine(cosine, self.anneal)
-        # The paper scales the scene to a unit sphere, so its 1/s is per radius.
+        # The paper scales the scene to a unit sphere, so its 1/s is in units of 1/radius.
         alpha = interval_alpha(sdf, slope, samples.lengths, self.sharpness / self.radius)
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         extras = {} if laplacian is None else {"neus.laplacian": laplacian}
@@ -100,7 +104,7 @@ class NeuSField(Field):
         )
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Eikonal, sparsity and curvature losses, each a mean over the points of all given levels."""
+        """Eikonal, sparsity and curvature losses. Each is a mean over the sample points of all levels of `outputs`."""
         config, levels = self.config, outputs.levels
         if not levels:
             return {}
@@ -121,40 +125,44 @@ class NeuSField(Field):
         return losses
 
     def scalars(self) -> dict[str, Tensor]:
-        """Sharpness 1/s, and the mean weight inside the scene; near 0, the surface has vanished."""
+        """Sharpness 1/s, and the mean rendering weight inside the scene.
+
+        A mean weight near 0 means that the surface has vanished.
+        """
         return {"sharpness": self.sharpness.detach(), "weight_inside": self.inside}
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at x [M, 3], in scene units, positive outside."""
+        """Signed distance [M] at x [M, 3], in scene units. It is positive outside the surface."""
         return self._distance(x)[0]
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the signed distance."""
+        """Gradient [M, 3] of the signed distance at x [M, 3]."""
         return self._surface(x)[1]
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Weight [M] of an interval of `length` at x [M, 3] on a ray that hits the surface at a right angle.
+        """Rendering weight [M] of an interval at x [M, 3], for a ray that hits the surface at a right angle.
 
-        Unlike the opacity, which is high in everything solid, the weight is 0 deep inside, where no light arrives.
+        The interval is `length` long. The opacity is high everywhere inside a solid object. The weight is 0 deep
+        inside, where no light arrives, so such cells count as empty.
         """
         sdf, half, sharpness = self.sdf(x), 0.5 * length, self.sharpness / self.radius
         return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without view directions, as seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]. Without view directions, the surface is viewed along its inward normal."""
         _, gradients, features, _ = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
         directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)
         return self._color(x, directions, normals if self.config.unit_normals else gradients, features)
 
     def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Signed distance [M] in scene units, and features [M, F]."""
+        """Signed distance [M] in scene units, and features [M, F], at x [M, 3]."""
         unit = (x - self.center) / self.radius
         out = at_least_float32(self.distance(torch.cat([unit, self.encoding(x)], dim=-1)))
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Distance, gradient and features, and the Laplacian if gradients are finite differences."""
+        """Distance, gradient, features and Laplacian. The Laplacian is None unless gradients are finite differences."""
         if self.config.normals == "analytic":
             (sdf, features), gradients = derivatives.gradient(self._distance, x)
             return sdf, gradients, features, None
@@ -172,8 +180,8 @@ def _check(config: NeuSFieldConfig, in_dim: int) -> None:
     skips = config.skip_layer is not None and config.skip_layer < config.n_layers
     if skips and config.width <= in_dim:
         raise UsageError(
-            f"width {config.width} leaves no units beside the {in_dim} inputs that hidden layer {config.skip_layer} "
-            "reads again",
+            f"hidden layer {config.skip_layer} reads the {in_dim} inputs again, so width {config.width} leaves no "
+            "units for the output of the layer before",
             path="field.width",
             hint=f"Set field.width={in_dim + 1} or more, or field.skip_layer=none",
         )

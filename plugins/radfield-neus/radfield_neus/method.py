@@ -1,4 +1,4 @@
-"""method:neus: photometric, mask and opacity losses, and learning rates."""
+"""method:neus. It defines the photometric, mask and opacity losses, and the learning rates."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ from radfield_neus.config import NeuSConfig
 
 
 class NeuS(Method):
-    """One field with losses of its own (eikonal, sparsity, curvature); photometric, mask and opacity losses here."""
+    """Training of one field by photometric, mask and opacity losses.
+
+    The field itself adds the eikonal, sparsity and curvature losses.
+    """
 
     config: NeuSConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3] as set by the options; random backgrounds are white in evaluation."""
+        """Background colors [n, 3] as set by the options. In evaluation, random backgrounds are replaced by white."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric, mask and opacity losses, weighted by the options; L1 is summed over channels, as published."""
+        """Photometric, mask and opacity losses, weighted as set by the options.
+
+        The L1 loss is summed over the color channels, as in the paper's code.
+        """
         config = self.config
         assert outputs.rendered.rgb is not None
         difference = outputs.rendered.rgb - batch.rgb
@@ -33,7 +39,7 @@ class NeuS(Method):
         if batch.loss_weights is not None:
             weights = weights * batch.loss_weights
         if config.mask > 0 and batch.mask is not None and batch.background is None:
-            weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target
+            weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target color
         losses = {"rgb": config.loss_weight * (error * weights).sum() / (weights.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
         if config.mask > 0 and batch.mask is not None:
@@ -44,7 +50,7 @@ class NeuS(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Networks, and the sharpness with its own learning rate."""
+        """One group for the networks, and one for the sharpness, which has its own learning rate."""
         common = {"betas": self.config.betas, "eps": self.config.eps}
         sharpness = [p for name, p in model.named_parameters() if name.endswith("sharpness_log")]
         others = [p for name, p in model.named_parameters() if not name.endswith("sharpness_log")]
@@ -56,7 +62,7 @@ class NeuS(Method):
         return [group for group in groups if group["params"]]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Linear warm-up from 0, then cosine or exponential decay to `lr_final`."""
+        """Factor on the learning rate: a linear warm-up from 0, then cosine or exponential decay to `lr_final`."""
         config = self.config
         if step.index < config.warmup_steps:
             return (step.index + 1) / config.warmup_steps

@@ -1,4 +1,4 @@
-"""The distance network of NeuS with its geometric initialization."""
+"""The distance network of NeuS, with a geometric initialization."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from radfield_core.ops.networks import SkipMlp
 
 
 class DistanceNetwork(SkipMlp):
-    """Signed distance and features [M, 1 + F] of an input [M, in_dim] whose first three entries are the position.
+    """Network that computes the signed distance and features [M, 1 + F] of an input [M, in_dim].
 
-    The new network is roughly the distance from a sphere of radius `init_radius` about the origin (SAL, Atzmon and
-    Lipman 2020): it reads only the position, and its last layer averages. The published initialization may leave the
-    surface open by chance. Here the directions of the first layer are spread evenly, and the last layer is scaled so
-    that the mean distance is right.
+    The first three entries of the input are the position. A new network gives approximately the distance from a sphere
+    of radius `init_radius` around the origin (SAL, Atzmon and Lipman 2020), because it ignores all inputs but the
+    position, and its last layer averages. With the published initialization, the surface may by chance have holes.
+    Here, the directions of the first layer are spread evenly, and the last layer is scaled so that the mean distance
+    is correct.
 
     Raises:
-        UsageError: no scale of the last layer makes the mean distance right.
+        UsageError: no scale of the last layer makes the mean distance correct.
     """
 
     def __init__(
@@ -67,12 +68,12 @@ class DistanceNetwork(SkipMlp):
 
     @torch.no_grad()
     def _calibrate(self, last: nn.Linear, in_dim: int, radius: float) -> None:
-        """Set the last layer so that the mean distance is 0 at `radius` and 1 − radius at 1."""
+        """Set the last layer so that the mean distance is 0 at `radius` from the origin, and 1 − radius at 1."""
         nn.init.normal_(last.weight, 1.0, 1e-4 / math.sqrt(math.pi / last.in_features))
         on_sphere = nn.functional.pad(spread_directions(1000), (0, in_dim - 3))
         at_radius, at_one = (self(on_sphere * r)[:, 0].mean() for r in (radius, 1.0))
         rise = at_one - at_radius
-        if not rise > 1e-5 * at_one.abs():  # less is rounding
+        if not rise > 1e-5 * at_one.abs():  # a smaller difference is rounding error
             raise UsageError(
                 "the new distance network gives the same distance everywhere, so it has no sphere to start from",
                 path="field",
@@ -84,7 +85,7 @@ class DistanceNetwork(SkipMlp):
 
 
 def spread_directions(n: int) -> Tensor:
-    """n unit vectors [n, 3], spread evenly on a Fibonacci spiral."""
+    """Unit vectors [n, 3], spread evenly over the sphere along a Fibonacci spiral."""
     index = torch.arange(n) + 0.5
     z, turn = 1.0 - 2.0 * index / n, math.pi * (1.0 + math.sqrt(5.0)) * index
     across = (1.0 - z * z).sqrt()

@@ -1,4 +1,7 @@
-"""Observers of NeuS: a warning when the surface has vanished, and slices of the distance after a run. No torch."""
+"""Observers of NeuS: a warning when the surface has vanished, and an image of the signed distance after a run.
+
+This module does not import torch, because the plugin's declaration imports it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from radfield_core.plugin import hookimpl
 log = logging.getLogger(__name__)
 
 VANISHED_BELOW = 0.01
-"""Mean weight inside the scene below which almost nothing in an image comes from the surface."""
+"""Mean rendering weight inside the scene below which the surface counts as vanished."""
 
 ENTRIES_BEFORE_WARNING = 5
-"""Consecutive log entries with a vanished surface after which it is reported."""
+"""Number of consecutive log entries with a vanished surface after which a warning is logged."""
 
 
 class SurfaceWatch:
@@ -28,11 +31,13 @@ class SurfaceWatch:
         self._vanished = 0
 
     def step(self, step: int, scalars: Mapping[str, float]) -> str | None:
-        """The warning for a log entry; None unless the surface has just been gone for long enough.
+        """The warning for a log entry, or None.
+
+        A warning is given once, at the entry at which the surface has been absent for `ENTRIES_BEFORE_WARNING` entries.
 
         Args:
             step: training step of the entry.
-            scalars: scalars of the model; those of other fields than field:neus are ignored.
+            scalars: scalars of the model. Without "weight_inside", which field:neus logs, the entry is ignored.
         """
         if "weight_inside" not in scalars:
             return None
@@ -50,7 +55,7 @@ WATCH = SurfaceWatch()
 
 @hookimpl
 def radfield_train_started() -> None:
-    """Start to watch the surface of a new run."""
+    """Reset the watch at the start of a run."""
     WATCH.started()
 
 
@@ -64,7 +69,7 @@ def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
 
 @hookimpl
 def radfield_run_finished(folder: Path, reason: str) -> None:
-    """Write sdf-slices.png into the folder of a completed run, if its field is this distribution's."""
+    """Write sdf-slices.png into the folder of a completed run, if its field is field:neus of this distribution."""
     if reason not in ("max_steps", "max_seconds"):
         return
     from radfield_core import compose, get_registry

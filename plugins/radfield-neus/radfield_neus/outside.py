@@ -1,4 +1,7 @@
-"""Background outside the scene's sphere: the inverted sphere of NeRF++ (Zhang et al. 2020). N samples, R rays."""
+"""Background outside the scene's sphere, in the inverted-sphere parametrization of NeRF++ (Zhang et al. 2020).
+
+Shapes: N samples, M points, R rays, F features, S samples per ray.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSample
 
 
 class InvertedSphereField(Field):
-    """Density and color by an MLP on (x/r, 1/r), with r the distance from the center in scene radii.
+    """Density and color from an MLP that reads (x/r, 1/r), where r is the distance from the center in scene radii.
 
     Args:
         config: options.
@@ -33,18 +36,18 @@ class InvertedSphereField(Field):
         self.head = SkipMlp(config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N], per scene unit, and rgb [N, 3] of all samples."""
+        """Density [N] (per scene unit) and rgb [N, 3] of all samples."""
         raw, features = self._trunk(samples.positions())
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         rgb = torch.sigmoid(self.head(torch.cat([features, directions], dim=-1)))
         return FieldOutputs(rgb=rgb, density=F.softplus(raw) / self.radius)
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M], per scene unit, at x [M, 3]."""
+        """Density [M] (per scene unit) at x [M, 3]."""
         return F.softplus(self._trunk(x)[0]) / self.radius
 
     def _trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density [M] and features [M, F]."""
+        """Raw density [M] and features [M, F] at x [M, 3]."""
         x = (x - self.center) / self.radius
         r = x.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         out = self.trunk(self.encoding(torch.cat([x / r, 1.0 / r], dim=-1)))
@@ -52,7 +55,9 @@ class InvertedSphereField(Field):
 
 
 class InvertedSphereSampler(Sampler):
-    """S intervals from a ray's near limit, the foreground's far limit, outwards; evenly spaced in inverse distance.
+    """S intervals behind the foreground, evenly spaced in inverse distance.
+
+    They start at the ray's near limit, which is the far limit of the foreground.
 
     Args:
         config: options.
@@ -65,11 +70,14 @@ class InvertedSphereSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near limit [R], and far limit [R] that is S scene radii further out."""
+        """Near limit [R] of the rays, and a far limit [R] that is S scene radii beyond it."""
         return rays.near, rays.near + self.radius * self.config.n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals with edges t = near + radius (1/u − 1), where u falls evenly from 1 to 1/(S + 1)."""
+        """Intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to 1/(S + 1).
+
+        In training, edges are moved randomly if that is enabled.
+        """
         n = self.config.n_samples
         u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)
         u = u.expand(len(rays), n + 1)

@@ -1,4 +1,4 @@
-"""Declaration of NeuS: method, fields, samplers, exporter and observers."""
+"""Declaration of the components of NeuS: a method, fields, samplers, an exporter and observers."""
 
 from radfield_core.plugin import Component, component, hookimpl
 from radfield_neus.observer import (
@@ -14,14 +14,14 @@ PRESETS = ("neus", "neus-masks", "neus-fast", "neus-fast-open")
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """Parts of this distribution."""
+    """Components that this distribution provides."""
     return [
         component(
             "method",
             "neus",
             impl="radfield_neus.method:NeuS",
             config=f"{CONFIG}:NeuSConfig",
-            summary="surfaces as the zero level of a signed distance, rendered as a volume (Wang et al. 2021)",
+            summary="NeuS: reconstructs surfaces by rendering a signed distance as a volume (Wang et al. 2021)",
             requires={"field": {"sdf", "alpha", "rgb"}},
             preset={name: f"radfield_neus:presets/{name}.toml" for name in PRESETS},
         ),
@@ -40,7 +40,7 @@ def radfield_components() -> list[Component]:
             "neus",
             impl="radfield_neus.sampler:NeuSSampler",
             config=f"{CONFIG}:NeuSSamplerConfig",
-            summary="even samples, then more near the zero level of the signed distance",
+            summary="evenly spaced samples, then more near the zero level of the signed distance",
             provides={"dense"},
             requires={"field": {"sdf"}},
         ),
@@ -50,21 +50,21 @@ def radfield_components() -> list[Component]:
             "sdf-slices",
             impl="radfield_neus.slices:SdfSlices",
             config=f"{CONFIG}:SlicesConfig",
-            summary="a picture of the signed distance on three planes",
+            summary="an image of the signed distance on three planes",
             requires={"field": {"sdf"}},
         ),
     ]
 
 
 def _background() -> list[Component]:
-    """Parts that render the background outside the scene's sphere."""
+    """Components that render the background outside the scene's sphere."""
     return [
         component(
             "field",
             "inverted-sphere",
             impl="radfield_neus.outside:InvertedSphereField",
             config=f"{CONFIG}:InvertedSphereFieldConfig",
-            summary="background outside a sphere, by direction and inverse distance (NeRF++)",
+            summary="background outside a sphere, as a function of direction and inverse distance (NeRF++)",
             provides={"density", "rgb"},
             requires={"encoding": {"points", "any_dim"}, "direction_encoding": {"directions"}},
         ),
@@ -73,7 +73,7 @@ def _background() -> list[Component]:
             "inverted-sphere",
             impl="radfield_neus.outside:InvertedSphereSampler",
             config=f"{CONFIG}:InvertedSphereSamplerConfig",
-            summary="samples outside a sphere, even in inverse distance",
+            summary="samples outside a sphere, evenly spaced in inverse distance",
             provides={"dense"},
         ),
     ]

@@ -1,4 +1,4 @@
-"""sampler:neus, even samples in the scene's sphere, then more where the signed distance is zero. R rays."""
+"""sampler:neus, which spaces samples evenly in the scene's sphere, then adds more near the surface. R rays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radfield_neus.config import NeuSSamplerConfig
 
 
 class NeuSSampler(Sampler):
-    """S = n_samples + n_importance intervals per ray; the field is evaluated at their middles (NeuS, section 3.3).
+    """S = n_samples + n_importance intervals per ray. The field is evaluated at their centers (NeuS, section 3.3).
 
     Args:
         config: options.
@@ -27,13 +27,19 @@ class NeuSSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Limits [R] one scene radius before and after the ray's point nearest to the center (the paper's code)."""
+        """Near and far limit [R] of each ray, as in the paper's code.
+
+        They are one scene radius before and after the point of the ray that is nearest to the center.
+        """
         middle = -((rays.origins - self.center) * rays.directions).sum(-1)
         near = (middle - self.radius).clamp_min(0.0)
         return near, torch.maximum(middle + self.radius, near)
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Even samples, shifted per ray in training, then rounds of samples by weights of doubling sharpness."""
+        """Take evenly spaced samples (with a random shift per ray in training), then add samples in rounds.
+
+        Each round draws from weights computed with twice the sharpness of the round before.
+        """
         assert isinstance(field, HasSDF)
         config = self.config
         near, far = self.extent(rays)
@@ -49,7 +55,7 @@ class NeuSSampler(Sampler):
         return RaySamples.from_edges(rays, torch.cat([t, last], dim=1))
 
     def _add(self, rays: RayBundle, t: Tensor, field: HasSDF) -> Tensor:
-        """Sorted distances [R, S] of the samples t [R, n_samples] and those added in all rounds."""
+        """Sorted distances [R, S]: the samples t [R, n_samples] together with the samples that all rounds add."""
         config = self.config
         sdf = self._sdf(rays, t, field)
         per_round = config.n_importance // config.n_rounds
@@ -77,10 +83,11 @@ class NeuSSampler(Sampler):
 def upsampling_weights(
     rays: RayBundle, t: Tensor, sdf: Tensor, center: Tensor, radius: float, sharpness: float
 ) -> Tensor:
-    """Weights [R, S − 1] of intervals for a fixed sharpness, from signed distances at their edges.
+    """Rendering weights [R, S − 1] of intervals for a fixed sharpness, from the signed distances at their edges.
 
-    The slope of an interval is the finite difference of the distance, or the previous interval's if that falls more
-    steeply; a rising slope counts as 0, and so does any slope outside the sphere (NeuS, section 3.3 and its code).
+    The slope in an interval is the finite difference of the distance. If the distance falls more steeply in the
+    previous interval, the slope of that interval is used instead. A positive slope counts as 0, and so does any slope
+    outside the sphere (NeuS, section 3.3 and its code).
 
     Args:
         rays: R rays.
@@ -88,7 +95,7 @@ def upsampling_weights(
         sdf: signed distances [R, S] at the edges.
         center: center [3] of the sphere.
         radius: radius of the sphere.
-        sharpness: 1/s.
+        sharpness: sharpness 1/s of the logistic function.
     """
     points = rays.origins[:, None] + rays.directions[:, None] * t[..., None] - center
     inside = points.norm(dim=-1) < radius

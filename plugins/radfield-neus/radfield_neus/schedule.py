@@ -6,7 +6,9 @@ from radfield_neus.config import Schedule
 
 
 def value_at(schedule: Schedule, step: int) -> float:
-    """Value of a schedule at a training step: constant, or linear between two steps and constant outside them.
+    """Value of a schedule at a training step.
+
+    A schedule is a constant, or it changes linearly between two steps and is constant before and after them.
 
     Example:
         >>> value_at(0.1, 500), value_at((100, 0.0, 1.0, 300), 150)

@@ -1,4 +1,4 @@
-"""exporter:sdf-slices, a picture of the signed distance on three planes through the center of the scene."""
+"""exporter:sdf-slices, which draws the signed distance on three planes through the center of the scene."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
 POINTS_PER_BATCH = 1 << 16
-"""Points at which the field is evaluated at once."""
+"""Number of points at which the field is evaluated at once."""
 
 PLANES = ((0, 1), (0, 2), (1, 2))
 """Horizontal and vertical axis of each plane: xy, xz and yz in scene coordinates."""
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 64
-"""Margins of each plane in pixels, for its title and axes and for the legend."""
+"""Margins around each plane, in pixels. They hold its title, its axes and the legend."""
 
 LINE_SPACING = 0.1
-"""Distance between two lines, in scene radii."""
+"""Difference of signed distance between two contour lines, in scene radii."""
 
 _DPI = 100
 
 
 class SdfSlices(Exporter):
-    """PNG of the xy, xz and yz planes side by side, with axes in scene coordinates.
+    """PNG image of the xy, xz and yz planes side by side, with axes in scene coordinates.
 
-    Inside is blue, outside red, both paler toward the surface, which is black. Thin lines mark every tenth of the
-    scene's radius.
+    The inside is blue and the outside is red. Both grow paler toward the surface, which is black. Thin contour lines
+    mark every tenth of the scene's radius.
     """
 
     config: SlicesConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write the picture.
+        """Write the image.
 
         Args:
             model: model whose field has a signed distance.
             scene: scene whose box sets the planes.
-            path: file to write; ".png" is added if it has no ending.
+            path: file to write; ".png" is appended if the name has no extension.
 
         Returns:
             The file that was written.
 
         Raises:
-            UsageError: the path ends in something else than ".png".
+            UsageError: the path has an extension other than ".png".
         """
         path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
@@ -62,7 +62,7 @@ class SdfSlices(Exporter):
 
 
 def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
-    """PNG of the pictures [n, n, 3] of `PLANES`, pixel for pixel, with titles, axes and a legend."""
+    """PNG file that shows the images [n, n, 3] of `PLANES` without resampling, with titles, axes and a legend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,7 +91,10 @@ def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
 
 
 def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: int) -> NDArray[np.float32]:
-    """Signed distance [resolution, resolution], in scene units, on a plane through the box's center, top row first."""
+    """Signed distance [resolution, resolution], in scene units, on a plane through the center of the scene's box.
+
+    The first row is the top row of the image.
+    """
     center = scene.box.center.to(torch.float32)
     along = torch.linspace(-1.0, 1.0, resolution) * scene.box.radius
     up, right = torch.meshgrid(along.flip(0), along, indexing="ij")
@@ -105,7 +108,7 @@ def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: in
 
 
 def shade(distance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colors [H, W, 3] of signed distances [H, W] in scene radii."""
+    """Colors [H, W, 3] that show signed distances [H, W], given in scene radii."""
     from matplotlib import colormaps
 
     colors = colormaps["RdBu_r"](0.5 + 0.5 * np.tanh(2.0 * distance))[..., :3]

@@ -1,1 +1,1 @@
-"""Hash-grid radiance fields after instant-ngp: method:ngp and field:ngp."""
+"""Radiance fields on a hash grid, as in instant-ngp. Provides method:ngp and field:ngp."""

@@ -1,4 +1,4 @@
-"""Exponential activation whose gradient stops growing where the density is already opaque."""
+"""Exponential activation whose gradient is limited for large inputs, where the density is already opaque."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ import torch
 from torch import Tensor
 
 GRADIENT_LIMIT = 15.0
-"""exp(15) ≈ 3.3e6 is opaque at any usual scene scale; a larger gradient only overflows."""
+"""Input above which the gradient stays constant.
+
+A density of exp(15) ≈ 3.3e6 is opaque at any usual scene scale, and a larger gradient could overflow.
+"""
 
 VALUE_LIMIT = 80.0
-"""exp(80) ≈ 5.5e34 times any length is finite; an infinite density times a zero length would be NaN."""
+"""Input above which the value stays constant.
+
+A density of exp(80) ≈ 5.5e34 remains finite when multiplied by the length of an interval. An infinite density would
+give NaN for an interval of zero length.
+"""
 
 
 class _TruncatedExp(torch.autograd.Function):
@@ -27,9 +34,9 @@ class _TruncatedExp(torch.autograd.Function):
 
 
 def truncated_exp(x: Tensor) -> Tensor:
-    """exp(min(x, 80)), with the gradient exp(min(x, 15)); differentiable to any order.
+    """exp(min(x, 80)), with the gradient exp(min(x, 15)). Differentiable to any order.
 
-    The truncated gradient is instant-ngp's (Müller et al. 2022); the limit on the value is ours.
+    The truncated gradient is from instant-ngp (Müller et al. 2022). The limit on the value is an addition.
 
     Args:
         x: raw densities, of any shape.

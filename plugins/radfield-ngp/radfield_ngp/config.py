@@ -1,4 +1,4 @@
-"""Options of method:ngp and field:ngp; defaults are the published values."""
+"""Options of method:ngp and field:ngp. The defaults are the published values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NgpFieldConfig:
-    """Two small networks without biases: one for density, and one for color from features and view direction."""
+    """Two small networks without biases.
+
+    The first computes density and features. The second computes color from the features and the view direction.
+    """
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
@@ -20,25 +23,31 @@ class NgpFieldConfig:
     n_features: int = option(16, help="outputs of the density network; the first is the raw density", min=1)
     color_width: int = option(64, help="units per hidden layer of the color network", min=1)
     color_layers: int = option(2, help="hidden layers of the color network", min=1)
-    density_bias: float = option(-1.0, help="bias of the raw density, added before the exponential")
+    density_bias: float = option(-1.0, help="constant added to the raw density before the exponential")
     contraction: Literal["none", "sphere"] = option(
-        "none", help="contraction of space: sphere maps everything outside the scene's bounds into a shell around them"
+        "none",
+        help='contraction of space; "sphere" maps everything outside the scene\'s sphere into a shell around it',
     )
 
 
 @attrs.frozen(kw_only=True)
 class NgpConfig:
-    """Losses and schedules of the ngp method."""
+    """Losses and schedules of method:ngp."""
 
     loss: Literal["smooth_l1", "mse"] = option("smooth_l1", help="photometric loss")
     background: Literal["random", "white", "black"] = option(
-        "random", help="background color in training; random needs images with alpha and is white in evaluation"
+        "random",
+        help='background color; "random" needs images with an alpha channel, and is replaced by white in evaluation',
     )
-    distortion: float = option(0.0, help="weight of the distortion loss; 1e-3 suits unbounded scenes", min=0)
+    distortion: float = option(0.0, help="weight of the distortion loss; use 1e-3 for unbounded scenes", min=0)
     lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)
     betas: tuple[float, float] = option((0.9, 0.99), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
-    weight_decay: float = option(0.01, help="decoupled weight decay of the networks; encodings have none", min=0)
-    warmup_steps: int = option(0, help="steps over which the learning rate rises linearly from 1 %", min=0)
-    lr_milestones: tuple[int, ...] = option((10000, 15000, 18000), help="steps at which the learning rate drops")
+    weight_decay: float = option(
+        0.01, help="decoupled weight decay of the networks; it is not applied to encodings", min=0
+    )
+    warmup_steps: int = option(0, help="steps in which the learning rate rises linearly from 1 % of lr to lr", min=0)
+    lr_milestones: tuple[int, ...] = option(
+        (10000, 15000, 18000), help="steps at which the learning rate is multiplied by lr_gamma"
+    )
     lr_gamma: float = option(0.33, help="factor on the learning rate at each milestone", min=0, exclusive_min=True)

@@ -1,4 +1,7 @@
-"""field:ngp, density and color by small networks on top of a hash grid. N samples, M points, R rays."""
+"""field:ngp, which computes density and color by small networks on top of a hash grid.
+
+Shapes: N samples, M points, R rays.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from radfield_ngp.config import NgpFieldConfig
 
 
 def _weights(sizes: list[int]) -> nn.ParameterList:
-    """Xavier-uniform weight matrices without biases, as in tiny-cuda-nn's networks."""
+    """Weight matrices of a network without biases, initialized Xavier-uniform as in tiny-cuda-nn."""
     matrices = [torch.empty(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     return nn.ParameterList([nn.init.xavier_uniform_(matrix) for matrix in matrices])
 
@@ -41,7 +44,7 @@ class NgpField(DensityOccupancy, Field):
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
         if config.contraction == "sphere":
-            ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # bounds of contracted space
+            ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # contracted space is a ball of radius 2
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
@@ -51,24 +54,24 @@ class NgpField(DensityOccupancy, Field):
         self.color_weights = _weights([config.n_features + self.direction_encoding.out_dim, *hidden, 3])
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples; directions are encoded once per ray."""
+        """Density [N] and rgb [N, 3] of all samples. Directions are encoded once per ray."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
         directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
         return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3], or of Gaussians with diagonal covariance `cov` [M, 3]."""
+        """Density [M] at x [M, 3]. If diagonal covariances `cov` [M, 3] are given, x are means of Gaussians."""
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without view directions, as seen along the inward normal."""
+        """Color [M, 3] at x [M, 3]. Without view directions, the surface is viewed along its inward normal."""
         if viewdirs is None:
             viewdirs = self._inward(x)
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))
 
     def _inward(self, x: Tensor) -> Tensor:
-        """Unit vectors [M, 3] along which the density rises most."""
+        """Unit vectors [M, 3] in the direction in which the density rises fastest."""
         with torch.enable_grad():
             points = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.density(points).sum(), points)

@@ -1,4 +1,4 @@
-"""method:ngp, the losses and schedules of instant-nsr-pl's NeRF recipes for hash grids."""
+"""method:ngp. Its losses and schedules are those of instant-nsr-pl's NeRF configurations for hash grids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from radfield_ngp.config import NgpConfig
 
 
 class Ngp(Method):
-    """One field; a smooth L1 loss on colors; decoupled weight decay on the networks."""
+    """Training of one field by a photometric loss, with decoupled weight decay on its networks."""
 
     config: NgpConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3] as set by the options; random backgrounds are white in evaluation."""
+        """Background colors [n, 3] as set by the options. In evaluation, random backgrounds are replaced by white."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric loss, weighted per ray if the batch has loss weights, and the distortion loss if enabled."""
+        """Photometric loss, plus the distortion loss if its weight is positive.
+
+        If the batch has loss weights, they weight the photometric loss of each ray.
+        """
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         assert outputs.rendered.rgb is not None
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
@@ -39,7 +42,10 @@ class Ngp(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Networks with weight decay, encodings without: it would shrink grid entries that no ray reaches."""
+        """One group for the networks, with weight decay, and one for the encodings, without.
+
+        Weight decay would shrink the grid entries of regions that no ray samples.
+        """
         common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
         tables: list[Parameter] = []
         networks: list[Parameter] = []
@@ -52,11 +58,11 @@ class Ngp(Method):
         return [group for group in groups if group["params"]]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """AdamW, fused into one kernel per step."""
+        """AdamW, in the variant that fuses a step into one kernel."""
         return torch.optim.AdamW(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Linear warm-up from 1 %, then a drop by `lr_gamma` at each milestone."""
+        """Factor on `lr`: a linear warm-up from 1 %, times `lr_gamma` for each milestone that has passed."""
         warmup = 1.0
         if step.index < self.config.warmup_steps:
             warmup = 0.01 + 0.99 * step.index / self.config.warmup_steps
