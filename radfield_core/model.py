@@ -94,7 +94,9 @@ class LevelLoop(Model):
     def forward(self, batch: Batch) -> ModelOutputs:
         """Render the rays of a batch on its background. Raises TypeError for a batch that is a whole image."""
         if batch.rays is None:
-            raise TypeError("the level loop renders rays; a method that trains on images builds its own model")
+            raise TypeError(
+                "this model renders rays; a method that trains on whole images must build its own model in Method.build"
+            )
         return self.trace(batch.rays, batch.background)
 
     def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:

@@ -69,7 +69,7 @@ def laws() -> str:
     pages = [
         "# Laws\n",
         'A law is a property that every part of a kind must have. `conformance("kind:name")` and `radfield plugins '
-        'check` test a part against every law of its kind. A test may waive a law with a reason, '
+        "check` test a part against every law of its kind. A test may waive a law with a reason, "
         '`waive={"law": "why"}`; it fails if the part keeps the law after all.\n',
     ]
     for kind in KINDS:

@@ -22,6 +22,7 @@ from radfield_core import __version__
 from radfield_core.errors import Problem, RadfieldError, UsageError
 from radfield_core.names import nearest
 from radfield_core.runtime.interrupts import signals_unwrapped
+from radfield_core.runtime.progress import output_error
 
 VERBS = {
     "train": "train a method on a scene",
@@ -66,6 +67,8 @@ def _run(argv: list[str]) -> int:
         with signals_unwrapped():
             code = _dispatch(argv)
         sys.stdout.flush()
+        if code == 0 and (error := output_error(sys.stdout)) is not None:
+            raise error
         return code
     except BrokenPipeError:  # the reader, such as `head`, has read enough
         _silence(sys.stdout)

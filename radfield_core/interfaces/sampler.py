@@ -54,7 +54,9 @@ class Sampler(Part):
             RuntimeError: `begin_step` has not been called.
         """
         if self._step is None:
-            raise RuntimeError(f"{type(self).__name__} needs begin_step() for random samples; call eval() for none")
+            raise RuntimeError(
+                f"{type(self).__name__} needs begin_step() before random samples; call eval() to sample without them"
+            )
         key = (salt, device)
         if key not in self._generators:
             self._generators[key] = self._step.generator(salt, device)

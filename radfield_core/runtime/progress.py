@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -23,7 +23,7 @@ LINE_SECONDS = 10.0  # between lines where there is no terminal
 MIN_BAR_COLUMNS = 80  # narrower terminals show the text without a bar
 
 _shown_bar: Bar | None = None  # the bar that occupies the last line of the terminal
-_lost: WeakSet[TextIO] = WeakSet()  # streams that can no longer be written to, such as a closed pipe
+_lost: WeakKeyDictionary[TextIO, OSError] = WeakKeyDictionary()  # streams that cannot be written to, and why
 
 
 def write_line(line: str, stream: TextIO) -> None:
@@ -41,9 +41,14 @@ def write_line(line: str, stream: TextIO) -> None:
             stream.write(f"{line}\n")
             stream.flush()
     except OSError as error:
-        _lost.add(stream)
+        _lost[stream] = error.with_traceback(None)
         if stream is not sys.stderr:
             write_line(f"warning: output: {error.strerror}; the job continues without output", sys.stderr)
+
+
+def output_error(stream: TextIO) -> OSError | None:
+    """The error that made `write_line` give up a stream; None if the stream is fine."""
+    return _lost.get(stream)
 
 
 class Progress:

@@ -16,9 +16,9 @@ from radfield_core.types import Batch, Step
 
 
 class PixelDrawer:
-    """Draws batches of a scene for a method.
+    """Draws the training batches of a method from a scene.
 
-    Each batch is a pure function of the step: there is no cursor and no order to save, so resuming is exact.
+    Each batch depends on the step alone, so a resumed run draws the same batches without any saved position.
     """
 
     def __init__(self, scene: Scene, method: Method, device: torch.device):
@@ -51,7 +51,11 @@ class PixelDrawer:
         )
 
     def draw_pixels(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, rows and columns, each [n] int64, uniform over all pixels of all views, with replacement."""
+        """Draw n pixels uniformly from all views, with replacement.
+
+        Returns:
+            Images, rows and columns of the pixels, each [n] int64.
+        """
         flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
         if self._size is not None:
             width, height = self._size
@@ -84,11 +88,11 @@ class PixelDrawer:
         )
 
     def _object(self, mask: Tensor | None) -> Tensor | None:
-        """The mask if it shows the object; None if it says which pixels count."""
+        """Return the mask if it marks the object, or None if it marks the pixels to train on."""
         return mask if self.scene.masks_mean == "object" else None
 
     def _loss_weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
-        """Loss weights [...] of pixels of images [...]: the image's weight, or 0 where the mask excludes the pixel."""
+        """Loss weight of each pixel: the weight of its image in `images`, or 0 if the mask excludes the pixel."""
         weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
         if mask is None or self.scene.masks_mean == "object":
             return weights
@@ -97,13 +101,19 @@ class PixelDrawer:
 
 
 def _of_mean_one(weights: Tensor) -> Tensor:
-    """Weights [R] over their mean, so that a mean of weighted losses is the weighted mean; all zero stays zero."""
+    """Divide weights [R] by their mean, so that a mean of weighted losses is the weighted mean.
+
+    If all weights are 0, they stay 0.
+    """
     total = weights.sum()
     return weights * (weights.shape[0] / total) if total > 0 else weights
 
 
 def _object_mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Object mask [...] in [0, 1]: last channel of `mask` [..., C], else the pixels' alpha; None without either."""
+    """Object mask [...] in [0, 1]: the last channel of `mask` [..., C], or the pixels' alpha if `mask` is None.
+
+    None if the pixels have no alpha channel either.
+    """
     source = mask if mask is not None else pixels if pixels.shape[-1] == 4 else None
     return None if source is None else source[..., -1].to(pixels.device, torch.float32) / 255.0
 

@@ -1,4 +1,4 @@
-"""Counters that training keeps beside the model and the optimizer."""
+"""Counters of the training loop, which checkpoints hold in addition to the model and the optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Counters:
         step: steps taken.
         seconds: wall time of the steps, without evaluation and saving.
         cpu_seconds: CPU time of the steps, without evaluation and saving.
-        n_rays: rays per step; fractional, so that small adjustments add up.
+        n_rays: rays per step. The number may be fractional, so that small adjustments add up.
         samples_per_ray: mean samples per ray in the last step.
         rollbacks: number of times that training diverged and returned to an earlier state.
         skipped: steps skipped because the loss or a gradient was not finite.

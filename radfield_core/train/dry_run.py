@@ -1,7 +1,7 @@
-"""The check before training: a few rays, and rays without samples, forward and backward.
+"""The dry run: a check of the model before training, by a forward and backward pass of a few rays.
 
-It reports faults of parts in words, before any time is spent on training: wrong shapes, values that are not finite, and
-parameters that never get a gradient.
+It finds faults of parts before any time is spent on training: wrong shapes, values that are not finite, and parameters
+that never get a gradient. Rays without samples are tried too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Findings(NamedTuple):
 
     Attributes:
         samples_per_ray: mean samples per ray of the untrained model.
-        warnings: fields that may never start to learn.
+        warnings: messages that name fields that may never start to learn.
     """
 
     samples_per_ray: float
@@ -40,11 +40,11 @@ class Findings(NamedTuple):
 
 
 def dry_run(setup: TrainingSetup) -> Findings:
-    """Check a model that is built for this purpose and thrown away; nothing of the run changes.
+    """Build a model, check it and discard it. The run itself does not change.
 
     Raises:
-        PluginError: outputs have the wrong shape or are not finite, or a trainable parameter gets no gradient. All such
-            parts are named. For a method with its own kind of model, the method is named.
+        PluginError: outputs have the wrong shape or are not finite, or a trainable parameter gets no gradient. The
+            error names all such parts. If the method builds a model of its own class, it names the method.
     """
     step = Step(0, setup.context.max_steps, setup.config.seed)
     with randomness.undisturbed():
@@ -55,7 +55,7 @@ def dry_run(setup: TrainingSetup) -> Findings:
 
 
 def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Findings:
-    """Take one step without an optimizer, with checks on the way."""
+    """Take one training step without an optimizer, and check every result."""
     model, drawer = train_step.model, setup.drawer
     model.begin_step(step)
     model.refresh(step)
@@ -73,7 +73,7 @@ def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Fin
 
 
 def _check_outputs(model: Model, setup: TrainingSetup, batch: Batch) -> None:
-    """Check shapes and finiteness of everything the model returns, for a few rays and for no rays at all."""
+    """Check that everything the model returns has the right shape and is finite, for a few rays and for no rays."""
     problems = Problems()
     for part in (batch,) if batch.rays is None else (batch, batch[0:0]):
         with fields_checked(model):
@@ -88,7 +88,7 @@ def _check_outputs(model: Model, setup: TrainingSetup, batch: Batch) -> None:
 
 
 def _check_rays_without_samples(train_step: TrainStep, batch: Batch, step: Step) -> None:
-    """Check that losses and gradients are finite for rays that have no samples: the mean of nothing is zero."""
+    """Check that losses and gradients are finite for rays without samples. A mean over no samples must be 0."""
     assert batch.rays is not None
     empty = dataclasses.replace(batch.rays, far=batch.rays.near)
     losses = train_step(dataclasses.replace(batch, rays=empty), step)
@@ -98,7 +98,7 @@ def _check_rays_without_samples(train_step: TrainStep, batch: Batch, step: Step)
             problems.add(
                 f"loss {name}",
                 "is not finite for rays without samples",
-                "Take the mean with radfield_core.ops.segments.mean, whose mean of nothing is zero",
+                "Take the mean with radfield_core.ops.segments.mean, which returns 0 if there are no samples",
             )
     problems.raise_as(PluginError)
     _backward(losses)
@@ -136,7 +136,7 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
             problems.add(
                 f"parameter {name}",
                 f"gets no gradient: no loss depends on it ({part})",
-                "Return a loss for it from Part.losses of the part that brings it, or set requires_grad=False",
+                "Return a loss that depends on it from the losses() of its part, or set requires_grad=False",
             )
         elif parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
             problems.add(f"parameter {name}", "its gradient is not finite on the first rays")
@@ -145,7 +145,10 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
 
 
 def _still_silent(train_step: TrainStep, drawer: PixelDrawer, step: Step, silent: list[str]) -> list[str]:
-    """The silent fields that get only zero gradients from `MANY_RAYS` rays too; a few rays may all miss the scene."""
+    """Return the fields in `silent` that get only zero gradients from `MANY_RAYS` rays too.
+
+    The few rays of the first check may all have missed the scene.
+    """
     chunk = 4 * FEW_RAYS
     for start in range(0, MANY_RAYS, chunk):
         batch = drawer.draw(dataclasses.replace(step, seed=step.seed + start + 1), chunk)
@@ -158,13 +161,16 @@ def _still_silent(train_step: TrainStep, drawer: PixelDrawer, step: Step, silent
 
 
 def _backward(losses: StepLosses) -> None:
-    """Accumulate gradients; losses that depend on no parameter have none."""
+    """Accumulate gradients. Do nothing if the losses depend on no parameter."""
     if losses.total.requires_grad:
         torch.autograd.backward(losses.total)
 
 
 def _fields(model: Model) -> Iterator[tuple[str, nn.Module]]:
-    """The fields of a level loop with their paths, also those of its background; another model as a whole."""
+    """Iterate over (name, field) for the fields of a level loop and of its background model.
+
+    A model of another class counts as one field.
+    """
     if not isinstance(model, LevelLoop):
         yield f"model ({type(model).__name__})", model
         return

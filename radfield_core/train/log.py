@@ -1,4 +1,4 @@
-"""Records of a training run: metrics.jsonl, the progress display, and the calls of observing plugins."""
+"""Records of a training run: metrics.jsonl, the progress display, and messages to plugins that observe the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingLog:
-    """Writes metrics every `log_every` steps and after each evaluation, and shows progress while it is entered.
+    """Writes metrics every `log_every` steps and after each evaluation. Shows progress inside a `with` block.
 
     Args:
         folder: the run's folder; entries are appended to its metrics.jsonl.
@@ -52,7 +52,7 @@ class TrainingLog:
         self._progress.__exit__(*error)
 
     def resume(self, counters: Counters) -> None:
-        """Continue from these counters; entries of later steps are removed, because those steps are repeated."""
+        """Continue from these counters. Entries of later steps are removed, because those steps are repeated."""
         self._seconds, self._rays = counters.seconds, 0
         self._shown_seconds, self._shown_rays = counters.seconds, 0
         self._progress.begin(self._share_done(counters))
@@ -81,7 +81,7 @@ class TrainingLog:
             self._progress.update(self._share_done(counters), self._text(counters, losses))
 
     def evaluating(self, counters: Counters, split: str) -> ProgressCallback:
-        """Callback that shows the progress of an evaluation of a split."""
+        """Return a callback that shows the progress of an evaluation of a split."""
 
         def report(done: int, total: int) -> None:
             if self._progress.due():
@@ -125,13 +125,13 @@ class TrainingLog:
             self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
 
     def _append(self, entry: Mapping[str, Any]) -> None:
-        """Append an entry. A full disk loses the entry and is reported once; it does not end the run."""
+        """Append an entry. If that fails, as on a full disk, warn once and go on without the entry."""
         try:
             with open(self._folder.metrics, "a", encoding="utf-8") as file:
                 file.write(dump_json(entry) + "\n")
         except OSError as error:
             if not self._failed:
-                logger.warning("%s: %s; later entries are missing", self._folder.metrics, error.strerror)
+                logger.warning("%s: %s; entries from now on may be missing", self._folder.metrics, error.strerror)
             self._failed = True
 
     def _lines(self) -> list[str]:

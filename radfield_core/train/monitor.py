@@ -1,4 +1,4 @@
-"""Evaluations and pictures of the model during training, which change nothing that training depends on."""
+"""Evaluations and pictures of the model during training. They have no effect on the training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Monitor:
     """Evaluates a model that is being trained.
 
     Args:
-        evaluation: evaluates a few views; None if the data has none, and then there is nothing to see.
+        evaluation: evaluates a few views; None if the data has no views for it, and then nothing is evaluated.
         log: where metrics are recorded.
         interrupts: signals that cancel an evaluation.
     """
@@ -42,7 +42,7 @@ class Monitor:
             self._log.evaluated(counters, evaluation.split, metrics)
 
     def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
-        """Warn that the loss is `ratio` times its median, and write pictures of what the model shows now."""
+        """Warn that the loss is `ratio` times its median, and write pictures rendered by the model as it is now."""
         logger.warning("step %d: the loss is %.0f times the median of the %d steps before", step, ratio, WINDOW_STEPS)
         evaluation = self._evaluation
         if evaluation is None:
@@ -53,9 +53,9 @@ class Monitor:
             logger.warning("%s: %s; no picture was written", folder, error.strerror)
 
     def _undisturbed(self, what: str, model: Model, look: Callable[[], T]) -> T | None:
-        """Result of `look()`, called with the model in evaluation mode and the global generators restored afterward.
+        """Return the result of `look()`, or None if a signal asks the run to end before or during the call.
 
-        None if a signal asks the run to end, before the call or during it.
+        During the call the model is in evaluation mode. Afterward the global random generators are restored.
         """
         if self._interrupts.received is not None:
             return None

@@ -17,16 +17,16 @@ from radfield_core.runs.scenes import Scenes
 def open_data(
     run: RunConfig, method: Method, left_out: Mapping[str, Sequence[int]], *, quiet: bool = False
 ) -> tuple[Scenes, list[str]]:
-    """Open every split and check every image; decode the training images if the method draws pixels.
+    """Open every split and check every image. If the method trains on rays, also decode the training images.
 
     Args:
         run: the run's options.
         method: the run's method.
-        left_out: split -> numbers of views that an earlier part of the run left out.
+        left_out: split -> numbers of the views that the run excluded before it was resumed.
         quiet: show no progress.
 
     Returns:
-        The splits, without bad images that may be left out, and warnings.
+        The splits, without the bad images that the options allow to skip, and warnings.
 
     Raises:
         DatasetError: the training split is empty, or images cannot be read; every bad image is named.
@@ -48,7 +48,7 @@ def open_data(
 
 
 def _open_splits(scenes: Scenes) -> dict[str, Scene]:
-    """Every split that is not empty. Raises NoSuchSplit if the training split is."""
+    """Every split that is not empty. Raises NoSuchSplit if the training split is empty."""
     opened = {}
     for split in scenes.splits:
         try:
@@ -70,7 +70,10 @@ def _warnings(opened: Mapping[str, Scene]) -> list[str]:
 
 
 def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEvaluation | None:
-    """Evaluation of a few views of the validation split, else of the test split; None if both are empty."""
+    """Evaluation of a few views of the validation split, or of the test split if there are no validation views.
+
+    None if both splits are empty.
+    """
     for split in ("val", "test"):
         if split in scenes.splits:
             try:

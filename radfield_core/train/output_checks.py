@@ -1,4 +1,4 @@
-"""Checks of a model's outputs: shapes, finiteness, and the part to blame for a fault."""
+"""Checks that a model's outputs have the right shapes and are finite. The errors name the faulty part."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ RENDERED_PIXELS = 8  # longer side of the picture that is rendered as a check
 def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[None]:
     """Turn exceptions of this block into a PluginError that names the method and its distribution.
 
-    Running out of memory and errors about options are raised unchanged. With RADFIELD_DEBUG=1 all exceptions are.
+    Errors about memory that runs out and about options are raised unchanged. With RADFIELD_DEBUG=1, unexpected
+    exceptions are also raised unchanged, so that their traceback is shown.
 
     Args:
-        setup: where the method comes from.
+        setup: training setup with the method.
         message: the start of the error's message.
-        when: False raises every exception unchanged.
+        when: True to do this; False raises every exception unchanged.
     """
     try:
         with signals_unwrapped():
@@ -55,7 +56,7 @@ def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[Non
 
 
 def _method_name(setup: TrainingSetup) -> str:
-    """`method:name (distribution)`; the class's name if the method is not a part of a run."""
+    """Name of the method as `method:name (distribution)`, or the name of its class if there is no run."""
     if setup.context.run is None:
         return f"method {type(setup.method).__name__}"
     component = setup.context.run.method.component
@@ -83,7 +84,7 @@ def _check_field(field: nn.Module, inputs: tuple[RaySamples], outputs: FieldOutp
 
 
 def check_stack(model: LevelLoop, outputs: ModelOutputs, n_rays: int, problems: Problems) -> None:
-    """Check the samples, weights and pixels of every level of a level loop, also of its background."""
+    """Check the samples, weights and pixels of every level of a level loop and of its background model."""
     for number, level in enumerate(outputs.levels):
         _check_level(model, level, number, n_rays, problems)
     if outputs.background is not None and model.background is not None:
@@ -103,13 +104,13 @@ def _check_level(model: LevelLoop, level: Level, number: int, n_rays: int, probl
 
 
 def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], problems: Problems) -> None:
-    """Check what any model promises: ModelOutputs whose `rendered` holds colors of the batch's pixels.
+    """Check that a model of any class returned ModelOutputs with a color for each of the batch's pixels.
 
     Args:
         name: the model's class.
         outputs: what the model returned for a batch.
         pixels: shape of the batch's pixels, [R] or [H, W].
-        problems: where faults are added.
+        problems: collection that faults are added to.
     """
     if not isinstance(outputs, ModelOutputs):
         problems.add(name, f"forward returned {type(outputs).__name__}, expected ModelOutputs")
@@ -122,7 +123,7 @@ def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], probl
 
 
 def check_render(model: Model, view: View, problems: Problems) -> None:
-    """Check that a model renders a small picture of a view, as evaluation will."""
+    """Check that a model can render a small picture of a view, which evaluation will need."""
     camera = scaled(view.camera, min(1.0, RENDERED_PIXELS / max(view.camera.width, view.camera.height)))
     model.eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A training run from its options to its end: prepare, record, announce, loop."""
+"""A training run from its options to its end: it is prepared, announced, recorded and trained."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, or the exit code of a program that the signal ended."""
+        """0, or the exit code that is usual for a program ended by the signal."""
         return SIGNAL_CODES.get(self.reason, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A run that is ready to be trained; nothing has been written to its folder.
+    """A run that is ready to be trained. Nothing has been written to its folder yet.
 
     Attributes:
         run: the options.
         scenes: the splits of the data.
         trainer: the trainer, at the step where training begins.
-        observers: plugins to notify.
-        warnings: faults that do not prevent training.
+        observers: plugins to notify of the run's progress.
+        warnings: messages about faults that do not prevent training.
         resumed_from: the checkpoint that training continues from; None for a new run.
     """
 
@@ -88,7 +88,7 @@ class Prepared:
         return self.scenes.get("train")
 
 
-@flushed()  # here, before any threads start, because threads inherit the setting
+@flushed()  # must precede the start of any thread, because threads inherit the setting
 def train_run(
     run: RunConfig,
     *,
@@ -118,17 +118,18 @@ def train_run(
         resume: folder of the run to resume, as `find_run` returns it.
         checkpoint: the checkpoint to resume from; by default the newest one that is intact.
         quiet: show no progress.
-        threads: the thread policy, for the run's header.
-        keep_folder: False for a temporary run; its path is then not logged.
+        threads: text on the choice of the number of threads, for the header that is logged.
+        keep_folder: False for a temporary run, whose path is not logged.
 
     Returns:
-        The end of the run. After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the current step is finished and saved first.
+        The folder, step and reason of the run's end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the current step is
+        finished and saved first.
 
     Raises:
-        UsageError: options do not fit together, or `out` holds a run.
+        UsageError: options do not fit together, or `out` holds a run already.
         DatasetError: the data cannot be read.
         PluginError: a part is missing or faulty.
-        Diverged: training found no finite loss for too long.
+        Diverged: the loss was not finite for too many steps in a row.
         StorageError: the folder cannot be read or written, or another process writes to it.
     """
     check(run, get_registry())
@@ -152,9 +153,9 @@ def train_run(
 def prepare(
     run: RunConfig, folder: RunFolder, *, resume: bool = False, checkpoint: Path | None = None, quiet: bool = False
 ) -> Prepared:
-    """Open the data, check the model in a dry run, and make the trainer; restore a checkpoint if the run is resumed.
+    """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
-    The folder is left as it is, so that a run whose data or checkpoint does not fit is not damaged.
+    Nothing in the folder changes, so that a run is not damaged if its data or checkpoint does not fit.
     """
     device = choose_device(run.trainer.device)
     method = run.method.load()(run.method.config)
@@ -170,20 +171,20 @@ def prepare(
         trainer.restore(state)
         warnings += skipped
         if state.progress["machine"] != trainer.machine():
-            warnings.append("saved with another device or number of threads; results may differ in the last bits")
+            warnings.append("saved with another device or number of threads, so results may differ in the last bits")
     return Prepared(run, scenes, trainer, observers, warnings, resumed_from)
 
 
 def make_trainer(
     setup: TrainingSetup, folder: RunFolder, log: TrainingLog, evaluation: QuickEvaluation | None = None
 ) -> tuple[Trainer, list[str]]:
-    """Check a setup in a dry run; return its trainer and the dry run's warnings."""
+    """Check a setup in a dry run, and return a trainer for it with the warnings of the dry run."""
     findings = dry_run(setup)
     return Trainer(setup, folder, log, evaluation, findings.samples_per_ray), findings.warnings
 
 
 def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) -> None:
-    """Log what is trained and on what, and all warnings."""
+    """Log the method, data, device and folder of the run, and all warnings."""
     for line in _header(prepared, threads):
         logger.info(line)
     if keep_folder:
@@ -212,7 +213,7 @@ def _header(prepared: Prepared, threads: str) -> list[str]:
 
 
 def record(prepared: Prepared) -> None:
-    """Write the run's options, plugin versions and scene; set aside checkpoints of steps that will be repeated."""
+    """Write the run's options, plugin versions and scene. Rename checkpoints of steps that will be repeated."""
     folder, trainer = prepared.folder, prepared.trainer
     if prepared.resumed_from is not None:
         for moved in checkpoints.set_aside(folder.checkpoints, trainer.counters.step):
@@ -226,7 +227,7 @@ def record(prepared: Prepared) -> None:
 
 
 def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
-    """Write scene.json: the transform from scene coordinates to the data's own, and the views left out."""
+    """Write scene.json: the scene's transform to the data's own coordinates, its region, and the excluded views."""
     box = scene.box
     content = {
         "to_data": scene.to_data.tolist(),
@@ -242,7 +243,7 @@ def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
 
 
 def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
-    """Train to the end, tell observers, and log the result."""
+    """Train to the end, notify the plugins that observe the run, and log the result."""
     folder, trainer, observers = prepared.folder, prepared.trainer, prepared.observers
     first = trainer.counters.step
     observers.tell("radfield_train_started", run=prepared.run, folder=folder.path, step=first)

@@ -1,4 +1,4 @@
-"""The ingredients of training: options, method, build context and pixels, and the model built from them."""
+"""Everything that training needs: options, method, build context and batches, and the model built from them."""
 
 from __future__ import annotations
 

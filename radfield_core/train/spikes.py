@@ -6,7 +6,7 @@ from collections import deque
 from statistics import median
 
 WINDOW_STEPS = 100
-"""Steps whose median loss a step is compared with, and the minimum number of steps between two reports."""
+"""Number of earlier steps whose median loss is compared with a step's loss; also the least distance of two reports."""
 
 MIN_SPIKE_RATIO = 10.0
 """A loss above this multiple of the median is a spike."""
@@ -23,8 +23,8 @@ class SpikeWatch:
         """Record a step's loss.
 
         Returns:
-            The loss as a multiple of the median if it is a spike, else None. After a spike, None for `WINDOW_STEPS`
-            steps.
+            The loss as a multiple of the median if the loss is a spike, else None. For `WINDOW_STEPS` steps after a
+            spike, the result is always None.
         """
         usual = median(self._losses) if len(self._losses) == WINDOW_STEPS else 0.0
         self._losses.append(loss)

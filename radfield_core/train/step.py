@@ -17,8 +17,8 @@ class StepLosses(NamedTuple):
     Attributes:
         terms: weighted losses by name, each a scalar.
         squared_error: mean squared error of the pixels, without gradient.
-        n_rays: rays (or pixels) in the step.
-        n_samples: samples on those rays.
+        n_rays: number of rays (or pixels) in the step.
+        n_samples: number of samples on those rays.
     """
 
     terms: dict[str, Tensor]
@@ -35,8 +35,8 @@ class StepLosses(NamedTuple):
 class TrainStep(nn.Module):
     """Forward pass from a batch to its losses.
 
-    Wrap this module, rather than the model, for data-parallel training: the wrapper must also see the queries of
-    fields that happen inside losses.
+    For data-parallel training, wrap this module and not the model. Losses may evaluate fields again, and the wrapper
+    must include these evaluations.
     """
 
     def __init__(self, model: Model, method: Method):
@@ -44,7 +44,7 @@ class TrainStep(nn.Module):
         self.model, self.method = model, method
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """Losses of a batch: the method's photometric losses, and the losses that parts bring for their parameters."""
+        """Losses of a batch: the method's photometric losses, and the losses of the parts for their own parameters."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
@@ -62,8 +62,8 @@ def backward(train_step: TrainStep, batch: Batch, step: Step, chunk: int | None 
         train_step: the forward pass, or a data-parallel wrapper around it.
         batch: rays or a whole view.
         step: the current step.
-        chunk: rays per micro-batch, which bounds the memory; None takes the whole batch at once. Losses and gradients
-            do not depend on it.
+        chunk: number of rays per micro-batch, which limits the memory; None computes the whole batch at once. Losses
+            and gradients do not depend on it.
     """
     n = len(batch.rays) if batch.rays is not None else 1
     if chunk is None or chunk >= n:

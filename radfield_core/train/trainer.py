@@ -34,20 +34,20 @@ from radfield_core.train.step import StepLosses, backward
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
-SEED_STRIDE = 1_000_003  # a prime, so that seeds of one run's rollbacks do not meet those of another run
+SEED_STRIDE = 1_000_003  # a large prime, so that seeds after a rollback do not equal seeds of other runs
 
 logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Trains a method's model. `state` returns all that a checkpoint keeps, and `restore` sets it.
+    """Trains a method's model. `state` returns everything that a checkpoint stores, and `restore` sets it.
 
     Args:
-        setup: options, method, context and pixels.
-        folder: where checkpoints and diagnostics go.
-        log: where metrics and progress go.
-        evaluation: evaluated every `eval_every` steps and at the end; None evaluates nothing.
-        samples_per_ray: estimate for the first step's micro-batches.
+        setup: options, method, build context and source of batches.
+        folder: folder for checkpoints and diagnostic files.
+        log: receives metrics and progress.
+        evaluation: runs every `eval_every` steps and at the end; None for no evaluation.
+        samples_per_ray: estimate of the mean number of samples, for the size of the first step's micro-batches.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Trainer:
 
     @property
     def seed(self) -> int:
-        """Seed of the run; changes after every rollback."""
+        """Seed of the run, which changes after every rollback."""
         return self.config.seed + SEED_STRIDE * self.counters.rollbacks
 
     @property
     def rate_factor(self) -> float:
-        """Factor on all learning rates; halved after every rollback."""
+        """Factor on all learning rates, which is halved after every rollback."""
         return float(0.5**self.counters.rollbacks)
 
     # The loop
@@ -98,7 +98,7 @@ class Trainer:
             The reason for the end: "max_steps", "max_seconds" or the name of a signal.
 
         Raises:
-            Diverged: there was no finite loss for too many steps.
+            Diverged: the loss was not finite for too many steps in a row.
             StorageError: the final state could not be saved.
         """
         first = self.counters.step
@@ -106,7 +106,7 @@ class Trainer:
             while (reason := self._ended()) is None:
                 self._train_step()
                 self._housekeeping()
-            self._save_the_end()  # before the evaluation: if that fails, the training is not lost
+            self._save_the_end()  # before the evaluation, so that no training is lost if it fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._monitor.evaluate(self.model, self.counters)
         return reason if self._interrupts.received is None else self._interrupts.received.name
@@ -128,7 +128,7 @@ class Trainer:
             self._monitor.report_spike(self.model, self.counters.step, self._spike, self.folder.spikes)
 
     def _take(self, step: Step) -> StepLosses | None:
-        """Take one optimizer step; None, with nothing changed, if the loss or a gradient is not finite."""
+        """Take one optimizer step. If the loss or a gradient is not finite, change no parameter and return None."""
         self.model.begin_step(step)
         self.model.refresh(step)
         batch = self.drawer.draw(step, round(self.counters.n_rays))
@@ -164,9 +164,10 @@ class Trainer:
         return losses
 
     def _update(self, losses: StepLosses, step: Step) -> bool:
-        """Update the parameters at the step's learning rates; False if the loss or a gradient is not finite.
+        """Update the parameters with the step's learning rates, and return True.
 
-        Adam would keep a NaN in its moments forever.
+        If the loss or a gradient is not finite, update nothing and return False. A NaN would stay in Adam's moments
+        forever.
         """
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
@@ -195,10 +196,10 @@ class Trainer:
         return None
 
     def _housekeeping(self) -> None:
-        """Save and evaluate if either is due."""
+        """Save a checkpoint if one is due, and evaluate if an evaluation is due."""
         step = self.counters.step
         self._save_due |= step % self.config.save_every == 0
-        if self._save_due and not self.counters.bad_in_a_row:  # diverged weights are no rollback target
+        if self._save_due and not self.counters.bad_in_a_row:  # a rollback must not lead to diverged weights
             self._save_due = False
             self.save()
         if self.config.eval_every is not None and step % self.config.eval_every == 0 and self._ended() is None:
@@ -218,7 +219,11 @@ class Trainer:
     # Divergence
 
     def _skip(self, step: Step) -> None:
-        """Count a step without finite loss and gradients; after too many in a row, roll back. Raises Diverged."""
+        """Count a step whose loss or gradients are not finite, and roll back after too many of them in a row.
+
+        Raises:
+            Diverged: the run has been rolled back too often already.
+        """
         counters = self.counters
         counters.skipped += 1
         counters.bad_in_a_row += 1
@@ -261,7 +266,7 @@ class Trainer:
     # Checkpoints
 
     def state(self) -> checkpoint.State:
-        """State of the run, complete: training resumed from it equals uninterrupted training."""
+        """Complete state of the run. Training that is resumed from it equals uninterrupted training."""
         generators, numbers = randomness.state()
         progress = {"counters": asdict(self.counters), "generators": numbers, "machine": self.machine()}
         return checkpoint.State(
@@ -269,7 +274,7 @@ class Trainer:
         )
 
     def machine(self) -> dict[str, str | int]:
-        """Device type and number of threads; if they differ, a resumed run is not the same bit for bit."""
+        """Device type and number of threads. A run that is resumed with others may differ in the last bits."""
         return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
 
     def restore(self, state: checkpoint.State) -> None:
@@ -289,7 +294,7 @@ class Trainer:
         self._saved_step = self.counters.step
 
     def save(self) -> bool:
-        """Save a checkpoint; False, with a warning, if that fails. Older checkpoints remain intact."""
+        """Save a checkpoint and return True. If that fails, warn and return False; older checkpoints remain intact."""
         try:
             checkpoint.save(self.folder.checkpoints, self.state(), self.config.keep_checkpoints)
         except (OSError, checkpoint.CorruptCheckpoint) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from radfield_core.errors import (
     StorageError,
     UsageError,
 )
+from radfield_core.runtime.progress import write_line
 
 
 @pytest.fixture
@@ -142,3 +144,20 @@ def test_help_and_version(capsys):
     assert all(f"  {verb} " in text for verb in program.VERBS)
     assert program.main(["--version"]) == 0
     assert capsys.readouterr().out == f"radfield {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EPIPE, program.READER_GONE), (errno.ENOSPC, program.STORAGE_FAILED)]
+)
+def test_output_that_a_job_gave_up_is_not_a_success(number: int, code: int, monkeypatch, capsys) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.delenv("RADFIELD_DEBUG", raising=False)
+    monkeypatch.setattr(program, "_silence", lambda stream: None)
+    monkeypatch.setattr(sys, "stdout", Broken())
+    monkeypatch.setattr(program, "_dispatch", lambda argv: write_line("step 5", sys.stdout) or 0)
+    assert program.main([]) == code
+    monkeypatch.setattr(program, "_dispatch", lambda argv: write_line("step 5", sys.stdout) or 130)
+    assert program.main([]) == 130

@@ -55,7 +55,7 @@ def inspection(studio: Studio) -> None:
 def learning_curve(studio: Studio) -> None:
     """PSNR against seconds, with the compiled kernels and with the plain torch definitions."""
     lines = []
-    for backend, steps, every in (("numba", "1000", "100"), ("torch", "60", "10")):
+    for backend, steps, every in (("numba", "1000", "100"), ("torch", "300", "30")):
         out = studio.work / f"bench-{backend}"
         file = out / "ngp-small-synthetic.json"
         if not file.exists():

@@ -1,1 +1,1 @@
-"""Meshes and point clouds in the data's own coordinates, and their error."""
+"""Export of meshes and point clouds, and metrics of geometry, for radfield."""

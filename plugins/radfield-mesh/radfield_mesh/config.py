@@ -1,4 +1,4 @@
-"""Options of the mesh and point cloud exporters and of the geometry metrics."""
+"""Options of the mesh and point cloud exporters, and of the metrics of geometry."""
 
 from __future__ import annotations
 
@@ -9,80 +9,85 @@ import attrs
 from radfield_core import option
 
 POINTS_AT_ONCE = 65536
-"""Points that a field is asked at once."""
+"""Number of points at which a field is evaluated at once."""
 
 Format = Literal["ply", "obj", "glb", "stl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def _resolution(default: int) -> int:
-    resolution: int = option(default, help="cells along the longest side of the surface's box", min=8, max=2048)
+    resolution: int = option(
+        default, help="grid cells along the longest side of the surface's bounding box", min=8, max=2048
+    )
     return resolution
 
 
 @attrs.frozen(kw_only=True)
 class SurfaceConfig:
-    """Which surface of a field is meant, and how finely it is looked at."""
+    """Options for extracting the surface of a field."""
 
     resolution: int = _resolution(256)
     density: float = option(
-        10.0, help="density of the surface where the field has no signed distance", exclusive_min=True, min=0
+        10.0, help="density at the surface, for fields without a signed distance", exclusive_min=True, min=0
     )
     min_component: float = option(
-        0.001, help="drop components with fewer faces than this share of the largest one's; 1: all but the largest",
+        0.001, help="remove components with fewer faces than this share of the largest one's; 1: keep only the largest",
         min=0, max=1,
     )  # fmt: skip
 
 
 @attrs.frozen(kw_only=True)
 class MeshConfig(SurfaceConfig):
-    """Marching cubes of a field, in the data's own coordinates."""
+    """Options for exporting a mesh by marching cubes, in data coordinates."""
 
     format: Format | None = option(
         None,
-        help="file format, by default that of the file's ending, else ply; glb is written y-up, as its readers expect, "
-        "where the data say what is up",
+        help="file format; unset: that of the file's suffix, else ply; glb is rotated to y-up, as its readers expect, "
+        "if the data set gives its upward axis",
     )
     resolution: int = _resolution(512)
     exhaustive: bool = option(
-        False, help="look for the surface everywhere at `resolution`, not only near where a coarse grid saw it"
+        False, help="search the whole box at full resolution, not only where a coarse grid finds the surface"
     )
-    max_faces: int | None = option(None, help="simplify to at most so many faces", min=4)
-    colors: bool = option(True, help="color at each vertex, seen along the inward normal, where the field knows colors")
-    chunk: int = option(POINTS_AT_ONCE, help="points asked at once", min=256)
+    max_faces: int | None = option(None, help="simplify the mesh to at most this number of faces", min=4)
+    colors: bool = option(True, help="write vertex colors, viewed along the inward normal, if the field has colors")
+    chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256)
 
 
 @attrs.frozen(kw_only=True)
 class PointCloudConfig:
-    """Points on what the training views see, in the data's own coordinates, with colors and normals."""
+    """Options for exporting points on the surfaces that the training views see, with colors and normals."""
 
-    n_points: int = option(200_000, help="points in the file, about", min=1)
-    min_opacity: float = option(0.7, help="least opacity of a pixel that gives a point", min=0, max=1)
-    rays_per_chunk: int = option(4096, help="rays rendered at once", min=1)
+    n_points: int = option(200_000, help="approximate number of points", min=1)
+    min_opacity: float = option(0.7, help="smallest opacity of a pixel that gives a point", min=0, max=1)
+    rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class ChamferConfig(SurfaceConfig):
-    """Distances between the surface and a reference, both ways. Lengths are in the data's own unit."""
+    """Options for the Chamfer distance between the surface and a reference. Lengths are in the unit of the data."""
 
-    n_samples: int = option(200_000, help="points sampled on each surface", min=100)
+    n_samples: int = option(200_000, help="number of points sampled on each surface", min=100)
     spacing: float | None = option(
-        None, help="thin the samples to this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
+        None, help="thin the samples so that none are closer than this (DTU: 0.2 mm)", min=0, exclusive_min=True
     )
     max_distance: float | None = option(
-        None, help="distances beyond it do not enter means (DTU: 20 mm)", min=0, exclusive_min=True
+        None, help="leave larger distances out of the means (DTU: 20 mm)", min=0, exclusive_min=True
     )
     thresholds: tuple[float, ...] = option(
-        (0.005, 0.01, 0.02), help="distances of the F-scores, as shares of the reference's bounding radius", min=0
+        (0.005, 0.01, 0.02),
+        help="distance thresholds of the F-scores, as shares of the reference's bounding radius",
+        min=0,
     )
     cull_masks: int | None = option(
         None,
-        help="drop what the masks, widened by so many pixels, do not cover in every view (DTU: 50 at full size)",
+        help="remove points outside any view's mask after widening the masks by this number of pixels (DTU: 50 at "
+        "full size)",
         min=0,
     )
-    seed: int = option(0, help="seed of the samples", min=0)
+    seed: int = option(0, help="random seed of the samples", min=0)
 
 
 @attrs.frozen(kw_only=True)
 class PointToMeshConfig(SurfaceConfig):
-    """Distances of reference points to the surface: for references that are sparse. Lengths in the data's own unit."""
+    """Options for distances of sparse reference points to the surface. Lengths are in the unit of the data."""

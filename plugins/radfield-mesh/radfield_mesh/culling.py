@@ -1,4 +1,4 @@
-"""What the views' masks cover: NeuS cleans its meshes by masks widened by 50 pixels before measuring them on DTU."""
+"""Culling of meshes by widened masks, as NeuS does (by 50 pixels) before it measures meshes on DTU."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from radfield_mesh.mesh import only_faces
 
 
 def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:
-    """Which points [P] lie, in every view that sees them, inside the mask widened by `pixels`; outside an image counts
-    as covered. Points are in the data's own coordinates. Raises UsageError without masks that show the object."""
+    """Return True for each point [P] that lies in the widened mask of every view that sees it.
+
+    Args:
+        points_data: [P, 3], points in data coordinates. A point that no view sees is covered.
+        scene: the views and their masks.
+        pixels: width by which the masks are widened.
+
+    Raises:
+        UsageError: the scene has no masks that show an object.
+    """
     masks = scene.masks
     if masks is None:
-        raise UsageError("the data have no masks to cull by", path="cull_masks")
+        raise UsageError("the data set has no masks to cull by", path="cull_masks", hint="Remove cull_masks")
     if scene.masks_mean != "object":
         raise UsageError(
-            "the data's masks say which pixels count, not where the object is", path="cull_masks",
-            hint="no cull_masks, or a reference that is cut to what matters",
+            "the masks of the data set mark which pixels count, not where the object is", path="cull_masks",
+            hint="Remove cull_masks, or cut the reference to the object",
         )  # fmt: skip
     points = transform_points(torch.linalg.inv(scene.to_data.double().cpu()), torch.from_numpy(points_data))
     kept = np.ones(len(points), bool)
@@ -37,6 +45,6 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
 
 
 def by_masks(mesh: trimesh.Trimesh, scene: Scene, pixels: int) -> trimesh.Trimesh:
-    """The faces whose three vertices are covered."""
+    """Return the mesh with only the faces whose three vertices are covered."""
     kept = covered(np.asarray(mesh.vertices), scene, pixels)
     return only_faces(mesh, np.all(kept[mesh.faces], axis=1))

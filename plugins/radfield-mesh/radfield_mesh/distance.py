@@ -1,4 +1,4 @@
-"""Distances between surfaces and points, exact, and what is quoted of them."""
+"""Exact distances between surfaces and points, and their statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Triangles:
-    """The triangles of a mesh with what a nearest-triangle search needs: corners [F, 3, 3]."""
+    """Nearest-triangle search over F triangles.
+
+    Attributes:
+        corners: [F, 3, 3].
+        tree: search tree of the centroids.
+        reach: largest distance of a corner from the centroid of its triangle.
+    """
 
     corners: Array
     tree: cKDTree
@@ -21,17 +27,17 @@ class Triangles:
 
     @staticmethod
     def of(vertices: Array, faces: NDArray[np.int64]) -> Triangles:
-        """A search over the triangles; `reach` is the largest distance of a triangle's corner from its centroid."""
+        """Return the search over the triangles of a mesh, vertices [V, 3] and faces [F, 3]."""
         corners = np.asarray(vertices, np.float64)[faces]
         centroids = corners.mean(1)
         reach = float(np.linalg.norm(corners - centroids[:, None], axis=2).max())
         return Triangles(corners, cKDTree(centroids), reach)
 
     def distance(self, points: Array) -> Array:
-        """Distance [M] of each point [M, 3] to the nearest point of any triangle.
+        """Return the distance [M] of each point [M, 3] to the nearest triangle.
 
-        The k nearest centroids are tried. Any other triangle is at least (the farthest of those centroids' distance −
-        reach) away, so a distance below that bound is exact; points for which it is not are tried with more.
+        The triangles of the k nearest centroids are measured. Every other triangle is at least as far away as the
+        k-th centroid minus `reach`, so a distance below that bound is exact. The other points are repeated with 4k.
         """
         best = np.full(len(points), np.inf)
         todo, k = np.arange(len(points)), 8
@@ -50,7 +56,7 @@ class Triangles:
 
 
 def point_triangle_distance(points: Array, triangles: Array) -> Array:
-    """Distance [M] of points [M, 3] to triangles [M, 3, 3], each to its own."""
+    """Return the distance [M] of each point [M, 3] to the triangle [M, 3, 3] of the same index."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     normal = np.cross(b - a, c - a)
     squared = (normal**2).sum(1)
@@ -72,7 +78,7 @@ def _segment_distance(points: Array, p: Array, q: Array) -> Array:
 
 
 def sample_surface(vertices: Array, faces: NDArray[np.int64], n: int, seed: int) -> Array:
-    """n points [n, 3], uniform by area."""
+    """Return n random points [n, 3] on a mesh, uniform by area."""
     generator = np.random.default_rng(seed)
     corners = np.asarray(vertices, np.float64)[faces]
     share = _doubled_areas(corners)
@@ -82,7 +88,7 @@ def sample_surface(vertices: Array, faces: NDArray[np.int64], n: int, seed: int)
 
 
 def area(vertices: Array, faces: NDArray[np.int64]) -> float:
-    """Area of a mesh."""
+    """Return the area of a mesh."""
     return float(_doubled_areas(np.asarray(vertices, np.float64)[faces]).sum() / 2)
 
 
@@ -93,15 +99,16 @@ def _doubled_areas(corners: Array) -> Array:
 
 
 def thin(points: Array, spacing: float, seed: int) -> Array:
-    """A subset in which no two points are closer than `spacing`, and every point left out is that close to one kept.
+    """Return a subset of points in which no two are closer than `spacing`.
 
-    The DTU protocol's down-sampling: points are visited in random order and remove their neighbors.
+    This is the down-sampling of the DTU protocol: points are visited in random order, and each one that is still there
+    removes its neighbors.
     """
     order = np.random.default_rng(seed).permutation(len(points))
     shuffled = points[order]
     tree = cKDTree(shuffled)
     kept = np.ones(len(points), bool)
-    for start in range(0, len(points), 100_000):  # neighbor lists of all points at once would not fit
+    for start in range(0, len(points), 100_000):  # neighbor lists of all points at once would not fit into memory
         part = shuffled[start : start + 100_000]
         for offset, neighbors in enumerate(tree.query_ball_point(part, spacing, return_sorted=False)):
             if kept[start + offset]:
@@ -111,7 +118,7 @@ def thin(points: Array, spacing: float, seed: int) -> Array:
 
 
 def summary(distances: Array, cap: float | None) -> dict[str, float]:
-    """Mean of the distances up to `cap`, median and percentiles of all, largest."""
+    """Return the mean of the distances below `cap`, and the median, percentiles and maximum of all."""
     if not len(distances):
         return {}
     counted = distances if cap is None else distances[distances < cap]
@@ -125,7 +132,7 @@ def summary(distances: Array, cap: float | None) -> dict[str, float]:
 
 
 def f_score(accuracy: Array, completeness: Array, threshold: float) -> dict[str, float]:
-    """Precision, recall and their harmonic mean at a distance (Knapitsch et al. 2017)."""
+    """Return precision, recall and their harmonic mean at a distance threshold (Knapitsch et al. 2017)."""
     precision, recall = float((accuracy < threshold).mean()), float((completeness < threshold).mean())
     total = precision + recall
     return {"precision": precision, "recall": recall, "f": 2 * precision * recall / total if total else 0.0}

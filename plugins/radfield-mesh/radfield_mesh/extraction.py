@@ -1,7 +1,7 @@
 """Marching cubes over a field, block by block, so that memory does not grow with the cube of the resolution.
 
-A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK` cells that share their
-border points; two blocks see the same values there, so their vertices agree bit for bit and are joined afterward.
+A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK`³ cells. Neighboring
+blocks share their border points and compute equal values there, so their vertices agree and can be joined.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from radfield_core import NoSurface
 from radfield_mesh.config import POINTS_AT_ONCE
 
 BLOCK = 64
-"""Cells per side of a block: its values take 1 MiB."""
+"""Cells per side of a block; its values take 1 MiB."""
 
 COARSE = 96
-"""Cells along the longest side in the first pass, which finds where the surface is."""
+"""Cells along the longest side in the first pass, which locates the surface."""
 
 Points = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -30,15 +30,15 @@ Indices = NDArray[np.int64]
 Cells = NDArray[np.bool_]
 
 Query = Callable[[Tensor], Tensor]
-"""Points [M, 3] -> values [M]; the surface is where the value crosses the level."""
+"""Function from points [M, 3] to values [M]; the surface is where values cross the level."""
 
 Report = Callable[[int, int], None]
-"""Told how many blocks of how many are done."""
+"""Progress callback: called with the number of finished blocks and of all blocks."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of one size: the point (i, j, k) lies at origin + cell · (i, j, k), 0 <= i <= shape[0]."""
+    """Grid of cubic cells. The point (i, j, k), 0 <= i <= shape[0], is at origin + cell · (i, j, k)."""
 
     origin: Points
     cell: float
@@ -46,13 +46,13 @@ class Grid:
 
     @staticmethod
     def over(low: Points, high: Points, resolution: int) -> Grid:
-        """`resolution` cells along the longest side of the box [low, high]."""
+        """Return a grid with `resolution` cells along the longest side of the box [low, high]."""
         cell = float((high - low).max()) / resolution
         shape = np.maximum(np.ceil((high - low) / cell - 1e-9).astype(int), 1)
         return Grid(low, cell, tuple(shape.tolist()))
 
     def blocks(self) -> Iterator[tuple[Indices, Indices]]:
-        """First and last point indices of each block, both included."""
+        """Yield the first and last point index of each block, both inclusive."""
         for i in range(0, self.shape[0], BLOCK):
             for j in range(0, self.shape[1], BLOCK):
                 for k in range(0, self.shape[2], BLOCK):
@@ -60,8 +60,8 @@ class Grid:
                     yield first, np.minimum(first + BLOCK, self.shape)
 
     def values(self, query: Query, first: Indices, last: Indices, chunk: int) -> Values:
-        """The query at every point of a block, in pieces of `chunk` points."""
-        # Each coordinate is worked out from its index alone: the borders of two blocks must be the same numbers.
+        """Return the values of the query at every point of a block, evaluated in chunks of `chunk` points."""
+        # Each coordinate is computed from its index alone, so that two blocks get equal numbers at their border.
         axes = [
             torch.from_numpy((self.origin[a] + self.cell * np.arange(first[a], last[a] + 1)).astype(np.float32))
             for a in range(3)
@@ -75,8 +75,10 @@ class Grid:
 def crossed_cells(
     query: Query, grid: Grid, coarse: Grid, level: float, chunk: int, report: Report
 ) -> tuple[Cells, tuple[float, float]]:
-    """The cells of `coarse` with the middle of a cell of `grid` through which, or beside which, the level passes; and
-    the range of values seen. Both grids begin at one place."""
+    """Return the cells of `coarse` that hold the center of a crossed cell of `grid`, and the range of values.
+
+    A cell is crossed if the level lies between the values at its corners. Both grids have the same origin.
+    """
     crossed = np.zeros(coarse.shape, bool)
     smallest, largest = np.inf, -np.inf
     blocks = list(grid.blocks())
@@ -91,7 +93,7 @@ def crossed_cells(
 
 
 def _crossed(values: Values, level: float) -> Cells:
-    """Cells whose corners are not all on one side; the level itself counts as above, as where triangles are made."""
+    """Cells with corners on both sides of the level; a value equal to it counts as above, as in `_block_surface`."""
     above = values >= level
     i, j, k = (n - 1 for n in values.shape)
     corners = [above[a : a + i, b : b + j, c : c + k] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
@@ -100,7 +102,7 @@ def _crossed(values: Values, level: float) -> Cells:
 
 
 def _dilate(mask: Cells) -> Cells:
-    """Every cell with a set cell among its 26 neighbors or itself."""
+    """The mask widened to all 26 neighbors of its cells."""
     for axis in range(3):
         shifted = mask.copy()
         ahead, behind = [slice(None)] * 3, [slice(None)] * 3
@@ -112,12 +114,12 @@ def _dilate(mask: Cells) -> Cells:
 
 
 class NotCrossed(NoSurface):
-    """No value lies beyond the level, or all do: those met lie between `low` and `high`."""
+    """Error for a level that the values, between `low` and `high`, do not cross."""
 
     def __init__(self, level: float, low: float, high: float):
         self.low, self.high = low, high
         super().__init__(
-            f"no surface at level {level:g}: values lie between {low:.4g} and {high:.4g}", hint="train longer"
+            f"no surface at level {level:g}: values lie between {low:.4g} and {high:.4g}", hint="Train longer"
         )
 
 
@@ -132,13 +134,26 @@ def extract(
     chunk: int = POINTS_AT_ONCE,
     report: Report = lambda done, total: None,
 ) -> tuple[Values, Indices]:
-    """Vertices [V, 3] and faces [F, 3] of the surface where `query` crosses `level` in the box [low, high].
+    """Return the surface where `query` crosses `level` in the box [low, high].
 
-    Two passes: a coarse grid finds the cells that the surface passes through, and a grid of `resolution` cells along
-    the longest side of their box, widened by two coarse cells, is asked in the blocks that touch them. A part thinner
-    than a coarse cell can be missed; `exhaustive` also looks with `resolution` cells along the whole box. Faces are
-    wound so that normals point to larger values, which is outwards for a signed distance; negate a density. Raises
-    NoSurface with the range of values if the level is not crossed.
+    First a coarse grid finds the cells that the surface passes through. Then a fine grid over the box of those cells is
+    evaluated in the blocks that touch them. A part of the surface that is thinner than a coarse cell can be missed.
+
+    Args:
+        query: values of points; negate a density, so that values increase outwards.
+        low: [3], lower corner of the box.
+        high: [3], upper corner of the box.
+        resolution: cells of the fine grid along its longest side.
+        level: value at the surface.
+        exhaustive: also search the whole box with `resolution` cells, which finds thin parts.
+        chunk: number of points evaluated at once.
+        report: progress callback.
+
+    Returns:
+        Vertices, [V, 3], and faces, [F, 3], whose normals point to larger values.
+
+    Raises:
+        NoSurface: the values do not cross the level.
     """
     coarse = Grid.over(low, high, min(COARSE, resolution))
     crossed, span = crossed_cells(query, coarse, coarse, level, chunk, lambda done, total: None)
@@ -163,7 +178,7 @@ def extract(
                 pieces.append(piece)
         report(done + 1, len(blocks))
     vertices, faces = _join(pieces)
-    if not len(faces):  # the first pass met a speck that lies between the points of this one
+    if not len(faces):  # the coarse grid hit a speck that falls between the points of the fine grid
         raise NotCrossed(level, *span)
     return (grid.origin + grid.cell * vertices).astype(np.float32), faces
 
@@ -175,10 +190,10 @@ def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indice
 
 
 def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values, Indices] | None:
-    """Vertices in units of the whole grid's cells, and faces; None if the level does not pass through the block."""
+    """Vertices in cells of the whole grid, and faces; None if the block does not cross the level."""
     if not values.min() <= level < values.max():
         return None
-    # A value that is the level itself makes triangles without area; the next number above it does not.
+    # A value equal to the level would give triangles of zero area; the next larger number does not.
     values = np.where(values == level, np.nextafter(np.float32(level), np.float32(np.inf)), values)
     if not values.min() < level:
         return None
@@ -187,13 +202,13 @@ def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values
 
 
 def _join(pieces: list[tuple[Values, Indices]]) -> tuple[Values, Indices]:
-    """One mesh of all blocks' surfaces, vertices on shared borders joined; without faces where there is no surface."""
+    """One mesh from the blocks' surfaces, with the vertices on shared borders joined."""
     if not pieces:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)
     counts = np.cumsum([0] + [len(vertices) for vertices, _ in pieces])
     vertices = np.concatenate([vertices for vertices, _ in pieces])
     faces = np.concatenate([faces + start for (_, faces), start in zip(pieces, counts[:-1], strict=True)])
-    # Only vertices with a coordinate on a multiple of BLOCK can have a twin, and the twin is the same up to rounding.
+    # Only vertices on a block border can occur twice, and then with equal coordinates up to rounding.
     on_border = np.flatnonzero((np.abs(vertices / BLOCK - np.round(vertices / BLOCK)) * BLOCK < 1e-3).any(1))
     keys = np.round(vertices[on_border].astype(np.float64) * 2048).astype(np.int64)
     _, kept, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)

@@ -1,4 +1,7 @@
-"""From the space that fields live in to the frame of a file: the way out of NDC, winding, and glTF's upward axis."""
+"""Transforms from field space to the coordinates of a file: out of NDC, face winding, and glTF's y-up axes.
+
+Field space is the space in which a field is evaluated: NDC if the scene uses it, else scene coordinates.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,21 @@ from trimesh.visual import ColorVisuals
 from radfield_core import DatasetError, Scene
 
 HORIZON = 1e4
-"""Near planes to where an NDC scene ends: beyond it depths too count as infinite (`RaySpace.distances`)."""
+"""Depth, in near planes, beyond which a point of an NDC scene counts as infinitely far (see `RaySpace.distances`)."""
 
 UPRIGHT = {
     "x": ("-y", "x", "z"), "y": ("x", "y", "z"), "z": ("x", "z", "-y"),
     "-x": ("y", "-x", "z"), "-y": ("x", "-y", "-z"), "-z": ("x", "-z", "y"),
 }  # fmt: skip
-"""Upward axis of the data -> what becomes x, y and z in the y-up that glTF prescribes; all are rotations."""
+"""Axes of the data that become x, y and z in glTF's y-up coordinates, by the upward axis of the data."""
 
 
 def y_up(up: str | None) -> NDArray[np.float64]:
-    """The rotation [4, 4] that makes axis `up` +y; none where `up` is not known. Raises DatasetError for no axis."""
+    """Return the rotation [4, 4] that makes the axis `up` +y; the identity for None. Raises DatasetError otherwise."""
     if up is None:
         return np.eye(4)
     if up not in UPRIGHT:
-        raise DatasetError(f"the upward axis is {up!r}", path="up", hint=", ".join(UPRIGHT))
+        raise DatasetError(f"the upward axis is {up!r}", path="up", hint=f"Use one of {', '.join(UPRIGHT)}")
     turn = np.eye(4)
     for row, axis in enumerate(UPRIGHT[up]):
         turn[row, :3] = np.eye(3)["xyz".index(axis[-1])] * (-1 if axis[0] == "-" else 1)
@@ -34,7 +37,7 @@ def y_up(up: str | None) -> NDArray[np.float64]:
 
 
 def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
-    """Which points [P, 3] of the space that fields live in have a place in the scene: under NDC, before the horizon."""
+    """Return True for each point [P, 3] of field space at a finite position; under NDC, closer than HORIZON."""
     if scene.warp is None:
         return np.ones(len(points), bool)
     z = scene.to_world(torch.from_numpy(points))[:, 2].numpy()
@@ -42,9 +45,9 @@ def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
 
 
 def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
-    """Unit normals [P, 3] at points of the space that fields live in, in scene coordinates: undoes NDC.
+    """Return unit normals [P, 3] in scene coordinates from normals [P, 3] at points [P, 3] of field space.
 
-    A normal is the slope of a function of the warped place, so the warp's transposed Jacobian leads it back.
+    A normal is the gradient of a function of the warped position, so the transposed Jacobian of the warp maps it back.
     """
     if scene.warp is None:
         return normals
@@ -55,13 +58,13 @@ def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], sce
 
 
 def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
-    """The mesh in the data's own coordinates, its normals turned and its faces wound to match; colors are kept."""
+    """Return the mesh in data coordinates, with normals and face winding to match and the same colors."""
     linear = scene.to_data.double().cpu().numpy()[:3, :3]
     points = np.asarray(mesh.vertices, np.float64)
     normals = world_normals(np.asarray(mesh.vertex_normals), points, scene) @ np.linalg.inv(linear)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     vertices = scene.data_points(torch.from_numpy(points)).numpy()
-    # NDC mirrors: x and y keep their sense while depth, which grows along -z in the scene, grows along +z.
+    # NDC mirrors: x and y keep their direction, but depth grows along -z in the scene and along +z in NDC.
     mirrored = (np.linalg.det(linear) < 0) != (scene.warp is not None)
     faces = np.array(mesh.faces)[:, ::-1] if mirrored else mesh.faces
     visual = mesh.visual

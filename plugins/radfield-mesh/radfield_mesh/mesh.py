@@ -1,4 +1,4 @@
-"""`exporter:mesh`: the surface of a field, in the data's own coordinates."""
+"""exporter:mesh — the surface of a field as a mesh in data coordinates."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
 
 class MeshExporter(Exporter):
-    """Marching cubes, then components, simplification, colors, and the way back to the data."""
+    """Exporter of a mesh: marching cubes, removal of small components, simplification, colors."""
 
     config: MeshConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` in the format of the options, else of its ending. Raises NoSurface, with the range of values, if
-        there is none, and UsageError for an ending that is not the format's."""
+        """Write the mesh to `path`; return the file.
+
+        Raises:
+            NoSurface: the field has no surface in the scene box.
+            UsageError: the suffix of `path` does not fit the format.
+        """
         path, format = file_and_format(path, FORMATS, self.config.format)
         turn = y_up(scene.up) if format == "glb" else np.eye(4)
         mesh = to_data(self.surface(model, scene), scene)
@@ -40,7 +44,7 @@ class MeshExporter(Exporter):
         return [path]
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
-        """The surface in the space that fields live in."""
+        """Return the surface in field space."""
         field = model.queries()
         mesh = surface_of(
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
@@ -57,7 +61,7 @@ class MeshExporter(Exporter):
 
 
 def surface_query(field: object, density: float) -> tuple[Query, float]:
-    """A function that grows outwards, and its level at the surface."""
+    """Return a function that increases outwards, and its value at the surface."""
     if isinstance(field, HasSDF):
         return field.sdf, 0.0
     if isinstance(field, HasDensity):
@@ -67,26 +71,27 @@ def surface_query(field: object, density: float) -> tuple[Query, float]:
 
 def _without_surface(field: object) -> UsageError:
     return UsageError(
-        f"{type(field).__name__} answers neither sdf nor density, so it has no surface",
-        path="field", hint="radfield plugins list shows which fields provide either",
+        f"{type(field).__name__} has neither a signed distance nor a density, so it has no surface",
+        path="field", hint="radfield plugins list",
     )  # fmt: skip
 
 
-def _nothing_there(field: object, density: float, found: NotCrossed) -> NoSurface:
-    hint = "train longer; pictures (radfield render) show what has been learned"
+def _no_surface(field: object, density: float, found: NotCrossed) -> NoSurface:
+    hint = "Train longer; check the result with radfield render"
     if isinstance(field, HasSDF):
         return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
     low, high = -found.high, -found.low
-    said = f"no surface at density {density:g}: densities lie between {low:.4g} and {high:.4g}"
-    return NoSurface(said, hint=f"density={math.sqrt(low * high):.2g}, or {hint}" if low > 0.0 else hint)
+    message = f"no surface at density {density:g}: densities lie between {low:.4g} and {high:.4g}"
+    return NoSurface(message, hint=f"Set density={math.sqrt(low * high):.2g}, or train longer" if low > 0.0 else hint)
 
 
 def surface_of(
     field: object, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
 ) -> trimesh.Trimesh:  # fmt: skip
-    """The field's surface in the scene's box, in the space that fields live in. What NDC puts at infinity is left out.
+    """Return the surface of a field in the scene box, in field space, without points at infinity.
 
-    Raises NoSurface where there is none.
+    Raises:
+        NoSurface: there is no surface in the box.
     """
     query, level = surface_query(field, density)
     device = device_of(field)
@@ -103,22 +108,22 @@ def surface_of(
                 level=level, exhaustive=exhaustive, chunk=chunk, report=report,
             )  # fmt: skip
         except NotCrossed as found:
-            raise _nothing_there(field, density, found) from None
+            raise _no_surface(field, density, found) from None
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     kept = np.all(has_place(np.asarray(mesh.vertices), scene)[faces], axis=1)
     if not kept.any():
-        raise NoSurface("the surface is infinitely far away", hint="train longer")
+        raise NoSurface("the surface is infinitely far away", hint="Train longer")
     return mesh if kept.all() else only_faces(mesh, kept)
 
 
 def only_faces(mesh: trimesh.Trimesh, kept: NDArray[np.bool_]) -> trimesh.Trimesh:
-    """The chosen faces [F] and the vertices they use."""
+    """Return the mesh with only the faces for which `kept` [F] is True, and their vertices."""
     used, index = np.unique(np.asarray(mesh.faces)[kept], return_inverse=True)
     return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
 
 
 def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
-    """The connected parts with at least `share` of the faces of the largest."""
+    """Return the mesh with only the components that have at least `share` of the faces of the largest."""
     faces = np.asarray(mesh.faces)
     n = len(mesh.vertices)
     rows, columns = np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]])
@@ -129,7 +134,7 @@ def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
 
 
 def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[np.float64]:
-    """Unit directions [V, 3] into the solid: against the slope of the signed distance, along that of the density."""
+    """Return unit directions [V, 3] into the solid: the negative gradient of the SDF, or the density's gradient."""
 
     def slope(x: Tensor) -> Tensor:
         if isinstance(field, HasSDF):
@@ -141,19 +146,19 @@ def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[
             x = x.requires_grad_()
             return torch.autograd.grad(field.density(x).sum(), x)[0]
 
-    return _asked(lambda x: F.normalize(slope(x), dim=-1), device_of(field), vertices, chunk).astype(np.float64)
+    return _evaluate(lambda x: F.normalize(slope(x), dim=-1), device_of(field), vertices, chunk).astype(np.float64)
 
 
 def vertex_colors(
     field: HasColor, device: torch.device, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
 ) -> NDArray[np.uint8]:
-    """Colors [V, 3] as bytes."""
+    """Return uint8 colors [V, 3] of vertices [V, 3] viewed along `viewdirs` [V, 3]."""
     both = np.concatenate([vertices, viewdirs], axis=1)
     with torch.no_grad():
-        colors = _asked(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)
+        colors = _evaluate(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)
     return np.round(colors.clip(0, 1) * 255).astype(np.uint8)
 
 
-def _asked(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
+def _evaluate(function: Query, device: torch.device, rows: NDArray[np.float64], chunk: int) -> NDArray[np.float32]:
     parts = torch.split(torch.from_numpy(np.ascontiguousarray(rows, np.float32)), chunk)
     return torch.cat([function(part.to(device)).detach().cpu().float() for part in parts]).numpy()

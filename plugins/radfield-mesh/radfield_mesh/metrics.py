@@ -1,4 +1,4 @@
-"""`metric:chamfer`, `metric:point-to-mesh`: how far a field's surface lies from a reference, in the data's own unit."""
+"""metric:chamfer and metric:point-to-mesh — distances between a field's surface and a reference, in data units."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ MAX_BYTES = 2**31
 
 
 class Chamfer(Metric):
-    """Both surfaces are sampled by area; each sample's distance to the other surface is exact."""
+    """Chamfer distance and F-scores from samples of both surfaces, with exact distances to the other surface."""
 
     config: ChamferConfig
 
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """accuracy (surface -> reference), completeness (reference -> surface), their mean, F-scores.
+        """Return accuracy (surface to reference), completeness (reference to surface), their mean and F-scores.
 
-        What is relative to the reference's radius is left out where that is 0. Raises DatasetError for a reference
-        whose faces have no area.
+        Metrics relative to the radius of the reference are left out if that radius is 0.
+
+        Raises:
+            DatasetError: the faces of the reference have no area.
         """
         config = self.config
         truth = _reference(reference, scene)
@@ -41,12 +43,12 @@ class Chamfer(Metric):
             surface = culling.by_masks(surface, scene, config.cull_masks)
             points = points[culling.covered(points, scene, config.cull_masks)]
         if not len(surface.faces) or not len(points):
-            raise NoSurface("nothing is left to compare after culling", hint="a larger cull_masks")
+            raise NoSurface("nothing is left to compare after culling", hint="Set a larger cull_masks")
         ours = _samples(surface, config)
         to_truth = _distances_to(truth, ours)
         to_surface = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
         radius = float(np.linalg.norm(points - points.mean(0), axis=1).max())
-        thresholds = config.thresholds if radius else ()  # they are shares of the radius, which one point does not have
+        thresholds = config.thresholds if radius else ()  # shares of the radius, which is 0 for a single point
         accuracy = distance.summary(to_truth, config.max_distance)
         completeness = distance.summary(to_surface, config.max_distance)
         return {
@@ -63,14 +65,16 @@ class Chamfer(Metric):
 
 
 class PointToMesh(Metric):
-    """Distances of reference points to the surface; nothing is said about surface where there are no points."""
+    """Distances from sparse reference points to the surface; surface far from any point is not measured."""
 
     config: PointToMeshConfig
 
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """Mean, median and percentiles of the points' distances."""
+        """Return mean, median, percentiles and maximum of the distances."""
         if reference is None and scene.points is None:
-            raise UsageError("the data have no points of their own", path="--reference", hint="--reference points.ply")
+            raise UsageError(
+                "the data set has no sparse points", path="--reference", hint="Pass --reference points.ply"
+            )
         if reference is not None:
             points = np.asarray(read_mesh(reference).vertices)
         else:
@@ -91,7 +95,7 @@ def _reference(path: Path | None, scene: Scene) -> trimesh.Trimesh:
     if len(truth.faces) and not 0 < area < np.inf:
         raise DatasetError(
             f"its faces have an area of {area:g}, which cannot be sampled", path=str(path or "the data's own surface"),
-            hint="--reference with a surface, or with points alone",
+            hint="Pass a --reference with a surface, or with points only",
         )  # fmt: skip
     return truth
 
@@ -99,7 +103,7 @@ def _reference(path: Path | None, scene: Scene) -> trimesh.Trimesh:
 def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     n = config.n_samples
-    if config.spacing is not None:  # enough that thinning, not sampling, decides how dense they are
+    if config.spacing is not None:  # so many that thinning, not sampling, determines the density
         n = max(n, int(4 * distance.area(vertices, faces) / config.spacing**2))
     points = distance.sample_surface(vertices, faces, min(n, 20_000_000), config.seed)
     return points if config.spacing is None else distance.thin(points, config.spacing, config.seed)
@@ -113,45 +117,48 @@ def _distances_to(truth: trimesh.Trimesh, points: NDArray[np.float64]) -> NDArra
 
 
 def ground_truth(scene: Scene) -> trimesh.Trimesh:
-    """The scene's own surface, in the data's coordinates. Raises UsageError where there is none."""
+    """Return the ground-truth surface in data coordinates. Raises UsageError if there is none."""
     if scene.ground_truth is None:
-        raise UsageError("the data do not know their surface", path="--reference", hint="--reference FILE.ply")
+        raise UsageError(
+            "the data set has no ground-truth surface", path="--reference", hint="Pass --reference FILE.ply"
+        )
     vertices = transform_points(scene.to_data, scene.ground_truth.vertices.double()).cpu().numpy()
     return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
 
 
 class _NoOtherFile(Resolver):
-    """What a mesh of a stranger may have beside its own file: nothing. (None would mean all that lies beside it.)"""
+    """Resolver that refuses every other file, for untrusted meshes; None would allow all files beside the mesh."""
 
     def __init__(self) -> None:
         pass
 
     def get(self, key: str) -> bytes:
-        """Refuse to read."""
+        """Raise ValueError: no other file is read."""
         raise ValueError(f"it needs another file, {key!r:.200}, and only files that hold all they need are read")
 
     def write(self, name: str, data: Any) -> None:
-        """Refuse to write."""
+        """Raise ValueError: nothing is written."""
         raise ValueError("nothing is written")
 
     def namespaced(self, namespace: str) -> _NoOtherFile:
-        """The same for a folder."""
+        """Return this resolver, for any folder."""
         return self
 
     def keys(self) -> list[str]:
-        """No names."""
+        """Return no names."""
         return []
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
-    """A mesh, or points without faces, from PLY, OBJ, STL or GLB; no other file is opened, whatever this one names.
+    """Return a mesh, or points without faces, from a PLY, OBJ, STL or GLB file. Files that it refers to are not opened.
 
-    Raises DatasetError for anything else or broken.
+    Raises:
+        DatasetError: the file has another format or is not usable.
     """
     if path.suffix.lower() not in (".ply", ".obj", ".stl", ".glb"):
-        raise DatasetError("is none of .ply, .obj, .stl, .glb", path=str(path))
+        raise DatasetError("is not a .ply, .obj, .stl or .glb file", path=str(path))
     if not path.is_file():
-        raise DatasetError("no such file", path=str(path))
+        raise DatasetError("there is no such file", path=str(path))
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:
@@ -160,13 +167,13 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
             loaded = loaded.to_mesh()
         if not isinstance(loaded, trimesh.Trimesh | trimesh.PointCloud):
             raise TypeError(f"it holds a {type(loaded).__name__}")
-    except Exception as error:  # a parser of somebody else's, on somebody else's file
+    except Exception as error:  # trimesh raises many kinds of errors on untrusted files
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise DatasetError(f"cannot be read as a mesh: {text}", path=str(path)) from error
     vertices = np.asarray(loaded.vertices, np.float64)
     faces = np.asarray(getattr(loaded, "faces", np.zeros((0, 3))), np.int64)
     if not len(vertices) or not np.isfinite(vertices).all():
-        raise DatasetError("has no vertices, or some that are not finite", path=str(path))
+        raise DatasetError("has no vertices, or has vertices that are not finite", path=str(path))
     if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
-        raise DatasetError("has faces that name vertices it does not have", path=str(path))
+        raise DatasetError("has faces that refer to missing vertices", path=str(path))
     return trimesh.Trimesh(vertices, faces, process=False)

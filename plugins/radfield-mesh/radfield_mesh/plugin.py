@@ -1,4 +1,4 @@
-"""Declaration of the exporters and metrics of geometry."""
+"""Components of radfield-mesh."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """The parts of this distribution."""
+    """Return the components of this package."""
     geometry = {"field": {"sdf|density"}}
     return [
         component(

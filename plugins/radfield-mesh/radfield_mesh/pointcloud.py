@@ -1,4 +1,4 @@
-"""`exporter:pointcloud`: points on what the views see, in the data's own coordinates."""
+"""exporter:pointcloud — points on the surfaces that the views see, in data coordinates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from radfield_mesh.mesh import inward
 
 
 class PointCloudExporter(Exporter):
-    """A regular grid of pixels of every view, each put at its mean depth."""
+    """Exporter of points: a regular grid of pixels of every view, each placed at its mean depth."""
 
     config: PointCloudConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` as PLY. Raises NoSurface if no pixel is opaque enough, UsageError for another ending."""
+        """Write `path` as PLY; return the file.
+
+        Raises:
+            NoSurface: no pixel is opaque enough.
+            UsageError: the suffix of `path` is not .ply.
+        """
         path, format = file_and_format(path, ("ply",))
         points, colors = self.points(model, scene)
         normals = -inward(model.queries(), points.numpy(), POINTS_AT_ONCE)
@@ -37,7 +42,7 @@ class PointCloudExporter(Exporter):
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:
-        """Points [P, 3] of the space that fields live in, and their colors [P, 3] seen from their view."""
+        """Return points [P, 3] in field space and their colors [P, 3], rendered in their view."""
         pixels = int((scene.cameras.sizes[:, 0] * scene.cameras.sizes[:, 1]).sum())
         stride = max(1, round((pixels / self.config.n_points) ** 0.5))
         points, colors, device = [], [], device_of(model)
@@ -56,7 +61,8 @@ class PointCloudExporter(Exporter):
                     bar.update(view + 1, f"{view + 1}/{len(scene.cameras)} views")
         if not sum(map(len, points)):
             raise NoSurface(
-                f"no pixel is opaque to {self.config.min_opacity:g}", hint="a smaller min_opacity, or train longer"
+                f"no pixel has an opacity of {self.config.min_opacity:g} or more",
+                hint="Set a smaller min_opacity, or train longer",
             )
         return torch.cat(points), torch.cat(colors)
 

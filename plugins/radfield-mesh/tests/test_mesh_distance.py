@@ -37,6 +37,18 @@ def test_samples_of_a_sphere_are_uniform_and_their_distances_to_another_are_know
     assert distance.area(inner.vertices, inner.faces) == pytest.approx(4 * np.pi, rel=2e-3)
 
 
+def test_samples_fill_a_triangle_evenly_and_triangles_by_their_area() -> None:
+    """Each of four similar parts of a triangle gets a quarter of its points, and a triangle of threefold area three."""
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 5], [3, 0, 5], [0, 1, 5]])
+    points = distance.sample_surface(vertices, np.array([[0, 1, 2], [3, 4, 5]]), 40_000, seed=0)
+    small = points[points[:, 2] == 0]
+    assert len(small) / len(points) == pytest.approx(0.25, abs=0.01)
+    x, y = small[:, 0], small[:, 1]
+    corners = (x + y < 0.5, x > 0.5, y > 0.5)  # what is left is the part between the midpoints of the sides
+    shares = [part.mean() for part in (*corners, ~np.logical_or.reduce(corners))]
+    assert shares == pytest.approx([0.25] * 4, abs=0.02)
+
+
 def test_thinned_points_keep_their_distance_and_cover_the_rest() -> None:
     points = np.random.default_rng(1).random((600, 3))
     kept = distance.thin(points, 0.12, seed=3)

@@ -258,7 +258,7 @@ def test_points_are_measured_to_the_mesh_and_not_back(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_broken_reference_is_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="do not know their surface"):
+    with pytest.raises(UsageError, match="no ground-truth surface"):
         Chamfer(ChamferConfig()).measure(model_of(Ball()), scene_of(), None, tmp_path)
     lying = tmp_path / "lying.ply"
     lying.write_bytes(b"ply\nformat binary_little_endian 1.0\nelement vertex 900000000\nproperty float x\nend_header\n")

@@ -1,1 +1,1 @@
-"""An analytic scene: `surface`, `materials`, `shading`, `tracing`, `views`, `orbit`, `mesh`; `dataset` reads it."""
+"""An analytic scene with exact images, depth, normals and mesh, for radfield."""

@@ -11,21 +11,21 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class SyntheticConfig:
-    """How many pictures of the scene are taken, from where, and how finely."""
+    """Options for the images of the analytic scene: number, cameras and quality."""
 
-    resolution: int = option(128, help="width and height of the images, pixels", min=8, max=4096)
-    n_train: int = option(100, help="training views, spread over the hemisphere", min=1, max=10000)
-    n_val: int = option(10, help="validation views, spread over the hemisphere", min=1, max=10000)
-    n_test: int = option(20, help="test views, on one smooth round", min=1, max=10000)
-    seed: int = option(0, help="seed of the places of the training and validation cameras", min=0, max=2**32 - 1)
+    resolution: int = option(128, help="width and height of the images in pixels", min=8, max=4096)
+    n_train: int = option(100, help="number of training views, spread over the hemisphere", min=1, max=10000)
+    n_val: int = option(10, help="number of validation views, spread over the hemisphere", min=1, max=10000)
+    n_test: int = option(20, help="number of test views, along one smooth orbit", min=1, max=10000)
+    seed: int = option(0, help="random seed of the positions of training and validation cameras", min=0, max=2**32 - 1)
     supersample: int = option(2, help="rays per pixel along each axis", min=1, max=16)
     min_elevation: float = option(
-        5.0, help="lowest elevation of training and validation cameras, degrees; below 0 they see the underside",
+        5.0, help="lowest elevation of training and validation cameras in degrees; below 0 they see the underside",
         min=-80, max=70,
     )  # fmt: skip
     layout: Literal["round", "forward"] = option(
-        "round", help="cameras all round, or side by side facing forward, as NDC needs them"
+        "round", help="round: cameras all around the scene; forward: forward-facing cameras, as NDC needs them"
     )
     lens: Literal["pinhole", "opencv", "opencv_fisheye"] = option(
-        "pinhole", help="lens of all cameras; the others distort noticeably"
+        "pinhole", help="lens of all cameras; opencv and opencv_fisheye have clearly visible distortion"
     )

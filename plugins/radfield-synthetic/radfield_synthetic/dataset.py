@@ -1,4 +1,4 @@
-"""dataparser:synthetic — the analytic scene as a data set: cameras on a hemisphere, images, depth, normals, mesh."""
+"""dataparser:synthetic — the analytic scene as a data set of cameras, images, depth, normals and mesh."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.tracing import BOUND
 
 NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
-"""Along the rays: no camera's ray meets the scene nearer or farther."""
+"""Limits along rays; the scene lies between them for every camera."""
 
 _TOGETHER = 1 << 17
-"""Pixels rendered in one piece: enough that what each step costs by itself does not count."""
+"""Pixels rendered together: enough that the fixed cost of each step does not matter."""
 
 
 class SyntheticParser(DataParser):
-    """Splits train, val and test; everything about them follows from the options."""
+    """Data set of the analytic scene; the options determine the splits train, val and test."""
 
     config: SyntheticConfig
 
     def parse(self, split: str) -> Scene:
-        """One of train, val, test. Its images are rendered when they are first asked for, and kept on disk."""
+        """Return the split train, val or test; its images are rendered on first use and cached on disk."""
         config = self.config
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
-        cameras = orbit.cameras(self._places(split), config.resolution, config.lens)
+        cameras = orbit.cameras(self._poses(split), config.resolution, config.lens)
         mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
         return Scene(
             cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR,
@@ -45,7 +45,7 @@ class SyntheticParser(DataParser):
             names=[f"{split}/r_{i}" for i in range(len(cameras))],
         )  # fmt: skip
 
-    def _places(self, split: str) -> Tensor:
+    def _poses(self, split: str) -> Tensor:
         config = self.config
         if config.layout == "forward":
             counts = {"train": config.n_train, "val": config.n_val, "test": config.n_test}
@@ -58,7 +58,7 @@ class SyntheticParser(DataParser):
 
 
 class RenderedImages:
-    """Images [H, W, 4] uint8 of the scene, rendered when asked for; once all are there they are kept on disk."""
+    """Images [H, W, 4] uint8, rendered on first use, and cached on disk once all are rendered."""
 
     def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str):
         self.sizes, self.channels = cameras.sizes, 4
@@ -82,30 +82,30 @@ class RenderedImages:
         return self._made[index] if self._whole is None else self._whole[index]
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, 4] uint8."""
+        """Return pixels [n, 4] uint8 of the given images, rows and columns [n]."""
         return self._all().gather(images, rows, columns)
 
     def path(self, index: int) -> Path | None:
-        """None: the image is in no file of its own."""
+        """Return None, because the image has no file."""
         return None
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """No faults: rendered images are never broken."""
+        """Return no faults, because rendered images are never damaged."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
-        """The images at these places alone."""
+        """Return only the images with these indices."""
         return MemoryImages([self[index] for index in kept])
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Render every view that is not there yet; `progress(done, of)` is called on the way."""
+        """Render all missing views; `progress` is called with the number of finished views and of all views."""
         if self._whole is not None or self._read() is not None:
             return
         starts = [start for start in range(0, len(self), self._together) if start not in self._made]
         self._render([range(start, min(start + self._together, len(self))) for start in starts], progress)
 
     def _render(self, blocks: list[range], progress: ProgressCallback | None) -> None:
-        """Render blocks of views, each on one core: the pieces of work are too small to share one among cores."""
+        """Render blocks of views, each on one core: a block is too small to split between cores."""
         threads = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -136,7 +136,7 @@ class RenderedImages:
 
 
 class _PerView(Sequence[Tensor]):
-    """Ground truth of each view, worked out when asked for."""
+    """Ground truth of each view, computed on access."""
 
     def __init__(self, cameras: Cameras, make: Callable[[Cameras, int], Tensor]):
         self._cameras, self._make = cameras, make
@@ -145,5 +145,5 @@ class _PerView(Sequence[Tensor]):
         return len(self._cameras)
 
     def __getitem__(self, index: Any) -> Any:
-        places = range(len(self))[index]
-        return [self[i] for i in places] if isinstance(places, range) else self._make(self._cameras, places)
+        views = range(len(self))[index]
+        return [self[i] for i in views] if isinstance(views, range) else self._make(self._cameras, views)

@@ -1,4 +1,4 @@
-"""What the solids are painted with: albedo as linear RGB [M, 3] at surface points x [M, 3]."""
+"""Albedo of the solids: linear RGB [M, 3] at surface points x [M, 3]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TAU = 2 * math.pi
 
 
 def _rgb(like: Tensor, code: str) -> Tensor:
-    """A color written as sRGB hex, linear."""
+    """Linear RGB [3] of a color in sRGB hex."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return like.new_tensor([((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92 for v in values])
 
@@ -23,12 +23,12 @@ def _mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 
 
 def _angle(p: Tensor) -> Tensor:
-    """Turns around z, in [0, 1)."""
+    """Azimuth around z in turns, in [0, 1)."""
     return torch.atan2(p[..., 1], p[..., 0]) / _TAU % 1.0
 
 
 def _scatter(*cells: Tensor) -> Tensor:
-    """Numbers in [0, 1) that look random, one for each tuple of whole numbers."""
+    """Hash of tuples of whole numbers to pseudorandom numbers in [0, 1)."""
     mixed = torch.zeros_like(cells[0])
     for cell, factor in zip(cells, (12.9898, 78.233, 37.719), strict=False):
         mixed = mixed + cell * factor
@@ -36,7 +36,7 @@ def _scatter(*cells: Tensor) -> Tensor:
 
 
 def _plinth(x: Tensor) -> Tensor:
-    """Slabs of pale and dark stone in rings, veined; a fluted rim."""
+    """Rings of pale and dark veined slabs, and a fluted rim."""
     radius = (x[..., 0].square() + x[..., 1].square()).sqrt()
     turn = _angle(x)
     course = (radius / 0.136).floor()
@@ -54,7 +54,7 @@ def _ring(x: Tensor) -> Tensor:
 
 
 def _ball(x: Tensor) -> Tensor:
-    """Ribbons that wind from pole to pole, with thin lines between."""
+    """Ribbons from pole to pole, with thin lines between them."""
     p = (x - x.new_tensor(surface.BALL_CENTER)) / surface.BALL_RADIUS
     wound = (_angle(p) * 8 + 1.6 * p[..., 2]) % 1.0
     color = torch.where((wound < 0.5)[..., None], _rgb(x, "e4573d"), _rgb(x, "fbf1dc"))
@@ -76,7 +76,7 @@ def _box(x: Tensor) -> Tensor:
 
 
 def _pill(x: Tensor) -> Tensor:
-    """Half blue, half white, as pills are, with a fine thread around each half."""
+    """One blue and one white half, each with thin stripes."""
     along = (x - x.new_tensor(surface.PILL_START)) @ _axis(x)
     color = torch.where((along < 0.21)[..., None], _rgb(x, "3d8bd4"), _rgb(x, "f7f4ea"))
     thread = (along * 30 % 1.0 < 0.22) & (along < 0.19)
@@ -91,7 +91,7 @@ def _axis(x: Tensor) -> Tensor:
 
 
 def _doughnut(x: Tensor) -> Tensor:
-    """Dough below a wavy edge of icing, with sprinkles."""
+    """Dough, and icing with sprinkles above a wavy edge."""
     p = x - x.new_tensor(surface.DOUGHNUT_CENTER)
     turn = _angle(p)
     radial = (p[..., 0].square() + p[..., 1].square()).sqrt() - surface.DOUGHNUT_RADIUS
@@ -110,7 +110,7 @@ def _doughnut(x: Tensor) -> Tensor:
 
 
 def _cone(x: Tensor) -> Tensor:
-    """Zigzags up a green cone."""
+    """Green zigzag bands with a red tip."""
     p = x - x.new_tensor(surface.CONE_CENTER)
     tooth = ((_angle(p) * 10) % 1.0 - 0.5).abs()
     band = (p[..., 2] * 12 + tooth * 1.6) % 1.0
@@ -122,7 +122,7 @@ _PAINTS = (_plinth, _ring, _ball, _box, _pill, _doughnut, _cone)
 
 
 def albedo(x: Tensor, solid: Tensor) -> Tensor:
-    """Linear RGB [M, 3] of points x [M, 3] on the solids with those indices [M]."""
+    """Return the albedo, linear RGB [M, 3], of points x [M, 3] on the solids with indices `solid` [M]."""
     result = torch.empty_like(x)
     for index, paint in enumerate(_PAINTS):
         chosen = (solid == index).nonzero()[:, 0]

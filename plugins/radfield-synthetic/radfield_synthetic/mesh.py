@@ -1,4 +1,4 @@
-"""The scene's surface as triangles: marching cubes (Lorensen, Cline 1987) on the exact distance, then moved onto it."""
+"""Mesh of the scene: marching cubes (Lorensen and Cline 1987), then Newton steps onto the exact surface."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ _SLABS = 16
 
 
 def surface_mesh(resolution: int = 160) -> tuple[Tensor, Tensor]:
-    """Vertices [V, 3] float32 on the surface to 1e-5 and faces [F, 3] int64, watertight, normals outwards.
+    """Return a watertight mesh of the scene with outward normals.
 
-    resolution: cells along each side of the cube that is searched, 2.04 wide.
+    Args:
+        resolution: grid cells along each side of a cube of side 2.04.
+
+    Returns:
+        Vertices, [V, 3] float32, within 1e-5 of the surface, and faces, [F, 3] int64.
     """
     axis = torch.linspace(-_HALF, _HALF, resolution + 1)
     y, z = torch.meshgrid(axis, axis, indexing="ij")

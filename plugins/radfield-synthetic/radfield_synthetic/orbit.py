@@ -1,4 +1,4 @@
-"""Where the cameras stand: on a hemisphere around the scene, looking at it. OpenGL axes, z up. V cameras."""
+"""Cameras on a sphere around the scene that look at its center. OpenGL axes, z up; V cameras."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 from radfield_core import Cameras
 
 DISTANCE = 4.0
-"""From the origin to every camera."""
+"""Distance of every camera from the origin."""
 
 FIELD_OF_VIEW = 0.50
-"""Horizontal, radians: the scene fills the picture."""
+"""Horizontal field of view in radians, chosen so that the scene fills the image."""
 
 LENSES = {"opencv": (-0.35, 0.2, 0.004, -0.003), "opencv_fisheye": (-0.25, 0.1, -0.02, 0.005)}
-"""Distortions that move the corners of the picture by several hundredths of its width."""
+"""Distortion parameters, which move the image corners by several percent of the width."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _HIGHEST = 78.0
 
 
 def look_at_origin(azimuth: Tensor, elevation: Tensor) -> Tensor:
-    """c2w [V, 3, 4] float64 of cameras at these angles [V], radians, with z up in the picture."""
+    """Return c2w [V, 3, 4] float64 of cameras at the given angles [V] in radians, with z up in the image."""
     back = torch.stack([azimuth.cos() * elevation.cos(), azimuth.sin() * elevation.cos(), elevation.sin()], -1)
     right = torch.stack([-azimuth.sin(), azimuth.cos(), torch.zeros_like(azimuth)], -1)
     up = torch.linalg.cross(back, right)
@@ -32,7 +32,7 @@ def look_at_origin(azimuth: Tensor, elevation: Tensor) -> Tensor:
 
 
 def spread(n: int, seed: int, lowest: float) -> Tensor:
-    """c2w [n, 3, 4]: the hemisphere above `lowest` degrees covered by a Fibonacci spiral, jittered by the seed."""
+    """Return c2w [n, 3, 4] on a jittered Fibonacci spiral from the elevation `lowest` in degrees up to 78°."""
     generator = torch.Generator().manual_seed(seed)
     turn = torch.rand(1, generator=generator, dtype=torch.float64)
     jitter = torch.rand(n, 2, generator=generator, dtype=torch.float64)
@@ -44,13 +44,13 @@ def spread(n: int, seed: int, lowest: float) -> Tensor:
 
 
 def round_trip(n: int) -> Tensor:
-    """c2w [n, 3, 4]: one round whose height swings, so that the views in order make a film."""
+    """Return c2w [n, 3, 4] along one orbit that rises and falls; the views in order form a video."""
     turn = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
     return look_at_origin(turn - math.pi / 3, math.radians(28) + math.radians(14) * turn.sin())
 
 
 def side_by_side(n: int, seed: int) -> Tensor:
-    """c2w [n, 3, 4]: a patch of 40° by 25° of the hemisphere, covered evenly, from the front and a little above."""
+    """Return c2w [n, 3, 4] spread evenly over 40° × 25° of the hemisphere, in front of the scene and above it."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand(2, generator=generator, dtype=torch.float64)
     index = torch.arange(n, dtype=torch.float64)
@@ -60,7 +60,7 @@ def side_by_side(n: int, seed: int) -> Tensor:
 
 
 def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole") -> Cameras:
-    """Cameras with the scene's field of view and square images, and a lens of `LENSES`."""
+    """Return cameras with square images and the field of view of the scene; lens is "pinhole" or one of `LENSES`."""
     focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
     pinholes = Cameras.pinhole(c2w, focal, resolution, resolution)
     if lens == "pinhole":

@@ -1,4 +1,4 @@
-"""What this distribution offers."""
+"""Components of radfield-synthetic."""
 
 from radfield_core.plugin import Component, component, hookimpl
 
@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """The parts, in names only."""
+    """Return the components of this package."""
     return [
         component(
             "dataparser", "synthetic", impl="radfield_synthetic.dataset:SyntheticParser",

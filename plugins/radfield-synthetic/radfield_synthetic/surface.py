@@ -1,7 +1,7 @@
-"""The scene's surface as one signed distance function: seven solids that stand on a plinth, inside the unit ball.
+"""Signed distance function of the scene: a plinth with six solids on it, inside the unit ball; z is up.
 
-Outside is positive. Every solid's distance is exact; their union is a lower bound of the distance, exact on and outside
-of the surface but for the fillets, and nowhere steeper than 1. z is up. x [..., 3] of any floating dtype.
+The distance is positive outside. It is exact for each solid. The union is a lower bound of the distance: exact on and
+outside the surface except near the fillets, with a slope of at most 1. Points x are [..., 3] of any floating dtype.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 SOLIDS = ("plinth", "ring", "ball", "box", "pill", "doughnut", "cone")
 
 TOP = -0.28
-"""Height of the plinth's top."""
+"""Height of the top of the plinth."""
 
 PLINTH_RADIUS = 0.82
 RING_RADIUS, RING_TUBE = 0.44, 0.075
@@ -35,7 +35,7 @@ def _length(*parts: Tensor) -> Tensor:
 
 
 def _rounded(*parts: Tensor, rounding: float) -> Tensor:
-    """Distance to a rounded corner from the offsets to the planes that meet in it."""
+    """Distance to a rounded corner, from the distances to the planes that meet there."""
     inside = parts[0]
     for part in parts[1:]:
         inside = torch.maximum(inside, part)
@@ -43,37 +43,37 @@ def _rounded(*parts: Tensor, rounding: float) -> Tensor:
 
 
 def plinth(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A low cylinder with a rounded rim."""
+    """Return the distance to a low cylinder with a rounded rim."""
     half, rounding = 0.07, 0.03
     radial = _length(x, y) - (PLINTH_RADIUS - rounding)
     return _rounded(radial, (z - (TOP - half)).abs() - (half - rounding), rounding=rounding)
 
 
 def ring(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A torus that stands upright in the xz plane, a little sunk in."""
+    """Return the distance to an upright torus in the xz plane, which is partly sunk into the plinth."""
     return _length(_length(x, z - RING_CENTER[2]) - RING_RADIUS, y) - RING_TUBE
 
 
 def ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A sphere inside the ring."""
+    """Return the distance to a sphere inside the ring."""
     return _length(x, y, z - BALL_CENTER[2]) - BALL_RADIUS
 
 
 def box_local(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinates in the box's own axes."""
+    """Return coordinates along the axes of the box, from its center."""
     cos, sin = math.cos(BOX_TURN), math.sin(BOX_TURN)
     x, y = x - BOX_CENTER[0], y - BOX_CENTER[1]
     return torch.add(cos * x, y, alpha=sin), torch.add(cos * y, x, alpha=-sin), z - BOX_CENTER[2]
 
 
 def box(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A cube with rounded edges."""
+    """Return the distance to a cube with rounded edges."""
     edge = BOX_HALF - BOX_ROUNDING
     return _rounded(*(part.abs() - edge for part in box_local(x, y, z)), rounding=BOX_ROUNDING)
 
 
 def pill(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A capsule that leans."""
+    """Return the distance to a tilted capsule."""
     x, y, z = x - PILL_START[0], y - PILL_START[1], z - PILL_START[2]
     ax, ay, az = (end - start for start, end in zip(PILL_START, PILL_END, strict=True))
     squared = ax * ax + ay * ay + az * az
@@ -85,18 +85,18 @@ def pill(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def doughnut(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A torus that lies flat."""
+    """Return the distance to a horizontal torus."""
     radial = _length(x - DOUGHNUT_CENTER[0], y - DOUGHNUT_CENTER[1]) - DOUGHNUT_RADIUS
     return _length(radial, z - DOUGHNUT_CENTER[2]) - DOUGHNUT_TUBE
 
 
 def cone(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """The hull of a large ball below and a small one above."""
+    """Return the distance to the convex hull of a large ball and a smaller one above it."""
     (below, above), h = CONE_RADII, CONE_HEIGHT
     b = (below - above) / h
     a = math.sqrt(1 - b * b)
     radial, z = _length(x - CONE_CENTER[0], y - CONE_CENTER[1]), z - CONE_CENTER[2]
-    # The nearest ball of those that the hull is made of, one at each height from 0 to h.
+    # The hull is a union of balls, one at each height from 0 to h; this is the height of the nearest.
     height = torch.add(z, radial, alpha=-b / a).clamp(0.0, h)
     return torch.add(_length(radial, z - height), height, alpha=b) - below
 
@@ -105,19 +105,19 @@ _OTHERS = (ring, ball, box, pill, doughnut, cone)
 
 
 def distances(x: Tensor) -> Tensor:
-    """Signed distance to each solid, [..., 7] in the order of `SOLIDS`."""
+    """Return the signed distance to each solid, [..., 7], in the order of `SOLIDS`."""
     parts = x.unbind(-1)
     return torch.stack([solid(*parts) for solid in (plinth, *_OTHERS)], -1)
 
 
 def _union(plinth_distance: Tensor, others: Tensor) -> Tensor:
-    """The nearer of both, with a fillet: the quadratic smooth minimum, whose slope is a mean of theirs."""
+    """Quadratic smooth minimum of two distances, which makes a fillet; its slope is a weighted mean of theirs."""
     blend = (_FILLET - (plinth_distance - others).abs()).clamp_min(0.0)
     return torch.minimum(plinth_distance, others) - blend * blend / (4 * _FILLET)
 
 
 def sdf_of(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """`sdf` of separate coordinates, which is what runs fast."""
+    """Return `sdf` for separate coordinates, which is faster."""
     others = ring(x, y, z)
     for solid in _OTHERS[1:]:
         others = torch.minimum(others, solid(x, y, z))
@@ -125,17 +125,17 @@ def sdf_of(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def sdf(x: Tensor) -> Tensor:
-    """Signed distance [...] to the scene, outside positive."""
+    """Return the signed distance [...] to the scene, positive outside."""
     return sdf_of(*x.movedim(-1, 0).contiguous().unbind(0))
 
 
 def solid(x: Tensor) -> Tensor:
-    """Index in `SOLIDS` of the nearest solid, [...] int64."""
+    """Return the index in `SOLIDS` of the nearest solid, [...] int64."""
     return distances(x).argmin(-1)
 
 
 def gradient(x: Tensor) -> Tensor:
-    """Derivative [..., 3] of `sdf` by position; its length is 1 but in the fillets, where it is less."""
+    """Return the gradient [..., 3] of `sdf`; its length is 1, or less in the fillets."""
     with torch.enable_grad():
         at = x.detach().requires_grad_(True)
         (result,) = torch.autograd.grad(sdf(at).sum(), at)
@@ -143,5 +143,5 @@ def gradient(x: Tensor) -> Tensor:
 
 
 def normal(x: Tensor) -> Tensor:
-    """Unit normals [..., 3], outwards."""
+    """Return outward unit normals [..., 3]."""
     return torch.nn.functional.normalize(gradient(x), dim=-1)

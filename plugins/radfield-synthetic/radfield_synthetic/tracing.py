@@ -1,4 +1,4 @@
-"""Where rays meet the scene, and how much of the light arrives: sphere tracing (Hart 1996). R rays."""
+"""Intersection of R rays with the scene by sphere tracing (Hart 1996), soft shadows and ambient occlusion."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from torch import Tensor
 from radfield_synthetic.surface import sdf, sdf_of
 
 BOUND = 1.0
-"""Radius of the ball around the origin that holds the scene."""
+"""Radius of a ball around the origin that contains the scene."""
 
 _STEPS = 160
 _CLOSE = 5e-5
 
 
 def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0) -> Tensor:
-    """Distance t [R] along unit directions to the surface, infinite for rays that miss. origins, directions [R, 3].
+    """Return the distance [R] along each ray to the surface, infinite for rays that miss it.
 
-    start [R]: a distance up to which nothing is met, if known. With `spread` > 0 the rays are cones of radius spread·t,
-    and t is a distance up to which nothing touches them (Crassin et al. 2011); a cone that touches nothing is infinite.
+    Args:
+        origins: [R, 3].
+        directions: [R, 3], unit vectors.
+        start: [R], a distance before which the ray is known to meet nothing.
+        spread: if positive, rays are cones of radius spread · t (Crassin et al. 2011). The result is then a distance
+            before which nothing touches the cone, infinite if nothing touches it at all.
     """
     o, d = origins.T.contiguous(), directions.T.contiguous()
     middle = -(o * d).sum(0)
@@ -52,9 +56,9 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
 
 
 def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tensor:
-    """Share [M] in [0, 1] of a soft light from unit `direction` [3] that arrives at points x [M, 3].
+    """Return the visible share [M] in [0, 1] of a soft light in the unit `direction` [3] from points x [M, 3].
 
-    The nearest miss on the way, over its distance, tells how much of the light's disc is covered.
+    The smallest ratio of clearance to distance along the way estimates the hidden share of the light's disc.
     """
     share = x.new_ones(x.shape[0])
     which = torch.arange(x.shape[0], device=x.device)
@@ -74,7 +78,7 @@ def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tens
 
 
 def openness(x: Tensor, normals: Tensor) -> Tensor:
-    """How little is in the way [M] of light from all sides, in [0, 1]: distances met along the normal."""
+    """Return the ambient openness [M] in [0, 1] of points x [M, 3], from distances along their normals [M, 3]."""
     covered = x.new_zeros(x.shape[0])
     for height, weight in ((0.02, 1.0), (0.06, 0.8), (0.12, 0.6), (0.2, 0.4)):
         covered = covered + weight * (height - sdf(x + height * normals)).clamp_min(0.0) / height

@@ -1,4 +1,4 @@
-"""Pictures of the scene by cameras of one size and lens: color with coverage, depth, normals. V views, P pixels."""
+"""Images, depth and normals of the scene for V views by cameras of one size and lens; P pixels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from radfield_synthetic.surface import normal
 from radfield_synthetic.tracing import trace
 
 _CHUNK = 1 << 18
-_DISTORTED_SPREAD = 1.25  # a lens widens a pixel's cone by less
+_DISTORTED_SPREAD = 1.25  # upper bound of how much a lens of `orbit.LENSES` widens the cone of a pixel
 
 
 class Pixels:
-    """All V·H·W pixels of some views in one list, and rays through them."""
+    """List of all V·H·W pixels of some views, and the rays through them."""
 
     def __init__(self, cameras: Cameras, views: range):
         self.width, self.height = cameras.sizes[0].tolist()
@@ -32,7 +32,7 @@ class Pixels:
         return math.prod(self.shape)
 
     def rays(self, pixels: Tensor, offset: tuple[float, float]) -> tuple[Tensor, Tensor]:
-        """Origins and unit directions [P, 3] through one place in each pixel's cell (column, row; 0.5: the middle)."""
+        """Return origins and unit directions [P, 3] through an offset (x, y) in each pixel; 0.5 is the center."""
         area = self.width * self.height
         views, place = pixels // area, pixels % area
         x = ((place % self.width).to(torch.float32) + (offset[0] - self._cx)) / self._fx
@@ -51,10 +51,10 @@ class Pixels:
 
 
 def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
-    """Images [V, H, W, 4] uint8 sRGB with straight alpha.
+    """Return images [V, H, W, 4], uint8 sRGB with straight alpha.
 
-    A pixel's color is the mean over supersample² places in its cell that meet the scene, alpha the share that does.
-    A first pass with one cone per pixel finds where nothing is and how far the rays can go unhindered.
+    Each pixel has supersample² rays. Its alpha is the share of rays that hit the scene, its color the mean of those. A
+    first pass with one cone per pixel finds empty pixels, and the distance up to which the others are empty.
     """
     pixels = Pixels(cameras, views)
     image = torch.zeros(len(pixels), 4, dtype=torch.uint8)
@@ -67,7 +67,7 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
 
 
 def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
-    """RGBA [P, 4] uint8 of the chosen pixels, whose rays are unhindered up to free [P]."""
+    """RGBA [P, 4] uint8 of the chosen pixels, whose rays meet nothing before the distance `free` [P]."""
     steps = [(i + 0.5) / supersample for i in range(supersample)]
     rays = [pixels.rays(chosen, (x, y)) for y in steps for x in steps]
     origins, directions = (torch.cat(parts) for parts in zip(*rays, strict=True))
@@ -81,14 +81,14 @@ def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) 
 
 
 def depth(cameras: Cameras, view: int) -> Tensor:
-    """Distance [H, W] along the rays through the pixels' middles, infinite where they miss."""
+    """Return the distance [H, W] along the rays through pixel centers, infinite where they miss the scene."""
     pixels = Pixels(cameras, range(view, view + 1))
     chunks = torch.split(torch.arange(len(pixels)), _CHUNK)
     return torch.cat([trace(*pixels.rays(chunk, (0.5, 0.5))) for chunk in chunks]).reshape(pixels.shape[1:])
 
 
 def normals(cameras: Cameras, view: int) -> Tensor:
-    """Unit normals [H, W, 3] where the rays through the pixels' middles meet the scene, zero where they miss."""
+    """Return unit normals [H, W, 3] where rays through pixel centers hit the scene, zero where they miss it."""
     pixels = Pixels(cameras, range(view, view + 1))
     result = torch.zeros(len(pixels), 3)
     for chunk in torch.split(torch.arange(len(pixels)), _CHUNK):
