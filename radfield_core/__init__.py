@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Sampler as Sampler,
         background_color as background_color,
     )
+    from radfield_core.names import plural as plural
     from radfield_core.plugin import Component as Component, component as component, hookimpl as hookimpl
     from radfield_core.plugins.registry import get_registry as get_registry
     from radfield_core.rays import (
@@ -83,6 +84,7 @@ API_VERSION = (1, 0)
 """Version of the plugin interface. A plugin declares the version it needs. A different major version is an error."""
 
 _HOMES = {
+    "names": "plural",
     "plugin": "component hookimpl Component",
     "config.slots": "Choice option slot",
     "cli.main": "main",
@@ -105,5 +107,5 @@ _HOMES = {
     "train.session": "train_run",
 }
 
-if not TYPE_CHECKING:  # with __getattr__ in sight, a type checker would accept any name
+if not TYPE_CHECKING:  # a type checker that finds a __getattr__ accepts any name
     __getattr__, __dir__ = lazy(__name__, _HOMES)

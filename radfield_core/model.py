@@ -137,7 +137,7 @@ class LevelLoop(Model):
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view; see `Model.render`. Depths are distances in the scene, also under NDC.
+        """Render a view; see `Model.render`. Depths are distances in the scene, even if the scene uses NDC.
 
         Raises:
             ValueError: the model has no ray space.

@@ -24,7 +24,7 @@ from radfield_core.ops.ndc import Ndc
 from radfield_core.types import RayBundle, SceneBox
 
 _FOOTPRINT = 2.0 / math.sqrt(12.0)  # radius of the cone / width of the pixel, so that both have the same variance
-_MAX_TABLE_PIXELS = 1 << 24  # limit of the table of ray directions, in which a pixel takes 16 bytes
+_MAX_TABLE_PIXELS = 1 << 24  # largest table of ray directions, with 16 bytes per pixel
 
 
 @dataclass(frozen=True, eq=False)

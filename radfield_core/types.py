@@ -90,8 +90,8 @@ class RaySamples:
         t_starts: starts of the intervals [N], finite, without gradient.
         t_ends: ends of the intervals [N], not before the starts.
         t_eval: t at which a field is evaluated [N].
-        samples_per_ray: S if every ray has S samples (uniform layout), else None.
-        packing: assignment of samples to rays with different numbers of samples (packed layout), else None.
+        samples_per_ray: number of samples S of every ray (uniform layout); None for a packed layout.
+        packing: assignment of samples to rays with different numbers of samples; None for a uniform layout.
         footprint: shape that `gaussians()` approximates: "cone", or "cylinder" for pixels in NDC.
 
     Raises:
@@ -219,7 +219,7 @@ class FieldOutputs:
         density: density per unit length [N].
         alpha: opacity of each interval [N] in [0, 1].
         sdf: signed distance [N].
-        gradients: gradient of the signed distance by position [N, 3].
+        gradients: gradient of the signed distance with respect to position [N, 3].
         normals: unit normals [N, 3].
         extras: other values [N, ...] by name. The renderer composites those of a floating-point type.
 

@@ -9,6 +9,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -35,9 +36,9 @@ def namespace(module: str) -> dict[str, Any]:
     names = dict(vars(found))
     for node in ast.parse(inspect.getsource(found)).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            source = compile(ast.Module(body=[n for n in node.body if isinstance(n, ast.ImportFrom | ast.Import)],
-                                        type_ignores=[]), module, "exec")  # fmt: skip
-            exec(source, names)  # noqa: S102  our own imports
+            for imported in (statement for statement in node.body if isinstance(statement, ast.ImportFrom)):
+                home = import_module(str(imported.module))
+                names |= {alias.asname or alias.name: getattr(home, alias.name) for alias in imported.names}
     return names
 
 

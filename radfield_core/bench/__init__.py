@@ -1,4 +1,4 @@
-"""Benchmarks: kernels against their torch reference, and PSNR of whole runs against seconds of training."""
+"""Benchmarks: the speed of kernels compared with their torch reference, and the PSNR that a run reaches over time."""
 
 from typing import TYPE_CHECKING
 
@@ -20,5 +20,5 @@ _HOMES = {
     "timing": "Timing elapsed_ms median_ms medians_ms now turns",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # if a type checker saw __getattr__, it would accept any name
     __getattr__, __dir__ = lazy(__name__, _HOMES)

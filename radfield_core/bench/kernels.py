@@ -16,7 +16,7 @@ from radfield_core.ops.layout import Layout, Packing
 
 
 def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
-    """Bind a function to a backend: the returned function runs it with that backend in use."""
+    """Return a function that calls `run` with a given backend in use."""
 
     def run_with_backend() -> Result:
         with using(name):
@@ -26,7 +26,7 @@ def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
 
 
 def compositing(device: str, repeats: int) -> list[Timing]:
-    """Time compositing of 253 000 packed samples on 4096 rays, forward and backward."""
+    """Time the compositing of 253 000 packed samples on 4096 rays, forward and backward."""
     reference, *rows = measure(repeats=repeats, device=device)
     case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
     return [Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
@@ -35,18 +35,20 @@ def compositing(device: str, repeats: int) -> list[Timing]:
 def measure(
     n_rays: int = 4096, n_samples: int = 253_000, repeats: int = 15, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Time compositing with every backend: weights from density, then color, opacity and depth, and their gradients.
+    """Time compositing with every backend.
+
+    Compositing computes weights from densities, then color, opacity and depth. Its gradients are timed too.
 
     Args:
         n_rays: number of rays R.
-        n_samples: number of samples N of all rays together.
+        n_samples: total number of samples N of all rays.
         repeats: number of timed runs.
         device: "cpu" or "cuda".
         seed: seed of the samples.
 
     Returns:
-        A row for each backend, torch first: op, backend, device, n_rays, n_samples, forward_ms, backward_ms, both_ms
-        (medians) and speedup over torch.
+        One row for each backend, torch first. The keys are op, backend, device, n_rays and n_samples; forward_ms,
+        backward_ms and both_ms, which are medians; and speedup, relative to torch.
     """
     layout, density, rgb, t, lengths = packed_samples(n_rays, n_samples, device, seed)
 
@@ -70,7 +72,7 @@ def packed_samples(
 ) -> tuple[Layout, Tensor, Tensor, Tensor, Tensor]:
     """Random packed samples: their layout, density [N], rgb [N, 3], t [N] and interval lengths [N].
 
-    Some rays have many samples and some none, as behind an occupancy grid.
+    The number of samples differs from ray to ray, and some rays have none, as if an occupancy grid had skipped space.
     """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
@@ -84,14 +86,14 @@ def packed_samples(
 def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, ...] = (32, 64, 64, 16)) -> list[Timing]:
     """Time the chunked perceptron against plain torch, forward and backward.
 
-    The limit is the time of its matrix products alone. Only the CPU has a chunked perceptron: on another device there
-    is no row.
+    The limit is the time that the matrix products alone would take. Only the CPU has a chunked perceptron. For another
+    device, the returned list is empty.
 
     Args:
         device: "cpu" or "cuda".
         repeats: number of timed runs.
         rows: number of input rows.
-        sizes: width of the input and of each layer.
+        sizes: width of the input, followed by the width of each layer.
     """
     if device != "cpu":
         return []
@@ -112,7 +114,7 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
 
 
 def gemm_flops(repeats: int, side: int = 512) -> float:
-    """Floating-point operations per second of float32 products of square matrices that fit into the cache."""
+    """Floating-point operations per second of this machine in float32 products of matrices that fit into the cache."""
     a, b, out = (torch.rand(side, side) for _ in range(3))
 
     def products() -> None:

@@ -1,4 +1,4 @@
-"""Learning curves: PSNR of held-out views against seconds of training, of runs as `radfield train` trains them."""
+"""Learning curves: the PSNR of held-out views plotted against the seconds of training of a whole run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ THRESHOLDS = (20.0, 25.0, 28.0, 30.0, 35.0)  # dB
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the curve.
+    """A point of a learning curve.
 
     Attributes:
         step: number of training steps.
-        seconds: wall time of training, without evaluation.
-        cpu_seconds: CPU time of training, without evaluation.
-        psnr: mean PSNR of the held-out views, dB.
+        seconds: wall time of training up to this step, without evaluation.
+        cpu_seconds: CPU time of training up to this step, without evaluation.
+        psnr: mean PSNR of the held-out views, in dB.
     """
 
     step: int
@@ -49,7 +49,7 @@ class Point:
 
 
 class Interrupted(Exception):
-    """A signal ended the benchmark before it had a result; `code` is the exit code of the program."""
+    """A signal ended the benchmark before it had a result. `code` is the exit code for the program."""
 
     def __init__(self, code: int):
         super().__init__(code)
@@ -66,26 +66,27 @@ def whole_run(
     views: int = 6,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[str, Any]:
-    """Train as `radfield train` does and measure the learning curve.
+    """Train a run as `radfield train` does, and measure its learning curve.
 
-    The clocks measure training alone: kernels are compiled before the first step, and evaluation does not count.
+    The measured times contain training alone: kernels are compiled before the first step, and evaluation is left out.
 
     Args:
-        method: a method or one of its presets.
+        method: name of a method or of one of its presets.
         data: path of the data set.
-        seconds: limit of the training time; by default the method's own.
-        overrides: options, each "key=value".
-        every: steps between points of the curve.
-        views: number of views that a point is the mean of.
-        thresholds: PSNR values, dB, whose times are wanted.
+        seconds: limit of the training time; by default, the limit of the method.
+        overrides: options, each as "key=value".
+        every: number of steps between two points of the curve.
+        views: number of views that are evaluated for each point of the curve.
+        thresholds: PSNR values in dB. The result tells when the curve reaches each of them.
 
     Returns:
-        `curve`, its points, on views of the validation split, or of the test split if there is none; `reached`, the
-        times at which it passed the thresholds; `final`, the metrics of every view of the test split, or of the
-        validation split if there is none; and the facts about the run and the machine.
+        `curve`: the points of the curve, measured on the validation split or, if there is none, on the test split.
+        `reached`: the times at which the curve reached each threshold.
+        `final`: the mean metrics of all views of the test split or, if there is none, of the validation split.
+        The other keys describe the run and the machine.
 
     Raises:
-        UsageError: the data has neither split; found before training.
+        UsageError: the data has neither a test nor a validation split. This is raised before training.
         Interrupted: a signal ended the training.
     """
     before = machine()
@@ -112,7 +113,7 @@ def whole_run(
 
 
 def _held_out(run: RunConfig, data: str) -> str:
-    """The split whose metrics are the end result."""
+    """The split that is evaluated after training: "test" or, if there is none, "val"."""
     scenes = Scenes(run)
     for split in ("test", "val"):
         with suppress(NoSuchSplit):
@@ -120,14 +121,14 @@ def _held_out(run: RunConfig, data: str) -> str:
                 scenes.get(split)
                 return split
     raise UsageError(
-        "the data has neither test nor validation views to evaluate",
+        "the data set has neither a test nor a validation split to evaluate",
         path="--data",
         hint=f"radfield data inspect {quoted(data)}",
     )
 
 
 def _train(run: RunConfig, out: Path) -> list[Point]:
-    """Train into a folder, and read the points of the curve from the run's log."""
+    """Train a run in the folder `out`, and read the points of the curve from its log."""
     outcome = train_run(run, out=out, threads=str(torch.get_num_threads()), keep_folder=False)
     if outcome.exit_code:
         raise Interrupted(outcome.exit_code)
@@ -140,7 +141,7 @@ def _train(run: RunConfig, out: Path) -> list[Point]:
 
 
 def _evaluate(out: Path, split: str) -> dict[str, float]:
-    """The mean metrics of a split after training, and its number of `views`."""
+    """The mean metrics of a split after training, and the number of its views as `views`."""
     trained = open_run(out)
     scene = trained.scenes.get(split)
     results = evaluate_all(trained.model, trained.method, scene, trained.run.eval.rays_per_chunk, f"evaluate {split}")
@@ -149,7 +150,7 @@ def _evaluate(out: Path, split: str) -> dict[str, float]:
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:
-    """Wall and CPU seconds of the first point at or above each threshold (dB); None if no point is."""
+    """Wall and CPU seconds of the first point at or above each threshold in dB; None if there is no such point."""
     found: dict[str, dict[str, float] | None] = {}
     for threshold in thresholds:
         first = next((point for point in points if point.psnr >= threshold), None)
@@ -159,16 +160,16 @@ def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, d
 
 
 def _peak_memory() -> float | None:
-    """The peak of this process's resident memory, MiB."""
+    """The peak resident memory of this process, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if platform.system() == "Darwin" else 2**10), 1)
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:
-    """Draw the curve of `whole_run` as a PNG file: PSNR against wall and CPU seconds of training.
+    """Draw the curve that `whole_run` returned as a PNG file: PSNR against wall and CPU seconds of training.
 
     Raises:
-        StorageError: the file cannot be written; the message names it.
+        StorageError: the file cannot be written. The message names the file.
     """
     from matplotlib.figure import Figure
 

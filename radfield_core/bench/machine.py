@@ -1,4 +1,4 @@
-"""Facts about the machine that a measurement was taken on."""
+"""Description of the machine on which a measurement is made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", 
 
 
 def machine(threads: int | None = None) -> dict[str, Any]:
-    """The processor, the accelerator, the versions of packages, the number of threads and the load of this machine.
+    """Describe this machine: its processor, accelerator, package versions, number of threads and load.
 
     Args:
-        threads: number of threads of the measurement; by default the number that torch uses in this process.
+        threads: number of threads that the measurement uses; by default, the number that torch uses in this process.
     """
     return {
         "processor": _processor(),
@@ -32,7 +32,7 @@ def machine(threads: int | None = None) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """The versions of those of PACKAGES that are installed."""
+    """The version of each package of `PACKAGES` that is installed."""
     versions = {}
     for package in PACKAGES:
         try:

@@ -1,7 +1,7 @@
-"""Benchmarks of kernels: each against its torch reference, as a table and as JSON.
+"""Benchmarks that compare each kernel with its torch reference, as a table and as JSON.
 
-Times on a shared machine vary several-fold; ratios measured in one process, and CPU seconds, vary little. Results are
-therefore written with the load of the machine and the number of threads.
+On a shared machine, the same work may take several times as long. CPU seconds, and ratios of times that are measured in
+one process, vary little. The results therefore also record the load of the machine and the number of threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from radfield_core.plugins.registry import Registry, get_registry
 
 
 def benchmarks(registry: Registry) -> dict[str, str]:
-    """The benchmarks of the installed plugins, sorted by name: name -> "module:function"."""
+    """The benchmarks of the installed plugins as name -> "module:function", sorted by name."""
     found: dict[str, str] = {}
     for offered in registry.hooks.hook.radfield_benchmarks():
         found |= offered
@@ -30,12 +30,12 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
     """Run benchmarks of kernels.
 
     Args:
-        names: the benchmarks to run; all if there is none.
+        names: the benchmarks to run; if it is empty, all are run.
         device: "cpu" or "cuda".
-        repeats: number of timed runs; the result is their median.
+        repeats: number of timed runs. The result is their median.
 
     Returns:
-        A timing for each kernel and case.
+        One timing for each kernel and case.
 
     Raises:
         UsageError: a benchmark is unknown, or the machine has no such device.
@@ -47,14 +47,14 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
     if unknown:
         near = nearest(unknown[0], offered)
         raise UsageError(
-            f"unknown benchmark {', '.join(map(repr, unknown))}; there are {', '.join(offered)}",
+            f"unknown benchmark {', '.join(map(repr, unknown))}; known benchmarks are {', '.join(offered)}",
             hint=f"radfield bench micro {quoted(near)}" if near else "radfield bench micro",
         )
     return [timing for name in names or offered for timing in load(offered[name])(device, repeats)]
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """A table of timings for the terminal, one row each."""
+    """Format timings as a table for the terminal, with one row for each."""
     lines = [f"{'op':<14} {'case':<86} {'backend':<10} {'torch ms':>9} {'kernel ms':>9} {'ratio':>6}  share of limit"]
     for each in timings:
         share = "" if each.share_of_limit is None else f"{each.share_of_limit:.0%} of {each.limit}"
@@ -66,7 +66,7 @@ def table(timings: Sequence[Timing]) -> str:
 
 
 def timing_row(timing: Timing) -> dict[str, Any]:
-    """A timing as it is written to JSON, with four significant digits."""
+    """Convert a timing to a row for JSON, with numbers rounded to four significant digits."""
     return {
         "op": timing.op,
         "case": timing.case,

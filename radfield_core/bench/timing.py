@@ -1,4 +1,4 @@
-"""Timing of an op's torch reference and its kernels in one process, alternately."""
+"""Timing of an operation's torch reference and its kernels, which run alternately in one process."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import TypeVar
 
 import torch
 
-WARM_UP = 2  # runs that are not counted: the first compiles, the second still fills caches
+WARM_UP = 2  # number of runs that are not counted: the first compiles kernels, the second fills caches
 Result = TypeVar("Result")
 
 Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]
-"""Computes a scalar, and returns it with the tensors to differentiate it by."""
+"""Function that returns a scalar, and the tensors with respect to which it is differentiated."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians, in milliseconds, of an op's torch reference and of one of its kernels on the same inputs.
+    """Median times of an operation's torch reference and of one of its kernels on the same inputs.
 
     Attributes:
-        op: name of the op.
-        case: size of the inputs, and what is computed.
+        op: name of the operation.
+        case: description of the input size and of the computation.
         backend: backend of the kernel.
-        reference_ms: time of the torch reference.
-        kernel_ms: time of the kernel.
-        limit: the operation that bounds the op, such as "gather" or "GEMM".
-        limit_ms: time of that operation alone, measured in the same process.
+        reference_ms: time of the torch reference in milliseconds.
+        kernel_ms: time of the kernel in milliseconds.
+        limit: the basic operation that takes most of the time, such as "gather" or "GEMM"; "" if there is none.
+        limit_ms: time of that basic operation alone in milliseconds, measured in the same process.
 
     Example:
         >>> timing = Timing("marching", "4096 rays", "numba", reference_ms=30.0, kernel_ms=2.0)
@@ -47,12 +47,12 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """reference_ms / kernel_ms: 2 means that the kernel is twice as fast as the reference."""
+        """reference_ms / kernel_ms. A ratio of 2 means that the kernel is twice as fast as the reference."""
         return self.reference_ms / self.kernel_ms
 
     @property
     def share_of_limit(self) -> float | None:
-        """limit_ms / kernel_ms: 1.0 means that the kernel is at the limit; None without a limit."""
+        """limit_ms / kernel_ms, or None without a limit. A share of 1 means that the kernel cannot be made faster."""
         return None if self.limit_ms is None else self.limit_ms / self.kernel_ms
 
 
@@ -62,7 +62,7 @@ def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
     Args:
         run: the function.
         repeats: number of timed runs.
-        device: "cpu" or "cuda"; see `now` for the clock.
+        device: "cpu" or "cuda". It decides which clock `now` reads.
 
     Example:
         >>> median_ms(lambda: sum(range(1000)), repeats=3, device="cpu") > 0
@@ -72,20 +72,23 @@ def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
 
 
 def medians_ms(runs: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
-    """Median milliseconds of several functions that run alternately; arguments as for `median_ms`."""
+    """Median milliseconds of several functions that run alternately, as name -> median.
+
+    The arguments are those of `median_ms`, except that `runs` maps a name to each function.
+    """
     times = turns({name: partial(elapsed_ms, run, device) for name, run in runs.items()}, repeats)
     return {name: statistics.median(each) for name, each in times.items()}
 
 
 def turns(runs: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
-    """Run functions alternately, so that a change in the machine's load affects all alike.
+    """Run functions alternately, so that a change in the machine's load affects all of them alike.
 
     Args:
         runs: name -> function.
         repeats: number of rounds after the warm-up.
 
     Returns:
-        name -> the results of its `repeats` counted runs.
+        name -> the results of that function, without those of the warm-up.
 
     Example:
         >>> turns({"a": lambda: 1, "b": lambda: 2}, repeats=2)
@@ -101,10 +104,10 @@ def turns(runs: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, l
 
 
 def now(device: str) -> float:
-    """Read a clock, in seconds, once the device has finished its work.
+    """Wait until the device has finished its work, then read a clock in seconds.
 
-    On one CPU thread this is CPU time, which other load on the machine disturbs less than wall time. On CUDA or with
-    several threads it is wall time.
+    The clock is CPU time if torch runs on one CPU thread, because other load on the machine disturbs CPU time less than
+    wall time. On CUDA or with several threads it is wall time.
     """
     if device == "cuda":
         torch.cuda.synchronize()
@@ -113,17 +116,17 @@ def now(device: str) -> float:
 
 
 def elapsed_ms(run: Callable[[], object], device: str) -> float:
-    """Milliseconds that one call of a function takes, by the clock of `now`."""
+    """Milliseconds that one call of a function takes, measured with the clock of `now`."""
     start = now(device)
     run()
     return 1e3 * (now(device) - start)
 
 
 def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -> dict[str, dict[str, float]]:
-    """Median milliseconds of several losses and their gradients, measured alternately.
+    """Median milliseconds of several losses and their gradients, which are computed alternately.
 
     Returns:
-        name -> `forward_ms`, `backward_ms` and `both_ms`.
+        name -> medians: `forward_ms` of the loss, `backward_ms` of its gradients, and `both_ms` of their sum.
     """
     times = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
     return {
@@ -137,7 +140,7 @@ def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -
 
 
 def _elapsed_both_ms(loss: Loss, device: str) -> tuple[float, float]:
-    """Milliseconds of the loss and of its gradient."""
+    """Milliseconds that one computation of a loss takes, and those of its gradients."""
     start = now(device)
     value, inputs = loss()
     middle = now(device)

@@ -13,7 +13,7 @@ from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import stepfun
 from radfield_core.types import Level, RayBundle, RaySamples
 
-_MIN_RISE = 1e-5  # a bin in which the CDF rises by less gets no samples, as in NeRF
+_MIN_RISE = 1e-5  # as in NeRF, a bin in which the CDF rises by no more than this gets no samples
 
 
 class Importance(Sampler):

@@ -1,1 +1,1 @@
-"""The command line: one module per verb, with `HELP`, `configure(parser)` and `run(args) -> exit code`."""
+"""The command line. Each verb has a module that defines `HELP`, `configure(parser)` and `run(args) -> exit code`."""

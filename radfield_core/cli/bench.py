@@ -1,4 +1,4 @@
-"""`radfield bench`: the speed of the kernels, and of a whole training run, on this machine."""
+"""`radfield bench`: measures the speed of kernels, or of a whole training run, on this machine."""
 
 from __future__ import annotations
 
@@ -8,44 +8,50 @@ from pathlib import Path
 
 from radfield_core.cli.common import require_positive
 
-HELP = """Measure every kernel against its torch reference (micro), or PSNR against seconds of training (run).
-Single-threaded by default: with more threads, other load on the machine distorts the result."""
+HELP = """Compare the speed of kernels with their torch reference (micro), or measure the PSNR of a training run over
+time (run). Both use one thread by default, because with more threads other load on the machine distorts the result."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="micro|run", required=True)
-    micro = actions.add_parser("micro", help="measure kernels against their torch reference")
+    micro = actions.add_parser("micro", help="compare the speed of kernels with their torch reference")
     micro.add_argument(
-        "names", metavar="NAME", nargs="*", help="benchmarks to run, such as marching (default: all benchmarks)"
+        "names", metavar="NAME", nargs="*", help='benchmarks to run, such as "marching" (default: all benchmarks)'
     )
     micro.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on (default: cpu)")
-    micro.add_argument("--repeats", type=int, default=7, help="number of timed runs; the median counts (default: 7)")
-    run = actions.add_parser("run", help="train, and measure PSNR of held-out views against seconds of training")
-    run.add_argument("--method", metavar="NAME", required=True, help="a method or one of its presets")
-    run.add_argument("--data", metavar="PATH", required=True, help="the data set")
-    run.add_argument("--seconds", type=float, help="seconds of training (default: the method's own limit)")
-    run.add_argument("--every", type=int, default=100, help="steps between points of the curve (default: 100)")
-    run.add_argument("--views", type=int, default=6, help="number of views at each point of the curve (default: 6)")
+    micro.add_argument(
+        "--repeats", type=int, default=7, help="number of timed runs; their median is printed (default: 7)"
+    )
+    run = actions.add_parser("run", help="train a method, and measure the PSNR of held-out views over time")
+    run.add_argument("--method", metavar="NAME", required=True, help="name of a method or of one of its presets")
+    run.add_argument("--data", metavar="PATH", required=True, help="path of the data set")
+    run.add_argument("--seconds", type=float, help="limit of the training time (default: the limit of the method)")
+    run.add_argument("--every", type=int, default=100, help="steps between two evaluations (default: 100)")
+    run.add_argument("--views", type=int, default=6, help="number of views in each evaluation (default: 6)")
     run.add_argument(
-        "overrides", metavar="key=value", nargs="*", default=[], help="set an option, as for radfield train"
+        "overrides", metavar="key=value", nargs="*", default=[], help="set an option of the run, as in `radfield train`"
     )
     for action in (micro, run):
-        action.add_argument("--threads", type=int, default=1, help="threads of torch and OpenMP (default: 1)")
+        action.add_argument("--threads", type=int, default=1, help="number of threads of torch and OpenMP (default: 1)")
         action.add_argument(
             "--out", metavar="DIR", default="outputs/bench", help="folder for the results (default: outputs/bench)"
         )
 
 
 def run(args: Namespace) -> int:
-    """Measure, print and write the results; return exit code 0, or the exit code of a signal."""
+    """Measure, print the results and write them to files.
+
+    Returns:
+        Exit code 0, or the exit code for a signal that ended the measurement.
+    """
     require_positive(args, "threads", "repeats", "every", "views", "seconds")
     set_threads(args.threads)
     return _micro(args) if args.action == "micro" else _run(args)
 
 
 def set_threads(count: int) -> None:
-    """Set the number of threads of torch and OpenMP; call it before torch is imported, so that OpenMP obeys."""
+    """Set the number of threads of torch and OpenMP. OpenMP obeys only if torch has not been imported yet."""
     import os
 
     os.environ["OMP_NUM_THREADS"] = str(count)
@@ -80,7 +86,7 @@ def _run(args: Namespace) -> int:
             args.method, args.data, seconds=args.seconds, overrides=args.overrides, every=args.every, views=args.views
         )
     except Interrupted as end:
-        print("interrupted: no results are written", file=sys.stderr)
+        print("interrupted: no results were written", file=sys.stderr)
         return end.code
     for threshold, times in results["reached"].items():
         text = f"{times['seconds']:.1f} s ({times['cpu_seconds']:.1f} CPU s)" if times else "not reached"

@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
     from radfield_core.train.session import Outcome
 
-DEVICE_HELP = "auto, cpu, cuda or cuda:N (default: the device that the run trained on)"
+DEVICE_HELP = 'device to run on: "auto", "cpu", "cuda" or "cuda:N" (default: the device that the run was trained on)'
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments that define a run: --method, --data, --config and key=value; and --quiet."""
+    """Add the arguments that define a run, which are --method, --data, --config and key=value, and add --quiet."""
     parser.add_argument(
-        "--method", metavar="NAME", help="a method or one of its presets; without one, the error lists them all"
+        "--method", metavar="NAME", help="name of a method or of one of its presets; if it is missing, all are listed"
     )
-    parser.add_argument("--data", metavar="PATH", help="the data set; its format is recognized from its files")
-    parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file of options")
+    parser.add_argument("--data", metavar="PATH", help="path of the data set; its format is recognized from its files")
+    parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file that sets options of the run")
     add_quiet(parser)
     parser.add_argument(
         "overrides",
         metavar="key=value",
         nargs="*",
         default=[],
-        help="set an option, such as trainer.max_steps=2000 or field.encoding=hash; overrides the file",
+        help="set an option, such as trainer.max_steps=2000 or field.encoding=hash; it takes precedence over the file",
     )
 
 
 def add_quiet(parser: ArgumentParser) -> None:
-    """Add --quiet."""
+    """Add the option --quiet."""
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and results")
 
 
@@ -43,7 +43,7 @@ def add_trained_run(parser: ArgumentParser) -> None:
 
 
 def require_positive(args: Namespace, *names: str) -> None:
-    """Raise UsageError if an option of these names is given and is not above zero."""
+    """Raise UsageError if one of the named options is given and is not greater than zero."""
     for name in names:
         value = getattr(args, name, None)
         if value is not None and not value > 0:
@@ -51,12 +51,12 @@ def require_positive(args: Namespace, *names: str) -> None:
 
 
 def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
-    """Compose the run that the arguments of `add_run_arguments` define, and check that its parts fit.
+    """Compose the run that the arguments of `add_run_arguments` define, and check that its parts fit together.
 
-    Choices made for the user are printed to stderr, unless --quiet is given.
+    Unless --quiet is given, the choices that were made for the user are printed to stderr.
 
     Raises:
-        UsageError, PluginError, DatasetError: with every mistake at once.
+        UsageError, PluginError, DatasetError: the arguments have mistakes. The error reports all of them at once.
     """
     import sys
 
@@ -81,7 +81,7 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
 
 
 def print_resume_command(outcome: Outcome) -> None:
-    """Print how to resume a run that a signal ended."""
+    """Print the command that resumes a run which a signal ended."""
     from radfield_core.names import quoted
 
     command = f"radfield train --resume {quoted(outcome.folder)}"

@@ -1,4 +1,4 @@
-"""`radfield config`: the options of a run, where each value comes from, and the options that exist."""
+"""`radfield config`: shows the options of a run and the origin of each value, and lists the options that exist."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from typing import Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
 
-HELP = "Show the options of a run, check a file of options, or list the options of a part."
+HELP = "Show the options of a run, check a file that sets options, or list the options of a part."
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="show|validate|options", required=True)
-    show = actions.add_parser("show", help="print every option of a run as a TOML file that defines the same run")
+    show = actions.add_parser(
+        "show", help="print all options of a run as a TOML file, from which the run can be repeated"
+    )
     add_run_arguments(show)
     show.add_argument("--origin", action="store_true", help="print where the value of each option comes from")
-    validate = actions.add_parser("validate", help="check a file: names, ranges, and whether the parts fit together")
-    validate.add_argument("file", metavar="FILE", help="a TOML file of options")
-    options = actions.add_parser("options", help="list the options of a part, or those of every run")
+    validate = actions.add_parser(
+        "validate",
+        help="check that a file names existing options, that their values are valid and that the parts fit together",
+    )
+    validate.add_argument("file", metavar="FILE", help="a TOML file that sets options of a run")
+    options = actions.add_parser("options", help="list the options of a part, or those that every run has")
     options.add_argument(
         "part",
         metavar="KIND:NAME",
         nargs="?",
-        help="the part, such as encoding:hash or method:ngp-small (default: the options of every run)",
+        help="the part, such as encoding:hash or method:ngp-small (default: the options that every run has)",
     )
 
 
@@ -56,7 +61,7 @@ def _validate(file: str) -> int:
     registry = get_registry()
     composed = compose(registry, file=file, needs_data=False)
     check(composed.run, registry)
-    data = "" if composed.run.data is not None else "; the data set is left to --data"
+    data = "" if composed.run.data is not None else "; it sets no data set, so training needs --data"
     print(f"{file}: valid, method {composed.run.method.name}{data}")
     return 0
 
@@ -74,7 +79,7 @@ def _options(part: str | None) -> int:
 
 
 def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
-    """The options class of a part "kind:name", a title, and the values of its preset if the name is that of one."""
+    """The options class of a part "kind:name", a title, and the values of a preset if the name is that of a preset."""
     from radfield_core.config.files import read_preset
     from radfield_core.config.structure import options_of
     from radfield_core.errors import UsageError
@@ -87,7 +92,8 @@ def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
         found = [f"{each}:{part}" for each in KINDS if registry.candidates(each, part)]
         example = found[0] if found else "encoding:hash"
         raise UsageError(
-            f"{part!r} is not KIND:NAME; kinds are {', '.join(KINDS)}", hint=f"radfield config options {example}"
+            f"{part!r} does not have the form KIND:NAME; the kinds are {', '.join(KINDS)}",
+            hint=f"radfield config options {example}",
         )
     component = registry.find(kind, name)
     title = f"{component.key} ({component.distribution}): {component.summary}"
@@ -95,5 +101,5 @@ def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
     if bare not in component.preset:
         return options_of(component), title, {}
     preset = read_preset(component, bare).get("method", {})
-    title += f"\nvalues are those of preset {bare}; all that it sets: radfield config show --method {name}"
+    title += f"\nThe values are those of preset {bare}. To see everything it sets: radfield config show --method {name}"
     return options_of(component), title, preset if isinstance(preset, dict) else {}

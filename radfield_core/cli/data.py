@@ -1,4 +1,4 @@
-"""`radfield data`: inspect a data set, write one in a format, convert one, or make one from photographs."""
+"""`radfield data`: inspects a data set, writes it in another format, converts it, or makes one from photographs."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ if TYPE_CHECKING:
     from radfield_core.plugin import Component
     from radfield_core.plugins.registry import Registry
 
-HELP = """Inspect a data set, write one in a format, convert one to another format, or make one from photographs by
-solving for their cameras."""
+HELP = """Inspect a data set, write it in another format, convert it, or make one from photographs by computing their
+camera poses."""
 
 PHOTOGRAPHS = "photographs"
-"""The converter that `radfield data process` runs."""
+"""Name of the converter that `radfield data process` runs."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process", required=True)
-    inspect = actions.add_parser("inspect", help="describe a data set, list its faults, draw its cameras and images")
-    inspect.add_argument("path", metavar="PATH", help="the data set; its format is recognized from its files")
+    inspect = actions.add_parser(
+        "inspect", help="describe a data set, list its faults, and draw its cameras and images"
+    )
+    inspect.add_argument("path", metavar="PATH", help="path of the data set; its format is recognized from its files")
     inspect.add_argument("--out", metavar="DIR", help="folder for the pictures (default: outputs/inspect/NAME)")
-    make = actions.add_parser("make", help="write a data set, by default the synthetic scene, in a format")
-    make.add_argument("folder", metavar="DIR", help="a new or empty folder")
-    make.add_argument("--format", metavar="NAME", required=True, help="a format that can be written, such as blender")
-    make.add_argument("--data", metavar="PATH", default="synthetic", help="the data set (default: synthetic)")
+    make = actions.add_parser("make", help="write a data set (by default, the synthetic scene) in a given format")
+    make.add_argument("folder", metavar="DIR", help="the folder to write to, which must be new or empty")
+    make.add_argument("--format", metavar="NAME", required=True, help='name of the format to write, such as "blender"')
+    make.add_argument("--data", metavar="PATH", default="synthetic", help="the data set to write (default: synthetic)")
     convert = actions.add_parser("convert", help="convert a data set to another format or layout")
-    convert.add_argument("name", metavar="NAME", help="a format that can be written, or a converter such as multiscale")
-    convert.add_argument("source", metavar="SRC", help="the data set")
-    convert.add_argument("target", metavar="DST", help="a new or empty folder")
-    process = actions.add_parser("process", help="make a data set from photographs by solving for their cameras")
-    process.add_argument("source", metavar="PHOTOS", help="a folder of photographs of one scene without motion")
-    process.add_argument("target", metavar="DST", help="a new or empty folder")
+    convert.add_argument("name", metavar="NAME", help='the format to write, or a converter such as "multiscale"')
+    convert.add_argument("source", metavar="SRC", help="the data set to convert")
+    convert.add_argument("target", metavar="DST", help="the folder to write to, which must be new or empty")
+    process = actions.add_parser("process", help="make a data set from photographs by computing their camera poses")
+    process.add_argument("source", metavar="PHOTOS", help="a folder with photographs of one static scene")
+    process.add_argument("target", metavar="DST", help="the folder to write to, which must be new or empty")
     process.set_defaults(name=PHOTOGRAPHS)
     for action in (inspect, make, convert, process):
         add_quiet(action)
@@ -48,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
             metavar="key=value",
             nargs="*",
             default=[],
-            help="set an option of the converter, or of the format that is read",
+            help="set an option of the converter, or of the format of the data set that is read",
         )
 
 
@@ -86,7 +88,7 @@ def _inspect(args: Namespace) -> int:
 
 
 def _draw(scenes: dict[str, Scene], folder: Path) -> None:
-    """Draw the cameras and some images of each split, and print the files."""
+    """Draw the cameras and some images of each split, and print the names of the files."""
     from radfield_core.inspection.sheets import contact_sheet, frustum_picture
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,12 +110,12 @@ def _print_report(report: SplitReport) -> None:
 
 
 def _faults(reports: list[SplitReport]) -> list[Problem]:
-    """The faults of all splits, each once."""
+    """The faults of all splits without repetition."""
     from radfield_core.errors import Problem
 
     problems = list(dict.fromkeys(problem for report in reports for problem in report.problems))
     if not problems and all(report.scene is None for report in reports):
-        return [Problem("", "the data set has no images in any split", "radfield data inspect --help")]
+        return [Problem("", "no split of the data set has images", "radfield data inspect --help")]
     return problems
 
 
@@ -122,7 +124,7 @@ def _make(args: Namespace) -> int:
 
 
 def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
-    """Write a data set in a format to a new folder, complete or not at all."""
+    """Write a data set in a format to a new folder. If an error occurs, no folder is left behind."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.durable import atomic_path
     from radfield_core.files.output import require_empty
@@ -178,7 +180,10 @@ def _convert(args: Namespace) -> int:
 
 
 def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
-    """The error for a name that is no converter and no format; it names the plugin to install if one offers it."""
+    """The error for a name that is neither a converter nor a format.
+
+    If a plugin that is not installed offers the name, the error says which plugin to install.
+    """
     from radfield_core.errors import PluginError, UsageError
     from radfield_core.names import nearest
 
@@ -198,7 +203,7 @@ def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
 
 
 def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
-    """The dataparser of a data set, and the name of its format."""
+    """The dataparser that reads a data set, and the name of the data set's format."""
     import sys
 
     from radfield_core.config.layers import compose_data
@@ -213,7 +218,7 @@ def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
 
 
 def _writable_format(name: str) -> Component:
-    """The dataparser with this name. Raises UsageError if it cannot write."""
+    """The format of this name. Raises UsageError if the format can be read but not written."""
     from radfield_core.errors import UsageError
     from radfield_core.plugins.registry import get_registry
 
@@ -221,7 +226,7 @@ def _writable_format(name: str) -> Component:
     if component.writer is None:
         formats = _formats(get_registry())
         raise UsageError(
-            f"{name} can be read but not written; formats that can: {', '.join(formats)}",
+            f"{name} can be read but not written; formats that can be written: {', '.join(formats)}",
             path="--format",
             hint=f"--format {formats[0]}" if formats else "radfield plugins list",
         )
@@ -234,7 +239,7 @@ def _formats(registry: Registry) -> list[str]:
 
 
 def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
-    """Every split of a data set, with its images checked and ready to be written."""
+    """Read every split of a data set, check its images, and decode those that the writer cannot copy as files."""
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress
@@ -247,7 +252,7 @@ def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
             continue
         if scene.images.path(0) is not None:
             raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
-            continue  # the files are copied as they are
+            continue  # the writer copies the image files unchanged
         with Progress(f"{split} images", len(scene.images), quiet=quiet) as progress:
             scene.images.prepare(1024, progress.report)
     return scenes

@@ -1,4 +1,4 @@
-"""`radfield demo`: training, evaluation and rendering of a synthetic scene with one command."""
+"""`radfield demo`: trains, evaluates and renders a synthetic scene with one command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from radfield_core.cli.common import add_quiet, print_resume_command, require_positive
 
-HELP = """Train on a synthetic scene, evaluate the result and render pictures and a video. Takes a few minutes and
+HELP = """Train on a synthetic scene, evaluate the result, and render pictures and a video. This takes a few minutes and
 downloads nothing."""
 
 METHOD = "ngp-small"
@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train, evaluate and render; return exit code 0, or the exit code of a signal."""
+    """Train, evaluate and render. Return exit code 0, or the exit code for a signal that ended the training."""
     require_positive(args, "seconds")
     from radfield_core.runtime.threads import set_policy
 

@@ -1,4 +1,4 @@
-"""`radfield doctor`: the facts about this machine and installation that a run depends on, for a report of a fault."""
+"""`radfield doctor`: reports on this machine and installation, for example for a bug report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from radfield_core.plugins.registry import Registry
 
-HELP = """Report versions, devices, accelerators, disk space and plugins, for example for a bug report. Exit code 1 if
-something is wrong."""
+HELP = """Report versions, devices, accelerators, disk space and plugins, for example for a bug report. The exit code is
+1 if something is wrong."""
 
 _GIB = 2**30
 
@@ -19,12 +19,15 @@ _GIB = 2**30
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument(
-        "--out", metavar="DIR", default="outputs", help="folder of the runs, whose disk is checked (default: outputs)"
+        "--out",
+        metavar="DIR",
+        default="outputs",
+        help="folder of the runs; the space on its disk is checked (default: outputs)",
     )
 
 
 def run(args: Namespace) -> int:
-    """Print the report and return its exit code: 1 if something is wrong, else 0."""
+    """Print the report. Return exit code 1 if something is wrong, and 0 otherwise."""
     from radfield_core.plugins.registry import get_registry
 
     registry = get_registry()
@@ -47,7 +50,7 @@ def run(args: Namespace) -> int:
 
 
 def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
-    """Requirements that are not installed, environment variables with wrong values, and plugins that do not load."""
+    """Messages about missing requirements, invalid environment variables and plugins that do not load."""
     from radfield_core.errors import UsageError
     from radfield_core.ops import backend
     from radfield_core.runtime import threads
@@ -65,7 +68,7 @@ def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:
-    """The requirements of core that are not installed, and the versions of those that are."""
+    """The names of core's missing requirements, and the name and version of each installed one."""
     import platform
     import re
     from importlib.metadata import PackageNotFoundError, requires, version
@@ -90,7 +93,7 @@ def _core_version() -> str:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
-    """The CPU and every CUDA device."""
+    """The name and a description of the CPU and of every CUDA device."""
     import os
     import platform
 
@@ -104,11 +107,11 @@ def _devices() -> Iterator[tuple[str, str]]:
         device = torch.cuda.get_device_properties(index)
         yield f"cuda:{index}", f"{device.name}, {device.total_memory / _GIB:.0f} GiB"
     if not torch.cuda.device_count():
-        yield "cuda", "none" if torch.version.cuda else "none; torch is built for the CPU"
+        yield "cuda", "none" if torch.version.cuda else "none, because the installed torch supports only the CPU"
 
 
 def _accelerators() -> Iterator[tuple[str, str]]:
-    """The version of each optional package of kernels, or why it cannot be imported."""
+    """The name of each optional package that runs kernels, and its version or the reason why it cannot be imported."""
     import os
     from importlib import import_module
     from importlib.util import find_spec
@@ -123,13 +126,13 @@ def _accelerators() -> Iterator[tuple[str, str]]:
             continue
         try:
             yield name, getattr(import_module(name), "__version__", "installed")
-        except Exception as error:  # a broken package may raise anything, and this verb is there to report it
+        except Exception as error:  # a broken package may raise any exception, and this report must name it
             yield name, f"does not load: {type(error).__name__}: {error}".splitlines()[0]
-    yield VARIABLE, os.environ.get(VARIABLE) or "unset: the best that loads"
+    yield VARIABLE, os.environ.get(VARIABLE) or "unset: the fastest one that loads is used"
 
 
 def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
-    """The free space and the permission of the disk that runs are written to."""
+    """The folder that runs are written to, its free disk space, and a note if it is not writable."""
     import os
     import shutil
 

@@ -1,4 +1,4 @@
-"""`radfield eval`: image metrics of a split, or another metric such as a distance to a reference surface."""
+"""`radfield eval`: computes image metrics of a split, or another metric such as a distance to a reference surface."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from radfield_core.names import plural
 if TYPE_CHECKING:
     from radfield_core.runs.trained import Trained
 
-HELP = """Render every view of a split, compare it with its image, and write the metrics to results.json in the run
-folder (results-SPLIT.json for a split other than test). With --metric, measure something else, such as the distance of
-the run's surface from a reference."""
+HELP = """Render every view of a split, compare it with its image, and write the metrics to the run folder. The file is
+results.json for the test split and results-SPLIT.json for another split. With --metric, compute another metric instead,
+such as the distance of the run's surface from a reference surface."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
-    parser.add_argument("--metric", metavar="NAME", help="another metric, such as chamfer or point-to-mesh")
+    parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        help='the metric to compute instead of image metrics, such as "chamfer" or "point-to-mesh"',
+    )
     parser.add_argument(
         "--reference",
         metavar="FILE",
         default="auto",
-        help="mesh or points that --metric compares with (default: the surface that the data set brings along)",
+        help="file of the mesh or points that --metric compares with (default: the surface that the data set contains)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the results")
     parser.add_argument(
@@ -48,7 +52,7 @@ def run(args: Namespace) -> int:
     from radfield_core.plugins.registry import get_registry
 
     if args.metric is None and (args.overrides or args.reference != "auto"):
-        raise UsageError("--reference and key=value need --metric", hint="Add --metric chamfer")
+        raise UsageError("--reference and key=value can be used only with --metric", hint="Add --metric chamfer")
     metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
     from radfield_core.files.results import write_results
     from radfield_core.runs.reports import measure, value_lines
@@ -68,7 +72,10 @@ def run(args: Namespace) -> int:
 
 
 def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
-    """Evaluate a split and print its metrics; write them after that, so that a full disk loses no result."""
+    """Evaluate a split, print its metrics, and write them to a file.
+
+    Printing comes first, so that the user sees the metrics even if the disk is full.
+    """
     from radfield_core.files.results import write_results
     from radfield_core.render.image_metrics import format_metrics
     from radfield_core.runs.reports import evaluate_split, group_table, results_path

@@ -1,4 +1,4 @@
-"""`radfield export`: a mesh or a point cloud of a run, in the coordinates of the data."""
+"""`radfield export`: writes the surface of a run as a mesh or a point cloud."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 
 from radfield_core.cli.common import add_trained_run
 
-HELP = """Write the surface of a run as a mesh or a point cloud in the coordinates of the data. A JSON file beside it
-names the unit, the upward axis and the transform from scene coordinates."""
+HELP = """Write the surface of a run as a mesh or a point cloud in the coordinates of the data set. A JSON file next to
+it states the unit, the upward axis and the transform from scene coordinates to these coordinates."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_trained_run(parser)
-    parser.add_argument("--exporter", metavar="NAME", default="mesh", help="the exporter (default: mesh)")
+    parser.add_argument("--exporter", metavar="NAME", default="mesh", help="name of the exporter (default: mesh)")
     parser.add_argument(
         "--format",
-        help="file format, such as ply, obj, glb or stl; short for format=... (default: from the suffix of --out)",
+        help="file format, such as ply, obj, glb or stl; the same as format=... (default: from the suffix of --out)",
     )
     parser.add_argument(
-        "--resolution", metavar="CELLS", type=int, help="cells along the longest side; short for resolution=..."
+        "--resolution", metavar="CELLS", type=int, help="grid cells along the longest side; the same as resolution=..."
     )
-    parser.add_argument("--out", metavar="PATH", help="file or folder to write (default: exports/ in the run folder)")
+    parser.add_argument(
+        "--out", metavar="PATH", help="file or folder to write to (default: exports/ in the run folder)"
+    )
     parser.add_argument(
         "overrides",
         metavar="key=value",
@@ -34,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Export and return exit code 0; NoSurface ends with exit code 4."""
+    """Export the surface and return exit code 0. If the run has no surface, the exception NoSurface is raised."""
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -48,7 +50,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.trained import open_run
 
     out = Path(args.out) if args.out else None
-    if out is not None and args.out.endswith(os.sep):  # a folder, even if it does not exist yet
+    if out is not None and args.out.endswith(os.sep):  # the path of a folder, even if the folder does not exist yet
         out /= choice.component.name
     for path in export(open_run(Path(args.path), args.device), choice, out):
         print(path)

@@ -1,8 +1,8 @@
-"""Log records as the command line prints them.
+"""Printing of log records on the command line.
 
-Library code logs through `logging` and attaches no handler. In a notebook or another program, its information is
-therefore silent, and its warnings reach stderr through Python's handler of last resort, until the program configures
-`logging` itself. The command line attaches the handler below while a verb runs.
+The library logs through `logging` and attaches no handler. In a notebook or another program, its messages of level INFO
+are therefore not shown, and its warnings reach stderr through Python's handler of last resort, unless the program
+configures `logging` itself. The command line attaches the handler below while a verb runs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from radfield_core.runtime.progress import write_line
 
 LIBRARY = "radfield_core"
-"""Logger whose information is printed; of all other loggers, such as those of plugins, only warnings are."""
+"""The logger whose INFO messages are printed. From other loggers, such as those of plugins, only warnings are."""
 
 
 class CommandLineHandler(logging.Handler):
-    """Prints information as plain lines on stdout, unless quiet, and `warning: …` on stderr.
+    """Handler that prints INFO messages as plain lines on stdout, and warnings as `warning: …` on stderr.
 
-    The streams are looked up for each record, because tests and progress bars replace them.
+    If `quiet` is True, it prints only warnings. It looks up sys.stdout and sys.stderr for each record, because tests
+    and progress bars replace them.
     """
 
     def __init__(self, *, quiet: bool = False):
@@ -42,7 +43,7 @@ class CommandLineHandler(logging.Handler):
 
 @contextmanager
 def printed(*, quiet: bool = False) -> Iterator[None]:
-    """Print log records while the block runs; afterward logging is as it was.
+    """Print log records while the block runs, and restore the configuration of `logging` afterward.
 
     Args:
         quiet: print only warnings.

@@ -1,8 +1,8 @@
-"""The program `radfield`: imports the module of the verb, and turns errors into lines on stderr and an exit code.
+"""The program `radfield`. It runs the module of the given verb, and reports errors on stderr and by its exit code.
 
-Exit codes: 0 success · 1 doctor or check found a fault · 2 usage · 3 diverged · 4 no surface · 65 bad data · 69 plugin
-missing · 70 bug in the program · 74 reading or writing failed · 129, 130, 143 ended by a signal · 141 the reader of the
-output is gone.
+Exit codes: 0 success · 1 `doctor` or `check` found a fault · 2 wrong usage · 3 training diverged · 4 the run has no
+surface · 65 invalid data · 69 a plugin is missing or broken · 70 bug in the program · 74 reading or writing a file
+failed · 129, 130, 143 ended by a signal · 141 the program that read the output has exited.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ VERBS = {
     "plugins": "list, explain and check installed plugins, or start a new one",
     "config": "show, check and explain options",
     "doctor": "report on this machine and installation",
-    "bench": "measure the speed of kernels, or of learning",
+    "bench": "measure the speed of kernels, or of a training run",
     "demo": "train, evaluate and render a synthetic scene",
 }
-"""verb -> one line of help; `radfield_core.cli.<verb>` is imported only if it is the verb."""
+"""verb -> one line of help. The module `radfield_core.cli.<verb>` is imported only to run that verb."""
 
 HINTS = {
     errno.ENOSPC: "Free space on the disk",
     errno.EACCES: "Choose a path that you may write to",
     errno.EROFS: "Choose a path on a writable disk",
-    errno.EEXIST: "Choose another name: this one exists as something else",
-    errno.ENOTDIR: "Choose another path: a part of this one is a file",
+    errno.EEXIST: "Choose another name: something else has this name",
+    errno.ENOTDIR: "Choose another path: this one leads through a file, not a folder",
 }
-"""errno -> hint."""
+"""errno of an OSError -> hint for the user."""
 
-STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes of errors that are no RadfieldError
+STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes of errors other than RadfieldError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the caller closed it
+        if getattr(sys, name) is None:  # the calling program closed the stream
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  open until the program ends
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that a log can be followed
+        sys.stdout.reconfigure(line_buffering=True)  # write each line at once, so that a log file can be followed
     with _terminable():
         return _run(list(sys.argv[1:] if argv is None else argv))
 
 
 def _run(argv: list[str]) -> int:
-    """Run the verb; map every exception to lines on stderr and an exit code."""
+    """Run the verb and return its exit code. Every exception is printed on stderr and turned into an exit code."""
     try:
         with signals_unwrapped():
             code = _dispatch(argv)
@@ -70,7 +70,7 @@ def _run(argv: list[str]) -> int:
         if code == 0 and (error := output_error(sys.stdout)) is not None:
             raise error
         return code
-    except BrokenPipeError:  # the reader, such as `head`, has read enough
+    except BrokenPipeError:  # the program that reads the output, such as `head`, has exited
         _silence(sys.stdout)
         return READER_GONE
     except Terminated as end:
@@ -89,7 +89,7 @@ def _run(argv: list[str]) -> int:
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal that ends the program; a KeyboardInterrupt, so that unfinished work is cleaned up as after Ctrl-C."""
+    """A signal ended the program. As a KeyboardInterrupt, it has unfinished work cleaned up as Ctrl-C does."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -98,7 +98,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Terminated inside the block, unless they are ignored or handled already."""
+    """Let SIGTERM and SIGHUP raise Terminated inside the block. A signal that is ignored or handled stays so."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
@@ -125,7 +125,9 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     if verb not in VERBS:
         raise UsageError(f"unknown verb {verb!r}", hint=f"radfield {nearest(verb, VERBS) or '--help'}")
-    from radfield_core.cli.parser import parse  # argparse takes longer to import than --help to print
+    from radfield_core.cli.parser import (
+        parse,
+    )  # imported late, because importing argparse takes longer than printing --help
 
     module = import_module(f"radfield_core.cli.{verb}")
     args = parse(verb, module, argv[1:])
@@ -153,7 +155,7 @@ def _help() -> str:
 
 
 def _print_problems(problems: Iterable[Problem]) -> None:
-    """Print each problem on a line of stderr, with its hint on the next; never a traceback."""
+    """Print each problem on a line of stderr, and its hint on the next line."""
     with suppress(OSError):
         sys.stdout.flush()
     for problem in problems:
@@ -175,7 +177,7 @@ def _storage_failed(error: OSError) -> int:
 
 
 def _bug(error: Exception) -> int:
-    """Print an unexpected exception in one line and return its exit code."""
+    """Print an unexpected exception on one line and return its exit code."""
     if os.environ.get("RADFIELD_DEBUG") == "1":
         raise error
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -184,12 +186,12 @@ def _bug(error: Exception) -> int:
 
 
 def _silence(stream: TextIO) -> None:
-    """Redirect a stream to nowhere, so that Python's own flush at exit does not fail again."""
+    """Redirect a stream to the null device, so that Python's flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(text: str) -> None:
-    """Print to stderr; if that fails too, the exit code alone tells what happened."""
+    """Print to stderr. If that fails too, only the exit code reports the error."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

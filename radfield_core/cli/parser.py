@@ -1,4 +1,4 @@
-"""The argument parser of a verb: argparse, but a mistake raises UsageError with the nearest option."""
+"""The argument parser of a verb. It is argparse's, except that a mistake raises UsageError with the nearest option."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(verb: str, module: ModuleType) -> Parser:
-    """Make the parser of a verb, as its module configures it."""
+    """Make the parser of a verb, and let the verb's module configure it."""
     parser = Parser(prog=f"radfield {verb}", description=module.HELP)
     module.configure(parser)
     return parser
@@ -31,13 +31,13 @@ def make_parser(verb: str, module: ModuleType) -> Parser:
 def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
     """Parse the arguments of a verb.
 
-    `key=value` may stand anywhere among the options, whereas argparse accepts positional arguments in one row only.
+    Words of the form `key=value` may stand anywhere among the options. Plain argparse accepts them only side by side.
 
     Returns:
-        The arguments, or None if --help was given and the help has been printed.
+        The arguments. If --help was given, the help is printed and None is returned.
 
     Raises:
-        UsageError: with every unknown word, and the nearest option to each.
+        UsageError: some words are unknown. The error names each of them with the option nearest to it.
     """
     parser = make_parser(verb, module)
     try:
@@ -63,7 +63,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    """The problem of an unknown word, with the nearest option as a hint."""
+    """The problem that reports an unknown word, with the nearest option as a hint."""
     if not word.startswith("-"):
         return Problem("", f"unknown argument {word!r}", f"{prog} --help")
     near = nearest(word.partition("=")[0], known)

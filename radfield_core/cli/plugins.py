@@ -1,4 +1,4 @@
-"""`radfield plugins`: list, explain and check installed plugins, and start a new one."""
+"""`radfield plugins`: lists, explains and checks installed plugins, and starts a new one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from radfield_core.plugins.discovery import Plugin
     from radfield_core.plugins.registry import Registry
 
-HELP = """List the installed plugins and their parts, explain one, or show why one does not load; start a plugin of your
-own, or check the parts of one."""
+HELP = """List the installed plugins and their parts, explain one of them, or show why a plugin does not load. Write a
+new plugin to start from, or test the parts of a plugin."""
 
 TEMPLATES = ("encoding", "field", "sampler", "renderer", "dataparser", "exporter", "method")
 
@@ -22,18 +22,22 @@ def configure(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list|info|doctor|new|check", required=True)
     actions.add_parser("list", help="list every plugin with its status and parts")
     info = actions.add_parser("info", help="explain a plugin, a distribution or a part")
-    info.add_argument("name", metavar="NAME", help="a plugin, a distribution, a part such as hash, or kind:name")
-    actions.add_parser("doctor", help="show why plugins do not load, with tracebacks; exit code 1 if one does not")
-    new = actions.add_parser("new", help="write a new plugin that already works")
-    new.add_argument("name", metavar="NAME", help="name of its distribution, such as acme-fourier")
-    new.add_argument("--kind", choices=TEMPLATES, required=True, help="kind of its part")
+    info.add_argument(
+        "name", metavar="NAME", help='a plugin, a distribution, or a part such as "hash" or "encoding:hash"'
+    )
+    actions.add_parser("doctor", help="show why plugins do not load, with tracebacks; the exit code is 1 if one fails")
+    new = actions.add_parser("new", help="write the files of a new plugin that already works")
+    new.add_argument("name", metavar="NAME", help="name of the new distribution, such as acme-fourier")
+    new.add_argument("--kind", choices=TEMPLATES, required=True, help="kind of the part that the plugin offers")
     new.add_argument("--out", metavar="DIR", help="folder to write it to (default: NAME in the current folder)")
-    check = actions.add_parser("check", help="test parts against the laws of their kind; exit code 1 if one is broken")
-    check.add_argument("name", metavar="NAME", help="a distribution, or one part as kind:name")
+    check = actions.add_parser(
+        "check", help="test parts against the laws of their kind; the exit code is 1 if a law is broken"
+    )
+    check.add_argument("name", metavar="NAME", help='a distribution, or a single part such as "encoding:hash"')
 
 
 def run(args: Namespace) -> int:
-    """Run the chosen action and return its exit code: 1 if `doctor` or `check` found a fault, else 0."""
+    """Run the chosen action. Return exit code 1 if `doctor` or `check` found a fault, and 0 otherwise."""
     from radfield_core.plugins.registry import get_registry
 
     if args.action == "new":
@@ -47,7 +51,7 @@ def run(args: Namespace) -> int:
 
 
 def _new(args: Namespace) -> int:
-    """Write a plugin, and print what to do next."""
+    """Write a new plugin, and print the commands to run next."""
     from radfield_core.templates import write_plugin
 
     folder, part = write_plugin(args.name, args.kind, args.out)
@@ -70,13 +74,13 @@ def _list(registry: Registry) -> int:
 
 
 def _offers(plugin: Plugin) -> str:
-    """The parts of a plugin and the message of its status."""
+    """The parts of a plugin, followed by the message that explains its status."""
     parts = " ".join(component.key for component in plugin.components)
     return "; ".join(text for text in (parts, plugin.message) if text)
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their longest cell; the last one is not padded."""
+    """Print a table whose columns are as wide as their longest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -101,7 +105,7 @@ def _doctor(registry: Registry) -> int:
 
 
 def _check(registry: Registry, name: str) -> int:
-    """Print a row for each law that applies to each part, then explain the broken ones."""
+    """Print a row for each part and each law that applies to it, then explain the broken laws."""
     from radfield_core.names import plural
     from radfield_core.testing.kit import check_law, laws_for, part_under_test, parts_of_distribution
     from radfield_core.testing.under_test import ExampleMissing
@@ -129,12 +133,15 @@ def _check(registry: Registry, name: str) -> int:
         print(f"\n{result.message}")
     print(f"\n{plural(counts['kept'], 'law')} kept, {counts['broken']} broken, {counts['untested']} untested")
     if counts["untested"]:
-        print("untested: a part that reads files needs an example; its own tests pass one as example=")
+        print("untested: the law needs a small data set; the plugin's own tests pass one to conformance as example=")
     return 1 if broken else 0
 
 
 def _require_installed(registry: Registry, name: str) -> None:
-    """Raise PluginError unless the part `kind:name` is installed; the test kit would also find its own toy parts."""
+    """Raise PluginError if `name` is `kind:name` and no such part is installed.
+
+    Without this check, the test kit would also accept the name of one of its own toy parts.
+    """
     from radfield_core.plugin import KINDS
 
     owner, _, part = name.rpartition(":")
@@ -176,7 +183,7 @@ def _print_component(component: Component) -> None:
 
 
 def _unknown_name(registry: Registry, name: str) -> Exception:
-    """The error for a name that no plugin, distribution or part has."""
+    """The error for a name that belongs to no plugin, distribution or part."""
     from radfield_core.errors import PluginError
     from radfield_core.names import nearest
 

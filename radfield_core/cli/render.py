@@ -1,4 +1,4 @@
-"""`radfield render`: pictures of views and a video along a camera path."""
+"""`radfield render`: renders pictures of views, and a video along a camera path."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from radfield_core.cli.common import add_trained_run
 from radfield_core.errors import UsageError
 
-HELP = """Render a trained run: pictures of views (color, depth, opacity and, if the method has them, normals) as PNG
-files, and a video along a camera path."""
+HELP = """Render pictures of views of a trained run as PNG files, and a video along a camera path. The pictures show
+color, depth, opacity and, if the method provides them, normals."""
 
 VIDEOS = ("mp4", "gif", "webp", "none")
 MAX_SCALE = 16
@@ -22,27 +22,30 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--views",
         default="4",
-        help="a number of evenly spread views, view numbers such as 0,5,9, or all; 0 renders none (default: 4)",
+        help='the views to render: a number of evenly spread views, a list of view numbers such as "0,5,9", or "all"; '
+        "0 renders no view (default: 4)",
     )
     parser.add_argument(
         "--video",
         metavar="FORMAT",
         default="mp4",
         choices=VIDEOS,
-        help="format of the video: mp4, gif or webp; none renders no video (default: mp4)",
+        help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: mp4)',
     )
     parser.add_argument(
         "--path",
         dest="camera_path",
         metavar="PATH",
         default="auto",
-        help="camera path of the video: turntable, spiral, or auto, which chooses the one that suits the cameras of "
-        "the data set (default: auto)",
+        help='camera path of the video: "turntable", "spiral" or "auto"; "auto" takes the path that the data set '
+        "contains, or else the one that suits its cameras (default: auto)",
     )
-    parser.add_argument("--frames", type=int, default=60, help="frames of the video, 30 per second (default: 60)")
-    parser.add_argument("--scale", type=float, default=1.0, help="size relative to the images of the data (default: 1)")
+    parser.add_argument(
+        "--frames", type=int, default=60, help="number of frames of the video, 30 per second (default: 60)"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="size relative to the data set's images (default: 1)")
     parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the files written")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the written files")
 
 
 def run(args: Namespace) -> int:
@@ -71,8 +74,9 @@ def run(args: Namespace) -> int:
 
 def _check(args: Namespace, nothing_to_do: bool) -> None:
     if args.frames < 1:
-        raise UsageError("a video has at least 1 frame", path="--frames", hint="--video none, to render no video")
+        raise UsageError("a video needs at least 1 frame", path="--frames", hint="--video none, to render no video")
     if not 0 < args.scale <= MAX_SCALE:
-        raise UsageError(f"{args.scale:g} is not above 0 and at most {MAX_SCALE}", path="--scale", hint="--scale 1")
+        message = f"the scale must be above 0 and at most {MAX_SCALE}, but it is {args.scale:g}"
+        raise UsageError(message, path="--scale", hint="--scale 1")
     if nothing_to_do:
-        raise UsageError("neither views nor a video are requested", hint="--views 4, or --video mp4")
+        raise UsageError("neither views nor a video would be rendered", hint="--views 4, or --video mp4")

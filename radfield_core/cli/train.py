@@ -1,4 +1,4 @@
-"""`radfield train`: train a method on a scene, or resume a run."""
+"""`radfield train`: trains a method on a scene, or resumes a run."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from radfield_core.config.run import RunConfig
     from radfield_core.runs.folder import RunFolder
 
-HELP = """Train a method on a scene. With --resume, continue a run from its newest checkpoint with the options that it
-stored; options on the command line override them."""
+HELP = """Train a method on a scene. With --resume, continue a run from its newest checkpoint with the options that are
+stored in its folder. Options on the command line take precedence over the stored ones."""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_run_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: outputs/<scene>/<method>/<time>)")
-    parser.add_argument("--resume", metavar="RUN", help="resume a run folder, or one of its checkpoints")
+    parser.add_argument("--resume", metavar="RUN", help="the run to resume: its folder or one of its checkpoints")
     parser.add_argument(
         "--allow-config-change",
         action="store_true",
-        help="resume although options or plugin versions differ from the stored ones",
+        help="resume a run even if options or plugin versions differ from the stored ones",
     )
     parser.add_argument(
         "--skip-bad-images",
         action="store_true",
-        help="leave out images that cannot be read, up to 5 %% of all; short for scene.skip_bad_images=true",
+        help="leave out images that cannot be read, at most 5 %% of all; the same as scene.skip_bad_images=true",
     )
 
 
 def run(args: Namespace) -> int:
-    """Train and return exit code 0, or the exit code of a signal."""
+    """Train. Return exit code 0, or the exit code for a signal that ended the training."""
     from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
@@ -58,7 +58,7 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     """The options, the folder and the chosen checkpoint of the run to resume.
 
     Raises:
-        UsageError: options or plugin versions differ from the stored ones without --allow-config-change.
+        UsageError: options or plugin versions differ from the stored ones, and --allow-config-change is not given.
     """
     from radfield_core.config.files import dump
     from radfield_core.runs.folder import find_run
@@ -66,7 +66,9 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
 
     if args.out is not None or args.config is not None:
         raise UsageError(
-            "a run resumes in its own folder with its own options", path="--resume", hint="Leave out --out and --config"
+            "a run is resumed in its own folder and with its own options",
+            path="--resume",
+            hint="Leave out --out and --config",
         )
     folder, checkpoint = find_run(Path(args.resume))
     args.config = str(folder.config)
@@ -77,7 +79,7 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
         listed = "\n".join(f"  {line}" for line in differences)
         if not args.allow_config_change:
             raise UsageError(
-                f"options or plugin versions differ from those that the run was stored with:\n{listed}",
+                f"options or plugin versions differ from those stored in the run folder:\n{listed}",
                 path=str(folder.path),
                 hint="Add --allow-config-change to resume with these changes",
             )

@@ -64,7 +64,7 @@ def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozen
         slots = {*component.requires, *needs}
         requires = {slot: component.requires.get(slot, frozenset()) | frozenset(needs.get(slot, ())) for slot in slots}
         return component.provides | frozenset(more), requires
-    except Exception as error:  # the code of a plugin
+    except Exception as error:  # the plugin's code may raise anything
         message = f"{component.capabilities} of {component.distribution} failed: {type(error).__name__}: {error}"
         raise PluginError(message, hint="radfield plugins doctor") from error
 

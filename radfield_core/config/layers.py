@@ -194,7 +194,7 @@ def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Ent
     try:
         component = registry.find("method", name)
     except (PluginError, UsageError):
-        return None  # reported when the slot is filled
+        return None  # `Structurer.slot` reports this mistake later
     bare = name.rpartition(":")[2]
     try:
         table = read_preset(component, bare)

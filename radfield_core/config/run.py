@@ -32,7 +32,7 @@ class SceneConfig:
         None, help='distance where rays end, in scene units; "none" takes it from the data', min=0, exclusive_min=True
     )
     image_cache_mb: int = option(
-        1024, help="memory for decoded images, in MiB; if they need more, they are memory-mapped from disk", min=16
+        1024, help="memory for decoded images, in MiB; if they need more, they are stored in a mapped file", min=16
     )
     skip_bad_images: bool = option(
         False, help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error"
@@ -91,8 +91,8 @@ class EvalConfig:
 class BackgroundConfig:
     """A learned background: it models everything beyond the far limit and shows where the foreground is transparent."""
 
-    field: Choice = slot("field", help="field of the background")
-    sampler: Choice = slot("sampler", help="sampler of the background")
+    field: Choice = slot("field", help="learned function of the background, from positions to colors and densities")
+    sampler: Choice = slot("sampler", help="chooses the positions along the rays in the background")
 
 
 @attrs.frozen(kw_only=True)

@@ -59,8 +59,8 @@ def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[
             continue
         try:
             reason = load_of(parser, parser.sniff)(path)
-        except Exception as error:  # the code of a plugin, applied to files of unknown origin
-            failed.append(f"{parser.key} of {parser.distribution} failed while it checked the format: {error}")
+        except Exception as error:  # a plugin's code may raise anything for files of unknown origin
+            failed.append(f"{parser.key} of {parser.distribution} failed while checking the format: {error}")
             continue
         if reason:
             found.append((registry.spelling(parser, parser.name), reason))

@@ -1,4 +1,8 @@
-"""Typed options from layers of tables: fill the slots, leave out options of other parts, report every mistake."""
+"""Convert the tables of all layers to typed options: fill the slots, check every option, and report every mistake.
+
+A layer is a source of options, such as a config file or the command line. A layer with a higher priority overrides
+those with a lower priority.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +24,16 @@ from radfield_core.plugins.registry import Registry
 DEFAULT = "default"
 
 EMPTIED: Any = None
-"""Value of a slot that a layer empties with "none"; weaker layers no longer count."""
+"""Marks a layer that empties a slot with "none". Layers with a lower priority no longer count for the slot."""
 
 
 class Entry(NamedTuple):
     """A value that one layer gives to one option.
 
     Attributes:
-        origin: the layer: "preset nerf", a file, "--data", "command line" or "default".
-        value: the value, as TOML has it.
-        home: the distribution whose preset or default holds the value; None for a value of the user.
+        origin: name of the layer: "preset nerf", a file, "--method", "--data", "command line" or "default".
+        value: the value, of a type that TOML has.
+        home: the distribution whose preset or default contains the value, or None if the user set it.
     """
 
     origin: str
@@ -49,30 +53,30 @@ def options_of(component: Component) -> Any:
 
 @cache
 def types_of(options: Any) -> dict[str, Any]:
-    """The types of the attributes of an option class, with annotations evaluated."""
+    """The types of the attributes of an option class. Annotations that are strings are evaluated."""
     return get_type_hints(options)
 
 
 def table_class(kind: Any) -> Any | None:
-    """The attrs class of an option that is itself a table of options, or such a table or None; else None."""
+    """The attrs class of an option whose type is a table of options, or such a table or None. Otherwise None."""
     members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     return next((member for member in members if attrs.has(member)), None)
 
 
 class Owner(NamedTuple):
-    """The part whose options are filled: distribution and `kind:name`, both empty for the run's own options."""
+    """The part whose options are filled. `key` is its `kind:name`. Both are empty for the run's own options."""
 
     distribution: str = ""
     key: str = ""
 
 
 class Structurer:
-    """Builds option classes from layers, weakest first.
+    """Builds instances of option classes from layers. Lists of layers are in increasing priority.
 
     Attributes:
         mistakes: every mistake that was found.
-        origins: path of an option -> the layer that its value comes from.
-        remarks: options of the user that were left out because they belong to a part that was replaced.
+        origins: path of an option -> name of the layer that its value comes from.
+        remarks: messages for the user about options that are ignored because their part was replaced by another one.
     """
 
     def __init__(self, registry: Registry, mistakes: Mistakes):
@@ -82,14 +86,14 @@ class Structurer:
         self.remarks: list[str] = []
 
     def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Collection[str] = ()) -> Any:
-        """An instance of an option class, or None if there is a mistake in it.
+        """Build an instance of an option class. Return None if there is a mistake in its options.
 
         Args:
             options: the attrs class.
-            entries: tables, weakest first.
+            entries: the tables to merge, in increasing priority: later ones override earlier ones.
             path: path of the table in the config.
-            owner: the part whose options these are.
-            skip: options that become None without being reported as missing.
+            owner: the part to which the options belong.
+            skip: names of options that may be missing. They become None.
         """
         before = len(self.mistakes)
         tables = [entry for entry in entries if self._is_table(entry, path)]
@@ -116,7 +120,7 @@ class Structurer:
             return None
 
     def _field(self, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """The value of one option; NOTHING where its default applies."""
+        """Build the value of one option. Return NOTHING if its default applies, and None if there is a mistake."""
         if "slot" in field.metadata:
             return self.slot(field.metadata["slot"], given, path, owner)
         nested = table_class(kind)
@@ -140,7 +144,10 @@ class Structurer:
         return value
 
     def _nested(self, nested: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """A table of options that is not a part. An optional one is None unless a layer has it; "none" removes it."""
+        """Build a nested table of options. It is None if it is optional and no layer contains it, or if one has "none".
+
+        A layer with a higher priority can add the table again after "none".
+        """
         if kind is not nested:
             for index, entry in enumerate(given):
                 if entry.value == "none":
@@ -153,11 +160,12 @@ class Structurer:
         return self.table(nested, given, path, owner)
 
     def slot(self, slot: Slot, given: Sequence[Entry], path: str, owner: Owner) -> Choice | None:
-        """The part chosen for a slot, with its options; None if the slot stays empty or there is a mistake.
+        """Choose the part for a slot and build its options. Return None if the slot is empty or if there is a mistake.
 
         Args:
             slot: the slot.
-            given: values of the slot, weakest first: names of parts, or tables of options.
+            given: the values that layers give to the slot, in increasing priority. Each is the name of a part or a
+                table of options.
             path: path of the slot in the config.
             owner: the part that has the slot.
         """
@@ -171,7 +179,7 @@ class Structurer:
         return self._choice(slot, chosen, self._belonging_to(chosen.value, slot.kind, tables, path), path)
 
     def _slot_tables(self, slot: Slot, given: Sequence[Entry], path: str) -> list[Entry]:
-        """The values of a slot as tables, without the faulty ones, which are reported; EMPTIED stands for "none"."""
+        """Convert the values of a slot to tables, and the value "none" to EMPTIED. Report and drop invalid values."""
         tables = []
         for entry in given:
             if entry.value == "none" and slot.optional:
@@ -190,10 +198,10 @@ class Structurer:
         return tables
 
     def _belonging_to(self, name: str, kind: str, tables: Sequence[Entry], path: str) -> list[Entry]:
-        """The tables with options of the part `name`; adds a remark about options that the user gave to another part.
+        """Select the tables whose options belong to the part `name`. Other options of the user are noted in `remarks`.
 
-        A table without a name belongs to the part that the nearest weaker table names. If there is none, it belongs to
-        the part that is chosen later.
+        A table that names no part belongs to the part of the table before it. If no table before it names a part, it
+        belongs to the part that is chosen in the end.
         """
         kept = []
         part: str | None = None
@@ -212,7 +220,7 @@ class Structurer:
         return kept
 
     def _choice(self, slot: Slot, chosen: Entry, tables: Sequence[Entry], path: str) -> Choice | None:
-        """The part that `chosen` names, with the options in `tables`; None if there is a mistake."""
+        """Build the part that `chosen` names with the options in `tables`. Return None if there is a mistake."""
         self.origins[_join(path, "type")] = chosen.origin
         try:
             written = partial(_written_as, path=path, entry=chosen)
@@ -235,7 +243,7 @@ class Structurer:
         self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", f"Add {word}")
 
     def _is_same_part(self, kind: str, first: str, second: str) -> bool:
-        """True if two names mean the same part; two presets of one method do, so that its options stay."""
+        """True if two names refer to the same part. This includes the names of two presets of the same method."""
         if first == second:
             return True
         candidates = self.registry.candidates(kind, first)
@@ -265,7 +273,7 @@ class Structurer:
 
 
 def _strongest_name(tables: Sequence[Entry]) -> Entry | None:
-    """The name of the part that the strongest table chooses, as an entry; None if the slot is empty."""
+    """The name in the last table that names a part, or None if there is none or a later table empties the slot."""
     chosen: Entry | None = None
     for entry in tables:
         if entry.value is EMPTIED:
@@ -276,7 +284,7 @@ def _strongest_name(tables: Sequence[Entry]) -> Entry | None:
 
 
 def _written_as(name: str, path: str, entry: Entry) -> str:
-    """The name of a part in the words of its layer: `--method nerf`, or `method=nerf`."""
+    """A part as the user would type it in the layer of `entry`: for example `--method nerf` or `method=nerf`."""
     if not path:
         return name
     return f"{entry.origin} {name}" if entry.origin.startswith("--") else f"{path}={name}"

@@ -1,6 +1,6 @@
-"""A data set, from its files to a scene: cameras, images, masks, poses and their normalization.
+"""Tools to read a data set into a scene and to write one: cameras, images, masks, poses and their normalization.
 
-Dataparsers, and writers of formats, are built from the names below, which are public.
+The names below are public. Dataparsers and exporters of data sets are built from them.
 """
 
 from typing import TYPE_CHECKING
@@ -70,5 +70,5 @@ _HOMES = {
     "stored_views": "StoredView views_to_store",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # if a type checker saw __getattr__, it would accept any name as public
     __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""Images that cannot be read: all of them are found before the first step, and left out if the user allows it."""
+"""Find all images that cannot be read before training starts, and leave them out if the user allows it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {M
 
 
 class BadImage(NamedTuple):
-    """A view whose image or mask cannot be read: its split, its number in the split, its name, and the reason."""
+    """A view whose image or mask cannot be read.
+
+    split: name of the split. view: number of the view in the split. name: name of the view. reason: why the image or
+    mask cannot be read.
+    """
 
     split: str
     view: int
@@ -34,15 +38,16 @@ class BadImage(NamedTuple):
 def find_bad_images(
     scene: Scene, split: str, cache_mb: int | None, *, quiet: bool, seen: dict[Path, str] | None = None
 ) -> list[BadImage]:
-    """Every bad image of a split, in order; each file is decoded once.
+    """Find all bad images of a split, in order. Each file is decoded once.
 
     Args:
         scene: the split.
-        split: its name, for messages.
-        cache_mb: keep the decoded images for training, as `decode_all` does; None keeps none of them.
-        quiet: show no progress.
-        seen: the known fault of each file, "" if it has none. Files of this split are added, so that files that are in
-            several splits are decoded once.
+        split: name of the split, for messages.
+        cache_mb: if given, the decoded images are kept for training, in this much memory (see `decode_all`). If None,
+            they are not kept.
+        quiet: if True, show no progress.
+        seen: the files that were decoded before, each with the reason why it cannot be read, or "" if it can. The files
+            of this split are added. Pass the same dictionary for all splits to decode files that they share only once.
     """
     seen = {} if seen is None else seen
     failure = None
@@ -62,8 +67,8 @@ def find_bad_images(
 
 
 def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
-    """The sources of a scene's images and masks, each with the words that begin a message about one of its files."""
-    if isinstance(scene.images, WithAlpha):  # the masks of such a scene, if it has any, are the same files
+    """The sources of a scene's images and masks, each with a prefix for messages about one of its files."""
+    if isinstance(scene.images, WithAlpha):  # if such a scene also has masks, they are the same files
         yield scene.images.images, ""
         yield scene.images.masks, "its mask "
         return
@@ -73,7 +78,7 @@ def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
 
 
 def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bool) -> list[tuple[int, str]]:
-    """The number of every image that cannot be decoded, with the reason; files in `seen` are not decoded again."""
+    """The number of each image that cannot be decoded, with the reason. Files in `seen` are not decoded again."""
     paths = [images.path(index) for index in range(len(images))]
     new = [index for index, path in enumerate(paths) if path is None or path not in seen]
     unseen = images if len(new) == len(images) else images.only(new)
@@ -88,15 +93,15 @@ def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bo
 
 
 def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
-    """Decode all images and masks of a scene once, and show the progress.
+    """Decode all images and masks of a scene once, keep them for training, and show the progress.
 
     Args:
         scene: a split.
-        cache_mb: MiB of memory for the images, and as many for the masks.
-        quiet: show no progress.
+        cache_mb: memory for the images in MiB. The masks may take the same amount in addition.
+        quiet: if True, show no progress.
 
     Raises:
-        DatasetError: images or masks cannot be used; the problems name all of them.
+        DatasetError: some images or masks cannot be used. The problems list all of them.
     """
     problems = Problems()
     for images in (scene.images, scene.masks):
@@ -111,21 +116,22 @@ def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
 
 
 def raise_if_any(found: Sequence[BadImage]) -> None:
-    """Raise DatasetError that lists the bad images, if there are any."""
+    """If there are bad images, raise a DatasetError that lists them."""
     if found:
         raise DatasetError(problems=[Problem("", str(each)) for each in found])
 
 
 def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allowed: bool) -> dict[str, list[int]]:
-    """The views to leave out, as split -> view numbers.
+    """Choose the views to leave out, as split -> view numbers.
 
     Args:
         found: the bad images of all splits.
         scenes: split -> scene. A view that belongs to two splits counts once.
-        allowed: True if the user allows to leave images out.
+        allowed: True if the user allows leaving images out.
 
     Raises:
-        DatasetError: there are bad images, and they may not be left out or are more than 5 % of all images.
+        DatasetError: there are bad images, but the user does not allow leaving them out, or they are more than 5 % of
+            all images.
     """
     if not found:
         return {}
@@ -145,5 +151,5 @@ def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allo
 
 
 def _key(split: str, index: int, scene: Scene) -> tuple[str, int] | str:
-    """The identity of a view: its name, or its number where views have no names."""
+    """A key that identifies a view: its name, or its split and number if the views have no names."""
     return scene.names[index] if scene.names else (split, index)

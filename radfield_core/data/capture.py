@@ -1,4 +1,4 @@
-"""A capture: photographs with known cameras, as a dataparser reads them, before they become a split of a scene."""
+"""A capture: photographs with known cameras. A dataparser reads a capture and makes scenes from it, one per split."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from radfield_core.types import SceneBox
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """V views in the data's own coordinates, sorted by name.
+    """A set of V views in the data's own coordinates, sorted by name.
 
     Attributes:
         root: folder of the data set, for messages.
         names: V names.
         images: V image files.
         c2w: [V, 3, 4] camera-to-world matrices; x right, y up, z backward (OpenGL).
-        intrinsics: [V, 4] fx, fy, cx, cy in pixels; the center of the first pixel is at 0.5.
-        sizes: [V, 2] width and height that the intrinsics are for.
-        model: lens model, as in `ops.distortion`.
-        distortion: [V, K] parameters of the lens model, if it has any.
-        masks: V mask files, if there are any; their black pixels are ignored in training.
-        points: [P, 3], points of the surface, if any are known.
-        headers: V headers of the image files, set by `fitted`.
-        notes: remarks for the user.
+        intrinsics: [V, 4], fx, fy, cx, cy in pixels. The center of the first pixel is at 0.5.
+        sizes: [V, 2], width and height of the images for which the intrinsics hold.
+        model: lens model, one of those in `ops.distortion`.
+        distortion: [V, K] parameters of the lens model, or None if it has none.
+        masks: V mask files, or None. Their black pixels are ignored in training.
+        points: [P, 3], known points of the surface, or None.
+        headers: V headers of the image files. `fitted` sets them.
+        notes: messages for the user.
     """
 
     root: Path
@@ -53,14 +53,14 @@ class Capture:
     notes: tuple[str, ...] = ()
 
     def fitted(self, problems: Problems) -> Capture:
-        """The capture with the headers of its images, and with intrinsics that are scaled to the images' sizes.
+        """Read the headers of the images, and scale the intrinsics to the sizes of the images.
 
-        An image that is smaller than its camera by an integer factor in both directions is a reduced copy, and its
-        intrinsics are reduced too. Any other difference in size is a problem.
+        An image can be smaller than its camera's size by the same integer factor in both directions. Then it counts as
+        a reduced copy, and its intrinsics are divided by the factor. Any other difference in size is a problem.
 
         Args:
-            problems: gets what is wrong with the files. Unreadable files are added only together with other problems,
-                or if no file is readable: else training decides about them, by `ImageSource.check`.
+            problems: collects what is wrong with the files. Unreadable files are added only if there are other
+                problems too, or if no file is readable. Otherwise, `ImageSource.check` reports them before training.
         """
         headers, unreadable = read_available_headers([*self.images, *(self.masks or ())], self.root, problems)
         used = tuple(headers.get(path, ImageHeader(0, 0, 3)) for path in self.images)
@@ -71,11 +71,11 @@ class Capture:
         notes = list(orientation_notes(used))
         if factors - {1}:
             listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
-            notes.append(f"images have {listed} of the size that the cameras are for; the intrinsics are scaled to it")
+            notes.append(f"images have {listed} of the size for which the intrinsics hold; the intrinsics are scaled")
         return replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, notes=(*self.notes, *notes))
 
     def _scaled_cameras(self, headers: Sequence[ImageHeader], problems: Problems) -> tuple[Array, np.ndarray, set[int]]:
-        """Intrinsics and sizes of all views at the size of their images, and the factors that images are reduced by."""
+        """The intrinsics and sizes of all views, scaled to their images, and the factors that divide the sizes."""
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
         for i, header in enumerate(headers):
@@ -96,24 +96,27 @@ class Capture:
         rotated = actual == (height, width)
         problems.add(
             display_path(self.images[i], self.root),
-            f"the image is {actual[0]}×{actual[1]}, its camera is for {width}×{height}",
+            f"the image is {actual[0]}×{actual[1]}, but its camera is for {width}×{height}",
             "Rotate the image back by 90°" if rotated else "Use the images that the cameras were estimated from",
         )
 
     def _check_mask_sizes(
         self, used: Sequence[ImageHeader], headers: dict[Path, ImageHeader], problems: Problems
     ) -> None:
-        """Add a problem for each mask whose size differs from its image's."""
+        """Add a problem for each mask whose size differs from the size of its image."""
         for path, image in zip(self.masks or (), used, strict=False):
             mask = headers.get(path)
             if mask is not None and mask.width and image.width and mask[:2] != image[:2]:
                 problems.add(
                     display_path(path, self.root),
-                    f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}",
+                    f"the mask is {mask.width}×{mask.height}, but its image is {image.width}×{image.height}",
                 )
 
     def cameras(self, to_scene: Array, chosen: Sequence[int]) -> Cameras:
-        """The cameras of the chosen views in scene coordinates; `to_scene` [4, 4] is a similarity."""
+        """The cameras of the chosen views in scene coordinates.
+
+        The similarity `to_scene` [4, 4] maps the capture's coordinates to scene coordinates.
+        """
         rows = list(chosen)
         return Cameras(
             torch.from_numpy(transform_cameras(to_scene, self.c2w[rows])),
@@ -134,17 +137,17 @@ class Capture:
         to_original: Array | None = None,
         notes: Sequence[str] = (),
     ) -> Scene:
-        """The chosen views as a scene.
+        """Make a scene of the chosen views.
 
         Args:
             chosen: numbers of the views.
-            to_scene: [4, 4], the similarity from the capture's coordinates to scene coordinates.
-            near: nearest distance at which anything is seen along a ray, in scene units.
-            far: largest distance at which anything is seen along a ray, in scene units.
+            to_scene: [4, 4], the similarity that maps the capture's coordinates to scene coordinates.
+            near: distance along a ray at which the content begins, in scene units.
+            far: distance along a ray at which the content ends, in scene units.
             box: the region to model, in scene coordinates.
-            to_original: [4, 4], the similarity from the capture's coordinates to those of exports; by default they are
-                the same.
-            notes: remarks for the user, beside the capture's own.
+            to_original: [4, 4], the similarity that maps the capture's coordinates to the coordinates of exports. By
+                default, exports use the capture's coordinates.
+            notes: messages for the user, in addition to those of the capture.
         """
         headers = [self.headers[i] for i in chosen]
         channels = 4 if any(header.channels == 4 for header in headers) else 3
@@ -167,12 +170,12 @@ class Capture:
 def read_available_headers(
     paths: Sequence[Path], root: Path, problems: Problems
 ) -> tuple[dict[Path, ImageHeader], list[Problem]]:
-    """The headers of the image files that exist, and one problem for each that is unreadable.
+    """Read the headers of the image files that exist, and list one problem for each file that is unreadable.
 
     Args:
-        paths: image files; each is opened once.
-        root: folder of the data set; the problems show paths relative to it.
-        problems: gets one problem for each file that does not exist.
+        paths: image files. Each is opened once, even if it is listed twice.
+        root: folder of the data set. The problems show paths relative to it.
+        problems: collects one problem for each file that does not exist.
 
     Example:
         >>> problems = Problems()
@@ -192,11 +195,11 @@ def read_available_headers(
 
 
 def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
-    """The integer factor by which an image was reduced, or None if there is none.
+    """The integer factor by which an image was reduced, or None if no such factor fits both width and height.
 
     Args:
-        size: full width and height.
-        actual: width and height of the image; each may have been rounded up or down.
+        size: width and height of the original image.
+        actual: width and height of the reduced image. Each may have been rounded up or down.
 
     Example:
         >>> shrink_factor((101, 80), (51, 40)), shrink_factor((100, 80), (100, 40))
@@ -208,14 +211,14 @@ def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
 
 
 def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, Array | None]:
-    """The lens model with the fewest parameters that can express every view's lens, and its parameters.
+    """Find the lens model with the fewest parameters that can express the lenses of all views.
 
     Args:
         lenses: V pairs of a lens model and its parameters, as in `ops.distortion`.
-        root: the data set, for the message.
+        root: folder of the data set, for the message.
 
     Returns:
-        The model, and the parameters [V, K], or None for a model without parameters.
+        The model, and the parameters [V, K] of all views, or None in place of them if the model has no parameters.
 
     Raises:
         DatasetError: no single model can express all lenses.
@@ -238,13 +241,13 @@ def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tu
 
 
 def scene_box(center: Array, radius: float, to_scene: Array, measured: bool) -> SceneBox:
-    """The region to model in scene coordinates: a cube whose sides are parallel to the scene's axes.
+    """The region to model in scene coordinates, as a cube whose sides are parallel to the scene's axes.
 
     Args:
-        center: [3], in the data's coordinates.
-        radius: half the side, in the data's units.
-        to_scene: [4, 4], the similarity to scene coordinates.
-        measured: True if the region comes from known points, False if it is a guess.
+        center: [3], center of the cube in the data's own coordinates.
+        radius: half the side of the cube, in the data's own units.
+        to_scene: [4, 4], the similarity that maps the data's own coordinates to scene coordinates.
+        measured: True if the region was computed from known points, False if it is a guess.
 
     Example:
         >>> scene_box(np.ones(3), 0.5, np.eye(4), True).center.tolist()

@@ -1,7 +1,7 @@
-"""Image files of unknown origin: the header of a file, and its decoded pixels as uint8.
+"""Read image files of unknown origin: their headers, or their decoded pixels as uint8.
 
-A file is opened only as one of four formats, whatever its name says: other decoders of the imaging library run
-external programs or have had more faults.
+Only four formats are allowed, and the content of a file decides its format, not its name. The imaging library's
+decoders for other formats run external programs or have had more security faults.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from radfield_core.errors import Problem
 from radfield_core.names import plural
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
-"""Formats that are decoded."""
+"""The image formats that can be read."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-"""Endings of files in these formats."""
+"""The endings of files in these formats."""
 
 MAX_IMAGE_PIXELS = 64_000_000
-"""Most pixels of one image; a small file can claim to have billions."""
+"""Largest number of pixels of one image. It is limited because a small file can state that it has billions."""
 
 UPRIGHT = 1
-"""EXIF orientation of an image that is stored as it is seen."""
+"""EXIF orientation of an image that need not be rotated for display."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ORIENTATION_TAG = 0x0112
 
 
 class ImageFault(Exception):
-    """An image file cannot be used; the text says why."""
+    """An image file cannot be used. The message says why."""
 
 
 class ImageHeader(NamedTuple):
-    """The facts that an image file states before its pixels: size, channels and EXIF orientation.
+    """The header of an image file: size, channels and EXIF orientation.
 
     Attributes:
-        width: in pixels.
-        height: in pixels.
-        channels: 1, 3 or 4.
-        orientation: EXIF orientation, 1 if the image is stored upright. It is never applied.
-        fault: the reason if the file has no readable header; width and height are then 0.
+        width: width in pixels.
+        height: height in pixels.
+        channels: number of channels: 1, 3 or 4.
+        orientation: EXIF orientation, which is 1 for an upright image. Images are never rotated by it.
+        fault: if the header cannot be read, the reason. Then width and height are 0.
     """
 
     width: int
@@ -57,13 +57,13 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: Path) -> ImageHeader:
-    """The header of an image file.
+    """Read the header of an image file.
 
     Args:
         path: a PNG, JPEG, WebP or TIFF file.
 
     Raises:
-        ImageFault: the file cannot be opened, is in no such format, or has too many pixels.
+        ImageFault: the file cannot be opened, is in another format, or has too many pixels.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -72,7 +72,7 @@ def read_header(path: Path) -> ImageHeader:
         ...     read_header(Path(folder) / "a.png")[:3]
         (4, 3, 3)
     """
-    with warnings.catch_warnings():  # here, not in `_opened`: decoding threads must not touch the warning filters
+    with warnings.catch_warnings():  # not in `_opened`: it also runs in threads, which must not change warning filters
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         opened = _opened(path)
     with opened as image:
@@ -86,16 +86,16 @@ def read_header(path: Path) -> ImageHeader:
 
 
 def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem]]:
-    """The headers of image files, and one problem for each file that has no readable header.
+    """Read the headers of image files.
 
-    A file without a readable header gets a header of size 0×0 with its `fault`, so that a dataparser can continue:
-    `ImageSource.check` reports the file again before training.
+    If a header cannot be read, the result has a header of size 0×0 with the reason as its `fault`. The dataparser can
+    therefore continue. `ImageSource.check` reports the file again before training.
 
     Args:
         paths: V files.
 
     Returns:
-        V headers, and the problems.
+        V headers, and one problem for each header that cannot be read.
 
     Example:
         >>> headers, problems = read_headers([Path("/nowhere/a.png")])
@@ -113,9 +113,9 @@ def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem
 
 
 def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
-    """A remark for the user if images carry an EXIF rotation, else nothing.
+    """A message for the user if some images have an EXIF rotation. The list is empty if there are none.
 
-    The rotation is not applied, because poses belong to the pixels as they are stored.
+    The rotation is not applied, because poses are estimated for the pixels as they are stored.
 
     Example:
         >>> orientation_notes([ImageHeader(4, 3, 3)])
@@ -130,9 +130,9 @@ def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
 
 
 def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
-    """The pixels [H, W, channels] of an image file; 16-bit gray is scaled to 8 bits.
+    """Decode the pixels [H, W, channels] of an image file. 16-bit gray is scaled to 8 bits.
 
-    Raises ImageFault if the file is damaged or is no image.
+    Raises ImageFault if the file is damaged or is not an image.
     """
     with _opened(path) as image:
         try:
@@ -143,17 +143,17 @@ def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
             pixels: npt.NDArray[Any] = np.asarray(image.convert(_MODES[channels]))
         except ImageFault:
             raise
-        except Exception as error:  # decoders raise many kinds on damaged input
+        except Exception as error:  # decoders raise exceptions of many classes for damaged files
             raise ImageFault(f"cannot be decoded: {error}") from None
     return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
 
 
 def _opened(path: Path) -> Image.Image:
-    """The file opened with an allowed decoder, its pixels not decoded yet. Raises ImageFault."""
+    """Open an image file with one of the allowed decoders, without decoding its pixels. Raises ImageFault."""
     try:
         image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
-        raise ImageFault(f"has more than {MAX_IMAGE_PIXELS / 1e6:.0f} million pixels, the most allowed") from None
+        raise ImageFault(f"has too many pixels; at most {MAX_IMAGE_PIXELS / 1e6:.0f} million are allowed") from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise ImageFault("is empty" if empty else "is not a PNG, JPEG, WebP or TIFF image") from None

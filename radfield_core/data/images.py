@@ -1,7 +1,7 @@
 """The images of a scene as uint8: in memory, or decoded from files when they are needed.
 
 Training draws random pixels from all images at once. `FileImages.prepare` therefore decodes every image once into one
-flat table of pixels: in memory if it fits, else in a mapped file, so that sets larger than memory can be trained on.
+flat table of pixels. If the table does not fit into memory, it is stored in a memory-mapped file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MAX_DECODING_THREADS = 8
 
 
 class MemoryImages:
-    """Decoded images, as an `ImageSource`.
+    """An `ImageSource` of decoded images in memory.
 
     Args:
         images: a tensor [V, H, W, C] uint8, or V tensors [H, W, C] uint8 whose sizes may differ.
 
     Raises:
-        TypeError: an image is no uint8 tensor of three dimensions.
+        TypeError: an image is not a uint8 tensor with three dimensions.
 
     Example:
         >>> images = MemoryImages(torch.zeros(2, 3, 4, 3, dtype=torch.uint8))
@@ -63,7 +63,7 @@ class MemoryImages:
         return self._index.sizes
 
     def path(self, index: int) -> Path | None:
-        """None: the image is in no file."""
+        """Always None, because the images do not come from files."""
         return None
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class MemoryImages:
         return self._stacked[self._index.rows(images, rows, columns)]
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """No faults: the images are decoded already."""
+        """Always an empty list, because the images are decoded already."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
@@ -85,16 +85,16 @@ class MemoryImages:
 
 
 class FileImages:
-    """Images that are decoded from files when they are needed, as an `ImageSource`.
+    """An `ImageSource` that decodes images from files when they are needed.
 
-    The images decoded last are kept in memory. A file without a readable header raises nothing here; it has size 0×0,
-    and `check` and `prepare` report it.
+    It keeps the most recently used images in memory. A file whose header cannot be read is no error here: its image has
+    the size 0×0, and `check` and `prepare` report the file.
 
     Args:
         paths: V files.
-        channels: 1, 3 or 4; every image is converted to it.
-        headers: V headers, if they are known; else the files are opened to read them.
-        cache_mb: MiB of decoded images that are kept in memory.
+        channels: number of channels to which every image is converted: 1, 3 or 4.
+        headers: V headers, if they are known. Otherwise they are read from the files.
+        cache_mb: memory for decoded images, in MiB.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -129,7 +129,7 @@ class FileImages:
 
     @property
     def sizes(self) -> Tensor:
-        """Width and height of each image [V, 2] int64, as its header states them."""
+        """Width and height of each image [V, 2] int64, according to its header."""
         return self._index.sizes
 
     def path(self, index: int) -> Path | None:
@@ -138,7 +138,7 @@ class FileImages:
 
     @property
     def mapped(self) -> bool:
-        """True if the decoded pixels take more than `cache_mb`, so that `prepare` puts them into a mapped file."""
+        """True if the decoded pixels need more than `cache_mb`. Then `prepare` stores them in a memory-mapped file."""
         return self._index.total * self.channels > self.cache_mb * 2**20
 
     def __getitem__(self, index: int) -> Tensor:
@@ -160,7 +160,7 @@ class FileImages:
         return image
 
     def _keep(self, index: int, image: Tensor) -> None:
-        """Keep an image in memory, and forget the ones used longest ago beyond `cache_mb`."""
+        """Add an image to those in memory. While they exceed `cache_mb`, drop the least recently used image."""
         with self._lock:
             self._latest[index] = image
             self._latest_bytes = sum(kept.numel() for kept in self._latest.values())
@@ -177,23 +177,23 @@ class FileImages:
         return pixels
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8 at images, rows, columns [n] int64; the first call prepares the images."""
+        """Pixels [n, C] uint8 at images, rows, columns [n] int64. The first call prepares the images."""
         if self._table is None:
             self.prepare(self.cache_mb)
         assert self._table is not None
         return self._table.gather(self._index.rows(images, rows, columns))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode all images into one table, so that `gather` is one lookup.
+        """Decode all images into one table, so that `gather` only looks pixels up.
 
         Args:
-            cache_mb: MiB up to which the table is kept in memory. A larger table goes into a mapped file of the cache
-                folder, which the system deletes when the process ends.
+            cache_mb: largest table in MiB that is kept in memory. A larger table is stored in a memory-mapped file in
+                the cache folder. The system deletes the file when the process ends.
             progress: called as progress(done, of) after each image.
 
         Raises:
-            DatasetError: images cannot be decoded; the problems name all of them.
-            StorageError: the disk has no space for the mapped file.
+            DatasetError: some images cannot be decoded. The problems list all of them.
+            StorageError: the disk has no space for the memory-mapped file.
         """
         self.cache_mb = cache_mb
         if self._table is not None:
@@ -216,7 +216,7 @@ class FileImages:
         self._table = table
 
     def _decoded(self) -> Iterator[tuple[int, Pixels | ImageFault]]:
-        """The pixels or the fault of every image, in order; a few threads decode the next images meanwhile."""
+        """The number and the pixels (or the fault) of every image, in order. A few threads decode them in parallel."""
 
         def attempt(index: int) -> Pixels | ImageFault:
             try:
@@ -231,9 +231,9 @@ class FileImages:
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of every image that cannot be decoded, with the reason.
+        """The number of each image that cannot be decoded, with the reason.
 
-        Decodes each image once and keeps none, or returns what `prepare` found.
+        If `prepare` has run, return its findings. Otherwise decode each image once, without keeping it in memory.
 
         Args:
             progress: called as progress(done, of) after each image.
@@ -249,6 +249,6 @@ class FileImages:
         return faults
 
     def only(self, kept: Sequence[int]) -> FileImages:
-        """The images with these numbers, in this order; none of them is decoded yet."""
+        """The images with these numbers, in this order. None of them is decoded yet."""
         headers = [self._headers[index] for index in kept]
         return FileImages([self.paths[index] for index in kept], self.channels, headers=headers, cache_mb=self.cache_mb)

@@ -1,4 +1,4 @@
-"""Masks: images whose alpha channel comes from mask files, and masks on their way into another format."""
+"""Masks: use them as the alpha channel of images, and check that another data format can store them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from radfield_core.runtime.progress import ProgressCallback
 _log = logging.getLogger(__name__)
 
 COLOR_SHARE = 0.75
-"""Share of the memory that color images get beside their masks: three channels of four."""
+"""Share of the memory for color images; the rest is for their masks. Three of the four channels are color."""
 
 
 def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
-    """True if every scene has masks of this meaning.
+    """True if every scene has masks with this meaning.
 
     Args:
-        meaning: `Scene.masks_mean`: "object" or "counted".
+        meaning: a value of `Scene.masks_mean`: "object" or "counted".
         scenes: the splits of a data set.
 
     Example:
@@ -35,12 +35,12 @@ def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
 
 
 def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None:
-    """Log a warning if a format cannot hold the masks of a data set, because its own masks mean something else.
+    """Log a warning if the masks of a data set cannot be written to a format, because masks mean something else there.
 
-    Masks that show the object are not lost if the images are transparent around the object.
+    Masks that mark the object are not lost if the images have an alpha channel that marks it too.
 
     Args:
-        meaning: the meaning of masks in the format that is written.
+        meaning: the meaning of masks in the format to write.
         scenes: the splits of the data set.
 
     Example:
@@ -50,21 +50,21 @@ def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None
     others = [scene for scene in scenes if scene.masks is not None and scene.masks_mean != meaning]
     if any(scene.masks_mean == "counted" for scene in others):
         _log.warning(
-            "masks that mark the pixels to train on are not written: in this format they would mean the object"
+            "masks that mark the pixels to train on are not written, because masks mark the object in this format"
         )
     elif any(scene.images.channels < 4 for scene in others):
         _log.warning(
-            "masks that mark the object are not written: in this format black pixels would not be trained on; "
-            "read the data with data.apply_mask=true to keep such masks as transparency"
+            "masks that mark the object are not written, because black mask pixels are ignored in training in this "
+            "format; set data.apply_mask=true when reading the data to store the masks as transparency instead"
         )
 
 
 class WithAlpha:
-    """Color images with masks as their alpha channel, as an `ImageSource`.
+    """An `ImageSource` of color images that uses masks as their alpha channel.
 
     Args:
-        images: V images of three channels.
-        masks: V images of one channel and of the same sizes.
+        images: V images with three channels.
+        masks: V images with one channel and the same sizes.
 
     Example:
         >>> from radfield_core.data.images import MemoryImages
@@ -87,7 +87,7 @@ class WithAlpha:
         return self.images.sizes
 
     def path(self, index: int) -> Path | None:
-        """None: no single file holds the color and the mask."""
+        """Always None, because the color and the mask come from two files."""
         return None
 
     def __getitem__(self, index: int) -> Tensor:
@@ -99,7 +99,7 @@ class WithAlpha:
         return torch.cat(both, dim=-1)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of every view whose image or mask cannot be decoded, with the reason; as `ImageSource.check`."""
+        """The number of each view whose image or mask cannot be decoded, with the reason. See `ImageSource.check`."""
         images = self.images.check(_part(progress, 0))
         return images + [(index, f"its mask {reason}") for index, reason in self.masks.check(_part(progress, 1))]
 
@@ -108,9 +108,9 @@ class WithAlpha:
         return WithAlpha(self.images.only(kept), self.masks.only(kept))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode all images and masks; as `ImageSource.prepare`.
+        """Decode all images and masks. See `ImageSource.prepare`.
 
-        Raises DatasetError naming every image and every mask that cannot be decoded.
+        Raises a DatasetError that lists every image and mask that cannot be decoded.
         """
         problems = Problems()
         color_mb = int(cache_mb * COLOR_SHARE)
@@ -123,7 +123,7 @@ class WithAlpha:
 
 
 def _part(progress: ProgressCallback | None, part: int) -> ProgressCallback | None:
-    """The callback for the first or the second half of a job."""
+    """The callback for the first (`part` 0) or second (`part` 1) half of a job."""
     if progress is None:
         return None
     return lambda done, of: progress(part * of + done, 2 * of)

@@ -1,4 +1,4 @@
-"""Preparation of a scene of any format: normalize it into the unit sphere, and apply the options near, far, radius."""
+"""Prepare a scene from any format: scale it into the unit sphere, and apply the options `near`, `far` and `radius`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from radfield_core.config.run import SceneConfig
 
 MIN_CONTENT_RADIUS = 1e-9
-"""A scene whose content is smaller than this, in the data's units, cannot be normalized."""
+"""Smallest radius of the content, in the data's own units, of a scene that can be normalized."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
-    """The scene with the options applied; `to_data` still maps scene coordinates to the data's own.
+    """Apply the options of the table `scene` to a scene. Its `to_data` is updated to the new scene coordinates.
 
     Args:
-        scene: a split as its dataparser returned it.
+        scene: a split, as returned by its dataparser.
         config: the options.
-        reference: the split whose cameras determine the normalization, by default `scene`. All splits of a data set
-            must be normalized alike.
+        reference: the split whose cameras determine the normalization, by default `scene`. Pass the same split for all
+            splits of a data set, so that they share their coordinates.
 
     Raises:
-        UsageError: options contradict each other or the scene.
-        DatasetError: the cameras do not determine a normalization.
+        UsageError: the options contradict each other or do not suit the scene.
+        DatasetError: the scene cannot be normalized from its cameras.
     """
     if config.normalize == "unit_sphere":
         scene = normalized(scene, *content_sphere(reference or scene, config.normalize_margin))
@@ -50,24 +50,25 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
 
 
 def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
-    """Center [3] and radius of the sphere around what the cameras look at.
+    """Center [3] and radius of a sphere around the content that the cameras look at.
 
-    The center is the point nearest to all optical axes. The content is the sphere about it that fills the image of the
-    camera in the median; the radius is the radius of the content times `margin`.
+    The center is the point nearest to all optical axes. For each camera, the sphere around this point that just fits
+    into the camera's image has a certain radius. The result is the median of these radii times `margin`.
 
-    Raises UsageError for a scene in NDC, DatasetError if there are no cameras or they do not look at one point.
+    Raises UsageError for a scene in NDC. Raises DatasetError if there are no cameras or if they do not look at a common
+    point.
     """
     if scene.ndc:
         raise UsageError("a scene in NDC cannot be normalized", path="scene.normalize", hint="Set data.ndc=false")
     cameras, c2w = scene.cameras, scene.cameras.c2w.detach().to(torch.float64)
     if not len(cameras):
-        raise DatasetError("there are no cameras to normalize the scene by", path="scene.normalize")
+        raise DatasetError("the scene cannot be normalized, because it has no cameras", path="scene.normalize")
     center = torch.from_numpy(focus_point(c2w.numpy()))
     half_views = torch.atan(cameras.sizes / (2.0 * cameras.intrinsics[:, :2])).amin(1)
     content = float(((c2w[:, :, 3] - center).norm(dim=-1) * half_views.sin()).median())
     if not content > MIN_CONTENT_RADIUS:
         raise DatasetError(
-            "the cameras do not look at one point from around it",
+            "the scene cannot be normalized, because its cameras do not look at a common point from different sides",
             path="scene.normalize",
             hint="Set scene.normalize=none",
         )
@@ -75,7 +76,7 @@ def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
 
 
 def normalized(scene: Scene, center: Tensor, radius: float) -> Scene:
-    """The same scene in coordinates (x − center) / radius; `to_data` is changed to match."""
+    """The same scene in the coordinates (x − center) / radius. Its `to_data` is updated accordingly."""
     forward = torch.from_numpy(similarity_matrix(np.eye(3), center.double().numpy(), 1.0 / radius))
     backward = torch.eye(4, dtype=torch.float64)
     backward[:3, :3] *= radius
@@ -103,7 +104,7 @@ def normalized(scene: Scene, center: Tensor, radius: float) -> Scene:
 
 
 class _Scaled(Sequence[Tensor]):
-    """Tensors times a factor, each multiplied when it is used."""
+    """A sequence of tensors times a factor. Each tensor is multiplied when it is accessed."""
 
     def __init__(self, tensors: Sequence[Tensor], factor: float):
         self._tensors, self._factor = tensors, factor

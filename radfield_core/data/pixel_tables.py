@@ -1,9 +1,9 @@
-"""The decoded pixels of many images in one flat table: in memory, or in a mapped file.
+"""The decoded pixels of many images in one flat table, which lies in memory or in a memory-mapped file.
 
-Random pixels are spread over a whole mapped file, and every touched page counts toward the resident memory of the
-process until `madvise(MADV_DONTNEED)`. `MappedTable` therefore releases all pages before they can exceed
-`MAX_RESIDENT_BYTES`. Released pages stay in the system's page cache: touching one again costs about a microsecond, and
-the system reclaims them when memory is short.
+Training reads random pixels from all over the mapped file. Every page that is read counts as resident memory of the
+process until it is released with `madvise(MADV_DONTNEED)`. `MappedTable` therefore releases all pages before they can
+exceed `MAX_RESIDENT_BYTES`. Released pages stay in the system's page cache until the system needs the memory. Reading
+one again takes about a microsecond.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from radfield_core.errors import StorageError
 from radfield_core.files.cache import cache_dir
 
 MAX_RESIDENT_BYTES = 128 * 2**20
-"""Most bytes of a mapped table that count toward the memory of the process."""
+"""Largest number of bytes of a mapped table that may be resident in the memory of the process."""
 
 BYTES_PER_TOUCH = 64 * 2**10
-"""Bytes that one touch maps at most: the system maps the neighbors of a touched page too, 16 pages in all."""
+"""Largest number of bytes that one access can make resident: the system maps a page and its neighbors, 16 in all."""
 
 _HINT = "Raise scene.image_cache_mb, or set RADFIELD_CACHE to a folder on a larger disk"
 
@@ -34,9 +34,10 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class PixelIndex:
-    """Index of pixel (image, row, column) in the flat list of all pixels of V images, which may differ in size.
+    """Converts (image, row, column) to the index of the pixel in a flat list of all pixels of V images.
 
-    shapes: height and width of each image. sizes [V, 2] int64: width and height of each image. total: number of pixels.
+    The images may differ in size. shapes: height and width of each image. sizes [V, 2] int64: width and height of each
+    image. total: number of pixels of all images.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]):
@@ -48,17 +49,17 @@ class PixelIndex:
         self._widths = self.sizes[:, 0].contiguous()
 
     def rows(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Flat index [n] of each pixel; images, rows, columns [n] int64."""
+        """Flat indices [n] of the pixels at images, rows, columns [n] int64."""
         return self._offsets[images] + rows * self._widths[images] + columns
 
     def span(self, image: int) -> slice:
-        """The range of flat indices of one image."""
+        """The range of the flat indices of one image's pixels."""
         start = int(self._offsets[image])
         return slice(start, start + int(self.sizes[image].prod()))
 
 
 class MemoryTable:
-    """Pixels [n, C] uint8 in memory."""
+    """A table of pixels [n, C] uint8 in memory."""
 
     def __init__(self, n: int, channels: int):
         self._pixels = torch.empty((n, channels), dtype=torch.uint8)
@@ -77,9 +78,11 @@ class MemoryTable:
 
 
 class MappedTable:
-    """Pixels [n, C] uint8 in an unnamed file of the cache folder; the system deletes it when the process ends.
+    """A table of pixels [n, C] uint8 in a memory-mapped file.
 
-    Raises StorageError if the file cannot be created or the disk has not enough space.
+    The file is in the cache folder and has no name. The system deletes it when the process ends.
+
+    Raises StorageError if the file cannot be created or the disk does not have enough space.
     """
 
     def __init__(self, n: int, channels: int):
@@ -89,12 +92,12 @@ class MappedTable:
         self._pixels = torch.frombuffer(self._map, dtype=torch.uint8).reshape(n, channels)
 
     def _create(self, n_bytes: int) -> None:
-        """Create and map the file, with its space on the disk reserved."""
+        """Create the file, reserve its space on the disk, and map it into memory."""
         try:
             folder = cache_dir("pixels")
             free = shutil.disk_usage(folder).free
         except OSError as error:
-            raise StorageError(f"there is no folder for decoded images: {error}", hint=_HINT) from None
+            raise StorageError(f"the folder for decoded images cannot be created: {error}", hint=_HINT) from None
         if n_bytes > free:
             raise StorageError(
                 f"{n_bytes / 2**20:.0f} MiB of decoded images do not fit into the {free / 2**20:.0f} MiB free",
@@ -121,10 +124,10 @@ class MappedTable:
             os.close(self._file)
 
     def write(self, span: slice, pixels: Pixels) -> None:
-        """Store the pixels [H, W, C] of one image, by writing to the file: that makes no page resident.
+        """Store the pixels [H, W, C] of one image. They are written to the file, because that makes no page resident.
 
-        The pieces are small because the system may cache one large write as one large page, and a later touch would
-        then map all of it.
+        The data is written in small pieces. The system may cache a large piece as one large page, and reading any part
+        of it later would make all of it resident.
         """
         rest, position = memoryview(np.ascontiguousarray(pixels).data).cast("B"), span.start * self._channels
         try:
@@ -145,7 +148,7 @@ class MappedTable:
         return self._pixels[rows]
 
     def _touch(self, n_bytes: int) -> None:
-        """Release all pages if `n_bytes` more could exceed the limit."""
+        """Release all pages if the next `n_bytes` could make the table exceed `MAX_RESIDENT_BYTES`."""
         self._touched += n_bytes
         if self._touched > MAX_RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -1,7 +1,8 @@
-"""Placement of a capture in scene coordinates: upright, centered, scaled; and how near, far and large its content is.
+"""Rotate, center and scale a capture into scene coordinates, and estimate its near and far limits and its region.
 
 Symbols: c2w [V, 3, 4] float64 are camera-to-world matrices of V cameras, with x to the right, y up and z backward
-(OpenGL). A view axis is −z. `to_scene` is the similarity [4, 4] from the data's own coordinates to scene coordinates.
+(OpenGL). The optical axis of a camera points along its −z. `to_scene` is the similarity [4, 4] that maps the data's own
+coordinates to scene coordinates.
 """
 
 from __future__ import annotations
@@ -16,31 +17,31 @@ Orientation = Literal["none", "up", "vertical", "pca", "ground"]
 Center = Literal["none", "poses", "focus"]
 
 MAX_DISTANCE = 1e7
-"""Largest coordinate, in the data's own units, that is not taken for a mistake."""
+"""Largest allowed coordinate of a camera, in the data's own units. A larger one is reported as a mistake."""
 
 MIN_POINTS = 10
-"""Fewer points than this say nothing about where the content is."""
+"""Smallest number of points from which the ground or the near and far limits are estimated."""
 
 MAX_CONDITION = 1e8
-"""Optical axes whose system of equations has a larger condition number count as parallel."""
+"""Optical axes count as parallel if the matrix of their focus point has a larger condition number."""
 
 GROUND_TRIALS = 500
 GROUND_SAMPLE = 5000
 GROUND_THICKNESS = 0.02
-"""Distance from the ground plane, in spreads of the points, up to which a point lies on it."""
+"""Largest distance of a ground point from the plane, as a share of the median distance of points to their median."""
 
 MAX_SHARE_BELOW_GROUND = 0.1
 MIN_GROUND_COSINE = 0.5
-"""Cosine of the largest angle, 60°, between the ground's normal and the cameras' mean up."""
+"""Cosine of 60°, the largest angle allowed between the ground's normal and the mean up direction of the cameras."""
 
 UP = np.array([0.0, 0.0, 1.0])
 
 
 def focus_point(c2w: Array) -> Array:
-    """The point [3] nearest to all optical axes, by least squares; the mean camera center if they are parallel.
+    """The point [3] nearest to all optical axes, by least squares. If they are parallel, it is the mean camera center.
 
     Args:
-        c2w: [V, 3, 4].
+        c2w: [V, 3, 4], camera-to-world matrices.
 
     Example:
         >>> at_x, at_y = np.eye(3, 4)[None].repeat(2, 0), np.array([[2.0, 0, 0], [0, 2.0, 0]])
@@ -49,7 +50,7 @@ def focus_point(c2w: Array) -> Array:
         [0.0, 0.0]
     """
     axes, centers = -c2w[:, :, 2], c2w[:, :, 3]
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # projections onto the planes across the axes
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # projections onto the planes perpendicular to the axes
     matrix: Array = across.mean(0)
     if np.linalg.cond(matrix) > MAX_CONDITION:
         mean: Array = centers.mean(0)
@@ -61,7 +62,7 @@ def rotation_between(source: Array, target: Array) -> Array:
     """The smallest rotation [3, 3] that maps one direction [3] to another (Rodrigues' formula)."""
     source, target = source / np.linalg.norm(source), target / np.linalg.norm(target)
     cosine = float(source @ target)
-    if cosine < -1 + 1e-9:  # opposite directions: half a turn about any axis across them
+    if cosine < -1 + 1e-9:  # opposite directions: half a turn about any perpendicular axis
         other = np.eye(3)[np.argmin(np.abs(source))]
         axis = np.cross(source, other)
         axis /= np.linalg.norm(axis)
@@ -76,12 +77,12 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
     """The rotation [3, 3] that maps the upward direction of the data to +z.
 
     Args:
-        c2w: [V, 3, 4].
-        orientation: the estimate of the upward direction. "none": the data is not rotated. "up": the mean of the
-            cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes, which suits images
-            that were not rolled. "pca": the direction in which the camera centers vary least. "ground": the normal of
-            the plane below the cameras that most points lie on.
-        points: [P, 3], points of the surface, for "ground".
+        c2w: [V, 3, 4], camera-to-world matrices.
+        orientation: the method that estimates the upward direction. "none": the data is not rotated. "up": the mean of
+            the cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes, which suits
+            cameras that were held level. "pca": the direction in which the camera centers vary least. "ground": the
+            normal of the ground plane, which is found from the points.
+        points: [P, 3], points of the surface, needed only for "ground".
     """
     if orientation == "none":
         return np.eye(3)
@@ -100,11 +101,11 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
 
 
 def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
-    """The normal of the ground, by RANSAC (Fischler and Bolles 1981); `mean_up` if no plane fits.
+    """The normal of the ground plane by RANSAC (Fischler and Bolles 1981), or `mean_up` if no plane fits.
 
-    The ground lies below everything that stands on it. A plane with more than a tenth of the points beneath it is a
-    wall or the side of an object, however many points it has. The candidates go through points of the lower third,
-    because most points may lie on the objects.
+    The ground is the candidate plane with the most points on it. A plane that has more than a tenth of the points below
+    it is excluded, because it is a wall or the side of an object. The candidates go through points of the lowest third,
+    because most of the points may lie on objects.
     """
     if points is None or len(points) < MIN_POINTS:
         return mean_up
@@ -129,9 +130,10 @@ def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
 
 
 def _candidate_planes(points: Array, up: Array, spread: float, draw: np.random.Generator) -> tuple[Array, Array]:
-    """A point [n, 3] and the upward unit normal [n, 3] of planes through three random points each.
+    """Random planes, as a point [n, 3] on each plane and its upward unit normal [n, 3].
 
-    Leaves out planes that are steeper than 60° and triples of points that lie on a line.
+    Each plane goes through three random points. Planes steeper than 60° are left out, and so are triples of points
+    that lie on a line.
     """
     triples = points[draw.integers(len(points), size=(GROUND_TRIALS, 3))]
     origins = triples[:, 0]
@@ -151,15 +153,15 @@ def normalizing_similarity(
     auto_scale: bool,
     points: Array | None = None,
 ) -> Array:
-    """`to_scene` [4, 4] that makes a capture upright, centers it and scales it.
+    """The similarity `to_scene` [4, 4] that rotates a capture upright, centers it and scales it.
 
     Args:
-        c2w: [V, 3, 4].
-        orientation: as in `upright`: "none", "up", "vertical", "pca" or "ground".
+        c2w: [V, 3, 4], camera-to-world matrices.
+        orientation: "none", "up", "vertical", "pca" or "ground", as in `upright`.
         center: the point that becomes the origin. "none": the data's own origin. "poses": the mean camera center.
             "focus": the point nearest to all optical axes.
-        auto_scale: scale so that the largest coordinate of a camera center is 1.
-        points: [P, 3], points of the surface, for "ground".
+        auto_scale: if True, scale so that the largest absolute coordinate of a camera center is 1.
+        points: [P, 3], points of the surface, needed only for "ground".
 
     Example:
         >>> c2w = np.eye(3, 4)[None] + np.array([0, 0, 0, 4.0])
@@ -176,15 +178,16 @@ def normalizing_similarity(
 
 
 def near_far_limits(distances: Array) -> tuple[float, float] | None:
-    """Near and far limits along the rays, from the distances at which points are seen.
+    """Estimate the near and far limits along the rays from the distances of known points.
 
-    The limits hold all distances but one thousandth at each end, with a margin of a tenth.
+    The smallest and the largest thousandth of the distances are ignored. Near is 0.9 times the smallest distance that
+    remains, and far is 1.1 times the largest.
 
     Args:
-        distances: [M], from cameras to the points that they see; those that are not positive are ignored.
+        distances: [M], distances from cameras to the points that they see. Those that are not positive are ignored.
 
     Returns:
-        Near and far, or None if there are fewer than ten distances.
+        Near and far, or None if fewer than ten distances are positive.
 
     Example:
         >>> near_far_limits(np.full(100, 2.0))
@@ -198,11 +201,11 @@ def near_far_limits(distances: Array) -> tuple[float, float] | None:
 
 
 def content_box(points: Array, centers: Array) -> tuple[Array, float]:
-    """Center [3] and half the side of a cube around the camera centers and nearly all points.
+    """Center [3] and half the side of a cube that contains all camera centers and nearly all points.
 
     Args:
-        points: [P, 3]; along each axis, one hundredth at each end is ignored.
-        centers: [V, 3], camera centers; all of them lie inside.
+        points: [P, 3], points of the surface. Along each axis, the lowest and highest hundredth is ignored.
+        centers: [V, 3], camera centers.
 
     Example:
         >>> content_box(np.zeros((10, 3)), np.array([[2.0, 0, 0], [-2.0, 0, 0]]))[1]
@@ -214,10 +217,12 @@ def content_box(points: Array, centers: Array) -> tuple[Array, float]:
 
 
 def camera_box(c2w: Array) -> tuple[Array, float]:
-    """Center [3] and half the side of a cube around the focus point that holds all cameras: a guess without points.
+    """Center [3] and half the side of a cube around the focus point that contains all cameras.
+
+    It is a guess of the region to model, for data without known points.
 
     Args:
-        c2w: [V, 3, 4].
+        c2w: [V, 3, 4], camera-to-world matrices.
 
     Example:
         >>> camera_box(np.eye(3, 4)[None])[1]

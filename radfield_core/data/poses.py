@@ -1,4 +1,4 @@
-"""Camera poses as files state them: checked, and small deviations from a rotation repaired."""
+"""Check the camera poses from a file, and repair small deviations from a rotation."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from radfield_core.errors import Problems
 from radfield_core.names import plural
 
 MAX_DRIFT = 1e-3
-"""Largest |RᵀR − I| that counts as rounding and is repaired; a pose beyond it is refused."""
+"""Largest |RᵀR − I| that counts as a rounding error and is repaired. A pose with a larger one is refused."""
 
 REPORT_DRIFT_ABOVE = 1e-5
-"""Drift that is worth a remark; rounding to single precision stays below."""
+"""If |RᵀR − I| is larger, the user is told about the repair. Rounding to single precision gives less than this."""
 
 REPAIR_DRIFT_ABOVE = 1e-12
 MAX_AXIS_VALUE = 1e100
-"""Larger numbers overflow when the axes are multiplied."""
+"""Largest allowed entry of a rotation. The products of larger numbers could overflow."""
 
 
 def read_pose(value: Any) -> Array:
-    """A camera pose [4, 4] float64 from nested lists.
+    """Convert nested lists to a camera pose [4, 4] float64.
 
     Args:
-        value: 4 or 3 rows of 4 numbers, as read from JSON; a missing last row is (0, 0, 0, 1).
+        value: 3 or 4 rows of 4 numbers, as read from JSON. A missing last row is (0, 0, 0, 1).
 
     Raises:
-        ValueError: the value is something else; the text says what.
+        ValueError: the value is not such a list. The message says why.
 
     Example:
         >>> read_pose([[1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7]])[:, 3].tolist()
@@ -49,10 +49,10 @@ def read_pose(value: Any) -> Array:
 
 
 def pose_fault(c2w: Array) -> tuple[str, str] | None:
-    """The fault of a camera pose and a hint, or None if it consists of a rotation and a finite translation.
+    """The fault of a camera pose and a hint, or None if the pose consists of a rotation and a finite translation.
 
     Args:
-        c2w: [3, 4] or [4, 4].
+        c2w: [3, 4] or [4, 4], camera-to-world matrix.
 
     Example:
         >>> pose_fault(np.eye(4)) is None
@@ -61,7 +61,7 @@ def pose_fault(c2w: Array) -> tuple[str, str] | None:
         'the pose is scaled by 2'
     """
     if not np.isfinite(c2w).all():
-        return "the pose holds NaN or infinity", "Remove this frame"
+        return "the pose contains NaN or infinity", "Remove this frame"
     if c2w.shape[0] == 4 and np.abs(c2w[3] - (0, 0, 0, 1)).max() > 1e-6:
         last = ", ".join(f"{item:g}" for item in c2w[3])
         return f"the last row of the pose is ({last}), not (0, 0, 0, 1)", "Divide the matrix by its last element"
@@ -69,12 +69,12 @@ def pose_fault(c2w: Array) -> tuple[str, str] | None:
     if distance > MAX_DISTANCE:
         return f"the camera is {distance:.3g} units from the origin", "Store the positions in larger units"
     if np.abs(c2w[:3, :3]).max() > MAX_AXIS_VALUE:
-        return f"the pose holds {np.abs(c2w[:3, :3]).max():.3g}", "Scale the axes to unit length"
+        return f"the pose contains too large a number, {np.abs(c2w[:3, :3]).max():.3g}", "Scale the axes to unit length"
     return _rotation_fault(c2w[:3, :3])
 
 
 def _rotation_fault(matrix: Array) -> tuple[str, str] | None:
-    """The fault of a matrix [3, 3] that should be a rotation, and a hint."""
+    """The fault of a matrix [3, 3] that should be a rotation, and a hint, or None if it is one."""
     drift = _drift(matrix)
     if drift > MAX_DRIFT:
         scales = np.linalg.norm(matrix, axis=0)
@@ -91,19 +91,20 @@ def _rotation_fault(matrix: Array) -> tuple[str, str] | None:
 
 
 def _drift(matrix: Array) -> float:
-    """|RᵀR − I| of a matrix [3, 3]: 0 for a rotation."""
+    """|RᵀR − I| of a matrix R [3, 3]. It is 0 for a rotation."""
     return float(np.abs(matrix.T @ matrix - np.eye(3)).max())
 
 
 def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: Problems) -> tuple[Array, list[str]]:
-    """Rigid poses [V, 3, 4] float64, and remarks for the user.
+    """Check and repair poses. Return rigid poses [V, 3, 4] float64, and messages for the user.
 
-    Drift up to |RᵀR − I| = 1e-3 is repaired by taking the nearest rotation, U·Vᵀ of the singular value decomposition.
+    If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation. It is U·Vᵀ, from the singular value
+    decomposition of R.
 
     Args:
-        poses: V matrices [4, 4] or [3, 4].
+        poses: V camera-to-world matrices [4, 4] or [3, 4].
         names: V names of the frames, for the problems.
-        problems: gets one problem for each pose that is not rigid; that pose is zero in the result.
+        problems: collects one problem for each pose that has a fault. In the result, such a pose is zero.
 
     Example:
         >>> problems = Problems()

@@ -1,4 +1,4 @@
-"""A scene: one split of a data set, with cameras and images, in scene coordinates."""
+"""A scene: the cameras, images and other data of one split of a data set, in scene coordinates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MaskMeaning = Literal["object", "counted"]
 
 
 class ImageSource(Protocol):
-    """V images as uint8; four channels are color and straight (not premultiplied) alpha."""
+    """A sequence of V images as uint8. An image with four channels has color and straight (not premultiplied) alpha."""
 
     @property
     def channels(self) -> int:
@@ -43,18 +43,19 @@ class ImageSource(Protocol):
         """Pixels [n, C] uint8 at images, rows, columns [n] int64."""
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of every image that cannot be used, with the reason; each image is decoded once.
+        """The number of each image that cannot be used, with the reason. Each image is decoded once.
 
-        progress: called as progress(done, of) in between.
+        progress: called as progress(done, of) while the images are decoded.
         """
 
     def only(self, kept: Sequence[int]) -> ImageSource:
         """The images with these numbers, in this order."""
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Make `gather` fast, with at most `cache_mb` MiB of memory.
+        """Decode the images so that `gather` is fast, using at most `cache_mb` MiB of memory.
 
-        progress: called as progress(done, of) in between. Raises DatasetError naming every image that cannot be used.
+        progress: called as progress(done, of) while the images are decoded. Raises a DatasetError that lists every
+        image that cannot be used.
         """
 
 
@@ -63,8 +64,8 @@ class Mesh:
     """A triangle mesh in scene coordinates.
 
     Attributes:
-        vertices: [V, 3].
-        faces: [F, 3] int64, numbers of vertices.
+        vertices: [V, 3], positions of the vertices.
+        faces: [F, 3] int64, the three vertex numbers of each triangle.
 
     Example:
         >>> Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])).faces.shape
@@ -82,29 +83,30 @@ class Scene:
     Attributes:
         cameras: V cameras.
         images: V images.
-        near: nearest distance at which anything is seen, in scene units.
-        far: largest distance at which anything is seen, in scene units.
+        near: distance from the camera at which the content begins, in scene units.
+        far: distance from the camera at which the content ends, in scene units.
         box: the region to model.
-        masks: V masks of one channel, if the data has masks.
-        masks_mean: "object": white pixels show the object to reconstruct. "counted": black pixels do not belong to the
-            scene (a passer-by, for example) and are left out of the losses.
-        limits_along: near and far are measured along unit rays ("ray") or along the optical axis ("axis").
-        ndc: rays are transformed to normalized device coordinates: the frustum in front of the near plane z = -1
-            becomes a cube. All cameras must have the same field of view, and near and far are 0 and 1.
-        to_data: [4, 4], the similarity from scene coordinates to the data's own coordinates.
+        masks: V masks with one channel, if the data has masks.
+        masks_mean: meaning of the masks. "object": white pixels show the object to reconstruct. "counted": black pixels
+            do not belong to the scene (for example, they show a passer-by) and are left out of the losses.
+        limits_along: "ray" if near and far are measured along the rays, "axis" if along the optical axis.
+        ndc: if True, rays are transformed to normalized device coordinates (NDC). NDC map the frustum beyond the near
+            plane z = -1 to a cube. All cameras must have the same field of view; near and far are 0 and 1.
+        to_data: [4, 4], the similarity that maps scene coordinates to the data's own coordinates.
         unit: unit of the data's own coordinates, such as "mm", if it is known.
-        up: upward axis of the data's own coordinates ("z", "-y", …), if it is known.
-        background: color in [0, 1] that images without alpha were composited on, if the data states it. It replaces
-            the method's background.
+        up: upward axis of the data's own coordinates, such as "z" or "-y", if it is known.
+        background: background color in [0, 1] of images without alpha, if the data states it. It replaces the method's
+            background color.
         points: [P, 3], known points of the surface.
         ground_truth: the true surface, if it is known.
-        depths: V tensors [H, W] float32, the true distance along each ray, infinite where the ray hits nothing.
-        normals: V tensors [H, W, 3], the true unit normals.
-        names: V names of the views, or none.
-        loss_weights: [V], weight of the pixels of each image in the losses (mip-NeRF's lossmult), if the data has any.
-        groups: V labels, such as a scale, by which evaluation splits its table; or none.
-        render_path: [F, 3, 4], cameras of a video that suits the data, if its format defines one.
-        notes: remarks to show to the user, for example about repaired poses.
+        depths: V tensors [H, W] float32 with the true distance along each ray. It is infinite if the ray hits nothing.
+        normals: V tensors [H, W, 3] with the true unit normals.
+        names: V names of the views. The list is empty if they have no names.
+        loss_weights: [V], weight of each image's pixels in the losses (lossmult in mip-NeRF), if the data has weights.
+        groups: V labels of the views, such as their scale. Evaluation also reports each group separately. The list is
+            empty if there are no groups.
+        render_path: [F, 3, 4], camera-to-world matrices for a video of the scene, if the data format defines them.
+        notes: messages for the user, for example about repaired poses.
     """
 
     cameras: Cameras
@@ -131,7 +133,7 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def only(self, kept: Sequence[int]) -> Scene:
-        """The scene with these views alone, in this order; limits, region and coordinates stay the same."""
+        """The scene with only these views, in this order. Its limits, region and coordinates are unchanged."""
         rows = list(kept)
         return replace(
             self,
@@ -146,31 +148,31 @@ class Scene:
         )
 
     def name(self, index: int) -> str:
-        """The name of a view for messages."""
+        """The name of a view for messages. A view without a name is called "view" and its number."""
         return self.names[index] if self.names else f"view {index}"
 
     @property
     def warp(self) -> Ndc | None:
-        """The transform to normalized device coordinates, by the first camera's field of view; None without NDC."""
+        """The transform to normalized device coordinates for the first camera's field of view, or None without NDC."""
         if not self.ndc:
             return None
         (fx, fy, _, _), (width, height) = self.cameras.intrinsics[0].tolist(), self.cameras.sizes[0].tolist()
         return Ndc(2.0 * fx / width, 2.0 * fy / height)
 
     def to_world(self, x: Tensor) -> Tensor:
-        """Points [..., 3], given in the coordinates that fields take, in scene coordinates.
+        """Convert points [..., 3] from the input coordinates of fields to scene coordinates.
 
-        The two differ under NDC only.
+        The two differ only if the scene uses NDC.
         """
         return x if self.warp is None else self.warp.unwarp(x)
 
     def data_points(self, x: Tensor) -> Tensor:
-        """Points [..., 3], given in the coordinates that fields take, in the data's own coordinates."""
+        """Convert points [..., 3] from the input coordinates of fields to the data's own coordinates."""
         return transform_points(self.to_data, self.to_world(x))
 
 
 class _Chosen(Sequence[Tensor]):
-    """Some tensors of a sequence, each fetched when it is used."""
+    """Some tensors of a sequence. Each tensor is fetched when it is accessed."""
 
     def __init__(self, tensors: Sequence[Tensor], kept: Sequence[int]):
         self._tensors, self._kept = tensors, kept

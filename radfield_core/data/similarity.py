@@ -1,7 +1,7 @@
-"""Similarities: rotation, uniform scale and translation as one matrix [4, 4], applied to points and to cameras.
+"""Similarities: a rotation, a uniform scale and a translation in one matrix [4, 4], applied to points and to cameras.
 
-A similarity maps x to s·R·x + t, with a rotation R and a factor s > 0; its matrix is [s·R, t; 0, 1]. `to_scene` maps
-the data's own coordinates to scene coordinates, and `Scene.to_data` maps them back.
+A similarity maps x to s·R·x + t, with a rotation R and a factor s > 0. Its matrix is [s·R, t; 0, 1]. The similarity
+`to_scene` maps the data's own coordinates to scene coordinates, and `Scene.to_data` maps them back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def similarity_matrix(rotation: Array, center: Array, scale: float) -> Array:
     """The similarity [4, 4] that maps x to scale · rotation · (x − center).
 
     Args:
-        rotation: [3, 3].
+        rotation: [3, 3], the rotation.
         center: [3], the point that is mapped to the origin.
-        scale: the factor by which lengths grow.
+        scale: the factor by which lengths are multiplied.
 
     Example:
         >>> similarity_matrix(np.eye(3), np.array([1.0, 0.0, 0.0]), 2.0)[0].tolist()
@@ -46,9 +46,9 @@ def similarity_scale(matrix: Array) -> float:
 
 
 def transform_points(matrix: _T, points: _T) -> _T:
-    """Points [..., 3] under a similarity [4, 4]: two arrays, or two tensors.
+    """Apply a similarity [4, 4] to points [..., 3]. Both are arrays, or both are tensors.
 
-    Tensors are multiplied in float64, wherever the points are, and returned in the dtype of the points.
+    Tensors are computed in float64 on the device of the points. The result has the dtype of the points.
 
     Example:
         >>> transform_points(np.diag([2.0, 2.0, 2.0, 1.0]), np.ones((1, 3))).tolist()
@@ -66,9 +66,9 @@ def _affine(matrix: _T, points: _T) -> _T:
 
 
 def transform_cameras(matrix: Array, c2w: Array) -> Array:
-    """Camera-to-world matrices [V, 3, 4] under a similarity [4, 4].
+    """Apply a similarity [4, 4] to camera-to-world matrices [V, 3, 4].
 
-    The cameras' axes are only rotated, so they stay unit vectors; the centers are rotated, scaled and translated.
+    The camera centers are rotated, scaled and translated. The axes are only rotated, so that they stay unit vectors.
 
     Example:
         >>> c2w = np.concatenate([np.eye(3), np.ones((3, 1))], axis=1)[None]

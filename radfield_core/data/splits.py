@@ -1,4 +1,4 @@
-"""Splits: which views of a data set are for training, validation and testing."""
+"""Divide the views of a data set into splits for training, validation and testing."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, NoSuchSplit
 
 DEFAULT_HOLDOUT = 8
-"""Every eighth view is tested where the user holds none out."""
+"""If the user holds out no views, every eighth view is used for testing (and for training too)."""
 
 
 def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> dict[str, list[int]]:
-    """The views of each split, as split -> view numbers.
+    """Divide views into splits, as split -> view numbers.
 
-    Views 0, `every`, 2·`every`, … are for validation and testing, the others for training. A single view serves all
-    three splits.
+    Views 0, `every`, 2·`every`, … are held out for validation and testing. The other views are for training. If there
+    is only one view, it belongs to all three splits.
 
     Args:
-        n: number of views, sorted by name.
-        every: distance between held-out views; 0 trains on all views and tests on every eighth of them.
-        root: the data set, for messages.
-        option: the option of the dataparser that sets `every`, for messages.
+        n: number of views.
+        every: distance between the numbers of held-out views. If it is 0, all views are for training, and every eighth
+            of them is also for validation and testing.
+        root: folder of the data set, for messages.
+        option: name of the dataparser's option that sets `every`, for messages.
 
     Raises:
-        DatasetError: there are no views, or none is left to train on.
+        DatasetError: there are no views, or all of them would be held out.
 
     Example:
         >>> holdout_splits(5, 2, Path("scene"))
@@ -33,7 +34,7 @@ def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> d
         raise DatasetError("there are no views", path=str(root), hint="Give a file that lists at least one frame")
     if every == 1 and n > 1:
         raise DatasetError(
-            f"data.{option}=1 holds out every view, which leaves none to train on",
+            f"data.{option}=1 holds out every view, so that none is left to train on",
             path=str(root),
             hint=f"Set data.{option}=8, or data.{option}=0 to train on all views",
         )
@@ -45,14 +46,14 @@ def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> d
 
 
 def split_notes(splits: dict[str, list[int]]) -> list[str]:
-    """A remark for the user if some views are both trained on and tested, else nothing.
+    """A message for the user if some views are used for both training and testing. Otherwise, the list is empty.
 
     Example:
         >>> split_notes({"train": [1, 2], "test": [0]})
         []
     """
     if set(splits["train"]) & set(splits["test"]):
-        return ["the test views are also training views, so the metrics tell nothing about new views"]
+        return ["test views are also training views, so the metrics do not show the quality for new views"]
     return []
 
 
@@ -62,10 +63,10 @@ def choose_split(splits: dict[str, list[int]], split: str, root: Path) -> list[i
     Args:
         splits: split -> view numbers.
         split: "train", "val" or "test".
-        root: the data set, for the message.
+        root: folder of the data set, for the message.
 
     Raises:
-        NoSuchSplit: the split is empty or unknown; the message lists the others.
+        NoSuchSplit: the split is empty or unknown. The message lists the splits that have views.
 
     Example:
         >>> choose_split({"train": [1], "test": [0]}, "test", Path("scene"))

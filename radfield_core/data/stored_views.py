@@ -1,4 +1,7 @@
-"""The views of a data set as writers of formats need them: each view once, in the data's own coordinates."""
+"""List the views of a data set in order to write them in another format.
+
+A view that is in several splits is listed once. Its pose is given in the data's own coordinates.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,20 @@ from radfield_core.errors import UsageError
 from radfield_core.files.pictures import write_picture
 
 MAX_POSE_DIFFERENCE = 1e-6
-"""Two views of one name whose poses differ by no more are the same view."""
+"""Two views with the same name count as the same view if no entry of their poses differs by more than this."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredView:
-    """One view of a data set that is to be written in a format.
+    """One view of a data set, to be written in another format.
 
     Attributes:
         file_name: name of the image file to write.
         splits: the splits that the view belongs to.
         c2w: [3, 4], camera-to-world matrix in the data's own coordinates.
-        camera: the camera; cx and cy are measured with the center of the first pixel at 0.5.
-        scene: a split that holds the view.
-        index: number of the view in that split.
+        camera: the camera. Its cx and cy hold for the convention that the center of the first pixel is at 0.5.
+        scene: the scene of one of the splits.
+        index: number of the view in that scene.
     """
 
     file_name: str
@@ -43,23 +46,23 @@ class StoredView:
 
     @property
     def view_depth(self) -> Tensor | None:
-        """The true distance along the rays [H, W], if it is known."""
+        """The true distance along each ray [H, W], or None if it is unknown."""
         return None if self.scene.depths is None else self.scene.depths[self.index]
 
     def write_image(self, path: Path) -> None:
-        """Write the image: a copy of its own file if the ending fits, else the encoded pixels."""
+        """Write the image to a file. If its original file has the same ending as `path`, that file is copied."""
         _write(self.scene.images, self.index, path)
 
     def write_mask(self, path: Path) -> None:
-        """Write the mask, as `write_image` does; the scene must have masks."""
+        """Write the mask to a file in the same way as `write_image`. The scene must have masks."""
         assert self.scene.masks is not None
         _write(self.scene.masks, self.index, path)
 
 
 def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
-    """All views of a data set, each once, sorted by file name.
+    """All views of a data set, sorted by file name.
 
-    Two views of different splits are the same view if their names and poses are equal.
+    Views of different splits that have the same name and pose are the same view, which is listed once.
 
     Args:
         scenes: split -> scene.
@@ -94,7 +97,7 @@ def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
 
 
 def _file_name(name: str, images: ImageSource, index: int) -> str:
-    """A portable file name for a view, with the ending of its image file, or .png if it has no file."""
+    """A portable file name for a view. It has the ending of the view's image file, or .png if there is no such file."""
     path = images.path(index)
     suffix = ".png" if path is None else path.suffix.lower()
     stem = str(Path(name).with_suffix("")) if Path(name).suffix.lower() in (suffix, ".png", ".jpg") else name
@@ -102,7 +105,7 @@ def _file_name(name: str, images: ImageSource, index: int) -> str:
 
 
 def _with_standard_center(camera: Camera) -> Camera:
-    """The same camera with the center of the first pixel at 0.5."""
+    """The same camera, with cx and cy converted to the convention that the center of the first pixel is at 0.5."""
     shift = 0.5 - camera.pixel_center
     return replace(camera, cx=camera.cx + shift, cy=camera.cy + shift, pixel_center=0.5)
 

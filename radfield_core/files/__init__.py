@@ -1,4 +1,4 @@
-"""Files: reading those of unknown origin within limits, and writing our own so that a crash loses nothing.
+"""Read files of unknown origin safely, and write files so that a crash loses nothing.
 
 The names below are public.
 """
@@ -31,5 +31,5 @@ _HOMES = {
     "untrusted": "display_path missing_files read_limited safe_join",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # if a type checker saw __getattr__, it would accept any name as public
     __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""NumPy files of unknown origin: the header of an array is checked before its data is read; no object is unpickled."""
+"""Read NumPy files of unknown origin. Each array's header is checked before its data is read. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ARRAY_BYTES = 4 * 2**30
 """Largest array, in bytes, that is read by default."""
 
 MAX_HEADER_BYTES = 4096
-"""Longest header of an array; NumPy's own headers take 128 bytes."""
+"""Longest allowed header of an array. The headers that NumPy writes usually take 128 bytes."""
 
 MAX_NAMES_SHOWN = 20
 
@@ -27,15 +27,15 @@ Array = npt.NDArray[Any]
 
 
 def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Array:
-    """The array in an .npy file.
+    """Read the array in an .npy file.
 
     Args:
         path: the file.
-        max_bytes: largest array in bytes; 4 GiB by default.
+        max_bytes: largest allowed array in bytes; 4 GiB by default.
 
     Raises:
-        DatasetError: there is no such file, it is no .npy file, it holds Python objects, its header does not fit its
-            size, or the array is larger than `max_bytes`.
+        DatasetError: the file does not exist, is not an .npy file, contains Python objects, or is shorter than its
+            header states; or the array is larger than `max_bytes`.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -52,20 +52,21 @@ def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Array:
             stream.seek(0)
             array: Array = np.load(stream, allow_pickle=False)
             return array
-    except Exception as error:  # numpy raises many kinds on damaged headers
+    except Exception as error:  # numpy raises exceptions of many classes for damaged headers
         raise DatasetError(f"is not a usable .npy file: {error}", path=str(path)) from None
 
 
 def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES) -> dict[str, Array]:
-    """The named arrays in an .npz file, by name.
+    """Read the named arrays in an .npz file, and return them by name.
 
     Args:
         path: the file.
-        names: the arrays to read.
-        max_bytes: largest array in bytes; 4 GiB by default.
+        names: names of the arrays to read.
+        max_bytes: largest allowed array in bytes; 4 GiB by default.
 
     Raises:
-        DatasetError: an array is missing or refused as by `read_npy`, or the file is no .npz file.
+        DatasetError: the file is not an .npz file, lacks one of the arrays, or contains one that `read_npy` would
+            refuse.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -84,12 +85,12 @@ def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES)
             return {name: arrays[name] for name in wanted}
     except DatasetError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged input
+    except Exception as error:  # zipfile, zlib and numpy raise exceptions of many classes for damaged files
         raise DatasetError(f"is not a usable .npz file: {error}", path=str(path)) from None
 
 
 def npz_names(path: Path) -> set[str]:
-    """The names of the arrays in an .npz file; the empty set if the file is none. The arrays are not read.
+    """The names of the arrays in an .npz file, without reading the arrays. The set is empty if it is not an .npz file.
 
     Example:
         >>> npz_names(Path("/nowhere"))
@@ -98,7 +99,7 @@ def npz_names(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except Exception:  # as in read_npz; the caller only wants to know if the file is one of its own
+    except Exception:  # as in read_npz, but the caller only wants to recognize its own format
         return set()
 
 
@@ -114,23 +115,23 @@ def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_
         there = ", ".join(sorted(members)[:MAX_NAMES_SHOWN]) or "none"
         raise DatasetError(f"has no array {', '.join(absent)}; its arrays are {there:.300}", path=str(path))
     if len(members) != len(archive.infolist()):
-        raise DatasetError("has two arrays of one name", path=str(path))
+        raise DatasetError("has two arrays of the same name", path=str(path))
     for name in wanted:
         with archive.open(members[name]) as stream:
             _check_header(stream, members[name].file_size, max_bytes)
 
 
 def _check_header(stream: IO[bytes], size: int, max_bytes: int) -> None:
-    """Raise ValueError unless the header describes plain numbers that fit into the bytes that follow."""
+    """Raise ValueError unless the header describes an array of plain numbers that fits into `size` and `max_bytes`."""
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
-        raise ValueError(f"unknown version {version}")
+        raise ValueError(f"unknown version {version} of the .npy format")
     shape, _, dtype = readers[version](stream, max_header_size=MAX_HEADER_BYTES)
     if dtype.hasobject:
         raise ValueError("the array holds Python objects, which are never loaded")
     if any(length < 0 for length in shape):
-        raise ValueError(f"shape {shape} is negative")
+        raise ValueError(f"the shape {shape} has a negative length")
     needed = math.prod(shape) * dtype.itemsize
     if needed > max_bytes:
         raise ValueError(f"the array takes {needed / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} MiB are allowed")

@@ -1,4 +1,4 @@
-"""The folder for files that can be made again."""
+"""The cache folder, for files that can be created again if they are deleted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def cache_dir(name: str) -> Path:
-    """The folder for one kind of cached files; it is created if it does not exist.
+    """The folder for one kind of cached files. It is created if it does not exist.
 
-    The folder lies in $RADFIELD_CACHE, else in $XDG_CACHE_HOME/radfield, else in ~/.cache/radfield. Only the user can
-    read a folder that this function creates.
+    The parent folder is $RADFIELD_CACHE if that variable is set. Otherwise it is $XDG_CACHE_HOME/radfield, or
+    ~/.cache/radfield if XDG_CACHE_HOME is not set either. Other users cannot read a folder that this function creates.
 
     Args:
-        name: name of the folder, such as "pixels".
+        name: name of the folder inside the cache, such as "pixels".
 
     Raises:
         OSError: the folder cannot be created.

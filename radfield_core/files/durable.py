@@ -1,8 +1,8 @@
-"""Durable files: once a function below has returned, its file survives a crash of the program or of the machine.
+"""Write files durably: once a function has returned, its file survives a crash of the program or of the machine.
 
-A new file is written beside the old one, synced to the disk and renamed over it; then the folder is synced. All bytes
-go through `os.open`, `os.write`, `os.fsync` and `os.rename` or `os.replace`, so that tests can inject a crash at each
-of these calls.
+A new file is written under a temporary name in the same folder, synced to the disk, and renamed to its final name. Then
+the folder is synced. The functions call `os.open`, `os.write`, `os.fsync`, and `os.rename` or `os.replace`, so that
+tests can simulate a crash at each of these calls.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 
 
 def write_durably(path: Path, data: bytes | str) -> None:
-    """Write or replace a file, and create the folders above it; text is written as UTF-8.
+    """Write or replace a file. Missing parent folders are created.
 
-    At every moment the file has either its old content or the whole new content.
+    At every moment, the file has either its old content or all of the new content.
 
     Args:
         path: the file.
-        data: its content.
+        data: the new content. Text is encoded as UTF-8.
 
     Raises:
-        OSError: the file cannot be written; an earlier file of that name is unchanged.
+        OSError: the file cannot be written. If a file of that name existed, it is unchanged.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -50,13 +50,13 @@ def write_durably(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Provide a temporary path for a file or a folder that other code writes; rename it to `path` at the end.
+    """A context manager that provides a temporary path to write a file or folder to, and finally renames it to `path`.
 
-    The files are synced before the rename, and the folder above `path` after it. If the block raises, the temporary
-    file or folder is deleted, and whatever `path` was before is unchanged.
+    The files are synced before they are renamed, and the parent folder of `path` is synced afterwards. If the block
+    raises an exception, the temporary file or folder is deleted, and an existing `path` is unchanged.
 
     Args:
-        path: the final file or folder. A folder replaces only an empty folder or none.
+        path: the final file or folder. To write a folder, `path` must be an empty folder or not exist.
 
     Raises:
         OSError: the temporary path cannot be renamed to `path`.
@@ -86,9 +86,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file in place and sync it, for a folder that is renamed once all of its files are written.
+    """Write a file directly, without a temporary name, and sync it.
 
-    Raises OSError; the file may then be incomplete.
+    Use this inside a temporary folder that is renamed when it is complete. If it raises OSError, the file may be
+    incomplete.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
@@ -101,7 +102,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    """Wait until the content of a file, or the list of files in a folder, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

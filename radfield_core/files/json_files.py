@@ -1,4 +1,4 @@
-"""JSON: files of unknown origin are read with limits, and values are written so that they read back unchanged."""
+"""Read JSON files of unknown origin with limits, and write JSON that can be read back unchanged."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from radfield_core.errors import DatasetError
 from radfield_core.files.untrusted import read_limited
 
 MAX_DATASET_JSON_BYTES = 256 * 2**20
-"""Largest JSON file of a data set; a frame takes about 500 bytes."""
+"""Largest allowed JSON file of a data set. One frame usually takes about 500 bytes."""
 
 MAX_RUN_JSON_BYTES = 16 * 2**20
-"""Largest JSON file of a run folder; such files list parts, versions and one scene."""
+"""Largest allowed JSON file of a run folder. Such files list parts, versions and the facts of one scene."""
 
 MAX_CHECKPOINT_JSON_BYTES = 64 * 2**20
-"""Largest state or manifest of a checkpoint; thousands of parameters fill a hundredth of it."""
+"""Largest allowed JSON file of a checkpoint. A model with thousands of parameter tensors needs a hundredth of it."""
 
 MAX_JSON_VALUES = 25_000_000
-"""Most values in a JSON file: Python objects take far more memory than their text."""
+"""Largest number of values in a JSON file. It is limited because Python objects take far more memory than text."""
 
 MAX_ENTRIES = 1_000_000
-"""Most entries of a list or an object at the top two levels, where a data set lists its frames."""
+"""Largest number of entries in a list or object at the top two levels, where data sets list their frames."""
 
 MAX_INTEGER_DIGITS = 20
-"""Most digits of an integer: converting longer ones takes quadratic time."""
+"""Largest number of digits of an integer. The time to convert an integer grows with the square of its length."""
 
 
 def read_json(path: Path, limit: int | None = None) -> Any:
-    """The value of a JSON file of unknown origin.
+    """Read a JSON file of unknown origin.
 
     Args:
         path: the file, in UTF-8 with or without a byte order mark.
-        limit: largest size in bytes; 256 MiB by default.
+        limit: largest allowed size in bytes; 256 MiB by default.
 
     Raises:
-        DatasetError: the file cannot be read or is no JSON. Also refused are files that would exhaust memory or time
-            (over 25 million values, lists of over a million entries at the top two levels, integers of over 20 digits,
-            very deep nesting) and values that have no clear meaning (NaN, infinity also as 1e999, repeated keys).
+        DatasetError: the file cannot be read or is not valid JSON. Files that would take too much memory or time are
+            refused too: more than 25 million values, more than a million entries in a list at the top two levels,
+            integers of more than 20 digits, or very deep nesting. So are values without a clear meaning: NaN, infinity
+            (also written as 1e999), and keys that occur twice.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -111,14 +112,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def dump_json(value: Any, *, indent: int | None = None, canonical: bool = False) -> str:
-    """JSON text of a value.
+    """Write a value as JSON text.
 
-    Floats read back with the same bits. NaN and infinity, which JSON cannot represent, become null.
+    Reading the text back gives exactly the same floats. NaN and infinity become null, as JSON cannot represent them.
 
     Args:
         value: nested mappings, lists and tuples of text, numbers, True, False and None.
-        indent: spaces per level; one line if None.
-        canonical: sort the keys and leave out spaces, so that equal values give equal text.
+        indent: number of spaces per level of nesting. If None, the text has a single line.
+        canonical: if True, sort the keys and omit spaces, so that equal values give equal text.
 
     Example:
         >>> dump_json({"b": float("nan"), "a": 0.1}, canonical=True)

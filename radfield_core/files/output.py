@@ -1,4 +1,4 @@
-"""Output files and folders: the format to write, and the check that nothing is overwritten."""
+"""Output files and folders: choose the format to write, and check that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from radfield_core.errors import UsageError
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
     """The file that an exporter writes, and its format.
 
-    The format is the chosen one, else the one that the path ends in, else the first. A path without an ending gets the
-    ending of the format. Text after a dot is an ending if it names a format or looks like an ending; in `model 1.5` it
-    is part of the name.
+    The format is `chosen` if the user chose one. Otherwise it follows from the ending of the path, or is the first of
+    `formats` if the path has no ending. A path without an ending gets that of the format. Text after a dot counts as
+    an ending only if it names a format or looks like an ending: `model 1.5` has none.
 
     Args:
         path: the path that the user gave.
-        formats: endings that the exporter can write, without the dot.
-        chosen: the format that the user chose, if any.
+        formats: the formats that the exporter can write, as file endings without the dot.
+        chosen: the format that the user chose, or None.
 
     Raises:
-        UsageError: the path ends in no known format, or in another one than the chosen.
+        UsageError: the ending of the path is unknown, or differs from the chosen format.
 
     Example:
         >>> file_and_format(Path("shape"), ("ply", "obj"))

@@ -1,4 +1,4 @@
-"""Writing pictures: PNG, JPEG and WebP files that are complete or absent."""
+"""Write pictures as PNG, JPEG or WebP files. A file never exists half-written."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from radfield_core.files.durable import write_durably
 
 
 def write_picture(path: Path, pixels: np.ndarray, **options: Any) -> None:
-    """Write an 8-bit picture in the format that the file's suffix names.
+    """Write an 8-bit picture. The ending of the file name determines the format.
 
-    The file appears when it is complete; if writing fails, an earlier file of the same name stays as it was.
+    The file appears only when it is complete. If writing fails, an existing file of the same name is unchanged.
 
     Args:
-        path: a file ending in .png, .jpg, .jpeg or .webp; missing parent folders are made.
+        path: a file ending in .png, .jpg, .jpeg or .webp. Missing parent folders are created.
         pixels: uint8 of shape [H, W] or [H, W, C] with 1 (gray), 3 (RGB) or 4 (RGBA) channels.
-        **options: settings of Pillow's writer for this format, such as `quality=85` of a JPEG.
+        **options: settings of Pillow's writer for this format, such as `quality=85` for a JPEG.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Results of evaluations and benchmarks as JSON files."""
+"""Write the results of evaluations and benchmarks as JSON files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from radfield_core.files.json_files import dump_json
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """Write results as JSON, a file that is complete or absent.
+    """Write results to a JSON file. The file appears only when it is complete.
 
     Args:
-        path: the file; missing parent folders are made.
+        path: the file. Missing parent folders are created.
         results: nested mappings, lists and tuples of text, numbers, True, False and None.
 
     Raises:
-        StorageError: the file cannot be written; the message names it.
+        StorageError: the file cannot be written. The message contains its path.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -1,6 +1,6 @@
-"""Files of unknown origin: names that stay inside their folder, missing files, and reads of limited size.
+"""Safe access to files of unknown origin: check their names, report missing files, and limit how much is read.
 
-A data set may come from a stranger. A file that cannot be used raises DatasetError, never the exception of the library
+A data set may come from a stranger. A file that cannot be used raises DatasetError, never an exception of the library
 that reads it.
 """
 
@@ -14,17 +14,18 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, Problem
 
 MAX_NAMES_COMPARED = 5000
-"""Most names of a folder that are searched for a similar one."""
+"""Largest number of file names in a folder to search for one that is similar to a missing name."""
 
 
 def safe_join(base: Path, name: str) -> Path:
-    """The file that a name in a data set refers to, with links resolved; it lies inside the folder `base`.
+    """The path of a file that a data set names, with symbolic links resolved. It must lie inside the folder `base`.
 
-    The check holds at the moment of the call: a process that may write into `base` can replace a file by a link later.
+    The check holds only at the moment of the call. A process that can write into `base` could later replace the file
+    by a link.
 
     Args:
-        base: the folder that the file must lie in.
-        name: a relative path. A backslash counts as a slash.
+        base: the folder that must contain the file.
+        name: a path relative to `base`. A backslash counts as a slash.
 
     Raises:
         DatasetError: the name is empty or absolute, leads out of `base`, or cannot be resolved.
@@ -49,7 +50,7 @@ def safe_join(base: Path, name: str) -> Path:
     root = base.resolve()
     try:
         path = (root / relative).resolve()
-        # After a link to itself, resolve() leaves the rest of the name unresolved.
+        # If a link points to itself, resolve() leaves the rest of the path unresolved.
         settled = ".." not in path.parts and not any(part.is_symlink() for part in (path, *path.parents))
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(f"the name {name!r:.200} cannot be resolved: {error}", path=str(base)) from None
@@ -63,7 +64,7 @@ def safe_join(base: Path, name: str) -> Path:
 
 
 def display_path(path: Path, root: Path) -> str:
-    """The path as messages show it: relative to the folder `root` if it lies inside, else unchanged.
+    """The path as messages show it: relative to the folder `root` if it lies inside, otherwise unchanged.
 
     Example:
         >>> display_path(Path("/data/images/a.png"), Path("/data"))
@@ -73,13 +74,13 @@ def display_path(path: Path, root: Path) -> str:
 
 
 def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
-    """One problem for each path that is not a file; its hint is a similar name that exists.
+    """One problem for each path that is not a file. If a file with a similar name exists, the hint names it.
 
-    Names are similar if they differ in case, in the extension, or in a few letters.
+    Names are similar if they differ only in case, in the file ending, or in a few letters.
 
     Args:
         paths: the files that should exist.
-        root: the data set; the problems show paths relative to it.
+        root: folder of the data set. The problems show paths relative to it.
 
     Example:
         >>> [str(problem) for problem in missing_files([Path("/absent/a.png")], Path("/absent"))]
@@ -107,7 +108,7 @@ def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
 
 
 def _missing_folder(name: str, folder: Path, root: Path) -> Problem:
-    """The problem of a file whose folder does not exist; it names the first missing folder of the path."""
+    """The problem of a file whose folder does not exist. It names the topmost folder that is missing."""
     while not folder.parent.is_dir() and folder != folder.parent:
         folder = folder.parent
     near = _nearest(folder.name, _names(folder.parent))
@@ -131,7 +132,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def _nearest(name: str, names: list[str]) -> str | None:
-    """The most similar of the names: equal but for case, else equal but for the extension, else nearly equal."""
+    """The most similar of the names, or None.
+
+    A name that differs only in case is preferred, then one that differs only in the ending, then any similar name.
+    """
     lower = name.lower()
     for candidate in names:
         if candidate.lower() == lower:
@@ -144,12 +148,12 @@ def _nearest(name: str, names: list[str]) -> str | None:
 
 
 def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
-    """The bytes of a file.
+    """Read all bytes of a file.
 
     Args:
         path: the file.
-        limit: largest size in bytes.
-        what: name of the kind of file, for the message.
+        limit: largest allowed size in bytes.
+        what: the kind of file, for the message.
 
     Raises:
         DatasetError: the file does not exist, cannot be read or is larger than `limit`.

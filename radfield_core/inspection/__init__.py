@@ -1,1 +1,1 @@
-"""Inspection of a data set: the report, warnings about its quality, and pictures of it."""
+"""Inspect a data set: report its contents, warn about its quality, and draw pictures of its cameras and images."""

@@ -1,6 +1,7 @@
-"""Quality of a capture: spread of the cameras, range of the limits, lens, sharpness and duplicates of the images.
+"""Check the quality of a capture: its camera positions, near and far limits, lens, blurred images and duplicates.
 
-Facts are pairs (name, text) and warnings are sentences, as `radfield data inspect` prints them. V views.
+The functions return facts, as pairs (name, text), and warnings, as sentences. `radfield data inspect` prints them.
+V is the number of views.
 """
 
 from __future__ import annotations
@@ -23,36 +24,36 @@ THUMBNAIL_SIZE = 16
 SHARPNESS_WIDTH = 512
 
 MIN_BASELINE_SHARE = 0.02
-"""Cameras that lie within this share of the distance to the content hardly show its depth."""
+"""Smallest distance between the outermost cameras, as a share of their distance to the content, to determine depth."""
 
 BLUR_SHARE = 0.2
-"""An image is blurred if its sharpness is below this share of the median."""
+"""An image counts as blurred if its sharpness is below this share of the median sharpness."""
 
 MIN_SCORES = 5
-"""Fewer images than this have no meaningful median of sharpness."""
+"""Smallest number of images whose median sharpness is meaningful."""
 
 DUPLICATE_RMS = 1.0
-"""Two images are duplicates if their thumbnails differ by less, as root mean square of gray values from 0 to 255."""
+"""Two images count as duplicates if the RMS difference of their thumbnails, in gray values 0 to 255, is smaller."""
 
 MAX_COMPARED = 3000
-"""Most views that are compared in pairs."""
+"""Largest number of views that are compared with each other."""
 
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
 MAX_LENS_ERROR = 0.1
-"""Largest error in pixels when a point at the border is undistorted and distorted again."""
+"""Largest allowed error, in pixels, after a point at the image border is undistorted and distorted again."""
 
 MAX_LISTED = 5
-"""Most views that one warning names."""
+"""Largest number of views that one warning names."""
 
 Findings = tuple[list[tuple[str, str]], list[str]]
 
 
 def coverage(scene: Scene) -> Findings:
-    """Distances between neighboring cameras, their spread, and the range of angles from which the focus is seen."""
+    """Check the camera positions: distances between cameras, and the range of angles from which they see the focus."""
     c2w = scene.cameras.c2w.detach().double().numpy()
     up = c2w[:, :, 1].mean(0)
     up = up / max(float(np.linalg.norm(up)), 1e-12)
-    facts = [("axes", f"right-handed; mean up of the cameras ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
+    facts = [("axes", f"right-handed; the cameras' mean up is ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
     if len(c2w) < 2:
         return facts, []
     centers, focus = c2w[:MAX_COMPARED, :, 3], focus_point(c2w)
@@ -62,21 +63,23 @@ def coverage(scene: Scene) -> Findings:
     distance = float(np.median(np.linalg.norm(centers - focus, axis=-1)))
     toward = (centers - focus) / np.maximum(np.linalg.norm(centers - focus, axis=-1, keepdims=True), 1e-12)
     angle = math.degrees(math.acos(np.clip((toward @ toward.T).min(), -1.0, 1.0)))
-    facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, {across:.3g} across"))
-    facts.append(("coverage", f"the focus, {distance:.3g} away, is seen over a range of {angle:.0f}°"))
-    # The focus of cameras that rotate on the spot is their own center, so the content is at `near` or farther.
+    facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, at most {across:.3g} between cameras"))
+    facts.append(
+        ("coverage", f"the cameras see the focus at a distance of {distance:.3g}, from up to {angle:.0f}° apart")
+    )
+    # If the cameras only rotate on the spot, the focus is their own position. The content is at least `near` away.
     content = distance if scene.ndc else max(distance, scene.near)
     if across <= MIN_BASELINE_SHARE * content:
         share = 100 * across / max(content, 1e-12)
         return facts, [
-            f"the cameras lie within {across:.3g} of each other, {share:.1f} % of the distance to the content: "
-            "too close to determine depth"
+            f"the cameras lie within {across:.3g} of each other, which is {share:.1f} % of the distance to the "
+            "content: too close to determine depth"
         ]
     return facts, []
 
 
 def limits_against_points(scene: Scene) -> Findings:
-    """Distances at which the views see the known points, compared with the near and far limits."""
+    """Compare the near and far limits with the distances at which the views see the known points."""
     if scene.points is None or not len(scene.points) or scene.ndc:
         return [], []
     seen = []
@@ -92,7 +95,10 @@ def limits_against_points(scene: Scene) -> Findings:
         return [("points", f"{len(scene.points)}, none visible")], ["no view sees any of the known points"]
     low, high = np.percentile(distances, [1, 99])
     outside = float(np.mean((distances < scene.near) | (distances > scene.far)))
-    text = f"{len(scene.points)}; seen {low:.4g} to {high:.4g} away, {100 * outside:.1f} % outside of near and far"
+    text = (
+        f"{len(scene.points)}; seen at distances of {low:.4g} to {high:.4g}, "
+        f"{100 * outside:.1f} % of them outside of near and far"
+    )
     if outside <= MAX_SHARE_OUTSIDE_LIMITS:
         return [("points", text)], []
     return [("points", text)], [
@@ -102,7 +108,7 @@ def limits_against_points(scene: Scene) -> Findings:
 
 
 def lens(scene: Scene) -> Findings:
-    """Displacement of the image border by the lens, and views whose lens model is not invertible there."""
+    """Check how far the lens displaces the image border, and whether the lens model is invertible there."""
     cameras = scene.cameras
     if cameras.model == "pinhole" or cameras.distortion is None:
         return [], []
@@ -139,9 +145,9 @@ def _border(width: int, height: int) -> Tensor:
 
 
 def sharpness(image: np.ndarray) -> float:
-    """Variance of the Laplacian of an image [H, W, C] in gray; small if the image is blurred.
+    """The sharpness of an image [H, W, C]: the variance of the Laplacian of its gray values. A blurred image has less.
 
-    Images wider than 512 pixels are scaled down first, so that the values of different cameras compare.
+    Images wider than 512 pixels are scaled down first, so that the values of different cameras can be compared.
     """
     gray = _gray(image)
     if gray.width > SHARPNESS_WIDTH:
@@ -154,7 +160,7 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The image [H, W, C] in gray at 16×16 pixels, as float64, to recognize duplicates."""
+    """Scale an image [H, W, C] down to 16×16 gray pixels in float64, to recognize duplicates."""
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     return np.asarray(_gray(image).resize(size, Image.Resampling.BOX), dtype=np.float64)
 
@@ -166,7 +172,10 @@ def _gray(image: np.ndarray) -> Image.Image:
 
 
 def blur(scene: Scene, scores: Sequence[float]) -> Findings:
-    """Views that are much less sharp than the median; scores [V], NaN for an image that cannot be read."""
+    """Find views that are much less sharp than the median.
+
+    scores: sharpness of each of the V images, NaN if an image cannot be read.
+    """
     values = np.asarray(scores)
     good = values[np.isfinite(values)]
     if not len(good):
@@ -182,7 +191,10 @@ def blur(scene: Scene, scores: Sequence[float]) -> Findings:
 
 
 def duplicates(scene: Scene, thumbnails: Sequence[np.ndarray | None]) -> list[str]:
-    """A warning if images look the same; thumbnails [V], None for an image that cannot be read."""
+    """A list with one warning if some images look the same, otherwise empty.
+
+    thumbnails: thumbnails of the V images, None if an image cannot be read.
+    """
     known = [(i, small) for i, small in enumerate(thumbnails[:MAX_COMPARED]) if small is not None]
     if len(known) < 2:
         return []

@@ -1,4 +1,4 @@
-"""Inspection of a data set: the contents of each split, unusual cameras, and images that cannot be read."""
+"""Report the contents of each split of a data set, unusual cameras, and images that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
 
 MAX_LISTED = 5
-"""Most views that one warning names."""
+"""Largest number of views that one warning names."""
 
 SAME_POSE_DIGITS = 1e6
-"""Poses that agree when multiplied by this and rounded are the same."""
+"""Two poses count as equal if their entries are equal after multiplying them by this factor and rounding."""
 
 TRANSPARENT_BELOW = 128
 
@@ -31,12 +31,12 @@ class SplitReport:
     """The report about one split.
 
     Attributes:
-        split: its name.
+        split: name of the split.
         scene: the scene, or None if it cannot be parsed.
-        facts: pairs (name, text).
-        warnings: sentences.
-        problems: faults that make images or the whole split unusable.
-        absent: the reason if the data set does not have the split.
+        facts: facts about the split, as pairs (name, text).
+        warnings: warnings, as sentences.
+        problems: faults because of which some images or the whole split cannot be used.
+        absent: why the data set does not have the split, or "" if it has it.
     """
 
     split: str
@@ -48,7 +48,7 @@ class SplitReport:
 
 
 def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
-    """The reports about all splits of a data set; every image is decoded once, with progress unless `quiet`."""
+    """Report on all splits of a data set. Every image is decoded once. Progress is shown unless `quiet` is True."""
     reports = []
     for split in parser.splits:
         report = SplitReport(split)
@@ -71,7 +71,7 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
 
 
 def scene_facts(scene: Scene) -> list[tuple[str, str]]:
-    """The facts that a scene states, as pairs (name, text)."""
+    """The facts about the cameras, limits and region of a scene, as pairs (name, text)."""
     cameras = scene.cameras
     first = cameras.camera(0)
     angle = 2 * math.degrees(math.atan(0.5 * first.width / first.fx))
@@ -100,13 +100,13 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _varied(values: list[str]) -> str:
-    """The common value, or the first and the last of the different values and their number."""
+    """The value if all are equal, otherwise the first and the last in sorted order and the number of different ones."""
     distinct = sorted(set(values))
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
 
 
 def camera_warnings(scene: Scene) -> list[str]:
-    """Warnings about cameras that are equal or look away from the region, and about limits that exclude the region."""
+    """Warn about equal cameras, cameras that look away from the region, and limits that exclude the region."""
     found = []
     c2w = scene.cameras.c2w.detach().double()
     repeated = _repeated_poses(c2w)
@@ -135,7 +135,7 @@ def camera_warnings(scene: Scene) -> list[str]:
 
 
 def _repeated_poses(c2w: Tensor) -> list[int]:
-    """Views whose pose equals the pose of an earlier view."""
+    """The numbers of the views whose pose equals the pose of an earlier view."""
     keys: dict[tuple[float, ...], int] = {}
     scale = max(float(c2w[:, :, 3].abs().max()), 1e-12)
     rounded = torch.cat([c2w[:, :, :3].flatten(1), c2w[:, :, 3] / scale], 1).mul(SAME_POSE_DIGITS).round().tolist()
@@ -150,13 +150,13 @@ def _half_angle(scene: Scene, view: int) -> float:
 
 
 def _listed(scene: Scene, views: list[int]) -> str:
-    """The names of a few views, and the number of the others."""
+    """List the names of the first few views, and the number of the others."""
     more = f" and {len(views) - MAX_LISTED} more" if len(views) > MAX_LISTED else ""
     return ", ".join(map(scene.name, views[:MAX_LISTED])) + more
 
 
 def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
-    """Decode every image and mask once; report unreadable ones, channels, transparency, and images of one color."""
+    """Decode every image and mask once, and add their facts, warnings and problems to the report."""
     transparent, uniform = [], []
     scores, thumbnails = [], []
     channels: set[int] = set()
@@ -187,7 +187,7 @@ def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
 
 
 def _decoded(images: ImageSource, index: int, report: SplitReport) -> np.ndarray | None:
-    """An image [H, W, C], or None if it cannot be decoded; the fault goes to the report."""
+    """Decode an image [H, W, C]. If that fails, add the problem to the report and return None."""
     try:
         return images[index].numpy()
     except DatasetError as error:

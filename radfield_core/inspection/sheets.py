@@ -1,4 +1,4 @@
-"""Pictures of a data set: the frustums of its cameras in space, and a contact sheet of its images."""
+"""Draw pictures of a data set: the frustums of its cameras in 3D, and a contact sheet of its images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from radfield_core.files.pictures import write_picture
 from radfield_core.names import plural
 
 FRUSTUM_SHARE = 0.1
-"""Length of a drawn frustum, as a share of the distance of the cameras from the region."""
+"""Length of a drawn frustum, as a share of the median distance from the cameras to the region's center."""
 
 MAX_POINTS_DRAWN = 4000
 MAX_NAME_LENGTH = 26
@@ -27,11 +27,11 @@ _THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6  # pixels, and images per ro
 
 
 def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
-    """Write a PNG of all cameras in scene coordinates, colored by split, with the region and the known points.
+    """Draw all cameras in 3D, colored by split, with the region and the known points, and write the picture as PNG.
 
     Args:
         scenes: split -> scene.
-        path: the file.
+        path: the PNG file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
 
 
 def _known_points(scene: Scene) -> np.ndarray:
-    """Some points [P, 3] of the surface, of the reconstruction or of the true mesh."""
+    """A subset [P, 3] of the known points of the surface or, if there are none, of the true mesh's vertices."""
     known = scene.points
     if known is None and scene.ground_truth is not None:
         known = scene.ground_truth.vertices
@@ -69,17 +69,17 @@ def _known_points(scene: Scene) -> np.ndarray:
 
 
 def _set_limits(axes: Any, points: np.ndarray, margin: float) -> None:
-    """Show a cube around the points [M, 3], with equal scales along its sides."""
+    """Set the limits of the axes to a cube around the points [M, 3], with the same scale along each axis."""
     low, high = points.min(0), points.max(0)
     middle, half = (low + high) / 2, (high - low).max() / 2 + margin
     sides = {f"{name}lim": (x - half, x + half) for name, x in zip("xyz", middle, strict=True)}
     axes.set(**sides, xlabel="x", ylabel="y", zlabel="z")
-    axes.set_box_aspect((1, 1, 1), zoom=0.92)  # leaves room for the labels
+    axes.set_box_aspect((1, 1, 1), zoom=0.92)  # this zoom leaves room for the labels
     axes.view_init(elev=28, azim=-55)
 
 
 def _distinct(scenes: Mapping[str, Scene]) -> list[tuple[list[str], Scene]]:
-    """The different scenes, each with its splits; scenes with equal names and poses of their views are the same."""
+    """The distinct scenes, each with its splits. Splits whose views have equal names and poses share one scene."""
     found: list[tuple[list[str], Scene]] = []
     for split, scene in scenes.items():
         names = [scene.name(i) for i in range(len(scene.cameras))]
@@ -103,7 +103,7 @@ def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
 
 
 def _region(scene: Scene) -> np.ndarray:
-    """Lines [E, 2, 3] that outline the region: the edges of the cube, or three great circles of the sphere."""
+    """Line segments [E, 2, 3] that outline the region: the edges of a cube, or three great circles of a sphere."""
     center, radius = scene.box.center.double().numpy(), scene.box.radius
     if scene.box.shape == "sphere":
         turn = np.linspace(0, 2 * np.pi, 49)
@@ -118,12 +118,14 @@ def _region(scene: Scene) -> np.ndarray:
 
 
 def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) -> None:
-    """Write a PNG of small copies of some images of each split, with their names; transparency shows a checkerboard.
+    """Write a PNG with thumbnails of some images of each split, and their names.
+
+    Transparent pixels are shown on a checkerboard.
 
     Args:
         scenes: split -> scene.
-        path: the file.
-        per_split: most images of a split.
+        path: the PNG file.
+        per_split: largest number of images per split.
     """
     sections = [_section(splits, scene, per_split) for splits, scene in _distinct(scenes)]
     sheet = Image.new("RGB", (_COLUMNS * _THUMB, sum(section.height for section in sections)), "white")
@@ -135,7 +137,7 @@ def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) 
 
 
 def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
-    """Up to `most` images of a split, evenly spaced, below a heading with the split and its number of images."""
+    """Draw up to `most` images of a split, chosen at equal steps, below a heading with the split's name and size."""
     n = len(scene.images)
     chosen = sorted({round(k * (n - 1) / max(1, min(most, n) - 1)) for k in range(min(most, n))})
     rows = -(-len(chosen) // _COLUMNS)
@@ -157,7 +159,7 @@ def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
 
 
 def _thumbnail(pixels: np.ndarray) -> Image.Image:
-    """A small RGB copy of an image [H, W, C] uint8."""
+    """A small RGB copy of an image [H, W, C] uint8. Transparent pixels are shown on a checkerboard."""
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     size = _THUMB - 6
     if pixels.shape[-1] == 4:

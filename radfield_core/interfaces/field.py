@@ -17,7 +17,7 @@ from radfield_core.types import FieldOutputs, RaySamples
 class Field(Part):
     """The function of space that is trained and rendered, constructed as `Field(config, ctx)`.
 
-    A field holds its own parameters. It contracts space and computes derivatives by position itself. It may also
+    A field holds its own parameters. It contracts space and computes spatial derivatives itself. It may also
     implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
 
     Example:
@@ -56,7 +56,7 @@ class HasSDF(Protocol):
         """Signed distance [M] at points x [M, 3], in scene units: 0 on the surface and positive outside."""
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the signed distance by position at points x [M, 3]."""
+        """Gradient [M, 3] of the signed distance with respect to position, at points x [M, 3]."""
 
 
 @runtime_checkable

@@ -121,6 +121,6 @@ class Model(nn.Module, ABC):
 
 
 def _add(collected: dict[str, Tensor], path: str, values: dict[str, Tensor]) -> None:
-    """Add a part's values to those of other parts. If a name is in use already, the part's path is put before it."""
+    """Add a part's values to those of other parts. If a name is in use already, the part's path precedes it."""
     for name, value in values.items():
         collected[name if name not in collected else f"{path}.{name}"] = value

@@ -30,8 +30,8 @@ class Part(nn.Module, ABC):
     def begin_step(self, step: Step) -> None:
         """Set all scheduled values. They must depend on the step alone.
 
-        Called once before every training step; a part's children are called before the part itself. Keep the values in
-        non-persistent buffers, because a resumed run sets them again.
+        Called once before every training step. If a part contains other parts, theirs is called first. Keep the values
+        in non-persistent buffers, because a resumed run sets them again.
         """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:

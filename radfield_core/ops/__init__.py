@@ -1,4 +1,4 @@
-"""Numerical operations on tensors. Plain torch defines every operation; accelerated kernels must agree with it.
+"""Numerical operations on tensors. Plain torch defines every operation. Accelerated kernels must agree with it.
 
 The modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`, `stepfun` and
 `volume` are public, and so are the names below: layouts of samples, and tools for writing kernels.
@@ -21,5 +21,5 @@ _HOMES = {
     "precision": "at_least_float32",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # a type checker that finds a __getattr__ accepts any name
     __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,6 +1,8 @@
-"""CPU kernels for packed samples, compiled by numba; `_packed` gives them gradients. R rays, N samples, F features.
+"""CPU kernels for packed samples, compiled by numba. `_packed` makes differentiable ops from them.
 
 Every ray is processed on its own, from front to back for values and from back to front for gradients.
+
+Symbols in shapes: R rays, N samples, F features.
 """
 
 from __future__ import annotations
@@ -39,14 +41,17 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
+    """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
     out = _like(x)
     _scan(_table(x), _offsets(packing), reverse, _table(out))
     return out
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights [N] from densities and lengths [N]; then the weights again and the transmittance behind each sample."""
+    """Weights [N] from densities and lengths [N], and the two tensors that `density_backward` needs.
+
+    These are the weights once more and the transmittance behind each sample.
+    """
     behind = torch.mul(density, lengths).neg_()
     weights = torch.exp(behind)
     _density_weights(_offsets(packing), weights.numpy(), behind.numpy())
@@ -54,7 +59,7 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, weights: Tensor, behind: Tensor, packing: Packing) -> Tensor:
-    """Gradient by σδ [N], from the gradient by weights [N]."""
+    """Gradient of the loss with respect to σδ [N], from the gradient with respect to the weights [N]."""
     out = torch.empty_like(weights)
     _density_backward(_array(grad), weights.numpy(), behind.numpy(), _offsets(packing), out.numpy())
     return out
@@ -68,7 +73,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by opacities [N], from the gradient by weights [N]."""
+    """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
     out = _like(alpha)
     _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(packing), out.numpy())
     return out
@@ -82,14 +87,14 @@ def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by weights [N], from the gradient by pixels [R, ...]."""
+    """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
     out = x.new_empty(x.shape[0])
     _composite_backward_weights(_table(grad), _table(x), _offsets(packing), out.numpy())
     return out
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
+    """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
     out = _like(x)
     _composite_backward_x(_table(grad), _array(weights), _offsets(packing), _table(out))
     return out
@@ -107,7 +112,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[T
 def pixels_backward(
     grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
+    """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
     by_weights, by_rgb = weights.new_empty(weights.shape[0]), _like(rgb)
     arrays = (*map(_array, (*grads, weights, rgb, t)), _offsets(packing))
     _pixels_backward(*arrays, by_weights.numpy(), by_rgb.numpy())
@@ -139,7 +144,7 @@ def _offsets(packing: Packing) -> Array:
 
 
 # Offsets are unsigned so that the compiler need not handle negative indices and can use vector units. For the same
-# reason sums of one feature, and the three colors of pixels, are written out.
+# reason, the sum of a single feature and the three color channels have code of their own.
 
 
 @reduction
@@ -183,14 +188,15 @@ def _scan(x: Array, offsets: Array, reverse: bool, out: Array) -> None:
 
 @kernel
 def _density_weights(offsets: Array, weights: Array, behind: Array) -> None:
-    # On entry `behind` holds −σδ and `weights` holds exp(−σδ); on exit `behind` holds the transmittance behind each
-    # sample. Opacities have a loop of their own, which uses vector units, for one ray at a time, which stays in cache.
+    # On entry `behind` holds −σδ and `weights` holds exp(−σδ). On exit `behind` holds the transmittance behind each
+    # sample. Opacities are computed in a separate loop, so that it uses vector units. The loop covers one ray at a
+    # time, so that the ray stays in cache.
     number = weights.dtype.type
     thin = number(0.05) if weights.itemsize == 4 else number(1e-3)
     one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
-            # α = 1 − exp(−σδ), from its series where the difference would cancel.
+            # α = 1 − exp(−σδ). Where σδ is small, the difference would lose digits, so a series is used.
             x = behind[i]
             series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
             weights[i] = one - weights[i] if abs(x) > thin else series
@@ -226,8 +232,8 @@ def _alpha_weights(alpha: Array, offsets: Array, weights: Array, transmittance: 
 
 @kernel
 def _alpha_backward(grad: Array, alpha: Array, transmittance: Array, offsets: Array, out: Array) -> None:
-    # behind = Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k) is the gradient by the light that passes sample i. It is accumulated
-    # without dividing by 1 − α, which may be 0.
+    # behind = Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k) is the gradient of the loss with respect to the light that passes
+    # sample i. It is accumulated without a division by 1 − α, which may be 0.
     for r in range(len(offsets) - 1):
         start, stop, behind = offsets[r], offsets[r + 1], 0.0
         for k in range(stop - start):

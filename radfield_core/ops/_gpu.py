@@ -1,7 +1,10 @@
-"""CUDA kernels for packed samples, in Triton; `_packed` gives them gradients. R rays, N samples, F features.
+"""CUDA kernels for packed samples, in Triton. `_packed` makes differentiable ops from them.
 
-One program processes one ray (and one feature) in blocks of samples: it scans within a block and carries the total on
-to the next. Exclusive scans read the preceding sample, so that no value is added and subtracted again.
+One program processes one ray (and one feature) in blocks of samples. It scans within a block and carries the total on
+to the next block. An exclusive scan reads the sample before each one, because subtracting each sample from an
+inclusive scan would lose digits.
+
+Symbols in shapes: R rays, N samples, F features.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
@@ -21,7 +24,7 @@ from radfield_core.ops._packed import check
 from radfield_core.ops.layout import Packing
 
 BLOCK = 128
-"""Samples that a program reads at once."""
+"""Number of samples that a program reads at once."""
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
@@ -35,7 +38,7 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
+    """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
     x = x.contiguous()
     out, features = torch.empty_like(x), x.shape[1:].numel()
     _launch(_scan, packing, features, x, packing.offsets, out, features, reverse)
@@ -52,7 +55,7 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by σδ [N], from the gradient g by weights [N]: g T (1 − α) − Σ_later g T α."""
+    """Gradient of the loss with respect to σδ [N]: g T (1 − α) − Σ_later g T α, where g is that for the weights."""
     scaled = grad * transmittance
     return scaled * (1.0 - alpha) - scan(scaled * alpha, packing, True)
 
@@ -66,7 +69,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient by opacities [N], from the gradient by weights [N]."""
+    """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
     alpha, grad = alpha.contiguous(), grad.contiguous()
     behind = torch.empty_like(alpha)
     _launch(_behind, packing, 1, grad, alpha, packing.offsets, behind)
@@ -79,12 +82,12 @@ def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by weights [N], from the gradient by pixels [R, ...]."""
+    """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
     return (spread(grad, packing) * x).reshape(x.shape[0], x.shape[1:].numel()).sum(1)
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
+    """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
     return spread(grad, packing) * weights.view(-1, *[1] * (x.dim() - 1))
 
 
@@ -96,7 +99,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[T
 def pixels_backward(
     grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
+    """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
     color, depth, opacity = (spread(grad, packing) for grad in grads)
     return (color * rgb).sum(1) + depth * t + opacity, color * weights[:, None]
 
@@ -107,7 +110,7 @@ def warm_up() -> None:
 
 
 def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> None:
-    """Start one program per ray and feature on the device of the tensors, which need not be the current one."""
+    """Start one program per ray and feature on the device of the tensors, which need not be the current device."""
     n_rays = packing.offsets.shape[0] - 1
     if n_rays and features:
         with torch.cuda.device_of(packing.offsets):
@@ -162,7 +165,7 @@ def _density(depth, offsets, weights, alphas, transmittances, thin, SIZE: tl.con
         x = tl.load(depth + i, mask=i < stop, other=0.0)
         before = tl.load(depth + i - 1, mask=(i < stop) & (i > start), other=0.0)
         transmittance = tl.exp(-(carry + tl.cumsum(before)))
-        # 1 − exp(−x), from its series where the difference would cancel.
+        # α = 1 − exp(−x). Where x is small, the difference would lose digits, so a series is used.
         series = x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0)))
         alpha = tl.where(tl.abs(x) > thin, 1.0 - tl.exp(-x), series)
         tl.store(weights + i, transmittance * alpha, mask=i < stop)
@@ -178,7 +181,7 @@ def _multiply(a, b):
 
 @triton.jit
 def _chain(slope_a, value_a, slope_b, value_b):
-    """Composition of the maps x → value_a + slope_a x and then x → value_b + slope_b x."""
+    """Compose two linear maps: first x → value_a + slope_a x, then x → value_b + slope_b x."""
     return slope_a * slope_b, value_b + slope_b * value_a
 
 
@@ -196,8 +199,8 @@ def _alpha(alphas, offsets, transmittances, SIZE: tl.constexpr):
 
 @triton.jit
 def _behind(grads, alphas, offsets, out, SIZE: tl.constexpr):
-    # The gradient by the light that passes sample i is b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}: a scan of linear
-    # maps, from the last sample to the first.
+    # The gradient of the loss with respect to the light that passes sample i is
+    # b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}. It is a scan of linear maps from the last sample to the first.
     ray = tl.program_id(0)
     start, stop = tl.load(offsets + ray), tl.load(offsets + ray + 1)
     carry = tl.full([], 0.0, alphas.dtype.element_ty)

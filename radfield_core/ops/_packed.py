@@ -1,8 +1,10 @@
-"""Differentiable ops on packed samples, made from the kernels of one backend. R rays, N samples, F features.
+"""Differentiable ops on packed samples, made from the kernels of one backend.
 
-A backend is a module that implements `Kernels`: `_cpu` (numba) or `_gpu` (Triton). This module gives the kernels their
-gradients. Sums and scans can be differentiated any number of times. Weights and compositing can be differentiated once;
-a second derivative raises RuntimeError.
+A backend is a module that implements `Kernels`: `_cpu` (numba) or `_gpu` (Triton). This module tells torch how to
+differentiate the kernels. Sums and scans can be differentiated any number of times. Weights and compositing can be
+differentiated once; a second derivative raises RuntimeError.
+
+Symbols in shapes: R rays, N samples.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _once_differentiable = differentiable_once("compositing of packed samples", "RAD
 
 
 class Kernels(Protocol):
-    """The functions that a backend's module implements; all tensors have one floating-point type."""
+    """The functions that a backend's module implements. All tensors of a call have the same floating-point type."""
 
     def spread(self, x: Tensor, packing: Packing) -> Tensor:
         """Per-ray values [R, ...] repeated for each sample [N, ...]."""
@@ -36,28 +38,28 @@ class Kernels(Protocol):
         """Sum over each ray [R, ...]."""
 
     def scan(self, x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-        """Sum over the earlier samples of the ray [N, ...], or over the later ones if `reverse`."""
+        """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
 
     def density_weights(self, density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights [N], then two tensors [N] that `density_backward` takes after the gradient."""
+        """Weights [N], and two more tensors [N] that are passed to `density_backward` after the gradient."""
 
     def density_backward(self, grad: Tensor, saved: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-        """Gradient by σδ [N], from the gradient by weights [N]."""
+        """Gradient of the loss with respect to σδ [N], from the gradient with respect to the weights [N]."""
 
     def alpha_weights(self, alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
         """Weights [N] and transmittances [N] from opacities [N]."""
 
     def alpha_backward(self, grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-        """Gradient by opacities [N], from the gradient by weights [N]."""
+        """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
 
     def composite(self, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
         """Σ w x over each ray [R, ...]."""
 
     def composite_backward_weights(self, grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        """Gradient by weights [N], from the gradient by pixels [R, ...]."""
+        """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
 
     def composite_backward_x(self, grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        """Gradient by x [N, ...], from the gradient by pixels [R, ...]."""
+        """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
         """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
@@ -65,7 +67,7 @@ class Kernels(Protocol):
     def pixels_backward(
         self, grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
     ) -> tuple[Tensor, Tensor]:
-        """Gradients by weights [N] and by rgb [N, 3], from the gradients by the three results of `pixels`."""
+        """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
 
 
 def kernels_for(layout: Layout, device: torch.device) -> PackedKernels | None:
@@ -101,7 +103,7 @@ class PackedKernels:
         return _apply(_Spread, x, self.packing, self.kernels)
 
     def exclusive_cumsum(self, x: Tensor) -> Tensor:
-        """Sum over the earlier samples of the same ray [N, ...]."""
+        """Sum, for each sample [N, ...], over the earlier samples of its ray."""
         self._check_sizes(x=x)
         return _apply(_Scan, x, self.packing, self.kernels, False)
 
@@ -137,7 +139,7 @@ class PackedKernels:
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:
-    """Apply an autograd Function that returns one tensor; torch itself declares no type for `apply`."""
+    """Apply an autograd Function that returns one tensor. This adds the type that torch does not declare."""
     apply: Callable[..., Tensor] = function.apply
     return apply(*arguments)
 
@@ -147,7 +149,7 @@ def _wrong_size(expected: str, *given: Tensor) -> LayoutError:
 
 
 def check(kernels: Kernels, device: str) -> None:
-    """Run each kernel that rendering needs once in float32, so that broken kernels fail here and not in a run."""
+    """Self-test: run each kernel that rendering needs once in float32. Broken kernels fail here and not in a run."""
     packing = Packing.from_counts(torch.tensor([1], device=device))
     one, white = torch.ones(1, device=device), torch.ones(1, 3, device=device)
     weights, saved, transmittance = kernels.density_weights(one, one, packing)

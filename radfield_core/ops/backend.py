@@ -1,9 +1,9 @@
 """Selection of the backend that runs an op: plain torch, or accelerated kernels that are installed for the device.
 
-RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`. A
-name applies to the ops that have kernels of that backend; the other ops select their own. If the variable is unset,
-every op uses the best of its backends that loads. A backend that was requested and does not load is an error; a backend
-that was not requested is skipped, and the reason is recorded.
+RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
+An op ignores the names of backends for which it has no kernels. If no name is left, or if the variable is unset, the op
+uses the best of its backends that can be loaded. If a backend that was requested cannot be loaded, that is an error. A
+backend that was not requested and cannot be loaded is skipped, and the reason is recorded.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Selection:
     Attributes:
         op: name of the op.
         device: type of the device, "cpu" or "cuda".
-        backend: name of the backend; "torch" is the definition in plain torch.
+        backend: name of the backend; "torch" for plain torch.
         module: module of the kernels; None for plain torch.
-        skipped: name of each backend that does not load, with the reason.
+        skipped: name of each backend that could not be loaded -> the reason.
     """
 
     op: str
@@ -66,7 +66,7 @@ class Op:
 
     Args:
         name: name of the op, as printed.
-        kernels: type of device -> name of the backend -> module, best first.
+        kernels: type of device -> name of the backend -> module of its kernels. The best backend comes first.
 
     Example:
         >>> op = Op("my encoding", {"cpu": {"numba": "acme.cpu_kernels"}})
@@ -79,7 +79,7 @@ class Op:
         self.kernels = kernels
 
     def installed(self, device: str) -> list[str]:
-        """Names of the op's backends for a type of device that are installed, best first; without "torch"."""
+        """Names of the op's installed backends for a type of device, best first. Plain torch is not listed."""
         return [name for name in self.kernels.get(device, {}) if find_spec(name) is not None]
 
     def pick(self, device: torch.device) -> ModuleType | None:
@@ -115,7 +115,7 @@ class Op:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 if wanted:
                     raise UsageError(
-                        f"{name} was requested, and {self.name} cannot load it: {reason}",
+                        f"{name} was requested, but {self.name} cannot load it: {reason}",
                         path=VARIABLE,
                         hint=f"Repair or reinstall {name}, or unset {VARIABLE}",
                     ) from error
@@ -125,8 +125,8 @@ class Op:
 
 def _load(module: str) -> ModuleType:
     """Import the kernels of a module and run them once."""
-    # The first caller may be inside no_grad or inference_mode, and warm_up() needs gradients. A signal that arrives
-    # here must not look like kernels that cannot work.
+    # The first caller may be inside no_grad or inference_mode, but warm_up() needs gradients. Signals are deferred,
+    # because the exception of a signal would look like a fault of the kernels.
     with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
         loaded = import_module(module)
         getattr(loaded, "warm_up", lambda: None)()
@@ -153,7 +153,7 @@ def requested(value: str | None = None) -> tuple[str, ...]:
             raise UsageError(f"unknown backend {name!r}", path=VARIABLE, hint=f"Use {', '.join(NAMES)}")
         if find_spec(name) is None:
             raise UsageError(
-                f"{name} was requested and is not installed",
+                f"{name} was requested but is not installed",
                 path=VARIABLE,
                 hint=f"Install {name}, or unset {VARIABLE}",
             )
@@ -188,8 +188,8 @@ def choose_device(name: str, option: str = "trainer.device") -> torch.device:
     """Return the device that a name stands for.
 
     Args:
-        name: "cpu", "cuda", "cuda:1" …, or "auto" for CUDA if it is available and else the CPU.
-        option: option that the name comes from, for the error.
+        name: "cpu", "cuda", "cuda:1" …, or "auto", which means CUDA if it is available and the CPU if not.
+        option: option that the name comes from, for the error message.
 
     Raises:
         UsageError: the device is not available, or RADFIELD_BACKEND is wrong.
@@ -202,7 +202,7 @@ def choose_device(name: str, option: str = "trainer.device") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reason = ""
-    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):  # torch knows others, such as meta, on which nothing can be computed
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):  # torch has others, such as "meta", that compute nothing
         try:
             device = torch.device(name)
             torch.empty(0, device=device)
@@ -214,7 +214,9 @@ def choose_device(name: str, option: str = "trainer.device") -> torch.device:
 
 
 def device_of(owner: object) -> torch.device:
-    """Return the device of a module's parameters, else of its buffers; the CPU for anything without either.
+    """Return the device of a module's parameters, or of its buffers if it has no parameters.
+
+    For an object that has neither, return the CPU.
 
     Example:
         >>> device_of(nn.Linear(2, 3))

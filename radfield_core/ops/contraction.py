@@ -1,4 +1,7 @@
-"""Contraction of unbounded space into a ball of radius 2 (mip-NeRF 360, equations 9 and 10). M points."""
+"""Contraction of unbounded space into a ball of radius 2 (mip-NeRF 360, equations 9 and 10).
+
+Symbols in shapes: M points.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from torch import Tensor
 
 
 def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
-    """Contracted points: y = (x − center) / radius inside the unit ball, else (2 − 1/‖y‖) y / ‖y‖.
+    """Contract points (mip-NeRF 360, equation 10).
 
-    Source: mip-NeRF 360, equation 10.
+    With y = (x − center) / radius, the result is y inside the unit ball and (2 − 1/‖y‖) y / ‖y‖ outside it.
 
     Args:
         x: points [M, 3].
-        center: center [3] of the ball that stays as it is.
-        radius: its radius, in the unit of x.
+        center: center [3] of the ball that is scaled but not contracted.
+        radius: radius of this ball, in the unit of x.
 
     Returns:
         [M, 3], with norms below 2.
@@ -38,8 +41,8 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
     Args:
         x: means [M, 3].
         cov: diagonals of the covariances Σ [M, 3].
-        center: center [3] of the ball that stays as it is.
-        radius: its radius, in the unit of x.
+        center: center [3] of the ball that is scaled but not contracted.
+        radius: radius of this ball, in the unit of x.
 
     Returns:
         [M, 3].
@@ -59,9 +62,9 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
 
 
 def _limited(y: Tensor) -> Tensor:
-    """Points y, pulled in along their direction where the square of their norm could overflow.
+    """Move points y whose squared norm could overflow closer to the origin, along their direction.
 
-    Points that far away contract to the same point in float32 and float64.
+    This does not change the contracted point, because points so far away differ by less than the rounding error.
     """
     return y / (y.detach().abs().amax(-1, keepdim=True) / 1e15).clamp_min(1.0)
 

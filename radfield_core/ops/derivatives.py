@@ -1,6 +1,8 @@
-"""Derivatives by position of a scalar function of points, in training and in evaluation. M points in D dimensions.
+"""Derivatives of a scalar function of points with respect to position, in training and in evaluation.
 
-Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because a normal is a gradient there too.
+Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because it needs gradients for normals.
+
+Symbols in shapes: M points in D dimensions.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ _Backward = TypeVar("_Backward", bound=Callable[..., Any])
 
 
 def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Values of a function at points, and the gradient of its first value by position.
+    """Values of a function at points, and the gradient of its first value with respect to position.
 
     Works under no_grad. If gradients were enabled on entry, the gradient can itself be differentiated. If they were
-    not, nothing that is returned carries a graph.
+    not, the results have no autograd graph.
 
     Args:
         function: returns a tuple whose first tensor is a scalar [M] per point.
@@ -37,7 +39,7 @@ def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tup
         (tensor([5.]), tensor([[2., 4.]], grad_fn=<MulBackward0>))
     """
     if torch.is_inference_mode_enabled():
-        raise RuntimeError("gradients by position need torch.no_grad, not torch.inference_mode")
+        raise RuntimeError("gradients with respect to position need torch.no_grad, not torch.inference_mode")
     training = torch.is_grad_enabled()
     with torch.enable_grad():
         if not (training and x.requires_grad):
@@ -55,8 +57,8 @@ def central_differences(
     """Gradient and Laplacian of a scalar function from its values at 2 D points around each point.
 
     With f± the values at a distance ε on either side along an axis, the gradient is (f₊ − f₋) / 2ε and the Laplacian is
-    Σ (f₊ + f₋ − 2 f) / ε² (Neuralangelo, section 3.2). Needs no graph, so it works under no_grad; in training it gives
-    second-order gradients at the cost of first-order ones.
+    Σ (f₊ + f₋ − 2 f) / ε² (Neuralangelo, section 3.2). No autograd graph is needed, so this works
+    under no_grad. In training, a loss on the results needs only first-order gradients of the function.
 
     Args:
         function: returns one scalar [M] per point.
@@ -81,10 +83,11 @@ def central_differences(
 
 
 def differentiable_once(name: str, alternative: str) -> Callable[[_Backward], _Backward]:
-    """Decorator for the `backward` of an autograd Function: a second derivative raises RuntimeError.
+    """Decorator for the `backward` of an autograd Function, with which a second derivative raises RuntimeError.
 
-    Gradients are enabled inside `backward` only under create_graph. torch's own `once_differentiable` returns gradients
-    without a graph if the incoming gradient has none, so that a loss on them would silently train nothing.
+    Gradients are enabled inside `backward` only under create_graph, which a second derivative needs. torch's own
+    `once_differentiable` returns gradients without a graph if the incoming gradient has none. A loss on such gradients
+    would silently train nothing.
 
     Args:
         name: the op, as the subject of the message.

@@ -2,7 +2,7 @@
 
 Axes here are x right, y down, z forward. A direction (x, y, z) may have any length. A point (u, v) on the image plane
 becomes the pixel (fx u + cx, fy v + cy). `MODELS` lists COLMAP's camera models, in lower case. Their parameters are
-those that follow focal length and principal point in COLMAP's files, in its order (colmap.github.io/cameras.html):
+those that follow focal length and principal point in COLMAP's files, in the same order (colmap.github.io/cameras.html):
 
     pinhole ()                      simple_radial (k)            radial (k1, k2)
     opencv (k1, k2, p1, p2)         full_opencv (k1, k2, p1, p2, k3, k4, k5, k6)
@@ -17,7 +17,7 @@ maps of the plane:
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 
 Newton's method inverts the maps. Far from the axis they may not be one-to-one. For a point that no direction maps to,
-`undistort` returns the direction whose point is nearest; `distort` of that direction gives the distance.
+`undistort` returns the direction whose point is nearest. Apply `distort` to it to see how far away its point is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 _NEWTON_STEPS = 20
-_CONVERGED = 1e-13  # in units of the focal length
+_CONVERGED = 1e-13  # largest error of a solution, in units of the focal length
 
 
 class _PlaneMap(NamedTuple):
@@ -72,7 +72,7 @@ MODELS: dict[str, int] = {name: lens.n_parameters for name, lens in _LENSES.item
 
 
 def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
-    """Points on the image plane at which a lens sees directions.
+    """Project directions through a lens to points on the image plane.
 
     Args:
         model: a key of `MODELS`.
@@ -100,7 +100,7 @@ def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
-    """Directions that a lens sees at points of the image plane; the inverse of `distort`.
+    """Directions that a lens projects to points on the image plane. This is the inverse of `distort`.
 
     Args:
         model: a key of `MODELS`.
@@ -132,12 +132,12 @@ def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
 
 
 def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
-    """Parameters of the same lens in another model.
+    """Express a lens by the parameters of another model.
 
     Args:
-        model: a key of `MODELS`.
-        parameters: [..., K] of that model.
-        wider: key of the other model.
+        model: the present model, a key of `MODELS`.
+        parameters: parameters [..., K] of the present model.
+        wider: the other model, a key of `MODELS`.
 
     Returns:
         [..., K'] float64, or None if the other model cannot express the lens.
@@ -220,14 +220,17 @@ def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple
 
 
 def _invert(plane_map: _PlaneMap, target: Tensor, parameters: Tensor) -> Tensor:
-    """Points that the map takes to the targets, by damped Newton steps; a step that does not help is quartered."""
-    points = target + torch.zeros_like(parameters[..., :1])  # one start for every lens
+    """Find the points that a map takes to the targets, by damped Newton steps.
+
+    A step that does not reduce the distance to the target is undone, and the next step is a quarter as long.
+    """
+    points = target + torch.zeros_like(parameters[..., :1])  # broadcast to one starting point per lens
     mapped, jacobian = _evaluate(plane_map, points, parameters)
     residual = target - mapped
     damping = torch.ones_like(points[..., :1])
     for _ in range(_NEWTON_STEPS):
         if residual.device.type == "cpu" and not bool((residual.abs() > _CONVERGED).any()):
-            break  # the test would make a GPU wait
+            break  # checked only on a CPU, because a GPU would have to wait for the check
         (ux, uy), (vx, vy) = (row.unbind(-1) for row in jacobian.unbind(-2))
         du, dv = residual.unbind(-1)
         determinant = ux * vy - uy * vx
@@ -258,7 +261,7 @@ def _fov_forward(directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def _fov_inverse(points: Tensor, parameters: Tensor) -> Tensor:
-    """r = tan(r_d ω) / (2 tan(ω/2)); r_d ω is limited to 90°, a direction perpendicular to the axis."""
+    """r = tan(r_d ω) / (2 tan(ω/2)). r_d ω is limited to 90°, a direction perpendicular to the axis."""
     omega = parameters[..., :1]
     radius = points.norm(dim=-1, keepdim=True)
     safe_omega, safe_radius = _away_from_zero(omega), _away_from_zero(radius)
@@ -273,7 +276,7 @@ def _away_from_zero(x: Tensor) -> Tensor:
 
 
 def _division_forward(directions: Tensor, parameters: Tensor) -> Tensor:
-    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction; takes the smaller root."""
+    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction. Of two solutions, the smaller is used."""
     xy, z = directions[..., :2], directions[..., 2:]
     root = (z * z - 4 * parameters[..., :1] * xy.square().sum(-1, keepdim=True)).sqrt()
     scale = 2.0 / (z + root)

@@ -1,9 +1,14 @@
 """Gaussians that approximate the piece of a pixel's cone, or cylinder, between two distances on its ray.
 
-Symbols: N intervals; t0, t1 ends of an interval, μ its midpoint, h half its length; r radius of the cone at t = 1, or
-of the cylinder; o, d origin and direction of the ray. A Gaussian has the mean o + t_mean d, the variance t_var along
-the ray and the variance r_var across it (mip-NeRF, equations 7 and 8; equation 16 for the diagonal of the covariance).
-All values are float32 or wider and keep their dtype.
+A ray has the origin o and the direction d. Its Gaussian has the mean o + t_mean d, the variance t_var along the ray and
+the variance r_var across it (mip-NeRF, equations 7 and 8). Equation 16 gives the diagonal of the covariance. All values
+are float32 or wider and keep their dtype.
+
+Symbols:
+
+- N: number of intervals.
+- t0, t1, μ, h: ends, midpoint and half the length of an interval.
+- r: radius of the cone at t = 1, or radius of the cylinder.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from torch import Tensor
 def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and variances of conical frustums (mip-NeRF, equation 7).
 
-    The differences of fourth and fifth powers are expanded about the midpoint, so that nothing cancels:
+    The differences of fourth and fifth powers are expanded about the midpoint, so that no digits are lost:
 
         t_mean = μ + 2 μ h² / (3 μ² + h²)
         t_var  = h²/3 − (4/15) h⁴ (12 μ² − h²) / (3 μ² + h²)²
@@ -27,7 +32,7 @@ def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tenso
         radii: r [N], radius of the cone at t = 1.
 
     Returns:
-        t_mean [N], t_var [N] and r_var [N]; an interval of length 0 has t_var = 0.
+        t_mean [N], t_var [N] and r_var [N]. An interval of length 0 has t_var = 0.
 
     Example:
         >>> t_mean, t_var, r_var = cone(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([0.5]))

@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function with IEEE arithmetic: nothing is reordered or contracted, so it can equal torch to the bit.
+    """Compile a function with strict IEEE arithmetic, so that its results can equal torch's to the bit.
 
     Example:
         >>> import numpy as np
@@ -34,16 +34,16 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a function into the kernels that call it, for helpers that run once per block of a few dozen numbers.
+    """Compile a helper so that it becomes a piece of the kernels that call it.
 
-    A real call counts the references to the arrays it is given. That takes atomic instructions, which wait for all
-    earlier stores.
+    Use it for a helper that is called for every few dozen numbers. A real call counts the references to its array
+    arguments. That takes atomic instructions, which wait for all earlier stores.
     """
     return numba.njit(forceinline=True, **_options(False))(function)
 
 
 def reduction(function: Callable[..., Any]) -> Any:
-    """Compile a function with sums reordered and products contracted, so that they use vector units."""
+    """Compile a function so that sums may be reordered and fused with products, which lets them use vector units."""
     return _compile(function, {"reassoc", "contract", "nsz"})
 
 
@@ -55,7 +55,7 @@ def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
 
 
 class _PackageCache(FunctionCache):
-    """numba's cache on disk, which here is also invalidated by changes in other modules of the function's package.
+    """numba's cache on disk. Unlike numba's own, it also notices changes in other modules of the function's package.
 
     Helpers are compiled into the functions that call them, so a change in a helper's module counts as much as one in
     the function's own module.
@@ -65,7 +65,7 @@ class _PackageCache(FunctionCache):
         return *super()._index_key(signature, codegen), _digest(Path(self._py_func.__code__.co_filename).parent)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """Return the compiled code for these types; None if there is none, or if the cache cannot be read."""
+        """Return the compiled code for these types, or None if there is none or the cache cannot be read."""
         try:
             return super().load_overload(signature, target_context)
         except Exception:  # unpickling may raise anything
@@ -75,7 +75,7 @@ class _PackageCache(FunctionCache):
 
 @cache
 def _digest(folder: Path) -> str:
-    """Digest of the sources of all modules in a folder and beneath it, and in this module's folder."""
+    """Digest of the sources of all modules below a folder and below this module's folder."""
     digest = hashlib.sha256()
     for package in (folder, Path(__file__).parent):
         for module in sorted(package.rglob("*.py")):

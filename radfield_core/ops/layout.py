@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """The assignment of samples to rays where every ray has its own number of samples. R rays, N samples.
+    """The assignment of N samples to R rays that have different numbers of samples.
 
     Attributes:
         ray_indices: ray of each sample [N] int64, ascending.
@@ -55,7 +55,7 @@ class Packing:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The assignment of samples to rays, uniform or packed; give exactly one of samples_per_ray and packing.
+    """The assignment of samples to rays, uniform or packed. Exactly one of samples_per_ray and packing is given.
 
     Attributes:
         n_rays: number of rays R.
@@ -73,4 +73,4 @@ class Layout:
 
 
 class LayoutError(ValueError):
-    """An operation needs the other layout of samples, or tensors do not have the layout's number of samples."""
+    """An operation does not support a layout, or a tensor does not have the layout's number of samples or rays."""

@@ -1,9 +1,11 @@
-"""Small multi-layer perceptrons, evaluated in chunks that fit a core's cache. M rows.
+"""Small multi-layer perceptrons, evaluated in chunks that fit a core's cache.
 
-The activations of a whole batch do not fit a core's cache, and on a CPU moving them costs as much as the products.
-Here a few thousand rows at a time go through all layers, forward and backward, and stay in cache.
+The activations of a whole batch do not fit a core's cache. On a CPU, moving them to and from memory takes as long as
+the matrix products. Here a few thousand rows at a time go through all layers, forward and backward, and stay in cache.
 
 The function is y = W_L relu(… relu(W_1 x)), without biases, as in the small networks behind a hash grid.
+
+Symbols in shapes: M inputs.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from torch import Tensor
 from radfield_core.ops.derivatives import differentiable_once
 
 CHUNK_ROWS = 4096
-"""Rows that go through all layers at once; 4096 × 64 float32 activations are 1 MiB, half of a common L2 cache."""
+"""Number of rows in a chunk. 4096 × 64 float32 activations take 1 MiB, half of a common L2 cache."""
 
 
 def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """Outputs [M, out] in plain torch, the definition of `mlp`; can be differentiated any number of times.
+    """Outputs [M, out] in plain torch, which define `mlp`. They can be differentiated any number of times.
 
     Example:
         >>> reference(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
@@ -33,7 +35,7 @@ def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def chunked(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """Outputs [M, out], computed in chunks of `CHUNK_ROWS` rows; a second derivative raises RuntimeError.
+    """Outputs [M, out], computed in chunks of `CHUNK_ROWS` rows. A second derivative raises RuntimeError.
 
     Example:
         >>> chunked(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
@@ -44,7 +46,7 @@ def chunked(x: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def mlp(x: Tensor, weights: list[Tensor], *, second_derivative: bool = False) -> Tensor:
-    """Outputs y = W_L relu(… relu(W_1 x)) of a perceptron without biases; in chunks on a CPU.
+    """Outputs y = W_L relu(… relu(W_1 x)) of a perceptron without biases. A CPU computes them in chunks.
 
     Args:
         x: inputs [M, in].

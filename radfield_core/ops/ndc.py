@@ -1,7 +1,8 @@
-"""Normalized device coordinates: the frustum of a forward-facing scene as a cube (NeRF, appendix C).
+"""Normalized device coordinates (NDC): a warp of the frustum of a forward-facing scene to a cube (NeRF, appendix C).
 
-Symbols: n the near plane, at z = −n in front of the reference camera; a = 2 fx / W and b = 2 fy / H its field of view.
-Points on the near plane get z = −1, and infinitely distant points get z = 1. Straight lines stay straight.
+The near plane lies at z = −n in front of the reference camera. The field of view of this camera, whose image has W × H
+pixels, gives the factors a = 2 fx / W and b = 2 fy / H. Points on the near plane get z = −1, and infinitely distant
+points get z = 1. Straight lines stay straight.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Ndc:
     Attributes:
         a: 2 fx / W of the reference camera.
         b: 2 fy / H of the reference camera.
-        n: distance of the near plane.
+        n: distance of the near plane from the reference camera.
 
     Example:
         >>> ndc = Ndc(a=1.0, b=1.0)

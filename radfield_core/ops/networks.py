@@ -1,6 +1,6 @@
 """Networks that several fields share: the MLP with a skip connection, and the color head that reads the view direction.
 
-Symbols: M any number of rows, R rays, F features of a sample, D features of an encoded direction.
+Symbols in shapes: M samples or points, R rays, F features of a sample, D features of an encoded direction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class SkipMlp(nn.Module):
-    """Fully connected layers of one width, one of which takes the network's input a second time (NeRF, appendix A).
+    """Fully connected layers of equal width. One of them may take the network's input again (NeRF, appendix A).
 
     With a the activation and s the skip layer:
 
@@ -82,13 +82,13 @@ class SkipMlp(nn.Module):
         return h
 
     def normalize_weights(self) -> None:
-        """Train every layer by weight normalization (Salimans and Kingma 2016); call it once, after initialization."""
+        """Switch every layer to weight normalization (Salimans and Kingma 2016). Call it once, after initialization."""
         for layer in self.layers:
             weight_norm(layer)
 
 
 class ColorHead(nn.Module):
-    """Raw color from a sample's features and, if the color depends on the view, the direction (NeRF, figure 7).
+    """Network that computes a sample's raw color from its features and optionally the view direction (NeRF, figure 7).
 
     With y the features, e the encoded direction, and B, W, V affine layers:
 
@@ -99,8 +99,8 @@ class ColorHead(nn.Module):
 
     Args:
         in_dim: number of features F.
-        direction_dim: number of features D of an encoded direction; None for a color that is equal from all sides.
-        width: number of outputs of W; not used without directions.
+        direction_dim: number of features D of an encoded direction; None if the color does not depend on the direction.
+        width: number of outputs of W; ignored if `direction_dim` is None.
 
     Example:
         >>> head = ColorHead(in_dim=8, direction_dim=5, width=4)

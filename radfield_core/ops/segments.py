@@ -4,7 +4,7 @@ Symbols: R rays, N samples, S samples per ray. Samples are flat and ordered by r
 trailing dimensions. A `Layout` assigns samples to rays. Every function takes both kinds of layout, so the caller need
 not distinguish them.
 
-No sum or scan runs across rays, so the rounding error of float32 is that of one ray, however many rays there are.
+No sum or scan runs across rays, so the rounding error does not grow with the number of rays.
 Packed samples are scanned by a kernel that starts anew on every ray, or by plain torch in a padded view
 [R, max_per_ray].
 """
@@ -69,7 +69,7 @@ def local_index(layout: Layout, device: torch.device) -> Tensor:
 
 
 def sum(x: Tensor, layout: Layout) -> Tensor:
-    """Sum over the samples of each ray; 0 on a ray without samples.
+    """Sum over the samples of each ray. A ray without samples gives 0.
 
     Args:
         x: values of samples [N, ...].
@@ -90,7 +90,7 @@ def sum(x: Tensor, layout: Layout) -> Tensor:
 
 
 def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
-    """Mean over the samples of each ray, or over all rows; the mean of no rows is 0, not NaN.
+    """Mean over the samples of each ray, or over all rows. The mean of no rows is 0, not NaN.
 
     Args:
         x: values of samples [N, ...].
@@ -112,7 +112,7 @@ def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
 
 
 def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
-    """Largest value on each ray; equal largest values share the gradient.
+    """Largest value on each ray. If several samples have the largest value, they share the gradient.
 
     Args:
         x: values of samples [N, ...].
@@ -134,7 +134,7 @@ def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
 
 
 def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
-    """Sum over the earlier samples of the same ray; 0 for the first sample.
+    """Sum, for each sample, over the earlier samples of its ray. The first sample of a ray gets 0.
 
     Args:
         x: values of samples [N, ...].
@@ -155,7 +155,7 @@ def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
 
 
 def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
-    """Product over the earlier samples of the same ray; 1 for the first sample.
+    """Product, for each sample, over the earlier samples of its ray. The first sample of a ray gets 1.
 
     Args:
         x: values of samples [N, ...].
@@ -174,14 +174,14 @@ def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
 
 
 def last_where(mask: Tensor, layout: Layout) -> Tensor:
-    """True for the last sample of each ray for which `mask` is true, else False.
+    """True for the last sample on each ray that has a true `mask`, and False for all other samples.
 
     Args:
         mask: [N] bool.
         layout: assignment of samples to rays.
 
     Returns:
-        [N] bool; all False on a ray where `mask` is nowhere true.
+        [N] bool. On a ray where `mask` is false everywhere, all are False.
 
     Example:
         >>> last_where(torch.tensor([True, True, False, False, False, False]), Layout(2, samples_per_ray=3))
@@ -222,5 +222,5 @@ def _slots(layout: Layout) -> tuple[Tensor, int]:
     assert layout.packing is not None
     packing, width = layout.packing, layout.packing.max_per_ray
     if packing.offsets.device.type == "cpu" and layout.n_rays:
-        width = int(packing.counts.max())  # on a GPU the exact maximum would wait for the device
+        width = int(packing.counts.max())  # on a GPU, reading the exact maximum would wait for the device
     return packing.ray_indices * width + local_index(layout, packing.ray_indices.device), width

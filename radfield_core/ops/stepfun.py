@@ -1,10 +1,17 @@
 """Distances along rays: spacing, stratification, and resampling of a step function through its CDF.
 
-Symbols: R rays, S samples per ray, B bins. t are distances along rays [R, S], ascending; `edges` [R, B+1] are the ends
-of bins, and `weights` [R, B] are the heights times widths of a step function on them; s in [0, 1] is the position
-between near (0) and far (1); `cdf` [R, B+1] rises from 0 to 1, and u in [0, 1) are the values at which it is inverted.
-Results carry no gradient, because samplers run under no_grad. Random numbers come from the generator that the caller
+Results have no gradient, because samplers run under no_grad. Random numbers come from the generator that the caller
 passes.
+
+Symbols:
+
+- R, S, B: numbers of rays, of samples per ray and of bins per ray.
+- t: distances along rays [R, S], ascending.
+- s: positions between near (s = 0) and far (s = 1).
+- `edges`: ends of the bins [R, B+1].
+- `weights`: height times width of a step function in each bin [R, B].
+- `cdf`: cumulative distribution at the edges [R, B+1], which rises from 0 to 1.
+- u: values in [0, 1) at which the CDF is inverted.
 """
 
 from __future__ import annotations
@@ -23,12 +30,12 @@ def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") ->
 
     Args:
         s: positions [S] or [R, S] in [0, 1].
-        near: [R]. "disparity" and "log" use at least 1e-4 · far.
-        far: [R].
-        spacing: "linear" is even in t, "disparity" in 1/t (NeRF, appendix A), "log" in log t.
+        near: near limits [R]. "disparity" and "log" raise them to at least 1e-4 · far.
+        far: far limits [R].
+        spacing: samples are even in t for "linear", in 1/t for "disparity" (NeRF, appendix A), in log t for "log".
 
     Returns:
-        t [R, S]; s = 0 gives near, and s = 1 gives far, exactly.
+        t [R, S]. s = 0 gives exactly near, and s = 1 gives exactly far.
 
     Example:
         >>> s, near, far = torch.linspace(0, 1, 3), torch.tensor([1.0]), torch.tensor([4.0])
@@ -44,7 +51,9 @@ def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") ->
 
 
 def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
-    """One uniform random distance in each stratum: between the midpoints to both neighbors, or the outermost t.
+    """Draw one uniform random distance in each stratum.
+
+    Each t has a stratum, whose ends are the midpoints to the neighboring t. The outermost strata end at their t.
 
     Args:
         t: distances [R, S].
@@ -66,7 +75,7 @@ def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
-    """CDF of weights + `padding`, normalized, as NeRF samples its fine level.
+    """CDF of weights + `padding`, normalized, from which NeRF draws its fine samples.
 
     Args:
         weights: [R, B].
@@ -84,7 +93,9 @@ def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
 
 
 def mip_cdf(weights: Tensor, min_total: float = 1e-5) -> Tensor:
-    """CDF of weights, normalized, as mip-NeRF: a row with a sum below `min_total` is first raised evenly to it.
+    """CDF of weights, normalized, from which mip-NeRF draws its fine samples.
+
+    If a row has a sum below `min_total`, its weights are first increased by equal amounts to this sum.
 
     Args:
         weights: [R, B].
@@ -125,7 +136,7 @@ def blur_pool(weights: Tensor, padding: float = 0.01) -> Tensor:
 
 
 def random_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """n independent uniform u per row, as in NeRF.
+    """Draw n independent uniform values u per row, as NeRF does.
 
     Args:
         like: tensor [R, ...] whose number of rows, dtype and device the result takes.
@@ -143,7 +154,7 @@ def random_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def stratified_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """n ascending u per row, one in each n-th of [0, 1), as in mip-NeRF: i/n + U(0, 1/n − ε).
+    """Draw n ascending values u per row, one in each n-th of [0, 1), as mip-NeRF does: i/n + U(0, 1/n − ε).
 
     Args:
         like: tensor [R, ...] whose number of rows, dtype and device the result takes.
@@ -164,7 +175,7 @@ def stratified_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def even_u(like: Tensor, n: int, end: float = 1.0) -> Tensor:
-    """n evenly spaced u per row, from 0 to `end`: 1 in NeRF, 1 − ε in mip-NeRF.
+    """Space n values u per row evenly from 0 to `end`, which is 1 in NeRF and 1 − ε in mip-NeRF.
 
     Args:
         like: tensor [R, ...] whose number of rows, dtype and device the result takes.
@@ -190,7 +201,7 @@ def invert_cdf(u: Tensor, edges: Tensor, cdf: Tensor, min_rise: float = 0.0) -> 
         edges: ends of the bins [R, B+1].
         cdf: CDF at the edges [R, B+1], from 0 to 1.
         min_rise: a bin in which the CDF rises by no more than this is treated as if it rose by 1, which puts the sample
-            at its start. NeRF uses 1e-5 to keep samples out of empty bins; 0 inverts exactly.
+            at its start. NeRF uses 1e-5 to keep samples out of empty bins. With 0 the inverse is exact.
 
     Returns:
         t [R, n], in the order of u.
@@ -211,7 +222,7 @@ def invert_cdf(u: Tensor, edges: Tensor, cdf: Tensor, min_rise: float = 0.0) -> 
 
 
 def _cumulative(pdf: Tensor) -> Tensor:
-    """CDF [R, B+1] of probabilities [R, B]; ends with exactly 1, whatever the rounding."""
+    """CDF [R, B+1] of probabilities [R, B]. In spite of rounding, the last value is exactly 1."""
     ends = torch.zeros_like(pdf[:, :1])
     return torch.cat([ends, pdf[:, :-1].cumsum(-1).clamp_max(1.0), ends + 1.0], 1)
 

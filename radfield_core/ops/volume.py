@@ -1,14 +1,16 @@
 """Volume rendering along rays (Max 1995; NeRF, equation 3).
 
-Symbols: R rays, N samples; σ density per unit length, δ length of an interval, α opacity of an interval, T
-transmittance up to the start of an interval, w weight of a sample in its pixel:
+An interval has the density σ per unit length and the length δ. Its opacity α, the transmittance T of the ray up to its
+start, and the weight w of its sample in the pixel are
 
     α = 1 − exp(−σ δ),    T = Π_earlier (1 − α) = exp(−Σ_earlier σ δ),    w = T α
 
-Samples are flat, ordered by ray and then by t; a `Layout` assigns them to rays (see `segments`). All values are float32
-or wider, and float64 stays float64. An interval of length 0 has no opacity. Gradients of any order exist, except where
-kernels compute the weights of packed samples: those can be differentiated once, and a second derivative raises
+Samples are flat, ordered by ray and then by t. A `Layout` assigns them to rays (see `segments`). All values are float32
+or wider, and float64 stays float64. An interval of length 0 has no opacity. Results can be differentiated any number of
+times, with one exception: if kernels compute the weights or pixels of packed samples, a second derivative raises
 RuntimeError.
+
+Symbols in shapes: R rays, N samples.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaqu
         density: σ [N].
         lengths: δ [N].
         layout: assignment of samples to rays.
-        opaque_far: take the last interval of each ray as 1e10 long, as NeRF's code does. Any density in it then stops
+        opaque_far: treat the last interval of each ray as 1e10 long, as NeRF's code does. Any density in it then stops
             all light, even if the last sample lies on the far limit itself and its own interval is empty. A ray whose
             intervals are all empty stays empty.
 
@@ -133,7 +135,7 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
         layout: assignment of samples to rays.
 
     Returns:
-        [R, ...], in the wider of the two types.
+        [R, ...], with the wider of the two dtypes.
 
     Example:
         >>> composite(torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), Layout(1, samples_per_ray=2))
@@ -149,7 +151,8 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     """Color Σ w rgb, depth Σ w t and opacity Σ w of each ray.
 
-    Equal to two calls of `composite` and one of `opacity`; the CPU kernel reads the samples once for all three.
+    The results equal those of two calls of `composite` and one of `opacity`. The CPU kernel is faster than these calls,
+    because it reads the samples only once.
 
     Args:
         weights: w [N].
@@ -175,7 +178,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Ten
 
 
 def opacity(weights: Tensor, layout: Layout) -> Tensor:
-    """Opacity Σ w of each ray; 1 minus it is the share of light that the ray transmits.
+    """Opacity Σ w of each ray. The share 1 − Σ w of the light passes all samples.
 
     Args:
         weights: w [N].
@@ -199,7 +202,7 @@ def distortion(weights: Tensor, t_starts: Tensor, t_ends: Tensor, layout: Layout
 
     Args:
         weights: w [N].
-        t_starts: starts of the intervals [N], in any unit; the paper uses the share of the distance from near to far.
+        t_starts: starts of the intervals [N], in any unit. In the paper they run from 0 at near to 1 at far.
         t_ends: ends of the intervals [N].
         layout: assignment of samples to rays.
 

@@ -1,1 +1,1 @@
-"""Installed plugins: their discovery, the registry of their parts, the hooks and the calls of observers."""
+"""Installed plugins: discover them, look up their parts by name, define the hooks and call them."""

@@ -1,7 +1,7 @@
-"""Discovery of plugins: each declaration is imported on its own, so that a broken one does not affect the others.
+"""Discover the installed plugins. An error in one plugin does not affect the others.
 
-Only declarations are imported. A declaration that imports torch or numpy is stopped at that line, which keeps
-`radfield plugins list` fast for any set of plugins.
+Discovery imports only the module that declares a plugin's parts, not the parts themselves. An attempt of this module
+to import torch or numpy raises ImportError, so that `radfield plugins list` stays fast whatever is installed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from radfield_core.plugins.vocabulary import vocabulary_faults
 GROUP = "radfield.plugins"
 CORE = "radfield-core"
 FORBIDDEN = ("torch", "numpy")
-"""Packages that a declaration must not import: they would add seconds to every start."""
+"""Packages that a declaration must not import, because they would add seconds to the start of every command."""
 
 
 class Plugin(NamedTuple):
@@ -32,15 +32,15 @@ class Plugin(NamedTuple):
 
     Attributes:
         name: name of the entry point.
-        distribution: distribution that installs the plugin, normalized.
+        distribution: normalized name of the distribution that installs the plugin.
         version: version of the distribution.
-        module: module of the declaration.
-        status: "ok"; "error" (the declaration raised or breaks a rule); "incompatible" (it is written for another
-            version of the interface); "disabled" (by RADFIELD_DISABLE_PLUGINS); "shadowed" (it is loaded, but the bare
-            name of a part or preset means another part).
-        message: the reason, unless the status is "ok".
-        traceback: the traceback, if the declaration is not loaded.
-        components: the parts, if the declaration is loaded.
+        module: module that declares the plugin's parts.
+        status: "ok"; "error": the declaration raised an error or breaks a rule; "incompatible": the plugin is written
+            for another version of the plugin interface; "disabled": RADFIELD_DISABLE_PLUGINS lists it; "shadowed": the
+            plugin is loaded, but another plugin also offers a part or preset of the same name.
+        message: the reason for the status, unless it is "ok".
+        traceback: the traceback, if loading the declaration failed.
+        components: the plugin's parts, if the declaration is loaded.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Plugin(NamedTuple):
 
 
 class _Fault(Exception):
-    """A declaration breaks a rule; `status` is the status of its plugin."""
+    """A declaration breaks a rule. `status` becomes the status of its plugin."""
 
     def __init__(self, status: str, message: str):
         self.status = status
@@ -62,7 +62,7 @@ class _Fault(Exception):
 
 
 class _Stop:
-    """A finder for sys.meta_path that refuses slow packages while a declaration is imported, and records them."""
+    """A finder for sys.meta_path that raises ImportError for slow packages, and records which ones were requested."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -71,19 +71,20 @@ class _Stop:
         top = name.partition(".")[0]
         if top in FORBIDDEN:
             self.asked.append(top)
-            raise ImportError(f"a plugin's declaration may not import {top}; import it in the module of the part")
+            raise ImportError(f"a plugin's declaration must not import {top}; import it in the module of the part")
 
 
 def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Plugin]:
-    """All plugins, sorted by distribution and name; the hooks of the loaded ones are registered.
+    """Load all installed plugins, register their hooks, and return them sorted by distribution and name.
 
     Args:
-        hooks: gets the hooks.
-        environ: environment variables. RADFIELD_DISABLE_PLUGINS lists plugins or distributions that are not loaded; `*`
-            means all but core's own. RADFIELD_STRICT_PLUGINS=1 makes the first plugin that cannot be loaded an error.
+        hooks: the plugin manager in which the hooks are registered.
+        environ: environment variables. RADFIELD_DISABLE_PLUGINS lists plugins or distributions that must not be loaded;
+            `*` stands for all except those of radfield-core. With RADFIELD_STRICT_PLUGINS=1, the first plugin that
+            cannot be loaded raises an error.
 
     Raises:
-        PluginError: a plugin cannot be loaded, under RADFIELD_STRICT_PLUGINS=1.
+        PluginError: RADFIELD_STRICT_PLUGINS is 1 and a plugin cannot be loaded.
     """
     disabled = {name.strip() for name in environ.get("RADFIELD_DISABLE_PLUGINS", "").split(",") if name.strip()}
     plugins = []
@@ -96,9 +97,9 @@ def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Pl
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """Normalized name and version of the distribution that declares an entry point.
+    """The normalized name and the version of the distribution that declares an entry point.
 
-    Only the head of the metadata is read: importlib.metadata would parse the whole README, which takes milliseconds.
+    It reads only the header of the metadata. importlib.metadata would also parse the README, which takes milliseconds.
     """
     if entry.dist is None:
         return "", ""
@@ -108,14 +109,14 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 
 
 def _traceback() -> str:
-    """The traceback of the exception being handled."""
+    """The traceback of the current exception, as text."""
     from traceback import format_exc
 
     return format_exc()
 
 
 def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) -> Plugin:
-    """One plugin; anything that its import raises, except KeyboardInterrupt, becomes its status and message."""
+    """Load one plugin. Any exception except KeyboardInterrupt is recorded as the plugin's status and message."""
     distribution, version = _distribution(entry)
     row = Plugin(entry.name, distribution, version, entry.value, "ok")
     if distribution != CORE and disabled & {"*", entry.name, distribution}:
@@ -136,20 +137,20 @@ def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) ->
 
 
 def _import_declaration(name: str) -> Any:
-    """The module of a declaration, imported while slow packages cannot be imported."""
+    """Import the module of a declaration. Slow packages cannot be imported meanwhile."""
     stop = _Stop()
     sys.meta_path.insert(0, stop)
     try:
         module = import_module(name)
     finally:
         sys.meta_path.remove(stop)
-    if stop.asked:  # the declaration caught the ImportError
-        raise _Fault("error", f"its declaration imports {stop.asked[0]}; import it in the module of the part")
+    if stop.asked:  # the declaration tried to import one, and caught the ImportError
+        raise _Fault("error", f"the plugin's declaration imports {stop.asked[0]}; import it in the module of the part")
     return module
 
 
 def _declared(module: Any) -> list[Component]:
-    """The parts of a declaration. Raises _Fault if the declaration breaks a rule."""
+    """The parts that a module declares. Raises _Fault if the declaration breaks a rule."""
     _check_version(getattr(module, "RADFIELD_API", None))
     _check_hooks(module)
     if not hasattr(module, "radfield_components"):
@@ -164,17 +165,22 @@ def _declared(module: Any) -> list[Component]:
 
 
 def _check_version(declared: Any) -> None:
-    """Raise _Fault unless the declared interface has our major version, and at most our minor version."""
+    """Check the version of the plugin interface that a declaration states.
+
+    Raises _Fault if its major version differs from ours, or if its minor version is higher than ours.
+    """
     if not (isinstance(declared, tuple) and len(declared) == 2 and all(type(part) is int for part in declared)):
         raise _Fault("error", f"RADFIELD_API must be a pair such as {API_VERSION}, not {declared!r}")
     if declared[0] != API_VERSION[0] or declared[1] > API_VERSION[1]:
         wants, ours = (".".join(map(str, version)) for version in (declared, API_VERSION))
         newer = "radfield-core" if declared > API_VERSION else "the plugin"
-        raise _Fault("incompatible", f"written for interface {wants}, but this is {ours}; upgrade {newer}")
+        raise _Fault(
+            "incompatible", f"written for plugin interface {wants}, but radfield-core has {ours}; upgrade {newer}"
+        )
 
 
 def _check_hooks(module: Any) -> None:
-    """Raise _Fault for a hook that does not exist or is not marked."""
+    """Raise _Fault if a function implements an unknown hook, or is named like a hook but not marked as one."""
     known = {name for name in vars(hookspecs) if name.startswith("radfield_")}
     for name, value in vars(module).items():
         marked = hasattr(value, "radfield_impl")
@@ -189,7 +195,7 @@ def _check_hooks(module: Any) -> None:
 
 
 def _component_faults(component: Any) -> list[str]:
-    """Sentences about the rules that one declared part breaks."""
+    """One message for each rule that a declared part breaks."""
     if not isinstance(component, Component):
         return [f"radfield_components must return results of component(…), not {component!r}"]
     faults = []
@@ -197,7 +203,7 @@ def _component_faults(component: Any) -> list[str]:
         near = nearest(component.kind, KINDS)
         faults.append(f"unknown kind {component.kind!r}" + (f"; did you mean {near}?" if near else ""))
     if not component.name or not component.name.replace("-", "").replace("_", "").isalnum():
-        faults.append(f"{component.name!r} is not a name for a part: use letters, digits, hyphens and underscores")
+        faults.append(f"{component.name!r} is not a valid name: use only letters, digits, hyphens and underscores")
     references = {name: getattr(component, name) for name in ("impl", "config", "capabilities", "sniff", "writer")}
     for name, reference in references.items():
         if reference is not None and not all(reference.partition(":")[::2]):

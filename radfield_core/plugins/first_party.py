@@ -1,4 +1,4 @@
-"""The first-party distributions and their parts, so that a missing part can name the `pip install` line."""
+"""The project's own distributions and their parts, so that the error for a missing part can name a `pip install`."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
-"""distribution -> its parts, and the presets of its methods, as `kind:name`."""
+"""Each distribution, with its parts and the presets of its methods as `kind:name`."""

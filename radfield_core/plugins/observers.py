@@ -1,4 +1,4 @@
-"""Calls of the observing hooks; an observer that fails never stops a run, unless the user asks for it."""
+"""Call the hooks that observe a run. By default, an error in such a hook does not stop the run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from radfield_core.plugins.registry import Registry
 logger = logging.getLogger(__name__)
 
 MAX_ERRORS = 3
-"""Errors after which an observer is no longer called."""
+"""Number of errors after which a plugin's hooks are no longer called."""
 
 _log = logging.getLogger(__name__)
 
 
 class Observers:
-    """Calls the observing hooks of every plugin.
+    """Calls the hooks of all plugins that observe a run.
 
-    An observer that raises is logged as a warning, and after three errors it is no longer called. With
-    RADFIELD_STRICT_PLUGINS=1 the first error raises PluginError instead, which ends the run.
+    If a hook raises an exception, it is logged as a warning. After three exceptions, the plugin's hooks are no longer
+    called. With RADFIELD_STRICT_PLUGINS=1, the first exception is raised as PluginError instead, which ends the run.
 
     Args:
         registry: the installed plugins.
@@ -33,11 +33,11 @@ class Observers:
         self._errors: dict[str, int] = {}
 
     def tell(self, hook: str, **news: Any) -> None:
-        """Call the implementations of a hook.
+        """Call all implementations of a hook.
 
         Args:
             hook: name of the hook, such as "radfield_step_ended".
-            news: arguments of the hook; each implementation gets the ones that it takes.
+            news: arguments of the hook. Each implementation gets only those that it has as parameters.
         """
         for implementation in getattr(self._hooks.hook, hook).get_hookimpls():
             name = implementation.plugin_name
@@ -47,7 +47,7 @@ class Observers:
                 implementation.function(*(news[argument] for argument in implementation.argnames))
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # also SystemExit: an observer must not end the run
+            except BaseException as error:  # includes SystemExit: an observing plugin must not end the run
                 self._report(name, hook, error)
 
     def _report(self, name: str, hook: str, error: BaseException) -> None:
@@ -58,4 +58,4 @@ class Observers:
             raise PluginError(message, hint=hint) from error
         self._errors[name] = self._errors.get(name, 0) + 1
         last = self._errors[name] == MAX_ERRORS
-        _log.warning("%s%s", message, "; it is not called any more" if last else "")
+        _log.warning("%s%s", message, "; its hooks are not called any more" if last else "")

@@ -1,4 +1,4 @@
-"""The registry: installed plugins, the parts that they offer, and the meaning of a part's name."""
+"""The registry of installed plugins and their parts. It finds the part that a name refers to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from radfield_core.plugins.discovery import CORE, Plugin, discover
 from radfield_core.plugins.first_party import FIRST_PARTY
 
 UNLOADED = ("error", "incompatible", "disabled")
-"""States of a plugin whose parts are unknown."""
+"""The statuses of plugins that are not loaded, so that their parts are unknown."""
 
 
 class Registry:
@@ -28,7 +28,10 @@ class Registry:
 
     @classmethod
     def discover(cls, environ: Mapping[str, str] | None = None) -> Registry:
-        """The registry of all installed plugins; `environ` replaces the environment variables of the process."""
+        """Create a registry of all installed plugins.
+
+        If `environ` is given, it is used in place of the process's environment variables.
+        """
         hooks = pluggy.PluginManager("radfield")
         hooks.add_hookspecs(hookspecs)
         return cls(discover(hooks, os.environ if environ is None else environ), hooks)
@@ -44,32 +47,37 @@ class Registry:
         return tuple(component for component in self.components if component.kind == kind)
 
     def names(self, kind: str) -> list[str]:
-        """The names that choose a part of one kind: names of parts, and of the presets of methods."""
+        """All names of parts of one kind, sorted. For methods, they include the names of presets."""
         return sorted({name for component in self.of_kind(kind) for name in component.names})
 
     def candidates(self, kind: str, name: str) -> list[Component]:
-        """The parts that a name can mean; it is written `hash`, `acme-hash:hash`, or as a preset of a method."""
+        """The parts that a name can refer to.
+
+        The name can have its distribution in front, as in `acme-hash:hash`. For methods, it can be that of a preset.
+        """
         distribution, _, bare = name.rpartition(":")
         wanted = normalize_distribution(distribution)
         named = [component for component in self.of_kind(kind) if bare in component.names]
         return [component for component in named if not wanted or component.distribution == wanted]
 
     def find(self, kind: str, name: str, *, home: str | None = None, write: Callable[[str], str] = str) -> Component:
-        """The part that a name means.
+        """Find the part that a name refers to.
 
-        A bare name means core's part if core has one. If several other distributions offer the name, the user must
-        write the distribution too. A name in a preset or a default is resolved without that: it means the part of the
-        distribution that has the preset or the default, else the part of the distribution known for it.
+        If radfield-core offers the name, its part is taken. If several other distributions offer the name, the user
+        must put the distribution in front, as in `acme-hash:hash`. This is not needed for a name in a preset or a
+        default. There, the part comes from the distribution that contains the preset or default. If that distribution
+        does not offer the name, the part comes from the project's own distribution that does.
 
         Args:
             kind: kind of the part.
-            name: the name.
-            home: the distribution whose preset or default holds the name; None if the user wrote it.
-            write: turns a name into the words that the user must write, for hints.
+            name: name of the part, with or without its distribution.
+            home: the distribution whose preset or default contains the name, or None if the user wrote it.
+            write: formats a name for hints, as the user must type it.
 
         Raises:
-            PluginError: the part is not installed or its plugin failed to load; the hint installs or repairs it.
-            UsageError: no distribution is known to offer the name, or several offer it.
+            PluginError: the part is not installed, or its plugin failed to load. The hint says how to install or repair
+                it.
+            UsageError: the name is unknown, or several distributions offer it.
         """
         found = self.candidates(kind, name)
         preferred = [CORE] if home is None else [CORE, home, *_known_distributions(kind, name)]
@@ -86,7 +94,7 @@ class Registry:
         raise self._not_found(kind, name, by_user=home is None, write=write)
 
     def spelling(self, component: Component, name: str) -> str:
-        """The shortest name that always means this part: bare, or with the distribution if others offer it too."""
+        """The shortest unambiguous name of a part. It includes the distribution only if others offer the same name."""
         bare = name.rpartition(":")[2]
         try:
             clear = self.find(component.kind, bare) == component
@@ -95,10 +103,10 @@ class Registry:
         return bare if clear else f"{component.distribution}:{bare}"
 
     def _not_found(self, kind: str, name: str, *, by_user: bool, write: Callable[[str], str]) -> RadfieldError:
-        """The error for a name that means no loaded part.
+        """The error for a name that refers to no loaded part.
 
-        The hint answers the first question that applies: is the part's distribution missing, is it installed but
-        broken, is the name misspelled, or could a broken plugin offer it?
+        The hint depends on the first cause that applies: the part's distribution is not installed; its plugin is not
+        loaded; the name is misspelled; a plugin that is not loaded might offer the part.
         """
         names = self.names(kind)
         known = _known_distributions(kind, name)
@@ -123,24 +131,24 @@ class Registry:
 
 @lru_cache(maxsize=1)
 def get_registry() -> Registry:
-    """The registry of this process; the first call discovers the plugins."""
+    """The registry of this process. The first call discovers the installed plugins."""
     return Registry.discover()
 
 
 def _known_distributions(kind: str, name: str) -> list[str]:
-    """The first-party distribution that offers a part, as a list of one; the empty list if there is none."""
+    """The project's own distribution that offers a part, in a list. The list is empty if there is none."""
     key = f"{kind}:{name.rpartition(':')[2]}"
     return [distribution for distribution, keys in FIRST_PARTY.items() if key in keys]
 
 
 def _might_offer(plugin: Plugin, kind: str, name: str) -> bool:
-    """True if a plugin that is not loaded could offer the part; the parts of a first-party plugin are known."""
+    """True if a plugin that is not loaded could offer the part. The parts of the project's own plugins are known."""
     known = FIRST_PARTY.get(plugin.distribution)
     return known is None or f"{kind}:{name.rpartition(':')[2]}" in known
 
 
 def _remedy(unloaded: Sequence[Plugin]) -> str:
-    """The hint for plugins that are not loaded."""
+    """A hint that says how to get the given plugins loaded."""
     if all(plugin.status == "disabled" for plugin in unloaded):
         names = " and ".join(plugin.name for plugin in unloaded)
         return f"Unset RADFIELD_DISABLE_PLUGINS, or remove {names} from it"
@@ -154,7 +162,7 @@ def _unloaded_text(plugin: Plugin, *, offers: bool) -> str:
 
 
 def _mark_shadowed(plugins: list[Plugin]) -> tuple[Plugin, ...]:
-    """The plugins; one that has a part or a preset whose bare name means another part is marked as shadowed."""
+    """Give the status "shadowed" to each plugin that offers a name which another distribution offers too."""
     owners: dict[tuple[str, str], list[str]] = {}
     for plugin in plugins:
         for component in plugin.components:

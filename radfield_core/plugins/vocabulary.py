@@ -1,7 +1,7 @@
-"""The words in which parts declare the capabilities that they provide and require. No torch.
+"""The names of the capabilities that parts can declare to provide or require. This module imports no torch.
 
-The vocabulary is closed, so that a misspelled word is found. Words of other distributions contain a dot
-("acme.fisheye"), and their meaning is up to that distribution.
+Other names are refused, so that a misspelled name is noticed. A distribution can define its own capabilities if their
+names contain a dot, as in "acme.fisheye".
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "depths": "depth images of the views",
         "bounded": "everything visible lies inside the scene's box",
         "ndc": "rays can be given in normalized device coordinates",
-        "sparse_points": "points of the surface, for example of a reconstruction",
-        "ground_truth_mesh": "the true surface, for geometry metrics",
+        "sparse_points": "some points of the surface, for example from a reconstruction",
+        "ground_truth_mesh": "the true surface as a mesh, for geometry metrics",
     },
     "encoding": {
         "points": "encodes points",
         "gaussians": "encodes Gaussians, given by a mean and a diagonal covariance",
         "directions": "encodes unit directions",
         "any_dim": "encodes any number of coordinates, not only three",
-        "grad": "has derivatives by position",
-        "grad2": "has second derivatives by position, so that a loss may use the first ones",
+        "grad": "has first derivatives with respect to the position",
+        "grad2": "has second derivatives with respect to the position, which a loss on the first ones needs",
     },
     "field": {
         "density": "returns a density per unit length",
@@ -55,14 +55,17 @@ VOCABULARY: dict[str, dict[str, str]] = {
     "exporter": {},
     "metric": {},
 }
-"""kind of part -> word -> meaning."""
+"""The capabilities that each kind of part can provide, with their meanings."""
 
 
 WORDS = frozenset(word for words in VOCABULARY.values() for word in words)
 
 
 def vocabulary_faults(component: Component) -> list[str]:
-    """Sentences about the words in a declaration that its kind may not provide or that no part can provide."""
+    """One message for each unknown capability in a declaration.
+
+    A provided capability must be one of the part's kind. A required capability must be one of any kind.
+    """
     known = VOCABULARY.get(component.kind, {})
     faults = [_fault("provides", word, known) for word in sorted(component.provides) if not _allowed(word, known)]
     for slot, needs in sorted(component.requires.items()):
@@ -78,5 +81,5 @@ def _allowed(word: str, known: Collection[str]) -> bool:
 
 def _fault(verb: str, word: str, known: Collection[str]) -> str:
     near = nearest(word, known)
-    correction = f"did you mean {near!r}?" if near else "write a word of your own as 'yourname.word'"
+    correction = f"did you mean {near!r}?" if near else "the name of your own capability must be like 'yourname.word'"
     return f"{verb} unknown capability {word!r}; {correction}"

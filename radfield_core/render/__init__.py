@@ -1,1 +1,1 @@
-"""From a trained model to pictures, videos and metrics."""
+"""Rendering of a trained model to pictures and videos, and evaluation with image metrics."""

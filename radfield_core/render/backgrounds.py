@@ -1,4 +1,4 @@
-"""The background behind the pixels, the same in training, evaluation and rendering."""
+"""Background colors, which training, evaluation and rendering choose by the same rule."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from radfield_core.types import Step
 
 
 def background_for(scene: Scene, method: Method, step: Step | None, n: int, device: torch.device) -> Tensor | None:
-    """The background colors [n, 3] of n rays: the scene's if its images were made on a color, else the method's.
+    """The background colors [n, 3] of n rays; None if there is no background.
+
+    If the scene's images were made on a background of one color, that color is used. Otherwise the method chooses.
 
     Args:
-        scene: the scene, whose `background` is a color or None.
-        method: the method; it may give None, for no background.
-        step: the training step, or None in evaluation.
+        scene: the scene. Its `background` is the color that its images were made on, or None.
+        method: the method. Its `background` may return None, for no background.
+        step: the training step; None in evaluation.
         n: number of rays.
-        device: device of the colors.
+        device: device of the returned colors.
     """
     if scene.background is not None:
         return torch.tensor(scene.background, device=device).expand(n, 3)
@@ -29,8 +31,8 @@ def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
     """Composite pixels with straight alpha over a background.
 
     Args:
-        pixels: uint8 [..., C]; C is 1 (gray), 3 (RGB) or 4 (RGBA). Only RGBA is transparent.
-        background: colors [..., 3] in [0, 1]. Without one, transparent pixels become rgb · alpha: darker.
+        pixels: uint8 [..., C], where C is 1 (gray), 3 (RGB) or 4 (RGBA). Gray and RGB pixels are opaque.
+        background: colors [..., 3] in [0, 1]. If it is None, RGBA pixels become rgb · alpha, as on black.
 
     Returns:
         Colors [..., 3] float32 in [0, 1].

@@ -1,4 +1,8 @@
-"""Camera paths for videos: c2w [n, 3, 4] float64 in scene coordinates, OpenGL axes, closed so that a video can loop."""
+"""Camera paths for videos.
+
+A path consists of camera-to-world matrices c2w [n, 3, 4], float64, in scene coordinates with OpenGL axes. It is closed,
+so that a video can loop.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,19 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
 
 PATHS = ("auto", "turntable", "spiral")
-SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; parallel cameras have 1, cameras all around 0
+SURROUNDED_BELOW = 0.7  # length of the mean viewing direction: 1 for parallel cameras, 0 for cameras all around
 NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
-FAR_WEIGHT = 0.75  # of far in the mean of near and far that a spiral looks at
-SPIRAL_SIZE = 0.5  # radius of a spiral over the spread of the cameras
+FAR_WEIGHT = 0.75  # weight of far in `target_depth`, the weighted mean of near and far
+SPIRAL_SIZE = 0.5  # radius of a spiral, relative to the spread of the cameras
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless there is a camera path of this name."""
+    """Raise UsageError unless `name` is the name of a camera path."""
     if name not in PATHS:
         known = ", ".join(PATHS)
-        raise UsageError(f"unknown camera path {name!r}; there are {known}", path="--path", hint=f"--path {PATHS[0]}")
+        raise UsageError(
+            f"unknown camera path {name!r}; known paths are {known}", path="--path", hint=f"--path {PATHS[0]}"
+        )
 
 
 def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
@@ -31,12 +37,12 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
     Args:
         scene: the scene, usually the training split.
-        name: "turntable", "spiral", or "auto": the path that the data set brings along; without one a turntable if the
-            cameras surround the scene, else a spiral.
+        name: "turntable", "spiral" or "auto". "auto" takes the path that the data set contains. If it contains none,
+            "auto" makes a turntable if the cameras surround the scene, and a spiral otherwise.
         n: number of poses.
 
     Returns:
-        The name of the path that was chosen ("path" for the data set's own) and c2w [n, 3, 4].
+        The name of the chosen path ("path" for the path that the data set contains), and its poses c2w [n, 3, 4].
 
     Raises:
         UsageError: the name is unknown.
@@ -50,14 +56,15 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
 
 def surrounds(scene: Scene) -> bool:
-    """True if the cameras look in from many sides, so that the mean of their viewing directions is short."""
+    """True if the cameras look at the scene from many sides: the mean of their viewing directions is then short."""
     return bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
 
 
 def turntable(scene: Scene, n: int) -> Tensor:
-    """A circle around the point that the cameras look at, at their median height and distance.
+    """Poses c2w [n, 3, 4] on a circle around the point that the scene's cameras look at, and facing that point.
 
-    Its axis is the mean upward axis of the cameras; every pose c2w [n, 3, 4] looks at that point.
+    The axis of the circle is the mean upward axis of the cameras. The circle has the cameras' median height and their
+    median distance from the axis.
     """
     up, center = _mean_up(scene), _focus(scene)
     offsets = _centers(scene) - center
@@ -72,10 +79,10 @@ def turntable(scene: Scene, n: int) -> Tensor:
 
 
 def spiral(scene: Scene, n: int) -> Tensor:
-    """A small loop around the mean camera that stays within the spread of the cameras.
+    """Poses c2w [n, 3, 4] on a small loop around the mean position of the scene's cameras, within their spread.
 
-    Every pose c2w [n, 3, 4] looks at the point that the cameras look at. If their optical axes do not meet in the
-    scene, it looks at a point on the mean axis instead, at the depth of `target_depth`.
+    Every pose looks at the point that the cameras look at. If the optical axes of the cameras do not meet in the scene,
+    every pose looks at a point on the mean axis instead, at the depth of `target_depth`.
     """
     centers, up = _centers(scene), _mean_up(scene)
     axis = functional.normalize(_viewing_directions(scene).mean(0), dim=0)
@@ -92,9 +99,9 @@ def spiral(scene: Scene, n: int) -> Tensor:
 
 
 def target_depth(scene: Scene) -> float:
-    """Depth of the point that a spiral looks at: the harmonic mean of near (weight ¼) and far (weight ¾).
+    """Depth of the point that a spiral looks at: the harmonic mean of near, with weight ¼, and far, with weight ¾.
 
-    The weights are those of LLFF's `render_path_spiral` (Mildenhall et al. 2019).
+    LLFF uses the same weights in `render_path_spiral` (Mildenhall et al. 2019). In an NDC scene the depth is fixed.
     """
     if scene.ndc:
         return NDC_TARGET_DEPTH
@@ -113,7 +120,7 @@ def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
 
 
 def _angles(n: int) -> Tensor:
-    """n even steps of a full turn, radians."""
+    """n evenly spaced angles of a full turn, in radians."""
     return torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
 
 
@@ -133,16 +140,17 @@ def _focus(scene: Scene) -> Tensor:
 
 
 def _axes_meet(scene: Scene) -> bool:
-    """True if the point closest to the optical axes lies between near and far of most cameras.
+    """True if the median depth of the point closest to all optical axes lies between near and far.
 
-    Nearly parallel axes meet anywhere, also behind the cameras. Under NDC near and far are no distances.
+    Nearly parallel axes may be closest to each other anywhere, even behind the cameras. For an NDC scene this is False,
+    because its near and far are not distances.
     """
     depths = ((_focus(scene) - _centers(scene)) * _viewing_directions(scene)).sum(-1)
     return not scene.ndc and scene.near < float(depths.median()) < scene.far
 
 
 def _mean_up(scene: Scene) -> Tensor:
-    """The mean upward axis [3] of the cameras; z if they have none in common."""
+    """The mean upward axis [3] of the cameras; the z axis if the upward axes cancel out."""
     up = scene.cameras.c2w[:, :, 1].to(torch.float64).mean(0)
     return functional.normalize(up, dim=0) if float(up.norm()) > 1e-6 else up.new_tensor([0.0, 0.0, 1.0])
 

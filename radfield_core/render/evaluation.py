@@ -1,4 +1,4 @@
-"""Evaluation: views of a split, rendered and compared with their images by the NerfBaselines protocol."""
+"""Evaluation: renders the views of a split and compares them with their images by the NerfBaselines protocol."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ViewResult:
 
     Attributes:
         name: name of the view.
-        metrics: name of each metric and its value.
+        metrics: name of a metric -> its value.
         seconds: wall time of rendering.
-        group: the group of views that it belongs to, such as the scale of a multiscale data set.
+        group: the group that the view belongs to, such as one scale of a multiscale data set; None without groups.
     """
 
     name: str
@@ -41,11 +41,11 @@ def evaluate_views(
 
     Args:
         model: the trained model, in evaluation mode.
-        method: the method that it was trained with; it chooses the background.
-        scene: the split.
+        method: the method that the model was trained with. It chooses the background.
+        scene: the scene of the split.
         views: indices of the views.
         chunk: number of rays that are rendered at a time.
-        report: called during each view with the number of pixels done and in all.
+        report: called during each view with the number of rendered pixels and the number of all pixels of the view.
 
     Yields:
         The result of each view, with the metrics of `compare`.
@@ -64,18 +64,18 @@ def evaluate_views(
 
 
 def true_colors(scene: Scene, method: Method, index: int) -> Tensor:
-    """The colors [H, W, 3] in [0, 1] of a view's image, on the background of evaluation if it is transparent."""
+    """The colors [H, W, 3] in [0, 1] of a view's image. A transparent image is composited over the background."""
     pixels = scene.images[index]
     background = background_for(scene, method, None, 1, torch.device("cpu"))
     return on_background(pixels, None if background is None else background[0].expand(*pixels.shape[:2], 3))
 
 
 def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float]:
-    """Compare a rendered image [H, W, 3] in [0, 1] with the true one; both are rounded to 8 bits first.
+    """Compare a rendered image [H, W, 3] in [0, 1] with the true one, after rounding both to 8 bits.
 
     Returns:
-        `psnr`; `ssim`, if the image is as large as its window; `psnr_masked` of the pixels inside mask [H, W], if there
-        are any.
+        name of a metric -> its value: `psnr`; `ssim`, unless the image is smaller than the window of SSIM; and
+        `psnr_masked`, the PSNR of the pixels inside the mask [H, W], if a mask with such pixels is given.
     """
     rendered, wanted = rounded(rgb), rounded(truth)
     metrics = {"psnr": psnr(rendered, wanted)}
@@ -89,7 +89,7 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str,
 def evaluate_all(
     model: Model, method: Method, scene: Scene, chunk: int, title: str, *, quiet: bool = False
 ) -> list[ViewResult]:
-    """Evaluate every view of a scene and show the progress under a title."""
+    """Evaluate every view of a scene, with a progress display of this title."""
     return [
         result
         for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)

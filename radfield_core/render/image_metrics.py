@@ -1,4 +1,7 @@
-"""PSNR and SSIM by the NerfBaselines protocol: both images rounded to 8 bits, metrics per image, then the mean."""
+"""PSNR and SSIM by the NerfBaselines protocol.
+
+Both images are rounded to 8 bits, the metrics are computed for each image, and their mean over the images is reported.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ _SIGMA = 1.5
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """Round an image in [0, 1] to 8 bits; values outside are clamped."""
+    """Round an image in [0, 1] to 8 bits. Values outside [0, 1] are clamped."""
     return (image.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def rounded(image: Tensor) -> Tensor:
-    """Round an image in [0, 1] to multiples of 1/255, as float64."""
+    """Round an image in [0, 1] to multiples of 1/255. The result is float64."""
     return to_uint8(image).to(torch.float64) / 255.0
 
 
@@ -75,7 +78,7 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
 
 
 def _window_means(x: Tensor) -> Tensor:
-    """Gaussian means [C, 1, H−10, W−10] of x [C, 1, H, W]; the window is separable."""
+    """Means [C, 1, H−10, W−10] of x [C, 1, H, W] under the Gaussian window, applied along one axis after the other."""
     offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=x.dtype, device=x.device)
     window = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     window = window / window.sum()
@@ -83,7 +86,7 @@ def _window_means(x: Tensor) -> Tensor:
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:
-    """Metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
+    """Format metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
     names = {"psnr": ("PSNR", ".2f", " dB"), "ssim": ("SSIM", ".4f", "")}
     shown = []
     for key, value in metrics.items():

@@ -1,4 +1,4 @@
-"""Pictures of a rendered view: color, depth, opacity and, if the field has them, normals."""
+"""Pictures of a rendered view: color, depth, opacity and, if the field provides them, normals."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from radfield_core.files.pictures import write_picture
 from radfield_core.render.image_metrics import to_uint8
 from radfield_core.types import Rendered
 
-DEPTH_RANGE = (0.02, 0.98)  # quantiles of the depth between which its false colors run
-OPAQUE_ABOVE = 0.5  # opacity of the pixels whose depth counts for that range
+DEPTH_RANGE = (0.02, 0.98)  # quantiles of the depths that get the first and the last color
+OPAQUE_ABOVE = 0.5  # only pixels of a greater opacity count for these quantiles
 
 
 def make_pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.ndarray]:
     """Make 8-bit pictures [H, W, 3] of a rendered view.
 
     Returns:
-        `rgb` if the model renders color; `depth` in false colors from red (near) to blue (far), black where the view is
-        empty; `opacity` in gray; `normals`, if the field has them, with −1 … 1 of each axis as 0 … 255.
+        kind -> picture. `rgb` is present if the model renders color. `depth` is in false colors from red (near) to blue
+        (far), and black where the view is empty. `opacity` is in gray. `normals` is present if the field provides
+        normals, with the range −1 … 1 of each axis mapped to 0 … 255.
     """
     shape = (height, width)
     pictures = {}
@@ -40,7 +41,7 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
     """Write each picture as `<name>_<kind>.png` and return the files.
 
     Raises:
-        OSError: a file cannot be written; an earlier file of the same name stays as it was.
+        OSError: a file cannot be written. An earlier file of the same name is then left unchanged.
     """
     paths = []
     for kind, picture in pictures.items():
@@ -51,7 +52,7 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
 
 
 def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
-    """Mean depth of each pixel in false colors, darkened by transparency."""
+    """The mean depth of each pixel in false colors. The more transparent a pixel is, the darker its color."""
     from matplotlib import colormaps
 
     opaque = opacity > OPAQUE_ABOVE

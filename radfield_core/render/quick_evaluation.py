@@ -1,4 +1,4 @@
-"""Quick evaluation: a few views of a split, evaluated and pictured during training."""
+"""Quick evaluation during training: metrics of a few views of a split, and pictures of one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_core.render.results import mean_metrics
 from radfield_core.render.views import evenly_spread, render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback
 
-PICTURE_SIZE = 256  # pixels along the longer side; training waits for the picture
+PICTURE_SIZE = 256  # pixels along the longer side; small, because training waits for the picture
 
 
 class QuickEvaluation:
@@ -21,7 +21,7 @@ class QuickEvaluation:
 
     Args:
         method: the method being trained.
-        scene: the split.
+        scene: the scene of the split.
         split: name of the split.
         count: number of views.
         chunk: number of rays that are rendered at a time.
@@ -33,7 +33,10 @@ class QuickEvaluation:
         self._views = evenly_spread(len(scene.cameras), count)
 
     def __call__(self, model: Model, report: ProgressCallback) -> dict[str, float]:
-        """Return the mean metrics of the views; `report` gets the number of pixels done and in all."""
+        """Return the mean metrics of the views.
+
+        `report` is called repeatedly with the number of rendered pixels and the number of all pixels of the views.
+        """
         metrics, total = [], len(self._views)
         for number, view in enumerate(self._views):
 

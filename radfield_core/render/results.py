@@ -1,4 +1,4 @@
-"""Results of an evaluation: means over all views and over groups of views, and the content of `results.json`."""
+"""Results of an evaluation: mean metrics of all views and of each group of views, and the content of `results.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
-    """The mean metrics of each group of views, and their number as `views`; groups are in the order of the views."""
+    """The mean metrics of each group of views, and the number of its views as `views`.
+
+    The groups are in the order in which their first views appear.
+    """
     groups: dict[str, list[dict[str, float]]] = {}
     for result in results:
         if result.group is not None:
@@ -29,7 +32,7 @@ def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
 
 
 def results_table(results: Sequence[ViewResult], split: str, step: int) -> dict[str, Any]:
-    """The content of `results.json`: mean metrics, those of each group if views have groups, and those of each view."""
+    """The content of `results.json`: the mean metrics, the metrics of each group (if any) and those of each view."""
     groups = group_metrics(results)
     return {
         "metrics": mean_metrics([result.metrics for result in results]),

@@ -1,4 +1,4 @@
-"""Videos: MP4 files frame by frame, GIF and WebP animations from memory."""
+"""Writing of videos. MP4 files are written frame by frame; GIF and WebP animations are built in memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from radfield_core.files.durable import atomic_path
 
 FORMATS = ("mp4", "gif", "webp")
 FRAMES_PER_SECOND = 30
-MAX_ANIMATION_PIXELS = 100_000_000  # of all frames together: about 1 GB while the file is encoded
-_MP4_CODECS = ("h264", "mpeg4")  # the first that the installed FFmpeg can encode
+MAX_ANIMATION_PIXELS = 100_000_000  # of all frames together; encoding that many takes about 1 GB of memory
+_MP4_CODECS = ("h264", "mpeg4")  # in order of preference; the installed FFmpeg may lack an encoder
 
 
 def check_format(name: str, n_frames: int, width: int, height: int) -> None:
     """Check that a video of this format and size can be written.
 
-    An MP4 is encoded frame by frame and may be of any length. All frames of a GIF or WebP are in memory until the file
-    is written, so their number of pixels is limited to MAX_ANIMATION_PIXELS.
+    An MP4 is encoded frame by frame, so it may have any length. All frames of a GIF or WebP are held in memory until
+    the file is written, so together they may have at most MAX_ANIMATION_PIXELS pixels.
 
     Raises:
         UsageError: the format is unknown, or the animation is too large.
@@ -33,7 +33,7 @@ def check_format(name: str, n_frames: int, width: int, height: int) -> None:
     if name != "mp4" and pixels > MAX_ANIMATION_PIXELS:
         raise UsageError(
             f"a {name.upper()} of {n_frames} frames of {width} × {height} has {pixels / 1e6:.0f} million pixels; "
-            f"at most {MAX_ANIMATION_PIXELS / 1e6:.0f} million fit",
+            f"the limit is {MAX_ANIMATION_PIXELS / 1e6:.0f} million",
             path="--video",
             hint=f"--frames {max(1, MAX_ANIMATION_PIXELS // (width * height))}, or --video mp4",
         )
@@ -42,14 +42,14 @@ def check_format(name: str, n_frames: int, width: int, height: int) -> None:
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_SECOND) -> Path:
     """Write frames as a video in the format that the file's suffix names, and return the path.
 
-    The file appears when it is complete: an error or an interruption leaves an earlier file of the same name as it was.
-    GIF and WebP loop without end. GIF stores the time of a frame in hundredths of a second: 30 frames per second become
-    33. MP4 is H.264, or MPEG-4 if FFmpeg has no H.264 encoder; both halve the resolution of color, so an odd last row
-    or column is cut off.
+    The file appears only when it is complete. After an error or an interruption, an earlier file of the same name is
+    unchanged. GIF and WebP animations loop forever. A GIF stores the duration of a frame in hundredths of a second, so
+    30 frames per second become 33. An MP4 is encoded as H.264, or as MPEG-4 if FFmpeg has no H.264 encoder. Both codecs
+    store color at half the resolution, so the last row or column is cut off if their number is odd.
 
     Args:
-        path: a file ending in .mp4, .gif or .webp; missing parent folders are made.
-        frames: at least one array [H, W, 3] uint8, all of one size, of at least 2 × 2 pixels.
+        path: a file ending in .mp4, .gif or .webp. Missing parent folders are created.
+        frames: at least one uint8 array [H, W, 3]. All must have the same size, at least 2 × 2 pixels.
         fps: frames per second.
 
     Raises:

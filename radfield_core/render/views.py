@@ -1,4 +1,4 @@
-"""Views to render: of a split or along a camera path, at any scale, and their pixels."""
+"""Rendering of views of a split or along a camera path, at any scale."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.types import Rendered
 
-SMALLEST_VIDEO_SIDE = 2  # pixels: MP4 stores color at half the resolution
+SMALLEST_VIDEO_SIDE = 2  # pixels, because MP4 stores color at half the resolution
 
 
 def render_view(
     model: Model, method: Method, scene: Scene, view: View, chunk: int, report: ProgressCallback | None = None
 ) -> Rendered:
-    """Render a view as evaluation does, on the background of evaluation.
+    """Render a view on the background that evaluation uses.
 
-    If memory runs out, the view is rendered again in smaller chunks; the pixels are the same.
+    If memory runs out, the view is rendered again in smaller chunks of rays, which give the same pixels.
 
     Args:
         model: the trained model, in evaluation mode.
-        method: the method that it was trained with; it chooses the background.
+        method: the method that the model was trained with. It chooses the background.
         scene: the scene that the view belongs to.
-        view: pose and camera, H × W pixels.
+        view: pose and camera of the view, H × W pixels.
         chunk: number of rays that are rendered at a time.
-        report: called after each chunk with the number of pixels done and in all.
+        report: called after each chunk with the number of rendered pixels and the number of all pixels.
 
     Returns:
-        Pixels [H·W, ...], row by row.
+        The rendered pixels [H·W, ...], row by row.
     """
     background = background_for(scene, method, None, 1, device_of(model))
     color = None if background is None else background[0]
@@ -44,7 +44,7 @@ def render_view(
 
 
 def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
-    """The same camera with images `scale` times as large; no side gets shorter than `smallest_side` pixels."""
+    """The same camera with images whose sides are `scale` times as long, but at least `smallest_side` pixels."""
     width = max(smallest_side, round(camera.width * scale))
     height = max(smallest_side, round(camera.height * scale))
     scale_x, scale_y = width / camera.width, height / camera.height
@@ -62,7 +62,7 @@ def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
 def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
     """Views along a camera path c2w [n, 3, 4].
 
-    The camera is the scene's first, scaled and without lens distortion.
+    They all use the first camera of the scene, scaled and without its lens distortion.
     """
     camera = scaled(scene.cameras.camera(0), scale, SMALLEST_VIDEO_SIDE)
     undistorted = replace(camera, model="pinhole", distortion=())
@@ -70,13 +70,18 @@ def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
 
 
 def view_names(scene: Scene, split: str, indices: Sequence[int]) -> list[str]:
-    """File names of views without a suffix, such as `test-007`; the numbers are equally wide, so that files sort."""
+    """File names of views without a suffix, such as `test-007`.
+
+    The numbers have leading zeros, so that sorting the files by name sorts them by number.
+    """
     width = max(3, len(str(len(scene.cameras) - 1)))
     return [f"{split}-{index:0{width}d}" for index in indices]
 
 
 def evenly_spread(n: int, count: int) -> list[int]:
-    """Indices of `count` of n views: the middle one of each of `count` equal parts; all n if `count` is larger.
+    """Indices of `count` evenly spread views out of n. If `count` is larger than n, the indices of all n views.
+
+    The views are divided into `count` equal parts, and the middle view of each part is taken.
 
     Example:
         >>> evenly_spread(10, 2)

@@ -1,1 +1,1 @@
-"""A run on disk: its folder, checkpoints, results, and everything opened from it."""
+"""Runs on disk: their folders and checkpoints, and results of trained runs."""

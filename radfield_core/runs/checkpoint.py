@@ -1,7 +1,7 @@
-"""Checkpoints that survive a crash at any moment: safetensors and JSON, with a manifest that is written last.
+"""Checkpoints: safetensors and JSON files. A manifest is written last, so that a crash at any moment does no harm.
 
     checkpoints/step-000001000/   FORMAT, {model,optim,rng}.safetensors, state.json, MANIFEST.json
-    checkpoints/latest            name of the newest one, for people; loading does not use it
+    checkpoints/latest            name of the newest checkpoint, for people to read; loading does not use it
 
 A checkpoint is written to `.tmp-<pid>-<step>`, each file is synced, then the folder is renamed and its parent synced.
 Loading tries the newest checkpoint first and takes the first one that matches its manifest (size and SHA-256 of every
@@ -38,12 +38,12 @@ _TENSOR_FILES = ("model", "optim", "rng")
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that a run needs to resume; everything else follows from its config.
+    """Everything that a run needs to resume, apart from its config.
 
     Attributes:
         step: steps taken.
         model: parameters and buffers by name.
-        optimizer: a tree of dicts, lists, scalars and tensors.
+        optimizer: state of the optimizer, as a tree of dicts, lists, scalars and tensors.
         generators: state of every random generator as a uint8 tensor, by name.
         progress: JSON values, such as the training loop's counters.
     """
@@ -62,8 +62,8 @@ class CorruptCheckpoint(StorageError):
 def save(folder: Path, state: State, keep: int = 2) -> Path:
     """Write a checkpoint below `folder`, and delete checkpoints older than the `keep` newest intact ones.
 
-    When this function returns, the checkpoint is on the disk and has been read back. A step that is saved already is
-    not saved again.
+    When this function returns, the checkpoint is on the disk and has been read back. If the step has an intact
+    checkpoint already, nothing is written.
 
     Returns:
         The checkpoint's path.
@@ -114,7 +114,8 @@ def newest(
     """Load the newest checkpoint below `folder` that is intact and for which `wanted(state)` is true.
 
     Returns:
-        Its state and path, or None and None; and a line for each newer checkpoint that is damaged.
+        The state and path of the checkpoint, or None and None if there is none, and a line for each newer checkpoint
+        that is damaged.
     """
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):
@@ -218,10 +219,10 @@ def _verified(path: Path) -> dict[str, bytes]:
             if Path(name).name != name:
                 raise CorruptCheckpoint(f"{name!r} is outside the checkpoint", path=str(path))
             if (path / name).stat().st_size != expected["size"]:
-                raise CorruptCheckpoint(f"{name} has another size than the manifest says", path=str(path))
+                raise CorruptCheckpoint(f"{name} has a size that differs from the manifest", path=str(path))
             contents[name] = (path / name).read_bytes()
             if _digest(contents[name]) != expected:
-                raise CorruptCheckpoint(f"{name} is damaged: its SHA-256 is not the manifest's", path=str(path))
+                raise CorruptCheckpoint(f"{name} is damaged: its SHA-256 differs from the manifest", path=str(path))
     except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise CorruptCheckpoint(f"incomplete or damaged: {error}", path=str(path)) from error
     if contents.get("FORMAT") != FORMAT.encode():
@@ -230,7 +231,7 @@ def _verified(path: Path) -> dict[str, bytes]:
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each file, from a checkpoint's manifest, which must match its own SHA-256."""
+    """Read the size and SHA-256 of each file from a checkpoint's manifest. The manifest's own SHA-256 is verified."""
     if (path / "MANIFEST.json").stat().st_size > MAX_CHECKPOINT_JSON_BYTES:
         raise CorruptCheckpoint("MANIFEST.json is too large", path=str(path))
     text = (path / "MANIFEST.json").read_bytes()
@@ -242,9 +243,9 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _prune(folder: Path, verified: Path, keep: int) -> None:
-    """Delete checkpoints older than the `keep` newest intact ones; a failure to delete is ignored.
+    """Delete checkpoints older than the `keep` newest intact ones. A failure to delete is ignored.
 
-    `verified` is known to be intact.
+    The checkpoint `verified` is known to be intact and is not read again.
     """
     intact = 0
     for path in reversed(list_steps(folder)):
@@ -261,7 +262,7 @@ def _prune(folder: Path, verified: Path, keep: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a checkpoint's folder, FORMAT last, so that `clean` recognizes what a crash in between leaves."""
+    """Delete a checkpoint's folder. FORMAT is deleted last, so that `clean` recognizes the folder after a crash."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir(), key=lambda path: path.name == "FORMAT"):
             path.unlink()
@@ -269,7 +270,10 @@ def _remove(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """True if another process has this id. Our own id on a file found at the start belonged to an earlier process."""
+    """True if another process with this id is running.
+
+    If a file found at the start has the id of this process, an earlier process with the same id left it.
+    """
     if pid == os.getpid():
         return False
     try:
@@ -288,7 +292,7 @@ def _barely_begun(folder: Path) -> bool:
 
 
 def _text(path: Path) -> str | None:
-    """Text of a file; None if it cannot be read."""
+    """Text of a file, or None if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):

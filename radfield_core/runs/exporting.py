@@ -1,4 +1,4 @@
-"""Exports of a run: geometry in the data's own coordinates, with a sidecar that describes its coordinates."""
+"""Exports of a run, in the coordinates of its data. Each file gets a second file that describes these coordinates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from radfield_core.runs.trained import Trained
 
 
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
-    """Export a run, such as its surface as a mesh.
+    """Export a result of a run, such as its surface as a mesh.
 
     Beside each file lies a sidecar, `<file>.json`, with the frame, the unit, the up axis and the checkpoint. Pictures
     and videos hold no coordinates and get no sidecar.
@@ -46,7 +46,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
     Raises:
         UsageError: the run's parts do not provide what the exporter needs.
-        NoSurface: the level set is empty.
+        NoSurface: the surface to export is empty.
         StorageError: a file cannot be written.
     """
     check_part(choice, trained.run, get_registry())
@@ -64,7 +64,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    """True for the name of a picture or a video."""
+    """True if the file name is that of a picture or a video."""
     return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 

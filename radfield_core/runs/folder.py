@@ -1,4 +1,4 @@
-"""Run folders: their files, how they are named and found, and who may write to them.
+"""Run folders: their names and files, the search for them, and the lock for writing to them.
 
     config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/  spikes/
 
@@ -45,11 +45,11 @@ class RunFolder:
 
     Attributes:
         path: the folder itself.
-        config: all options of the run; composing this file gives the run again.
+        config: all options of the run; `compose` turns the file into the same run again.
         plugins: distributions that the run's parts came from, with their versions.
-        scene: transform from scene coordinates to the data's own, their unit, and the views left out.
+        scene: transform from scene coordinates to the data's own, the unit of the data, and the excluded views.
         checkpoints: folder of the checkpoints.
-        metrics: one JSON object per line, for training and for evaluations.
+        metrics: metrics of training and of evaluations, one JSON object per line.
         results: the latest evaluation of the whole test split.
         spikes: folder of pictures taken when the loss jumped.
     """
@@ -77,28 +77,30 @@ class RunFolder:
         return stored
 
     def left_out(self) -> dict[str, list[int]]:
-        """Numbers of the views that the run leaves out, by split. Raises StorageError."""
+        """Numbers of the views that the run excludes, by split. Raises StorageError."""
         if not self.scene.exists():
             return {}
         try:
             stored = _read_json(self.scene).get("left_out", {})
             return {str(split): [int(view) for view in views] for split, views in stored.items()}
         except (ValueError, TypeError, AttributeError):
-            raise StorageError("does not list the views left out", path=str(self.scene), hint=RESTORE) from None
+            raise StorageError(
+                "has no list of the views that were excluded", path=str(self.scene), hint=RESTORE
+            ) from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for writing. The system releases the lock when the process ends, however it ends.
+        """Lock the folder for writing. The operating system releases the lock when the process ends, even by a crash.
 
         Raises:
-            StorageError: another process holds the folder; the message names it.
+            StorageError: another process has locked the folder. The message names the process.
         """
         with open(self.path / ".lock", "a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                holder = file.read().strip() or "it left no name"
+                holder = file.read().strip() or "unknown process"
                 raise StorageError(
                     f"another process is writing to this run ({holder})",
                     path=str(self.path),
@@ -110,7 +112,7 @@ class RunFolder:
             yield
 
     def remove_if_unused(self) -> None:
-        """Remove the folder if no run has been recorded in it; other people's files stay."""
+        """Remove the folder if no run has been recorded in it. A folder that holds other files stays."""
         if not self.config.exists():
             with contextlib.suppress(OSError):
                 (self.path / ".lock").unlink(missing_ok=True)
@@ -143,7 +145,7 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
             hint=f"Resume it with: radfield train --resume {quoted(folder.path)}, or choose another --out",
         )
     if out is None:
-        folder.check_writable()  # creates it, so that another process cannot take the same name
+        folder.check_writable()  # creates the folder, so that another process cannot take the same name
     return folder
 
 
@@ -155,7 +157,7 @@ def scene_name(run: RunConfig) -> str:
 
 
 def _read_json(path: Path) -> Any:
-    """Value in a file of a run, which may come from a stranger. Raises StorageError."""
+    """Read a JSON file of a run, with checks because the run may come from a stranger. Raises StorageError."""
     try:
         return read_json(path, MAX_RUN_JSON_BYTES)
     except DatasetError as error:
@@ -163,14 +165,14 @@ def _read_json(path: Path) -> Any:
 
 
 def find_run(path: Path) -> tuple[RunFolder, Path | None]:
-    """The run at a path, and the checkpoint if the path is one.
+    """Find the run at a path. If the path is that of a checkpoint, return its full path too.
 
     Args:
         path: a run folder, its `checkpoints` folder, one checkpoint, or a file that names a run folder
             (`outputs/latest` on systems without symbolic links).
 
     Raises:
-        UsageError: there is no run at the path; the hint is the nearest one.
+        UsageError: there is no run at the path. The hint names a run nearby, if there is one.
     """
     if path.is_file() and path.name == "latest":
         named = path.read_text(encoding="utf-8", errors="replace").strip()
@@ -184,7 +186,7 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
 
 
 def _relative_to_here(path: Path) -> Path:
-    """The path relative to the working folder if it lies inside it, as a person would type it."""
+    """If the path lies inside the working folder, return it relative to that folder, as a person would type it."""
     here = Path.cwd().resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -211,16 +213,16 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State
 
 
 def fresh_folder(parent: Path) -> Path:
-    """A path below `parent`, named by the time, that does not exist yet."""
+    """A path below `parent` that does not exist yet, named after the present time."""
     name = time.strftime("%Y-%m-%d_%H%M%S")
     candidates = (parent / (f"{name}-{n}" if n > 1 else name) for n in range(1, 1000))
     return next(path for path in candidates if not path.exists())
 
 
 def point_latest(run: Path) -> None:
-    """Make `outputs/latest` a link to a run below `outputs/`, or a file that names it on systems without links.
+    """Make `outputs/latest` a link to a run below `outputs/`. On systems without links, write the run's path into it.
 
-    A run elsewhere leaves it unchanged.
+    Do nothing for a run that is not below `outputs/`.
     """
     outputs = Path("outputs")
     link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
@@ -240,7 +242,7 @@ def _inside_checkpoints(path: Path, folder: Path) -> bool:
 
 
 def _nearest_run(path: Path) -> str:
-    """Hint for a path that is no run: the run around it, the last run below it, or one with a similar name."""
+    """Hint for a path without a run: the run that contains it, the last run below it, or a path with a similar name."""
     around = next((folder for folder in path.parents[:3] if (folder / "config.toml").is_file()), None)
     if around is not None:
         return f"Use the run's folder: {quoted(around)}"

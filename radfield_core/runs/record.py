@@ -14,7 +14,7 @@ from radfield_core.config.slots import Choice
 
 
 def parts_of(config: Any) -> Iterator[Choice]:
-    """Iterate over every chosen part in a config, each before the parts inside it."""
+    """Iterate over every part that a config chooses. A part comes before the parts that it contains."""
     if isinstance(config, Choice):
         yield config
         config = config.config
@@ -32,7 +32,7 @@ def plugin_versions(run: RunConfig) -> dict[str, str]:
 def changes(
     stored: str, current: str, stored_plugins: Mapping[str, str], current_plugins: Mapping[str, str]
 ) -> list[str]:
-    """Differences between two configs and two tables of plugin versions, as lines of a diff; empty if they agree."""
+    """Differences between two configs and two tables of plugin versions, as lines of a diff. Empty if they agree."""
     lines = [
         line
         for line in difflib.unified_diff(stored.splitlines(), current.splitlines(), n=0, lineterm="")

@@ -36,7 +36,7 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
         quiet: show no progress.
 
     Returns:
-        Mean metrics, metrics per group and per view, the split and the step: the content of `results.json`.
+        The content of `results.json`: mean metrics, metrics per group and per view, the split and the step.
 
     Raises:
         UsageError: the data has no such split.
@@ -53,12 +53,12 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
 
 
 def results_path(trained: Trained, split: str) -> Path:
-    """File for the results of a split: `results.json` for the test split, else `results-<split>.json`."""
+    """File for the results of a split: `results.json` for the test split, `results-<split>.json` for any other."""
     return trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json"
 
 
 def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
-    """Measure a run with a metric part.
+    """Measure a run with a metric.
 
     Args:
         trained: the run.
@@ -67,7 +67,7 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
         reference: a file to compare with; None for the data's own ground truth.
 
     Returns:
-        The metric's name, the step, the reference, and the measured values: the content of `<metric>.json`.
+        The content of `<metric>.json`: the metric's name, the step, the reference and the measured values.
 
     Raises:
         UsageError: the run's parts do not provide what the metric needs.
@@ -80,7 +80,7 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
 
 
 def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
-    """Lines of a table of metrics: one row for each group of views and one for the mean; none without groups."""
+    """Lines of a table of metrics: one row for each group of views and one for the mean. No groups give no lines."""
     if groups:
         yield f"{'':8}" + "".join(f"{name.upper():>12}" for name in means)
         for name, metrics in [*groups.items(), ("mean", means)]:
@@ -89,7 +89,7 @@ def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, f
 
 
 def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Lines of names and values; a nested table's names are joined with dots."""
+    """Lines, each with a name and its value. Names inside nested tables are joined with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from value_lines(value, f"{prefix}{key}.")
@@ -168,7 +168,7 @@ def render_path(
 
 
 def choose_views(text: str, n: int) -> list[int]:
-    """Indices of views.
+    """Indices of the views that a text selects.
 
     Example:
         >>> choose_views("all", 3), choose_views("2", 10), choose_views("0,9", 10)

@@ -16,7 +16,7 @@ class Scenes:
 
     Args:
         run: the run's options.
-        left_out: numbers of the views to leave out, by split.
+        left_out: numbers of the views to exclude, by split.
     """
 
     def __init__(self, run: RunConfig, left_out: Mapping[str, Sequence[int]] | None = None):
@@ -38,7 +38,7 @@ class Scenes:
         return prepare_scene(self._parse(split), self._config, self._parse("train"))
 
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
-        """Leave out more views, by split; views are numbered as in the data, whatever is left out already."""
+        """Exclude more views, by split. The numbers count all views of the data, including those excluded before."""
         for split, numbers in views.items():
             known = self.left_out.get(split, ())
             if set(numbers) - set(known):

@@ -1,4 +1,4 @@
-"""Nested state with tensors in it, such as an optimizer's, as JSON values and a table of tensors."""
+"""Conversion of nested state that holds tensors, such as an optimizer's, into JSON values and a table of tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
     """Separate a tree of dicts, lists, tuples and scalars from its tensors.
 
-    Keys that are not text, tuples, and floats that JSON cannot hold keep their type and value.
+    JSON has no tuples, keys other than text, NaN or infinity. They are encoded so that `join` restores them.
 
     Example:
         >>> split({0: (1.5, None)})
@@ -22,7 +22,7 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
         The tree as JSON values, and its tensors by number.
 
     Raises:
-        TypeError: the tree holds something else.
+        TypeError: the tree holds an object of another type.
     """
     tensors: dict[str, Tensor] = {}
 

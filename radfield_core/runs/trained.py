@@ -32,10 +32,10 @@ class Trained:
         run: the options it was trained with.
         folder: the run's folder.
         scenes: the splits of its data.
-        method: the method.
+        method: the run's method.
         model: the trained model, in evaluation mode.
-        device: where the model is.
-        step: steps it was trained for.
+        device: device of the model.
+        step: number of steps that the model was trained for.
         checkpoint: the checkpoint that was loaded.
     """
 
@@ -93,12 +93,12 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     model = method.build(build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)
     last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)
-    model.begin_step(last_step)  # schedules are at the last step that was trained
+    model.begin_step(last_step)  # sets schedules to the last step that was trained
     return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint)
 
 
 def load_weights(model: Model, state: State, folder: RunFolder) -> None:
-    """Set a model's parameters and buffers. Raises StorageError, naming tensors that do not fit."""
+    """Set a model's parameters and buffers. Raises StorageError that names the tensors that do not fit."""
     try:
         model.load_state_dict(dict(state.model), strict=True)
     except RuntimeError as error:

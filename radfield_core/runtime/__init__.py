@@ -1,1 +1,1 @@
-"""The process: signals, threads, memory, random numbers and progress."""
+"""Services for the running process: signals, threads, memory, random numbers and progress displays."""

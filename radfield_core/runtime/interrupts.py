@@ -1,6 +1,7 @@
-"""Signals that ask a run to end.
+"""Handling of the signals that ask a run to end.
 
-A training step is finished and saved before the run ends, an evaluation is canceled, and a second Ctrl-C stops at once.
+After a signal, training finishes the current step and saves a checkpoint before the run ends. An evaluation is canceled
+instead. A second Ctrl-C stops the run at once.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ ENDING_SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Canceled(BaseException):
-    """Raised by a signal inside a `cancelable` block."""
+    """The exception that a signal raises inside a `cancelable` block."""
 
 
 @contextlib.contextmanager
 def signals_unwrapped() -> Iterator[None]:
-    """Re-raise a signal's exception that arrives as a SystemError.
+    """Unwrap a KeyboardInterrupt or Canceled that numba has wrapped in a SystemError, and raise it itself.
 
-    When a signal handler raises during compiled code, numba's dispatcher raises SystemError from that exception.
+    If a signal handler raises an exception while compiled code runs, numba raises a SystemError from that exception.
     """
     try:
         yield
@@ -38,7 +39,10 @@ def signals_unwrapped() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Defer Python signal handlers until the block ends; an exception raised inside a compiler would be swallowed."""
+    """Defer Python signal handlers until the block ends.
+
+    This protects a compilation: a compiler would swallow an exception that a signal handler raises during it.
+    """
     received: list[int] = []
     before: dict[int, Any] = {}
     if _in_main_thread():
@@ -56,10 +60,11 @@ def signals_deferred() -> Iterator[None]:
 
 
 class Interrupts:
-    """Context in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set `received`.
+    """Context manager in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set the attribute `received`.
 
-    A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored on entry (`nohup`), it stays ignored. Outside the
-    main thread, where Python receives no signals, nothing changes.
+    A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored before (as under `nohup`), it stays ignored. In a
+    thread other than the main one, the context manager does nothing, because Python handles signals only in the main
+    thread.
     """
 
     def __init__(self) -> None:
@@ -80,7 +85,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def cancelable(self) -> Iterator[None]:
-        """Let the first signal raise Canceled inside this block, for work that need not be finished."""
+        """Let the first signal raise Canceled inside the block. Use it for work that need not be finished."""
         self._cancelable = True
         try:
             with signals_unwrapped():

@@ -1,4 +1,4 @@
-"""Running out of memory: detection, and retries with smaller chunks."""
+"""Detection of out-of-memory errors, and retries with smaller chunks of rays."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import torch
 _T = TypeVar("_T")
 
 MIN_CHUNK_RAYS = 16
-"""Smallest chunk of rays; if this one does not fit into memory, no smaller one will."""
+"""Number of rays in the smallest chunk that is tried before giving up."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True if an error means that the device or the machine has no memory left."""
+    """True if an error means that the GPU or the machine has run out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
-    """Result of `run(chunk)` and the chunk that fitted into memory.
+    """Call `run(chunk)`, and halve the chunk and try again whenever memory runs out.
 
-    Whenever memory runs out, the chunk is halved and `run` is called again, down to `MIN_CHUNK_RAYS`. The last
-    out-of-memory error is raised.
+    If even a chunk of `MIN_CHUNK_RAYS` does not fit, the out-of-memory error is raised.
+
+    Returns:
+        The result of `run`, and the chunk that fitted into memory.
     """
     while True:
         try:

@@ -1,4 +1,8 @@
-"""Progress of long jobs: a bar on a terminal, else one line every ten seconds, or nothing."""
+"""Progress display of long jobs.
+
+A terminal shows a progress bar. Other output, such as a log file, gets one line every ten seconds. A quiet job shows
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 ProgressCallback = Callable[[int, int], None]
-"""callback(done, total): called repeatedly during a long job."""
+"""callback(done, total), which a long job calls repeatedly with the amount of work done and the total amount."""
 
 REFRESH_SECONDS = 0.2  # between updates of a bar
-LINE_SECONDS = 10.0  # between lines where there is no terminal
+LINE_SECONDS = 10.0  # between lines if the output is not a terminal
 MIN_BAR_COLUMNS = 80  # narrower terminals show the text without a bar
 
 _shown_bar: Bar | None = None  # the bar that occupies the last line of the terminal
@@ -29,8 +33,8 @@ _lost: WeakKeyDictionary[TextIO, OSError] = WeakKeyDictionary()  # streams that 
 def write_line(line: str, stream: TextIO) -> None:
     """Write a line to a stream, above the progress bar if one is shown.
 
-    A stream that cannot be written to, such as a pipe whose reader has ended, must not end the job: the failure is
-    reported once on stderr, and later lines to that stream are dropped.
+    If the stream cannot be written to, such as a pipe whose reader has exited, the job must not end. The failure is
+    then reported once on stderr, and later lines to that stream are dropped.
     """
     if stream in _lost:
         return
@@ -60,10 +64,10 @@ class Progress:
         ...         progress.report(done, 3)
 
     Args:
-        title: name of the job, printed before each text.
-        total: amount of work, in any unit.
+        title: name of the job, printed at the start of each line.
+        total: total amount of work, in any unit.
         quiet: show nothing.
-        stream: where to write; by default stdout.
+        stream: the stream to write to; stdout by default.
     """
 
     def __init__(self, title: str, total: float, *, quiet: bool = False, stream: TextIO | None = None):
@@ -102,18 +106,18 @@ class Progress:
             self._bar = _shown_bar = None
 
     def begin(self, done: float) -> None:
-        """Set the amount of work done earlier, which must not count in the estimate of the time left."""
+        """Set the amount of work that an earlier run has done. The estimate of the time left does not count it."""
         self._first = done
 
     def due(self) -> bool:
-        """True if `update` would show something now.
+        """True if enough time has passed since the last update to show another one.
 
-        The check is cheap. Fetch values that cost a synchronization with the device only if it is True.
+        Call this cheap check before fetching values from the GPU for `update`, because fetching waits for the GPU.
         """
         return not self.quiet and self._stream not in _lost and time.monotonic() - self._shown >= self._interval
 
     def update(self, done: float, text: str) -> None:
-        """Show the amount of work done, `text`, and an estimate of the time left."""
+        """Show the amount of work done, the given text, and an estimate of the time left."""
         if self.quiet:
             return
         self._shown = time.monotonic()
@@ -125,7 +129,7 @@ class Progress:
             write_line(f"{self._title} {text}", self._stream)
 
     def report(self, done: int, total: int) -> None:
-        """Show that `done` of `total` items are done, if an update is due; a ProgressCallback.
+        """Show that `done` of `total` items are done, if an update is due. This method can serve as a ProgressCallback.
 
         On a terminal the last update is always shown, so that a finished job leaves a full bar.
         """
@@ -140,7 +144,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as short text.
+    """Format a number of seconds as short text.
 
     Example:
         >>> duration(9.4), duration(245), duration(7384)
@@ -155,7 +159,11 @@ def duration(seconds: float) -> str:
 
 
 def tracked(items: Sequence[_T], title: str, *, quiet: bool = False) -> Iterator[tuple[_T, ProgressCallback]]:
-    """Iterate over items with a progress display; each item comes with a callback for progress within it."""
+    """Iterate over items with a progress display.
+
+    Yields:
+        An item, and a callback that reports the progress within that item.
+    """
     count = len(items)
     with Progress(title, count, quiet=quiet) as progress:
         for index, item in enumerate(items):

@@ -1,7 +1,7 @@
 """The global random generators of Python, numpy and torch: seeding, saving and restoring.
 
-Core and its parts draw from `Step.generator`, which has no state to save. Saving the global generators makes resuming
-exact for third-party code that draws from them.
+Core and its parts draw random numbers from `Step.generator`, which has no state to save. Third-party code may draw from
+the global generators, so they are saved too: a resumed run then draws the same numbers as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
     """States of the global generators.
 
     Returns:
-        torch's states as uint8 tensors ("torch", "cuda:0", …), and Python's and numpy's as JSON values.
+        The states of torch's generators as uint8 tensors, with the keys "torch", "cuda:0", …; and the states of
+        Python's and numpy's generators as JSON values, with the keys "python" and "numpy".
     """
     tensors = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch's gap
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it untyped
         tensors |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
     version, words, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
@@ -42,7 +43,7 @@ def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Set the global generators to the states that `state` returned; devices that are absent now are skipped."""
+    """Set the global generators to the states that `state` returned. Skip GPUs that this machine does not have."""
     torch.set_rng_state(tensors["torch"])
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         if f"cuda:{i}" in tensors:
@@ -55,7 +56,7 @@ def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Restore the global generators when the block ends, so that draws inside it change nothing outside."""
+    """Restore the global generators when the block ends, so that random draws inside it have no effect outside."""
     states = state()
     try:
         yield

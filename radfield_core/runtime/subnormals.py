@@ -1,8 +1,9 @@
 """Flushing of subnormal floats to zero during training.
 
-Adam's moments of a hash-table entry that no ray meets any more decay from step to step and become subnormal (below
-1e-38) after some hundred steps. A CPU computes subnormal numbers in microcode, fifty times slower, and a third of a
-hash table may hold them. Flushing them changes no weight: their contribution is far below a float's last bit.
+When rays no longer sample an entry of a hash table, Adam's moments of that entry decay at each step. After some hundred
+steps they become subnormal (below 1e-38), and this may happen to a third of the table. A CPU computes with subnormal
+numbers in microcode, about fifty times slower. Flushing them to zero changes no weight, because their contribution is
+far smaller than the last bit of a float.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import torch
 
 @contextmanager
 def flushed() -> Iterator[None]:
-    """Flush subnormals to zero in this thread and the threads it starts, if the CPU supports it."""
+    """Inside the block, flush subnormals to zero in this thread and the threads that it starts.
+
+    This has no effect on a CPU that cannot flush subnormals.
+    """
     for dtype in (np.float32, np.float64):
-        np.finfo(dtype).smallest_subnormal  # noqa: B018  numpy caches this, and warns if it is computed while flushing
+        np.finfo(dtype).smallest_subnormal  # noqa: B018  numpy caches the value, and warns if it computes it while flushing
     before = not bool(torch.tensor(1e-40) * 1.0)
     torch.set_flush_denormal(True)
     try:

@@ -1,8 +1,9 @@
-"""The thread policy: threads sleep while they wait, so that a busy machine does not slow training to a crawl.
+"""The wait policy of OpenMP's threads: they sleep while they wait, so that training stays fast on a busy machine.
 
-OpenMP's threads spin at every barrier. When another process takes one of the cores, the other threads burn theirs
-waiting for the thread that lost its core, and a step takes many times as long. Sleeping costs microseconds instead.
-The setting has an effect only before the OpenMP library is loaded, so this module does not import torch.
+By default, OpenMP's threads spin at every barrier. If another process takes one of the cores, the other threads keep
+their cores busy waiting for the one that lost its core, and a training step takes many times as long. Letting threads
+sleep costs only microseconds. The setting must be made before the OpenMP library is loaded, so this module does not
+import torch.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME"
 
 
 def requested() -> int | None:
-    """Number of threads that OMP_NUM_THREADS requests; None if it is unset.
+    """Number of threads that the environment variable OMP_NUM_THREADS requests; None if it is unset.
 
-    OMP_NUM_THREADS may be a list with one number for each level of nesting; the first one counts.
+    OMP_NUM_THREADS may list one number for each level of nested parallelism. The first number is returned.
 
     Raises:
-        UsageError: OMP_NUM_THREADS is not a positive whole number; OpenMP would silently choose its own.
+        UsageError: OMP_NUM_THREADS is not a positive whole number. OpenMP would silently ignore such a value.
     """
     text = os.environ.get("OMP_NUM_THREADS")
     if text is None:
@@ -37,10 +38,10 @@ def requested() -> int | None:
 
 
 def set_policy() -> str:
-    """Make OpenMP's threads sleep while they wait, unless the user chose otherwise.
+    """Make OpenMP's threads sleep while they wait, unless the user has set a wait policy in the environment.
 
     Returns:
-        The number of threads and the policy as text for the run's header.
+        The number of threads and their wait policy, as text to print at the start of a run.
 
     Raises:
         UsageError: OMP_NUM_THREADS is not a positive whole number.

@@ -1,4 +1,7 @@
-"""Public test kit for plugin authors: `conformance` writes the tests of a part; toys stand in for the other parts."""
+"""Public test kit for plugin authors.
+
+`conformance` makes the tests of a part. Toy parts take the place of the other parts of a run in these tests.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -43,5 +46,5 @@ _HOMES = {
     "valid_scene": "assert_valid_scene",
 }
 
-if not TYPE_CHECKING:  # a type checker that saw __getattr__ would take any name for public
+if not TYPE_CHECKING:  # if a type checker saw __getattr__, it would accept any name
     __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""The data set that a dataparser or converter under test reads, and the parser for it."""
+"""The data set that a dataparser or converter reads in a test, and the dataparser for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from radfield_core.testing.under_test import Example, ExampleMissing, PartUnderT
 
 
 def example_of(tested: PartUnderTest) -> Example:
-    """The author's example; without one, a capture that the format's own writer wrote.
+    """The example data set for a part under test.
+
+    It is the example that the test supplies. If the test supplies none, the format's own writer writes one. A
+    dataparser that reads no files needs none.
 
     Raises:
-        ExampleMissing: the part reads files, has no writer, and the test supplies no example.
+        ExampleMissing: the part reads files and has no writer, and the test supplies no example.
     """
     folder = tested.folder / "example"
     if tested.example is not None:
@@ -30,18 +33,18 @@ def example_of(tested: PartUnderTest) -> Example:
         capture = toy_capture(forward="ndc" in tested.provides, masks="masks" in tested.provides)
         return Example(write_capture(tested, folder, capture))
     raise ExampleMissing(
-        f"{tested.component.key} reads files, but the test supplies none",
+        f"{tested.component.key} reads files, but the test supplies no example data set",
         hint="Pass conformance(…, example=make), where make(folder) writes a small data set and returns an Example",
     )
 
 
 def has_root(tested: PartUnderTest) -> bool:
-    """True if the part has an option `root`: it reads files."""
+    """True if the part has an option `root`, which means that it reads files."""
     return "root" in [attribute.name for attribute in attrs.fields(options_of(tested.component))]
 
 
 def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
-    """The dataparser under test for the data set at `root`."""
+    """The dataparser under test, built to read the data set at `root`."""
     options = dict(tested.options)
     if root is not None and has_root(tested):
         options["root"] = str(root)
@@ -51,7 +54,7 @@ def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
 
 
 def write_capture(tested: PartUnderTest, folder: Path, capture: Scene) -> Path:
-    """A new folder into which the format's own writer wrote a capture as the training split."""
+    """Write a capture as the training split into a new folder with the format's own writer, and return the folder."""
     assert tested.component.writer is not None
     folder.mkdir()
     load_of(tested.component, tested.component.writer)({"train": capture}, folder)

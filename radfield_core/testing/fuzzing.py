@@ -1,6 +1,6 @@
-"""Damaged copies of valid files, for tests that a dataparser raises DatasetError or returns a valid scene.
+"""Random damage to valid files, for tests that a dataparser raises DatasetError or returns a valid scene.
 
-This is the only module of the kit that needs hypothesis.
+Of all modules of the kit, only this one needs the package hypothesis.
 """
 
 from __future__ import annotations
@@ -23,21 +23,28 @@ _ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 ByteEdit = tuple[str, float, bytes]
-"""Kind of edit, position as a share of the file's length, and bytes to write there."""
+"""An edit of a file: its kind, its position as a share of the file's length, and the bytes that it writes there."""
 
 ValueEdit = tuple[float, Any, bool]
-"""Position as a share of all members of a JSON value, the new value, and True to remove the member instead."""
+"""An edit of one member of a JSON value.
+
+It consists of the member's position as a share of the number of all members, the new value, and True to remove the
+member instead of replacing it.
+"""
 
 
 def byte_edits() -> st.SearchStrategy[list[ByteEdit]]:
-    """Strategy for lists of one to four edits of a file: overwrite, insert, delete, truncate or repeat bytes."""
+    """Hypothesis strategy for lists of one to four edits of a file.
+
+    An edit overwrites, inserts, deletes or repeats bytes, or truncates the file.
+    """
     kind = st.sampled_from(["overwrite", "insert", "delete", "truncate", "repeat"])
     payload = st.one_of(st.sampled_from(_ODD_BYTES), st.binary(min_size=1, max_size=8))
     return st.lists(st.tuples(kind, st.floats(0, 1), payload), min_size=1, max_size=4)
 
 
 def apply_byte_edits(data: bytes, edits: list[ByteEdit]) -> bytes:
-    """A file's bytes after a list of edits, applied in order.
+    """Apply a list of edits to a file's bytes, one after another, and return the result.
 
     Example:
         >>> apply_byte_edits(b"abcd", [("overwrite", 0.5, b"X"), ("delete", 0.0, b"Y")])
@@ -59,13 +66,16 @@ def apply_byte_edits(data: bytes, edits: list[ByteEdit]) -> bytes:
 
 
 def value_edits() -> st.SearchStrategy[list[ValueEdit]]:
-    """Strategy for lists of one to three edits of a JSON value: replace or remove a member at any depth."""
+    """Hypothesis strategy for lists of one to three edits of a JSON value.
+
+    An edit replaces or removes a member at any depth.
+    """
     edit = st.tuples(st.floats(0, 1), st.sampled_from(_ODD_VALUES), st.booleans())
     return st.lists(edit, min_size=1, max_size=3)
 
 
 def apply_value_edits(value: Any, edits: list[ValueEdit]) -> Any:
-    """A copy of a JSON value after a list of edits, applied in order.
+    """Apply a list of edits to a copy of a JSON value, one after another, and return the copy.
 
     Example:
         >>> apply_value_edits({"a": [1, 2], "b": 3}, [(0.0, 7, False), (0.99, None, True)])
@@ -85,7 +95,7 @@ def apply_value_edits(value: Any, edits: list[ValueEdit]) -> Any:
 
 
 def _members(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every member of nested lists and dicts, as the container and the key."""
+    """Every member of nested lists and dicts, as a pair of its container and its key or index."""
     for key, inner in list(value.items()) if isinstance(value, dict) else enumerate(value):
         yield value, key
         if isinstance(inner, (dict, list)):

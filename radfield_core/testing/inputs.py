@@ -19,7 +19,7 @@ P = TypeVar("P", bound=Part)
 
 
 def at_step(part: P, step: Step = STEP) -> P:
-    """The part in evaluation mode, after `begin_step` was called on it and on every part within it."""
+    """Call `begin_step` on a part and on every part within it, and return the part in evaluation mode."""
     for module in reversed(list(part.modules())):
         if isinstance(module, Part):
             module.begin_step(step)
@@ -27,18 +27,18 @@ def at_step(part: P, step: Step = STEP) -> P:
 
 
 def dense_samples(rays: RayBundle, n: int = 8) -> RaySamples:
-    """n intervals of equal length on each ray, in the dense layout."""
+    """Samples with n intervals of equal length on each ray, in the dense layout."""
     shares = torch.linspace(0.0, 1.0, n + 1, dtype=rays.near.dtype, device=rays.near.device)
     return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
 
 def packed_samples(rays: RayBundle) -> RaySamples:
-    """5, 0, 8, 3, 5, 0, … intervals on successive rays, in the packed layout."""
+    """Samples with 5, 0, 8, 3, 5, 0, … intervals on successive rays, in the packed layout."""
     return RaggedSampler().propose(rays, 0, None, cast(Field, None))
 
 
 def toy_field_for(tested: PartUnderTest) -> Field:
-    """A field for a sampler under test: a signed distance if the sampler requires one, else a density."""
+    """A toy field for a sampler under test. It has a signed distance if the sampler requires one, else a density."""
     if "sdf" in tested.requires.get("field", ()):
         return ToySurface(ToySurfaceConfig(), toy_context())
     config = tested.choose(tested.registry.find("field", "radfield-toys:toy"), {}).config
@@ -48,7 +48,7 @@ def toy_field_for(tested: PartUnderTest) -> Field:
 
 
 def random_outputs(samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random colors and densities of samples; about half of the densities are zero."""
+    """Random colors and densities for samples. About half of the densities are zero."""
     generator = torch.Generator().manual_seed(seed)
     t = samples.t_eval
     density = (4.0 * torch.randn(samples.n, generator=generator, dtype=torch.float64)).clamp_min(0.0)
@@ -57,14 +57,14 @@ def random_outputs(samples: RaySamples, seed: int = 0) -> FieldOutputs:
 
 
 class Inputs(NamedTuple):
-    """Inputs of every kind of part.
+    """Inputs for a part of any kind.
 
     Attributes:
-        x: points or directions [M, 3], for an encoding.
-        rays: rays, for a sampler.
-        samples: samples, for a field or renderer.
-        outputs: outputs of a field at the samples, for a renderer.
-        field: field that a sampler may evaluate.
+        x: points or directions [M, 3], the input of an encoding.
+        rays: rays, the input of a sampler.
+        samples: samples, the input of a field or renderer.
+        outputs: outputs of a field at the samples, which a renderer also needs.
+        field: a field that a sampler may evaluate.
     """
 
     x: Tensor
@@ -75,7 +75,7 @@ class Inputs(NamedTuple):
 
 
 def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.float32) -> Inputs:
-    """The same n rows and n rays in every call."""
+    """Inputs for a part under test: n points and n rays, the same in every call."""
     rays = toy_rays(n, dtype=dtype)
     samples = dense_samples(rays)
     field = toy_field_for(tested).to(dtype)
@@ -83,7 +83,7 @@ def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.flo
 
 
 def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
-    """Every tensor that a part of any kind computes from its inputs."""
+    """Every tensor that a part of any kind computes from the given inputs."""
     if isinstance(part, Encoding):
         return [part(inputs.x)]
     if isinstance(part, Field):

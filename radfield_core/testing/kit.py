@@ -1,4 +1,4 @@
-"""The conformance kit: checks a part against every law of its kind, in pytest or from the command line."""
+"""The conformance kit. It checks a part against every law of its kind, in pytest or from the command line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MIN_REASON_WORDS = 3
 
 
 class LawResult(NamedTuple):
-    """Outcome of checking one law.
+    """Result of checking one law.
 
     Attributes:
         law: the law that was checked.
-        state: "kept" or "broken"; "waived" if the law is broken and the test waives it with a reason; "stale waiver"
-            if the law is kept although the test waives it.
-        message: text for the author; "" if the law is kept.
+        state: "kept" or "broken" for a law that the test does not waive. If the test waives the law, the state is
+            "waived" if the part breaks it, and "stale waiver" if the part keeps it.
+        message: explanation for the author of the part; "" if the law is kept.
     """
 
     law: Law
@@ -53,13 +53,14 @@ def part_under_test(
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
         options: options of the part that differ from their defaults.
-        run: options of the rest of the run in which the part is trained, as in a config file.
-        example: writes a small data set into an empty folder; for dataparsers and converters.
-        read: reads vertices and faces from a file; for exporters whose format trimesh cannot read.
-        registry: the parts to choose from; by default everything installed.
+        run: options of the other parts of the run in which the part is trained, as in a config file.
+        example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
+        read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
+            it.
+        registry: the parts to choose from; by default, all installed parts.
 
     Raises:
-        UsageError: the key is not of this form, or no such part is installed.
+        UsageError: the key does not have this form, or no such part is installed.
         PluginError: the plugin that offers the part is broken or not installed.
 
     Example:
@@ -70,23 +71,28 @@ def part_under_test(
     words = key.split(":")
     kind, name = words[-2:] if len(words) > 1 else ("", words[0])
     if kind not in KINDS:
-        hint = f"Write the part as KIND:NAME, such as encoding:hash; kinds are {', '.join(KINDS)}"
-        raise UsageError(f"{key!r} is not KIND:NAME", hint=hint)
+        hint = f"Write the part as KIND:NAME, such as encoding:hash. The kinds are {', '.join(KINDS)}"
+        raise UsageError(f"{key!r} does not have the form KIND:NAME", hint=hint)
     registry = with_toys(registry)
     component = registry.find(kind, ":".join([*words[:-2], name]))
     return PartUnderTest(component, registry, dict(options or {}), dict(run or {}), example, read)
 
 
 def laws_for(tested: PartUnderTest) -> list[Law]:
-    """The laws that apply to a part: those of its kind that fit the capabilities it provides."""
+    """The laws that apply to a part. They depend on its kind and its declared capabilities."""
     return [law for law in LAWS if tested.kind in law.kinds and law.when(tested)]
 
 
 def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None = None) -> LawResult:
-    """Check one law in a temporary folder. Any exception that the part raises breaks the law.
+    """Check one law in a temporary folder. If the part raises an exception, it breaks the law.
+
+    Args:
+        tested: the part under test.
+        law: the law to check.
+        waive: name of a law -> the reason why the part may break it.
 
     Raises:
-        ExampleMissing: the law needs a data set and the test supplies none.
+        ExampleMissing: the law needs a data set, and the test supplies none.
     """
     reason = (waive or {}).get(law.name)
     with tempfile.TemporaryDirectory(prefix="radfield-law-") as folder:
@@ -101,7 +107,7 @@ def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None =
     if observed is None and reason is None:
         return LawResult(law, "kept", "")
     if observed is None:
-        message = f"{key} keeps the law {law.name!r}, which is waived ({reason}): remove it from waive="
+        message = f"{key} keeps the law {law.name!r}, so it needs no waiver ({reason}): remove it from waive="
         return LawResult(law, "stale waiver", message)
     if reason is not None:
         return LawResult(law, "waived", reason)
@@ -123,12 +129,12 @@ def _observed_fault(tested: PartUnderTest, law: Law) -> str | None:
 
 
 def check_waivers(laws: list[Law], waive: Mapping[str, str]) -> None:
-    """Raise UsageError for a waiver that names no law among `laws`, or gives no reason."""
+    """Raise UsageError if a waiver names none of `laws`, or gives no reason."""
     known = [law.name for law in laws]
     for name, reason in waive.items():
         if name not in known:
             hint = f"Waive one of: {nearest(name, known) or ', '.join(known)}"
-            raise UsageError(f"no law {name!r} applies to this part", path="waive", hint=hint)
+            raise UsageError(f"there is no law {name!r} for this part", path="waive", hint=hint)
         if len(reason.split()) < MIN_REASON_WORDS:
             hint = f"Write why the part breaks this law, in at least {MIN_REASON_WORDS} words"
             raise UsageError(f"the waiver of {name!r} gives no reason", path="waive", hint=hint)
@@ -143,19 +149,20 @@ def conformance(
     example: MakeExample | None = None,
     read: ReadGeometry | None = None,
 ) -> Callable[..., None]:
-    """A test function for pytest with one test for each law that applies to a part.
+    """Make a test function for pytest, which tests a part against each law that applies to it.
 
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
-        options: options of the part that differ from their defaults; small values keep the tests fast.
-        run: options of the rest of the run in which the part is trained, as in a config file.
-        waive: name of a law -> the reason why the part may break it. The test of a waived law is an expected failure,
-            and fails if the part keeps the law.
-        example: writes a small data set into an empty folder; for dataparsers and converters.
-        read: reads vertices and faces from a file; for exporters whose format trimesh cannot read.
+        options: options of the part that differ from their defaults. Small values keep the tests fast.
+        run: options of the other parts of the run in which the part is trained, as in a config file.
+        waive: name of a law -> the reason why the part may break it. The test of a waived law is expected to fail. If
+            the part keeps the law after all, the test is reported as a failure, so that the waiver is removed.
+        example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
+        read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
+            it.
 
     Raises:
-        UsageError: there is no such part, or a waiver names no law or gives no reason.
+        UsageError: there is no such part, or a waiver names no law that applies to it or gives no reason.
         PluginError: the plugin that offers the part is broken or not installed.
 
     Example:
@@ -170,7 +177,7 @@ def conformance(
 
 def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Callable[..., None]:
     """A test function for pytest, parametrized by the laws that apply to a part."""
-    import pytest  # needed by tests only
+    import pytest  # imported here, because only tests need it
 
     laws = laws_for(tested)
 
@@ -187,7 +194,7 @@ def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Calla
 
 
 def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
-    """`distribution:kind:name` of every part of a distribution. Raises PluginError if it offers none."""
+    """`distribution:kind:name` of every part that a distribution offers. Raises PluginError if it offers none."""
     wanted = normalize_distribution(distribution)
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
     if not found:

@@ -1,4 +1,4 @@
-"""A law: a property that every part of a kind must have, with the check that tests it and advice for a failure."""
+"""Laws: properties that every part of a kind must have. A law has a check, and advice for the author of the part."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Condition = Callable[["PartUnderTest"], bool]
 
 
 class LawBroken(AssertionError):
-    """A part breaks a law; the message says what was observed."""
+    """A part breaks a law. The message says what was observed."""
 
 
 class Law(NamedTuple):
@@ -26,8 +26,8 @@ class Law(NamedTuple):
         kinds: kinds of parts that the law holds for.
         statement: the property, in one or two sentences.
         fix: advice for the author of a part that breaks the law.
-        when: False for a part that the law does not apply to.
-        check: raises `LawBroken` if a part breaks the law.
+        when: function that returns False for a part to which the law does not apply.
+        check: function that raises `LawBroken` if a part breaks the law.
     """
 
     name: str
@@ -50,7 +50,7 @@ def law(
     Args:
         kinds: kinds of parts that the law holds for.
         fix: advice for the author of a part that breaks the law.
-        when: False for a part that the law does not apply to.
+        when: function that returns False for a part to which the law does not apply.
     """
 
     def register(check: Callable[[PartUnderTest], None]) -> Law:
@@ -63,30 +63,30 @@ def law(
 
 
 def providing(*words: str) -> Condition:
-    """Condition of laws for parts that provide at least one of the capabilities `words`."""
+    """Condition of a law that applies only to parts that provide at least one of the given capabilities."""
     return lambda tested: bool(tested.provides & set(words))
 
 
 def expect(condition: object, observed: str) -> None:
-    """Raise `LawBroken` with the message `observed` unless the condition holds."""
+    """Raise `LawBroken` with the message `observed` unless the condition is true."""
     if not condition:
         raise LawBroken(observed)
 
 
 def expect_shape(name: str, value: Tensor | None, shape: tuple[int, ...]) -> None:
-    """Raise `LawBroken` unless `value` is a tensor of this shape."""
+    """Raise `LawBroken` unless `value` is a tensor of the given shape. The message calls it `name`."""
     found = None if value is None else list(value.shape)
     expect(found == list(shape), f"the shape of {name} is {found}, expected {list(shape)}")
 
 
 def expect_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Raise `LawBroken` unless two tensors have one shape and differ nowhere by more than the tolerance.
+    """Raise `LawBroken` unless two tensors have the same shape and differ nowhere by more than the tolerance.
 
     Args:
         name: name of the tensor in the message.
         found: the tensor that the part computed.
         expected: the tensor to compare with.
-        tolerance: largest difference allowed, relative to max(1, largest absolute value of `expected`).
+        tolerance: the largest allowed difference, relative to max(1, largest absolute value of `expected`).
     """
     expect_shape(name, found, tuple(expected.shape))
     if not expected.numel():
@@ -99,15 +99,18 @@ def expect_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -
 
 
 def expect_mostly_close(name: str, found: Tensor, expected: Tensor, tolerance: float, share: float = 0.95) -> None:
-    """As `expect_close`, but for at least `share` of the rows: a finite difference across a kink is wrong."""
+    """Raise `LawBroken` unless at least a `share` of the rows of two tensors are close, as in `expect_close`.
+
+    Some rows may differ, because a finite difference across a kink of a function is not its derivative.
+    """
     expect_shape(name, found, tuple(expected.shape))
     found, expected = found.detach().double(), expected.detach().double()
     scale = max(1.0, float(expected.abs().max()))
     rows = ((found - expected).abs() <= tolerance * scale).flatten(1).all(1).double().mean()
-    expect(float(rows) >= share, f"{name}: only {float(rows):.0%} of the rows agree; {share:.0%} must")
+    expect(float(rows) >= share, f"{name}: only {float(rows):.0%} of the rows agree, but {share:.0%} must")
 
 
 def central_difference(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:
-    """Derivative of `function` [M, ...] at x [M, D] along `direction` [M, D], by central differences."""
+    """Derivative [M, ...] of a function at x [M, D] along `direction` [M, D], computed by central differences."""
     with torch.no_grad():
         return (function(x + step * direction) - function(x - step * direction)) / (2.0 * step)

@@ -1,6 +1,6 @@
-"""Every combination of installed parts, and the declared capabilities that decide which combinations fit.
+"""All combinations of installed parts, and a check of which of them fit together by their declared capabilities.
 
-Only declarations and options are read: nothing here imports torch.
+This module reads only declarations and options, so it does not import torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Mix(NamedTuple):
 
     Attributes:
         method: the method.
-        encoding: the encoding of the field's slot `encoding`; "" for the field's default.
+        encoding: the encoding in the field's slot `encoding`; "" for the field's default.
         field: the field.
         sampler: the sampler.
         renderer: the renderer.
@@ -39,20 +39,20 @@ class Mix(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The reason why the parts of a mix do not fit, in the words that a user reads."""
+    """The reason why the parts of a mix do not fit together, as the error message that a user would read."""
 
     reason: str
 
 
 def mixes(registry: Registry, method: str) -> Iterator[Mix]:
-    """Every combination of installed encodings, fields, samplers and renderers under one method."""
+    """Every combination of installed encodings, fields, samplers and renderers with one method."""
     kinds = ("encoding", "field", "sampler", "renderer")
     for parts in product(*(registry.of_kind(kind) for kind in kinds)):
         yield Mix(method, *(_name(registry, part) for part in parts))
 
 
 def method_mixes(registry: Registry) -> Iterator[Mix]:
-    """Every combination of installed methods, fields, samplers and renderers; each field has its default encodings."""
+    """Every combination of installed methods, fields, samplers and renderers. Fields have their default encodings."""
     kinds = ("method", "field", "sampler", "renderer")
     for method, field, sampler, renderer in product(*(registry.of_kind(kind) for kind in kinds)):
         names = (_name(registry, part) for part in (field, sampler, renderer))
@@ -60,12 +60,12 @@ def method_mixes(registry: Registry) -> Iterator[Mix]:
 
 
 def compose_mix(registry: Registry, mix: Mix, overrides: tuple[str, ...] = ()) -> RunConfig | Refused:
-    """The config of a mix, or the reason why its parts do not fit.
+    """The config of a run with the parts of a mix, or the reason why these parts do not fit together.
 
     Args:
         registry: the installed parts.
         mix: names of the parts.
-        overrides: further options as `key=value`.
+        overrides: further options, each as "key=value".
     """
     words = [f"field={mix.field}", f"sampler={mix.sampler}", f"renderer={mix.renderer}", "background=none", *overrides]
     if mix.encoding:

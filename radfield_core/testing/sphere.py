@@ -24,13 +24,13 @@ SPHERE_CENTER = (1000.0, -400.0, 30.0)
 """Center of the sphere in the data's own coordinates; in scene coordinates it is the origin."""
 
 DATA_SCALE = 250.0
-"""Length in the data's own coordinates of one unit of scene coordinates."""
+"""Scale of the transform: one unit of scene coordinates has this length in the data's own coordinates."""
 
 _BLOB_SIZE = 0.2
 
 
 class SphereBlob(BlobField):
-    """A Gaussian density around the origin that is 10 at distance `SPHERE_RADIUS`."""
+    """A Gaussian density around the origin, which is 10 at the distance `SPHERE_RADIUS`."""
 
     def __init__(self) -> None:
         super().__init__(10.0 * math.exp(SPHERE_RADIUS**2 / (2 * _BLOB_SIZE**2)), _BLOB_SIZE)
@@ -50,7 +50,7 @@ class EmptyField(ConstantField):
 
 
 class DistantSurface(ToySurface):
-    """A signed distance that is at least 99 everywhere in the scene: it has no surface there."""
+    """A signed distance that is at least 99 everywhere in the scene, so that the scene contains no surface."""
 
     def sdf(self, x: Tensor) -> Tensor:
         """Signed distance [M] at x [M, 3]."""
@@ -61,9 +61,9 @@ def sphere_model(tested: PartUnderTest, scale: float = DATA_SCALE) -> tuple[Mode
     """A model whose surface is a sphere of radius `SPHERE_RADIUS` around the origin, and its scene.
 
     Args:
-        tested: an exporter or metric; the model's field has the density or signed distance that it requires.
-        scale: length in the data's own coordinates of one unit of scene coordinates. The data's coordinates are also
-            rotated by 90° about z and shifted by `SPHERE_CENTER`.
+        tested: an exporter or metric. The model's field has the density or signed distance that this part requires.
+        scale: scale of the transform from scene coordinates to the data's own coordinates. The transform also rotates
+            by 90° about z and shifts by `SPHERE_CENTER`.
     """
     field: Field
     if requires_density(tested):
@@ -97,7 +97,7 @@ def requires_density(tested: PartUnderTest) -> bool:
 
 
 def sphere_mesh(n: int = 24) -> Mesh:
-    """The sphere as triangles between n + 1 circles of latitude of 2 n vertices each."""
+    """The sphere as a triangle mesh with n + 1 circles of latitude of 2 n vertices each."""
     polar, around = torch.linspace(0.0, math.pi, n + 1), torch.arange(2 * n) * (math.pi / n)
     theta, phi = torch.meshgrid(polar, around, indexing="ij")
     unit = torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], -1).reshape(-1, 3)

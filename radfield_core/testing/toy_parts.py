@@ -1,7 +1,7 @@
-"""Toy parts that fill the slots of a run in which another part is tested.
+"""Toy parts for the other slots of a run in which one part is tested.
 
-They are declared like the parts of a plugin, but only the conformance kit offers them: `encoding:toy`, `field:toy`,
-`field:toy-surface`, `dataparser:toy-ball` and `method:toy`.
+The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball` and `method:toy`. They are
+declared like the parts of a plugin, but only the conformance kit offers them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ DISTRIBUTION = "radfield-toys"
 class ToyEncodingConfig:
     """Options of encoding:toy."""
 
-    n_frequencies: int = option(3, help="frequencies 1, 2, 4, …", min=1, max=10)
+    n_frequencies: int = option(3, help="number of frequencies 1, 2, 4, …", min=1, max=10)
 
 
 class ToyEncoding(Encoding):
-    """x, and sin(2^k x) and cos(2^k x); of a Gaussian, their expectation (Barron et al. 2021, equation 14)."""
+    """Features x, sin(2^k x) and cos(2^k x) of a point x.
+
+    For a Gaussian, the features are their expectations (Barron et al. 2021, equation 14).
+    """
 
     def __init__(self, config: ToyEncodingConfig, ctx: BuildContext, *, in_dim: int = 3):
         super().__init__()
@@ -63,11 +66,11 @@ class ToyFieldConfig:
     direction_encoding: Choice | None = slot(
         "encoding", default="toy", optional=True, help="encoding of view directions"
     )
-    width: int = option(16, help="units of the hidden layer", min=1)
+    width: int = option(16, help="number of units of the hidden layer", min=1)
 
 
 class ToyMlp(DensityOccupancy, Field):
-    """Density and color from one hidden layer of encoded positions and view directions."""
+    """A perceptron with one hidden layer. It computes density and color from encoded positions and view directions."""
 
     def __init__(self, config: ToyFieldConfig, ctx: BuildContext):
         super().__init__()
@@ -95,7 +98,7 @@ class ToyMlp(DensityOccupancy, Field):
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]; without directions, seen toward the origin."""
+        """Color [M, 3] at x [M, 3]. If no view directions are given, each point is seen toward the origin."""
         seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
         encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
         return self._color(self._features(x, None), encoded)
@@ -120,40 +123,43 @@ class ToySurfaceConfig:
 
 
 class ToySurface(SphereField):
-    """A sphere as a signed distance, with every query method that a field can have."""
+    """A sphere as a signed distance field, which also provides occupancy and point_color."""
 
     def __init__(self, config: ToySurfaceConfig, ctx: BuildContext):
         super().__init__(config.radius)
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] of an interval of `length` around x [M, 3], perpendicular to the surface."""
+        """Opacity [M] of an interval of `length` around each x [M, 3], along the normal of the surface."""
         sdf = self.sdf(x)
         before, after = (torch.sigmoid((sdf + sign * 0.5 * length) * self.sharpness) for sign in (1.0, -1.0))
         return ((before - after) / before).clamp(0.0, 1.0)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """The normal as a color [M, 3]."""
+        """Color [M, 3] at x [M, 3], which encodes the surface normal."""
         return 0.5 + 0.5 * F.normalize(self.gradient(x), dim=-1)
 
 
 @attrs.frozen(kw_only=True)
 class ToyBallConfig:
-    """Views of a ball of radius 1, colored by its normals."""
+    """Options of dataparser:toy-ball."""
 
-    n_views: int = option(6, help="number of views on a circle", min=1)
+    n_views: int = option(6, help="number of views, whose cameras stand on a circle", min=1)
     size: int = option(16, help="width and height of the images in pixels", min=4)
 
 
 class ToyBallParser(DataParser):
-    """The same views of the toy ball in every split; scene and data coordinates are equal."""
+    """The toy ball: every split has the same views of a ball of radius 1, whose colors encode its normals.
+
+    Scene coordinates and data coordinates are equal.
+    """
 
     config: ToyBallConfig
 
     def parse(self, split: str) -> Scene:
-        """The scene of a split: train, val or test."""
+        """The scene of the split "train", "val" or "test"."""
         if split not in self.splits:
             splits = ", ".join(self.splits)
-            raise DatasetError(f"there is no split {split!r}; splits are {splits}", path="data.type=toy-ball")
+            raise DatasetError(f"there is no split {split!r}; the splits are {splits}", path="data.type=toy-ball")
         scene = toy_scene(self.config.n_views, self.config.size)
         return replace(scene, names=[f"{split}/{i}" for i in range(self.config.n_views)])
 
@@ -166,7 +172,7 @@ class ToyMethodConfig:
 
 
 class SquaredError(Method):
-    """Mean squared error of the pixels of each level, on a white background."""
+    """A method with a white background, whose losses are the mean squared pixel errors of the levels."""
 
     config: ToyMethodConfig
 
@@ -175,7 +181,7 @@ class SquaredError(Method):
         return torch.ones(n, 3, device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """One loss for each level that has a color."""
+        """One loss for each level that is rendered in color."""
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         return {f"rgb{i}": mean((rgb - batch.rgb).square().mean(-1)) for i, rgb in enumerate(pixels)}
 
@@ -184,12 +190,12 @@ class SquaredError(Method):
         return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate: 1 at the start, 0.5 at the end."""
+        """Factor on the learning rate, which decays from 1 at the start to 0.5 at the end."""
         return math.exp(-math.log(2.0) * step.progress)
 
 
 def toy_plugin() -> Plugin:
-    """The toy parts as a plugin that a registry can hold."""
+    """The plugin that offers the toy parts, to be added to a registry."""
     here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [

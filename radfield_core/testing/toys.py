@@ -1,6 +1,6 @@
-"""Small parts for tests: fields whose integrals have closed forms, samplers of both layouts, and rays.
+"""Small parts for tests: simple fields, samplers of both layouts, a renderer, and rays.
 
-Their constructors take numbers instead of option objects, so that a test builds one in a line.
+Their constructors take numbers instead of option objects, so that a test can build a part in one line.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from radfield_core.types import (
 
 
 def toy_context(run: RunConfig | None = None) -> BuildContext:
-    """A build context whose bounds are a cube of half side 1.5 around the origin.
+    """A build context whose bounds are a cube around the origin with sides of length 3.
 
     Args:
-        run: config of a run, for a method that builds the run's model.
+        run: config of a run. Only a method that builds a model needs it.
     """
     return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
@@ -41,7 +41,7 @@ def toy_context(run: RunConfig | None = None) -> BuildContext:
 def toy_rays(
     n: int, *, seed: int = 0, near: float = 2.0, far: float = 6.0, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """n rays that start at distance 4 from the origin and pass it within about one unit.
+    """n rays that start at a distance of 4 from the origin and pass the origin at a distance of about one or less.
 
     Example:
         >>> rays = toy_rays(5)
@@ -69,7 +69,7 @@ def volume_renderer(opaque_far: bool = False) -> Volume:
 
 
 class ConstantField(Field):
-    """The same density σ and color everywhere: an interval of length L has the opacity 1 − exp(−σ L)."""
+    """A field with the same density σ and color everywhere. An interval of length L has the opacity 1 − exp(−σ L)."""
 
     def __init__(self, density: float = 0.5, color: tuple[float, float, float] = (0.2, 0.4, 0.6)):
         super().__init__()
@@ -83,7 +83,7 @@ class ConstantField(Field):
 
 
 class BlobField(Field):
-    """A Gaussian density a exp(−|x − c|² / 2 s²), whose color varies smoothly with position and direction."""
+    """A field with the density a exp(−|x − c|² / 2 s²). Its color varies smoothly with position and view direction."""
 
     def __init__(self, peak: float = 3.0, size: float = 0.5, colored: bool = True):
         super().__init__()
@@ -93,7 +93,7 @@ class BlobField(Field):
         self.tint = nn.Parameter(torch.tensor([0.3, -0.1, 0.2])) if colored else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] at the samples' `t_eval`, and rgb [N, 3] if the field is colored."""
+        """density [N] of N samples, and rgb [N, 3] if the field is colored."""
         x = samples.positions()
         if self.tint is None:
             return FieldOutputs(density=self.density(x))
@@ -112,9 +112,9 @@ class BlobField(Field):
 
 
 class SphereField(Field):
-    """A sphere as a signed distance |x| − r, with NeuS's opacity (Wang et al. 2021, equation 13).
+    """A sphere of radius r as a signed distance field |x| − r, with NeuS's opacity (Wang et al. 2021, equation 13).
 
-    Its own loss, the Eikonal loss, pulls the length of the gradient from 1.1 to 1.
+    The signed distance is initially scaled by 1.1. The field has an Eikonal loss, which pulls this scale to 1.
     """
 
     def __init__(self, radius: float = 1.0, sharpness: float = 20.0):
@@ -135,7 +135,7 @@ class SphereField(Field):
         return FieldOutputs(rgb=0.5 + 0.5 * normals, alpha=alpha, sdf=sdf, gradients=slope, normals=normals)
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at x [M, 3], at first 1.1 times the true one."""
+        """Signed distance [M] at x [M, 3], times a trainable scale that is initially 1.1."""
         distance: Tensor = x.norm(dim=-1) - self.radius.to(x)
         return self.stretch.to(x) * distance
 
@@ -150,14 +150,14 @@ class SphereField(Field):
 
 
 class RaggedSampler(Sampler):
-    """Packed samples: ray r has `counts[r % len(counts)]` intervals of equal length, which may be none."""
+    """A sampler with the packed layout. Ray r has `counts[r % len(counts)]` intervals of equal length."""
 
     def __init__(self, counts: tuple[int, ...] = (5, 0, 8, 3)):
         super().__init__()
         self.counts = counts
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """The same intervals in every step."""
+        """Intervals between near and far of each ray, the same in every step."""
         counts = torch.tensor([self.counts[r % len(self.counts)] for r in range(len(rays))], dtype=torch.int64)
         packing = Packing.from_counts(counts, max(self.counts))
         near, far = self.extent(rays)
@@ -168,7 +168,7 @@ class RaggedSampler(Sampler):
 
 
 class ProposalSampler(Sampler):
-    """Two levels; the first is evaluated with a field of the sampler's own, which its loss trains."""
+    """A sampler with two levels. It has its own field for the first level, and a loss that trains this field."""
 
     def __init__(self, n_samples: int = 12):
         super().__init__()
@@ -178,11 +178,11 @@ class ProposalSampler(Sampler):
         self.n_samples = n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals of equal length, twice as many on the second level."""
+        """Intervals of equal length. The second level has twice as many as the first."""
         shares = torch.linspace(0.0, 1.0, self.n_samples * (level + 1) + 1, dtype=rays.near.dtype)
         return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Mean squared difference between the opacities of the two levels."""
+        """The mean squared difference between the opacities of the two levels."""
         first, last = (level.samples.dense(level.weights).sum(1) for level in outputs.levels)
         return {"proposal": segments.mean((first - last.detach()).square())}

@@ -1,7 +1,7 @@
-"""A training run that takes milliseconds: a scene of a ball, a small field, a method and their trainer.
+"""A fast training run for tests: the scene of a ball, a small field, a method and a trainer.
 
-The field and the optimizer use every kind of state that a checkpoint must hold: buffers, the global random generators
-of Python, numpy and torch, and counters in the optimizer's groups.
+The field and the optimizer use every kind of state that a checkpoint must hold. These are buffers, the global random
+generators of Python, numpy and torch, and counters in the optimizer's parameter groups.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, S
 
 
 def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
-    """A ball of radius 1 whose colors are its normals, seen from a circle; images have straight alpha.
+    """A scene of a ball of radius 1, whose colors encode its normals. The cameras stand on a circle around it.
+
+    The images are RGBA with straight alpha.
 
     Example:
         >>> scene = toy_scene(3, size=8)
@@ -65,10 +67,10 @@ def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
 
 
 class ToyField(Field):
-    """A small perceptron of positions.
+    """A small perceptron that computes density and color from positions.
 
     Args:
-        noise: in training, add noise from every global generator and from a counter kept in a buffer.
+        noise: in training, add noise that depends on every global random generator and on a counter in a buffer.
     """
 
     calls: Tensor
@@ -90,7 +92,10 @@ class ToyField(Field):
 
 
 class CountingAdam(torch.optim.Adam):
-    """Adam whose learning rate shrinks with a step count kept in its groups, as in schedule-free optimizers."""
+    """Adam with a learning rate that shrinks with a step counter.
+
+    The counter is stored in the parameter groups, as schedule-free optimizers do.
+    """
 
     def __init__(self, groups: list[dict[str, Any]]):
         super().__init__([{"count": 0, **group} for group in groups], betas=(0.9, 0.99))
@@ -104,11 +109,11 @@ class CountingAdam(torch.optim.Adam):
 
 
 class ToyMethod(Method):
-    """Squared error on a random background.
+    """A method that trains a toy field with the squared error of pixels on a random background.
 
     Args:
-        noise: build the field with noise and jitter the samples.
-        spoil: True for a step whose loss shall be NaN.
+        noise: True to build the field with noise and to jitter the samples.
+        spoil: function that returns True for a step in which the loss shall be NaN.
     """
 
     def __init__(self, noise: bool = True, spoil: Callable[[Step], bool] = lambda step: False):
@@ -116,18 +121,18 @@ class ToyMethod(Method):
         self.noise, self.spoil = noise, spoil
 
     def build(self, ctx: BuildContext) -> Model:
-        """A model of one field with stratified samples and the volume renderer."""
+        """A model of a `ToyField`, a sampler with stratified samples and the volume renderer."""
         sampler = Importance(ImportanceConfig(n_samples=8, n_importance=0, perturb=self.noise), ctx)
         return LevelLoop([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """Background [n, 3]: random in training, white in evaluation."""
+        """Background colors [n, 3]: random ones in training, white in evaluation."""
         if step is None:
             return torch.ones(n, 3, device=device)
         return torch.rand(n, 3, generator=step.generator("background", device), device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Mean squared error of the pixels; NaN in a spoiled step."""
+        """The mean squared error of the pixels; NaN in a step for which `spoil` returns True."""
         assert outputs.rendered.rgb is not None
         squared = (outputs.rendered.rgb - batch.rgb).square().mean(-1)
         loss = squared.sum() / max(len(squared), 1)
@@ -138,20 +143,20 @@ class ToyMethod(Method):
         return [{"name": "all", "params": list(model.parameters()), "lr": 1e-2}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The counting Adam."""
+        """A `CountingAdam` for the given parameter groups."""
         return CountingAdam(groups)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate: 1 at the start, 0.5 at the end."""
+        """Factor on the learning rate, which decays from 1 at the start to 0.5 at the end."""
         return float(0.5**step.progress)
 
 
 def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
-    """The setup of a method on the toy scene.
+    """The setup for training a method on the toy scene.
 
     Args:
-        method: by default, a `ToyMethod`.
-        options: options of `[trainer]`.
+        method: the method; by default, a `ToyMethod`.
+        options: options of the table `[trainer]` of a config file.
     """
     config = TrainerConfig(**{"max_steps": 200, "n_rays": 64, "save_every": 50, "log_every": 50, **options})
     scene, method = toy_scene(), method or ToyMethod()
@@ -162,13 +167,13 @@ def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
 def toy_trainer(
     folder: Path, method: ToyMethod | None = None, *, evaluation: QuickEvaluation | None = None, **options: Any
 ) -> Trainer:
-    """A trainer of the toy scene, which takes about 2 ms per step.
+    """A trainer for the toy scene. A training step takes about 2 ms.
 
     Args:
-        folder: run folder.
-        method: by default, a `ToyMethod`.
-        evaluation: the evaluation between steps; by default, none.
-        options: options of `[trainer]`.
+        folder: the run folder.
+        method: the method; by default, a `ToyMethod`.
+        evaluation: the quick evaluation during training; by default, there is none.
+        options: options of the table `[trainer]` of a config file.
     """
     setup, run = toy_setup(method, **options), RunFolder(folder)
     run.check_writable()

@@ -1,4 +1,4 @@
-"""The part that is tested: its declaration and options, and how it is built and trained."""
+"""The part under test: its declaration and options, and functions that build and train it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from radfield_core.train.trainer import Trainer
 
 Table = dict[str, Any]
 BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer")
-"""Kinds that are built as `Part(config, ctx)`; the others are built as `Kind(config)`."""
+"""Kinds of parts whose constructor takes a config and a build context. Parts of other kinds take a config only."""
 
 EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
-"""The sampler of a run that tests another part."""
+"""The sampler of a run in which a part of another kind is tested."""
 
 
 class ExampleMissing(UsageError):
-    """A law of a part that reads files needs a data set, and the test supplies none."""
+    """A law needs a data set, because the part reads files, but the test supplies none."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Example:
 
     Attributes:
         root: folder or file of the data set.
-        pixel: (view, row, column) of the known pixel, in the training split.
-        color: rgb or rgba of that pixel, as bytes; empty if unknown.
+        pixel: (view, row, column) of the known pixel in the training split.
+        color: RGB or RGBA value of that pixel, from 0 to 255 each; empty if unknown.
         origin: origin of the pixel's ray in the data's own coordinates; None if unknown.
         direction: unit direction of the ray in the data's own coordinates; None if unknown.
     """
@@ -63,10 +63,10 @@ class Example:
 
 
 MakeExample = Callable[[Path], Example]
-"""Writes a small data set into an empty folder."""
+"""Function that writes a small data set into an empty folder, and returns it as an `Example`."""
 
 ReadGeometry = Callable[[Path], tuple[Any, Any]]
-"""Reads vertices [V, 3] and faces [F, 3] from a file."""
+"""Function that reads vertices [V, 3] and faces [F, 3] from a file."""
 
 
 @dataclass
@@ -75,12 +75,12 @@ class PartUnderTest:
 
     Attributes:
         component: declaration of the part.
-        registry: the parts that can be chosen for the other slots, toys included.
+        registry: the parts that can be chosen for the other slots, including the toy parts.
         options: options of the part that differ from their defaults.
-        run: options of the rest of the run that differ from their defaults.
-        example: writes the data set of a dataparser or converter into an empty folder.
-        read: reads the files of an exporter whose format trimesh cannot read.
-        folder: an empty folder; a different one for each law.
+        run: options of the other parts of a run that differ from their defaults.
+        example: function that writes a data set for a dataparser or converter into an empty folder.
+        read: function that reads the files of an exporter whose format trimesh cannot read.
+        folder: an empty folder for the check of a law. Each law gets a different one.
     """
 
     component: Component
@@ -98,7 +98,7 @@ class PartUnderTest:
 
     @cached_property
     def choice(self) -> Choice:
-        """The part with its options, as a slot holds it."""
+        """The part with its options, as the value of a slot."""
         return self.choose(self.component, self.options)
 
     @cached_property
@@ -108,11 +108,15 @@ class PartUnderTest:
 
     @cached_property
     def requires(self) -> Mapping[str, frozenset[str]]:
-        """Capabilities that the part requires of other parts with these options, by slot."""
+        """slot -> the capabilities that the part, with these options, requires of the part in that slot."""
         return capabilities_of(self.choice)[1]
 
     def choose(self, component: Component, options: Table) -> Choice:
-        """A part with its options, as a slot holds it. Raises UsageError or PluginError with every mistake."""
+        """A part with its options, as the value of a slot.
+
+        Raises:
+            UsageError, PluginError: the options have mistakes. The error reports all of them.
+        """
         mistakes = Mistakes()
         slot = Slot(component.kind, None, False)
         entry = Entry("the test", self._table(component, options))
@@ -122,11 +126,11 @@ class PartUnderTest:
         return choice
 
     def build(self, seed: int = 0, **sizes: Any) -> Any:
-        """The part, built in a cube of half side 1.5 with seeded random numbers.
+        """Build the part with a seeded random initialization, in the bounds of `toy_context`.
 
         Args:
-            seed: seed of the initial values; torch's global generator is restored afterward.
-            sizes: further arguments of the part's constructor, such as `in_dim` of an encoding.
+            seed: seed of the initialization. The global random generators are restored afterward.
+            sizes: further arguments for the part's constructor, such as `in_dim` of an encoding.
         """
         with randomness.undisturbed():
             randomness.seed_everything(seed)
@@ -138,14 +142,14 @@ class PartUnderTest:
             return implementation(self.choice.config, toy_context(), **sizes)
 
     def inputs(self, n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Inputs [n, 3] for an encoding: points of the cube, or unit directions if it encodes directions only."""
+        """Inputs [n, 3] for an encoding: points in the bounds, or unit directions if it encodes only directions."""
         x = 2.8 * torch.rand(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1.4
         if not self.provides & {"points", "gaussians"}:
             x = torch.nn.functional.normalize(x, dim=-1)
         return x.to(dtype)
 
     def run_config(self, max_steps: int = 3, trainer: Table | None = None) -> RunConfig:
-        """Config of a run on the toy ball with the part in its slot and toys in the others.
+        """Config of a run on the toy ball, with the part under test in its slot and toy parts in the other slots.
 
         Args:
             max_steps: number of optimizer steps.
@@ -173,11 +177,11 @@ class PartUnderTest:
         return run
 
     def trainer(self, run: RunConfig, name: str) -> Trainer:
-        """The trainer of a run in the folder `name`. The dry run after building has passed."""
+        """The trainer of a run in the subfolder `name`. The dry run before training has already succeeded."""
         return make_trainer(run, self.folder / name)
 
     def _slots(self) -> Table:
-        """Table of a run whose slots hold the part and toys."""
+        """Table of a config with the part under test in its slot and toy parts in the other slots."""
         part = self._table(self.component, self.options)
         if self.kind == "method":
             return {"method": part, "data": "toy-ball"}
@@ -191,7 +195,7 @@ class PartUnderTest:
         return slots
 
     def _table(self, component: Component, options: Table) -> Table:
-        """A part as a config file writes it; toys stand in for default parts that are not installed."""
+        """The table of a part in a config file. Toy parts replace default parts that are not installed."""
         table = {**options, "type": qualified_name(component)}
         for attribute in attrs.fields(options_of(component)):
             if attribute.name == "root" and attribute.default is attrs.NOTHING:
@@ -206,18 +210,18 @@ class PartUnderTest:
 
     @staticmethod
     def _toy_field(needs: frozenset[str]) -> str:
-        """Name of a toy field that provides `needs`; "toy" if none does."""
+        """Name of a toy field that provides the capabilities `needs`; "toy" if there is no such field."""
         fields = [component for component in toy_plugin().components if component.kind == "field"]
         return next((component.name for component in fields if not lacking(needs, component.provides)), "toy")
 
 
 def qualified_name(component: Component) -> str:
-    """`distribution:name` of a part, which is unambiguous whatever else is installed."""
+    """The unambiguous name `distribution:name` of a part."""
     return f"{component.distribution}:{component.name}"
 
 
 def make_trainer(run: RunConfig, folder: Path) -> Trainer:
-    """The trainer of a run on the CPU, without evaluation. As in `radfield train`, its dry run has passed."""
+    """The trainer of a run on the CPU, without evaluation. As in `radfield train`, a dry run checks the model first."""
     setup = TrainingSetup.of(run, Scenes(run).get("train"), torch.device("cpu"))
     run_folder = RunFolder(folder)
     run_folder.check_writable()
@@ -226,6 +230,6 @@ def make_trainer(run: RunConfig, folder: Path) -> Trainer:
 
 
 def with_toys(registry: Registry | None = None) -> Registry:
-    """A registry that offers the toy parts beside those of `registry`, by default everything installed."""
+    """A registry that offers the toy parts in addition to those of `registry`, which by default are all installed."""
     found = registry or get_registry()
     return Registry([*found.plugins, toy_plugin()], found.hooks)

@@ -1,4 +1,4 @@
-"""Properties of every scene that a dataparser returns, whatever its files hold."""
+"""Check of the properties that every scene returned by a dataparser must have, even if its files are damaged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from radfield_core.data.scene import Scene
 def assert_valid_scene(scene: Scene) -> None:
     """Raise AssertionError unless a scene is complete and finite.
 
-    A valid scene has one image, camera and name for each view, at least one view, finite values, positive focal lengths
-    and sizes, rotations that are orthonormal within 1e-6, 0 ≤ near < far, and a box of positive size.
+    A valid scene has at least one view, and one image, camera and name for each view. All values are finite. Focal
+    lengths and image sizes are positive. Rotations are orthonormal within 1e-6. Also, 0 ≤ near < far, and the box has a
+    positive size.
     """
     cameras = scene.cameras
     assert len(cameras) == len(scene.images) == len(scene.names) > 0

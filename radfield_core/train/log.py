@@ -70,7 +70,7 @@ class TrainingLog:
             counters: the run's counters after the step.
             losses: the step's losses.
             lr: learning rate of the first parameter group.
-            scalars: returns the scalars that parts want logged; called only when an entry is written.
+            scalars: function that returns the scalars of the parts. It is called only when an entry is written.
         """
         self._rays += losses.n_rays
         self._shown_rays += losses.n_rays
@@ -163,7 +163,7 @@ def psnr_of(losses: StepLosses) -> float:
 
 
 def _step_of(line: str) -> float:
-    """Step of an entry; infinite for a line that is incomplete because the process was killed."""
+    """Step of an entry. Infinity for a line that is incomplete, for example because the process was killed."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

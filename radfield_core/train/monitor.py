@@ -64,7 +64,7 @@ class Monitor:
             with randomness.undisturbed(), self._interrupts.cancelable():
                 return look()
         except Canceled:
-            logger.info("the %s is canceled", what)
+            logger.info("the %s was canceled", what)
             return None
         finally:
             model.train()

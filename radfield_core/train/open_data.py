@@ -29,7 +29,7 @@ def open_data(
         The splits, without the bad images that the options allow to skip, and warnings.
 
     Raises:
-        DatasetError: the training split is empty, or images cannot be read; every bad image is named.
+        DatasetError: the training split is empty, or images cannot be read. The error names every bad image.
     """
     scenes = Scenes(run)
     opened = _open_splits(scenes)

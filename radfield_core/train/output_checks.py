@@ -33,7 +33,7 @@ def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[Non
     Args:
         setup: training setup with the method.
         message: the start of the error's message.
-        when: True to do this; False raises every exception unchanged.
+        when: False switches this off, so that every exception is raised unchanged.
     """
     try:
         with signals_unwrapped():

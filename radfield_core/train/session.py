@@ -88,7 +88,7 @@ class Prepared:
         return self.scenes.get("train")
 
 
-@flushed()  # must precede the start of any thread, because threads inherit the setting
+@flushed()  # set before any thread starts, because threads inherit the setting
 def train_run(
     run: RunConfig,
     *,
@@ -217,7 +217,7 @@ def record(prepared: Prepared) -> None:
     folder, trainer = prepared.folder, prepared.trainer
     if prepared.resumed_from is not None:
         for moved in checkpoints.set_aside(folder.checkpoints, trainer.counters.step):
-            logger.info("a later checkpoint is set aside as %s", moved.name)
+            logger.info("a later checkpoint was renamed to %s", moved.name)
         logger.info("resuming from %s", prepared.resumed_from.name)
     trainer.log.resume(trainer.counters)
     folder.record(dump(prepared.run), plugin_versions(prepared.run))

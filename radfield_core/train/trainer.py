@@ -199,7 +199,7 @@ class Trainer:
         """Save a checkpoint if one is due, and evaluate if an evaluation is due."""
         step = self.counters.step
         self._save_due |= step % self.config.save_every == 0
-        if self._save_due and not self.counters.bad_in_a_row:  # a rollback must not lead to diverged weights
+        if self._save_due and not self.counters.bad_in_a_row:  # a rollback must not return to diverged weights
             self._save_due = False
             self.save()
         if self.config.eval_every is not None and step % self.config.eval_every == 0 and self._ended() is None:
@@ -208,7 +208,7 @@ class Trainer:
     def _save_the_end(self) -> None:
         """Save the final state, unless it is saved already. Raises StorageError if that fails."""
         if bad := self.counters.bad_in_a_row:
-            logger.warning("skipped at the end because the loss or a gradient was not finite: %s", plural(bad, "step"))
+            logger.warning("the run ends with %s skipped: the loss or a gradient was not finite", plural(bad, "step"))
         if self._saved_step != self.counters.step and not self.save():
             raise StorageError(
                 f"the state after step {self.counters.step} could not be saved",

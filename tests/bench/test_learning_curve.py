@@ -76,7 +76,7 @@ def test_validation_views_stand_in_for_test_views_and_one_of_both_is_needed(ball
     (folder / "transforms_train.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames[:4]}))
     assert main(command) == 2
     output = capsys.readouterr()
-    assert "neither test nor validation views" in output.err and f"radfield data inspect {folder}" in output.err
+    assert "neither a test nor a validation split" in output.err and f"radfield data inspect {folder}" in output.err
     assert "step" not in output.out
     (folder / "transforms_val.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames[4:]}))
     assert main(command) == 0

@@ -23,9 +23,9 @@ def radfield_components():
 BROKEN = {
     "raises on import": ("error", "RuntimeError: out of order", "raise RuntimeError('out of order')"),
     "exits on import": ("error", "SystemExit: 0", "import sys; sys.exit(0)"),
-    "is written for another interface": ("incompatible", "written for interface 9.0", "RADFIELD_API = (9, 0)"),
-    "imports torch at declaration": ("error", "may not import torch", "import torch\n" + PART),
-    "imports numpy by way of a helper": ("error", "may not import numpy", "import acme_helper\n" + PART),
+    "is written for another interface": ("incompatible", "written for plugin interface 9.0", "RADFIELD_API = (9, 0)"),
+    "imports torch at declaration": ("error", "must not import torch", "import torch\n" + PART),
+    "imports numpy by way of a helper": ("error", "must not import numpy", "import acme_helper\n" + PART),
     "misspells a hook": ("error", "did you mean radfield_components?", PART.replace("components():", "component():")),
     "raises in its hook": ("error", "ZeroDivisionError", PART.replace("return [", "1 / 0\n    return [")),
     "has the name of another's part": (

@@ -25,8 +25,8 @@ def test_a_file_without_data_is_valid_and_the_data_are_left_to_the_command_line(
 @pytest.mark.parametrize(
     ("words", "says", "hint"),
     [
-        (["options", "hash"], "'hash' is not KIND:NAME", "radfield config options encoding:hash"),
-        (["options", "xyzzy"], "'xyzzy' is not KIND:NAME", "radfield config options encoding:hash"),
+        (["options", "hash"], "'hash' does not have the form KIND:NAME", "radfield config options encoding:hash"),
+        (["options", "xyzzy"], "'xyzzy' does not have the form KIND:NAME", "radfield config options encoding:hash"),
     ],
 )
 def test_a_mistake_is_answered_with_a_command(radfield, words: list[str], says: str, hint: str) -> None:

@@ -46,8 +46,8 @@ def test_without_a_video_only_pictures_are_written(run: Path, tmp_path: Path) ->
     ("words", "says", "hint"),
     [
         (["--frames", "0"], "at least 1 frame", "--video none"),
-        (["--scale", "0"], "--scale: 0 ", "--scale 1"),
-        (["--scale", "17"], "--scale: 17 ", "--scale 1"),
+        (["--scale", "0"], "but it is 0", "--scale 1"),
+        (["--scale", "17"], "but it is 17", "--scale 1"),
         (["--views", "0", "--video", "none"], "neither views nor a video", "--views 4"),
         (["--path", "loop"], "'loop'", "--path auto"),
         (["--views", "0,9"], "9", "--views"),

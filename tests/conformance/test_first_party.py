@@ -19,17 +19,17 @@ OURS = {"radfield-core", *FIRST_PARTY}
 KEYS = [c.key for c in get_registry().components if c.distribution in OURS]
 
 
-def tested(key):
+def part_of(key):
     return part_under_test(key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key))
 
 
-PAIRS = [(key, law.name) for key in KEYS for law in laws_for(tested(key))]
+PAIRS = [(key, law.name) for key in KEYS for law in laws_for(part_of(key))]
 
 
 @pytest.mark.parametrize(("key", "name"), PAIRS, ids=[f"{key}-{name}" for key, name in PAIRS])
 def test_keeps_the_law(key, name):
     law = next(law for law in LAWS if law.name == name and key.partition(":")[0] in law.kinds)
-    result = check_law(tested(key), law, WAIVED.get(key))
+    result = check_law(part_of(key), law, WAIVED.get(key))
     if result.state == "waived":
         pytest.xfail(result.message)
     assert result.state == "kept", result.message
@@ -37,7 +37,7 @@ def test_keeps_the_law(key, name):
 
 def test_every_waiver_names_a_law_that_fits_and_gives_a_reason():
     for key, waivers in WAIVED.items():
-        check_waivers(laws_for(tested(key)), waivers)
+        check_waivers(laws_for(part_of(key)), waivers)
 
 
 def test_distributions_of_this_project_offer_only_parts_that_the_table_lists():

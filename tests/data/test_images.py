@@ -75,7 +75,7 @@ def test_a_cache_folder_that_cannot_be_is_said_in_words(tmp_path, monkeypatch):
     paths, _ = _save(tmp_path, [(300, 400)] * 12)
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADFIELD_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(StorageError, match="there is no folder for decoded images") as caught:
+    with pytest.raises(StorageError, match="the folder for decoded images cannot be created") as caught:
         FileImages(paths, 3).prepare(1)
     assert "RADFIELD_CACHE" in caught.value.problems[0].hint
 

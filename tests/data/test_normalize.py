@@ -93,5 +93,5 @@ def test_options_that_contradict_are_refused_in_words() -> None:
         prepare_scene(ring(3, ndc=True), SceneConfig(normalize="unit_sphere"))
     still = ring(3)
     still.cameras.c2w[:] = still.cameras.c2w[0]
-    with pytest.raises(DatasetError, match="from around it"):
+    with pytest.raises(DatasetError, match="a common point"):
         prepare_scene(still, SceneConfig(normalize="unit_sphere"))

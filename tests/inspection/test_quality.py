@@ -29,8 +29,8 @@ def test_coverage_is_the_cameras_spread_and_the_angle_seen_from():
     facts, warnings = quality.coverage(replace(scene, cameras=replace(scene.cameras, c2w=c2w)))
     texts = dict(facts)
     assert texts["axes"].endswith("(0.00, 0.00, 1.00)")
-    assert texts["baseline"] == "2.83 between neighbors, 2.83 across"
-    assert texts["coverage"] == "the focus, 2 away, is seen over a range of 90°"
+    assert texts["baseline"] == "2.83 between neighbors, at most 2.83 between cameras"
+    assert texts["coverage"] == "the cameras see the focus at a distance of 2, from up to 90° apart"
     assert not warnings
 
 

@@ -66,7 +66,7 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         ("import absent_thing", "error", "ModuleNotFoundError: No module named 'absent_thing'"),
         ("x = 1", "error", "RADFIELD_API must be a pair such as (1, 0), not None"),
         ("RADFIELD_API = '1.0'", "error", "RADFIELD_API must be a pair"),
-        ("RADFIELD_API = (2, 0)", "incompatible", "interface 2.0, but this is 1.0; upgrade radfield-core"),
+        ("RADFIELD_API = (2, 0)", "incompatible", "interface 2.0, but radfield-core has 1.0; upgrade radfield-core"),
         ("RADFIELD_API = (1, 9)", "incompatible", "upgrade radfield-core"),
         ("RADFIELD_API = (0, 4)", "incompatible", "upgrade the plugin"),
         (GOOD.replace("radfield_components", "radfield_component"), "error", "did you mean radfield_components?"),
@@ -78,7 +78,7 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         (GOOD.replace("return [", "return ['hash', "), "error", "must return results of component(…), not 'hash'"),
         (GOOD.replace("[component", "2 * [component"), "error", "encoding:maze is declared twice"),
         (PRESETS, "error", "method:deep is declared twice"),
-        (GOOD.replace("{name!r}", "'a:b'"), "error", "'a:b' is not a name for a part"),
+        (GOOD.replace("{name!r}", "'a:b'"), "error", "'a:b' is not a valid name"),
         (GOOD.replace("points", "acme.fog"), "ok", ""),
         ("RADFIELD_API = (1, 0)", "ok", ""),
     ],
@@ -102,7 +102,7 @@ def test_a_declaration_that_imports_torch_is_stopped_at_that_line(distribution, 
     for name in [name for name in sys.modules if name.partition(".")[0] in ("torch", "numpy")]:
         monkeypatch.delitem(sys.modules, name)
     row = discover(distribution("acme-maze", "import torch\n" + GOOD.format(name="maze")))["acme-maze"]
-    assert row.status == "error" and "may not import torch" in row.message
+    assert row.status == "error" and "must not import torch" in row.message
     assert "acme_maze_plugin.py" in row.traceback and "line 1" in row.traceback
     assert "torch" not in sys.modules
 

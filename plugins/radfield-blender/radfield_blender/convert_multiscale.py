@@ -11,9 +11,8 @@ import numpy as np
 from radfield_blender.blender import BlenderParser
 from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
 from radfield_blender.multiscale import KEYS, METADATA
-from radfield_core import Converter, DatasetError, ProgressCallback, Scene
+from radfield_core import Converter, DatasetError, ProgressCallback, Scene, plural
 from radfield_core.files import atomic_path, require_empty, write_picture
-from radfield_core.names import plural
 
 
 class MultiscaleConverter(Converter):

@@ -10,10 +10,9 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.blender import FAR, NEAR, RADIUS
 from radfield_blender.config import TinyNerfConfig
-from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox, plural
 from radfield_core.data import MemoryImages, check_poses
 from radfield_core.files import read_npz
-from radfield_core.names import plural
 
 
 class TinyNerfParser(DataParser):

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from radfield_colmap.sniff import find_models, suffix_of
-from radfield_core import DatasetError
-from radfield_core.names import plural
+from radfield_core import DatasetError, plural
 
 MODEL_NAMES = (
     "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE", "FULL_OPENCV", "FOV",

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.reading import read_model
-from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback
+from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback, plural
 from radfield_core.data import IMAGE_SUFFIXES, read_headers
 from radfield_core.files import atomic_path, require_empty
-from radfield_core.names import plural
 
 EXHAUSTIVE_UP_TO = 150
 """Largest number of photographs of which all pairs are matched; of more, only neighbors by name."""

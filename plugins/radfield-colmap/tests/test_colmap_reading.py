@@ -308,7 +308,7 @@ def test_masks_of_which_none_is_named_as_an_image_are_said(tmp_path):
 
 def test_one_image_is_allowed_with_a_remark_and_none_is_not(tmp_path):
     write({"train": toy_capture(1)}, tmp_path)
-    assert any("tell nothing about new views" in note for note in parse(tmp_path, "test").notes)
+    assert any("do not show the quality for new views" in note for note in parse(tmp_path, "test").notes)
     (tmp_path / "sparse" / "0" / "images.bin").write_bytes(struct.pack("<Q", 0))
     assert "no views" in faults(tmp_path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox, plural
 from radfield_core.data import (
     FileImages,
     ImageHeader,
@@ -19,7 +19,6 @@ from radfield_core.data import (
     split_notes,
 )
 from radfield_core.files import missing_files, npz_names, read_npz, safe_join
-from radfield_core.names import plural
 from radfield_dtu import sniff
 from radfield_dtu.config import DtuConfig
 from radfield_dtu.projection import Array, decompose

@@ -1,4 +1,7 @@
-"""Positional encoding of NeRF: sines and cosines of coordinates. M rows, D dimensions, L frequencies."""
+"""encoding:frequency, the positional encoding of NeRF: sines and cosines of coordinates.
+
+Shapes: M rows, D dimensions, L frequencies.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from radfield_frequency.config import FrequencyConfig
 class Frequency(Encoding):
     """Positional encoding γ(x) = (x, sin 2⁰x, cos 2⁰x, …, sin 2^(L−1)x, cos 2^(L−1)x) (NeRF, equation 4).
 
-    Each term is a block of D features.
+    Each term in parentheses is a block of D features.
 
     Args:
         config: options.
@@ -22,7 +25,7 @@ class Frequency(Encoding):
         in_dim: number of coordinates D.
 
     Raises:
-        UsageError: the options leave no feature.
+        UsageError: with these options, the encoding has no features.
 
     Example:
         >>> from radfield_core import SceneBox
@@ -48,7 +51,7 @@ class Frequency(Encoding):
         self.register_buffer("frequencies", 2.0 ** torch.arange(config.n_frequencies), persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, D]; a Gaussian's mean is encoded, its `cov` is ignored."""
+        """Features [M, out_dim] of x [M, D]. For Gaussians, x are the means, and the covariance `cov` is ignored."""
         angles = (x * self.angular_scale)[:, None, :] * self.frequencies[:, None]
         waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
         return torch.cat([x, waves], dim=1) if self.include_input else waves

@@ -1,1 +1,1 @@
-"""encoding:hash, a multiresolution hash encoding of positions."""
+"""encoding:hash, the multiresolution hash encoding of positions."""

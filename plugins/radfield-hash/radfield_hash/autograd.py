@@ -1,14 +1,16 @@
-"""Derivatives of the encoding, composed of a backend's four kernels so that they can be differentiated again.
+"""Derivatives of the encoding. They use the four kernels of a backend, and can themselves be differentiated.
 
-The features y(x, T) are linear in the table T. With g a gradient by y, and v a gradient by a position gradient:
+The features y(x, T) are linear in the table T. Let g be a gradient with respect to y, and v a gradient with respect to
+p, the position gradient. The kernels compute:
 
     table gradient      ∂⟨g, y⟩/∂T            kernels.table_gradient(x, g)
     position gradient   p = ∂⟨g, y⟩/∂x        kernels.position_gradient(x, T, g)
     second derivatives  ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
                         ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
-Values and position gradients are separate nodes, each without an edge to the other's input. A gradient by position
-alone (a surface normal) then does not compute the table gradient, which costs as much again.
+Values and position gradients are two separate nodes of the autograd graph. The first has no edge to the positions, and
+the second has none to the table. Therefore a gradient with respect to position alone (for a surface normal) does not
+compute the table gradient, which would double the cost.
 """
 
 from __future__ import annotations
@@ -24,26 +26,30 @@ from radfield_hash.levels import Grid
 
 
 class Kernels(Protocol):
-    """Kernels of one backend.
+    """The four kernels of a backend.
 
-    All arguments are contiguous float32 on one device: x and v [M, 3], g [M, L·F], table [n_entries, F].
+    All tensors are contiguous, float32 and on one device: x and v [M, 3], g [M, L·F], table [n_entries, F]. The
+    module's docstring defines them.
     """
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-        """Features [M, L·F]."""
+        """Features y [M, L·F] of the positions x."""
 
     def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
-        """Gradient by the table [n_entries, F] of ⟨g, y⟩, or with `v` of ⟨v, ∂⟨g, y⟩/∂x⟩."""
+        """Gradient [n_entries, F] of ⟨g, y⟩ with respect to the table. If `v` is given, that of ⟨v, ∂⟨g, y⟩/∂x⟩."""
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
-        """Gradient by x [M, 3] of ⟨g, y⟩."""
+        """Gradient [M, 3] of ⟨g, y⟩ with respect to x."""
 
     def second(self, x: Tensor, table: Tensor, g: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Gradients by g [M, L·F] and by x [M, 3] of ⟨v, ∂⟨g, y⟩/∂x⟩."""
+        """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g [M, L·F] and to x [M, 3]."""
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F], both float32; differentiable to any order."""
+    """Features [M, L·F] of positions x [M, 3], interpolated in the table [n_entries, F]. Both are float32.
+
+    The features are differentiable to any order.
+    """
     if grid.n_features == 1:
         pairs = torch.cat([table, torch.zeros_like(table)], -1)
         return encode(x, pairs, grid._replace(n_features=2), kernels)[:, ::2]
@@ -70,13 +76,13 @@ class _Values(Function):
 
 
 class _Positions(Function):
-    """The identity on y; its backward pass adds the gradient by position."""
+    """The identity on the features y. Its backward pass adds the gradient with respect to the positions x."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
         ctx.save_for_backward(x, *tables)
         ctx.grid, ctx.kernels = grid, kernels
-        ctx.mark_dirty(y)  # returning a view instead would forbid callers to modify it in place
+        ctx.mark_dirty(y)  # without this, y would be returned as a view, which callers could not modify in place
         return y
 
     @staticmethod
@@ -120,9 +126,10 @@ class _PositionGradient(Function):
 
 
 def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, ...]:
-    """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ by g, x and the table, differentiable again; slow, and rarely needed.
+    """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g, x and the table, which can be differentiated again.
 
-    Differentiates by views of g, x and the table: g may depend on x, and autograd already follows that path.
+    This is slow, but needed only for third derivatives. It differentiates with respect to views of g, x and the table,
+    because g itself may depend on x, and autograd follows that dependence elsewhere.
     """
     views = [
         tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in (g, x, table)

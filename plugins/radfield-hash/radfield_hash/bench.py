@@ -1,8 +1,9 @@
-"""Speed of the encoding: the torch reference and the kernels in one process, compared with the gather limit.
+"""Benchmark of the encoding: the torch reference and the kernels in one process, compared with the gather limit.
 
-An encode fetches 8 entries per point and level from random addresses. The gather limit is the time of a loop that only
-fetches and adds entries, at precomputed random indices, from tables as large as each level's. That loop fetches one
-entry at a time and never two from one cache line; a kernel can do better on both counts and so exceed the limit.
+The encoding fetches 8 entries per point and level from random addresses. The gather limit is the time of a loop that
+only fetches entries and adds them up. Its indices are random and precomputed, and its tables are as large as the
+levels. The loop fetches one entry at a time, and does not reuse cache lines. A kernel can do better in both respects,
+and can therefore be faster than the limit.
 """
 
 from __future__ import annotations
@@ -34,18 +35,19 @@ SIZES = {
 def measure(
     *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
 ) -> list[dict[str, Any]]:
-    """Median times of reference and kernels: one row per size, task and backend.
+    """Median times of the reference and of the kernels.
 
-    Reference and kernels take turns, so that drift of the machine affects both.
+    The reference and the kernels run alternately, so that changes in the machine's speed affect both.
 
     Args:
-        repeats: runs of each kernel.
-        reference_repeats: runs of the reference.
+        repeats: number of runs of each kernel.
+        reference_repeats: number of runs of the reference.
         device: "cpu" or "cuda".
-        sizes: name -> (log2 of the number of points, arguments of `levels.build`).
+        sizes: maps the name of a size to (log2 of the number of points, arguments of `levels.build`).
 
     Returns:
-        Rows with size, task, backend, reference_ms, kernel_ms, ratio, gather_limit_ms and share_of_limit.
+        One row per size, task and backend, with the keys size, task, backend, reference_ms, kernel_ms, ratio,
+        gather_limit_ms and share_of_limit.
     """
     rows = []
     for name, (log2_points, sizes_of_grid) in sizes.items():
@@ -54,7 +56,7 @@ def measure(
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """Timings for `radfield bench micro`: forward compared with the gather limit, and with gradients."""
+    """Timings of the encoding, for `radfield bench micro`. On the CPU, the gather limit of forward passes is given."""
     rows = measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
     return [_timing(row) for row in rows]
 
@@ -100,7 +102,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
         torch.autograd.backward(encode(x, table, grid), g)
 
     def eikonal() -> None:
-        """A loss on features and on their gradient by position, as a signed distance field is trained."""
+        """Loss on the features and on their gradient with respect to position, as for a signed distance field."""
         table.grad = None
         points = x.detach().requires_grad_()
         y = encode(points, table, grid)
@@ -111,7 +113,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
 
 
 def gather_limit(grid: Grid, n: int, repeats: int) -> float:
-    """Milliseconds to only fetch 8 random entries of every level for each of n points, on one thread."""
+    """Time in milliseconds that one thread needs to fetch 8 random entries of every level for each of n points."""
     random = np.random.default_rng(0)
     total = 0.0
     for level in grid.levels:
@@ -123,7 +125,10 @@ def gather_limit(grid: Grid, n: int, repeats: int) -> float:
 
 @kernel
 def _gather(entries: Any, index: Any) -> Any:
-    """Sum of the entries (pairs), over four chains so that additions do not wait for each other."""
+    """A number that depends on all fetched entries (pairs).
+
+    The entries are added up in four independent sums, so that an addition does not wait for the one before.
+    """
     none = pair.scale(pair.load(entries, uint64(0)), float32(0.0))
     a, b, c, d = none, none, none, none
     two = uint64(2)

@@ -1,6 +1,7 @@
-"""Reuse of large buffers. From 32 MiB on, malloc maps each array anew, and the system fills it with zeros first.
+"""Reuse of large buffers.
 
-That costs a tenth of the encoding's time. Buffers are numpy's, because numpy asks for huge pages, which map faster.
+For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. That takes
+a tenth of the encoding's time. Buffers are allocated by numpy, because it requests huge pages, which are mapped faster.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MAPPED_BYTES = 1 << 25  # malloc returns freed blocks of this size to the system
-LINE = 16  # float32 numbers in a cache line
+MAPPED_BYTES = 1 << 25  # malloc returns freed blocks of at least this size to the operating system
+LINE = 16  # number of float32 values in a cache line
 _workspaces = threading.local()
-_free: deque[Any] = deque(maxlen=2)  # buffers of the last large tensors that were freed: features and a gradient
+_free: deque[Any] = deque(maxlen=2)  # buffers of the two large tensors freed last, usually features and a gradient
 
 
 def empty(*shape: int) -> Tensor:
-    """An uninitialized float32 tensor; a large one reuses a freed buffer of about its size and starts at a cache line.
+    """An uninitialized float32 tensor.
+
+    A tensor of 32 MiB or more starts at a cache line, and reuses a freed buffer of similar size if there is one.
 
     Args:
         shape: sizes of the dimensions.
@@ -45,7 +48,7 @@ def empty(*shape: int) -> Tensor:
 def outgrows_cache(tensor: Tensor) -> bool:
     """True if a tensor from `empty` is larger than most caches.
 
-    Its first numbers leave the cache before they are read again, so writing it may as well bypass the cache.
+    When such a tensor has been written, its first part is no longer in the cache. The cache may thus be bypassed.
     """
     return 4 * tensor.numel() >= MAPPED_BYTES
 
@@ -54,7 +57,7 @@ def _take(size: int) -> Any:
     for _ in range(len(_free)):
         try:
             buffer = _free.popleft()
-        except IndexError:  # another thread took the last one
+        except IndexError:  # another thread has taken the last buffer
             return None
         if size + LINE <= buffer.size <= 1.25 * size + LINE:
             return buffer
@@ -63,7 +66,11 @@ def _take(size: int) -> Any:
 
 
 def workspace(name: str, *shape: int) -> Any:
-    """This thread's float32 array of that name [shape]; it keeps its contents between calls and grows on demand."""
+    """Float32 array [shape] that belongs to this thread and has the given name.
+
+    Later calls with the name return the same memory with its contents, unless a larger array is requested. New memory
+    is filled with zeros.
+    """
     size, kept = math.prod(shape), getattr(_workspaces, name, None)
     if kept is None or kept.size < size:
         kept = np.zeros(size, np.float32)

@@ -1,8 +1,8 @@
 """Cell lookup in one level for blocks of points: entry indices, fractions within the cell, and corner weights.
 
-A block is `BLOCK` points; the last block may be partly empty. Its indices are laid out [8, BLOCK] and its fractions
-[3, BLOCK], both flat, so that every loop here runs over neighboring numbers and numba compiles it to SIMD. No operation
-is fused or reordered: x·scale + 0.5 rounds as in the reference, so a point on a cell's border falls into the same cell.
+A block has `BLOCK` points; the last block may be partly filled. Its indices [8, BLOCK] and its fractions [3, BLOCK] are
+flat arrays. Every loop here thus runs over neighboring numbers, and numba compiles it to SIMD. No operation is fused or
+reordered, so x·scale + 0.5 is rounded as in the reference, and a point on the border of a cell is in the same cell.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ HALF, ONE = np.float32(0.5), np.float32(1.0)
 
 @kernel
 def load_points(x: Any, start: int, count: int, points: Any) -> None:
-    """Copy `count` rows of x [M, 3], from row `start` on, to points [3, …], clamped to the box; a NaN becomes 0."""
+    """Copy `count` rows of x [M, 3], starting at row `start`, to points [3, …].
+
+    Coordinates are clamped to the range from 0 to 1, and NaN becomes 0.
+    """
     px, py, pz = points[0], points[1], points[2]
     rows = x[start : start + count]
     for i in range(count):
@@ -38,7 +41,10 @@ def _clamped(value: Any) -> Any:
 
 @kernel
 def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> None:
-    """Copy `count` rows of v [M, 3] to directions [3, …], set to zero along axes on which the point was clamped."""
+    """Copy `count` rows of v [M, 3], starting at row `start`, to directions [3, …].
+
+    Components along axes on which the point was clamped are set to zero.
+    """
     for k in range(3):
         row = directions[k]
         for i in range(count):
@@ -48,7 +54,10 @@ def load_directions(x: Any, v: Any, start: int, count: int, directions: Any) -> 
 
 @kernel
 def store_gradient(x: Any, sums: Any, start: int, count: int, result: Any) -> None:
-    """Copy sums [3, …] to `count` rows of result [M, 3], set to zero along axes on which the point was clamped."""
+    """Copy sums [3, …] to `count` rows of result [M, 3], starting at row `start`.
+
+    Components along axes on which the point was clamped are set to zero.
+    """
     for i in range(count):
         for k in range(3):
             value = x[start + i, k]
@@ -57,11 +66,12 @@ def store_gradient(x: Any, sums: Any, start: int, count: int, result: Any) -> No
 
 @inlined
 def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, index: Any, fraction: Any) -> None:
-    """Look up the cells of one block: pair indices of the eight corners, x fastest, and fractions within the cell.
+    """Look up the cells of one block: pair indices of the eight corners, and fractions within the cell.
 
-    A pair index is entry index · pairs, where pairs = F/2 is a power of two: it multiplies the terms of the index
-    instead of each index. The branch on `hashed` stays inside the loop, and the compiler moves it out; calling one of
-    two functions instead would cost reference counting of the arrays.
+    Corners are numbered with x varying fastest. A pair index is the entry index times `pairs` = F/2, which is a power
+    of two. The factor is applied to the terms of the index, because that takes fewer multiplications. The branch on
+    `hashed` is inside the loop, and the compiler moves it out. Calling one of two functions instead would add reference
+    counting of the arrays.
     """
     px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
     hashed, step = levels[level, 3] != 0, uint32(pairs)
@@ -90,14 +100,20 @@ def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: 
 
 @kernel
 def _wrapped(total: Any, size: Any) -> Any:
-    """total mod size, for total < 2·size; below size, the unsigned difference wraps around to a large number."""
+    """total mod size, for total < 2·size.
+
+    If total < size, the unsigned difference wraps around to a large number, and the minimum is total.
+    """
     index = uint32(total)
     return min(index, uint32(index - size))
 
 
 @inlined
 def value_weights(fraction: Any, weight: Any) -> None:
-    """Write the trilinear weights w_c = Π_k (f_k if c_k else 1 − f_k), flat [8, BLOCK]."""
+    """Write the trilinear weights w_c of the corners c to the flat array weight [8, BLOCK].
+
+    w_c is the product over the axes k of f_k if c_k = 1, or 1 − f_k if c_k = 0.
+    """
     for i in range(BLOCK):
         x1, y1, z1 = fraction[i], fraction[i + B1], fraction[i + B2]
         x0, y0, z0 = ONE - x1, ONE - y1, ONE - z1
@@ -108,7 +124,10 @@ def value_weights(fraction: Any, weight: Any) -> None:
 
 @inlined
 def direction_weights(fraction: Any, directions: Any, start: int, factor: Any, weight: Any) -> None:
-    """Write the weights' derivatives along the directions u: factor · Σ_k u_k ∂w_c/∂f_k, flat [8, BLOCK]."""
+    """Write the derivatives of the weights along the directions u to the flat array weight [8, BLOCK].
+
+    They are factor · Σ_k u_k ∂w_c/∂f_k.
+    """
     ux, uy = directions[0, start : start + BLOCK], directions[1, start : start + BLOCK]
     uz = directions[2, start : start + BLOCK]
     for i in range(BLOCK):

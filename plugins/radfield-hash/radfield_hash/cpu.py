@@ -1,8 +1,9 @@
-"""CPU backend of the encoding, compiled by numba: the reference's values and derivatives in float32.
+"""CPU backend of the encoding, compiled by numba. It computes the reference's values and derivatives in float32.
 
-Points are processed in large chunks; each chunk level by level, so that one level's table is in use at a time; each
-level in blocks, computing all entry indices of a block before fetching its entries. One thread per level sums the table
-gradient in the order of the points: there are no atomics, and the bits are the same every time.
+Points are processed in large chunks. A chunk is processed level by level, so that the table of only one level is in use
+at a time. Within a level, points are processed in blocks. All entry indices of a block are computed before its entries
+are fetched. The table gradient of a level is summed by one thread, in the order of the points. It needs no atomics, and
+is the same to the last bit in every run.
 """
 
 from __future__ import annotations
@@ -24,24 +25,24 @@ from radfield_hash.cell_lookup import BLOCK
 from radfield_hash.levels import Grid
 from radfield_hash.simd import lanes
 
-# Features per thread and chunk. The more points a chunk has, the longer a level's table stays in the cache.
+# Memory per thread for the features of a chunk. The larger a chunk, the longer the table of a level stays in the cache.
 CHUNK_BYTES = 1 << 25
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference."""
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that every training step uses, and run them on one point."""
+    """Compile or load the kernels that every training step uses, and run them on one point as a self-test."""
     reference.check(encode, "cpu")
 
 
 class _Numba:
-    """The four kernels, applied to tensors; see `autograd.Kernels`."""
+    """The four numba kernels, applied to tensors. See `autograd.Kernels`."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = empty(x.shape[0], grid.out_dim)
@@ -97,7 +98,7 @@ _KERNELS = _Numba()
 
 @cache
 def _values() -> Any:
-    """The faster kernel for values on this processor; the other one is not compiled."""
+    """The kernel that computes values faster on this processor. The other kernel is not compiled."""
     if lanes.faster():
         from radfield_hash import values_avx512
 
@@ -106,7 +107,7 @@ def _values() -> Any:
 
 
 def _workspace(grid: Grid, n: int) -> tuple[Any, ...]:
-    """This thread's workspace for a chunk of up to n points; see `kernels`."""
+    """This thread's workspace for a chunk of up to n points. See module `kernels`."""
     chunk = max(1, min(n, _chunk(grid)))
     pairs = workspace("pairs", grid.out_dim // 2, 2 * (chunk + kernels.PAD))
     return pairs, *(workspace(name, 3, chunk + BLOCK) for name in ("points", "directions", "sums"))
@@ -118,7 +119,7 @@ def _chunk(grid: Grid) -> int:
 
 
 def _level_sums(grid: Grid) -> Any:
-    """Zeros for the gradient of the largest level; see `kernels.table_gradient`."""
+    """Array of zeros in which the gradient of any one level fits. See `kernels.table_gradient`."""
     return workspace("level sums", max(level.size for level in grid.levels) * grid.n_features)
 
 
@@ -136,27 +137,27 @@ def _slices(arrays: tuple[Any, ...], rows: tuple[int, int]) -> tuple[Any, ...]:
 
 @cache
 def _geometry(grid: Grid) -> tuple[Any, Any, int]:
-    """The grid as kernels take it: resolution, offset, size and hashed [L, 4]; scales [L]; F."""
+    """The grid as arguments of the kernels: levels [L, 4] (resolution, offset, size, hashed), scales [L], and F."""
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = np.array([level.scale for level in grid.levels], np.float32)
     return np.array(rows, np.int64), scales, grid.n_features
 
 
 def _point_ranges(n: int) -> list[tuple[int, int]]:
-    """Ranges of points, one per thread."""
+    """Ranges that divide n points, one per thread."""
     parts = max(1, min(torch.get_num_threads(), n // BLOCK))
     bounds = [n * part // parts for part in range(parts + 1)]
     return list(pairwise(bounds))
 
 
 def _level_ranges(grid: Grid) -> list[tuple[int, int]]:
-    """Ranges of levels: all at once for one thread, else one by one."""
+    """Ranges of levels: one range of all levels for a single thread, or one range per level for several threads."""
     n = len(grid.levels)
     return [(0, n)] if torch.get_num_threads() == 1 else [(level, level + 1) for level in reversed(range(n))]
 
 
 def _parallel(run: Callable[[tuple[int, int]], object], parts: Iterable[tuple[int, int]]) -> None:
-    """Run all parts on as many threads as torch uses; kernels release the GIL."""
+    """Run all parts on as many threads as torch uses. The kernels release the GIL."""
     threads = torch.get_num_threads()
     if threads == 1:
         for part in parts:
@@ -170,4 +171,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="radfield-hash")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has no threads
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child process has no threads, so it needs a new pool

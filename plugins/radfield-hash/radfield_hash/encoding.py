@@ -1,4 +1,7 @@
-"""encoding:hash, features of positions interpolated in a multiresolution grid. M points, L levels, F features."""
+"""encoding:hash, which interpolates features of positions in a multiresolution grid.
+
+Shapes: M points, L levels, F features per entry.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ OP = Op(
     },
 )
 INITIAL_RANGE = 1e-4
-"""Entries start uniform between ± this, as in tiny-cuda-nn."""
+"""Initial entries are uniform between minus and plus this value, as in tiny-cuda-nn."""
 
 
 def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] in [0, 1]³ from the table [n_entries, F], by the active backend.
+    """Features [M, L·F] of positions x [M, 3] in [0, 1]³, computed from the table [n_entries, F] by the active backend.
 
     `reference.encode` defines the values.
     """
@@ -31,10 +34,10 @@ def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
 
 
 class HashEncoding(Encoding):
-    """Features of positions within the scene's bounds, center ± radius; positions outside are clamped to them.
+    """Features of positions within the scene's bounds, center ± radius. Positions outside are clamped to the bounds.
 
-    Differentiable to any order by position and by `table` [n_entries, F]. Levels that are not yet in use have zero
-    features.
+    The features are differentiable to any order with respect to the position and to `table` [n_entries, F]. The
+    features of levels that are not yet in use are zero.
 
     Args:
         config: options.
@@ -68,17 +71,17 @@ class HashEncoding(Encoding):
         )
 
     def begin_step(self, step: Step) -> None:
-        """Start to use one more level every `steps_per_level` steps."""
+        """Use one more level after every `steps_per_level` steps, if `start_levels` is set."""
         if self.config.start_levels is not None:
             active = self.config.start_levels + step.index // self.config.steps_per_level
             self.active_levels.fill_(min(active, self.config.n_levels))
 
     def scalars(self) -> dict[str, Tensor]:
-        """Number of levels in use, if it changes during training."""
+        """Number of levels in use. Empty unless that number changes during training."""
         return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of positions [M, 3]; a Gaussian's mean is encoded, its `cov` is ignored."""
+        """Features [M, out_dim] of x [M, 3]. For Gaussians, x are the means, and the covariance `cov` is ignored."""
         unit = (x - self.center) / self.radius
         features = encode((unit + 1) / 2, self.table, self.grid)
         if self.config.start_levels is not None:
@@ -89,9 +92,9 @@ class HashEncoding(Encoding):
 def _check(config: HashConfig, in_dim: int) -> None:
     if in_dim != 3:
         raise UsageError(
-            f"the hash encoding takes 3 coordinates, not {in_dim}",
+            f"encoding:hash takes 3 coordinates, not {in_dim}",
             path="encoding",
-            hint="Use it for positions; encode directions with sh or frequency",
+            hint="Use encoding:hash for positions only, and encoding:sh or encoding:frequency for directions",
         )
     if config.finest_resolution < config.base_resolution:
         raise UsageError(
@@ -102,7 +105,7 @@ def _check(config: HashConfig, in_dim: int) -> None:
         )
     if config.start_levels is not None and config.start_levels > config.n_levels:
         raise UsageError(
-            f"start_levels is {config.start_levels}, but the grid has n_levels = {config.n_levels}",
+            f"start_levels is {config.start_levels}, but the grid has only n_levels = {config.n_levels} levels",
             path="encoding.start_levels",
             hint=f"Set start_levels={config.n_levels} or less in this encoding, or leave it unset",
         )

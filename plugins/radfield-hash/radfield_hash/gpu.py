@@ -1,8 +1,9 @@
-"""CUDA backend of the encoding, in Triton: the reference's values and derivatives in float32.
+"""CUDA backend of the encoding, in Triton. It computes the reference's values and derivatives in float32.
 
-Values and table gradients run one program per block of points and level; position gradients and second derivatives run
-one per block, over all levels. Table gradients are summed with atomics, so their last bits may differ between runs.
-Products and sums are not fused: x·scale + 0.5 rounds as in the reference, so a point falls into the same cell.
+For values and table gradients, one program handles one block of points on one level. For position gradients and second
+derivatives, it handles one block on all levels. Table gradients are summed with atomics, so their last bits may differ
+between runs. Products and sums are not fused. Therefore x·scale + 0.5 is rounded as in the reference, and a point is in
+the same cell.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -26,19 +27,19 @@ PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference."""
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference."""
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that every training step uses, and run them on one point."""
+    """Compile or load the kernels that every training step uses, and run them on one point as a self-test."""
     reference.check(encode, "cuda")
 
 
 class _Triton:
-    """The four kernels, applied to tensors; see `autograd.Kernels`."""
+    """The four Triton kernels, applied to tensors. See `autograd.Kernels`."""
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = x.new_empty(x.shape[0], grid.out_dim)
@@ -76,7 +77,7 @@ def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: 
 
 @cache
 def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Scales [L]; resolution, offset, size and hashed [L, 4]."""
+    """The grid as arguments of the kernels: scales [L], and levels [L, 4] (resolution, offset, size, hashed)."""
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = torch.tensor([level.scale for level in grid.levels], device=device)
     return scales, torch.tensor(rows, dtype=torch.int32, device=device)
@@ -84,7 +85,10 @@ def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
 
 @triton.jit
 def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
-    """A coordinate clamped to the box (0 for a NaN), whether it was in the box, and whether it is NaN."""
+    """A coordinate clamped to the range from 0 to 1, a mask that it was in that range, and a mask that it was NaN.
+
+    NaN is clamped to 0.
+    """
     value = tl.load(x_ptr + rows * 3 + axis, mask=valid, other=0.0)
     clamped = tl.where(value > 0.0, value, 0.0)
     return tl.where(clamped < 1.0, clamped, 1.0), (value >= 0.0) & (value <= 1.0), value != value
@@ -92,7 +96,7 @@ def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
 
 @triton.jit
 def _cell(coordinate, scale):
-    """The cell along one axis, and the fraction within it."""
+    """Cell number along one axis, and fraction within that cell."""
     position = coordinate * scale + 0.5
     cell = position.to(tl.int32)
     return cell, position - cell.to(tl.float32)
@@ -100,7 +104,7 @@ def _cell(coordinate, scale):
 
 @triton.jit
 def _weights(fx, fy, fz, corner: tl.constexpr):
-    """The factors of a corner's trilinear weight along x, y and z."""
+    """Factors along x, y and z whose product is the trilinear weight of a corner."""
     wx = fx if corner & 1 else 1.0 - fx
     wy = fy if (corner >> 1) & 1 else 1.0 - fy
     wz = fz if corner >> 2 else 1.0 - fz
@@ -109,7 +113,7 @@ def _weights(fx, fy, fz, corner: tl.constexpr):
 
 @triton.jit
 def _signs(corner: tl.constexpr):
-    """The derivatives of a corner's factors by the fractions: −1 or 1 along x, y and z."""
+    """Derivatives of the factors of `_weights` with respect to fx, fy and fz. Each is −1 or 1."""
     sx = 1.0 if corner & 1 else -1.0
     sy = 1.0 if (corner >> 1) & 1 else -1.0
     sz = 1.0 if corner >> 2 else -1.0
@@ -118,7 +122,7 @@ def _signs(corner: tl.constexpr):
 
 @triton.jit
 def _row(i, j, k, corner: tl.constexpr, level_ptr, level):
-    """The table's row for a corner of the cell (i, j, k)."""
+    """Row of the table that holds the entry of a corner of cell (i, j, k)."""
     i, j, k = i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2)
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)

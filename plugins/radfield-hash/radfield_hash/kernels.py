@@ -1,11 +1,11 @@
-"""The four numba kernels of the encoding, on arrays: values, table gradient, position gradient, second derivatives.
+"""The four numba kernels of the encoding: values, table gradient, position gradient and second derivatives.
 
 All of them take contiguous float32 arrays: points x [M, 3], features [M, L·F] and the flat table [n_entries · F]. The
-grid is given as levels [L, 4] (resolution, offset, size, hashed), scales [L] and F, which is even: features are
-processed in pairs.
+grid is given as levels [L, 4] (resolution, offset, size, hashed), scales [L] and F. F must be even, because features
+are processed in pairs.
 
-`workspace` holds one chunk of points: its features as transposed pairs [L·F/2, chunk + PAD], and its points, directions
-and sums, each [3, chunk + BLOCK], because cells are looked up in whole blocks.
+`workspace` holds the data of one chunk of points. Its features are stored as transposed pairs [L·F/2, chunk + PAD]. Its
+points, directions and sums are each [3, chunk + BLOCK], because cells are looked up in whole blocks.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from radfield_hash.simd import cache_line, pair
 from radfield_hash.simd.transpose import load_features, store_features
 
 TWO = np.uint64(2)
-PAD = 8  # keeps the pairs of one point from all falling into one set of the cache
-LINE = np.uint64(16)  # float32 numbers in a cache line; each level's size is a multiple of it
+PAD = 8  # without padding, all pairs of a point could fall into the same set of the cache
+LINE = np.uint64(16)  # number of float32 values in a cache line; the size of each level is a multiple of it
 ZERO = np.float32(0.0)
 
 
@@ -45,7 +45,7 @@ ZERO = np.float32(0.0)
 def values(
     x: Any, y: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int, streamed: bool
 ) -> None:
-    """Write features to y [M, L·F]; `streamed` bypasses the cache."""
+    """Write the features of x to y [M, L·F]. If `streamed`, bypass the cache."""
     pairs, points, _, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
     index, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
@@ -69,10 +69,11 @@ def table_gradient(
     x: Any, v: Any, g: Any, directed: bool, workspace: Any, sums: Any, separate: bool, table: Any, levels: Any,
     scales: Any, n_features: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Write Σ w_c g, or if `directed` Σ ⟨v, ∂w_c/∂x⟩ g, to levels first … last − 1 of the table.
+    """Write the gradient of levels first … last − 1 to the table: Σ w_c g, or Σ ⟨v, ∂w_c/∂x⟩ g if `directed`.
 
-    There must be at least one point. `sums` is the table itself or, if `separate`, zeros as large as the largest level:
-    a level's sums are then streamed to the table and set to zero again, which requires all points in one chunk.
+    There must be at least one point. `sums` is the array in which a level is summed, usually the table itself. If
+    `separate`, it is an array of zeros as large as the largest level instead. The sums of each level are then streamed
+    to the table and set to zero again, which requires that all points are in one chunk.
     """
     pairs, points, directions, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
@@ -106,7 +107,7 @@ def table_gradient(
 def position_gradient(
     x: Any, g: Any, result: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
-    """Write ∂⟨g, y⟩/∂x to result [M, 3]."""
+    """Write the gradient ∂⟨g, y⟩/∂x to result [M, 3]."""
     pairs, points, _, sums = workspace
     chunk = pairs.shape[1] // 2 - PAD
     index, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
@@ -130,7 +131,7 @@ def position_gradient(
 def second(
     x: Any, g: Any, v: Any, by_g: Any, by_x: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int
 ) -> None:
-    """Write the gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ to by_g [M, L·F] and by_x [M, 3]."""
+    """Write the gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g and x to by_g [M, L·F] and by_x [M, 3]."""
     pairs, points, directions, sums = workspace
     chunk = pairs.shape[1] // 2 - PAD
     index, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
@@ -177,7 +178,10 @@ def _lerp(a: Any, b: Any, t: Any) -> Any:
 
 @kernel
 def _along_z(entries: Any, index: Any, i: int) -> Any:
-    """For each of the four edges along z, by (y, x): the entry at its start, and the end's difference to it."""
+    """For each of the four cell edges along z: the entry a at its start, and b − a, where b is the entry at its end.
+
+    The edges are ordered with x varying fastest.
+    """
     a, b = _entry(entries, index, i), _entry(entries, index, i + B1)
     c, d = _entry(entries, index, i + B2), _entry(entries, index, i + B3)
     return (
@@ -207,7 +211,7 @@ def _scatter(entries: Any, index: Any, weight: Any, size: int, features: Any) ->
 
 @kernel
 def _add_slopes(entries: Any, index: Any, fraction: Any, scale: Any, size: int, features: Any, sums: Any) -> None:
-    """Add scale · ∂⟨g, pair⟩/∂f to the sums."""
+    """Add scale · ∂⟨g, pair⟩/∂f to the sums, where f are the fractions within the cell."""
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
         a, za, b, zb, c, zc, d, zd = _along_z(entries, index, i)
@@ -223,7 +227,11 @@ def _add_slopes(entries: Any, index: Any, fraction: Any, scale: Any, size: int, 
 def _second_derivatives(
     entries: Any, index: Any, fraction: Any, scale: Any, size: int, features: Any, directions: Any, sums: Any
 ) -> None:
-    """Replace each pair of g by scale · Σ_k u_k ∂pair/∂f_k; add scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k to the sums."""
+    """Compute second derivatives with respect to the fractions f within the cell, for directions u.
+
+    Each pair of g in `features` is replaced by scale · Σ_k u_k ∂pair/∂f_k. The term
+    scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k is added to the sums.
+    """
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
         ux, uy, uz = scale * directions[0, i], scale * directions[1, i], scale * directions[2, i]
@@ -246,7 +254,7 @@ def _second_derivatives(
 
 @kernel
 def spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
-    """Set all features of points start … stop − 1 to NaN where the point has a NaN."""
+    """Set all features of a point to NaN if one of its coordinates is NaN, for points start … stop − 1."""
     for i in range(start, stop):
         total = x[i, 0] + x[i, 1] + x[i, 2]
         if total != total and (x[i, 0] != x[i, 0] or x[i, 1] != x[i, 1] or x[i, 2] != x[i, 2]):

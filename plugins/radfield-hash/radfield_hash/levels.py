@@ -1,11 +1,13 @@
 """Geometry of a multiresolution grid: the scale, resolution and table offset of each level.
 
-As in tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", section 3). Level l of L has
+The geometry is that of tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", section 3). Of L levels,
+level l has
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
-A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ entries fit into 2^T, the level is dense and
-vertex (i, j, k) has the entry (i + j·r + k·r²) mod size. Otherwise the level has 2^T entries, found by a hash.
+A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ is at most 2^T, the level is dense: the
+entry of vertex (i, j, k) is (i + j·r + k·r²) mod size, where r is the resolution. Otherwise the level has 2^T entries,
+and a hash of the vertex gives its entry.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ PRIMES = (1, 2654435761, 805459861)
 
 
 class Level(NamedTuple):
-    """One level of a grid: `offset` and `size` count entries of the table; `hashed` is False for a dense level."""
+    """One level of a grid.
+
+    `offset` is the level's first entry in the table, and `size` is its number of entries. `hashed` is False for a dense
+    level.
+    """
 
     scale: float
     resolution: int
@@ -28,7 +34,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """All levels, coarse to fine, and the number F of features per entry."""
+    """All levels of a grid, from coarse to fine, and the number F of features per entry."""
 
     levels: tuple[Level, ...]
     n_features: int
@@ -40,7 +46,7 @@ class Grid(NamedTuple):
 
     @property
     def out_dim(self) -> int:
-        """Number of features of a point: L·F."""
+        """Number L·F of features of a point."""
         return len(self.levels) * self.n_features
 
 
@@ -49,8 +55,8 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
 
     Args:
         n_levels: number of levels L.
-        n_features: features per entry F.
-        log2_table_size: T; a level has at most 2^T entries.
+        n_features: number F of features per entry.
+        log2_table_size: exponent T; a level has at most 2^T entries.
         base_resolution: cells per side of the coarsest level.
         finest_resolution: cells per side of the finest level.
 
@@ -72,6 +78,6 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
 
 
 def _float32(value: float) -> float:
-    """The nearest float32, so that all kernels use the same scale and 2047.0000000002 becomes 2047."""
+    """The nearest float32. With it, all kernels use the same scale, and 2047.0000000002 becomes 2047."""
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
     return rounded

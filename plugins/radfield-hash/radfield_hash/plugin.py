@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """Parts of this distribution."""
+    """Components that this distribution provides."""
     return [
         component(
             "encoding",
@@ -22,5 +22,5 @@ def radfield_components() -> list[Component]:
 
 @hookimpl
 def radfield_benchmarks() -> dict[str, str]:
-    """Benchmarks of this distribution, for `radfield bench micro`."""
+    """Benchmarks that this distribution adds to `radfield bench micro`."""
     return {"hash encoding": "radfield_hash.bench:timings"}

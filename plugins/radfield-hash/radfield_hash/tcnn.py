@@ -1,7 +1,8 @@
-"""Backend that runs tiny-cuda-nn's own grid on CUDA, if its torch extension is installed.
+"""Backend that runs the grid of tiny-cuda-nn on CUDA, if its torch extension is installed.
 
-It uses the same table: our entries have the order of its parameters. It computes in float32 here, not in half. It
-derives each level's scale itself, from the float32 growth, so a scale may differ from ours in the last bit.
+It uses the same table, because the entries are in the order of tiny-cuda-nn's parameters. It is set to compute in
+float32 instead of half precision. tiny-cuda-nn computes the scale of each level from the growth in float32, so a scale
+may differ in the last bit from the one in `levels`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from radfield_hash.levels import Grid
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]; dtypes other than float32 run the reference.
+    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference.
 
     Raises:
         RuntimeError: tiny-cuda-nn's grid has a different number of parameters.
@@ -28,7 +29,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     module = _module(grid, x.device)
     if module.params.numel() != table.numel():
         raise RuntimeError(
-            f"tiny-cuda-nn's grid has {module.params.numel()} parameters, the table has {table.numel()} numbers"
+            f"tiny-cuda-nn's grid has {module.params.numel()} parameters, but the table has {table.numel()} numbers"
         )
     parameters = {"params": table.reshape(-1)}
     features: Tensor = torch.func.functional_call(module, parameters, (reference.clamped(x),))
@@ -36,7 +37,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def warm_up() -> None:
-    """Build a grid and run it on one point."""
+    """Build a grid, and run it on one point as a self-test."""
     reference.check(encode, "cuda")
 
 
@@ -46,7 +47,7 @@ def _module(grid: Grid, device: torch.device) -> Any:
 
 
 def settings(grid: Grid) -> dict[str, Any]:
-    """The grid in tiny-cuda-nn's terms."""
+    """The grid as a configuration of tiny-cuda-nn."""
     first, last = grid.levels[0], grid.levels[-1]
     return {
         "otype": "HashGrid",

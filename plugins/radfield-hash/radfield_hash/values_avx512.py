@@ -1,7 +1,8 @@
-"""Values of the encoding for eight points at a time, with AVX-512: the same bits as `kernels.values`, faster.
+"""Values of the encoding, computed for eight points at a time with AVX-512.
 
-Takes 0.75 to 0.9 of its time on processors that gather in one instruction (see `simd.lanes.faster`); elsewhere eight
-single loads are as fast. simd/README.md says more.
+They equal those of `kernels.values` to the last bit. On processors with fast gathers (see `simd.lanes.faster`), this
+takes 0.75 to 0.9 of the time of `kernels.values`. On others, eight single loads are as fast. simd/README.md has more
+details.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ EIGHT = np.uint64(8)
 def values(
     x: Any, y: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int, streamed: bool
 ) -> None:
-    """Write features to y [M, L·F]; the arguments are those of `kernels.values`."""
+    """Write features to y [M, L·F]. The arguments are those of `kernels.values`."""
     pairs, points, _, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
     for start in range(0, x.shape[0], chunk):
@@ -40,10 +41,10 @@ def values(
 def _level(
     points: Any, count: int, levels: Any, level: int, scale: Any, n_features: int, table: Any, pairs: Any
 ) -> None:
-    """Write one level's transposed pairs.
+    """Write the transposed pairs of one level.
 
-    Indices are computed as in `cell_lookup.locate`, sums in the order of `kernels._interpolate`. The last eight points
-    may be fewer: the workspace has space for all eight.
+    Indices are computed as in `cell_lookup.locate`, and sums are in the order of `kernels._interpolate`. If the number
+    of points is not a multiple of eight, the loop also computes a few points more, for which the workspace has space.
     """
     step, half, scales = uint32(n_features // 2), lanes.broadcast(HALF), lanes.broadcast(scale)
     hashed, row = levels[level, 3] != 0, uint32(step * uint32(levels[level, 0]))
@@ -72,7 +73,7 @@ def _level(
 
 @kernel
 def _corners(x0: Any, x1: Any, y0: Any, y1: Any, z0: Any, z1: Any, hashed: bool, mask: Any, size: Any) -> Any:
-    """Pair indices of the eight corners, x fastest, from the index's terms at both ends of each axis."""
+    """Pair indices of the eight corners, from the terms of the index at both ends of each axis. x varies fastest."""
     if hashed:
         x0, x1 = x0 & mask, x1 & mask
         a, b, c, d = (y0 ^ z0) & mask, (y1 ^ z0) & mask, (y0 ^ z1) & mask, (y1 ^ z1) & mask
@@ -91,5 +92,5 @@ def _lerp(a: Any, b: Any, t: Any) -> Any:
 
 @kernel
 def _wrapped(total: Any, size: Any) -> Any:
-    """total mod size, as in `cell_lookup`."""
+    """total mod size, computed as in `cell_lookup._wrapped`."""
     return lanes.minimum(total, total - size)

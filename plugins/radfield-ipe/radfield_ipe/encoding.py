@@ -1,4 +1,4 @@
-"""Integrated positional encoding of mip-NeRF. M rows, D dimensions, L octaves."""
+"""encoding:ipe, the integrated positional encoding of mip-NeRF. Shapes: M rows, D dimensions, L frequencies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from radfield_ipe.config import IpeConfig
 class Ipe(Encoding):
     """Integrated positional encoding: E[sin 2^k x] and E[cos 2^k x] for x ~ N(μ, diag s) (mip-NeRF, equation 14).
 
-    These are exp(−½ 4^k s) sin 2^k μ and exp(−½ 4^k s) cos 2^k μ. All D·L sines come first, frequency by frequency,
-    then all cosines. High degrees stay exact: multiplying by a power of two does not round, and torch's sine reduces
-    any float32 angle exactly.
+    These are exp(−½ 4^k s) sin 2^k μ and exp(−½ 4^k s) cos 2^k μ. All D·L sines come first, ordered by frequency, then
+    all cosines. High frequencies remain accurate, because multiplying by a power of two does not round, and torch
+    computes the sine of large float32 angles without loss of accuracy.
 
     Args:
         config: options.
@@ -22,7 +22,7 @@ class Ipe(Encoding):
         in_dim: number of coordinates D.
 
     Raises:
-        UsageError: the degrees leave no frequency.
+        UsageError: max_degree is not greater than min_degree, so there is no frequency.
 
     Example:
         >>> from radfield_core import SceneBox
@@ -39,7 +39,7 @@ class Ipe(Encoding):
         octaves = config.max_degree - config.min_degree
         if octaves < 1:
             raise UsageError(
-                f"min_degree={config.min_degree} and max_degree={config.max_degree} leave no frequency",
+                f"min_degree={config.min_degree} is not below max_degree={config.max_degree}, so no frequency is left",
                 path="encoding.max_degree",
                 hint=f"Set max_degree={min(config.min_degree + 16, 24)} in this encoding",
             )
@@ -48,7 +48,10 @@ class Ipe(Encoding):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of means x [M, D] with diagonal covariance `cov` [M, D]; None means points."""
+        """Features [M, out_dim] of Gaussians with means x and diagonal covariances `cov`, both [M, D].
+
+        If `cov` is None, x are encoded as points.
+        """
         angles = (x[:, None, :] * self.frequencies[:, None]).flatten(1)
         waves = torch.stack([angles.sin(), angles.cos()], dim=1)
         if cov is None:

@@ -7,7 +7,7 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """Parts of this distribution."""
+    """Components that this distribution provides."""
     return [
         component(
             "encoding",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core import DataParser, DatasetError, Problems, Scene, warped_box
+from radfield_core import DataParser, DatasetError, Problems, Scene, plural, warped_box
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     Capture,
@@ -24,7 +24,6 @@ from radfield_core.data import (
     transform_cameras,
 )
 from radfield_core.files import read_npy, safe_join
-from radfield_core.names import plural
 from radfield_llff.config import LlffConfig, uses_ndc
 from radfield_llff.paths import average, circle, look, spiral
 from radfield_llff.sniff import sniff

@@ -213,7 +213,7 @@ def test_unreadable_and_odd_sized_images_are_named(folder):
 def test_one_image_is_allowed_with_a_remark(tmp_path):
     write({"train": toy_capture(1, forward=True)}, tmp_path)
     scene = parse(tmp_path, "test")
-    assert len(scene.cameras) == 1 and any("tell nothing about new views" in note for note in scene.notes)
+    assert len(scene.cameras) == 1 and any("do not show the quality for new views" in note for note in scene.notes)
 
 
 def test_a_folder_is_recognized_by_its_file(folder, tmp_path_factory):

@@ -11,7 +11,7 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class MipNerfFieldConfig:
-    """The MLP of mip-NeRF (section 3)."""
+    """Options of the MLP of mip-NeRF (section 3)."""
 
     encoding: Choice = slot(
         "encoding", default={"type": "ipe", "max_degree": 16}, help="encoding of the samples' Gaussians"
@@ -22,7 +22,7 @@ class MipNerfFieldConfig:
         optional=True,
         help='encoding of view directions; "none" makes colors independent of the view direction',
     )
-    depth: int = option(8, help="hidden layers before the density", min=1)
+    depth: int = option(8, help="number of hidden layers before the density layer", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
         6,
@@ -30,7 +30,9 @@ class MipNerfFieldConfig:
         min=2,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
-    density_activation: Literal["softplus", "relu"] = option("softplus", help="activation of the raw density")
+    density_activation: Literal["softplus", "relu"] = option(
+        "softplus", help="activation that turns the raw density into the density"
+    )
     density_bias: float = option(-1.0, help="constant added to the raw density before the activation")
     density_noise: float = option(
         0.0,
@@ -45,7 +47,7 @@ class MipNerfFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class MipSamplerConfig:
-    """Sampling of mip-NeRF (sections 3 and 3.1)."""
+    """Options of the sampling of mip-NeRF (sections 3 and 3.1)."""
 
     n_samples: int = option(128, help="number of intervals per ray on each level", min=2)
     n_levels: int = option(
@@ -65,16 +67,16 @@ class MipSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class MipNerfConfig:
-    """Losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
+    """Options of the losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
 
     single_mlp: bool = option(
         True, help="use one network for all levels; if false, the last level has a network of its own"
     )
-    coarse_loss: float = option(0.1, help="weight of the loss of each level before the last", min=0)
+    coarse_loss: float = option(0.1, help="weight of the loss of every level except the last", min=0)
     multiscale_loss: bool = option(
         True, help="weight the loss of each pixel by the area it covers, if the data provides it (lossmult)"
     )
-    lr: float = option(5e-4, help="initial learning rate, after the warm-up", min=0, exclusive_min=True)
+    lr: float = option(5e-4, help="initial learning rate, not counting the warm-up", min=0, exclusive_min=True)
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
     lr_delay_steps: int = option(2500, help="number of warm-up steps; 0 disables the warm-up", min=0)
     lr_delay_mult: float = option(0.01, help="factor on the learning rate at the start of the warm-up", min=0, max=1)

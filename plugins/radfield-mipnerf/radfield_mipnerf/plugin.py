@@ -23,7 +23,7 @@ def radfield_components() -> list[Component]:
             "mip",
             impl="radfield_mipnerf.sampler:MipSampler",
             config="radfield_mipnerf.config:MipSamplerConfig",
-            summary="adjacent intervals, resampled by blurred weights (mip-NeRF)",
+            summary="adjacent intervals, resampled from blurred weights (mip-NeRF)",
             provides={"dense", "multilevel"},
         ),
         component(
@@ -31,7 +31,7 @@ def radfield_components() -> list[Component]:
             "mipnerf",
             impl="radfield_mipnerf.method:MipNerf",
             config="radfield_mipnerf.config:MipNerfConfig",
-            summary="mip-NeRF: anti-aliased by cones, one MLP for both levels (Barron et al. 2021)",
+            summary="mip-NeRF, which avoids aliasing by rendering cones instead of rays (Barron et al. 2021)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
                 "mipnerf": "radfield_mipnerf:presets/mipnerf.toml",

@@ -1,1 +1,1 @@
-"""NeRF and tiny-NeRF: method:nerf, method:tiny-nerf and field:nerf."""
+"""NeRF and tiny-NeRF. Provides method:nerf, method:tiny-nerf and field:nerf."""

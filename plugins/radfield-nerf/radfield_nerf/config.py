@@ -11,7 +11,7 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NerfFieldConfig:
-    """The MLP of NeRF (appendix A, figure 7)."""
+    """Options of the MLP of NeRF (appendix A, figure 7)."""
 
     encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 10}, help="encoding of positions"
@@ -22,7 +22,7 @@ class NerfFieldConfig:
         optional=True,
         help='encoding of view directions; "none" makes colors independent of the view direction',
     )
-    depth: int = option(8, help="hidden layers before the density", min=1)
+    depth: int = option(8, help="number of hidden layers before the density layer", min=1)
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
         5,
@@ -30,7 +30,9 @@ class NerfFieldConfig:
         min=2,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
-    density_activation: Literal["relu", "softplus"] = option("relu", help="activation of the raw density")
+    density_activation: Literal["relu", "softplus"] = option(
+        "relu", help="activation that turns the raw density into the density"
+    )
     density_bias: float = option(
         0.1,
         help="initial bias of the raw density; positive, because a ReLU whose input starts below zero never learns",
@@ -44,7 +46,7 @@ class NerfFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NerfConfig:
-    """Losses and schedules of NeRF (section 5.3 and the published configurations)."""
+    """Options of the losses and schedules of NeRF (section 5.3 and the published configurations)."""
 
     lr: float = option(5e-4, help="initial learning rate", min=0, exclusive_min=True)
     lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
@@ -53,7 +55,7 @@ class NerfConfig:
     )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
-    coarse_loss: float = option(1.0, help="weight of the loss of each level before the last", min=0)
+    coarse_loss: float = option(1.0, help="weight of the loss of every level except the last", min=0)
     background: Literal["white", "black", "none"] = option(
         "white", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )
@@ -61,7 +63,10 @@ class NerfConfig:
 
 @attrs.frozen(kw_only=True)
 class TinyNerfConfig(NerfConfig):
-    """Losses and schedules of tiny-NeRF: those of NeRF, with a black background and a constant learning rate."""
+    """Options of the losses and schedules of tiny-NeRF.
+
+    They are those of NeRF. By default, the background is black, and the learning rate is constant.
+    """
 
     lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(

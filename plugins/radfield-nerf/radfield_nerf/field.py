@@ -73,7 +73,7 @@ class NerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Output [M, width] of the last hidden layer at x [M, 3]."""
+        """Output [M, width] of the last hidden layer at points x [M, 3] or for Gaussians with means x."""
         features: Tensor = self.trunk(self.encoding(x, cov) if self.gaussian else self.encoding(x))
         return features
 
@@ -91,7 +91,7 @@ class NerfField(DensityOccupancy, Field):
         return torch.sigmoid(self.color_head(features, direction_half))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3], without noise."""
+        """Density [M], without noise, at points x [M, 3] or of Gaussians with means x and covariances `cov`."""
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:

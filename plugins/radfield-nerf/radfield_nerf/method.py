@@ -12,7 +12,7 @@ from radfield_core.ops.segments import mean
 
 
 class Nerf(Method):
-    """A coarse and a fine network, both trained on the pixels' colors (NeRF, equation 6)."""
+    """NeRF: a coarse and a fine network, whose colors are both trained to match the pixels (equation 6)."""
 
     n_fields = 2
 
@@ -36,7 +36,7 @@ class Nerf(Method):
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Exponential decay: lr_decay ^ (step / lr_decay_steps)."""
+        """Factor on `lr`: the exponential decay lr_decay ^ (step / lr_decay_steps)."""
         return float(self.config.lr_decay ** (step.index / self.config.lr_decay_steps))
 
 

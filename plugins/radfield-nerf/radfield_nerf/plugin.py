@@ -23,7 +23,7 @@ def radfield_components() -> list[Component]:
             "nerf",
             impl="radfield_nerf.method:Nerf",
             config="radfield_nerf.config:NerfConfig",
-            summary="NeRF: a coarse and a fine MLP (Mildenhall et al. 2020)",
+            summary="NeRF, with a coarse and a fine MLP (Mildenhall et al. 2020)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
                 "nerf": "radfield_nerf:presets/nerf.toml",
@@ -36,7 +36,7 @@ def radfield_components() -> list[Component]:
             "tiny-nerf",
             impl="radfield_nerf.method:TinyNerf",
             config="radfield_nerf.config:TinyNerfConfig",
-            summary="the smallest NeRF that learns: one MLP, one level, no view directions",
+            summary="small NeRF with one MLP, one level of samples and no view directions",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
                 "tiny-nerf": "radfield_nerf:presets/tiny-nerf.toml",

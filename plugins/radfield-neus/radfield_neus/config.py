@@ -31,7 +31,7 @@ class NeuSFieldConfig:
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
     width: int = option(256, help="units per hidden layer of the distance network", min=2)
-    n_layers: int = option(8, help="hidden layers of the distance network", min=1)
+    n_layers: int = option(8, help="number of hidden layers of the distance network", min=1)
     skip_layer: int | None = option(
         4, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
     )
@@ -40,14 +40,16 @@ class NeuSFieldConfig:
     )
     init_radius: float = option(
         0.5,
-        help="radius of the sphere that is the initial surface, as a fraction of the scene's radius",
+        help="radius of the initial surface, which is a sphere, as a fraction of the scene's radius",
         min=0.01,
         max=0.99,
     )
-    softplus_beta: float = option(100.0, help="beta of the softplus activations", min=0, exclusive_min=True)
-    weight_norm: bool = option(True, help="weight normalization of both networks")
+    softplus_beta: float = option(
+        100.0, help="sharpness beta of the softplus activations in the distance network", min=0, exclusive_min=True
+    )
+    weight_norm: bool = option(True, help="apply weight normalization to both networks")
     color_width: int = option(256, help="units per hidden layer of the color network", min=1)
-    color_layers: int = option(4, help="hidden layers of the color network", min=1)
+    color_layers: int = option(4, help="number of hidden layers of the color network", min=1)
     unit_normals: bool = option(
         False, help="scale gradients to unit length before they are used as normals; the paper's code does not"
     )
@@ -77,9 +79,9 @@ class NeuSFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NeuSSamplerConfig:
-    """Evenly spaced samples in the scene's sphere, and rounds in which samples are added near the surface."""
+    """Options of the evenly spaced samples, and of the rounds that add samples near the surface."""
 
-    n_samples: int = option(64, help="evenly spaced samples per ray", min=2)
+    n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2)
     n_importance: int = option(64, help="total number of samples per ray that the rounds add near the surface", min=0)
     n_rounds: int = option(4, help="number of rounds in which samples are added", min=1)
     base_sharpness: float = option(
@@ -92,7 +94,7 @@ class NeuSSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """The MLP that the paper uses for the background. It reads (x/r, 1/r), where r is the distance from the center."""
+    """Options of the MLP for the background. It reads (x/r, 1/r), where r is the distance from the center."""
 
     encoding: Choice = slot(
         "encoding",
@@ -111,15 +113,15 @@ class InvertedSphereFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereSamplerConfig:
-    """Samples outside the scene's sphere."""
+    """Options of the samples outside the scene's sphere."""
 
-    n_samples: int = option(32, help="samples per ray", min=1)
+    n_samples: int = option(32, help="number of samples per ray", min=1)
     perturb: bool = option(True, help="in training, move each sample randomly within its interval")
 
 
 @attrs.frozen(kw_only=True)
 class NeuSConfig:
-    """Photometric losses and schedules of NeuS."""
+    """Options of the losses and schedules of method:neus."""
 
     loss: Literal["l1", "mse"] = option("l1", help="photometric loss")
     loss_weight: float = option(1.0, help="weight of the photometric loss", min=0)
@@ -141,7 +143,7 @@ class NeuSConfig:
 
 @attrs.frozen(kw_only=True)
 class SlicesConfig:
-    """Image of the signed distance on three planes."""
+    """Options of the image that shows the signed distance on three planes."""
 
     resolution: int = option(384, help="width and height of each plane in pixels", min=16, max=4096)
 

@@ -104,7 +104,10 @@ class NeuSField(Field):
         )
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Eikonal, sparsity and curvature losses. Each is a mean over the sample points of all levels of `outputs`."""
+        """Eikonal, sparsity and curvature losses, each a mean over the sample points of all levels of `outputs`.
+
+        The eikonal loss uses only the points within `EIKONAL_RADIUS`.
+        """
         config, levels = self.config, outputs.levels
         if not levels:
             return {}

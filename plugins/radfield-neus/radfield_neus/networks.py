@@ -75,9 +75,9 @@ class DistanceNetwork(SkipMlp):
         rise = at_one - at_radius
         if not rise > 1e-5 * at_one.abs():  # a smaller difference is rounding error
             raise UsageError(
-                "the new distance network gives the same distance everywhere, so it has no sphere to start from",
+                "the new distance network gives the same distance everywhere, so it has no initial surface",
                 path="field",
-                hint="Use fewer layers, a larger width, or a softplus_beta nearer to 100",
+                hint="Use fewer layers, a larger width, or a softplus_beta closer to 100",
             )
         scale = (1.0 - radius) / rise
         last.weight.mul_(scale)

@@ -33,7 +33,7 @@ class SurfaceWatch:
     def step(self, step: int, scalars: Mapping[str, float]) -> str | None:
         """The warning for a log entry, or None.
 
-        A warning is given once, at the entry at which the surface has been absent for `ENTRIES_BEFORE_WARNING` entries.
+        A warning is given once, when the surface has been absent for `ENTRIES_BEFORE_WARNING` consecutive entries.
 
         Args:
             step: training step of the entry.

@@ -1,4 +1,4 @@
-"""Values that change with the training step."""
+"""Options whose values change with the training step."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NgpFieldConfig:
-    """Two small networks without biases.
+    """Options of two small networks without biases.
 
     The first computes density and features. The second computes color from the features and the view direction.
     """
@@ -19,10 +19,12 @@ class NgpFieldConfig:
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
     width: int = option(64, help="units per hidden layer of the density network", min=1)
-    n_layers: int = option(1, help="hidden layers of the density network", min=1)
-    n_features: int = option(16, help="outputs of the density network; the first is the raw density", min=1)
+    n_layers: int = option(1, help="number of hidden layers of the density network", min=1)
+    n_features: int = option(
+        16, help="number of outputs of the density network; the first output is the raw density", min=1
+    )
     color_width: int = option(64, help="units per hidden layer of the color network", min=1)
-    color_layers: int = option(2, help="hidden layers of the color network", min=1)
+    color_layers: int = option(2, help="number of hidden layers of the color network", min=1)
     density_bias: float = option(-1.0, help="constant added to the raw density before the exponential")
     contraction: Literal["none", "sphere"] = option(
         "none",
@@ -32,7 +34,7 @@ class NgpFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NgpConfig:
-    """Losses and schedules of method:ngp."""
+    """Options of the losses and schedules of method:ngp."""
 
     loss: Literal["smooth_l1", "mse"] = option("smooth_l1", help="photometric loss")
     background: Literal["random", "white", "black"] = option(

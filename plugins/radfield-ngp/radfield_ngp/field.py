@@ -28,7 +28,7 @@ def _weights(sizes: list[int]) -> nn.ParameterList:
 class NgpField(DensityOccupancy, Field):
     """Density and color by two small networks (Müller et al. 2022, section 5.4).
 
-    The density network maps an encoded position to features; the density is exp(first feature + bias). The color
+    The density network maps an encoded position to features, and the density is exp(first feature + bias). The color
     network maps the features and the encoded view direction to a color.
 
     Args:

@@ -23,7 +23,7 @@ def radfield_components() -> list[Component]:
             "ngp",
             impl="radfield_ngp.method:Ngp",
             config="radfield_ngp.config:NgpConfig",
-            summary="hash grid and occupancy grid: trains in a minute instead of hours (instant-ngp)",
+            summary="instant-ngp, which trains in a minute instead of hours, by a hash grid and an occupancy grid",
             requires={"field": {"rgb", "density|alpha"}},
             preset={
                 "ngp": "radfield_ngp:presets/ngp.toml",

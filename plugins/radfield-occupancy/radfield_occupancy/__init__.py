@@ -1,1 +1,1 @@
-"""sampler:occupancy, which marches rays through an occupancy grid."""
+"""sampler:occupancy, which marches along rays and skips the empty cells of an occupancy grid."""

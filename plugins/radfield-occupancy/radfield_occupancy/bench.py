@@ -1,4 +1,7 @@
-"""Speed of marching and of grid updates: the torch definition and the kernels in one process, taking turns."""
+"""Benchmarks of ray marching and of grid updates.
+
+The torch definition and the kernels run alternately in one process, so that changes in the machine's speed affect both.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,18 @@ RADIUS = 1.5
 def measure(
     n_rays: int = 4096, resolution: int = 128, repeats: int = 7, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Median time per backend to march rays through a spherical shell, about 62 samples per ray.
+    """Median time that each backend needs to march rays through a spherical shell, with about 62 samples per ray.
 
     Args:
         n_rays: number of rays; all of them hit the shell.
         resolution: cells per side of the grid.
-        repeats: runs of each backend.
+        repeats: number of runs of each backend.
         device: "cpu" or "cuda".
         seed: seed of the rays.
 
     Returns:
-        Rows with op, backend, device, n_rays, n_samples, both_ms (the median) and speedup over torch.
+        One row per backend, with the keys op, backend, device, n_rays, n_samples, both_ms (the median time) and speedup
+        (compared with torch).
     """
     diagonal = 2 * math.sqrt(3) * RADIUS
     grid, steps = shell_grid(resolution), StepLengths.make(diagonal / 1024, 0.0, diagonal, 1024)
@@ -52,14 +56,17 @@ def measure(
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """Timings for `radfield bench micro`."""
+    """Timings of marching, for `radfield bench micro`."""
     reference, *kernels = measure(repeats=repeats, device=device)
-    case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples kept"
+    case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples"
     return [Timing("marching", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in kernels]
 
 
 def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu") -> list[dict[str, Any]]:
-    """Milliseconds per training step of grid updates after warm-up, not counting the field's evaluation."""
+    """Time that grid updates take after the warm-up, in milliseconds per training step.
+
+    The time in which the field is evaluated is subtracted.
+    """
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), RADIUS))
     config = OccupancyConfig(resolution=resolution, warmup_steps=16)
     sampler, field = OccupancySampler(config, ctx).to(device), _Ball()
@@ -72,7 +79,7 @@ def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu")
 
 
 class _Ball(DensityOccupancy):
-    """A ball of constant density that counts the points of its last evaluation."""
+    """A ball of constant density. `n_points` is the number of points of the last evaluation."""
 
     n_points = 0
 
@@ -83,7 +90,10 @@ class _Ball(DensityOccupancy):
 
 
 def shell_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Origins, directions, near and far of rays from a sphere of radius 4 to points inside the shell."""
+    """Origins, directions, near limits and far limits of n rays.
+
+    The rays start on a sphere of radius 4 and aim at points inside the shell.
+    """
     generator = torch.Generator().manual_seed(seed)
     normal = torch.randn(2, n, 3, generator=generator)
     origins = 4.0 * torch.nn.functional.normalize(normal[0], dim=-1)

@@ -1,7 +1,8 @@
-"""CPU backend of marching, compiled by numba: skips empty cells and bricks, and keeps the same steps as the definition.
+"""CPU backend of marching, compiled by numba. It skips empty cells and bricks.
 
-A jump never goes beyond the empty block, whatever the rounding. Every kept step is computed from its number, by float32
-operations in the definition's order.
+It keeps the same steps as the definition. A jump is shortened by the largest possible rounding error, so it never goes
+beyond the empty block. The end points of every kept step are computed from its number, by the same float32 operations
+in the same order as in the definition.
 """
 
 # mypy: allow-untyped-defs
@@ -22,7 +23,7 @@ F = np.float32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps; equals `march.reference`."""
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps. The result equals that of `march.reference`."""
     counts = torch.zeros(origins.shape[0], dtype=torch.int64)
     center = tuple(map(F, grid.center))
     cells = grid.bits.numpy(), grid.bricks.numpy(), grid.resolution, grid.n_levels
@@ -34,19 +35,22 @@ def march(
 
 
 def warm_up() -> None:
-    """March one ray through one full brick."""
+    """Compile or load the kernel, and run its self-test."""
     check(march, "cpu")
 
 
 @kernel
 def _edge(i, t_first, n_even, step, growth):
-    """Start of step i."""
+    """Distance t at which step i starts."""
     return (t_first + F(min(i, n_even)) * step) * growth[min(max(i - n_even, 0), len(growth) - 1)]
 
 
 @kernel
 def _locate(x, y, z, n_levels, contracted):
-    """Level, and position in [−1, 1] within it, of a point in units of the radius around the center."""
+    """Level of a point, and the point's position in [−1, 1] within that level.
+
+    x, y and z are relative to the center, in units of the radius.
+    """
     if contracted:
         norm = np.sqrt(x * x + y * y + z * z)
         scale = F(1.0)
@@ -65,19 +69,25 @@ def _locate(x, y, z, n_levels, contracted):
 
 @kernel
 def _cell(x, half, last):
-    """Cell of a coordinate in [−1, 1], numbered 0 … last; `half` is half the number of cells."""
+    """Cell number, from 0 to `last`, of a coordinate in [−1, 1]. `half` is half the number of cells."""
     return min(max(int((x + F(1.0)) * half), 0), last)
 
 
 @kernel
 def _exit(x, cell, shift, width, inverse, forwards):
-    """Distance, in radii of the level, to the side by which a ray leaves a block of 2^shift cells along one axis."""
+    """Distance along the ray to where it leaves a block of 2^shift cells along one axis.
+
+    The distance is in units of the level's radius.
+    """
     return (F(((cell >> shift) + forwards) << shift) * width - F(1.0) - x) * inverse
 
 
 @inlined
 def _empty_block(cells, use_bricks, level, cx, cy, cz):
-    """log2 of the side of the empty block around a cell: brick 3, octant 2, cell 0; −1 if the cell is occupied."""
+    """Size of the empty block around a cell, as log2 of its side in cells.
+
+    It is 3 for a brick, 2 for an octant, 0 for the cell alone, and −1 if the cell is occupied.
+    """
     bits, bricks, n, _ = cells
     side = n >> 3
     brick = np.uint64(((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3))
@@ -90,13 +100,16 @@ def _empty_block(cells, use_bricks, level, cx, cy, cz):
 
 @kernel
 def _inverse(direction):
-    """1/direction, or 1e30 for 0: along that axis a ray never leaves a block, and 0 · 1e30 is 0 where 0 · ∞ is NaN."""
+    """1/direction, or 1e30 if the direction is 0.
+
+    A ray never leaves a block along an axis on which its direction is 0. Infinity would give NaN when multiplied by 0.
+    """
     return F(1.0) / direction if direction != 0 else F(1e30)
 
 
 @kernel
 def _march_ray(origin, direction, first, last, n_even, cells, space, lengths, starts, ends):
-    """Number of kept steps of one ray, written to `starts` and `ends` until these are full."""
+    """Number of kept steps of one ray. Writes these steps to `starts` and `ends`, until the arrays are full."""
     (ox, oy, oz), (dx, dy, dz), n, n_levels = origin, direction, cells[2], cells[3]
     (mx, my, mz), inverse_radius, radius, contracted, use_bricks = space
     step, cone_angle, growth, n_steps = lengths
@@ -130,7 +143,7 @@ def _march_ray(origin, direction, first, last, n_even, cells, space, lengths, st
 
 @kernel
 def _march(origins, directions, t_first, far, n_even, cells, space, lengths, max_samples, counts):
-    """Starts and ends of all rays' kept steps; writes their number per ray to `counts`."""
+    """Starts and ends of the kept steps of all rays. Writes the number of kept steps of each ray to `counts`."""
     largest = min(lengths[3], max_samples)
     starts, ends, kept = np.empty(largest + 64 * len(origins), F), np.empty(largest + 64 * len(origins), F), 0
     for r in range(len(origins)):

@@ -1,6 +1,7 @@
-"""CUDA backend of marching, in Triton: one lane walks one ray, once to count its steps and once to write them.
+"""CUDA backend of marching, in Triton. Each lane walks along one ray twice: to count its steps, and to write them.
 
-Products and sums are not fused, and divisions and roots are rounded correctly: the kept steps equal the definition's.
+Products and sums are not fused, and divisions and roots are rounded correctly. Therefore the kept steps are the same as
+in the definition.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -21,9 +22,9 @@ LANES = 32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps; equals `march.reference`.
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps. The result equals that of `march.reference`.
 
-    Waits for the device once, to read the number of samples.
+    The host waits for the device once, to read the total number of kept steps.
     """
     n_rays = origins.shape[0]
     counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
@@ -50,13 +51,13 @@ def march(
 
 
 def warm_up() -> None:
-    """March one ray through one full brick."""
+    """Compile or load the kernel, and run its self-test."""
     check(march, "cuda")
 
 
 @triton.jit
 def _vector(pointer, r, lane, other: tl.constexpr):
-    """The three components of row r."""
+    """The three numbers in row r."""
     x = tl.load(pointer + 3 * r, mask=lane, other=other)
     y = tl.load(pointer + 3 * r + 1, mask=lane, other=other)
     z = tl.load(pointer + 3 * r + 2, mask=lane, other=other)
@@ -65,20 +66,26 @@ def _vector(pointer, r, lane, other: tl.constexpr):
 
 @triton.jit
 def _inverse(direction):
-    """1/direction, or 1e30 for 0: along that axis a ray never leaves a block, and 0 · 1e30 is 0 where 0 · ∞ is NaN."""
+    """1/direction, or 1e30 if the direction is 0.
+
+    A ray never leaves a block along an axis on which its direction is 0. Infinity would give NaN when multiplied by 0.
+    """
     return tl.where(direction != 0, 1.0 / tl.where(direction != 0, direction, 1.0), 1e30)
 
 
 @triton.jit
 def _edge(i, first, even, step, growth, n_growth, lane):
-    """Start of step i."""
+    """Distance t at which step i starts."""
     grown = tl.minimum(tl.maximum(i - even, 0), n_growth - 1)
     return (first + tl.minimum(i, even).to(tl.float32) * step) * tl.load(growth + grown, mask=lane, other=1.0)
 
 
 @triton.jit
 def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.constexpr):
-    """Level of a point (in radii from the center), its position in [−1, 1] within the level, and the factor applied."""
+    """Level of a point, the point's position in [−1, 1] within that level, and the scale factor of the position.
+
+    x, y and z are relative to the center, in units of the radius.
+    """
     level = tl.zeros([SIZE], tl.int32)
     scale = tl.full([SIZE], 1.0, tl.float32)
     if CONTRACTED:
@@ -99,13 +106,16 @@ def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.co
 
 @triton.jit
 def _cell(x, RES: tl.constexpr):
-    """Cell of a coordinate in [−1, 1]."""
+    """Cell number of a coordinate in [−1, 1]."""
     return tl.minimum(tl.maximum(((x + 1.0) * (0.5 * RES)).to(tl.int32), 0), RES - 1)
 
 
 @triton.jit
 def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.constexpr):
-    """Side, minus one, of the empty block around an empty cell, in cells: its brick, its octant or the cell itself."""
+    """Side in cells, minus one, of the empty block around an empty cell.
+
+    The block is the cell's brick, its octant or the cell itself.
+    """
     side: tl.constexpr = RES // BRICK
     brick = ((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
     octant = (cx & 4) | ((cy & 4) >> 1) | ((cz & 4) >> 2)
@@ -116,7 +126,7 @@ def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.co
 
 @triton.jit
 def _exit(x, cell, low_bits, inverse, RES: tl.constexpr):
-    """Distance, in radii of the level, to the side by which a ray leaves a block along one axis."""
+    """Distance along the ray to where it leaves a block along one axis, in units of the level's radius."""
     side = tl.where(inverse > 0, (cell | low_bits) + 1, cell - (cell & low_bits)).to(tl.float32) * (2.0 / RES) - 1.0
     return (side - x) * inverse
 
@@ -128,7 +138,10 @@ def _march(
     RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, BRICK: tl.constexpr,
     ROUNDING: tl.constexpr, SIZE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
-    """Walk the rays, one per lane, in one loop that holds all of their state: counts, or starts and ends if WRITE."""
+    """Walk along the rays, one per lane. Writes the kept steps' starts and ends if WRITE is set, otherwise the counts.
+
+    There is only one loop, and its variables hold the whole state of the rays.
+    """
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     lane = r < n_rays
     ox, oy, oz = _vector(origins, r, lane, 0.0)

@@ -1,8 +1,9 @@
-"""Occupancy grid: the opacity stored per cell, and the cells that count as occupied.
+"""Occupancy grid: the opacity stored in each cell, and the cells that count as occupied.
 
-L levels of res³ cells; each level spans twice as much as the previous one. A cell stores the largest opacity of one
-marching step found in it, and decays at each update (instant-ngp, appendix C). An update is a pure function of state,
-step and field, so a resumed run equals an uninterrupted one to the last bit.
+The grid has L levels of res³ cells. Each level is twice as wide as the previous one. A cell stores the largest opacity
+of one marching step that was found in it, and the stored value decays at each update (instant-ngp, appendix C). An
+update depends only on the grid's state, the training step and the field. A resumed run therefore equals an
+uninterrupted one to the last bit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from radfield_occupancy.march import BRICK
 
 
 def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """Bits [L·res³/8] and bricks [L·(res/8)³], both uint8, of bool cells [L, res, res, res]; see `march.Grid`.
+    """Bits [L·res³/8] and bricks [L·(res/8)³], both uint8, from bool cells [L, res, res, res]. See `march.Grid`.
 
     Example:
         >>> bits, bricks = pack(torch.ones(1, 8, 8, 8, dtype=torch.bool))
@@ -24,7 +25,7 @@ def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
     levels, n = occupied.shape[0], occupied.shape[1]
     powers = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=occupied.device)
     bits = (occupied.reshape(-1, 8) * powers).sum(-1, dtype=torch.uint8)
-    # Eight cells along z make one byte: a brick is 8 × 8 bytes, and an octant is half of each of 4 × 4 bytes.
+    # Each byte holds eight cells along z. A brick is 8 × 8 bytes, and an octant is one half of each of 4 × 4 bytes.
     b, half = n // BRICK, BRICK // 2
     octants = [part.view(levels, b, 2, half, b, 2, half, b).amax((3, 6)) > 0 for part in (bits & 15, bits >> 4)]
     in_order = torch.stack(octants, -1).permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 8)
@@ -32,7 +33,7 @@ def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unpack(bits: Tensor, resolution: int) -> Tensor:
-    """Bool cells [L, res, res, res]; the inverse of `pack`."""
+    """Bool cells [L, res, res, res] from bits [L·res³/8]. The inverse of `pack`."""
     shifts = torch.arange(8, dtype=torch.uint8, device=bits.device)
     return (bits[:, None] >> shifts & 1).bool().view(-1, resolution, resolution, resolution)
 
@@ -40,17 +41,18 @@ def unpack(bits: Tensor, resolution: int) -> Tensor:
 def world_points(
     cells: Tensor, jitter: Tensor, resolution: int, center: Tensor, radius: float, contracted: bool
 ) -> Tensor:
-    """World points [M, 3] in cells.
+    """World coordinates [M, 3] of points in cells.
 
     Args:
         cells: flat indices [M] of cells.
-        jitter: position [M, 3] within each cell, from 0 to 1 along each axis.
+        jitter: position [M, 3] of each point within its cell, from 0 to 1 along each axis.
         resolution: cells per side.
         center: center of the grid [3].
         radius: half the side of level 0.
         contracted: True if the grid covers contracted space.
     """
-    n, rows = resolution, cells.to(torch.int32)  # 32-bit division is twice as fast, and indices stay below 2³¹
+    # int32, because its division is twice as fast, and indices stay below 2³¹.
+    n, rows = resolution, cells.to(torch.int32)
     planes = rows // n
     z, rows = rows - planes * n, planes
     planes = rows // n
@@ -60,7 +62,7 @@ def world_points(
     if not contracted:
         return torch.addcmul(center, u, (radius * torch.exp2(level.to(u.dtype)))[:, None])
     v = 2.0 * u
-    # All of space maps into the ball of radius 2; cells in the corners of its box stand for the farthest points.
+    # Contraction maps all of space into the ball of radius 2. A cell outside the ball is given a very distant point.
     norm = v.norm(dim=-1, keepdim=True).clamp_max(2.0 - 1e-3)
     outside = norm > 1.0
     far = torch.nn.functional.normalize(v, dim=-1) / (2.0 - torch.where(outside, norm, 1.0))
@@ -68,10 +70,11 @@ def world_points(
 
 
 def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Flat indices of the cells to update: a share of all cells, then at most as many occupied cells.
+    """Flat indices of the cells to update: first a share of all cells, then at most as many occupied cells.
 
-    Both parts are stratified: one cell is drawn from each of equally long runs of cells. No cell is drawn twice within
-    a part, and indices ascend, which makes hash table lookups faster. A cell may be in both parts.
+    Each part is a stratified sample: the cells are divided into equally long runs, and one cell is drawn from each run.
+    Within a part, no cell is drawn twice, and indices ascend, which makes hash table lookups faster. A cell may be in
+    both parts.
     """
     n, device = occupied.numel(), occupied.device
     wanted = max(1, int(n * share))
@@ -85,9 +88,10 @@ def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) 
 
 
 def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Tensor:
-    """Stored opacities [C] after an update: updated cells decay once, then take the largest opacity found in them.
+    """Stored opacities [C] after an update.
 
-    A cell whose opacity is NaN counts as opaque and stays visible, so that the loss shows that something is wrong.
+    The stored opacity of an updated cell decays once, and is then replaced by the new opacity if that is larger. A
+    cell whose new opacity is NaN counts as opaque. It is therefore still sampled, and the loss shows the fault.
     """
     opacity = opacity.nan_to_num(nan=1.0, posinf=1.0)
     faded = memory.index_copy(0, cells, memory.index_select(0, cells) * decay)
@@ -95,14 +99,15 @@ def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Ten
 
 
 def occupied_cells(memory: Tensor, threshold: float) -> Tensor:
-    """Bool mask [C] of the cells at least as opaque as min(mean of all cells, threshold).
+    """Bool mask [C] of the cells whose opacity is at least min(mean of all cells, threshold).
 
-    The published test is "more than". With "at least", a grid of equal cells, which knows nothing yet, stays full.
+    The published test is "greater than". With "at least", all cells stay occupied as long as they are equal, as they
+    are when training starts.
     """
     return memory >= memory.double().mean().clamp_max(threshold).to(memory.dtype)
 
 
 def _stratified(n: int, m: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """m ascending numbers, int64 [m]: one from each of m equally long parts of 0 … n − 1."""
+    """Ascending random numbers, int64 [m]: one from each of m equally long parts of the range 0 … n − 1."""
     u = torch.rand(m, generator=generator, device=device)
     return ((torch.arange(m, device=device, dtype=torch.float64) + u) * (n / m)).to(torch.int64).clamp_max(n - 1)

@@ -1,13 +1,14 @@
-"""Ray marching, defined in torch: steps along rays, kept if their middles lie in occupied cells.
+"""Ray marching, defined in torch: steps along rays, which are kept if their centers lie in occupied cells.
 
-Steps along a ray are numbered, and a step's end points follow from its number alone. Kernels that skip empty space
-therefore agree to the last bit with this definition, which looks at every step:
+The steps along a ray are numbered. The end points of a step depend only on its number, so kernels that skip empty
+space agree to the last bit with this definition, which examines every step. Step i starts at
 
     t_i = (t_first + min(i, n_even) · step) · growth[max(i − n_even, 0)]
 
-The first n_even steps have equal length; after them, each step is (1 + cone angle) times as long as the previous one.
-Steps end at the far limit, where the last one is cut short; a step of zero length is not kept. All arithmetic is
-float32. R rays, N kept samples, K steps per ray.
+The first n_even steps have equal length. Each later step is (1 + cone angle) times as long as the previous one. The
+last step is cut off at the far limit of the ray, and a step of zero length is not kept. All arithmetic is float32.
+
+Shapes: R rays, N kept samples, K steps per ray.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from radfield_core.ops import Op, Packing
 MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {"triton": "radfield_occupancy.gpu"}})
 
 BRICK = 8
-"""Cells per side of a brick; a brick has eight octants of half its side. The kernels' shifts and masks assume both."""
+"""Number of cells per side of a brick. A brick consists of eight octants, with half as many cells per side.
+
+The shifts and masks in the kernels assume these numbers.
+"""
 
 ROUNDING = 4e-7
-"""Largest rounding error of a position, relative to its distance; kernels skip that much less of an empty block."""
+"""Largest rounding error of a position, relative to its distance. Kernels shorten their jumps by this error."""
 
-UNLIMITED = 1 << 30  # number of even steps of a ray whose steps never grow
-MAX_GROWTH = 1e6  # a ray ends where its steps have grown by this factor
+UNLIMITED = 1 << 30  # stands for the number of equal steps of a ray whose steps never grow
+MAX_GROWTH = 1e6  # a ray ends when its steps have become longer by this factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +45,8 @@ class Grid:
     the ball of radius 2 that contracted space fills.
 
     Attributes:
-        bits: uint8 [L·res³/8]; cell (level, x, y, z) is bit `index % 8` of byte `index // 8`.
-        bricks: uint8 [L·(res/8)³]; bit 4x + 2y + z of a brick's byte is set if that octant has an occupied cell.
+        bits: uint8 [L·res³/8]; the cell with flat index i of (level, x, y, z) is bit i % 8 of byte i // 8.
+        bricks: uint8 [L·(res/8)³]; bit 4x + 2y + z of a brick's byte is set if octant (x, y, z) has occupied cells.
         resolution: cells per side.
         n_levels: number of levels L.
         center: center of all levels.
@@ -62,13 +66,14 @@ class Grid:
     def skips_bricks(self) -> bool:
         """True if a ray may cross an empty brick, or an empty octant of one, in a single jump.
 
-        An inner level must end at the borders of the next level's bricks: cells under it are not marked there, so a
-        brick that it covers in part could look empty. In contracted space rays are bent.
+        With several levels, the border of each level must coincide with borders of bricks of the next level. No cells
+        are marked where a finer level lies, so a brick that is partly in that region could look empty. In contracted
+        space, no jumps are made, because rays are curved there.
         """
         return not self.contracted and (self.n_levels == 1 or self.resolution % (4 * BRICK) == 0)
 
     def occupied(self, x: Tensor) -> Tensor:
-        """Occupancy, as bool [...], of the cells at x [..., 3]; outside the grid, of the nearest cell."""
+        """Bool [...], True where the cell at x [..., 3] is occupied. Outside the grid, the nearest cell is used."""
         u = (x - x.new_tensor(self.center)) * (1.0 / self.radius)
         largest = u.abs().amax(-1)
         level = torch.zeros_like(largest, dtype=torch.int64)
@@ -94,9 +99,9 @@ class StepLengths:
     """Lengths of the steps along rays.
 
     Attributes:
-        step: length of an even step.
-        cone_angle: growth of later steps; 0 keeps all steps even.
-        growth: float32 [G], factor on t after each number of growing steps; starts with 1.
+        step: length of the equal steps at the start of a ray.
+        cone_angle: growth of later steps relative to the previous step; if 0, all steps are equal.
+        growth: float32 [G]; entry k is the factor by which t has grown after k growing steps.
         n_steps: largest number of steps K of a ray.
         max_samples: largest number of kept samples of a ray.
     """
@@ -109,7 +114,7 @@ class StepLengths:
 
     @staticmethod
     def make(step: float, cone_angle: float, reach: float, max_samples: int) -> StepLengths:
-        """Step lengths for rays that are marched over at most the length `reach`, which may be infinite."""
+        """Step lengths for rays that are marched over a length of at most `reach`, which may be infinite."""
         even = math.ceil(reach / step) + 2 if math.isfinite(reach) else UNLIMITED
         if cone_angle == 0:
             return StepLengths(step, 0.0, torch.ones(1), even, max_samples)
@@ -120,13 +125,13 @@ class StepLengths:
         )
 
     def n_even(self, t_first: Tensor) -> Tensor:
-        """Number of even steps, int32 [R], of rays that start at t_first [R]."""
+        """Number of steps of equal length, int32 [R], of rays whose first steps start at t_first [R]."""
         if self.cone_angle == 0:
             return torch.full_like(t_first, UNLIMITED, dtype=torch.int32)
         return ((self.step / self.cone_angle - t_first) / self.step).ceil().clamp_min(0).to(torch.int32)
 
     def edges(self, index: Tensor, t_first: Tensor, n_even: Tensor) -> Tensor:
-        """Starts t [R, K] of the steps with numbers `index` [K]."""
+        """Distances t [R, K] at which the steps with the numbers `index` [K] start."""
         growth = self.growth.to(t_first.device)
         even = torch.minimum(index, n_even[:, None])
         grown = (index - n_even[:, None]).clamp(0, len(growth) - 1)
@@ -137,18 +142,20 @@ class StepLengths:
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Packing]:
-    """Steps along rays, kept if their middles lie in occupied cells (instant-ngp, appendix E), by the active backend.
+    """March along rays with the active backend, and keep the steps in occupied cells (instant-ngp, appendix E).
+
+    A step is kept if its center lies in an occupied cell.
 
     Args:
         origins: ray origins [R, 3].
-        directions: unit vectors [R, 3].
+        directions: unit vectors [R, 3] along the rays.
         t_first: distances [R] at which the first steps start.
         far: distances [R] at which rays end.
         grid: occupied cells.
         steps: lengths of the steps.
 
     Returns:
-        t_starts [N], t_ends [N] and their packing.
+        t_starts [N] and t_ends [N] of the kept steps, and their packing.
     """
     o, d, first, last = (x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far))
     backend = MARCHING.pick(origins.device)
@@ -162,7 +169,7 @@ def march(
 def reference(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps; looks at every step of every ray."""
+    """t_starts [N], t_ends [N] and counts [R] of the kept steps. Examines every step of every ray."""
     index = torch.arange(steps.n_steps + 1, dtype=torch.int32, device=origins.device)
     edges = steps.edges(index, t_first, n_even)
     starts, ends = edges[:, :-1], torch.minimum(edges[:, 1:], far[:, None])
@@ -174,10 +181,12 @@ def reference(
 
 
 def check(march: Callable[..., tuple[Tensor, Tensor, Tensor]], device: str) -> None:
-    """March one ray through one full brick, so that a kernel that cannot run fails when it is loaded.
+    """Self-test on loading: march one ray through one fully occupied brick.
+
+    A broken kernel then fails here, not during training.
 
     Raises:
-        ArithmeticError: the kernel does not keep all four steps.
+        ArithmeticError: the kernel does not keep all four steps of the ray.
     """
     full = torch.full((BRICK**3 // 8,), 255, dtype=torch.uint8, device=device)
     grid = Grid(full, full[:1], BRICK, 1, (0.0, 0.0, 0.0), 1.0, False)

@@ -7,14 +7,14 @@ RADFIELD_API = (1, 0)
 
 @hookimpl
 def radfield_components() -> list[Component]:
-    """Parts of this distribution."""
+    """Components that this distribution provides."""
     return [
         component(
             "sampler",
             "occupancy",
             impl="radfield_occupancy.sampler:OccupancySampler",
             config="radfield_occupancy.config:OccupancyConfig",
-            summary="marches rays and skips space that an occupancy grid knows to be empty (instant-ngp)",
+            summary="marches along rays and skips the empty cells of an occupancy grid (instant-ngp)",
             provides={"packed"},
             requires={"field": ["occupancy"]},
         )
@@ -23,5 +23,5 @@ def radfield_components() -> list[Component]:
 
 @hookimpl
 def radfield_benchmarks() -> dict[str, str]:
-    """Benchmarks of this distribution, for `radfield bench micro`."""
+    """Benchmarks that this distribution adds to `radfield bench micro`."""
     return {"marching": "radfield_occupancy.bench:timings"}

@@ -1,4 +1,4 @@
-"""sampler:occupancy, samples in the occupied cells of a grid (Müller et al. 2022, instant-ngp). R rays."""
+"""sampler:occupancy, which takes samples in the occupied cells of a grid (instant-ngp, Müller et al. 2022). R rays."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from radfield_occupancy.march import BRICK, Grid, StepLengths, march
 from radfield_occupancy.visibility import visible
 
 CELLS_PER_BATCH = 1 << 18
-"""Cells in which the field is evaluated at once."""
+"""Number of cells in which the field is evaluated at once."""
 
 
 class OccupancySampler(Sampler):
-    """One level of packed samples, marched through an occupancy grid.
+    """One level of packed samples, found by marching through an occupancy grid.
 
-    The grid is kept in three buffers, all saved in checkpoints. Until the first update every cell is occupied.
+    The grid is stored in three buffers, which checkpoints include. Until the first update, every cell is occupied.
 
     Args:
         config: options.
         ctx: context with the scene's bounds.
 
     Attributes:
-        memory: opacity of one step stored per cell, float32 [L, res³].
-        bits: occupied cells, uint8 [L·res³/8]; see `march.Grid`.
-        bricks: summary of `bits`, uint8 [L·(res/8)³]; see `march.Grid`.
+        memory: opacity of one step that is stored in each cell, float32 [L, res³].
+        bits: one bit per cell, set if it is occupied, uint8 [L·res³/8]; see `march.Grid`.
+        bricks: summary of `bits` per brick of 8³ cells, uint8 [L·(res/8)³]; see `march.Grid`.
 
     Raises:
         UsageError: the options contradict each other.
@@ -73,7 +73,7 @@ class OccupancySampler(Sampler):
         self.register_buffer("bricks", bricks)
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near [R] and far [R] of the data, clipped to the grid unless it covers all of space."""
+        """Near and far limit [R] of the rays, clipped to the grid unless the grid covers all of space."""
         if self.contracted:
             return rays.near, rays.far
         enter, leave = self.box.intersect(rays)
@@ -82,16 +82,19 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def refresh(self, step: Step, field: Field) -> None:
-        """Update the grid every `update_every` steps: all cells during warm-up, then a quarter and the occupied ones.
+        """Update the grid, once in every `update_every` steps.
+
+        An update evaluates all cells during the warm-up. Afterwards, it evaluates a random quarter of the cells and at
+        most as many of the occupied cells.
 
         Raises:
-            UsageError: the field has no `occupancy`.
+            UsageError: the field has no method `occupancy`.
         """
         if step.index % self.config.update_every:
             return
         if not isinstance(field, HasOccupancy):
             raise UsageError(
-                "sampler:occupancy needs a field that provides occupancy", path="field", hint="radfield plugins list"
+                "sampler:occupancy requires a field that provides occupancy", path="field", hint="radfield plugins list"
             )
         generator = step.generator("occupancy/grid", self.memory.device)
         n, memory = self.config.resolution, self.memory.view(-1)
@@ -107,7 +110,7 @@ class OccupancySampler(Sampler):
         self.bricks.copy_(bricks)
 
     def _opacity(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Opacity [M] of one step at a random point of each cell [M]."""
+        """Opacity [M] of one step at a random point in each of the cells [M]."""
         jitter = torch.rand(len(cells), 3, generator=generator, device=cells.device)
         center = self.memory.new_tensor(self.center)
         x = grid.world_points(cells, jitter, self.config.resolution, center, self.radius, self.contracted)
@@ -115,7 +118,7 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Packed samples in occupied cells; in training each ray starts after a random share of a step."""
+        """Packed samples in occupied cells. In training, each ray starts later by a random fraction of a step."""
         near, far = self.extent(rays)
         first = near
         if self.training:
@@ -130,12 +133,12 @@ class OccupancySampler(Sampler):
         return samples
 
     def grid(self) -> Grid:
-        """The occupied cells, as marching needs them."""
+        """The grid in the form that `march` takes."""
         n = self.config.resolution
         return Grid(self.bits, self.bricks, n, self.config.n_levels, self.center, self.radius, self.contracted)
 
     def scalars(self) -> dict[str, Tensor]:
-        """Share of occupied cells, between 0 and 1."""
+        """Fraction of occupied cells, between 0 and 1."""
         return {"occupied": grid.unpack(self.bits, self.config.resolution).float().mean()}
 
 
@@ -147,10 +150,14 @@ def _check(config: OccupancyConfig) -> None:
         )
     if config.contraction == "sphere" and config.cone_angle == 0:
         problems.add(
-            "sampler.cone_angle", "contraction=sphere needs steps that grow", "Set sampler.cone_angle=0.004 or more"
+            "sampler.cone_angle",
+            "contraction=sphere requires steps that grow with distance",
+            "Set sampler.cone_angle=0.004 or more",
         )
     if config.contraction == "sphere" and config.n_levels > 1:
         problems.add(
-            "sampler.n_levels", "contraction=sphere covers all of space with one level", "Set sampler.n_levels=1"
+            "sampler.n_levels",
+            "contraction=sphere covers all of space with one level, so more levels are of no use",
+            "Set sampler.n_levels=1",
         )
     problems.raise_as(UsageError)

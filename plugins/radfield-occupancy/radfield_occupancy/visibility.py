@@ -1,4 +1,4 @@
-"""Visible samples: early termination of rays by the field's density, without gradients."""
+"""Selection of the visible samples. Rays are terminated early where the field's density has made them opaque."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from radfield_core import HasDensity, RaySamples
 from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
 
 SLAB = 32
-"""Samples of a ray that are evaluated at once."""
+"""Number of consecutive samples of a ray that are evaluated at once."""
 
 
 def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
-    """The samples with transmittance T ≥ `eps` and opacity ≥ `alpha_threshold`.
+    """The samples whose transmittance T is at least `eps` and whose opacity is at least `alpha_threshold`.
 
-    Rays are evaluated in slabs of samples and left as soon as they are opaque, so the density behind a surface is never
-    computed. A sample whose density is NaN is kept, with all samples behind it, so that loss and image show the fault.
+    The samples of a ray are evaluated slab by slab until the ray is opaque, so little density is computed behind a
+    surface. If the density of a sample is NaN, that sample and all samples behind it are kept, so that the fault shows
+    in the loss and in images.
 
     Args:
         samples: packed samples [N].
@@ -31,7 +32,7 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
     """
     packing = samples.packing
     if packing is None:
-        raise LayoutError("visible() needs packed samples")
+        raise LayoutError("visible() requires packed samples")
     kept = torch.zeros(samples.n, dtype=torch.bool, device=samples.t_starts.device)
     counts, optical_depth = packing.counts, torch.zeros_like(samples.rays.near)
     limit = -math.log(eps) if eps > 0 else math.inf

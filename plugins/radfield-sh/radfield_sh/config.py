@@ -9,6 +9,8 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class SHConfig:
-    """Real spherical harmonics."""
+    """Options of the spherical harmonics."""
 
-    degree: int = option(4, help="number of bands; gives degree² features", min=1, max=8)
+    degree: int = option(
+        4, help="number of bands of spherical harmonics; the encoding has degree² features", min=1, max=8
+    )

@@ -1,4 +1,4 @@
-"""Real spherical harmonics of unit directions. M rows, bands l = 0 … degree − 1, orders m = −l … l."""
+"""encoding:sh, real spherical harmonics of unit directions. M rows, bands l = 0 … degree − 1, orders m = −l … l."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radfield_sh.config import SHConfig
 
 
 class SphericalHarmonics(Encoding):
-    """Real spherical harmonics of view directions: degree² features, see `spherical_harmonics`.
+    """The degree² real spherical harmonics of view directions, as defined by `spherical_harmonics`.
 
     Args:
         config: options.
@@ -36,27 +36,32 @@ class SphericalHarmonics(Encoding):
         self.out_dim = config.degree**2
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, degree²] of unit directions [M, 3]; `cov` is ignored."""
+        """Features [M, degree²] of unit directions [M, 3]. `cov` is ignored."""
         return spherical_harmonics(x, self.degree)
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     """Orthonormal real spherical harmonics [M, degree²] with the Condon–Shortley phase.
 
-    Feature l² + l + m is √2 K_l^m Q_l^m(z) · Re (x + iy)^m for m > 0, the same with |m| and Im (x + iy)^|m| for m < 0,
-    and K_l^0 Q_l^0(z) for m = 0. Here Q_l^m = P_l^m / (1 − z²)^(m/2) is a polynomial, computed by the recurrences in l
-    of the associated Legendre functions (NIST Digital Library of Mathematical Functions, 14.10.3), and
-    K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!).
+    Feature l² + l + m is
+
+        √2 K_l^m Q_l^m(z) · Re (x + iy)^m          for m > 0
+        K_l^0 Q_l^0(z)                             for m = 0
+        √2 K_l^|m| Q_l^|m|(z) · Im (x + iy)^|m|    for m < 0
+
+    with K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!) and the polynomials Q_l^m = P_l^m / (1 − z²)^(m/2). These are
+    computed by the recurrence in l of the associated Legendre functions P_l^m (NIST Digital Library of Mathematical
+    Functions, 14.10.3).
 
     Args:
-        directions: unit vectors [M, 3]; for other vectors, the same polynomials.
+        directions: unit vectors [M, 3]. For other vectors, the same polynomials are evaluated.
         degree: number of bands l = 0 … degree − 1.
 
     Example:
         >>> spherical_harmonics(torch.tensor([[0.0, 0.0, 1.0]]), 2)
         tensor([[0.2821, -0.0000, 0.4886, -0.0000]])
     """
-    # The coefficients of the recurrences exceed the range of half floats.
+    # In half precision, the coefficients of the recurrence would overflow.
     x, y, z = directions.to(torch.promote_types(directions.dtype, torch.float32)).unbind(-1)
     features: list[Tensor] = [z] * degree**2
     real, imaginary = torch.ones_like(x), torch.zeros_like(x)
@@ -76,6 +81,6 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
 
 
 def _norm(band: int, m: int) -> float:
-    """K_l^m, times √2 for m > 0."""
+    """The factor K_l^m, multiplied by √2 if m > 0."""
     norm = (2 * band + 1) / (4 * math.pi) * math.factorial(band - m) / math.factorial(band + m)
     return math.sqrt(2 * norm if m else norm)

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from radfield_core import DatasetError, Problems
+from radfield_core import DatasetError, Problems, plural
 from radfield_core.data import MAX_IMAGE_PIXELS
 from radfield_core.files import missing_files, read_npy, safe_join
-from radfield_core.names import plural
 from radfield_transforms.meta import number, present_in_all
 
 KEYS = ("depth_file_path", "depth_path")

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from radfield_core import Problems
-from radfield_core.names import plural
+from radfield_core import Problems, plural
 from radfield_core.ops.distortion import MODELS
 
 LENS_KEYS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")

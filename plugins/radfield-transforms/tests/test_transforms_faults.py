@@ -18,7 +18,7 @@ def test_any_other_size_is_refused(folder):
     Image.new("RGB", (30, 24)).save(folder / "images" / "view_002.png")
     Image.new("RGB", (24, 32)).save(folder / "images" / "view_003.png")
     text = faults(folder)
-    assert "view_002.png: the image is 30×24, its camera is for 32×24" in text
+    assert "view_002.png: the image is 30×24, but its camera is for 32×24" in text
     assert "Rotate the image back" in text
 
 
@@ -113,7 +113,7 @@ def test_cameras_that_are_no_lens_here_are_refused_in_words(folder, name):
 def test_a_mask_of_another_size_is_refused(tmp_path):
     write({"train": replace(toy_capture(3, masks=True), masks_mean="counted")}, tmp_path)
     Image.new("L", (16, 12)).save(tmp_path / "masks" / "view_001.png")
-    assert "the mask is 16×12, its image 32×24" in faults(tmp_path)
+    assert "the mask is 16×12, but its image is 32×24" in faults(tmp_path)
 
 
 def test_unknown_keys_are_named_once(folder):

@@ -184,7 +184,7 @@ def test_no_frames_one_frame_and_an_empty_split(folder):
     edit(folder, lambda meta: [meta.pop(f"{split}_filenames") for split in ("train", "val", "test")])
     edit(folder, lambda meta: meta.update(frames=meta["frames"][:1]))
     scene = parse(folder, "test")
-    assert len(scene.cameras) == 1 and any("tell nothing about new views" in note for note in scene.notes)
+    assert len(scene.cameras) == 1 and any("do not show the quality for new views" in note for note in scene.notes)
     edit(folder, lambda meta: meta.update(frames=[]))
     assert "no views" in faults(folder)
 

@@ -1,4 +1,4 @@
-"""The laws of every kind of part; each module registers its laws in `radfield_core.testing.law.LAWS`."""
+"""The laws of every kind of part. Each module registers its laws in `radfield_core.testing.law.LAWS`."""
 
 from radfield_core.testing.laws import (  # noqa: I001  in the order in which laws are checked
     declaration,

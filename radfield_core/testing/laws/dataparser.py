@@ -1,4 +1,4 @@
-"""Laws of dataparsers, checked on the example that the author supplies."""
+"""Laws of dataparsers, checked on the example data set that the test supplies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_DAMAGED_FILES = 12
 
 
 def _scenes(tested: PartUnderTest) -> tuple[Example, dict[str, Scene]]:
-    """The example and the scene of each of its splits."""
+    """The example data set, and the scene of each of its splits."""
     example = example_of(tested)
     parser = parser_of(tested, example.root)
     scenes = {}
@@ -35,10 +35,10 @@ def _scenes(tested: PartUnderTest) -> tuple[Example, dict[str, Scene]]:
     return example, scenes
 
 
-@law("dataparser", fix="Check values before returning them: collect faults in Problems, and raise DatasetError.")
+@law("dataparser", fix="Check values before returning them. Collect all faults in Problems, and raise a DatasetError.")
 def scenes_are_valid(tested: PartUnderTest) -> None:
-    """Every split has as many images as cameras and names. Rotations are orthonormal, focal lengths positive, near is
-    less than far, and all values are finite. Images are uint8 and have the size of their camera."""
+    """Every split has equally many images, cameras and names. Rotations are orthonormal, focal lengths are positive,
+    near is less than far, and all values are finite. Images are uint8 and have the size that their camera states."""
     _, scenes = _scenes(tested)
     for split, scene in scenes.items():
         try:
@@ -49,20 +49,19 @@ def scenes_are_valid(tested: PartUnderTest) -> None:
         width, height = scene.cameras.sizes[0].tolist()
         expect(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
         same_size = tuple(image.shape[:2]) == (height, width)
-        expect(same_size, f"the shape of an image is {list(image.shape)}, the size of its camera {width}×{height}")
+        expect(same_size, f"an image has the shape {list(image.shape)}, but its camera states {width}×{height}")
 
 
 @law("dataparser", fix="Index rows first: images are [H, W, C], and gather takes (images, rows, columns).")
 def example_pixel_has_its_color(tested: PartUnderTest) -> None:
-    """The pixel that the example names has the color that it names. Indexing an image and gather give the same
-    pixels."""
+    """The known pixel of the example has the known color. Indexing an image and calling gather give the same pixels."""
     example, scenes = _scenes(tested)
     scene = scenes["train"]
     view, row, column = example.pixel
     image = scene.images[view]
     if example.color:
         found = tuple(image[row, column].tolist())
-        expect(found == example.color, f"pixel {example.pixel} is {found}; the example says {example.color}")
+        expect(found == example.color, f"pixel {example.pixel} is {found}, but the example states {example.color}")
     height, width = image.shape[:2]
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     rows, columns = rows.reshape(-1), columns.reshape(-1)
@@ -70,10 +69,13 @@ def example_pixel_has_its_color(tested: PartUnderTest) -> None:
     expect(torch.equal(gathered, image[rows, columns]), "gather and indexing give different pixels")
 
 
-@law("dataparser", fix="Return c2w with OpenGL axes (x right, y up, z backward), and to_data from scene to data.")
+@law(
+    "dataparser",
+    fix="Return c2w with OpenGL axes (x right, y up, z backward), and to_data from scene to data coordinates.",
+)
 def example_pixel_has_its_ray(tested: PartUnderTest) -> None:
-    """The ray of the example's pixel has the origin and direction that it names, in the data's own coordinates. This
-    finds wrong axes, transposed matrices and shifts by half a pixel. Depth images agree with the ground truth."""
+    """The ray of the example's known pixel has the known origin and direction in the data's own coordinates. This
+    detects wrong axes, transposed matrices and shifts by half a pixel. Depth images agree with the true surface."""
     example, scenes = _scenes(tested)
     scene = scenes["train"]
     view, row, column = (torch.tensor([n]) for n in example.pixel)
@@ -84,13 +86,13 @@ def example_pixel_has_its_ray(tested: PartUnderTest) -> None:
     for name, found, known in (("origin", origin, example.origin), ("direction", direction, example.direction)):
         if known is not None:
             difference = float((found - torch.tensor(known, dtype=torch.float64)).norm())
-            expect(difference < 1e-3, f"its {name} is {found.tolist()}; the example says {list(known)}")
+            expect(difference < 1e-3, f"its {name} is {found.tolist()}, but the example states {list(known)}")
     if scene.depths is not None and scene.ground_truth is not None:
         _check_depths(scene, example.pixel[0])
 
 
 def _check_depths(scene: Scene, view: int) -> None:
-    """Raise LawBroken unless the depths of a view lie on the scene's true surface."""
+    """Raise LawBroken unless the points at the depths of a view lie on the scene's true surface."""
     assert scene.depths is not None and scene.ground_truth is not None
     depth = scene.depths[view]
     hits = depth.isfinite().nonzero()[::37]
@@ -98,13 +100,15 @@ def _check_depths(scene: Scene, view: int) -> None:
     points = rays.origins + rays.directions * depth[hits[:, 0], hits[:, 1]][:, None]
     vertices = scene.ground_truth.vertices.to(points)
     distance = float(torch.cdist(points, vertices).amin(1).max())
-    expect(distance < 0.1 * float(vertices.abs().max()), f"a point at its depth is {distance:.3g} off the true surface")
+    expect(
+        distance < 0.1 * float(vertices.abs().max()), f"a point of a depth image is {distance:.3g} off the true surface"
+    )
 
 
-@law("dataparser", fix="Add the word to provides, or leave the attribute of the scene empty.")
+@law("dataparser", fix="Add the capability to `provides`, or do not set the attribute of the scene.")
 def scene_contents_are_declared(tested: PartUnderTest) -> None:
-    """Images, masks, depths, points, NDC and a ground-truth mesh are declared if a scene has them; otherwise no other
-    part could require them."""
+    """If a scene has images, masks, depths, points, NDC or a ground-truth mesh, the dataparser declares this. Otherwise
+    no other part could require it."""
     _, scenes = _scenes(tested)
     scene = scenes["train"]
     contents = {
@@ -116,31 +120,31 @@ def scene_contents_are_declared(tested: PartUnderTest) -> None:
         "ndc": scene.ndc or None,
     }
     missing = [word for word, value in contents.items() if value is not None and word not in tested.provides]
-    expect(not missing, f"the scene has these but they are not declared: {', '.join(missing)}")
+    expect(not missing, f"the scene has these contents, but they are not declared: {', '.join(missing)}")
 
 
-@law("dataparser", fix="Declare sniff='module:function' that recognizes the format by the name of a file.")
+@law("dataparser", fix="Declare sniff='module:function', a function that recognizes the format by the name of a file.")
 def sniff_recognizes_only_its_own_data(tested: PartUnderTest) -> None:
-    """sniff(path) returns a reason for the example, and None for an empty folder, a text file and a missing path, so
-    that `--data PATH` finds the format."""
+    """sniff(path) recognizes data of this format, so that `--data PATH` finds the format. It returns a text with the
+    reason for the example, and None for an empty folder, for a text file and for a path that does not exist."""
     if not has_root(tested):
         return
     reference = tested.component.sniff
     expect(reference is not None, "the parser reads files but declares no sniff")
     sniff = load_of(tested.component, reference or "")
     reason = sniff(example_of(tested).root)
-    expect(isinstance(reason, str) and reason, f"for its own example sniff returns {reason!r}")
+    expect(isinstance(reason, str) and reason, f"for the example, sniff returns {reason!r} instead of a reason")
     empty, text = tested.folder / "empty", tested.folder / "notes.txt"
     empty.mkdir()
     text.write_text("no data\n")
     for path in (empty, text, tested.folder / "missing"):
-        expect(sniff(path) is None, f"sniff recognizes {path.name}, which is no data of this format")
+        expect(sniff(path) is None, f"sniff recognizes {path.name}, which is not data of this format")
 
 
-@law("dataparser", fix="Raise DatasetError with path, message and hint; let no KeyError, ValueError or OSError out.")
+@law("dataparser", fix="Raise DatasetError with path, message and hint instead of a KeyError, ValueError or OSError.")
 def broken_data_raises_dataset_error(tested: PartUnderTest) -> None:
-    """A missing root and an unknown split raise DatasetError. With any file of the example emptied or cut in half the
-    parser raises DatasetError or returns a valid scene."""
+    """The parser raises DatasetError if the root is missing or the split is unknown. If a file of the example is empty
+    or cut in half, the parser raises DatasetError or returns a valid scene."""
     example = example_of(tested)
     _check_refused(tested, example.root if has_root(tested) else None, "nowhere")
     if not has_root(tested):
@@ -177,23 +181,23 @@ def _damaged_copy(root: Path, file: Path, folder: Path, share: float) -> Path:
 
 
 def _check_refused(tested: PartUnderTest, root: Path | None, split: str) -> None:
-    """Raise LawBroken unless the parser raises DatasetError."""
+    """Raise LawBroken unless the parser raises DatasetError for this root and split."""
     try:
         parser_of(tested, root).parse(split)
     except DatasetError:
         return
     except Exception as error:
-        raise LawBroken(f"for split {split!r} of {root} it raises {type(error).__name__}: {error}") from error
-    raise LawBroken(f"split {split!r} of {root} does not exist, yet a scene is returned")
+        raise LawBroken(f"for split {split!r} of {root} the parser raises {type(error).__name__}: {error}") from error
+    raise LawBroken(f"split {split!r} of {root} does not exist, but the parser returns a scene")
 
 
 @law(
     "dataparser",
     when=lambda tested: tested.component.writer is not None,
-    fix="Use the same axes, units and pixel centers in the writer and in parse.",
+    fix="Use the same axes, units and pixel centers in the writer and in the method parse.",
 )
 def writer_and_parser_agree(tested: PartUnderTest) -> None:
-    """A capture that the writer wrote is parsed to the same rays in the data's own coordinates."""
+    """If the writer writes a scene and the parser reads it, the rays are the same in the data's own coordinates."""
     capture = toy_capture(forward="ndc" in tested.provides, masks="masks" in tested.provides)
     read = parser_of(tested, write_capture(tested, tested.folder / "written", capture)).parse("train")
     expect(len(read.cameras) > 0, "the parser found no camera")

@@ -57,19 +57,19 @@ for names in sys.argv[2:]:
 """
 
 
-@law(*KINDS, fix="Import torch in the module of the part only, and name the part as 'module:Class'.")
+@law(*KINDS, fix="Import torch only in the module of the part, and declare the part as 'module:Class'.")
 def declaration_imports_no_torch(tested: PartUnderTest) -> None:
-    """Importing the modules of the declaration, the options and the capabilities imports neither torch nor numpy, and
-    importing the module of sniff no torch. This keeps `radfield --help` and checks of a config fast."""
+    """The modules of the declaration, the options and the capabilities import neither torch nor numpy. The module of
+    sniff does not import torch. This keeps `radfield --help` and checks of a config fast."""
     _, imported, by_sniff = _imported(tested)
     found = [name for name in FORBIDDEN if name in imported]
     expect(not found, f"{_declaration(tested)} or a module of its options imports {' and '.join(found)}")
     expect("torch" not in by_sniff, f"the module of {tested.component.sniff} imports torch")
 
 
-@law(*KINDS, fix="Import radfield_core.plugin alone in the declaration, and compute nothing at module level.")
+@law(*KINDS, fix="Import only radfield_core.plugin in the declaration, and compute nothing at module level.")
 def declaration_imports_quickly(tested: PartUnderTest) -> None:
-    """Importing the declaration takes less than 20 ms of CPU time in the fastest of five attempts."""
+    """In the fastest of five attempts, importing the declaration takes less than 20 ms of CPU time."""
     fastest = float("inf")
     for _ in range(5):
         fastest = min(fastest, _imported(tested)[0])
@@ -78,10 +78,10 @@ def declaration_imports_quickly(tested: PartUnderTest) -> None:
     raise LawBroken(f"importing {_declaration(tested)} takes {fastest:.0f} ms of CPU time")
 
 
-@law(*KINDS, fix="Correct the spelling of 'module:Class', and derive the class from the interface of its kind.")
+@law(*KINDS, fix="Correct the names 'module:Class', and derive the class from the interface of its kind.")
 def declared_names_exist(tested: PartUnderTest) -> None:
     """Everything that the declaration names can be imported. The part is a class derived from the interface of its
-    kind, its capabilities are known words, and its summary is one line."""
+    kind. Its capabilities are in the vocabulary of its kind, and its summary is one line."""
     component = tested.component
     for name in ("impl", "config", "capabilities", "sniff", "writer"):
         reference = getattr(component, name)
@@ -99,8 +99,8 @@ def declared_names_exist(tested: PartUnderTest) -> None:
 
 @law(*KINDS, fix="Declare options with option(default, help=…) or slot(kind, help=…) in an attrs.frozen class.")
 def options_are_documented(tested: PartUnderTest) -> None:
-    """The option class is frozen. Every option has a type that a config file can hold, one line of help, and a default
-    within the option's own range."""
+    """The option class is frozen. Every option has a type that a config file can store and a help text. The default of
+    an option lies in its allowed range."""
     options = options_of(tested.component)
     expect(options.__setattr__ is not object.__setattr__, f"{options.__name__} is not frozen: use @attrs.frozen")
     for attribute in attrs.fields(options):
@@ -115,10 +115,13 @@ def options_are_documented(tested: PartUnderTest) -> None:
         expect(not fault, f"the default of option {attribute.name} is outside its range: {fault}")
 
 
-@law(*KINDS, fix="Use no init=False, converter or field_transformer in option classes: store the values as given.")
+@law(
+    *KINDS,
+    fix="Use no init=False, converter or field_transformer in option classes, so that values are stored as given.",
+)
 def options_survive_a_round_trip(tested: PartUnderTest) -> None:
-    """Options written as TOML and read again are equal, for the default options and with each option changed, so that a
-    run's config.toml holds the options that the run used."""
+    """Options that are written as TOML and read again are equal. This is tested with the default options and with each
+    option changed. It ensures that the config.toml of a run holds the options that the run used."""
     tables = [dict(tested.options)]
     tables += [{**tested.options, name: value} for name, value in _other_values(tested.choice.config)]
     refused: list[str] = []
@@ -133,7 +136,7 @@ def options_survive_a_round_trip(tested: PartUnderTest) -> None:
 
 
 def _check_round_trip(tested: PartUnderTest, choice: Choice, table: dict[str, Any]) -> None:
-    """Raise LawBroken unless the options of a choice are equal after writing and reading them."""
+    """Raise LawBroken unless the options of a part are unchanged after writing and reading them."""
     text = dump(choice.config)
     again = tested.choose(tested.component, parse_table(text))
     expect(again.config == choice.config and dump(again.config) == text, f"options change when stored:\n{text}")
@@ -144,7 +147,7 @@ def _check_round_trip(tested: PartUnderTest, choice: Choice, table: dict[str, An
 
 
 def _other_values(config: Any) -> list[tuple[str, Any]]:
-    """Name of each scalar option with a valid value other than the present one."""
+    """The name of each scalar option, and a valid value for it that differs from its present value."""
     found = []
     options: Any = type(config)
     for attribute in attrs.fields(options):
@@ -160,7 +163,7 @@ def _other_values(config: Any) -> list[tuple[str, Any]]:
 
 
 def _candidates(kind: Any, value: Any) -> list[Any]:
-    """Values of a type, most of them other than `value`."""
+    """Values of the type `kind` to try as an option's new value. Some of them may equal the present `value`."""
     if get_origin(kind) in (Union, types.UnionType):
         return [other for member in get_args(kind) for other in _candidates(member, value)]
     if get_origin(kind) is Literal:
@@ -176,15 +179,22 @@ def _candidates(kind: Any, value: Any) -> list[Any]:
 
 
 def _declaration(tested: PartUnderTest) -> str:
-    """Module that declares the part. Plugins of two distributions may have one name, so both are compared."""
+    """The module that declares the part.
+
+    Two distributions may have plugins of the same name, so the distribution and the name are both compared.
+    """
     part = tested.component
     owner = (part.distribution, part.plugin)
     return next(plugin.module for plugin in tested.registry.plugins if (plugin.distribution, plugin.name) == owner)
 
 
 def _imported(tested: PartUnderTest) -> tuple[float, set[str], set[str]]:
-    """CPU time in ms of importing the declaration in a new process; packages imported by declaration and options; and
-    packages imported after the module of sniff."""
+    """Import the modules of a part in a new process.
+
+    Returns:
+        The CPU time in ms of importing the declaration; the packages that are loaded after importing the declaration
+        and the options; and the packages that are loaded after also importing the module of sniff.
+    """
     component = tested.component
     options, sniff = (
         " ".join(reference.partition(":")[0] for reference in references if reference is not None)

@@ -1,4 +1,4 @@
-"""Laws of encodings. M rows, D coordinates."""
+"""Laws of encodings. M is the number of inputs, and D is the number of their coordinates."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from radfield_core.testing.law import (
 from radfield_core.testing.under_test import PartUnderTest
 
 
-@law("encoding", fix="Take the number of rows from x.shape[0], and return a tensor [M, out_dim] for M = 0 too.")
+@law("encoding", fix="Take the number of inputs from x.shape[0], and return a tensor [M, out_dim] even for M = 0.")
 def one_row_of_features_per_input(tested: PartUnderTest) -> None:
-    """M inputs give features [M, out_dim], for M = 0, 1 and 7, with and without covariances. in_dim is the number of
-    coordinates that the constructor was given."""
+    """M inputs give features [M, out_dim], for M = 0, 1 and 7. If the encoding provides `gaussians`, this also holds
+    with covariances. in_dim is the number of coordinates that was passed to the constructor."""
     part: Encoding = at_step(tested.build())
-    expect(part.in_dim == 3, f"in_dim is {part.in_dim}; the constructor was given 3")
+    expect(part.in_dim == 3, f"in_dim is {part.in_dim}, but in_dim = 3 was passed to the constructor")
     for m in (0, 1, 7):
         x = tested.inputs(m)
         expect_shape(f"the features of {m} points", part(x), (m, part.out_dim))
@@ -37,11 +37,13 @@ def any_dimension_is_encoded(tested: PartUnderTest) -> None:
     """An encoding that provides `any_dim` encodes inputs of 1, 2 and 4 coordinates as well as 3."""
     for dim in (1, 2, 4):
         part: Encoding = at_step(tested.build(in_dim=dim))
-        expect(part.in_dim == dim, f"in_dim is {part.in_dim}; the constructor was given {dim}")
-        expect_shape(f"the features of 5 inputs of {dim}", part(torch.full((5, dim), 0.3)), (5, part.out_dim))
+        expect(part.in_dim == dim, f"in_dim is {part.in_dim}, but in_dim = {dim} was passed to the constructor")
+        expect_shape(
+            f"the features of 5 inputs with in_dim = {dim}", part(torch.full((5, dim), 0.3)), (5, part.out_dim)
+        )
 
 
-@law("encoding", fix="Compute each row by itself, without statistics over rows (mean, max, batch norm).")
+@law("encoding", fix="Compute each row independently, without statistics over rows (mean, max, batch norm).")
 def rows_are_independent(tested: PartUnderTest) -> None:
     """The features of a row do not depend on the other rows or on their order: f(concat(a, b)) = concat(f(a), f(b))."""
     part: Encoding = at_step(tested.build())
@@ -52,20 +54,22 @@ def rows_are_independent(tested: PartUnderTest) -> None:
     expect_close("the encoding of the rows in another order", part(x[order]), whole[order], 1e-6)
 
 
-@law("encoding", when=providing("grad", "grad2"), fix="Make forward differentiable by x, or remove 'grad'.")
+@law(
+    "encoding", when=providing("grad", "grad2"), fix="Make forward differentiable with respect to x, or remove 'grad'."
+)
 def grad_matches_finite_differences(tested: PartUnderTest) -> None:
-    """An encoding that provides `grad` has the derivative by position that central differences give, except at a few
-    points."""
+    """If an encoding provides `grad`, its derivative with respect to position equals central differences, except at a
+    few points."""
     part, x, direction, weights = _in_float64(tested)
     slope = _slope(part, x, direction, weights)
     expected = (central_difference(part, x, direction, 1e-6) * weights).sum(-1, keepdim=True)
-    expect_mostly_close("the derivative by position", slope, expected, 1e-4)
+    expect_mostly_close("the derivative with respect to position", slope, expected, 1e-4)
 
 
 @law("encoding", when=providing("grad2"), fix="Make the backward pass differentiable too, or remove 'grad2'.")
 def grad2_matches_finite_differences(tested: PartUnderTest) -> None:
-    """An encoding that provides `grad2` has the second derivatives by position that central differences of the first
-    give, except at a few points. A loss on the first derivative reaches the parameters."""
+    """If an encoding provides `grad2`, its second derivatives with respect to position equal central differences of the
+    first derivatives, except at a few points. A loss on the first derivative has a gradient for the parameters."""
     part, x, direction, weights = _in_float64(tested)
 
     def first_derivative(y: Tensor) -> Tensor:
@@ -80,16 +84,20 @@ def grad2_matches_finite_differences(tested: PartUnderTest) -> None:
         (found,) = torch.autograd.grad((slope * direction).sum(), leaf, retain_graph=True, materialize_grads=True)
     else:
         found = torch.zeros_like(slope)
-    expect_mostly_close("the second derivative by position", found, expected, 1e-3)
+    expect_mostly_close("the second derivative with respect to position", found, expected, 1e-3)
     trainable = [parameter for parameter in part.parameters() if parameter.requires_grad]
     if trainable:
-        expect(slope.requires_grad, "the derivative by position does not depend on the parameters")
+        expect(slope.requires_grad, "the derivative with respect to position does not depend on the parameters")
         grads = torch.autograd.grad(slope.square().sum(), trainable, allow_unused=True)
         reached = any(grad is not None and bool(grad.any()) for grad in grads)
-        expect(reached, "a loss on the derivative by position reaches no parameter")
+        expect(reached, "a loss on the derivative with respect to position has no gradient for any parameter")
 
 
-@law("encoding", when=providing("gaussians"), fix="Encode the expectation over the Gaussian, not its mean.")
+@law(
+    "encoding",
+    when=providing("gaussians"),
+    fix="Encode the expectation over the Gaussian, not its mean.",
+)
 def gaussians_agree_with_monte_carlo(tested: PartUnderTest) -> None:
     """The encoding of a Gaussian is the mean of the encodings of points drawn from it. `cov` holds the diagonal of the
     covariance: variances, not standard deviations."""
@@ -103,9 +111,9 @@ def gaussians_agree_with_monte_carlo(tested: PartUnderTest) -> None:
     expect_close("the encoding of Gaussians", found, draws, 0.02)
 
 
-@law("encoding", when=providing("gaussians"), fix="Encode a point both for cov = 0 and without cov.")
+@law("encoding", when=providing("gaussians"), fix="Return the features of the point both for cov = 0 and without cov.")
 def zero_covariance_gives_the_point(tested: PartUnderTest) -> None:
-    """As the covariance goes to zero the encoding of the Gaussian goes continuously to that of the point."""
+    """As the covariance goes to zero, the features of the Gaussian converge to those of its mean."""
     part: Encoding = at_step(tested.build().double())
     x = tested.inputs(9, dtype=torch.float64)
     point = part(x)
@@ -114,10 +122,10 @@ def zero_covariance_gives_the_point(tested: PartUnderTest) -> None:
 
 
 def _in_float64(tested: PartUnderTest) -> tuple[Encoding, Tensor, Tensor, Tensor]:
-    """The part in float64, 60 inputs, a unit direction for each [60, 3], and one weight for each feature [F]."""
+    """The part in float64, 60 inputs [60, 3], a unit direction for each of them, and a weight for each feature [F]."""
     part: Encoding = at_step(tested.build().double())
     with torch.no_grad():
-        for parameter in part.parameters():  # tables start near zero, where derivatives vanish
+        for parameter in part.parameters():  # hash tables are initialized near zero, where derivatives vanish
             generator = torch.Generator().manual_seed(0)
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
     x = 0.9 * tested.inputs(60, seed=1, dtype=torch.float64)
@@ -131,6 +139,9 @@ def _slope(part: Encoding, x: Tensor, direction: Tensor, weights: Tensor) -> Ten
     """Derivative [M, 1] of the weighted sum of the features along `direction`, by autograd."""
     leaf = x.clone().requires_grad_()
     features = part(leaf)
-    expect(features.requires_grad, "autograd finds no dependence of the features on the position")
+    expect(
+        features.requires_grad,
+        "the features have no autograd graph, so they cannot be differentiated with respect to position",
+    )
     (slope,) = torch.autograd.grad((features * weights).sum(), leaf, materialize_grads=True)
     return (slope * direction).sum(-1, keepdim=True)

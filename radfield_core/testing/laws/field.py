@@ -1,4 +1,4 @@
-"""Laws of fields. N samples, M points."""
+"""Laws of fields. N is a number of samples, and M is a number of points."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import FieldOutputs, RayBundle, RaySamples
 
 COLOR_TOLERANCE = 2e-3
-"""Largest excess of a color over [0, 1]; mip-NeRF pads its sigmoid by 0.001 (Barron et al. 2021, supplement)."""
+"""A color may lie outside [0, 1] by this much, because mip-NeRF pads its sigmoid by 0.001 (Barron et al. 2021)."""
 
 PER_SAMPLE = ("density", "alpha", "rgb", "sdf", "gradients", "normals")
 """Tensors of `FieldOutputs` that hold one value or vector for each sample."""
 
 
-@law("field", fix="Return density [N] and rgb [N, 3] with N = samples.n, and use no reduction that fails for N = 0.")
+@law("field", fix="Return density [N] and rgb [N, 3] with N = samples.n, and avoid reductions that fail for N = 0.")
 def one_output_per_sample(tested: PartUnderTest) -> None:
-    """N samples give outputs [N] or [N, 3], in the dense and the packed layout, also for one ray, for no rays and for
-    rays without samples."""
+    """N samples give outputs [N] or [N, 3], both in the dense and in the packed layout. This also holds for one ray,
+    for no rays and for rays without samples."""
     part: Field = at_step(tested.build())
     layouts = (
         dense_samples(toy_rays(5)),
@@ -50,13 +50,13 @@ def one_output_per_sample(tested: PartUnderTest) -> None:
                 shape = (n,) if name in ("density", "alpha", "sdf") else (n, 3)
                 expect_shape(f"{name} of {n} samples", value, shape)
         for name, value in outputs.extras.items():
-            expect(value.shape[:1] == (n,), f"the shape of extra {name} of {n} samples is {list(value.shape)}")
+            expect(value.shape[:1] == (n,), f"for {n} samples the shape of extras[{name!r}] is {list(value.shape)}")
 
 
-@law("field", fix="Make `provides` in the declaration agree with the outputs of forward and the query methods.")
+@law("field", fix="Make `provides` in the declaration agree with the outputs of forward and with the query methods.")
 def outputs_match_the_declaration(tested: PartUnderTest) -> None:
-    """forward returns exactly the declared outputs among density, alpha, rgb, sdf and normals. The field has a query
-    method for each of density, sdf, occupancy and point_color that it declares."""
+    """Of density, alpha, rgb, sdf and normals, forward returns exactly those that the field declares. If the field
+    declares density, sdf, occupancy or point_color, it has the query method of that name."""
     part: Field = at_step(tested.build())
     outputs: FieldOutputs = part(dense_samples(toy_rays(3)))
     for word in ("density", "alpha", "rgb", "sdf", "normals"):
@@ -66,12 +66,12 @@ def outputs_match_the_declaration(tested: PartUnderTest) -> None:
     queries = {"density": HasDensity, "sdf": HasSDF, "occupancy": HasOccupancy, "point_color": HasColor}
     for word, protocol in queries.items():
         answered = word not in tested.provides or isinstance(part, protocol)
-        expect(answered, f"{word} is declared, but the field has not the methods of {protocol.__name__}")
+        expect(answered, f"{word} is declared, but the field lacks a method of {protocol.__name__}")
 
 
-@law("field", fix="Apply softplus or exp to a density, sigmoid to a color, and clamp to an alpha.")
+@law("field", fix="Compute a density with softplus or exp, and a color with a sigmoid. Clamp an alpha to [0, 1].")
 def outputs_are_in_range(tested: PartUnderTest) -> None:
-    """Densities are finite and at least 0, alphas and colors lie in [0, 1], normals have length one."""
+    """Densities are finite and at least 0. Alphas and colors lie in [0, 1]. Normals have the length 1."""
     part: Field = at_step(tested.build())
     for samples in (dense_samples(toy_rays(20)), packed_samples(toy_rays(20))):
         outputs = part(samples)
@@ -88,9 +88,11 @@ def outputs_are_in_range(tested: PartUnderTest) -> None:
             expect_close("the length of the normals", lengths, torch.ones_like(lengths), 1e-3)
 
 
-@law("field", fix="Get values of a sample's ray by samples.per_sample(…) and points by samples.positions().")
+@law(
+    "field", fix="Get the values of each sample's ray with samples.per_sample(…), and points with samples.positions()."
+)
 def dense_equals_packed(tested: PartUnderTest) -> None:
-    """The same intervals give the same outputs in the dense and in the packed layout."""
+    """The same intervals give the same outputs, whether they are stored in the dense or in the packed layout."""
     part: Field = at_step(tested.build())
     rays = toy_rays(6)
     dense = dense_samples(rays, 8)
@@ -102,10 +104,10 @@ def dense_equals_packed(tested: PartUnderTest) -> None:
             expect_close(f"{name} of packed samples", other, one, 1e-5)
 
 
-@law("field", fix="Compute each sample by itself, without statistics over samples or rays.")
+@law("field", fix="Compute each sample independently, without statistics over samples or rays.")
 def rays_are_independent(tested: PartUnderTest) -> None:
-    """The outputs of a ray do not depend on the other rays, so that rendering in chunks changes nothing:
-    f(concat(a, b)) = concat(f(a), f(b))."""
+    """The outputs of a ray do not depend on the other rays: f(concat(a, b)) = concat(f(a), f(b)). Rendering in chunks
+    therefore gives the same image."""
     part: Field = at_step(tested.build())
     rays = toy_rays(11)
     whole, first, second = (part(dense_samples(bundle)) for bundle in (rays, rays[:4], rays[4:]))
@@ -115,9 +117,10 @@ def rays_are_independent(tested: PartUnderTest) -> None:
             expect_close(f"{name} of two bundles of rays at once", getattr(whole, name), together, 1e-5)
 
 
-@law("field", fix="Get view directions by samples.per_sample(samples.rays.viewdirs), points by samples.positions().")
+@law("field", fix="Get directions with samples.per_sample(samples.rays.viewdirs), and points with samples.positions().")
 def ray_order_does_not_matter(tested: PartUnderTest) -> None:
-    """The outputs of a sample belong to its own ray: rays in another order give the same outputs in that order."""
+    """The outputs of a sample depend on its own ray. If the order of the rays changes, the outputs are the same in the
+    new order."""
     part: Field = at_step(tested.build())
     rays = toy_rays(5)
     order = [3, 0, 4, 1, 2]
@@ -133,7 +136,7 @@ def ray_order_does_not_matter(tested: PartUnderTest) -> None:
 
 @law("field", when=providing("density"), fix="Use the same network, activation and scale in density(x) and forward.")
 def density_query_matches_forward(tested: PartUnderTest) -> None:
-    """density(x) [M] is the density that forward gives a short interval at x, whatever the view direction."""
+    """density(x) [M] equals the density that forward returns for a short interval at x, for any view direction."""
     part = at_step(tested.build())
     samples = _short_intervals(toy_rays(12))
     found = part.density(samples.positions())
@@ -142,10 +145,14 @@ def density_query_matches_forward(tested: PartUnderTest) -> None:
     expect_close("density(x)", found, part(samples).density, 1e-3)
 
 
-@law("field", when=providing("occupancy"), fix="Return 1 − exp(−σ · length); DensityOccupancy does so for a density.")
+@law(
+    "field",
+    when=providing("occupancy"),
+    fix="Return 1 − exp(−σ · length). DensityOccupancy does this for a field with a density.",
+)
 def occupancy_is_an_opacity(tested: PartUnderTest) -> None:
-    """occupancy(x, length) [M] lies in [0, 1], is 0 for length 0 and does not decrease with the length. For a field
-    with a density σ it is 1 − exp(−σ · length)."""
+    """occupancy(x, length) [M] lies in [0, 1]. It is 0 for length 0, and does not decrease as the length grows. For a
+    field with a density σ it is 1 − exp(−σ · length)."""
     part = at_step(tested.build())
     x = _points(30, 1.4)
     shorter = torch.zeros(30)
@@ -154,7 +161,7 @@ def occupancy_is_an_opacity(tested: PartUnderTest) -> None:
         expect_shape(f"occupancy for length {length}", found, (30,))
         inside = bool((found >= -1e-6).all() and (found <= 1 + 1e-6).all())
         expect(inside, f"occupancy for length {length} lies outside [0, 1]")
-        expect(bool((found >= shorter - 1e-5).all()), f"occupancy decreases when the length grows to {length}")
+        expect(bool((found >= shorter - 1e-5).all()), f"occupancy decreases as the length grows to {length}")
         if length == 0.0:
             expect_close("occupancy for length 0", found, shorter, 1e-3)
         if isinstance(part, HasDensity):
@@ -163,10 +170,14 @@ def occupancy_is_an_opacity(tested: PartUnderTest) -> None:
     expect_shape("occupancy of no points", part.occupancy(torch.zeros(0, 3), 0.1), (0,))
 
 
-@law("field", when=providing("point_color"), fix="Use the color network of forward; pick a direction if none is given.")
+@law(
+    "field",
+    when=providing("point_color"),
+    fix="Use the color network of forward. If no direction is given, choose one.",
+)
 def point_color_matches_forward(tested: PartUnderTest) -> None:
-    """point_color(x, viewdirs) [M, 3] is the color that forward gives a short interval at x seen in that direction.
-    Without directions, and for no points, it is a color in [0, 1] too."""
+    """point_color(x, viewdirs) [M, 3] equals the color that forward returns for a short interval at x, seen in the same
+    direction. Without directions, it is any color in [0, 1]. For no points, it is a tensor [0, 3]."""
     part = at_step(tested.build())
     rays = toy_rays(12)
     samples = _short_intervals(rays)
@@ -181,10 +192,14 @@ def point_color_matches_forward(tested: PartUnderTest) -> None:
             expect_close("point_color in the view direction", found, part(samples).rgb, 2e-3)
 
 
-@law("field", when=providing("sdf"), fix="Start as a sphere; sdf is positive outside, negative inside, in scene units.")
+@law(
+    "field",
+    when=providing("sdf"),
+    fix="Initialize sdf as a sphere, positive outside and negative inside, in scene units.",
+)
 def sdf_has_the_right_sign_and_slope(tested: PartUnderTest) -> None:
-    """A newly built signed distance is negative at the center of the bounds and positive at their corners. Its mean
-    slope lies between 0.5 and 2: it is a length in scene units."""
+    """Directly after initialization, the signed distance is negative at the center of the bounds and positive at their
+    corners. Its gradient has a mean length between 0.5 and 2, because the distance is measured in scene units."""
     part = at_step(tested.build())
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3) * toy_context().bounds.radius
     with torch.no_grad():
@@ -195,12 +210,12 @@ def sdf_has_the_right_sign_and_slope(tested: PartUnderTest) -> None:
     expect(float(center) < 0, f"at the center the signed distance is {float(center):.3g}, not negative")
     smallest = float(outside.min())
     expect(smallest > 0, f"at a corner of the bounds the signed distance is {smallest:.3g}, not positive")
-    expect(0.5 < slope < 2.0, f"the mean slope is {slope:.3g}")
+    expect(0.5 < slope < 2.0, f"the mean length of the gradient is {slope:.3g}")
 
 
-@law("field", when=providing("sdf"), fix="Compute gradient(x) with ops.derivatives.gradient, which differentiates sdf.")
+@law("field", when=providing("sdf"), fix="Compute gradient(x) by differentiating sdf with ops.derivatives.gradient.")
 def gradient_matches_finite_differences(tested: PartUnderTest) -> None:
-    """gradient(x) [M, 3] is what central differences of sdf(x) give, also under torch.no_grad. forward returns the same
+    """gradient(x) [M, 3] equals central differences of sdf(x), even under torch.no_grad. forward returns the same
     gradients, and normals parallel to them."""
     part = at_step(tested.build().double())
     x = _points(60, 1.2).double()
@@ -220,7 +235,7 @@ def gradient_matches_finite_differences(tested: PartUnderTest) -> None:
 
 @law("field", fix="Do not enable gradients around forward; ops.derivatives.gradient keeps no graph in evaluation.")
 def evaluation_keeps_no_graph(tested: PartUnderTest) -> None:
-    """Under torch.no_grad no output carries an autograd graph, so that memory does not grow with the image."""
+    """Under torch.no_grad, no output has an autograd graph. Otherwise memory would grow with the size of the image."""
     part: Field = at_step(tested.build())
     with torch.no_grad():
         found = outputs_of(part, inputs_for(tested))
@@ -228,11 +243,11 @@ def evaluation_keeps_no_graph(tested: PartUnderTest) -> None:
 
 
 def _short_intervals(rays: RayBundle) -> RaySamples:
-    """One interval of length 1e-5 on each ray, without the cone's width: nearly a point."""
+    """Samples with one interval of length 1e-5 on each ray. The rays have no width, so a sample is almost a point."""
     start = rays.near + 1.9
     return dense_samples(replace(rays, radii=torch.zeros_like(rays.radii), near=start, far=start + 1e-5), 1)
 
 
 def _points(n: int, half_side: float) -> Tensor:
-    """n random points [n, 3] of a cube."""
+    """n random points [n, 3] in a cube around the origin."""
     return half_side * (2 * torch.rand(n, 3, generator=torch.Generator().manual_seed(0)) - 1)

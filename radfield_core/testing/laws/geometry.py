@@ -1,4 +1,4 @@
-"""Laws of exporters and metrics, checked on a sphere whose position in the data's coordinates is known."""
+"""Laws of exporters and metrics, checked on a sphere whose position in the data's own coordinates is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def _read(tested: PartUnderTest, path: Path) -> tuple[FloatArray, IntArray]:
-    """Vertices [V, 3] and faces [F, 3] of a file; no faces for a point cloud."""
+    """Vertices [V, 3] and faces [F, 3] of a file. A point cloud has no faces."""
     if tested.read is not None:
         vertices, faces = tested.read(path)
         return np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
@@ -39,13 +39,13 @@ def _read(tested: PartUnderTest, path: Path) -> tuple[FloatArray, IntArray]:
 
 
 def _exported(tested: PartUnderTest, folder: str) -> list[Path]:
-    """Files of the sphere, exported into a folder."""
+    """Export the sphere into a folder, and return the files."""
     exporter: Exporter = tested.build()
     return exporter.export(*sphere_model(tested), tested.folder / folder / "out")
 
 
 def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any:
-    """The bytes of an exporter's files, or the numbers of a metric, made in the folder `name`."""
+    """Run the part in the folder `name`, and return the bytes of an exporter's files or the numbers of a metric."""
     part, folder = tested.build(), tested.folder / name
     if tested.kind == "exporter":
         return [path.read_bytes() for path in part.export(model, scene, folder / "out")]
@@ -55,8 +55,8 @@ def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any
 
 @law("exporter", fix="Return every file written, create parent folders, and write with radfield_core.files.")
 def returned_files_exist(tested: PartUnderTest) -> None:
-    """export creates the folders it needs and returns exactly the files it wrote. They lie at the given path and are
-    not empty."""
+    """export creates the folders that it needs, and returns exactly the files that it wrote. The files lie in the given
+    folder and are not empty."""
     files = _exported(tested, "new/deep")
     expect(files, "export returned no file")
     for file in files:
@@ -67,10 +67,10 @@ def returned_files_exist(tested: PartUnderTest) -> None:
     expect(not extra, f"these files were written but not returned: {extra}")
 
 
-@law("exporter", fix="Transform vertices by scene.data_points(vertices) or scene.to_data before writing them.")
+@law("exporter", fix="Transform vertices with scene.data_points(vertices) or scene.to_data before writing them.")
 def exports_are_in_data_coordinates(tested: PartUnderTest) -> None:
-    """A sphere of known radius and center is written with that radius and center in the data's own coordinates and
-    unit, not in normalized scene coordinates."""
+    """The exported vertices of a known sphere have its radius and center in the data's own coordinates and unit, not in
+    normalized scene coordinates."""
     radius = SPHERE_RADIUS * DATA_SCALE
     for file in _exported(tested, "world"):
         vertices, _ = _read(tested, file)
@@ -80,14 +80,14 @@ def exports_are_in_data_coordinates(tested: PartUnderTest) -> None:
         if file.suffix == ".glb":  # the format prescribes y as the upward axis
             center = center[[0, 2, 1]] * (1, 1, -1)
         found = float(np.median(np.linalg.norm(vertices - center, axis=1)))
-        message = f"{file.name}: vertices are {found:.4g} away from the sphere's center; its radius is {radius:.4g}"
+        message = f"{file.name}: vertices are {found:.4g} from the sphere's center, but its radius is {radius:.4g}"
         expect(abs(found - radius) < 0.05 * radius, message)
 
 
-@law("exporter", fix="Evaluate the field on a grid that encloses the surface; merge vertices of neighboring cells.")
+@law("exporter", fix="Evaluate the field on a grid that encloses the surface, and merge vertices of neighboring cells.")
 def surfaces_are_watertight(tested: PartUnderTest) -> None:
-    """In a file with faces every edge belongs to two faces, and the faces point outward: together they enclose the
-    volume of the sphere. A point cloud, which has no faces, keeps this law."""
+    """In a file with faces, every edge belongs to two faces, and all faces point outward, so that they enclose the
+    volume of the sphere. A point cloud has no faces, and keeps this law."""
     for file in _exported(tested, "closed"):
         vertices, faces = _read(tested, file)
         if not len(faces):
@@ -98,13 +98,13 @@ def surfaces_are_watertight(tested: PartUnderTest) -> None:
         corners = vertices[faces] - vertices.mean(0)
         enclosed = float(np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
         volume = 4 / 3 * math.pi * (SPHERE_RADIUS * DATA_SCALE) ** 3
-        message = f"{file.name} encloses a volume of {enclosed:.4g}; the sphere's is {volume:.4g}"
+        message = f"{file.name} encloses a volume of {enclosed:.4g}, but the volume of the sphere is {volume:.4g}"
         expect(abs(enclosed / volume - 1) < 0.1, message)
 
 
-@law("exporter", "metric", fix="Evaluate the model under no_grad, restore its mode, change no parameter and no buffer.")
+@law("exporter", "metric", fix="Evaluate the model under no_grad, restore its mode, and change no parameter or buffer.")
 def the_model_is_not_modified(tested: PartUnderTest) -> None:
-    """The model has the same parameters, buffers and mode afterward, and no gradients."""
+    """An exporter or metric leaves the model's parameters, buffers and mode unchanged, and sets no gradients."""
     model, scene = sphere_model(tested)
     model.train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -115,9 +115,9 @@ def the_model_is_not_modified(tested: PartUnderTest) -> None:
     expect(all(parameter.grad is None for parameter in model.parameters()), "a parameter has a gradient now")
 
 
-@law("exporter", "metric", fix="Seed random numbers, and sort whatever has no fixed order.")
+@law("exporter", "metric", fix="Seed random numbers, and sort results that come in no fixed order.")
 def same_model_gives_the_same_result(tested: PartUnderTest) -> None:
-    """Called twice, an exporter writes the same bytes and a metric returns the same numbers."""
+    """If it is called twice, an exporter writes the same bytes, and a metric returns the same numbers."""
     model, scene = sphere_model(tested)
     first, second = (_result(tested, model, scene, name) for name in ("first", "second"))
     expect(first == second, "the second result differs from the first")
@@ -129,7 +129,7 @@ def same_model_gives_the_same_result(tested: PartUnderTest) -> None:
     fix="Raise NoSurface with the range of the field's values before writing a file.",
 )
 def no_surface_raises_an_error(tested: PartUnderTest) -> None:
-    """A model without any surface raises a RadfieldError, and no file is written."""
+    """For a model without a surface, export raises a RadfieldError and writes no file."""
     model, scene = empty_model(tested)
     try:
         tested.build().export(model, scene, tested.folder / "empty" / "out")
@@ -138,13 +138,13 @@ def no_surface_raises_an_error(tested: PartUnderTest) -> None:
         expect(not left, f"these files were written: {', '.join(path.name for path in left)}")
         return
     except Exception as error:
-        raise LawBroken(f"it raises {type(error).__name__}: {error}") from error
-    raise LawBroken("it wrote a file although there is no surface")
+        raise LawBroken(f"export raises {type(error).__name__}, not a RadfieldError: {error}") from error
+    raise LawBroken("export raises no error although there is no surface")
 
 
 @law("metric", fix="Return plain Python values: float(x) instead of tensors and arrays.")
 def measurements_are_json_numbers(tested: PartUnderTest) -> None:
-    """The result of measure is a table that JSON can hold, with at least one number and no infinity or NaN."""
+    """The result of measure can be stored as JSON. It holds at least one number, and no infinity or NaN."""
     found = _result(tested, *sphere_model(tested), "once")
     try:
         json.dumps(found, allow_nan=False)
@@ -153,13 +153,15 @@ def measurements_are_json_numbers(tested: PartUnderTest) -> None:
     expect(_numbers(found), "the result holds no number")
 
 
-@law("metric", fix="Measure distances between points in the data's own coordinates: scene.data_points(points).")
+@law(
+    "metric", fix="Measure distances in the data's own coordinates, between points given by scene.data_points(points)."
+)
 def lengths_are_in_the_data_unit(tested: PartUnderTest) -> None:
-    """If the data's coordinates are three times as large, each number stays the same or, if it is a length, becomes
-    three times as large. At least one number is a length."""
+    """If all of the data's coordinates become three times as large, each length in the result becomes three times as
+    large, and all other numbers stay the same. At least one number is a length."""
     one = _numbers(_result(tested, *sphere_model(tested), "one"))
     three = _numbers(_result(tested, *sphere_model(tested, 3 * DATA_SCALE), "three"))
-    expect(one.keys() == three.keys(), "the larger data give other measurements")
+    expect(one.keys() == three.keys(), "the result has other keys if the data become 3 times as large")
     lengths = 0
     for name, value in one.items():
         if abs(value) < 1e-9 or abs(three[name]) < 1e-9:
@@ -168,11 +170,11 @@ def lengths_are_in_the_data_unit(tested: PartUnderTest) -> None:
         message = f"{name} becomes {ratio:.3g} times as large if the data become 3 times as large"
         expect(abs(ratio - 1) < 0.1 or abs(ratio - 3) < 0.3, message)
         lengths += abs(ratio - 3) < 0.3
-    expect(lengths, "no number grows with the data: lengths seem to be in scene coordinates")
+    expect(lengths, "no number grows with the data, so lengths seem to be in scene coordinates")
 
 
 def _numbers(found: Any, prefix: str = "") -> dict[str, float]:
-    """Every number of a nested table, by its dotted name."""
+    """Every number in a nested table, as dotted name -> number."""
     if isinstance(found, dict):
         return {k: v for key, value in found.items() for k, v in _numbers(value, f"{prefix}{key}.").items()}
     if isinstance(found, (int, float)) and not isinstance(found, bool):

@@ -1,4 +1,4 @@
-"""Laws of methods. n rays."""
+"""Laws of methods. n is a number of rays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from radfield_core.types import Batch, Step
 
 
 def _composed(tested: PartUnderTest, table: dict[str, Any]) -> RunConfig:
-    """The run that a table describes."""
+    """The config of the run that a table describes."""
     mistakes = Mistakes()
     entry = Entry("preset", table, tested.component.distribution)
     run: RunConfig = Structurer(tested.registry, mistakes).table(RunConfig, [entry], "", Owner())
@@ -29,33 +29,36 @@ def _composed(tested: PartUnderTest, table: dict[str, Any]) -> RunConfig:
 
 
 def _built(tested: PartUnderTest) -> tuple[Method, Model]:
-    """The method and its model for the toy ball."""
+    """The method under test, and the model that it builds for the toy ball."""
     run = tested.run_config()
     method: Method = run.method.load()(run.method.config)
     return method, method.build(build_context(toy_scene(), run))
 
 
-@law("method", fix="Declare a preset; name only parts of distributions that this distribution requires.")
+@law("method", fix="Declare a preset. It may name only parts of distributions that the method's distribution requires.")
 def presets_fit_and_survive_a_round_trip(tested: PartUnderTest) -> None:
-    """Every preset composes to a run whose parts fit together. The run's stored config composes to the same text."""
+    """Every preset gives a run whose parts fit together. The run's config is the same after writing and reading it."""
     for name in tested.component.preset or (tested.component.name,):
         table = {**read_preset(tested.component, name), "data": "toy-ball"}
         table["method"] = {**table.get("method", {}), "type": qualified_name(tested.component)}
         run = _composed(tested, table)
         check(run, tested.registry)
         text = dump(run)
-        expect(dump(_composed(tested, parse_table(text))) == text, f"preset {name} changes when it is stored and read")
+        expect(
+            dump(_composed(tested, parse_table(text))) == text,
+            f"preset {name} changes when its config is written and read again",
+        )
 
 
 @law("method", fix="Put each parameter that requires gradients into one group with 'name' and 'lr'.")
 def every_parameter_is_in_one_group(tested: PartUnderTest) -> None:
-    """param_groups contains each trainable parameter of the model exactly once. Each group has a name of its own and a
+    """param_groups contains each trainable parameter of the model exactly once. Each group has a unique name and a
     learning rate above 0."""
     method, model = _built(tested)
     groups = method.param_groups(model)
     names = [group.get("name") for group in groups]
     unique = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
-    expect(unique, f"the names of the groups are {names}")
+    expect(unique, f"the groups do not have unique names: {names}")
     expect(all(float(group.get("lr", 0)) > 0 for group in groups), "a group has no learning rate above 0")
     found = [id(parameter) for group in groups for parameter in group["params"]]
     expect(len(found) == len(set(found)), "a parameter is in two groups")
@@ -64,10 +67,12 @@ def every_parameter_is_in_one_group(tested: PartUnderTest) -> None:
 
 
 @law(
-    "method", fix="Compute lr_scale from step.index and step.progress alone, finite and at least 0 up to the last step."
+    "method",
+    fix="Compute lr_scale from step.index and step.progress only. Up to the last step, keep it finite and ≥ 0.",
 )
 def learning_rates_depend_only_on_the_step(tested: PartUnderTest) -> None:
-    """lr_scale(step, group) is finite, at least 0, above 0 for some step, and the same in every call for a step."""
+    """lr_scale(step, group) is finite and at least 0 for every step, and above 0 for some step. It returns the same
+    value whenever it is called for the same step."""
     method, model = _built(tested)
     for group in method.param_groups(model):
         steps = [Step(index, 1000, 0) for index in (0, 1, 500, 999, 1000, 3)]
@@ -78,10 +83,10 @@ def learning_rates_depend_only_on_the_step(tested: PartUnderTest) -> None:
         expect(any(scale > 0 for scale in scales), "lr_scale is above 0 for no step")
 
 
-@law("method", fix="Return [n, 3] in [0, 1] or None; draw from step.generator only, and draw nothing for step None.")
+@law("method", fix="Return [n, 3] in [0, 1], or None. Draw only from step.generator, and draw nothing if step is None.")
 def background_is_a_color(tested: PartUnderTest) -> None:
-    """background(step, n, device) is [n, 3] in [0, 1] or None, and the same in every call for a step. In evaluation
-    (step None) all rays have one color."""
+    """background(step, n, device) returns colors [n, 3] in [0, 1], or None. It returns the same colors whenever it is
+    called for the same step. In evaluation, where step is None, all rays have the same color."""
     method: Method = tested.build()
     for step in (Step(3, 10, 0), None):
         for n in (0, 5):
@@ -99,8 +104,8 @@ def background_is_a_color(tested: PartUnderTest) -> None:
 
 @law("method", fix="Average over rays with radfield_core.ops.segments.mean, whose mean over no rays is 0.")
 def losses_are_means_over_rays(tested: PartUnderTest) -> None:
-    """Each loss of a batch is one finite number, the mean of the losses of its two halves, so that micro-batches change
-    nothing. The losses of no rays are finite too."""
+    """Each loss of a batch is one finite number, and equals the mean of the losses of its two halves. Splitting a batch
+    into micro-batches therefore changes nothing. The losses of a batch without rays are finite too."""
     method: Method = tested.build()
     if method.batching != "rays":
         return
@@ -117,6 +122,6 @@ def losses_are_means_over_rays(tested: PartUnderTest) -> None:
     for name, loss in whole.items():
         expect(loss.numel() == 1 and bool(loss.isfinite().all()), f"loss {name} is not one finite number")
         halves = 0.5 * (first[name] + second[name])
-        expect_close(f"loss {name} as the mean of two halves", halves.reshape(()), loss.reshape(()), 1e-4)
+        expect_close(f"the mean of loss {name} over the two halves", halves.reshape(()), loss.reshape(()), 1e-4)
     for name, loss in losses(batch[0:0]).items():
-        expect(bool(loss.isfinite().all()), f"loss {name} of no rays is {loss.item():g}")
+        expect(bool(loss.isfinite().all()), f"loss {name} of a batch without rays is {loss.item():g}")

@@ -1,4 +1,4 @@
-"""Laws of every trainable part: encodings, fields, samplers and renderers."""
+"""Laws of all parts of a model: encodings, fields, samplers and renderers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from radfield_core.types import Step
 PARTS = ("encoding", "field", "sampler", "renderer")
 
 
-@law(*PARTS, fix="Convert constants with .to(x), and compute in the dtype of the input or a wider one.")
+@law(*PARTS, fix="Convert constants with .to(x), and compute in the dtype of the input or in a wider one.")
 def dtype_is_preserved(tested: PartUnderTest) -> None:
-    """Outputs have the dtype of the inputs: float32 gives float32, and a part in float64 gives float64."""
+    """Outputs have the dtype of the inputs. This is tested for float32, and for float64 with the part in float64."""
     for dtype in (torch.float32, torch.float64):
         for tensor in fixed_outputs(tested, at_step(tested.build().to(dtype)), dtype):
             expect(tensor.dtype == dtype, f"{dtype} inputs give a {tensor.dtype} output")
@@ -32,8 +32,8 @@ def dtype_is_preserved(tested: PartUnderTest) -> None:
 
 @law(*PARTS, fix="Create tensors with device=x.device, and keep constants in buffers (register_buffer).")
 def device_is_preserved(tested: PartUnderTest) -> None:
-    """Outputs and intermediate tensors are on the device of the inputs. Without a GPU this is tested on the CPU with
-    torch's default device set to "meta", where no value can be computed."""
+    """Outputs and intermediate tensors are on the device of the inputs. Without a GPU, this is tested on the CPU while
+    torch's default device is "meta". A tensor that is created without a device then causes an error."""
     part, inputs = at_step(tested.build()), inputs_for(tested)
     if torch.cuda.is_available():
         samples = dense_samples(inputs.rays.to("cuda"))
@@ -52,33 +52,44 @@ def device_is_preserved(tested: PartUnderTest) -> None:
         expect(tensor.device.type == device, f"inputs on {device} give an output on {tensor.device}")
 
 
-@law(*PARTS, fix="Draw initial values from torch's generator, and random numbers of a step from step.generator(salt).")
+@law(
+    *PARTS,
+    fix="Draw initial values from torch's global generator, and all other random numbers from step.generator(salt).",
+)
 def same_seed_gives_the_same_part(tested: PartUnderTest) -> None:
     """Two parts built from the same seed have the same state and the same outputs."""
     first, second = tested.build(7), tested.build(7)
     for name, tensor in first.state_dict().items():
-        expect(torch.equal(tensor, second.state_dict()[name]), f"{name} differs between two builds from one seed")
+        expect(
+            torch.equal(tensor, second.state_dict()[name]), f"{name} differs between two parts built from the same seed"
+        )
     for one, other in zip(fixed_outputs(tested, at_step(first)), fixed_outputs(tested, at_step(second)), strict=True):
-        expect(torch.equal(one, other), "outputs differ between two builds from one seed")
+        expect(torch.equal(one, other), "outputs differ between two parts built from the same seed")
 
 
-@law(*PARTS, fix="Keep learned and counted values in parameters and buffers (register_buffer), not in attributes.")
+@law(
+    *PARTS, fix="Store learned and counted values in parameters and buffers (register_buffer), not in plain attributes."
+)
 def state_survives_a_round_trip(tested: PartUnderTest) -> None:
-    """A part built from another seed has the same outputs after loading this part's state_dict: a checkpoint holds
-    everything that outputs depend on."""
+    """A part built from another seed has the same outputs after it has loaded this part's state_dict. A checkpoint thus
+    holds everything that the outputs depend on."""
     one, other = tested.build(1), tested.build(2)
     with torch.no_grad():
         for number, parameter in enumerate(one.parameters()):
             parameter.add_(0.01 * (number + 1))
     keys = other.load_state_dict(one.state_dict(), strict=False)
-    expect(not (keys.missing_keys or keys.unexpected_keys), f"the states of two builds have different names: {keys}")
+    expect(
+        not (keys.missing_keys or keys.unexpected_keys),
+        f"the state_dicts of two parts of the same kind have different keys: {keys}",
+    )
     for left, right in zip(fixed_outputs(tested, at_step(one)), fixed_outputs(tested, at_step(other)), strict=True):
-        expect(torch.equal(left, right), "outputs differ after the state was loaded")
+        expect(torch.equal(left, right), "outputs differ after the state_dict was loaded")
 
 
-@law(*PARTS, fix="Compute scheduled values from the step alone, not from their previous value.")
+@law(*PARTS, fix="Compute scheduled values from the step alone, not from their previous values.")
 def begin_step_depends_only_on_the_step(tested: PartUnderTest) -> None:
-    """Outputs after begin_step(s) do not depend on earlier steps, so that a resumed run equals an uninterrupted one."""
+    """Outputs after begin_step(step) do not depend on earlier steps. A resumed run therefore equals an uninterrupted
+    one."""
     fresh, used = tested.build(), tested.build()
     for index in (900, 0, 5, 5):
         at_step(used, Step(index, 1000, 0))
@@ -90,7 +101,7 @@ def begin_step_depends_only_on_the_step(tested: PartUnderTest) -> None:
 
 @law("encoding", "field", "sampler", fix="Use no in-place operation (x *= 2, relu_) on a tensor that is passed in.")
 def inputs_are_not_modified(tested: PartUnderTest) -> None:
-    """A part does not modify the tensors that it is given."""
+    """A part does not modify the tensors that are passed to it."""
     part = at_step(tested.build())
     if tested.kind == "encoding":
         x = tested.inputs(9)
@@ -112,7 +123,7 @@ def inputs_are_not_modified(tested: PartUnderTest) -> None:
 
 @law(*PARTS, fix="Draw random numbers only if self.training.")
 def evaluation_is_deterministic(tested: PartUnderTest) -> None:
-    """In evaluation mode the same inputs always give the same outputs."""
+    """In evaluation mode, the same inputs always give the same outputs."""
     part = at_step(tested.build())
     for first, second in zip(fixed_outputs(tested, part), fixed_outputs(tested, part), strict=True):
         expect_close("the output of a second evaluation", second, first, 0.0)

@@ -1,4 +1,8 @@
-"""Laws of renderers. R rays, N samples, σ density, δ length of an interval, T transmittance, w weight."""
+"""Laws of renderers.
+
+σ is a density, δ is the length of an interval, T is a transmittance, w is a weight, c is a color, and t is the distance
+of a sample along its ray.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ from radfield_core.types import FieldOutputs, RaySamples
 
 
 def takes_density(tested: PartUnderTest) -> bool:
-    """False for a renderer that requires alphas and cannot use densities."""
+    """True unless a renderer requires alphas and cannot use densities."""
     return any("density" in need.split("|") for need in tested.requires.get("field", {"density"}))
 
 
 def outputs_for(tested: PartUnderTest, samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random colors with densities, or with alphas for a renderer that cannot use densities."""
+    """Random colors with densities. For a renderer that cannot use densities, they come with alphas instead."""
     outputs = random_outputs(samples, seed)
     if takes_density(tested):
         return outputs
@@ -36,13 +40,13 @@ def _name_of_opacity(outputs: FieldOutputs) -> str:
 
 
 def _changed(outputs: FieldOutputs, name: str, value: Tensor) -> FieldOutputs:
-    """The outputs with another density or alpha."""
+    """The outputs of a field with `value` as their density or alpha."""
     return replace(outputs, density=value) if name == "density" else replace(outputs, alpha=value)
 
 
-@law("renderer", fix="w = T alpha with alpha = 1 − exp(−σ δ) and T = Π (1 − alpha) over the samples in front.")
+@law("renderer", fix="Compute w = T alpha, with alpha = 1 − exp(−σ δ) and T = Π (1 − alpha) over the samples in front.")
 def weights_sum_to_at_most_one(tested: PartUnderTest) -> None:
-    """Weights lie in [0, 1] and sum to at most 1 on every ray, in the dense and the packed layout."""
+    """Weights lie in [0, 1], and the weights of each ray sum to at most 1, in the dense and in the packed layout."""
     renderer: Renderer = at_step(tested.build())
     for samples in (dense_samples(toy_rays(30)), packed_samples(toy_rays(30))):
         weights = renderer.weights(samples, outputs_for(tested, samples))
@@ -52,10 +56,10 @@ def weights_sum_to_at_most_one(tested: PartUnderTest) -> None:
         expect(largest <= 1 + 1e-5, f"the weights of a ray sum to {largest:.6g}")
 
 
-@law("renderer", fix="A density is per unit of length: alpha = 1 − exp(−σ δ).")
+@law("renderer", fix="Compute alpha = 1 − exp(−σ δ), because a density is given per unit of length.")
 def constant_density_has_the_closed_form(tested: PartUnderTest) -> None:
-    """In a constant density σ an interval from a to b, measured from the start of the ray, has the weight
-    exp(−σ a) − exp(−σ b), however the ray is divided."""
+    """If the density σ is constant, an interval from a to b, measured from the start of the ray, has the weight
+    exp(−σ a) − exp(−σ b). This does not depend on how the rest of the ray is divided."""
     renderer: Renderer = at_step(tested.build())
     sigma = 0.4
     edges = torch.tensor([2.0, 2.1, 2.5, 2.5, 4.0, 6.0], dtype=torch.float64).expand(3, 6)
@@ -73,7 +77,7 @@ def constant_density_has_the_closed_form(tested: PartUnderTest) -> None:
 
 @law("renderer", fix="Reduce along rays with radfield_core.ops.segments, which handles both layouts.")
 def dense_equals_packed(tested: PartUnderTest) -> None:
-    """The same intervals and field outputs give the same weights and pixels in the dense and in the packed layout."""
+    """The same intervals and field outputs give the same weights and pixels in the dense and the packed layout."""
     renderer: Renderer = at_step(tested.build())
     rays = toy_rays(6)
     dense = dense_samples(rays, 8)
@@ -97,10 +101,10 @@ def empty_intervals_have_no_weight(tested: PartUnderTest) -> None:
     expect(bool((weights[:, 1] == 0).all()), "an interval of length 0 has a weight above 0")
 
 
-@law("renderer", fix="composite returns Σ w c, Σ w t and Σ w, without the background.")
+@law("renderer", fix="Return Σ w c, Σ w t and Σ w from composite, and do not add the background.")
 def pixels_are_weighted_sums(tested: PartUnderTest) -> None:
-    """On each ray rgb is Σ w c, depth Σ w t and opacity Σ w. A ray without samples has rgb, depth and opacity 0, and no
-    rays give no pixels."""
+    """For each ray, rgb is Σ w c, depth is Σ w t and opacity is Σ w. All three are 0 for a ray without samples. No rays
+    give no pixels."""
     renderer: Renderer = at_step(tested.build())
     for rays in (toy_rays(9), toy_rays(0)):
         samples = packed_samples(rays)
@@ -113,7 +117,7 @@ def pixels_are_weighted_sums(tested: PartUnderTest) -> None:
 
 
 def _weighted_sums(weights: Tensor, values: Tensor, samples: RaySamples) -> Tensor:
-    """Σ w v of each ray, by a loop over samples."""
+    """Σ w v of each ray, where v are the given values, computed by a loop over samples."""
     total = torch.zeros(len(samples.rays), *values.shape[1:], dtype=torch.float64)
     for sample, ray in enumerate(samples.ray_indices.tolist()):
         total[ray] += weights[sample].double() * values[sample].double()
@@ -122,7 +126,8 @@ def _weighted_sums(weights: Tensor, values: Tensor, samples: RaySamples) -> Tens
 
 @law("renderer", fix="Multiply the transmittance along the ray from near to far.")
 def near_samples_occlude_far_ones(tested: PartUnderTest) -> None:
-    """More density in front lowers the weights behind it; more density behind does not change the weights in front."""
+    """If the density of a sample grows, the weights of the samples behind it become smaller, and the weights of the
+    samples in front of it do not change."""
     renderer: Renderer = at_step(tested.build())
     samples = dense_samples(toy_rays(1), 4)
     outputs = outputs_for(tested, samples)
@@ -131,13 +136,15 @@ def near_samples_occlude_far_ones(tested: PartUnderTest) -> None:
         renderer.weights(samples, _changed(outputs, name, torch.tensor(values)))
         for values in ([0.2, 0.2, 0.2, 0.2], [0.9, 0.2, 0.2, 0.2], [0.2, 0.2, 0.9, 0.2])
     )
-    expect(bool((front[1:3] < thin[1:3]).all()), "more density in front does not lower the weights behind it")
-    expect_close("the weights in front of more density", back[:2], thin[:2], 1e-6)
+    expect(
+        bool((front[1:3] < thin[1:3]).all()), "a greater density does not lower the weights of the samples behind it"
+    )
+    expect_close("the weights in front of a greater density", back[:2], thin[:2], 1e-6)
 
 
 @law("renderer", fix="Compute in float32 or wider with differentiable operations, without detach.")
 def weight_gradients_match_finite_differences(tested: PartUnderTest) -> None:
-    """The gradient of the weights by density or alpha is what central differences give."""
+    """The gradient of the weights with respect to density or alpha equals central differences."""
     renderer: Renderer = at_step(tested.build().double())
     samples = packed_samples(toy_rays(4, dtype=torch.float64))
     outputs = outputs_for(tested, samples)
@@ -149,7 +156,10 @@ def weight_gradients_match_finite_differences(tested: PartUnderTest) -> None:
         return (renderer.weights(samples, _changed(outputs, name, x)) * coefficients).sum()
 
     total = weighted(value)
-    expect(total.requires_grad, f"autograd finds no dependence of the weights on the {name}")
+    expect(
+        total.requires_grad,
+        f"the weights have no autograd graph, so they cannot be differentiated with respect to {name}",
+    )
     (found,) = torch.autograd.grad(total, value)
     expected = torch.zeros_like(found)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Laws of samplers. R rays, N samples."""
+"""Laws of samplers. R is the number of rays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from radfield_core.types import Level, RayBundle, RaySamples
 
 
 def samples_of_levels(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> list[RaySamples]:
-    """The samples of every level; earlier levels are evaluated with a toy field and core's renderer."""
+    """The samples of every level of a sampler.
+
+    Each level is evaluated with core's renderer and with the sampler's own field for that level. If the sampler has no
+    own field for the level, a toy field is used.
+    """
     found: list[RaySamples] = []
     previous: Level | None = None
     renderer = volume_renderer()
@@ -37,14 +41,14 @@ def first_samples(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> R
 
 
 def _samplers_by_mode(tested: PartUnderTest) -> list[tuple[str, Sampler]]:
-    """A new sampler in evaluation mode and one in training mode, each with the mode's name for messages."""
+    """One new sampler in evaluation mode and one in training mode, each with a name of the mode for messages."""
     return [("in evaluation", at_step(tested.build())), ("in training", at_step(tested.build()).train())]
 
 
-@law("sampler", fix="Sort t along each ray. Intervals of a ray may touch but not overlap; t_eval lies in its interval.")
+@law("sampler", fix="Sort intervals along each ray. They may touch but not overlap. Place t_eval inside its interval.")
 def samples_are_sorted(tested: PartUnderTest) -> None:
-    """Along each ray the intervals follow one another without overlap, each ends after it starts and holds its own
-    t_eval, and every value is finite."""
+    """The intervals of a ray are sorted and do not overlap. No interval ends before it starts, and each interval
+    contains its t_eval. All values are finite."""
     for mode, sampler in _samplers_by_mode(tested):
         for number, samples in enumerate(samples_of_levels(tested, sampler, toy_rays(40))):
             starts, ends, t_eval, rays = samples.t_starts, samples.t_ends, samples.t_eval, samples.ray_indices
@@ -59,9 +63,9 @@ def samples_are_sorted(tested: PartUnderTest) -> None:
             expect(apart, f"intervals of a ray overlap or are not sorted {where}")
 
 
-@law("sampler", fix="Clamp t to self.extent(rays), also after adding jitter.")
+@law("sampler", fix="Clamp t to the range of self.extent(rays) after adding jitter.")
 def samples_are_inside_the_extent(tested: PartUnderTest) -> None:
-    """Every interval lies between the limits near and far that the sampler's own extent(rays) returns."""
+    """Every interval lies between the limits near and far that the sampler's extent(rays) returns."""
     for mode, sampler in _samplers_by_mode(tested):
         rays = toy_rays(40)
         near, far = sampler.extent(rays)
@@ -72,9 +76,9 @@ def samples_are_inside_the_extent(tested: PartUnderTest) -> None:
             expect(inside, f"an interval lies outside the extent on level {number} {mode}")
 
 
-@law("sampler", fix="Return finite limits with near ≤ far also for rays that miss the scene.")
+@law("sampler", fix="Return finite limits with near ≤ far, even for rays that miss the scene.")
 def near_is_before_far(tested: PartUnderTest) -> None:
-    """extent(rays) returns near [R] and far [R], finite and with near ≤ far, also for rays that miss the scene."""
+    """extent(rays) returns finite limits near [R] and far [R] with near ≤ far, even for rays that miss the scene."""
     sampler: Sampler = at_step(tested.build())
     rays = toy_rays(40)
     away = replace(rays, directions=-rays.directions, viewdirs=-rays.viewdirs)
@@ -86,24 +90,30 @@ def near_is_before_far(tested: PartUnderTest) -> None:
         expect(bool((near <= far).all()), "near is greater than far")
 
 
-@law("sampler", fix="Provide 'dense' for RaySamples.from_edges or from_points, 'packed' for RaySamples.packed.")
+@law(
+    "sampler",
+    fix="Provide 'dense' if propose uses RaySamples.from_edges or from_points, 'packed' if RaySamples.packed.",
+)
 def layout_matches_the_declaration(tested: PartUnderTest) -> None:
-    """A sampler that provides `dense` gives each ray the same number of samples, one that provides `packed` stores the
-    ray of each sample, and one that provides `multilevel` has several levels. This holds for one ray and no rays too.
-    """
+    """A sampler that provides `dense` gives each ray the same number of samples. A sampler that provides `packed`
+    stores the ray of each sample. A sampler has several levels if and only if it provides `multilevel`. This also holds
+    for one ray and for no rays."""
     sampler: Sampler = at_step(tested.build())
     several = "multilevel" in tested.provides
-    expect((sampler.n_levels > 1) == several, f"n_levels is {sampler.n_levels}; 'multilevel' means more than one")
+    expect(
+        (sampler.n_levels > 1) == several,
+        f"n_levels is {sampler.n_levels}, but 'multilevel' must be provided for more than one level only",
+    )
     for n in (0, 1, 9):
         for samples in samples_of_levels(tested, sampler, toy_rays(n)):
             _check_layout(tested, samples, n)
 
 
 def _check_layout(tested: PartUnderTest, samples: RaySamples, n_rays: int) -> None:
-    """Raise LawBroken unless the samples have a declared layout and the sizes that belong to it."""
+    """Raise LawBroken unless the layout of the samples is declared and their tensors have the sizes of this layout."""
     packing = samples.packing
     word = "dense" if packing is None else "packed"
-    expect(word in tested.provides, f"the samples are {word}, which is not declared")
+    expect(word in tested.provides, f"the samples have the {word} layout, which is not declared")
     count = n_rays * (samples.samples_per_ray or 0) if packing is None else samples.n
     for name in ("t_starts", "t_ends", "t_eval"):
         expect_shape(f"{name} of {n_rays} rays", getattr(samples, name), (count,))
@@ -111,13 +121,13 @@ def _check_layout(tested: PartUnderTest, samples: RaySamples, n_rays: int) -> No
     if packing is not None:
         expect(int(packing.offsets[-1]) == samples.n, "the last offset is not the number of samples")
         largest = int(packing.offsets.diff().max()) if n_rays else 0
-        expect(largest <= packing.max_per_ray, f"a ray has {largest} samples; max_per_ray is {packing.max_per_ray}")
+        expect(largest <= packing.max_per_ray, f"a ray has {largest} samples, but max_per_ray is {packing.max_per_ray}")
 
 
-@law("sampler", fix="Make one generator per step and level in begin_step; depend on no number of rays.")
+@law("sampler", fix="Make one generator per step and level in begin_step, and do not depend on the number of rays.")
 def chunking_rays_changes_no_sample(tested: PartUnderTest) -> None:
-    """Two chunks of rays have the samples of all rays at once, in evaluation and, within one step, in training.
-    Micro-batches therefore change nothing."""
+    """Rays get the same samples in two chunks as all at once. This holds in evaluation and, within one step, in
+    training. Splitting a batch into micro-batches therefore changes nothing."""
     for mode, sampler in _samplers_by_mode(tested):
         rays, training = toy_rays(12), mode == "in training"
         whole = first_samples(tested, at_step(sampler).train(training), rays)
@@ -127,10 +137,10 @@ def chunking_rays_changes_no_sample(tested: PartUnderTest) -> None:
         expect_close(f"t_starts of two chunks {mode}", together, whole.t_starts, 1e-5)
 
 
-@law("sampler", fix="Draw from step.generator(salt), made in begin_step, never from torch's global generator.")
+@law("sampler", fix="Draw from step.generator(salt), created in begin_step, and never from torch's global generator.")
 def same_step_draws_the_same_samples(tested: PartUnderTest) -> None:
-    """In training two samplers at the same step draw the same samples, whatever torch's global generator drew in
-    between."""
+    """In training, two samplers draw the same samples at the same step. This does not depend on the state of torch's
+    global generator."""
     rays = toy_rays(12)
     first = first_samples(tested, at_step(tested.build()).train(), rays)
     torch.rand(17)
@@ -138,18 +148,21 @@ def same_step_draws_the_same_samples(tested: PartUnderTest) -> None:
     expect_close("t_eval of the same step", second.t_eval, first.t_eval, 0.0)
 
 
-@law("sampler", fix="Detach t; gradients reach the rays through samples.positions() only.")
+@law("sampler", fix="Detach t. Gradients must reach the rays through samples.positions() only.")
 def samples_carry_no_gradient(tested: PartUnderTest) -> None:
-    """t_starts and t_ends require no gradient, even if the rays do."""
+    """t_starts and t_ends do not require gradients, even if the rays do."""
     sampler, rays = at_step(tested.build()), toy_rays(6)
     rays.origins.requires_grad_()
     for samples in samples_of_levels(tested, sampler, rays):
-        expect(not (samples.t_starts.requires_grad or samples.t_ends.requires_grad), "t requires gradients")
+        expect(
+            not (samples.t_starts.requires_grad or samples.t_ends.requires_grad),
+            "t_starts or t_ends requires gradients",
+        )
 
 
-@law("sampler", fix="Place samples from near to far: a part of the ray without samples is invisible.")
+@law("sampler", fix="Place samples from near to far, because a part of a ray without samples is invisible.")
 def samples_cover_the_extent(tested: PartUnderTest) -> None:
-    """In a field that is dense throughout the bounds the intervals of each ray cover at least half of its extent."""
+    """If the whole scene is filled with matter, the intervals of each ray cover at least half of its extent."""
     sampler, rays = at_step(tested.build()), toy_rays(20)
     samples = first_samples(tested, sampler, rays)
     covered = segments.sum(samples.lengths, samples.layout)

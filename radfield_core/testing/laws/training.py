@@ -1,4 +1,4 @@
-"""Laws of training for the parts that a run is made of. They train on the toy ball; toys fill the other slots."""
+"""Laws of training. They train a part on images of the toy ball, in a run whose other parts are toy parts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TRAINED = ("encoding", "field", "sampler", "renderer", "method")
 
 
 def _has_color(tested: PartUnderTest) -> bool:
-    """True unless the part is a field without a color, which cannot be trained on images."""
+    """True unless the part is a field without color. Such a field cannot be trained on images."""
     return tested.kind != "field" or "rgb" in tested.provides
 
 
-@law(*TRAINED, when=_has_color, fix="Look for activations that are 0 at the start, a detach, or a loss of wrong sign.")
+@law(*TRAINED, when=_has_color, fix="Look for activations that are 0 at first, a detach, or a loss of the wrong sign.")
 def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
-    """A run with the part passes the dry run, and three optimizer steps on one batch of the toy ball's pixels lower the
-    loss of that batch."""
+    """A run with the part succeeds in the dry run. Three optimizer steps on one batch of pixels of the toy ball lower
+    the loss of that batch."""
     trainer = tested.trainer(tested.run_config(), "three-steps")
     model, method = trainer.model, trainer.method
     rates = [float(group["lr"]) for group in trainer.optimizer.param_groups]
@@ -47,13 +47,13 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
         trainer.optimizer.zero_grad(set_to_none=True)
         method.after_step(model, trainer.optimizer, step)
     after = float(loss_now().detach())
-    expect(after < before, f"the loss was {before:.6g} at first and is {after:.6g} after three steps")
+    expect(after < before, f"the loss is {before:.6g} before training and {after:.6g} after three steps")
 
 
-@law(*TRAINED, when=_has_color, fix="Keep state in buffers, draw from step.generator(salt), and use no global state.")
+@law(*TRAINED, when=_has_color, fix="Store state in buffers, draw from step.generator(salt), and use no global state.")
 def resuming_is_bit_identical(tested: PartUnderTest) -> None:
-    """Four steps in one run give the same bits of model and optimizer as two steps, a checkpoint, and two steps of a
-    resumed run."""
+    """Two steps, a checkpoint, and two steps of a run that is resumed from it give exactly the same model and optimizer
+    state as four steps of one run."""
     run = tested.run_config(4, {"save_every": 2, "keep_checkpoints": 3})
     whole = tested.trainer(run, "whole")
     whole.train()
@@ -65,14 +65,14 @@ def resuming_is_bit_identical(tested: PartUnderTest) -> None:
         resumed.train()
     one, other = whole.state(), resumed.state()
     different = [name for name in one.model if not torch.equal(one.model[name], other.model[name])]
-    expect(not different, f"after resuming these tensors differ: {', '.join(different[:5])}")
+    expect(not different, f"after resuming, these tensors differ: {', '.join(different[:5])}")
     expect(
-        list(_leaves(one.optimizer)) == list(_leaves(other.optimizer)), "after resuming the optimizer's state differs"
+        list(_leaves(one.optimizer)) == list(_leaves(other.optimizer)), "after resuming, the optimizer's state differs"
     )
 
 
 def _leaves(node: Any) -> Iterator[Any]:
-    """Keys and values of nested dicts and lists, tensors as bytes."""
+    """All keys and values in nested dicts and lists, with tensors converted to bytes."""
     if isinstance(node, torch.Tensor):
         yield node.contiguous().view(-1).cpu().numpy().tobytes()
     elif isinstance(node, dict):

@@ -1,7 +1,7 @@
-"""Blocks of cache lines in numba kernels: transposing eight by eight pairs in registers, and streaming stores.
+"""Operations on whole cache lines for numba kernels: transposing eight by eight pairs, and streaming stores.
 
-A cache line holds eight pairs of float32. A streaming store writes a whole line to memory without reading it into the
-cache first, so it evicts nothing.
+A cache line holds eight pairs of float32. A streaming store writes a whole line to memory without first reading it into
+the cache, so it does not evict other data.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from numba import types
 
 from radfield_hash.simd.llvm_vectors import address, kernel_function, load_unaligned, shuffle, store_vector
 
-_LINE = ir.VectorType(ir.DoubleType(), 8)  # a pair of float32 is moved as one float64
+_LINE = ir.VectorType(ir.DoubleType(), 8)  # a pair of float32 values is moved as one float64
 
 
 def _transposing(streamed: bool) -> Any:
     def transpose(
         typing_context: Any, source: Any, start: Any, stride: Any, target: Any, target_start: Any, target_stride: Any
     ) -> Any:
-        """Write eight rows of eight pairs as columns; starts and strides count float32 numbers, all uint64."""
+        """Transpose a block: write eight rows of eight pairs as columns.
+
+        Starts and strides are uint64, in units of float32 values.
+        """
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             rows = [
@@ -42,7 +45,10 @@ transpose, transpose_streamed = _transposing(False), _transposing(True)
 
 @kernel_function
 def move_streamed(typing_context: Any, source: Any, start: Any, target: Any, target_start: Any) -> Any:
-    """Stream eight pairs of `source` to `target` and set them to zero in `source`; both starts are uint64."""
+    """Copy eight pairs of `source` to `target` by a streaming store, and set them to zero in `source`.
+
+    Both starts are uint64.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         origin = address(context, builder, signature.args[0], args[0], args[1], _LINE)
@@ -64,7 +70,7 @@ def _row_pointers(context: Any, builder: Any, array_type: Any, array: Any, index
 
 
 def _columns(builder: Any, rows: list[Any]) -> list[Any]:
-    """The transpose of eight vectors of eight: swap the off-diagonal blocks of size one, then two, then four."""
+    """Transpose of eight vectors of eight elements: swaps off-diagonal blocks of size one, then two, then four."""
     for step in (1, 2, 4):
         swapped = list(rows)
         for i in (i for i in range(8) if not i & step):

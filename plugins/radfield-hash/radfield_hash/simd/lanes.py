@@ -1,7 +1,8 @@
-"""Eight points' numbers, or eight pairs of features, as one value in numba kernels; for processors with AVX-512.
+"""Vector values for numba kernels on processors with AVX-512.
 
-Operators work between values of one kind. One instruction gathers eight pairs from a table. README.md in this folder
-says what this is for, how it was measured, and how to switch it off.
+A value holds one number for each of eight points, or eight pairs of features. Operators combine values of the same
+kind. One instruction gathers eight pairs from a table. README.md in this folder states the purpose of this module, how
+its benefit was measured, and how to switch it off.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _FLOAT, _INT, _PAIR = ir.FloatType(), ir.IntType(32), ir.DoubleType()  # a pair 
 
 @cache
 def faster() -> bool:
-    """True if numba compiles for an Intel processor that gathers fast: Sapphire Rapids or later.
+    """True if numba compiles for an Intel processor that gathers fast, which is Sapphire Rapids or later.
 
-    Older ones gather slowly since their microcode was patched against Downfall; AMD's split a gather into single loads.
+    On older Intel processors, gathers became slow with the microcode patch against Downfall. AMD processors split a
+    gather into single loads.
     """
     unconfigured = _settings.CPU_NAME is None and _settings.CPU_FEATURES is None and _settings.ENABLE_AVX
     amd = binding.get_host_cpu_name().startswith("znver")
@@ -42,7 +44,10 @@ load, store = loading(_FLOATS), storing(_PAIRS)
 
 
 def _define(symbol: Callable[[Any, Any], Any], on_floats: str | None, on_ints: str) -> None:
-    """Define an operator between lanes of one kind by the builder's methods for floats and for integers."""
+    """Define an operator between values of the same kind.
+
+    `on_floats` and `on_ints` are the names of the LLVM builder's methods that generate it.
+    """
 
     @kernel_function
     def combined(typing_context: Any, a: Any, b: Any) -> Any:
@@ -58,7 +63,7 @@ def _define(symbol: Callable[[Any, Any], Any], on_floats: str | None, on_ints: s
             return lambda a, b: combined(a, b)
         return None
 
-    _overload(symbol, strict=False)(typed)  # strict compares annotations, and lambdas have none
+    _overload(symbol, strict=False)(typed)  # strict mode compares annotations, but lambdas have none
 
 
 _define(operator.add, "fadd", "add")
@@ -80,7 +85,7 @@ def minimum(typing_context: Any, a: Any, b: Any) -> Any:
 
 @kernel_function
 def broadcast(typing_context: Any, number: Any) -> Any:
-    """A float32 or uint32 number in all eight lanes."""
+    """A value with the same float32 or uint32 number in all eight lanes."""
     kind = _FLOATS if number == float32 else _INTS
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -92,7 +97,7 @@ def broadcast(typing_context: Any, number: Any) -> Any:
 
 @kernel_function
 def repeat(typing_context: Any, a: Any) -> Any:
-    """Each number twice, once for each member of a pair."""
+    """A value in which each number is there twice, once for each member of a pair."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return shuffle(builder, args[0], [k // 2 for k in range(16)])
@@ -102,19 +107,22 @@ def repeat(typing_context: Any, a: Any) -> Any:
 
 @kernel_function
 def to_int(typing_context: Any, a: Any) -> Any:
-    """The integer part of numbers from 0 to 2³¹."""
+    """The integer parts of float32 numbers, which must be from 0 to below 2³¹."""
     return _INTS(_FLOATS), lambda context, builder, signature, args: builder.fptosi(args[0], _INTS.vector)
 
 
 @kernel_function
 def to_float(typing_context: Any, a: Any) -> Any:
-    """Integers below 2³¹ as float32."""
+    """Integers, which must be below 2³¹, converted to float32."""
     return _FLOATS(_INTS), lambda context, builder, signature, args: builder.sitofp(args[0], _FLOATS.vector)
 
 
 @kernel_function
 def gather(typing_context: Any, array: Any, start: Any, index: Any) -> Any:
-    """The pairs with these indices, below 2³¹, of a contiguous float32 array, counted from its element `start`."""
+    """The pairs of a contiguous float32 array at the given indices, which must be below 2³¹.
+
+    Pairs are counted from element `start` of the array.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = address(context, builder, signature.args[0], args[0], args[1], ir.IntType(8))

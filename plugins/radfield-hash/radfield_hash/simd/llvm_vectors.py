@@ -1,4 +1,4 @@
-"""LLVM vectors as numba types: loading them from float32 arrays, storing them, and reordering their lanes."""
+"""LLVM vectors as numba types, with functions to load them, to store them and to reorder their lanes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-FUSED = ("contract", "nsz")  # fast-math flags: a product and a sum may become one FMA
+FUSED = ("contract", "nsz")  # fast-math flags: a product and a sum may be compiled to one FMA
 LANE = ir.IntType(32)  # type of a lane's index
 LINE_BYTES = 64  # size of a cache line
 
 
 def kernel_function(function: Callable[..., Any]) -> Any:
-    """A numba intrinsic: a function that kernels call, and whose LLVM code `function` generates.
+    """A numba intrinsic, which is a function that kernels call. `function` generates its LLVM code.
 
-    Kernels call it without the typing context, its first parameter; the return type cannot express that.
+    Kernels omit the first parameter, the typing context. The return type is Any because it cannot express that.
     """
     return intrinsic(function)
 
@@ -37,9 +37,9 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def loading(kind: Vector) -> Any:
-    """Kernel function `load(array, index)`: the vector that starts at element `index`, an uint64.
+    """Kernel function `load(array, index)`, which returns the vector that starts at element `index`.
 
-    The array is contiguous float32.
+    The array is contiguous float32, and the index is uint64.
     """
 
     def load(typing_context: Any, array: Any, index: Any) -> Any:
@@ -52,9 +52,9 @@ def loading(kind: Vector) -> Any:
 
 
 def storing(kind: Vector) -> Any:
-    """Kernel function `store(array, index, value)`: store the vector from element `index`, an uint64, on.
+    """Kernel function `store(array, index, value)`, which stores a vector starting at element `index`.
 
-    The array is contiguous float32.
+    The array is contiguous float32, and the index is uint64.
     """
 
     def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
@@ -74,7 +74,7 @@ def address(context: Any, builder: Any, array_type: Any, array: Any, index: Any,
 
 
 def load_unaligned(builder: Any, pointer: Any) -> Any:
-    """The vector at a pointer that is aligned as a float32 is."""
+    """The vector at a pointer that is aligned to 4 bytes."""
     vector = builder.load(pointer)
     vector.align = 4
     return vector
@@ -85,8 +85,8 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
 
     Args:
         builder: LLVM builder.
-        pointer: aligned as a float32 is; if streamed, aligned to a cache line.
-        vector: value to store; if streamed, it fills a cache line.
+        pointer: address to store to, aligned to 4 bytes; if streamed, aligned to a cache line.
+        vector: value to store; if streamed, it must fill a cache line.
         streamed: bypass the cache (a non-temporal store).
     """
     stored = builder.store(vector, pointer)
@@ -96,6 +96,9 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
 
 
 def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
-    """Lanes of two vectors, in the order given; lanes of `second` are numbered after those of `first`."""
+    """Vector of the lanes of two vectors that are numbered in `lanes`.
+
+    The lanes of `second` are numbered after those of `first`.
+    """
     indices = ir.Constant(ir.VectorType(LANE, len(lanes)), [LANE(lane) for lane in lanes])
     return builder.shuffle_vector(first, ir.Constant(first.type, ir.Undefined) if second is None else second, indices)

@@ -1,6 +1,6 @@
-"""Two neighboring float32 numbers as one value in numba kernels: one load, one store and one FMA for both.
+"""Two neighboring float32 numbers as one value in numba kernels. One load, store or FMA handles both.
 
-numba compiles two scalars to twice the instructions, which costs a quarter of the encoding's time.
+With two scalars, numba would compile twice as many instructions, which would take a quarter of the encoding's time.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ def _broadcast(builder: Any, number: Any) -> Any:
 
 @kernel_function
 def add(typing_context: Any, a: Any, b: Any) -> Any:
-    """a + b."""
+    """The sum a + b of two pairs."""
     return PAIR(PAIR, PAIR), lambda context, builder, signature, args: builder.fadd(*args, flags=FUSED)
 
 
 @kernel_function
 def sub(typing_context: Any, a: Any, b: Any) -> Any:
-    """a − b."""
+    """The difference a − b of two pairs."""
     return PAIR(PAIR, PAIR), lambda context, builder, signature, args: builder.fsub(*args, flags=FUSED)
 
 
 @kernel_function
 def scale(typing_context: Any, a: Any, number: Any) -> Any:
-    """number · a."""
+    """The product of a number and a pair."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fmul(args[0], _broadcast(builder, args[1]), flags=FUSED)
@@ -46,7 +46,7 @@ def scale(typing_context: Any, a: Any, number: Any) -> Any:
 
 @kernel_function
 def dot(typing_context: Any, a: Any, b: Any) -> Any:
-    """a₀b₀ + a₁b₁."""
+    """The dot product a₀b₀ + a₁b₁ of two pairs."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         product = builder.fmul(*args, flags=FUSED)

@@ -1,8 +1,9 @@
-"""Transpose features between rows [M, 2P], the encoding's output, and pairs per level [P, M], which kernels work on.
+"""Transposition of features between rows and pairs.
 
-Kernels work level by level. In the rows, one level's features of neighboring points are far apart, so writing them
-directly touches one cache line per point and takes longer than fetching the entries. A chunk's features are therefore
-transposed at its end, in blocks of eight pairs by eight points.
+The encoding's output has one row per point: [M, 2P]. Kernels work level by level on transposed pairs [P, M]. In the
+rows, features of one level are far apart. Writing them there directly would touch one cache line per point, and would
+take longer than fetching the entries. The features of a chunk are therefore transposed together when all levels are
+done, in blocks of eight pairs by eight points.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ZERO, TWO, EIGHT = np.uint64(0), np.uint64(2), np.uint64(8)
 
 @kernel
 def load_features(rows: Any, start: int, count: int, first: int, last: int, pairs: Any) -> None:
-    """Copy pairs first … last − 1 of `count` rows, from row `start` on, to the transposed pairs [P, chunk]."""
+    """Copy pairs first … last − 1 of `count` rows, starting at row `start`, to the transposed pairs [P, chunk]."""
     width, stride = uint64(rows.shape[1]), uint64(pairs.shape[1])
     source, target = uint64(start) * width + TWO * uint64(first), uint64(first) * stride
     for i in range(ZERO, uint64(count), EIGHT):
@@ -30,9 +31,9 @@ def load_features(rows: Any, start: int, count: int, first: int, last: int, pair
 
 @kernel
 def store_features(pairs: Any, start: int, count: int, rows: Any, streamed: bool) -> None:
-    """Copy all transposed pairs [P, chunk] back to `count` rows from row `start` on.
+    """Copy all transposed pairs [P, chunk] to `count` rows, starting at row `start`.
 
-    Streaming bypasses the cache; it requires rows that consist of whole cache lines.
+    If `streamed`, bypass the cache. Rows must then consist of whole cache lines.
     """
     width, stride = uint64(rows.shape[1]), uint64(pairs.shape[1])
     for i in range(ZERO, uint64(count), EIGHT):
@@ -46,7 +47,7 @@ def _transpose(
     source: Any, start: Any, stride: Any, n: Any, target: Any, target_start: Any, target_stride: Any, m: Any,
     streamed: bool,
 ) -> None:  # fmt: skip
-    """Write the pairs [n, m] of `source` as [m, n] to `target`; starts and strides count float32 numbers."""
+    """Write the pairs [n, m] of `source` as [m, n] to `target`. Starts and strides are in units of float32 values."""
     whole_n, whole_m = n - n % EIGHT, m - m % EIGHT
     for i in range(ZERO, whole_n, EIGHT):
         for j in range(ZERO, whole_m, EIGHT):
