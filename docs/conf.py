@@ -10,6 +10,7 @@ author = "the radfield authors"
 extensions = ["myst_parser", "generated", "authors", "reference"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+smartquotes = False  # names and values are quoted as they are typed
 html_theme = "furo"
 html_title = "radfield"
 exclude_patterns = ["_build", "_ext"]

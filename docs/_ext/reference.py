@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -110,7 +111,7 @@ def index() -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     pages: dict[str, Callable[[], str]] = {"index": index}
-    pages |= {door: (lambda door=door: page(door)) for door in DOORS}
-    pages |= {f"radfield_core.ops.{name}": (lambda name=name: module_page(name)) for name in OPS}
+    pages |= {door: partial(page, door) for door in DOORS}
+    pages |= {f"radfield_core.ops.{name}": partial(module_page, name) for name in OPS}
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference" / "python", pages))
     return {"parallel_read_safe": True}

@@ -36,9 +36,10 @@ def namespace(module: str) -> dict[str, Any]:
     names = dict(vars(found))
     for node in ast.parse(inspect.getsource(found)).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            for imported in (statement for statement in node.body if isinstance(statement, ast.ImportFrom)):
-                home = import_module(str(imported.module))
-                names |= {alias.asname or alias.name: getattr(home, alias.name) for alias in imported.names}
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom):
+                    home = import_module(str(line.module))
+                    names |= {alias.asname or alias.name: getattr(home, alias.name) for alias in line.names}
     return names
 
 
@@ -102,7 +103,7 @@ def constructor(thing: type) -> str:
 def fields(thing: type) -> list[tuple[str, str, str]]:
     """Name, type and default of each field of a dataclass or attrs class, in order."""
     names = namespace(thing.__module__)
-    if issubclass(thing, tuple) and hasattr(thing, "_fields"):
+    if issubclass(thing, tuple) and hasattr(thing, "_fields") and hasattr(thing, "_field_defaults"):
         given, defaults = typing.get_type_hints(thing, names, names), thing._field_defaults
         return [(key, short(given[key]), f" = {defaults[key]!r}" if key in defaults else "") for key in thing._fields]
     if not (dataclasses.is_dataclass(thing) or attrs.has(thing)):

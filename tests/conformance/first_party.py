@@ -60,7 +60,7 @@ WAIVED: dict[str, dict[str, str]] = {
     "exporter:sdf-slices": {
         "exports_are_in_data_coordinates": "its planes lie in scene coordinates; it writes no geometry",
         "surfaces_are_watertight": "it draws pictures; it writes no geometry",
-        "no_surface_raises_an_error": "a distance without a zero is what the picture is looked at for",
+        "no_surface_raises_an_error": "a signed distance without a zero is worth a picture too",
     },
 }
 

@@ -144,6 +144,17 @@ def test_the_spiral_stays_among_the_cameras_and_keeps_looking_forward(folder):
     torch.testing.assert_close(path[:, :, :3].mT @ path[:, :, :3], torch.eye(3, dtype=torch.float64).expand(120, 3, 3))
 
 
+def test_every_camera_of_the_spiral_looks_at_the_depth_that_nerfs_code_computes(folder):
+    scene = parse(folder, ndc=False)
+    bounds = np.load(folder / "poses_bounds.npy")[:, 15:]
+    close, infinite, share = bounds.min() * 0.9, bounds.max() * 5.0, 0.75  # load_llff.py, load_llff_data
+    depth = 1.0 / ((1.0 - share) / close + share / infinite)
+    scale = 1.0 / (0.75 * bounds.min())  # recentered scenes have their nearest depth at 4/3
+    target = torch.tensor([0.0, 0.0, -depth * scale], dtype=torch.float64)  # the mean camera is the identity
+    toward = torch.nn.functional.normalize(target - scene.render_path[:, :, 3], dim=-1)
+    torch.testing.assert_close(-scene.render_path[:, :, 2], toward, atol=1e-6, rtol=0)
+
+
 def test_the_circle_looks_at_the_origin_from_the_cameras_height(tmp_path):
     write({"train": toy_capture(12)}, tmp_path)
     scene = parse(tmp_path, holdout=0, spherify=True)

@@ -144,6 +144,13 @@ def test_lens_keys_without_a_model_mean_opencv_and_is_fisheye_means_fisheye(fold
     assert parse(folder).cameras.model == "opencv_fisheye"
 
 
+def test_a_third_radial_coefficient_alone_makes_opencv_a_full_opencv_lens(folder):
+    edit(folder, lambda meta: meta.update(camera_model="OPENCV", k1=0.1, k2=0.02, p1=0.003, p2=0.004, k3=0.05))
+    cameras = parse(folder).cameras
+    assert cameras.model == "full_opencv"
+    assert cameras.distortion[0].tolist() == [0.1, 0.02, 0.003, 0.004, 0.05, 0.0, 0.0, 0.0]
+
+
 def test_a_copy_at_an_integer_fraction_rescales_intrinsics_and_says_so(folder):
     for path in (folder / "images").iterdir():
         Image.open(path).resize((16, 12)).save(path)
