@@ -96,7 +96,8 @@ def failures(copy: Path, tests: Iterable[str], *options: str) -> list[str]:
         check=False,
     )
     if done.returncode not in (0, 1, 2):  # 2: a module of tests cannot be imported
-        raise RuntimeError(f"pytest ran no tests of {', '.join(tests)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        output = done.stdout[-2000:] + done.stderr[-2000:]
+        raise RuntimeError(f"pytest ended with code {done.returncode} for {', '.join(tests)}:\n{output}")
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     found = [line.partition(" ")[2].partition(" - ")[0] for line in lines]
     return found or (["pytest"] if done.returncode else [])
