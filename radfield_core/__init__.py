@@ -1,6 +1,6 @@
 """radfield: radiance fields from plugins that fit together.
 
-All names below are public. Each is imported when it is first used, so that importing this package imports nothing else.
+All names below are public. A name is imported when it is first used, so importing this package imports nothing else.
 """
 
 from typing import TYPE_CHECKING

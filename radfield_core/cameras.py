@@ -1,8 +1,9 @@
 """Cameras: poses, intrinsics and lenses, and the conversion between pixels, directions and points.
 
-Axes are OpenGL's: x right, y up, z backwards. A pixel is a column and a row, counted from 0 at the top left. Its ray
-passes through `pixel_center` within the pixel, so column + pixel_center is the distance from the image's left edge.
-`project` returns pixels in the same convention: the ray of the top left pixel is at (0, 0). All values are float64.
+Axes are OpenGL's: x right, y up, z backwards. A pixel is a column and a row, counted from 0 at the top left. The ray of
+a pixel passes through the point that lies `pixel_center` to the right of the pixel's left edge, and as far below the
+top edge. So the ray's distance from the image's left edge is column + pixel_center. `project` returns pixels in the
+same convention: the ray of the top left pixel is at (0, 0). All values are float64.
 Symbols in shapes: V views, M points, K lens parameters.
 """
 
@@ -19,7 +20,7 @@ from radfield_core.ops import distortion
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
 """Lens models for which `directions` returns vectors of unit depth.
 
-The others can see 90° or more away from the optical axis, so for them it returns vectors of unit length.
+The other models can see 90° or more away from the optical axis. For those, `directions` returns vectors of unit length.
 """
 
 _FLIP_YZ = (1.0, -1.0, -1.0)  # in `ops.distortion`, y points down and z points forward
@@ -36,9 +37,9 @@ class Camera:
         fy: vertical focal length in pixels.
         cx: distance of the principal point from the left edge in pixels.
         cy: distance of the principal point from the top edge in pixels.
-        pixel_center: position within a pixel through which its ray passes, 0.5 for the middle.
+        pixel_center: distance of a ray from the left edge and the top edge of its pixel, in pixels. 0.5 is the middle.
         model: a key of `ops.distortion.MODELS`.
-        distortion: parameters of that model.
+        distortion: parameters of the lens model.
 
     Example:
         >>> Camera(width=800, height=600, fx=700.0, fy=700.0, cx=400.0, cy=300.0).intrinsics
@@ -57,7 +58,7 @@ class Camera:
 
     @property
     def intrinsics(self) -> Tensor:
-        """fx, fy, cx, cy [4] float64."""
+        """The tensor (fx, fy, cx, cy) [4] float64."""
         return torch.tensor([self.fx, self.fy, self.cx, self.cy], dtype=torch.float64)
 
 
@@ -68,7 +69,8 @@ class View:
     Attributes:
         c2w: camera-to-world matrix [3, 4].
         camera: intrinsics.
-        image_id: row of the view in per-image tables, such as appearance embeddings; None if it has no row.
+        image_id: row of the view in tables with one row per image, such as appearance embeddings. None if the view has
+            no row.
     """
 
     c2w: Tensor
@@ -84,9 +86,9 @@ class Cameras:
         c2w: camera-to-world matrices [V, 3, 4] float64.
         intrinsics: fx, fy, cx, cy in pixels [V, 4] float64.
         sizes: width and height of the images [V, 2] int64.
-        pixel_center: position within a pixel through which its ray passes, 0.5 for the middle.
+        pixel_center: distance of a ray from the left edge and the top edge of its pixel, in pixels. 0.5 is the middle.
         model: a key of `ops.distortion.MODELS`.
-        distortion: parameters of that model [V, K] float64; None for a model without parameters.
+        distortion: parameters of the lens model [V, K] float64; None for a model without parameters.
 
     Example:
         >>> c2w = torch.eye(4)[:3].expand(2, 3, 4)
@@ -106,18 +108,18 @@ class Cameras:
         return self.c2w.shape[0]
 
     def camera(self, index: int) -> Camera:
-        """Intrinsics of one view."""
+        """Return the intrinsics of one view."""
         fx, fy, cx, cy = self.intrinsics[index].tolist()
         width, height = self.sizes[index].tolist()
         distortion = () if self.distortion is None else tuple(self.distortion[index].tolist())
         return Camera(width, height, fx, fy, cx, cy, self.pixel_center, self.model, distortion)
 
     def view(self, index: int, image_id: int | None = None) -> View:
-        """Camera and pose of one view."""
+        """Return the camera and the pose of one view."""
         return View(self.c2w[index], self.camera(index), image_id)
 
     def only(self, kept: Sequence[int]) -> Cameras:
-        """Cameras of the views with these indices, in this order."""
+        """Return the cameras of the views with the indices `kept`, in the order of `kept`."""
         rows = list(kept)
         distortion = None if self.distortion is None else self.distortion[rows]
         return replace(
@@ -126,7 +128,7 @@ class Cameras:
 
     @staticmethod
     def pinhole(c2w: Tensor, focal: float, width: int, height: int, pixel_center: float = 0.5) -> Cameras:
-        """Build pinhole cameras with one focal length in pixels and the principal point in the middle of the image."""
+        """Build pinhole cameras with one focal length in pixels. The principal point is the middle of the image."""
         n = c2w.shape[0]
         intrinsics = torch.tensor([focal, focal, width / 2, height / 2], dtype=torch.float64).expand(n, 4).clone()
         sizes = torch.tensor([width, height]).expand(n, 2).clone()
@@ -136,17 +138,18 @@ class Cameras:
 def directions(
     pixels: Tensor, intrinsics: Tensor, pixel_center: float, model: str = "pinhole", parameters: Tensor | None = None
 ) -> Tensor:
-    """Directions of pixels in the camera's axes.
+    """Return the directions of pixels in the camera's axes.
 
     Args:
         pixels: columns and rows [..., 2].
         intrinsics: fx, fy, cx, cy [..., 4].
-        pixel_center: position within a pixel through which its ray passes.
+        pixel_center: distance of a ray from the left edge and the top edge of its pixel, in pixels.
         model: a key of `ops.distortion.MODELS`.
         parameters: parameters of the lens [..., K]; None for a model without parameters.
 
     Returns:
-        [..., 3] float64. For a lens model in `PERSPECTIVE` they have unit depth (z = −1), for any other unit length.
+        Directions [..., 3] float64. They have unit depth (z = −1) for a lens model in `PERSPECTIVE`, and unit length
+        for any other model.
 
     Example:
         >>> intrinsics = torch.tensor([100.0, 100.0, 4.0, 3.0])
@@ -162,9 +165,9 @@ def directions(
 
 
 def corner_directions(view: View) -> Tensor:
-    """Directions [4, 3] of the corners of a view's image in the axes of the world, in order around the image.
+    """Return the directions [4, 3] of the four corners of a view's image, in world axes and in order around the image.
 
-    Their lengths are those that `directions` gives them.
+    The vectors have the same length as those that `directions` returns.
     """
     camera, width, height = view.camera, view.camera.width, view.camera.height
     corners = torch.tensor([[0, 0], [width, 0], [width, height], [0, height]], dtype=torch.float64)
@@ -174,7 +177,7 @@ def corner_directions(view: View) -> Tensor:
 
 
 def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Project points into a view, which gives their pixels and depths.
+    """Project points into a view. Return the pixels and the depths of the points.
 
     Args:
         view: camera and pose.
@@ -201,16 +204,16 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def visible(view: View, points: Tensor) -> Tensor:
-    """True for each point that lies in front of the camera and projects into the image.
+    """Return a mask that is True for each point that lies in front of the camera and projects into the image.
 
-    Occlusion is not considered.
+    A point counts as visible even if something else hides it.
 
     Args:
         view: camera and pose.
         points: [M, 3] in world coordinates.
 
     Returns:
-        [M] bool; where it is True, `project(view, points)[0].round()` indexes a pixel of the image.
+        Mask [M] bool. Where the mask is True, `project(view, points)[0].round()` is a pixel of the image.
 
     Example:
         >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))

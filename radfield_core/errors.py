@@ -1,4 +1,4 @@
-"""Errors that users see. An error has an exit code and problems, each with a path, a message and a hint."""
+"""Errors that users see. An error has an exit code and one or more problems: a path, a message and a hint for each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Problem(NamedTuple):
     """One fault.
 
     Attributes:
-        path: option or file that is at fault; "" for none.
-        message: what is wrong, without a capital letter or a full stop.
-        hint: a command to type, or an imperative sentence; "" for none.
+        path: option or file that is at fault; "" if there is none.
+        message: what is wrong. It starts without a capital letter and ends without a full stop.
+        hint: a command to type, or an imperative sentence; "" if there is none.
 
     Example:
         >>> print(Problem("images/3.png", "is empty", "Copy the image again"))
@@ -31,13 +31,15 @@ class Problem(NamedTuple):
 
 
 class RadfieldError(Exception):
-    """An error that ends the program: one or more problems, which are all printed, and an exit code.
+    """An error that ends the program. All of its problems are printed, and `code` is the program's exit code.
+
+    For a single problem, pass `message`, `path` and `hint`. For several problems, pass `problems` instead.
 
     Args:
-        message: message of the only problem; see `Problem`.
-        path: path of the only problem.
-        hint: hint of the only problem.
-        problems: several problems, instead of the three arguments above.
+        message: message of the single problem; see `Problem`.
+        path: path of the single problem.
+        hint: hint of the single problem.
+        problems: several problems.
     """
 
     code = 1
@@ -66,19 +68,19 @@ class Diverged(RadfieldError):
 
 
 class NoSurface(RadfieldError):
-    """The level set to extract is empty."""
+    """The surface (level set) that should be extracted is empty."""
 
     code = 4
 
 
 class DatasetError(RadfieldError):
-    """The data cannot be used; the problems list every fault that was found."""
+    """The data cannot be used. The error's problems list every fault that was found."""
 
     code = 65
 
 
 class NoSuchSplit(DatasetError):
-    """The data has no split of this name, or the split is empty. Other splits may be complete."""
+    """The data has no split of the requested name, or that split is empty. Other splits of the data may be complete."""
 
 
 class PluginError(RadfieldError):
@@ -94,7 +96,7 @@ class StorageError(RadfieldError):
 
 
 def unwritable(error: OSError, path: object) -> StorageError:
-    """Return the StorageError for a result that the operating system refused to write."""
+    """Return the StorageError to raise when the operating system refuses to write a file."""
     return StorageError(
         f"cannot be written: {error.strerror}",
         path=str(path),
@@ -103,7 +105,7 @@ def unwritable(error: OSError, path: object) -> StorageError:
 
 
 class Problems:
-    """A collection of problems, so that all of them are reported at once.
+    """A collection of problems, which reports all of them in one error.
 
     Example:
         >>> problems = Problems()
@@ -122,10 +124,10 @@ class Problems:
         return bool(self.found)
 
     def add(self, path: object, message: str, hint: str = "") -> None:
-        """Add one problem; see `Problem` for the arguments."""
+        """Add one problem. `Problem` describes the arguments."""
         self.found.append(Problem(str(path), message, hint))
 
     def raise_as(self, kind: type[RadfieldError]) -> None:
-        """Raise an error of class `kind` with all problems. Do nothing if there are no problems."""
+        """Raise an error of class `kind` that lists all problems. Do nothing if there are no problems."""
         if self.found:
             raise kind(problems=self.found)

@@ -1,7 +1,8 @@
 """The level loop: the model of all methods that march rays.
 
 A level is one pass from rays to pixels: the sampler proposes samples on the rays, a field is evaluated at the samples,
-and the renderer computes weights and pixels. Later levels may place their samples by the weights of earlier ones.
+and the renderer computes weights and pixels. The sampler may place the samples of a later level where the weights of an
+earlier level are large.
 
 Symbols in shapes: R rays.
 """
@@ -30,20 +31,20 @@ if TYPE_CHECKING:
 
 
 class LevelLoop(Model):
-    """A model made of fields, a sampler and a renderer. A second such model may render the background.
+    """A model made of fields, a sampler and a renderer. A second LevelLoop may render the background.
 
-    Level l uses the field `sampler.own_fields[l]` if the sampler has one for this level. The other levels use `fields`
-    in order, and the last field serves all levels that remain.
+    Level l uses the field `sampler.own_fields[l]` if the sampler has a field for this level. The other levels use
+    `fields` in order. If there are more such levels than fields, the last field serves the remaining levels.
 
     Args:
         fields: fields of the levels, in order.
         sampler: sampler of all levels.
         renderer: renderer of all levels.
-        background: model of the background. Its part of each ray begins where the foreground ends.
+        background: model of the background. On each ray, the background begins where the foreground ends.
         space: limits and NDC warp of the rays that `render` makes; None if only `render_rays` will be called.
 
     Raises:
-        UsageError: there is a background model, but `renderer.opaque_far` hides it.
+        UsageError: there is a background model, but `renderer.opaque_far` would hide the background.
     """
 
     def __init__(
@@ -69,11 +70,11 @@ class LevelLoop(Model):
 
     @property
     def main_field(self) -> Field:
-        """The last field, which grids, queries and exporters use."""
+        """The last of `fields`. The sampler's grids, queries and exporters use this field."""
         return cast(Field, self.fields[-1])
 
     def field_of(self, level: int) -> Field:
-        """Return the field of a level."""
+        """Return the field that is evaluated on a level."""
         own = self.sampler.own_fields
         if level in own:
             return own[level]
@@ -82,7 +83,7 @@ class LevelLoop(Model):
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Update the grids of the samplers."""
+        """Update the grids of this model's sampler, and those of the background model's sampler."""
         self.sampler.refresh(step, self.main_field)
         if self.background is not None:
             self.background.refresh(step)
@@ -92,7 +93,11 @@ class LevelLoop(Model):
         return self.main_field
 
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the rays of a batch on its background. Raises TypeError for a batch that is a whole image."""
+        """Render the rays of a batch over the batch's background.
+
+        Raises:
+            TypeError: the batch is a whole image.
+        """
         if batch.rays is None:
             raise TypeError(
                 "this model renders rays; a method that trains on whole images must build its own model in Method.build"
@@ -100,10 +105,14 @@ class LevelLoop(Model):
         return self.trace(batch.rays, batch.background)
 
     def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
-        """Render rays over the background model, if there is one, and over the colors `background` [R, 3].
+        """Render rays over the background model, if there is one. Behind this model are the colors `background`.
+
+        Args:
+            rays: R rays.
+            background: colors [R, 3]; None for no colors.
 
         Raises:
-            UsageError: the field of the last level gives no color.
+            UsageError: the field of the last level returns no color.
         """
         levels: list[Level] = []
         for index in range(self.sampler.n_levels):
@@ -130,17 +139,17 @@ class LevelLoop(Model):
         return ModelOutputs(last, tuple(levels), behind, n_samples)
 
     def _rays_behind(self, rays: RayBundle) -> RayBundle:
-        """The same rays, limited to the part between the end of the foreground and the far limit."""
+        """Return the same rays, limited to the part between the end of the foreground and the far limit."""
         _, end = self.sampler.extent(rays)
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view; see `Model.render`. Depths are distances in the scene, even if the scene uses NDC.
+        """Render a view, as `Model.render` describes. Depths are distances in the scene, even if the scene uses NDC.
 
         Raises:
-            ValueError: the model has no ray space.
+            ValueError: the model was built without a `space`.
         """
         space = self.space
         if space is None:
@@ -159,7 +168,7 @@ class LevelLoop(Model):
         return _concatenated(pieces)
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
-        """Render rays; see `Model.render_rays`."""
+        """Render rays, as `Model.render_rays` describes."""
         n = len(rays)
         colors = None if background is None else background.to(device_of(self)).expand(n, 3)
         pieces = []
@@ -170,10 +179,10 @@ class LevelLoop(Model):
         return _concatenated(pieces)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name. If two parts use the same name, the second becomes "path.name".
+        """Collect the losses of all parts by name. If two parts use the same name, the second one becomes "path.name".
 
-        A field and its children receive only the levels on which the field was evaluated, so that no level counts
-        twice. The background model receives its own outputs, and its losses are named "background.name".
+        A field and its children receive only the levels on which the field was evaluated. So no level counts twice.
+        The background model receives its own outputs, and each of its losses is named "background.name".
         """
         field_of_part = {module: field for field in self._all_fields() for module in field.modules()}
         losses: dict[str, Tensor] = {}
@@ -190,7 +199,7 @@ class LevelLoop(Model):
         return losses
 
     def part_scalars(self) -> dict[str, Tensor]:
-        """Collect the scalars of all parts by name, with names as in `part_losses`."""
+        """Collect the scalars of all parts by name. The names follow the same rules as in `part_losses`."""
         scalars = super().part_scalars()
         if self.background is not None:
             scalars |= {f"background.{name}": value for name, value in self.background.part_scalars().items()}
@@ -200,13 +209,13 @@ class LevelLoop(Model):
         return [*self.sampler.own_fields.values(), *(cast(Field, field) for field in self.fields)]
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over each part of this model once, as (path, part), without the parts of the background model."""
+        """Iterate over the parts of this model, each once, as (path, part). Skip the background model's parts."""
         return ((path, part) for path, part in super().parts() if not path.startswith("background."))
 
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Switch a model to evaluation without gradients inside the block."""
+    """Inside the block, put a model in evaluation mode and disable gradients."""
     was_training = model.training
     model.eval()
     try:
@@ -217,7 +226,7 @@ def _evaluating(model: Model) -> Iterator[None]:
 
 
 def _on_background(level: Level, background: Tensor | None) -> Level:
-    """The level with its color composited on `background` [R, 3]: C + (1 − Σ w) B."""
+    """Return the level with its color C composited on `background` B [R, 3]: C + (1 − Σ w) B."""
     rendered = level.rendered
     if rendered is None or rendered.rgb is None or background is None:
         return level
@@ -226,16 +235,17 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
 
 
 def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
-    """The pixels with depths measured in the scene: opacity times the distance of the mean point.
+    """Return the pixels with depths measured in the scene.
 
-    Without a warp this equals Σ w t. Under NDC it does not, because t is not a distance there.
+    The depth is the opacity times the distance of the mean point. Without a warp this depth equals Σ w t. Under NDC the
+    two differ, because t is not a distance there.
     """
     mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
     return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
 
 
 def _concatenated(pieces: list[Rendered]) -> Rendered:
-    """The pixels of all pieces, in order."""
+    """Join the pixels of all pieces, in order."""
 
     def joined(parts: list[Tensor | None]) -> Tensor | None:
         tensors = [part for part in parts if part is not None]
@@ -251,7 +261,7 @@ def _concatenated(pieces: list[Rendered]) -> Rendered:
 
 
 def build_context(scene: Scene, run: RunConfig) -> BuildContext:
-    """Return the context in which the parts of a run are built."""
+    """Return the context that the constructors of a run's parts receive."""
     return BuildContext(
         bounds=warped_box(scene) if scene.ndc else scene.box,
         n_images=len(scene.cameras),
@@ -265,10 +275,10 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
 
 
 def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
-    """Build the model from the parts that the config selects; see `BuildContext.level_loop`."""
+    """Build the model from the parts that the config selects, as `BuildContext.level_loop` describes."""
     run = ctx.run
     if run is None:
-        raise ValueError("level_loop needs a context with a run")
+        raise ValueError("level_loop needs the context of a training run, and this one has none")
 
     def stack(slots: RunConfig | BackgroundConfig, n: int, behind: LevelLoop | None) -> LevelLoop:
         sampler, renderer = ctx.sampler(slots.sampler), ctx.renderer(run.renderer)

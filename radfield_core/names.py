@@ -8,7 +8,7 @@ from typing import Any
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the word that a misspelled word was probably meant to be, or "" if none is close.
+    """Return the entry of `words` that is most similar to a misspelled word, or "" if no entry is similar.
 
     Example:
         >>> nearest("nerff", ["nerf", "neus", "ngp"])
@@ -20,7 +20,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 def quoted(path: object) -> str:
-    """Return a path quoted for pasting into a shell.
+    """Quote a path, so that a user can paste the result into a shell.
 
     Example:
         >>> quoted("my scene/run 1")
@@ -32,7 +32,9 @@ def quoted(path: object) -> str:
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:
-    """Return a number with its noun in the singular or plural. `nouns` is the plural if it is not `noun` + "s".
+    """Return a number with its noun in the singular or plural.
+
+    Give the plural as `nouns` if it is not `noun` + "s".
 
     Example:
         >>> plural(1, "image"), plural(3, "image"), plural(0, "entry", "entries")
@@ -42,7 +44,7 @@ def plural(n: int, noun: str, nouns: str = "") -> str:
 
 
 def normalize_distribution(name: str) -> str:
-    """Return the name of a distribution as package indexes compare it: lower case, with single hyphens.
+    """Return a distribution's name in the form that package indexes compare: lower case, with single hyphens.
 
     Example:
         >>> normalize_distribution("Acme_Hash.Grid")
@@ -53,11 +55,13 @@ def normalize_distribution(name: str) -> str:
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__` (PEP 562), which import a public name at its first use.
+    """Return two functions to use as a package's `__getattr__` and `__dir__` (PEP 562).
+
+    With them, a public name of the package is imported when it is first used.
 
     Args:
         package: name of the package.
-        homes: module within the package -> public names that it defines, separated by spaces.
+        homes: table of module within the package -> the public names that this module defines, separated by spaces.
 
     Example:
         >>> find, names = lazy("radfield_core", {"errors": "UsageError DatasetError"})

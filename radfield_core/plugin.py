@@ -2,7 +2,7 @@
 
 Importing this module is fast, because it imports neither torch nor numpy nor attrs.
 
-A plugin is a module that an entry point of the group `radfield.plugins` names:
+A plugin is a Python module that a distribution lists as an entry point in the group `radfield.plugins`. An example:
 
     from radfield_core.plugin import component, hookimpl
 
@@ -31,7 +31,7 @@ _Function = TypeVar("_Function")
 def hookimpl(function: _Function) -> _Function:
     """Mark a function as an implementation of the hook with the same name, and return the function.
 
-    Sets the attribute that pluggy's own marker sets, so that a declaration need not import pluggy.
+    The mark is the attribute that pluggy's own marker sets, so a declaration need not import pluggy.
     """
     options = {name: False for name in ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")}
     setattr(function, "radfield_impl", {**options, "specname": None})  # noqa: B010
@@ -39,11 +39,13 @@ def hookimpl(function: _Function) -> _Function:
 
 
 class Component(NamedTuple):
-    """The declaration of one part, made by `component`. The part's code is imported when the part is first used.
+    """The declaration of one part. The part's code is imported when the part is first used.
+
+    Call `component` to make a declaration. That function describes the attributes that are not listed here.
 
     Attributes:
-        distribution: name of the distribution that declares the part; filled in by discovery.
-        plugin: name of the entry point that declares the part; filled in by discovery.
+        distribution: name of the distribution that declares the part. It is set when the plugin is discovered.
+        plugin: name of the entry point that declares the part. It is set when the plugin is discovered.
     """
 
     kind: str
@@ -62,12 +64,12 @@ class Component(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Kind and name, such as "encoding:hash"."""
+        """The kind and the name of the part, such as "encoding:hash"."""
         return f"{self.kind}:{self.name}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names by which users choose the part: its own name, then the names of its other presets."""
+        """The names by which users choose the part: first the part's own name, then the names of its other presets."""
         return tuple(dict.fromkeys((self.name, *self.preset)))
 
 
@@ -91,21 +93,22 @@ def component(
         kind: one of `KINDS`.
         name: name by which users choose the part.
         impl: class of the part, as "package.module:Class".
-        config: class of its options, as "package.module:Class"; the module must not import torch.
+        config: class of the part's options, as "package.module:Class". The class's module must not import torch.
         summary: one line that describes the part in lists.
-        provides: capability words, listed in `radfield_core.plugins.vocabulary`. Words that you add yourself start with
-            a name of your own, as in "acme.word".
-        requires: table of slot -> capability words that the part chosen for the slot must provide; "points|gaussians"
-            means either of the two. Slots are options of the part itself, such as "encoding", or slots of the run, such
-            as "field", "sampler" and "data".
-        preset: for methods: the TOML file with the method's options, as "package:presets/neus.toml". Several presets
-            are a table of name -> file; the preset with the method's own name is the default.
+        provides: capability words that tell what the part can do. `radfield_core.plugins.vocabulary` lists them. Words
+            that you add start with a name of your own, as in "acme.word".
+        requires: table of slot -> capability words. A slot is an option that names another part. The part chosen for
+            the slot must provide the words; "points|gaussians" means either of the two. Slots are options of the part
+            itself, such as "encoding", or options of the run, such as "field", "sampler" and "data".
+        preset: only for methods: the TOML file with the method's options, as "package:presets/neus.toml". To give
+            several presets, pass a table of name -> file. The preset with the method's own name is the default.
         capabilities: function, as "module:function", for capabilities that depend on options or hardware. It takes the
-            options and returns (provides, requires), which are added to the arguments above. It must not import torch.
-        sniff: for dataparsers: function, as "module:function", that takes a path and returns the reason why the path is
-            in the format, or None if it is not. It must not import torch.
-        writer: for dataparsers: function, as "module:function", that writes a scene in the format. The command
-            `radfield data make --format` calls it.
+            options and returns (provides, requires), which are added to the two arguments with these names. The
+            function must not import torch.
+        sniff: only for dataparsers: function, as "module:function", that takes a path. It returns the reason why the
+            path is in the parser's format, or None if it is not. The function must not import torch.
+        writer: only for dataparsers: function, as "module:function", that writes a scene in the parser's format. The
+            command `radfield data make --format` calls it.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -129,8 +132,8 @@ def load(reference: str) -> Any:
     """Import the object that a reference names.
 
     Args:
-        reference: "package.module:attribute". Take it only from a declaration, never from a file, because importing it
-            runs code.
+        reference: "package.module:attribute". Importing runs code, so pass only references from a plugin's declaration,
+            never references from a file.
 
     Example:
         >>> load("math:pi")
@@ -143,7 +146,7 @@ def load(reference: str) -> Any:
 
 
 def load_of(component: Component, reference: str) -> Any:
-    """Import an object that the declaration of a part refers to.
+    """Import the object that a part's declaration names by `reference`.
 
     Raises:
         PluginError: the code cannot be imported; the message names the part and its distribution.

@@ -2,8 +2,8 @@
 
 Rays are computed in float64 and returned in float32 or another type. Directions have unit length, so t is a distance
 along the ray. In some papers directions have unit depth, so t is a depth along the optical axis. To get the samples of
-such a paper, near and far are multiplied by the length that the direction has at unit depth, and the radius of the cone
-is divided by this length. The NDC warp is applied last.
+these papers, near and far are multiplied by the length of the direction with unit depth, and the radius of the cone is
+divided by this length. The NDC warp is applied last.
 
 Symbols in shapes: R rays, V views, P pixels.
 """
@@ -23,13 +23,13 @@ from radfield_core.errors import DatasetError
 from radfield_core.ops.ndc import Ndc
 from radfield_core.types import RayBundle, SceneBox
 
-_FOOTPRINT = 2.0 / math.sqrt(12.0)  # radius of the cone / width of the pixel, so that both have the same variance
-_MAX_TABLE_PIXELS = 1 << 24  # largest table of ray directions, with 16 bytes per pixel
+_FOOTPRINT = 2.0 / math.sqrt(12.0)  # radius of the cone / width of the pixel; cone and pixel then have equal variance
+_MAX_TABLE_PIXELS = 1 << 24  # number of pixels in the largest table of ray directions; a pixel takes 16 bytes
 
 
 @dataclass(frozen=True, eq=False)
 class RaySpace:
-    """The properties of a scene, other than its cameras, that its rays depend on.
+    """The properties of a scene, apart from its cameras, that determine its rays.
 
     Attributes:
         near: near limit of the rays.
@@ -49,9 +49,9 @@ class RaySpace:
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
-        """Distances [R] in the scene from the camera to the points at t [R] on its rays.
+        """Return the distances [R], in the scene, from the camera to the points at t [R] on the rays.
 
-        Under NDC the far end of a ray is infinitely far away. It is taken to be 10⁴ times as far as the near plane.
+        Under NDC the far end of a ray is infinitely far away. Here it counts as 10⁴ times as far as the near plane.
         """
         if self.warp is None:
             return t
@@ -81,14 +81,14 @@ class _Pixels:
     distortion: Tensor | None
 
     def directions(self, pixels: Tensor | None = None) -> Tensor:
-        """Directions [R, 3] of the pixels, or of other pixels [R, 2], in the cameras' axes."""
+        """Return the directions [R, 3] of pixels [R, 2] in the cameras' axes. By default, use `self.pixels`."""
         pixels = self.pixels if pixels is None else pixels
         return directions(pixels, self.intrinsics, self.pixel_center, self.model, self.distortion)
 
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
-        """Each pixel and the next one along an axis (0 for columns, 1 for rows), both [R, 2].
+        """Return each pixel and the next pixel along an axis (0 for columns, 1 for rows), both [R, 2].
 
-        A pixel in the last column or row, which has no next one, gives the last two pixels along the axis.
+        For a pixel in the last column or row, return the last two pixels along the axis, because no pixel follows.
         """
         last = (self.sizes[..., axis] - 2).clamp_min(0)
         step = self.pixels.new_zeros(2)
@@ -98,7 +98,7 @@ class _Pixels:
         return first, first + step
 
     def widths(self) -> Tensor:
-        """Widths [R] of the pixels: the distance between the directions of each pixel and its vertical neighbor."""
+        """Return the width [R] of each pixel: the distance between its direction and that of its vertical neighbor."""
         if self.model == "pinhole":
             return (1.0 / self.intrinsics[..., 1]).expand(self.pixels.shape[0])
         first, second = self.neighbors(1)
@@ -107,11 +107,11 @@ class _Pixels:
 
 
 class _DirectionTable(NamedTuple):
-    """Directions and widths of all pixels of a scene's cameras. Views with equal cameras share their entries.
+    """A table with the direction and the width of each pixel. Views with equal cameras share their entries.
 
     Attributes:
         entries: direction and width of each pixel [P, 4] float32.
-        starts: index of the entry of each view's first pixel [V].
+        starts: index [V] in `entries` of each view's first pixel.
         columns: width of each view's image [V].
     """
 
@@ -120,16 +120,17 @@ class _DirectionTable(NamedTuple):
     columns: Tensor
 
     def look_up(self, images: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the directions [R, 3] and widths [R] of pixels in float64."""
+        """Return the directions [R, 3] and the widths [R] of pixels, both float64."""
         index = self.starts[images] + rows * self.columns[images] + columns
         entry = self.entries.index_select(0, index).to(torch.float64)
         return entry[:, :3], entry[:, 3]
 
 
 class PixelRays:
-    """Computes rays of any pixels of a scene's views.
+    """Computes the rays of any pixels in a scene's views.
 
-    Directions of distorted pixels are computed once and kept in a table, unless the table would be too large.
+    If the lens distorts, the directions of all pixels are computed once and kept in a table. If the table would be too
+    large, each call computes the directions of its own pixels.
     """
 
     def __init__(self, scene: Scene, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
@@ -144,7 +145,7 @@ class PixelRays:
             _check_forward_facing(scene)
 
     def pixels(self, images: Tensor, rows: Tensor, columns: Tensor) -> _Pixels:
-        """R pixels, each with the camera of its view."""
+        """Return the R pixels, each with the camera of its view."""
         return _Pixels(
             pixels=torch.stack([columns, rows], -1),
             c2w=self.c2w.index_select(0, images),
@@ -156,7 +157,7 @@ class PixelRays:
         )
 
     def __call__(self, images: Tensor, rows: Tensor, columns: Tensor) -> RayBundle:
-        """Rays of the pixels at images, rows, columns [R] int64, with gradient to the cameras' c2w."""
+        """Return the rays of the pixels at images, rows, columns [R] int64, with gradient to the cameras' c2w."""
         pixels = self.pixels(images, rows, columns)
         if self.space.warp is not None:
             return _warped_rays(pixels, self.space, self.space.warp, images, self.dtype)
@@ -170,11 +171,11 @@ class PixelRays:
 def pixel_rays(
     scene: Scene, images: Tensor, rows: Tensor, columns: Tensor, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """Rays of pixels of a scene's views.
+    """Return the rays of any pixels in a scene's views.
 
     Args:
         scene: the scene.
-        images: view of each pixel [R] int64.
+        images: index of the view that each pixel belongs to [R] int64.
         rows: row of each pixel [R] int64.
         columns: column of each pixel [R] int64.
         dtype: type of the result.
@@ -206,18 +207,18 @@ def view_rays(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> RayBundle:
-    """Rays of the pixels start:stop of a view, row by row from the top left.
+    """Return the rays of the pixels start:stop of a view. Pixels are counted row by row from the top left.
 
     Args:
         space: scene or ray space that gives the limits and the NDC warp.
         view: camera and pose.
-        start: first pixel.
+        start: index of the first pixel.
         stop: index after the last pixel; None for all H·W pixels.
         device: device of the result; None for the device of the view's c2w.
         dtype: type of the result.
 
     Returns:
-        stop − start rays, with gradient to the view's c2w.
+        Rays of these pixels, with gradient to the view's c2w. Their number is `stop − start`.
 
     Example:
         >>> from radfield_core import Camera
@@ -249,7 +250,10 @@ def view_rays(
 def _straight_rays(
     pixels: _Pixels, local: Tensor, widths: Tensor, space: RaySpace, image_ids: Tensor | None, dtype: torch.dtype
 ) -> RayBundle:
-    """Rays without a warp, from directions [R, 3] in the cameras' axes and the pixels' widths [R]."""
+    """Return rays without a warp.
+
+    `local` holds the directions [R, 3] in the cameras' axes, and `widths` holds the widths [R] of the pixels.
+    """
     along = _rotated(pixels.c2w, local)
     length = along.norm(dim=-1)
     t_scale = length if space.limits_along == "axis" else torch.ones_like(length)
@@ -268,7 +272,7 @@ def _straight_rays(
 def _warped_rays(
     pixels: _Pixels, space: RaySpace, warp: Ndc, image_ids: Tensor | None, dtype: torch.dtype
 ) -> RayBundle:
-    """Rays in NDC. Their directions are normalized, so near and far are multiplied by the lengths they had before."""
+    """Return rays in NDC. The directions are divided by their lengths, and near and far are multiplied by them."""
     straight = _rotated(pixels.c2w, pixels.directions())
     origins, along = warp.rays(pixels.c2w[:, :, 3], straight)
     length = along.norm(dim=-1)
@@ -288,7 +292,10 @@ def _rotated(c2w: Tensor, local: Tensor) -> Tensor:
 
 
 def _warped_widths(pixels: _Pixels, warp: Ndc) -> Tensor:
-    """Mean distance [R], over both axes of the image, between the NDC origins of neighboring pixels' rays."""
+    """Return the distance [R] between the NDC origins of the rays of two neighboring pixels.
+
+    It is the mean of the distances to the neighbor in the row and to the neighbor in the column.
+    """
     widths: list[Tensor] = []
     for axis in (0, 1):
         first, second = (
@@ -300,9 +307,10 @@ def _warped_widths(pixels: _Pixels, warp: Ndc) -> Tensor:
 
 
 def _direction_table(rays: PixelRays) -> _DirectionTable | None:
-    """Build the table of a scene's distorted pixels, or return None if it would be too large.
+    """Build the table of directions for a lens that distorts, or return None if the table would be too large.
 
-    Inverting a distortion takes iterations, which should not be repeated in every training step.
+    It takes several iterations to find the direction of a pixel. With the table, they need not be repeated in every
+    training step.
     """
     keys = [rays.intrinsics, rays.sizes.to(torch.float64)] + ([] if rays.distortion is None else [rays.distortion])
     distinct, camera_of_view = torch.unique(torch.cat(keys, 1), dim=0, return_inverse=True)
@@ -321,9 +329,9 @@ def _direction_table(rays: PixelRays) -> _DirectionTable | None:
 
 
 def warped_box(scene: Scene) -> SceneBox:
-    """Smallest cube around the origin that contains every ray of an NDC scene.
+    """Return the smallest cube around the origin that contains every ray of an NDC scene.
 
-    It is [-1, 1]³ if the reference camera is the only camera.
+    The cube is [-1, 1]³ if the reference camera is the only camera.
 
     Raises:
         ValueError: the scene is not in NDC.
@@ -352,7 +360,11 @@ def warped_box(scene: Scene) -> SceneBox:
 
 
 def _check_forward_facing(scene: Scene) -> None:
-    """Raise a DatasetError that names every view with an image corner whose ray does not point toward -z."""
+    """Check that the rays of each view's image corners point toward -z.
+
+    Raises:
+        DatasetError: some of these rays do not point toward -z. The error names their views.
+    """
     views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
     bad = [index for index, view in enumerate(views) if bool((corner_directions(view)[:, 2] >= 0).any())]
     if bad:

@@ -1,8 +1,8 @@
 """The tensors that parts exchange.
 
-Samples are stored in one list of N samples, ordered by ray and then by t, the distance along the ray in scene units. If
-every ray has S samples, the list can be viewed as [R, S] without a copy. If rays have different numbers of samples, a
-`Packing` assigns samples to rays.
+All samples are stored in one list of N samples. The list is ordered by ray and then by t, the distance along the ray in
+scene units. If every ray has S samples, the list can be viewed as [R, S] without a copy. If rays have different numbers
+of samples, a `Packing` assigns samples to rays.
 
 Symbols in shapes: R rays, N samples, S samples per ray, H × W pixels.
 """
@@ -41,8 +41,9 @@ class RayBundle:
         viewdirs: unit view directions [R, 3], always in scene coordinates.
         near: near limit along the ray [R].
         far: far limit along the ray [R].
-        radii: radius [R] of the pixel's cone at t = 1, or of the pixel's cylinder under NDC.
-        image_ids: row of each ray's image in per-image tables [R] int64; None stands for the mean over all images.
+        radii: radius [R] of the pixel's cone at t = 1. Under NDC, the radius of the pixel's cylinder.
+        image_ids: index [R] int64 of each ray's image, which selects its row in tables with one row per image. None
+            stands for the mean over all images.
 
     Example:
         >>> rays = RayBundle(
@@ -65,14 +66,14 @@ class RayBundle:
         return self.origins.shape[0]
 
     def __getitem__(self, s: slice) -> RayBundle:
-        """The rays of a slice."""
+        """Return the rays of a slice."""
         return RayBundle(
             self.origins[s], self.directions[s], self.viewdirs[s], self.near[s], self.far[s], self.radii[s],
             _rows(self.image_ids, s),
         )  # fmt: skip
 
     def to(self, device: torch.device | str) -> RayBundle:
-        """The same rays on another device."""
+        """Return the same rays on another device."""
         return RayBundle(
             self.origins.to(device), self.directions.to(device), self.viewdirs.to(device), self.near.to(device),
             self.far.to(device), self.radii.to(device), None if self.image_ids is None else self.image_ids.to(device),
@@ -81,17 +82,18 @@ class RayBundle:
 
 @dataclass(frozen=True, eq=False)
 class RaySamples:
-    """N intervals on rays, each with one t at which fields are evaluated.
+    """N intervals on rays. Fields are evaluated at one t per interval.
 
-    Build them with `from_edges`, `from_points` or `packed`. Exactly one of samples_per_ray and packing is given.
+    Build samples with `from_edges`, `from_points` or `packed`. In a uniform layout, every ray has the same number of
+    samples, and `samples_per_ray` is given. In a packed layout, the numbers may differ, and `packing` is given.
 
     Attributes:
         rays: the R rays.
         t_starts: starts of the intervals [N], finite, without gradient.
         t_ends: ends of the intervals [N], not before the starts.
-        t_eval: t at which a field is evaluated [N].
-        samples_per_ray: number of samples S of every ray (uniform layout); None for a packed layout.
-        packing: assignment of samples to rays with different numbers of samples; None for a uniform layout.
+        t_eval: the t of each interval at which fields are evaluated [N].
+        samples_per_ray: number of samples S on every ray; None for a packed layout.
+        packing: assignment of samples to rays; None for a uniform layout.
         footprint: shape that `gaussians()` approximates: "cone", or "cylinder" for pixels in NDC.
 
     Raises:
@@ -125,9 +127,10 @@ class RaySamples:
 
     @staticmethod
     def from_points(rays: RayBundle, t: Tensor, far: Tensor) -> RaySamples:
-        """Build S samples per ray, at which fields are evaluated, from their distances t [R, S] (ascending).
+        """Build S samples per ray from their distances t [R, S] (ascending). Fields are evaluated at these distances.
 
-        The interval of a sample ends at the next sample. The last interval of a ray ends at `far` [R].
+        The interval of a sample begins at the sample and ends at the next sample. The last interval of a ray ends at
+        `far` [R].
         """
         last = torch.maximum(far[:, None], t[:, -1:])
         ends = torch.cat([t[:, 1:], last], dim=1)
@@ -141,7 +144,7 @@ class RaySamples:
         packing: Packing,
         footprint: Literal["cone", "cylinder"] = "cone",
     ) -> RaySamples:
-        """Build any number of intervals per ray from their starts and ends [N], in the order of `packing`.
+        """Build samples with a packed layout from the starts and ends [N] of their intervals, ordered as in `packing`.
 
         Fields are evaluated at the midpoints.
 
@@ -156,12 +159,12 @@ class RaySamples:
 
     @property
     def n(self) -> int:
-        """Number of samples N. Reading it does not wait for the device."""
+        """The number of samples N. This number is known without waiting for the device."""
         return self.t_starts.shape[0]
 
     @property
     def lengths(self) -> Tensor:
-        """Lengths of the intervals [N]."""
+        """The lengths of the intervals [N]."""
         return self.t_ends - self.t_starts
 
     @property
@@ -171,18 +174,18 @@ class RaySamples:
 
     @property
     def ray_indices(self) -> Tensor:
-        """Ray of each sample [N] int64."""
+        """For each sample, the index of its ray [N] int64."""
         if self.packing is not None:
             return self.packing.ray_indices
         rays = torch.arange(len(self.rays), device=self.t_starts.device)
         return segments.per_sample(rays, self.layout)
 
     def per_sample(self, x: Tensor) -> Tensor:
-        """Per-ray values x [R, ...], repeated for each sample [N, ...]."""
+        """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
         return segments.per_sample(x, self.layout)
 
     def positions(self) -> Tensor:
-        """Points at `t_eval` [N, 3], with gradient to the origins and directions of the rays."""
+        """Return the points at `t_eval` [N, 3], with gradient to the origins and directions of the rays."""
         return self._points(self.t_eval)
 
     def _points(self, t: Tensor) -> Tensor:
@@ -192,20 +195,23 @@ class RaySamples:
         return torch.addcmul(self.per_sample(self.rays.origins), self.per_sample(self.rays.directions), t[:, None])
 
     def gaussians(self) -> tuple[Tensor, Tensor]:
-        """Mean [N, 3] and diagonal covariance [N, 3] of each interval's frustum (mip-NeRF, equations 7, 8 and 16)."""
+        """Approximate each interval's frustum by a Gaussian (mip-NeRF, equations 7, 8 and 16).
+
+        Return the means [N, 3] and the diagonals of the covariances [N, 3].
+        """
         moments = frustum.cone if self.footprint == "cone" else frustum.cylinder
         t_mean, t_var, r_var = moments(self.t_starts, self.t_ends, self.per_sample(self.rays.radii))
         directions = self.per_sample(self.rays.directions)
         return self._points(t_mean), frustum.diagonal_covariance(directions, t_var, r_var)
 
     def dense(self, x: Tensor) -> Tensor:
-        """Per-sample values x [N, ...] as [R, S, ...]. Raises LayoutError for packed samples."""
+        """Return per-sample values x [N, ...] in the shape [R, S, ...]. Raises LayoutError for packed samples."""
         if self.samples_per_ray is None:
             raise LayoutError("dense() needs the same number of samples on every ray; these samples are packed")
         return x.view(len(self.rays), self.samples_per_ray, *x.shape[1:])
 
     def edges(self) -> Tensor:
-        """Edges [R, S+1] of contiguous intervals. Raises LayoutError for packed samples."""
+        """Return the edges [R, S+1] of contiguous intervals. Raises LayoutError for packed samples."""
         starts, ends = self.dense(self.t_starts), self.dense(self.t_ends)
         return torch.cat([starts, ends[:, -1:]], dim=1)
 
@@ -221,7 +227,7 @@ class FieldOutputs:
         sdf: signed distance [N].
         gradients: gradient of the signed distance with respect to position [N, 3].
         normals: unit normals [N, 3].
-        extras: other values [N, ...] by name. The renderer composites those of a floating-point type.
+        extras: other values [N, ...] by name. The renderer composites the values that have a floating-point type.
 
     Raises:
         ValueError: both or neither of density and alpha are given.
@@ -251,10 +257,10 @@ class Rendered:
 
     Attributes:
         rgb: colors [R, 3], composited on the background; None if the field gives no color.
-        depth: Σ w t [R]; divide it by the opacity for the mean distance.
-        opacity: Σ w [R], in [0, 1], of the foreground alone; a background model does not count.
+        depth: Σ w t [R]. The depth divided by the opacity is the mean distance.
+        opacity: Σ w [R], in [0, 1]. It is the opacity of the foreground alone, without a background model.
         normals: Σ w n [R, 3]; None if the field gives no normals.
-        extras: Σ w x [R, ...] of each extra output x of the field, by name.
+        extras: for each extra output x of the field, Σ w x [R, ...] by name.
     """
 
     rgb: Tensor | None
@@ -269,7 +275,7 @@ class Level:
     """The results of one pass of sampler, field and renderer.
 
     Attributes:
-        samples: samples that the sampler proposed.
+        samples: the samples that the sampler proposed.
         outputs: outputs of the field at the samples.
         weights: weights of the samples [N].
         rendered: pixels, with the color composited on the background; None if the level's field gives no color.
@@ -289,7 +295,7 @@ class ModelOutputs:
         rendered: pixels of the last level.
         levels: all levels in order; empty for a model that has no levels.
         background: results of the background model; None if there is none.
-        n_samples: number of samples that were evaluated, in all levels and the background.
+        n_samples: number of samples that were evaluated, in all levels and in the background model together.
     """
 
     rendered: Rendered
@@ -300,16 +306,16 @@ class ModelOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rays or the image that a training step renders, with the ground truth.
+    """The rays, or the whole image, that a training step renders, with the ground truth.
 
     Attributes:
         rays: the R rays; None for a batch that is a whole image.
         view: camera and pose of a whole image; None for rays.
         rgb: ground-truth colors [R, 3] of rays or [H, W, 3] of an image, composited on `background`.
-        mask: share of each pixel that the object covers [R] or [H, W], in [0, 1]; None if there are no masks.
+        mask: the part of each pixel's area that the object covers [R] or [H, W], in [0, 1]; None without masks.
         background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method uses no background.
         loss_weights: weights of the pixels in the loss [R] or [H, W] (mip-NeRF's "lossmult"); None for equal weights.
-            Those of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
+            The weights of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
     """
 
     rays: RayBundle | None
@@ -320,7 +326,7 @@ class Batch:
     loss_weights: Tensor | None = None
 
     def __getitem__(self, s: slice) -> Batch:
-        """The rays of a slice, with everything that belongs to them. Raises TypeError for a whole image."""
+        """Return a batch with only a slice of the rays. Raises TypeError for a whole image."""
         if self.rays is None:
             raise TypeError("a batch of whole images cannot be sliced by rays")
         return replace(
@@ -335,7 +341,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One training step. Schedules and random numbers depend on it alone, so that a resumed run repeats them exactly.
+    """One training step. Schedules and random numbers depend on nothing else, so a resumed run repeats them exactly.
 
     Attributes:
         index: number of the step, from 0.
@@ -356,11 +362,14 @@ class Step:
 
     @property
     def progress(self) -> float:
-        """Share of the steps that are done, in [0, 1]."""
+        """The share of the run's steps that are already done, in [0, 1]."""
         return min(1.0, self.index / self.max_steps)
 
     def generator(self, salt: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Build the random generator for one purpose in this step. It is the same on every rank and after resuming."""
+        """Build the random generator for one purpose, which `salt` names, in this step.
+
+        The generator gives the same numbers in every process of a distributed run, and after the run is resumed.
+        """
         digest = hashlib.blake2b(f"{self.seed}/{self.index}/{salt}".encode(), digest_size=8).digest()
         generator = torch.Generator(device=device)
         generator.manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -372,10 +381,10 @@ class SceneBox:
     """The region that contains a scene, in scene coordinates.
 
     Attributes:
-        center: [3].
+        center: center of the region [3].
         radius: half the side of a box, or the radius of a sphere.
         shape: "box" or "sphere".
-        measured: True if the data give the region, False if it was estimated from the cameras.
+        measured: True if the data states the region, False if the region was estimated from the cameras.
 
     Example:
         >>> box = SceneBox(torch.zeros(3), radius=1.0)
@@ -391,10 +400,10 @@ class SceneBox:
     measured: bool = True
 
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Distances t [R] at which rays enter and leave the region, both >= 0.
+        """Return the distances t [R] at which rays enter the region and at which they leave it, both >= 0.
 
-        A ray that misses a box gets 0 for both. A ray that misses a sphere gets the same t for both: that of its point
-        nearest to the center, or 0 if this point lies behind the origin.
+        For a ray that misses a box, both distances are 0. For a ray that misses a sphere, both are the t of the ray's
+        point nearest to the center, or 0 if this point lies behind the ray's origin.
         """
         origins = rays.origins - self.center.to(rays.origins)
         if self.shape == "sphere":

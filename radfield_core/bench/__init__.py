@@ -1,4 +1,4 @@
-"""Benchmarks: the speed of kernels compared with their torch reference, and the PSNR that a run reaches over time."""
+"""Benchmarks. They compare the speed of kernels with their torch reference, and measure a run's PSNR over time."""
 
 from typing import TYPE_CHECKING
 

@@ -16,7 +16,7 @@ from radfield_core.ops.layout import Layout, Packing
 
 
 def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
-    """Return a function that calls `run` with a given backend in use."""
+    """Return a function that calls `run` while the backend `name` is in use."""
 
     def run_with_backend() -> Result:
         with using(name):
@@ -26,7 +26,7 @@ def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
 
 
 def compositing(device: str, repeats: int) -> list[Timing]:
-    """Time the compositing of 253 000 packed samples on 4096 rays, forward and backward."""
+    """Time the compositing of 253 000 packed samples on 4096 rays. The forward and the backward pass are timed."""
     reference, *rows = measure(repeats=repeats, device=device)
     case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
     return [Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
@@ -35,9 +35,9 @@ def compositing(device: str, repeats: int) -> list[Timing]:
 def measure(
     n_rays: int = 4096, n_samples: int = 253_000, repeats: int = 15, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Time compositing with every backend.
+    """Time compositing and its gradients with every backend.
 
-    Compositing computes weights from densities, then color, opacity and depth. Its gradients are timed too.
+    Compositing computes weights from densities, and then color, opacity and depth from the weights.
 
     Args:
         n_rays: number of rays R.
@@ -47,8 +47,9 @@ def measure(
         seed: seed of the samples.
 
     Returns:
-        One row for each backend, torch first. The keys are op, backend, device, n_rays and n_samples; forward_ms,
-        backward_ms and both_ms, which are medians; and speedup, relative to torch.
+        One row for each backend, with torch first. The keys op, backend, device, n_rays and n_samples describe the
+        case. forward_ms, backward_ms and both_ms are median times. speedup is both_ms of torch divided by both_ms of
+        this backend.
     """
     layout, density, rgb, t, lengths = packed_samples(n_rays, n_samples, device, seed)
 
@@ -70,9 +71,10 @@ def measure(
 def packed_samples(
     n_rays: int, n_samples: int, device: str, seed: int = 0
 ) -> tuple[Layout, Tensor, Tensor, Tensor, Tensor]:
-    """Random packed samples: their layout, density [N], rgb [N, 3], t [N] and interval lengths [N].
+    """Make random packed samples. Return their layout, density [N], rgb [N, 3], t [N] and interval lengths [N].
 
-    The number of samples differs from ray to ray, and some rays have none, as if an occupancy grid had skipped space.
+    The number of samples differs from ray to ray, and some rays have no samples. Samples placed with an occupancy grid
+    are distributed like this.
     """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
@@ -84,10 +86,10 @@ def packed_samples(
 
 
 def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, ...] = (32, 64, 64, 16)) -> list[Timing]:
-    """Time the chunked perceptron against plain torch, forward and backward.
+    """Time the forward and backward pass of the chunked perceptron and of the same perceptron in plain torch.
 
-    The limit is the time that the matrix products alone would take. Only the CPU has a chunked perceptron. For another
-    device, the returned list is empty.
+    The limit of the timing is the time that the matrix products alone would take. Only the CPU has a chunked
+    perceptron. For another device, the returned list is empty.
 
     Args:
         device: "cpu" or "cuda".
@@ -114,7 +116,10 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
 
 
 def gemm_flops(repeats: int, side: int = 512) -> float:
-    """Floating-point operations per second of this machine in float32 products of matrices that fit into the cache."""
+    """Measure the floating-point operations per second of this machine.
+
+    The operations are products of float32 matrices that are small enough for the cache.
+    """
     a, b, out = (torch.rand(side, side) for _ in range(3))
 
     def products() -> None:

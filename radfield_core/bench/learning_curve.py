@@ -1,4 +1,4 @@
-"""Learning curves: the PSNR of held-out views plotted against the seconds of training of a whole run."""
+"""Learning curves. A learning curve shows how the PSNR of held-out views grows with the seconds of training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Point:
 
 
 class Interrupted(Exception):
-    """A signal ended the benchmark before it had a result. `code` is the exit code for the program."""
+    """A signal ended the benchmark before there was a result. `code` is the exit code for the program."""
 
     def __init__(self, code: int):
         super().__init__(code)
@@ -68,25 +68,26 @@ def whole_run(
 ) -> dict[str, Any]:
     """Train a run as `radfield train` does, and measure its learning curve.
 
-    The measured times contain training alone: kernels are compiled before the first step, and evaluation is left out.
+    The measured times are those of the training steps alone. They include neither the compilation of kernels, which
+    takes place before the first step, nor evaluations.
 
     Args:
         method: name of a method or of one of its presets.
         data: path of the data set.
-        seconds: limit of the training time; by default, the limit of the method.
+        seconds: limit of the training time. By default, the limit that the method sets is used.
         overrides: options, each as "key=value".
         every: number of steps between two points of the curve.
         views: number of views that are evaluated for each point of the curve.
-        thresholds: PSNR values in dB. The result tells when the curve reaches each of them.
+        thresholds: PSNR values in dB. The result states when the curve reached each of these values.
 
     Returns:
         `curve`: the points of the curve, measured on the validation split or, if there is none, on the test split.
-        `reached`: the times at which the curve reached each threshold.
+        `reached`: threshold -> the times at which the curve first reached it.
         `final`: the mean metrics of all views of the test split or, if there is none, of the validation split.
         The other keys describe the run and the machine.
 
     Raises:
-        UsageError: the data has neither a test nor a validation split. This is raised before training.
+        UsageError: the data has neither a test nor a validation split. The error is raised before training starts.
         Interrupted: a signal ended the training.
     """
     before = machine()
@@ -113,7 +114,7 @@ def whole_run(
 
 
 def _held_out(run: RunConfig, data: str) -> str:
-    """The split that is evaluated after training: "test" or, if there is none, "val"."""
+    """Return the split that is evaluated after training: "test" or, if there is no test split, "val"."""
     scenes = Scenes(run)
     for split in ("test", "val"):
         with suppress(NoSuchSplit):
@@ -141,7 +142,7 @@ def _train(run: RunConfig, out: Path) -> list[Point]:
 
 
 def _evaluate(out: Path, split: str) -> dict[str, float]:
-    """The mean metrics of a split after training, and the number of its views as `views`."""
+    """Evaluate a split after training. Return its mean metrics, and the number of its views under the key `views`."""
     trained = open_run(out)
     scene = trained.scenes.get(split)
     results = evaluate_all(trained.model, trained.method, scene, trained.run.eval.rays_per_chunk, f"evaluate {split}")
@@ -150,7 +151,10 @@ def _evaluate(out: Path, split: str) -> dict[str, float]:
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:
-    """Wall and CPU seconds of the first point at or above each threshold in dB; None if there is no such point."""
+    """For each threshold in dB, find the first point of the curve whose PSNR is at or above it.
+
+    Return threshold -> wall seconds and CPU seconds of this point, or None if there is no such point.
+    """
     found: dict[str, dict[str, float] | None] = {}
     for threshold in thresholds:
         first = next((point for point in points if point.psnr >= threshold), None)
@@ -160,13 +164,15 @@ def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, d
 
 
 def _peak_memory() -> float | None:
-    """The peak resident memory of this process, in MiB."""
+    """Return the peak resident memory of this process, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if platform.system() == "Darwin" else 2**10), 1)
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:
-    """Draw the curve that `whole_run` returned as a PNG file: PSNR against wall and CPU seconds of training.
+    """Draw the learning curve that `whole_run` returned, and write the picture as a PNG file.
+
+    One line shows PSNR against the wall seconds of training, and another shows PSNR against the CPU seconds.
 
     Raises:
         StorageError: the file cannot be written. The message names the file.

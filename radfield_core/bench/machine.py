@@ -14,10 +14,10 @@ PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", 
 
 
 def machine(threads: int | None = None) -> dict[str, Any]:
-    """Describe this machine: its processor, accelerator, package versions, number of threads and load.
+    """Describe this machine by its processor, accelerator, package versions, number of threads and load.
 
     Args:
-        threads: number of threads that the measurement uses; by default, the number that torch uses in this process.
+        threads: number of threads that the measurement uses. By default, the number of threads of torch is taken.
     """
     return {
         "processor": _processor(),
@@ -32,7 +32,7 @@ def machine(threads: int | None = None) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """The version of each package of `PACKAGES` that is installed."""
+    """Return package -> version for those packages of `PACKAGES` that are installed."""
     versions = {}
     for package in PACKAGES:
         try:

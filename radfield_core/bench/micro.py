@@ -1,7 +1,8 @@
-"""Benchmarks that compare each kernel with its torch reference, as a table and as JSON.
+"""Benchmarks that compare each kernel with its torch reference. The results are a table and rows for a JSON file.
 
-On a shared machine, the same work may take several times as long. CPU seconds, and ratios of times that are measured in
-one process, vary little. The results therefore also record the load of the machine and the number of threads.
+On a machine that other programs use too, the same work may take several times as long. The CPU time of the work varies
+little, and so does the ratio of two times that are measured in one process. The results also record the load of the
+machine and the number of threads.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from radfield_core.plugins.registry import Registry, get_registry
 
 
 def benchmarks(registry: Registry) -> dict[str, str]:
-    """The benchmarks of the installed plugins as name -> "module:function", sorted by name."""
+    """Return name -> "module:function" for each benchmark that an installed plugin offers, sorted by name."""
     found: dict[str, str] = {}
     for offered in registry.hooks.hook.radfield_benchmarks():
         found |= offered
@@ -30,9 +31,9 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
     """Run benchmarks of kernels.
 
     Args:
-        names: the benchmarks to run; if it is empty, all are run.
+        names: the benchmarks to run. If `names` is empty, all benchmarks are run.
         device: "cpu" or "cuda".
-        repeats: number of timed runs. The result is their median.
+        repeats: number of timed runs. The reported time is their median.
 
     Returns:
         One timing for each kernel and case.
@@ -54,7 +55,7 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """Format timings as a table for the terminal, with one row for each."""
+    """Format timings as a table for the terminal, with one row for each timing."""
     lines = [f"{'op':<14} {'case':<86} {'backend':<10} {'torch ms':>9} {'kernel ms':>9} {'ratio':>6}  share of limit"]
     for each in timings:
         share = "" if each.share_of_limit is None else f"{each.share_of_limit:.0%} of {each.limit}"
@@ -66,7 +67,7 @@ def table(timings: Sequence[Timing]) -> str:
 
 
 def timing_row(timing: Timing) -> dict[str, Any]:
-    """Convert a timing to a row for JSON, with numbers rounded to four significant digits."""
+    """Convert a timing to a row of the JSON file. Its numbers are rounded to four significant digits."""
     return {
         "op": timing.op,
         "case": timing.case,

@@ -1,4 +1,4 @@
-"""Timing of an operation's torch reference and its kernels, which run alternately in one process."""
+"""Timing of an operation's kernels and of its torch reference. They run alternately in one process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ WARM_UP = 2  # number of runs that are not counted: the first compiles kernels, 
 Result = TypeVar("Result")
 
 Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]
-"""Function that returns a scalar, and the tensors with respect to which it is differentiated."""
+"""Function that returns a scalar loss, and the tensors for which the loss's gradients are computed."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Median times of an operation's torch reference and of one of its kernels on the same inputs.
+    """The median times that the torch reference of an operation and one of its kernels take on the same inputs.
 
     Attributes:
         op: name of the operation.
-        case: description of the input size and of the computation.
+        case: description of the computation and of the size of its inputs.
         backend: backend of the kernel.
         reference_ms: time of the torch reference in milliseconds.
         kernel_ms: time of the kernel in milliseconds.
@@ -52,17 +52,17 @@ class Timing:
 
     @property
     def share_of_limit(self) -> float | None:
-        """limit_ms / kernel_ms, or None without a limit. A share of 1 means that the kernel cannot be made faster."""
+        """limit_ms / kernel_ms, or None if there is no limit. If the share is 1, the kernel cannot be made faster."""
         return None if self.limit_ms is None else self.limit_ms / self.kernel_ms
 
 
 def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
-    """Median milliseconds of a function after a warm-up.
+    """Return the median time of a function in milliseconds, measured after a warm-up.
 
     Args:
         run: the function.
         repeats: number of timed runs.
-        device: "cpu" or "cuda". It decides which clock `now` reads.
+        device: "cpu" or "cuda". The device decides which clock `now` reads.
 
     Example:
         >>> median_ms(lambda: sum(range(1000)), repeats=3, device="cpu") > 0
@@ -72,9 +72,9 @@ def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
 
 
 def medians_ms(runs: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
-    """Median milliseconds of several functions that run alternately, as name -> median.
+    """Run several functions alternately. Return name -> median time of the function in milliseconds.
 
-    The arguments are those of `median_ms`, except that `runs` maps a name to each function.
+    The arguments are those of `median_ms`, except that `runs` maps names to functions.
     """
     times = turns({name: partial(elapsed_ms, run, device) for name, run in runs.items()}, repeats)
     return {name: statistics.median(each) for name, each in times.items()}
@@ -85,10 +85,10 @@ def turns(runs: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, l
 
     Args:
         runs: name -> function.
-        repeats: number of rounds after the warm-up.
+        repeats: number of rounds after the warm-up. In one round, each function runs once.
 
     Returns:
-        name -> the results of that function, without those of the warm-up.
+        name -> the results of the function with this name, without the results of the warm-up.
 
     Example:
         >>> turns({"a": lambda: 1, "b": lambda: 2}, repeats=2)
@@ -106,8 +106,8 @@ def turns(runs: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, l
 def now(device: str) -> float:
     """Wait until the device has finished its work, then read a clock in seconds.
 
-    The clock is CPU time if torch runs on one CPU thread, because other load on the machine disturbs CPU time less than
-    wall time. On CUDA or with several threads it is wall time.
+    If torch runs on one CPU thread, the clock counts CPU time, because other load on the machine affects CPU time less
+    than wall time. On CUDA or with several threads, the clock counts wall time.
     """
     if device == "cuda":
         torch.cuda.synchronize()
@@ -116,17 +116,18 @@ def now(device: str) -> float:
 
 
 def elapsed_ms(run: Callable[[], object], device: str) -> float:
-    """Milliseconds that one call of a function takes, measured with the clock of `now`."""
+    """Call a function once. Return the milliseconds that the call took, measured with the clock that `now` reads."""
     start = now(device)
     run()
     return 1e3 * (now(device) - start)
 
 
 def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -> dict[str, dict[str, float]]:
-    """Median milliseconds of several losses and their gradients, which are computed alternately.
+    """Compute several losses and their gradients alternately, and return the median times.
 
     Returns:
-        name -> medians: `forward_ms` of the loss, `backward_ms` of its gradients, and `both_ms` of their sum.
+        name -> median times in milliseconds: `forward_ms` is that of the loss, `backward_ms` is that of its gradients,
+        and `both_ms` is that of both together.
     """
     times = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
     return {
@@ -140,7 +141,7 @@ def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -
 
 
 def _elapsed_both_ms(loss: Loss, device: str) -> tuple[float, float]:
-    """Milliseconds that one computation of a loss takes, and those of its gradients."""
+    """Compute a loss and its gradients. Return the time of the loss and the time of the gradients, in milliseconds."""
     start = now(device)
     value, inputs = loss()
     middle = now(device)

@@ -1,1 +1,1 @@
-"""The sampler and the renderer that methods share. They are registered like the parts of any plugin."""
+"""The sampler and the renderer of core, which all methods can use. They are registered like the parts of a plugin."""

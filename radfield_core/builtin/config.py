@@ -1,4 +1,8 @@
-"""Options of sampler:importance and renderer:volume, and the capabilities that depend on them."""
+"""Options of the sampler "importance" and the renderer "volume", and the capabilities that depend on these options.
+
+A capability is a word for what a part can do. Each function returns the capabilities that a part provides, and a table
+of the capabilities that it requires.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +40,15 @@ class VolumeConfig:
 
 
 def importance_capabilities(config: ImportanceConfig) -> Capabilities:
-    """The sampler is multilevel only if it has fine samples."""
+    """Return the sampler's capabilities. They include "multilevel" only if the sampler draws fine samples."""
     return frozenset({"dense", "multilevel"} if config.n_importance else {"dense"}), {}
 
 
 def volume_capabilities(config: VolumeConfig) -> Capabilities:
-    """With `opaque_far`, the field must have a density, and the run cannot have a background model."""
+    """Return the renderer's capabilities.
+
+    If `opaque_far` is True, the field must have a density, and the run cannot have a background model.
+    """
     if config.opaque_far:
         return frozenset({"opaque_far"}), {"field": frozenset({"density"})}
     return frozenset(), {"field": frozenset({"density|alpha"})}

@@ -1,4 +1,4 @@
-"""Hierarchical sampling: stratified samples, then more samples where those of the previous level have large weights.
+"""Hierarchical sampling: stratified samples first, then more samples where the first samples have large weights.
 
 Symbols in shapes: R rays.
 """
@@ -13,14 +13,14 @@ from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.ops import stepfun
 from radfield_core.types import Level, RayBundle, RaySamples
 
-_MIN_RISE = 1e-5  # as in NeRF, a bin in which the CDF rises by no more than this gets no samples
+_MIN_RISE = 1e-5  # as in NeRF: a bin counts as empty if the CDF rises by no more than this
 
 
 class Importance(Sampler):
-    """Sampler of NeRF, section 5.2.
+    """The sampler of NeRF, section 5.2.
 
-    The first level has one sample in each stratum. The second level keeps these and adds samples that are drawn from
-    the distribution of their weights.
+    The first level has one sample in each stratum, that is, in each of `n_samples` ranges of t. The second level keeps
+    these samples and adds more samples, which are drawn from the distribution that the first level's weights define.
     """
 
     def __init__(self, config: ImportanceConfig, ctx: BuildContext):
@@ -29,7 +29,7 @@ class Importance(Sampler):
         self.n_levels = 2 if config.n_importance else 1
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Samples of one level. Raises LayoutError if the previous level is packed."""
+        """Return the samples of one level. Raises LayoutError if the samples of the previous level are packed."""
         _, far = self.extent(rays)
         t = self._stratified(rays, level) if prev is None else self._refined(prev, level)
         return RaySamples.from_points(rays, t, far)

@@ -1,4 +1,4 @@
-"""The parts and benchmarks of core itself, declared like those of a plugin."""
+"""Declarations of core's own parts and benchmarks, in the form that a plugin uses."""
 
 from __future__ import annotations
 

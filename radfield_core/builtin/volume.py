@@ -1,4 +1,4 @@
-"""Volume rendering: density or opacity -> weights -> pixels. Symbols in shapes: N samples."""
+"""Volume rendering: weights from density or opacity, and pixels from weights. Symbols in shapes: N samples."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from radfield_core.types import FieldOutputs, RaySamples, Rendered
 
 
 class Volume(Renderer):
-    """Renderer of emission and absorption (NeRF, equation 3), from density or from opacity."""
+    """Renders emission and absorption (NeRF, equation 3). The field returns either density or opacity."""
 
     def __init__(self, config: VolumeConfig, ctx: BuildContext):
         super().__init__()
         self.opaque_far = config.opaque_far
 
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
-        """Weights w = T α [N], where α = 1 − exp(−σ δ) for a field with density σ."""
+        """Return the weights w = T α [N]. If the field returns a density σ, α is 1 − exp(−σ δ)."""
         lengths = samples.lengths
         if outputs.density is not None:
             density = outputs.density.to(torch.promote_types(outputs.density.dtype, lengths.dtype))
@@ -29,7 +29,10 @@ class Volume(Renderer):
         return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Pixels: Σ w x for x = color, t, normals and each floating-point extra output, and the opacity Σ w."""
+        """Return the pixels: the opacity Σ w, and the sums Σ w x of the color, of t, of the normals and of the extras.
+
+        Extra outputs that do not have a floating-point type are left out.
+        """
         layout, t = samples.layout, samples.t_eval
 
         def over_rays(x: Tensor) -> Tensor:

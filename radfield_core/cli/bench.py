@@ -43,7 +43,7 @@ def run(args: Namespace) -> int:
     """Measure, print the results and write them to files.
 
     Returns:
-        Exit code 0, or the exit code for a signal that ended the measurement.
+        Exit code 0. If a signal ended the measurement, the exit code for this signal.
     """
     require_positive(args, "threads", "repeats", "every", "views", "seconds")
     set_threads(args.threads)
@@ -51,7 +51,7 @@ def run(args: Namespace) -> int:
 
 
 def set_threads(count: int) -> None:
-    """Set the number of threads of torch and OpenMP. OpenMP obeys only if torch has not been imported yet."""
+    """Set the number of threads of torch and OpenMP. For OpenMP, this works only if torch has not been imported yet."""
     import os
 
     os.environ["OMP_NUM_THREADS"] = str(count)

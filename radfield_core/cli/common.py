@@ -1,4 +1,4 @@
-"""Arguments that several verbs share."""
+"""Arguments that several verbs share. A verb is the first word after `radfield`, such as "train"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEVICE_HELP = 'device to run on: "auto", "cpu", "cuda" or "cuda:N" (default: the
 
 
 def add_run_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments that define a run, which are --method, --data, --config and key=value, and add --quiet."""
+    """Add --quiet and the arguments that define a run: --method, --data, --config and key=value."""
     parser.add_argument(
         "--method", metavar="NAME", help="name of a method or of one of its presets; if it is missing, all are listed"
     )
@@ -43,7 +43,7 @@ def add_trained_run(parser: ArgumentParser) -> None:
 
 
 def require_positive(args: Namespace, *names: str) -> None:
-    """Raise UsageError if one of the named options is given and is not greater than zero."""
+    """Raise UsageError if the user has set one of the named options to a number that is not greater than zero."""
     for name in names:
         value = getattr(args, name, None)
         if value is not None and not value > 0:
@@ -51,12 +51,13 @@ def require_positive(args: Namespace, *names: str) -> None:
 
 
 def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
-    """Compose the run that the arguments of `add_run_arguments` define, and check that its parts fit together.
+    """Compose the run that the arguments of `add_run_arguments` define, and check that the run's parts fit together.
 
-    Unless --quiet is given, the choices that were made for the user are printed to stderr.
+    Some choices, such as the format of the data, are made for the user. They are printed to stderr, unless the user
+    gives --quiet.
 
     Raises:
-        UsageError, PluginError, DatasetError: the arguments have mistakes. The error reports all of them at once.
+        UsageError, PluginError, DatasetError: the arguments have mistakes. The error reports all mistakes at once.
     """
     import sys
 
@@ -81,7 +82,7 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
 
 
 def print_resume_command(outcome: Outcome) -> None:
-    """Print the command that resumes a run which a signal ended."""
+    """Print the command that resumes a run after a signal has ended it."""
     from radfield_core.names import quoted
 
     command = f"radfield train --resume {quoted(outcome.folder)}"

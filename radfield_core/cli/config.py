@@ -1,4 +1,4 @@
-"""`radfield config`: shows the options of a run and the origin of each value, and lists the options that exist."""
+"""`radfield config`: shows the options of a run and where each value comes from, and lists the options that exist."""
 
 from __future__ import annotations
 
@@ -79,7 +79,11 @@ def _options(part: str | None) -> int:
 
 
 def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
-    """The options class of a part "kind:name", a title, and the values of a preset if the name is that of a preset."""
+    """Return three values that describe the options of a part "kind:name".
+
+    They are the class of its options, a title for the list of the options, and the values that a preset sets. If the
+    name is not that of a preset, the values are an empty table.
+    """
     from radfield_core.config.files import read_preset
     from radfield_core.config.structure import options_of
     from radfield_core.errors import UsageError

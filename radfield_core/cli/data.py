@@ -88,7 +88,7 @@ def _inspect(args: Namespace) -> int:
 
 
 def _draw(scenes: dict[str, Scene], folder: Path) -> None:
-    """Draw the cameras and some images of each split, and print the names of the files."""
+    """Draw the cameras and some images of each split to files, and print the paths of these files."""
     from radfield_core.inspection.sheets import contact_sheet, frustum_picture
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _print_report(report: SplitReport) -> None:
 
 
 def _faults(reports: list[SplitReport]) -> list[Problem]:
-    """The faults of all splits without repetition."""
+    """Return the faults of all splits. A fault that several splits share is listed once."""
     from radfield_core.errors import Problem
 
     problems = list(dict.fromkeys(problem for report in reports for problem in report.problems))
@@ -124,7 +124,7 @@ def _make(args: Namespace) -> int:
 
 
 def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
-    """Write a data set in a format to a new folder. If an error occurs, no folder is left behind."""
+    """Write a data set to a new folder, in the format `form`. If an error occurs, the folder is not created."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.durable import atomic_path
     from radfield_core.files.output import require_empty
@@ -180,9 +180,9 @@ def _convert(args: Namespace) -> int:
 
 
 def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
-    """The error for a name that is neither a converter nor a format.
+    """Return the error that reports a name which is neither that of a converter nor that of a format.
 
-    If a plugin that is not installed offers the name, the error says which plugin to install.
+    If a plugin that is not installed offers this name, the error says which plugin to install.
     """
     from radfield_core.errors import PluginError, UsageError
     from radfield_core.names import nearest
@@ -203,7 +203,7 @@ def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
 
 
 def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
-    """The dataparser that reads a data set, and the name of the data set's format."""
+    """Return the dataparser that reads the data set at `path`, and the name of the data set's format."""
     import sys
 
     from radfield_core.config.layers import compose_data
@@ -218,7 +218,7 @@ def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
 
 
 def _writable_format(name: str) -> Component:
-    """The format of this name. Raises UsageError if the format can be read but not written."""
+    """Return the format with this name. Raises UsageError if the format can be read but not written."""
     from radfield_core.errors import UsageError
     from radfield_core.plugins.registry import get_registry
 
@@ -234,12 +234,15 @@ def _writable_format(name: str) -> Component:
 
 
 def _formats(registry: Registry) -> list[str]:
-    """The names of the formats that can be written."""
+    """Return the names of the formats that can be written, in alphabetical order."""
     return sorted({each.name for each in registry.of_kind("dataparser") if each.writer is not None})
 
 
 def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
-    """Read every split of a data set, check its images, and decode those that the writer cannot copy as files."""
+    """Read every split of a data set.
+
+    Check the images that are files, because the writer copies these files unchanged. Decode all other images.
+    """
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress

@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train, evaluate and render. Return exit code 0, or the exit code for a signal that ended the training."""
+    """Train, evaluate, render and return exit code 0. If a signal ends the training, return the signal's exit code."""
     require_positive(args, "seconds")
     from radfield_core.runtime.threads import set_policy
 

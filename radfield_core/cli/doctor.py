@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
 
 
 def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
-    """Messages about missing requirements, invalid environment variables and plugins that do not load."""
+    """Yield messages about missing requirements, invalid environment variables and plugins that do not load."""
     from radfield_core.errors import UsageError
     from radfield_core.ops import backend
     from radfield_core.runtime import threads
@@ -68,7 +68,7 @@ def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:
-    """The names of core's missing requirements, and the name and version of each installed one."""
+    """Return the names of core's missing requirements, and (name, version) for each requirement that is installed."""
     import platform
     import re
     from importlib.metadata import PackageNotFoundError, requires, version
@@ -93,7 +93,7 @@ def _core_version() -> str:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
-    """The name and a description of the CPU and of every CUDA device."""
+    """Yield (name, description) for the CPU and for every CUDA device."""
     import os
     import platform
 
@@ -111,7 +111,10 @@ def _devices() -> Iterator[tuple[str, str]]:
 
 
 def _accelerators() -> Iterator[tuple[str, str]]:
-    """The name of each optional package that runs kernels, and its version or the reason why it cannot be imported."""
+    """Yield the name of each optional package that runs kernels, with its version.
+
+    If the package cannot be imported, yield the reason instead of the version.
+    """
     import os
     from importlib import import_module
     from importlib.util import find_spec
@@ -132,7 +135,7 @@ def _accelerators() -> Iterator[tuple[str, str]]:
 
 
 def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
-    """The folder that runs are written to, its free disk space, and a note if it is not writable."""
+    """Yield a row with the folder that runs are written to, the free space on its disk, and whether it is writable."""
     import os
     import shutil
 

@@ -74,7 +74,7 @@ def run(args: Namespace) -> int:
 def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
     """Evaluate a split, print its metrics, and write them to a file.
 
-    Printing comes first, so that the user sees the metrics even if the disk is full.
+    The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
     from radfield_core.files.results import write_results
     from radfield_core.render.image_metrics import format_metrics

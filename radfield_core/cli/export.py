@@ -36,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Export the surface and return exit code 0. If the run has no surface, the exception NoSurface is raised."""
+    """Export the surface and return exit code 0. Raises NoSurface if the run has no surface."""
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -50,7 +50,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.trained import open_run
 
     out = Path(args.out) if args.out else None
-    if out is not None and args.out.endswith(os.sep):  # the path of a folder, even if the folder does not exist yet
+    if out is not None and args.out.endswith(os.sep):  # the user means a folder, even if it does not exist yet
         out /= choice.component.name
     for path in export(open_run(Path(args.path), args.device), choice, out):
         print(path)

@@ -1,4 +1,6 @@
-"""The program `radfield`. It runs the module of the given verb, and reports errors on stderr and by its exit code.
+"""The program `radfield`. Its first argument is a verb, such as "train", which names the module to run.
+
+Errors are reported on stderr and by the exit code.
 
 Exit codes: 0 success · 1 `doctor` or `check` found a fault · 2 wrong usage · 3 training diverged · 4 the run has no
 surface · 65 invalid data · 69 a plugin is missing or broken · 70 bug in the program · 74 reading or writing a file
@@ -36,7 +38,7 @@ VERBS = {
     "bench": "measure the speed of kernels, or of a training run",
     "demo": "train, evaluate and render a synthetic scene",
 }
-"""verb -> one line of help. The module `radfield_core.cli.<verb>` is imported only to run that verb."""
+"""verb -> one line of help. The module `radfield_core.cli.<verb>` is imported only if that verb is run."""
 
 HINTS = {
     errno.ENOSPC: "Free space on the disk",
@@ -45,7 +47,7 @@ HINTS = {
     errno.EEXIST: "Choose another name: something else has this name",
     errno.ENOTDIR: "Choose another path: this one leads through a file, not a folder",
 }
-"""errno of an OSError -> hint for the user."""
+"""Error number of an OSError -> hint for the user."""
 
 STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes of errors other than RadfieldError
 
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    """Run the verb and return its exit code. Every exception is printed on stderr and turned into an exit code."""
+    """Run the verb and return its exit code. An exception is printed as an error and turned into an exit code."""
     try:
         with signals_unwrapped():
             code = _dispatch(argv)
@@ -89,7 +91,10 @@ def _run(argv: list[str]) -> int:
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal ended the program. As a KeyboardInterrupt, it has unfinished work cleaned up as Ctrl-C does."""
+    """A signal ended the program.
+
+    This is a KeyboardInterrupt, so that code which cleans up after Ctrl-C also cleans up after the signal.
+    """
 
     def __init__(self, number: int):
         super().__init__()
@@ -98,7 +103,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Terminated inside the block. A signal that is ignored or handled stays so."""
+    """Let SIGTERM and SIGHUP raise Terminated inside the block, unless the signal is already ignored or handled."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
@@ -155,7 +160,7 @@ def _help() -> str:
 
 
 def _print_problems(problems: Iterable[Problem]) -> None:
-    """Print each problem on a line of stderr, and its hint on the next line."""
+    """Print each problem as a line on stderr. If the problem has a hint, print the hint on the next line."""
     with suppress(OSError):
         sys.stdout.flush()
     for problem in problems:
@@ -191,7 +196,7 @@ def _silence(stream: TextIO) -> None:
 
 
 def _print_error(text: str) -> None:
-    """Print to stderr. If that fails too, only the exit code reports the error."""
+    """Print to stderr. If stderr cannot be written to either, only the exit code reports the error."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

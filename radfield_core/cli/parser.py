@@ -1,4 +1,7 @@
-"""The argument parser of a verb. It is argparse's, except that a mistake raises UsageError with the nearest option."""
+"""The argument parser of a verb.
+
+Unlike argparse's own parser, this parser raises UsageError for an unknown option, and suggests the nearest option.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(verb: str, module: ModuleType) -> Parser:
-    """Make the parser of a verb, and let the verb's module configure it."""
+    """Make the parser of a verb. The verb's module adds its arguments to the parser."""
     parser = Parser(prog=f"radfield {verb}", description=module.HELP)
     module.configure(parser)
     return parser
@@ -31,13 +34,14 @@ def make_parser(verb: str, module: ModuleType) -> Parser:
 def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
     """Parse the arguments of a verb.
 
-    Words of the form `key=value` may stand anywhere among the options. Plain argparse accepts them only side by side.
+    Words of the form `key=value` may stand anywhere among the options. Plain argparse requires that they stand next to
+    each other.
 
     Returns:
-        The arguments. If --help was given, the help is printed and None is returned.
+        The arguments. If the user gives --help, the help is printed and None is returned.
 
     Raises:
-        UsageError: some words are unknown. The error names each of them with the option nearest to it.
+        UsageError: some words are unknown. The error names each unknown word and the option nearest to it.
     """
     parser = make_parser(verb, module)
     try:
@@ -54,7 +58,7 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Every option of a parser and of its subcommands."""
+    """Yield every option of a parser and of its subcommands."""
     for action in parser._actions:
         yield from action.option_strings
         if isinstance(action, argparse._SubParsersAction):
@@ -63,7 +67,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    """The problem that reports an unknown word, with the nearest option as a hint."""
+    """Return the problem that reports an unknown word. Its hint suggests the nearest option."""
     if not word.startswith("-"):
         return Problem("", f"unknown argument {word!r}", f"{prog} --help")
     near = nearest(word.partition("=")[0], known)

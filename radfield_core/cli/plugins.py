@@ -74,13 +74,13 @@ def _list(registry: Registry) -> int:
 
 
 def _offers(plugin: Plugin) -> str:
-    """The parts of a plugin, followed by the message that explains its status."""
+    """Return text that lists the parts of a plugin, followed by the message that explains the plugin's status."""
     parts = " ".join(component.key for component in plugin.components)
     return "; ".join(text for text in (parts, plugin.message) if text)
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose columns are as wide as their longest cell."""
+    """Print a table. Each column is as wide as its longest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -105,7 +105,7 @@ def _doctor(registry: Registry) -> int:
 
 
 def _check(registry: Registry, name: str) -> int:
-    """Print a row for each part and each law that applies to it, then explain the broken laws."""
+    """For each part, print one row per law that applies to the part. Then explain the broken laws."""
     from radfield_core.names import plural
     from radfield_core.testing.kit import check_law, laws_for, part_under_test, parts_of_distribution
     from radfield_core.testing.under_test import ExampleMissing
@@ -138,9 +138,9 @@ def _check(registry: Registry, name: str) -> int:
 
 
 def _require_installed(registry: Registry, name: str) -> None:
-    """Raise PluginError if `name` is `kind:name` and no such part is installed.
+    """Raise PluginError if `name` has the form `kind:name` and no such part is installed.
 
-    Without this check, the test kit would also accept the name of one of its own toy parts.
+    Without this check, the names of the test kit's own toy parts would be accepted too.
     """
     from radfield_core.plugin import KINDS
 
@@ -183,7 +183,7 @@ def _print_component(component: Component) -> None:
 
 
 def _unknown_name(registry: Registry, name: str) -> Exception:
-    """The error for a name that belongs to no plugin, distribution or part."""
+    """Return the error that reports a name which is not the name of a plugin, a distribution or a part."""
     from radfield_core.errors import PluginError
     from radfield_core.names import nearest
 

@@ -35,7 +35,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Train. Return exit code 0, or the exit code for a signal that ended the training."""
+    """Train and return exit code 0. If a signal ends the training, return the exit code for this signal."""
     from radfield_core.runtime.threads import set_policy
 
     threads = set_policy()
@@ -55,7 +55,9 @@ def run(args: Namespace) -> int:
 
 
 def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
-    """The options, the folder and the chosen checkpoint of the run to resume.
+    """Return the options and the folder of the run to resume.
+
+    If --resume names a checkpoint, also return its path, otherwise None.
 
     Raises:
         UsageError: options or plugin versions differ from the stored ones, and --allow-config-change is not given.

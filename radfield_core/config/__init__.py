@@ -1,1 +1,1 @@
-"""Options of a run: declare them, merge them from several sources, and check that the parts fit. Imports no torch."""
+"""Declare the options of a run, merge them from several sources, and check that the parts fit. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Config files in TOML. Files are limited in size and nesting when read, because they may come from anyone."""
+"""Read and write config files in TOML. A file may come from a stranger, so its size and nesting are limited."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 EXAMPLE_HINT = "radfield config show --method NAME"
 
-# The time that tomllib takes for a dotted key grows with the square of its length: a megabyte of "a.a.a" takes minutes.
+# tomllib's time for a dotted key grows with the square of the key's length: a megabyte of "a.a.a" takes minutes.
 _KEY = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
 _LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
 
@@ -54,7 +54,7 @@ def read_table(path: str | Path) -> dict[str, Any]:
 
 
 def parse_table(text: str) -> dict[str, Any]:
-    """Parse a TOML text into nested dictionaries. Raises ValueError if it is invalid or nested more than 64 deep."""
+    """Parse TOML into nested dictionaries. Raises ValueError if the text is invalid or nested more than 64 deep."""
     if _LONG_KEY.search(text):
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     try:
@@ -71,9 +71,10 @@ def parse_table(text: str) -> dict[str, Any]:
 
 
 def read_preset(component: Component, name: str) -> dict[str, Any]:
-    """Read the options of a method's preset. They are empty if the method has no preset of that name.
+    """Read the options of a method's preset, which is a TOML file in the plugin that offers the method.
 
-    Raises PluginError if the preset cannot be read.
+    Return an empty dictionary if the method has no preset of that name. Raises PluginError if the preset cannot be
+    read.
     """
     reference = component.preset.get(name)
     if reference is None:
@@ -89,12 +90,12 @@ def read_preset(component: Component, name: str) -> dict[str, Any]:
 
 
 def dump(run: Any) -> str:
-    """Write the options as TOML, including every default. Reading the text back gives the same options."""
+    """Return the options of a run as TOML, including every default. Reading the text back gives the same options."""
     return tomli_w.dumps(_table(run))
 
 
 def dump_lines(run: Any) -> list[tuple[str, str]]:
-    """List every option as a pair of its path and its value in TOML. The order is that of `dump`."""
+    """Return a pair for each option: the option's path and its value in TOML. The order is the same as in `dump`."""
     return list(_lines(_table(run), ""))
 
 
@@ -107,7 +108,7 @@ def _lines(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def inline(value: Any) -> str:
-    """Write a value as TOML on one line.
+    """Return a value as TOML on one line.
 
     Example:
         >>> inline([1, 2.5, "a"])
@@ -134,6 +135,9 @@ def _table(options: Any) -> dict[str, Any]:
 
 
 def _required(field: Any) -> bool:
-    """True if the field is a slot that must be filled. It can still be None after `compose(needs_data=False)`."""
+    """Return True if an attribute is a slot that must name a part.
+
+    After `compose(needs_data=False)`, the value of such an attribute can still be None.
+    """
     slot = field.metadata.get("slot")
     return slot is not None and not slot.optional

@@ -1,7 +1,8 @@
-"""Check that the chosen parts of a run fit together, by the capabilities that they provide and require.
+"""Check that the chosen parts of a run fit together: each part must provide the capabilities that others require.
 
-A part can require capabilities of the part in another slot. The requirement "points|gaussians" is met if that part
-provides one of the two. `radfield_core.plugins.vocabulary` lists all capabilities. This module imports no torch.
+A slot is an option that names a part, such as the sampler. A part can require capabilities of the part in another
+slot. The requirement "points|gaussians" is met by a part that provides "points" or "gaussians".
+`radfield_core.plugins.vocabulary` lists all capabilities. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -19,34 +20,36 @@ if TYPE_CHECKING:
 
 RUN_SLOTS = ("method", "data", "field", "sampler", "renderer")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
-"""Slots of a background. The renderer is the one of the foreground, which draws the background too."""
+"""A background consists of the parts in these slots. The foreground's renderer also draws the background."""
 
 
 class SlotPath(NamedTuple):
-    """A chosen part and the path of its slot in the config."""
+    """A chosen part, and the path of the part's slot in the config."""
 
     path: str
     choice: Choice
 
 
 def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
-    """The required capabilities that are not provided. "points|gaussians" is met by either of the two."""
+    """Return the capabilities in `needs` that `provides` lacks. Either capability meets the need "points|gaussians"."""
     return sorted(need for need in needs if not any(word in provides for word in need.split("|")))
 
 
 def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """The capabilities that a chosen part provides and requires.
+    """Return the capabilities that a chosen part provides and requires.
 
-    A part declares them. It can also declare a function that adds more, depending on the part's options.
+    A part declares its capabilities. It can also declare a function that adds capabilities, depending on the part's
+    options.
 
     Args:
         choice: the part with its options.
 
     Returns:
-        The capabilities that the part provides, and a mapping from each slot to the capabilities required of it.
+        The capabilities that the part provides, and a mapping from the name of each slot to the capabilities that the
+        part in that slot must have.
 
     Raises:
-        PluginError: the part's function for capabilities fails.
+        PluginError: the function that adds capabilities fails.
 
     Example:
         >>> from radfield_core.config.layers import compose_part
@@ -73,8 +76,8 @@ def check(run: RunConfig, registry: Registry) -> None:
     """Check that the parts of a run fit together.
 
     Raises:
-        UsageError: some parts do not fit. Each problem names the part that lacks a capability, the part that needs
-            it, and the installed parts that provide it.
+        UsageError: some parts do not fit together. Each problem names the part that lacks a capability, the part that
+            needs the capability, and the installed parts that provide it.
     """
     problems = Problems()
     stack = _filled_slots(run, "")
@@ -92,14 +95,17 @@ def check(run: RunConfig, registry: Registry) -> None:
 
 
 def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
-    """Check that a run provides what a separate part, such as an exporter, requires. Raises UsageError if not."""
+    """Check that the parts of a run have the capabilities that a separate part, such as an exporter, requires.
+
+    Raises UsageError if a capability is missing.
+    """
     problems = Problems()
     _check_part(SlotPath(choice.kind, choice), _filled_slots(run, ""), registry, problems)
     problems.raise_as(UsageError)
 
 
 def _filled_slots(options: Any, prefix: str) -> dict[str, SlotPath]:
-    """The slots of an options object that are filled, by name."""
+    """Return the chosen parts of an options object, by the name of their slot. Empty slots are left out."""
     from radfield_core.config.slots import Choice
 
     values = {name: getattr(options, name) for name in _option_names(options)}
@@ -111,9 +117,10 @@ def _option_names(options: Any) -> list[str]:
 
 
 def _check_part(part: SlotPath, stack: Mapping[str, SlotPath], registry: Registry, problems: Problems) -> None:
-    """Check the requirements of a part, and of the parts in its own slots.
+    """Check the requirements of a part and of the parts in its own slots.
 
-    A requirement applies to the part's own slot of that name. If it has none, it applies to the run's slot in `stack`.
+    Each requirement names a slot. If the part has a slot of that name, the part in that slot must meet the requirement.
+    Otherwise, the part in the run's slot must meet it. `stack` contains the run's slots.
     """
     own = _filled_slots(part.choice.config, f"{part.path}.")
     user = f"{part.choice.kind} {part.choice.name!r}"
@@ -140,7 +147,7 @@ def _check_needs(user: str, needs: Collection[str], other: SlotPath, registry: R
 
 
 def _fitting(needs: Collection[str], other: SlotPath, registry: Registry) -> Iterator[str]:
-    """The names of other installed parts of the same kind that declare all needed capabilities."""
+    """Yield the names of the other installed parts of the same kind that declare all capabilities in `needs`."""
     for component in registry.of_kind(other.choice.kind):
         if component != other.choice.component and not lacking(needs, component.provides):
             yield registry.spelling(component, component.name)

@@ -1,7 +1,8 @@
 """Merge the options of a run from several layers.
 
-The layers are, in increasing priority: the method's preset, the config file, `--method` and `--data`, and the
-`key=value` words of the command line. Later layers override earlier ones. The origin of every value is recorded.
+A layer is a source of options. The layers are, in increasing priority: the method's preset, the config file,
+`--method` and `--data`, and the `key=value` words of the command line. A layer overrides the layers with a lower
+priority. The origin of every value is recorded. A slot is an option that names a part, such as the sampler.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ COMMAND_LINE = "command line"
 
 @attrs.frozen
 class Composed:
-    """A run's options and the origin of each.
+    """The options of a run, and the origin of each option's value.
 
     Attributes:
         run: the options.
-        origins: path of an option -> "preset nerf", a file, "--method", "--data", "command line" or "default".
+        origins: maps the path of each option to the origin of its value. An origin is "preset nerf", a file,
+            "--method", "--data", "command line" or "default".
         remarks: messages for the user about automatic decisions, such as the recognized data format.
     """
 
@@ -47,7 +49,7 @@ class _DataOnly:
 
 
 class Layers(NamedTuple):
-    """The layers of a run, in increasing priority. A layer that was not given or cannot be read is None."""
+    """The layers of a run, in increasing priority. An attribute is None if its layer is missing or cannot be read."""
 
     preset: Entry | None = None
     file: Entry | None = None
@@ -56,11 +58,14 @@ class Layers(NamedTuple):
     words: Entry | None = None
 
     def given(self) -> list[Entry]:
-        """The layers that are not None, in increasing priority."""
+        """Return the layers that are not None, in increasing priority."""
         return [layer for layer in self if layer is not None]
 
     def part_in(self, slot: str) -> str | None:
-        """The name of the part for a slot of the run, from the layer with the highest priority that names one."""
+        """Return the name of the part that the layers choose for a slot of the run. Return None if no layer names one.
+
+        If several layers name a part, the layer with the highest priority decides.
+        """
         for layer in reversed(self.given()):
             value = layer.value.get(slot)
             name = value.get("type") if isinstance(value, dict) else value
@@ -78,18 +83,18 @@ def compose(
     overrides: Sequence[str] = (),
     needs_data: bool = True,
 ) -> Composed:
-    """Compose the options of a run from all layers.
+    """Merge all layers into the options of a run, and check every option.
 
     Args:
         registry: the installed parts.
-        method: name of a method or of one of its presets. A preset is the layer with the lowest priority.
-        data: path of a data set. Its format is recognized from its files unless `file` or an override sets it.
+        method: name of a method, or of a preset of a method. The preset is the layer with the lowest priority.
+        data: path of a data set. Its format is recognized from its files, unless `file` or an override sets the format.
         file: a config file in TOML.
-        overrides: `key=value` words.
-        needs_data: if False, `run.data` may be None. Use this to show or check options without a data set.
+        overrides: `key=value` words, each of which sets one option.
+        needs_data: if False, `run.data` may be None. Use False to show or check options without a data set.
 
     Raises:
-        UsageError, PluginError, DatasetError, StorageError: the error lists every mistake that was found.
+        UsageError, PluginError, DatasetError, StorageError: the options have mistakes. The error lists all of them.
 
     Example:
         >>> from radfield_core.plugins.registry import get_registry
@@ -118,7 +123,7 @@ def compose(
 
 
 def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[str] = ()) -> Choice:
-    """Compose the options of a single part that is not in a slot of a run, such as an exporter.
+    """Choose a single part and build its options. Use this for a part that no slot of a run takes, such as an exporter.
 
     Args:
         registry: the installed parts.
@@ -127,7 +132,7 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
         overrides: `key=value` words that set options of the part.
 
     Raises:
-        UsageError, PluginError: the error lists every mistake that was found.
+        UsageError, PluginError: the options have mistakes. The error lists all of them.
 
     Example:
         >>> from radfield_core.plugins.registry import get_registry
@@ -143,9 +148,10 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
 
 
 def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] = ()) -> tuple[Choice, tuple[str, ...]]:
-    """Choose the dataparser for a data set, with its options.
+    """Choose the dataparser for a data set, and build the dataparser's options.
 
-    The second result is a tuple of messages for the user about automatic decisions, such as the recognized format.
+    Return the dataparser with its options, and messages for the user about automatic decisions. One such decision is
+    the recognized format.
 
     Args:
         registry: the installed parts.
@@ -153,7 +159,7 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
         overrides: `data.key=value` words.
 
     Raises:
-        UsageError, PluginError, DatasetError: the error lists every mistake that was found.
+        UsageError, PluginError, DatasetError: the options have mistakes. The error lists all of them.
     """
     mistakes = Mistakes()
     layers = Layers(words=Entry(COMMAND_LINE, read_overrides(overrides, mistakes)))
@@ -166,7 +172,10 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
 
 
 def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set[str]:
-    """The empty slots of the run that must not be reported, because a layer that cannot be read might fill them."""
+    """Return the empty slots of the run that are not reported as mistakes.
+
+    A layer that cannot be read might choose a part for such a slot.
+    """
     slots = set()
     if layers.preset is None:
         slots |= {"field", "sampler", "renderer", "background"}
@@ -178,7 +187,7 @@ def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set
 
 
 def _file_layer(file: str | Path, mistakes: Mistakes) -> Entry | None:
-    """The layer of a config file, or None if the file cannot be read."""
+    """Return the layer of a config file, or None if the file cannot be read."""
     try:
         return Entry(str(file), read_table(file))
     except RadfieldError as error:
@@ -187,7 +196,7 @@ def _file_layer(file: str | Path, mistakes: Mistakes) -> Entry | None:
 
 
 def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Entry | None:
-    """The layer of the method's preset, or None if the method is unknown or its preset cannot be read."""
+    """Return the layer of the method's preset. Return None if the method is unknown or its preset cannot be read."""
     name = layers.part_in("method")
     if name is None:
         return None
@@ -202,7 +211,7 @@ def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Ent
         mistakes.take(error)
         return None
     options = table.get("method", {})
-    if isinstance(options, dict):  # the options apply to the method under the name that the user wrote
+    if isinstance(options, dict):  # store the method's name as the user wrote it
         table = {**table, "method": {**options, "type": name}}
     return Entry(f"preset {bare}", table, component.distribution)
 
@@ -210,10 +219,10 @@ def _preset_layer(registry: Registry, layers: Layers, mistakes: Mistakes) -> Ent
 def _data_layer(
     registry: Registry, data: str | Path, layers: Layers, mistakes: Mistakes
 ) -> tuple[Entry | None, tuple[str, ...]]:
-    """The layer of `--data PATH`, and a message that names the recognized format.
+    """Return the layer of `--data PATH`, and a message that names the recognized format.
 
-    The layer is None if the path does not exist, or if its format is unknown or ambiguous. If the path does not exist,
-    it may instead be the name of a dataparser that reads no files.
+    `data` can also be the name of a dataparser that reads no files. Otherwise, the layer is None if the path does not
+    exist, if the data set's format is unknown or ambiguous, or if the chosen dataparser reads no files.
     """
     path = Path(data)
     if not path.exists() and reads_no_files(registry, str(path)):

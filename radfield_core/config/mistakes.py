@@ -1,4 +1,4 @@
-"""Collect the mistakes that all checks find in a config, so that they are reported at once."""
+"""Collect the mistakes in a config, so that a single error reports all of them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Mistakes:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Run the block. If it raises an error, add the error's problems and continue after the block."""
+        """Run a `with` block. If it raises RadfieldError, add the error's problems and continue after the block."""
         try:
             yield
         except RadfieldError as error:
             self.take(error)
 
     def finish(self) -> None:
-        """Raise one error with all problems, if there are any.
+        """If there are problems, raise one error that contains all of them.
 
-        If all problems have the same class of error, that class is raised. Otherwise it is UsageError.
+        If all problems were added with the same class of error, that class is raised. Otherwise, UsageError is raised.
         """
         if self.problems:
             kind = next(iter(self._kinds)) if len(self._kinds) == 1 else UsageError

@@ -1,4 +1,4 @@
-"""Overrides: parse the `key=value` words of the command line into one table of options."""
+"""Parse the overrides, which are the `key=value` words of the command line, into one table of options."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from radfield_core.errors import Problem
 def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
     """Merge `key=value` words into one table of options. The order of the words does not matter.
 
-    A word that is not of the form `key=value`, or that contradicts another word, is left out and reported in
-    `mistakes`.
+    Each word must have the form `key=value` and must agree with all other words. A word that breaks one of these rules
+    is left out of the table and reported in `mistakes`.
     """
     table: dict[str, Any] = {}
     problems = []
@@ -31,7 +31,7 @@ def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """Parse a value in TOML, such as `3`, `[1, 2]`, `true` or `{type = "hash"}`.
+    """Parse the text of a TOML value, such as `3`, `[1, 2]`, `true` or `{type = "hash"}`.
 
     Text that is not valid TOML, such as `scan65/`, is returned unchanged.
     """
@@ -40,15 +40,15 @@ def read_value(text: str) -> Any:
     except ValueError:
         return text
     value = table["value"]
-    known = isinstance(value, (bool, int, float, str, list, dict))  # no option takes a TOML date, so it stays text
+    known = isinstance(value, (bool, int, float, str, list, dict))  # a TOML date stays text: no option takes a date
     return value if known and len(table) == 1 else text
 
 
 def _insert(table: dict[str, Any], path: tuple[str, ...], value: Any) -> bool:
     """Set the value at a path in nested tables. Return False if the path already has a different value.
 
-    The name of a part is stored as the `type` in the part's table, so that `field=nerf` and `field.width=64` can come
-    in any order.
+    If a part has a table of options, the part's name is stored in that table as `type`. The words `field=nerf` and
+    `field.width=64` can therefore come in any order.
     """
     key, rest = path[0], path[1:]
     if rest:

@@ -1,4 +1,7 @@
-"""List the options of a part as rows of text, for `radfield config options` and the documentation."""
+"""List the options of a part as rows of text, for `radfield config options` and the documentation.
+
+A part is a component of a run, such as a field or a sampler. A slot is an option that names another part.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ class OptionRow(NamedTuple):
     """One option, described in words.
 
     Attributes:
-        path: path of the option in the config.
-        kind: its type and range.
-        default: its default in TOML, or "" if the user must set the option.
-        help: its help text.
+        path: the option's path in the config, such as "trainer.max_steps".
+        kind: the option's type and range.
+        default: the option's default in TOML, or "" if the user must set the option.
+        help: the option's help text.
     """
 
     path: str
@@ -32,12 +35,12 @@ class OptionRow(NamedTuple):
 
 
 def option_rows(options: Any, prefix: str = "", preset: Mapping[str, Any] = _NOTHING) -> Iterator[OptionRow]:
-    """List the options of an attrs class, including its nested tables, in the order of declaration.
+    """Yield one row for each option of an attrs class, in the order of declaration. Nested tables are included.
 
     Args:
         options: the attrs class.
         prefix: text to put before every path.
-        preset: values that replace the defaults, such as those of a method's preset.
+        preset: values that replace the defaults, by option name. For example, a method's preset contains such values.
     """
     for field in attrs.fields(options):
         if not field.init:
@@ -79,5 +82,5 @@ def _default(field: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """Write a value as the user would type it after `key=`. Text has no quotes there."""
+    """Return a value as the user would type it after `key=`. Text is not quoted, and None gives an empty text."""
     return value if isinstance(value, str) else "" if value is None else inline(value)

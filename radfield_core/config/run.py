@@ -1,4 +1,4 @@
-"""The options of a run: the parts in its slots, and how the scene is prepared, trained and evaluated."""
+"""The options of a run: which parts the run uses, and how the scene is prepared, trained and evaluated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radfield_core.config.slots import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class SceneConfig:
-    """Options that prepare a scene. They apply to data of any format."""
+    """Options for the preparation of a scene. They apply to data of every format."""
 
     normalize: Literal["none", "unit_sphere"] = option(
         "none", help='"unit_sphere" moves and scales the scene so that the viewed content lies in the unit sphere'
@@ -52,7 +52,9 @@ class TrainerConfig:
     )
     n_rays: int = option(1024, help="rays per step; if target_samples is set, only the rays of the first step", min=1)
     target_samples: int | None = option(
-        None, help='samples per step, reached by changing the number of rays; "none" always takes n_rays', min=1
+        None,
+        help='target number of samples per step; the number of rays adapts to it; "none" keeps n_rays in every step',
+        min=1,
     )
     max_rays: int = option(8192, help="largest number of rays per step if target_samples is set", min=1)
     samples_per_chunk: int | None = option(
@@ -82,14 +84,14 @@ class TrainerConfig:
 
 @attrs.frozen(kw_only=True)
 class EvalConfig:
-    """Options that render and evaluate whole images."""
+    """Options for rendering and evaluating whole images."""
 
     rays_per_chunk: int = option(4096, help="number of rays that are rendered at once", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class BackgroundConfig:
-    """A learned background: it models everything beyond the far limit and shows where the foreground is transparent."""
+    """A learned background. It models everything beyond `far`, and is visible where the foreground is transparent."""
 
     field: Choice = slot("field", help="learned function of the background, from positions to colors and densities")
     sampler: Choice = slot("sampler", help="chooses the positions along the rays in the background")
@@ -97,7 +99,7 @@ class BackgroundConfig:
 
 @attrs.frozen(kw_only=True)
 class RunConfig:
-    """All options of a run. `radfield config show` prints them, and a run stores them as config.toml."""
+    """All options of a run. `radfield config show` prints the options, and a run stores them in config.toml."""
 
     method: Choice = slot("method", help="sets the losses, the learning rates and presets of the options below")
     data: Choice = slot("dataparser", help="format of the images and cameras")

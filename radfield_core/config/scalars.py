@@ -1,4 +1,4 @@
-"""Convert TOML values to the types of options, strictly: an integer option takes neither true nor 1.7 nor "3".
+"""Convert TOML values to the types of options. The conversion is strict: an integer option refuses true, 1.7 and "3".
 
 TOML has no null, so the string "none" stands for None.
 """
@@ -17,7 +17,7 @@ from radfield_core.names import nearest
 
 
 class ValueFault(ValueError):
-    """A value does not have the type of its option. `hint` says how to correct it."""
+    """The error for a value that does not have the type of its option. `hint` says how to correct the value."""
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message)
@@ -25,7 +25,7 @@ class ValueFault(ValueError):
 
 
 def describe(kind: Any) -> str:
-    """Describe a type in words.
+    """Return a description of a type in words.
 
     Example:
         >>> describe(int | None)
@@ -49,7 +49,7 @@ def describe(kind: Any) -> str:
 
 
 def structure(value: Any, kind: Any) -> Any:
-    """Convert a TOML value to the type `kind`. Raises ValueFault if that is impossible.
+    """Convert a TOML value to the type `kind`. Raises ValueFault if the value does not fit the type.
 
     Example:
         >>> structure([1, 2], tuple[float, float])
@@ -59,7 +59,7 @@ def structure(value: Any, kind: Any) -> Any:
 
 
 def unstructure(value: Any) -> Any:
-    """Convert a value to TOML. `structure` converts it back to the same value."""
+    """Convert the value of an option to a TOML value. `structure` converts the result back to the same value."""
     if value is None:
         return "none"
     if isinstance(value, tuple):

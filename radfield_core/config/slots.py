@@ -1,4 +1,6 @@
-"""Declare options: `option` declares one that takes a value, `slot` one that takes another part.
+"""Declare the options of a part. `option` declares an option that takes a value, and `slot` declares a slot.
+
+A part is a component of a run, such as a sampler or an encoding. A slot is an option that names another part.
 
 @attrs.frozen(kw_only=True)
 class FieldConfig:
@@ -20,11 +22,12 @@ _MISSING: Any = attrs.NOTHING
 
 @attrs.frozen
 class Slot:
-    """A slot: an option that takes a part of one kind.
+    """The declaration of a slot, which is an option that names a part of one kind.
 
     Attributes:
         kind: kind of the part, such as "encoding".
-        default: name of the part that fills the slot by default, or a table with its name and options.
+        default: the part that the slot has by default, given by its name or by a table with its name and options.
+            If it is None, the slot has no default.
         optional: True if the slot may be empty.
     """
 
@@ -35,12 +38,12 @@ class Slot:
 
 @attrs.frozen
 class Choice:
-    """A part that was chosen for a slot.
+    """A part that was chosen for a slot, with its options.
 
     Attributes:
         name: name of the part, as the user wrote it.
         component: declaration of the part.
-        config: options of the part, an instance of its attrs class.
+        config: options of the part, as an instance of the attrs class that declares them.
     """
 
     name: str
@@ -53,20 +56,26 @@ class Choice:
         return self.component.kind
 
     def load(self) -> Any:
-        """The class that implements the part. Raises PluginError if its code cannot be imported."""
+        """Import and return the class that implements the part. Raises PluginError if the import fails."""
         return load_of(self.component, self.component.impl)
 
 
 @attrs.frozen
 class Range:
-    """The range of a number. The limits belong to it, except `min` if `exclusive_min`. None means no limit."""
+    """The allowed range of a number, from `min` to `max`. If `exclusive_min` is True, `min` itself is not allowed.
+
+    If `min` or `max` is None, the range has no limit on that side.
+    """
 
     min: float | None = None
     max: float | None = None
     exclusive_min: bool = False
 
     def fault(self, value: Any) -> str | None:
-        """The reason why a value is out of range, or None if it is not. All elements of a sequence are checked."""
+        """Return the reason why a value is out of range, or None if the value is in range.
+
+        If the value is a list or a tuple, all its elements are checked.
+        """
         if isinstance(value, (list, tuple)):
             return next((fault for item in value if (fault := self.fault(item))), None)
         if value is None or isinstance(value, (str, bool)):
@@ -88,11 +97,11 @@ def option(
     max: float | None = None,
     exclusive_min: bool = False,
 ) -> Any:
-    """Declare an option that takes a value, as an attribute of an attrs class.
+    """Declare an option that takes a value. Assign the result to an attribute of an attrs class.
 
     Args:
-        default: value if the user sets none. It must be immutable or an `attrs.Factory`. Without a default, the user
-            must set the option.
+        default: the value that applies if the user sets no value. A default must be immutable or an `attrs.Factory`.
+            Without a default, the user must set the option.
         help: one line of help.
         min: smallest allowed number.
         max: largest allowed number.
@@ -110,13 +119,15 @@ def option(
 
 
 def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str, optional: bool = False) -> Any:
-    """Declare an option that takes another part. Annotate it with `Choice`, or `Choice | None` if it is optional.
+    """Declare a slot, which is an option that names another part. Assign the result to an attribute of an attrs class.
+
+    Annotate the attribute with `Choice`. If the slot is optional, annotate the attribute with `Choice | None`.
 
     Args:
         kind: kind of the part, such as "encoding".
-        default: name of the part that fills the slot by default, or a table with its name and options.
+        default: the part that the slot has by default, given by its name or by a table with its name and options.
         help: one line of help.
-        optional: if True, the slot may be empty. The option is then None.
+        optional: if True, the slot may be empty. The value of the option is then None.
 
     Example:
         >>> @attrs.frozen(kw_only=True)

@@ -1,4 +1,7 @@
-"""Recognize the format of a data set, by asking every dataparser if it can read the path."""
+"""Recognize the format of a data set: ask every dataparser whether it can read the path of the data set.
+
+A dataparser is a plugin's part that reads the images and cameras of one data format.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ from radfield_core.plugin import load_of
 from radfield_core.plugins.registry import Registry
 
 MAX_CHILDREN = 50
-"""Largest number of subfolders to search for a scene, when the given folder is not a scene itself."""
+"""If the given folder is not a scene, at most this many of its entries are checked for a scene."""
 
 
 def recognize(registry: Registry, path: Path) -> tuple[str, str]:
-    """The name of the dataparser that can read a path, and the reason for the choice.
+    """Return the name of the dataparser that can read a path, and the reason that the dataparser gives.
 
     Raises:
-        DatasetError: the path does not exist, or no dataparser can read it.
-        UsageError: several dataparsers can read it.
+        DatasetError: the path does not exist, or no dataparser can read the path.
+        UsageError: several dataparsers can read the path.
     """
     if not path.exists():
         raise _no_such_path(registry, path)
@@ -42,7 +45,7 @@ def recognize(registry: Registry, path: Path) -> tuple[str, str]:
 
 
 def reads_no_files(registry: Registry, name: str) -> bool:
-    """True if `name` is a dataparser that reads no files. Such a dataparser has no option `root`."""
+    """Return True if `name` is an installed dataparser that has no option `root`, and therefore reads no files."""
     try:
         parser = registry.find("dataparser", name)
         options = attrs.fields_dict(load_of(parser, parser.config))
@@ -52,14 +55,17 @@ def reads_no_files(registry: Registry, name: str) -> bool:
 
 
 def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[str]]:
-    """The dataparsers that can read a path, each with its reason, and an error message for each one that failed."""
+    """Ask every dataparser whether it can read a path.
+
+    Return the name and the reason of each dataparser that can, and an error message for each check that failed.
+    """
     found, failed = [], []
     for parser in registry.of_kind("dataparser"):
         if parser.sniff is None:
             continue
         try:
             reason = load_of(parser, parser.sniff)(path)
-        except Exception as error:  # a plugin's code may raise anything for files of unknown origin
+        except Exception as error:  # a plugin's code may raise any exception for a file of unknown origin
             failed.append(f"{parser.key} of {parser.distribution} failed while checking the format: {error}")
             continue
         if reason:
@@ -68,20 +74,20 @@ def _sniff(registry: Registry, path: Path) -> tuple[list[tuple[str, str]], list[
 
 
 def _scene_below(registry: Registry, path: Path) -> str:
-    """A hint that names a subfolder which a dataparser can read, or "" if there is none.
+    """Return a hint that names a subfolder that a dataparser can read. Return "" if no subfolder can be read.
 
-    It helps a user who gives the folder that contains all scenes.
+    The hint helps a user who gave the folder that contains all scenes.
     """
     children = islice(sorted(path.iterdir()), MAX_CHILDREN) if path.is_dir() else ()
     return next((f"Use --data {child}" for child in children if child.is_dir() and _sniff(registry, child)[0]), "")
 
 
 def _no_such_path(registry: Registry, path: Path) -> DatasetError:
-    """The error for a path that does not exist. Its hint is a file or dataparser with a similar name."""
+    """Return the error for a path that does not exist. Its hint names a file or a dataparser with a similar name."""
     parsers = [parser.name for parser in registry.of_kind("dataparser")]
     if str(path) in parsers:
         message = f"there is no such file or folder; {path} is the name of a dataparser"
-        return DatasetError(message, path=str(path), hint=f"Use data={path} with data.root=PATH")
+        return DatasetError(message, path=str(path), hint=f"Write data={path} data.root=FOLDER")
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     without_files = [name for name in parsers if reads_no_files(registry, name)] if path.name == str(path) else []
     near = nearest(path.name, [*siblings, *without_files])

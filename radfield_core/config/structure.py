@@ -1,7 +1,7 @@
-"""Convert the tables of all layers to typed options: fill the slots, check every option, and report every mistake.
+"""Convert the tables of all layers to typed options. Check every option, and report every mistake.
 
-A layer is a source of options, such as a config file or the command line. A layer with a higher priority overrides
-those with a lower priority.
+A layer is a source of options, such as a config file or the command line. A layer overrides the layers with a lower
+priority. A slot is an option that names a part, such as the sampler.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from radfield_core.plugins.registry import Registry
 DEFAULT = "default"
 
 EMPTIED: Any = None
-"""Marks a layer that empties a slot with "none". Layers with a lower priority no longer count for the slot."""
+"""Stands for a layer's value "none", which empties a slot. The slot then ignores all layers with a lower priority."""
 
 
 class Entry(NamedTuple):
@@ -32,8 +32,8 @@ class Entry(NamedTuple):
 
     Attributes:
         origin: name of the layer: "preset nerf", a file, "--method", "--data", "command line" or "default".
-        value: the value, of a type that TOML has.
-        home: the distribution whose preset or default contains the value, or None if the user set it.
+        value: the value, as it was parsed from TOML.
+        home: the distribution whose preset or default contains the value, or None if the user set the value.
     """
 
     origin: str
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def options_of(component: Component) -> Any:
-    """The attrs class of a part's options. Raises PluginError if it cannot be imported."""
+    """Return the attrs class of a part's options. Raises PluginError if the class cannot be imported."""
     options = load_of(component, component.config)
     if not attrs.has(options):
         raise PluginError(
@@ -53,30 +53,30 @@ def options_of(component: Component) -> Any:
 
 @cache
 def types_of(options: Any) -> dict[str, Any]:
-    """The types of the attributes of an option class. Annotations that are strings are evaluated."""
+    """Return the type of each attribute of an option class, by name. Annotations that are strings are evaluated."""
     return get_type_hints(options)
 
 
 def table_class(kind: Any) -> Any | None:
-    """The attrs class of an option whose type is a table of options, or such a table or None. Otherwise None."""
+    """If the type of an option is an attrs class, or a union with one, return that class. Otherwise return None."""
     members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     return next((member for member in members if attrs.has(member)), None)
 
 
 class Owner(NamedTuple):
-    """The part whose options are filled. `key` is its `kind:name`. Both are empty for the run's own options."""
+    """The part that declares an option. `key` is the part's `kind:name`. For the run's own options, both are empty."""
 
     distribution: str = ""
     key: str = ""
 
 
 class Structurer:
-    """Builds instances of option classes from layers. Lists of layers are in increasing priority.
+    """Builds instances of option classes from layers. Every list of layers is in increasing priority.
 
     Attributes:
         mistakes: every mistake that was found.
-        origins: path of an option -> name of the layer that its value comes from.
-        remarks: messages for the user about options that are ignored because their part was replaced by another one.
+        origins: maps the path of each option to the name of the layer that sets the option.
+        remarks: messages for the user. Each names an option that is ignored because another part was chosen.
     """
 
     def __init__(self, registry: Registry, mistakes: Mistakes):
@@ -93,7 +93,7 @@ class Structurer:
             entries: the tables to merge, in increasing priority: later ones override earlier ones.
             path: path of the table in the config.
             owner: the part to which the options belong.
-            skip: names of options that may be missing. They become None.
+            skip: names of options that are not read from the layers. These options become None.
         """
         before = len(self.mistakes)
         tables = [entry for entry in entries if self._is_table(entry, path)]
@@ -120,7 +120,7 @@ class Structurer:
             return None
 
     def _field(self, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """Build the value of one option. Return NOTHING if its default applies, and None if there is a mistake."""
+        """Return the value of one option. Return NOTHING if the default applies, and None if there is a mistake."""
         if "slot" in field.metadata:
             return self.slot(field.metadata["slot"], given, path, owner)
         nested = table_class(kind)
@@ -144,9 +144,10 @@ class Structurer:
         return value
 
     def _nested(self, nested: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """Build a nested table of options. It is None if it is optional and no layer contains it, or if one has "none".
+        """Build a nested table of options.
 
-        A layer with a higher priority can add the table again after "none".
+        An optional table is None if no layer contains the table, or if a layer sets it to "none". After "none", a
+        layer with a higher priority can add the table again.
         """
         if kind is not nested:
             for index, entry in enumerate(given):
@@ -160,12 +161,12 @@ class Structurer:
         return self.table(nested, given, path, owner)
 
     def slot(self, slot: Slot, given: Sequence[Entry], path: str, owner: Owner) -> Choice | None:
-        """Choose the part for a slot and build its options. Return None if the slot is empty or if there is a mistake.
+        """Choose the part for a slot and build the part's options. Return None if the slot is empty or has a mistake.
 
         Args:
             slot: the slot.
-            given: the values that layers give to the slot, in increasing priority. Each is the name of a part or a
-                table of options.
+            given: the values that layers give to the slot, in increasing priority. Each value is the name of a part
+                or a table of options.
             path: path of the slot in the config.
             owner: the part that has the slot.
         """
@@ -198,10 +199,10 @@ class Structurer:
         return tables
 
     def _belonging_to(self, name: str, kind: str, tables: Sequence[Entry], path: str) -> list[Entry]:
-        """Select the tables whose options belong to the part `name`. Other options of the user are noted in `remarks`.
+        """Return the tables with options of the part `name`. For each other option that the user set, add a remark.
 
-        A table that names no part belongs to the part of the table before it. If no table before it names a part, it
-        belongs to the part that is chosen in the end.
+        A table without the name of a part belongs to the part of the table before it. If no earlier table names a
+        part, the table belongs to the part that is chosen in the end.
         """
         kept = []
         part: str | None = None
@@ -220,7 +221,7 @@ class Structurer:
         return kept
 
     def _choice(self, slot: Slot, chosen: Entry, tables: Sequence[Entry], path: str) -> Choice | None:
-        """Build the part that `chosen` names with the options in `tables`. Return None if there is a mistake."""
+        """Build the options of the part that `chosen` names, from `tables`. Return None if there is a mistake."""
         self.origins[_join(path, "type")] = chosen.origin
         try:
             written = partial(_written_as, path=path, entry=chosen)
@@ -243,7 +244,7 @@ class Structurer:
         self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", f"Add {word}")
 
     def _is_same_part(self, kind: str, first: str, second: str) -> bool:
-        """True if two names refer to the same part. This includes the names of two presets of the same method."""
+        """Return True if two names refer to the same part. Two presets of one method count as the same part."""
         if first == second:
             return True
         candidates = self.registry.candidates(kind, first)
@@ -273,7 +274,7 @@ class Structurer:
 
 
 def _strongest_name(tables: Sequence[Entry]) -> Entry | None:
-    """The name in the last table that names a part, or None if there is none or a later table empties the slot."""
+    """Return the last name of a part in the tables. Return None if no table names a part after the slot was emptied."""
     chosen: Entry | None = None
     for entry in tables:
         if entry.value is EMPTIED:
@@ -284,7 +285,7 @@ def _strongest_name(tables: Sequence[Entry]) -> Entry | None:
 
 
 def _written_as(name: str, path: str, entry: Entry) -> str:
-    """A part as the user would type it in the layer of `entry`: for example `--method nerf` or `method=nerf`."""
+    """Return the words that choose a part in the layer of `entry`, for example `--method nerf` or `method=nerf`."""
     if not path:
         return name
     return f"{entry.origin} {name}" if entry.origin.startswith("--") else f"{path}={name}"

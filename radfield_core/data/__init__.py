@@ -1,6 +1,6 @@
-"""Tools to read a data set into a scene and to write one: cameras, images, masks, poses and their normalization.
+"""Tools that read a data set into a scene, or write a data set: cameras, images, masks, poses and normalization.
 
-The names below are public. Dataparsers and exporters of data sets are built from them.
+The names below are public. Dataparsers (which read a data set) and exporters (which write one) are built from them.
 """
 
 from typing import TYPE_CHECKING

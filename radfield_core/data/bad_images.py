@@ -1,4 +1,4 @@
-"""Find all images that cannot be read before training starts, and leave them out if the user allows it."""
+"""Before training starts, find all images that cannot be read. Leave them out if the user allows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_core.names import plural
 from radfield_core.runtime.progress import Progress
 
 MAX_LEFT_OUT_SHARE = 0.05
-"""Largest share of all images that may be left out."""
+"""Largest share of the images that may be left out."""
 
 SKIP_HINT = "Add --skip-bad-images (scene.skip_bad_images=true) to leave them out"
 TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {MAX_LEFT_OUT_SHARE:.0%} of all images"
@@ -22,8 +22,11 @@ TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {M
 class BadImage(NamedTuple):
     """A view whose image or mask cannot be read.
 
-    split: name of the split. view: number of the view in the split. name: name of the view. reason: why the image or
-    mask cannot be read.
+    Attributes:
+        split: name of the split.
+        view: number of the view in the split.
+        name: name of the view.
+        reason: why the image or mask cannot be read.
     """
 
     split: str
@@ -38,16 +41,17 @@ class BadImage(NamedTuple):
 def find_bad_images(
     scene: Scene, split: str, cache_mb: int | None, *, quiet: bool, seen: dict[Path, str] | None = None
 ) -> list[BadImage]:
-    """Find all bad images of a split, in order. Each file is decoded once.
+    """Find the bad images of a split. Return them sorted by the number of the view. Each file is decoded once.
 
     Args:
-        scene: the split.
+        scene: the scene of the split.
         split: name of the split, for messages.
-        cache_mb: if given, the decoded images are kept for training, in this much memory (see `decode_all`). If None,
-            they are not kept.
+        cache_mb: if given, the decoded images stay in memory for training, within this many MiB (see `decode_all`). If
+            None, they are dropped after the check.
         quiet: if True, show no progress.
-        seen: the files that were decoded before, each with the reason why it cannot be read, or "" if it can. The files
-            of this split are added. Pass the same dictionary for all splits to decode files that they share only once.
+        seen: results of earlier calls, as file -> "" if the file can be read, otherwise the reason why not. The files
+            in this dictionary are not decoded again. The files of this split are added to it. Pass the same dictionary
+            for all splits, so that a file in two splits is decoded only once.
     """
     seen = {} if seen is None else seen
     failure = None
@@ -67,8 +71,11 @@ def find_bad_images(
 
 
 def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
-    """The sources of a scene's images and masks, each with a prefix for messages about one of its files."""
-    if isinstance(scene.images, WithAlpha):  # if such a scene also has masks, they are the same files
+    """Yield the source of a scene's images and the source of its masks, if it has masks.
+
+    Each source comes with a prefix for messages about its files.
+    """
+    if isinstance(scene.images, WithAlpha):  # its alpha channel holds the masks; `scene.masks` would be the same files
         yield scene.images.images, ""
         yield scene.images.masks, "its mask "
         return
@@ -78,7 +85,10 @@ def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
 
 
 def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bool) -> list[tuple[int, str]]:
-    """The number of each image that cannot be decoded, with the reason. Files in `seen` are not decoded again."""
+    """Return the number of each image that cannot be decoded, with the reason.
+
+    Files in `seen` are not decoded again. All other files are decoded and added to `seen`.
+    """
     paths = [images.path(index) for index in range(len(images))]
     new = [index for index, path in enumerate(paths) if path is None or path not in seen]
     unseen = images if len(new) == len(images) else images.only(new)
@@ -93,10 +103,10 @@ def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bo
 
 
 def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
-    """Decode all images and masks of a scene once, keep them for training, and show the progress.
+    """Decode all images and masks of a scene once, and store the pixels for training. Show the progress.
 
     Args:
-        scene: a split.
+        scene: the scene of a split.
         cache_mb: memory for the images in MiB. The masks may take the same amount in addition.
         quiet: if True, show no progress.
 
@@ -122,7 +132,7 @@ def raise_if_any(found: Sequence[BadImage]) -> None:
 
 
 def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allowed: bool) -> dict[str, list[int]]:
-    """Choose the views to leave out, as split -> view numbers.
+    """Choose the views to leave out. Return their numbers as a dictionary: split -> view numbers.
 
     Args:
         found: the bad images of all splits.
@@ -130,8 +140,8 @@ def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allo
         allowed: True if the user allows leaving images out.
 
     Raises:
-        DatasetError: there are bad images, but the user does not allow leaving them out, or they are more than 5 % of
-            all images.
+        DatasetError: there are bad images, and either the user does not allow leaving images out, or more than 5 % of
+            all images are bad.
     """
     if not found:
         return {}
@@ -151,5 +161,5 @@ def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allo
 
 
 def _key(split: str, index: int, scene: Scene) -> tuple[str, int] | str:
-    """A key that identifies a view: its name, or its split and number if the views have no names."""
+    """Return a key that identifies a view: its name, or its split and number if the views have no names."""
     return scene.names[index] if scene.names else (split, index)

@@ -1,4 +1,4 @@
-"""A capture: photographs with known cameras. A dataparser reads a capture and makes scenes from it, one per split."""
+"""A capture is a set of photographs with known cameras. A dataparser reads a capture and makes one scene per split."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Capture:
         images: V image files.
         c2w: [V, 3, 4] camera-to-world matrices; x right, y up, z backward (OpenGL).
         intrinsics: [V, 4], fx, fy, cx, cy in pixels. The center of the first pixel is at 0.5.
-        sizes: [V, 2], width and height of the images for which the intrinsics hold.
-        model: lens model, one of those in `ops.distortion`.
-        distortion: [V, K] parameters of the lens model, or None if it has none.
-        masks: V mask files, or None. Their black pixels are ignored in training.
+        sizes: [V, 2], width and height in pixels of the image that each row of the intrinsics describes.
+        model: name of the lens model, one of those in `ops.distortion`.
+        distortion: [V, K] parameters of the lens model, or None if the model has no parameters.
+        masks: V mask files, or None. Pixels that are black in the mask are ignored in training.
         points: [P, 3], known points of the surface, or None.
-        headers: V headers of the image files. `fitted` sets them.
+        headers: V headers of the image files. The tuple is empty until `fitted` reads the headers.
         notes: messages for the user.
     """
 
@@ -53,14 +53,15 @@ class Capture:
     notes: tuple[str, ...] = ()
 
     def fitted(self, problems: Problems) -> Capture:
-        """Read the headers of the images, and scale the intrinsics to the sizes of the images.
+        """Return a copy with the headers of the images, and with intrinsics scaled to the sizes of the images.
 
-        An image can be smaller than its camera's size by the same integer factor in both directions. Then it counts as
-        a reduced copy, and its intrinsics are divided by the factor. Any other difference in size is a problem.
+        If an image is smaller than the size in `sizes` by the same integer factor in both directions, it counts as a
+        reduced copy. Its intrinsics are then divided by the factor. Any other difference in size is a problem.
 
         Args:
             problems: collects what is wrong with the files. Unreadable files are added only if there are other
-                problems too, or if no file is readable. Otherwise, `ImageSource.check` reports them before training.
+                problems too, or if no file is readable. Otherwise, `ImageSource.check` reports unreadable files
+                before training.
         """
         headers, unreadable = read_available_headers([*self.images, *(self.masks or ())], self.root, problems)
         used = tuple(headers.get(path, ImageHeader(0, 0, 3)) for path in self.images)
@@ -75,7 +76,10 @@ class Capture:
         return replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, notes=(*self.notes, *notes))
 
     def _scaled_cameras(self, headers: Sequence[ImageHeader], problems: Problems) -> tuple[Array, np.ndarray, set[int]]:
-        """The intrinsics and sizes of all views, scaled to their images, and the factors that divide the sizes."""
+        """Scale the intrinsics and sizes of all views to their images.
+
+        Return the scaled intrinsics, the scaled sizes, and the set of all factors by which images are reduced.
+        """
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
         for i, header in enumerate(headers):
@@ -113,7 +117,7 @@ class Capture:
                 )
 
     def cameras(self, to_scene: Array, chosen: Sequence[int]) -> Cameras:
-        """The cameras of the chosen views in scene coordinates.
+        """Return the cameras of some views in scene coordinates. `chosen` has the numbers of these views.
 
         The similarity `to_scene` [4, 4] maps the capture's coordinates to scene coordinates.
         """
@@ -137,16 +141,16 @@ class Capture:
         to_original: Array | None = None,
         notes: Sequence[str] = (),
     ) -> Scene:
-        """Make a scene of the chosen views.
+        """Make a scene from some of the views.
 
         Args:
-            chosen: numbers of the views.
+            chosen: numbers of these views.
             to_scene: [4, 4], the similarity that maps the capture's coordinates to scene coordinates.
             near: distance along a ray at which the content begins, in scene units.
             far: distance along a ray at which the content ends, in scene units.
             box: the region to model, in scene coordinates.
-            to_original: [4, 4], the similarity that maps the capture's coordinates to the coordinates of exports. By
-                default, exports use the capture's coordinates.
+            to_original: [4, 4], the similarity that maps the capture's coordinates to the coordinates in which
+                results are exported. By default, these are the capture's coordinates.
             notes: messages for the user, in addition to those of the capture.
         """
         headers = [self.headers[i] for i in chosen]
@@ -170,12 +174,16 @@ class Capture:
 def read_available_headers(
     paths: Sequence[Path], root: Path, problems: Problems
 ) -> tuple[dict[Path, ImageHeader], list[Problem]]:
-    """Read the headers of the image files that exist, and list one problem for each file that is unreadable.
+    """Read the headers of those image files that exist.
 
     Args:
-        paths: image files. Each is opened once, even if it is listed twice.
-        root: folder of the data set. The problems show paths relative to it.
+        paths: image files. A file that is listed twice is opened only once.
+        root: folder of the data set. The problems show paths relative to this folder.
         problems: collects one problem for each file that does not exist.
+
+    Returns:
+        A dictionary, file -> header, of the files that exist. A list with one problem for each of these files that
+        cannot be read.
 
     Example:
         >>> problems = Problems()
@@ -195,11 +203,11 @@ def read_available_headers(
 
 
 def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
-    """The integer factor by which an image was reduced, or None if no such factor fits both width and height.
+    """Return the integer factor by which an image was reduced, or None if no integer fits both width and height.
 
     Args:
         size: width and height of the original image.
-        actual: width and height of the reduced image. Each may have been rounded up or down.
+        actual: width and height of the reduced image. Each of the two may have been rounded up or down.
 
     Example:
         >>> shrink_factor((101, 80), (51, 40)), shrink_factor((100, 80), (100, 40))
@@ -211,14 +219,15 @@ def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
 
 
 def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, Array | None]:
-    """Find the lens model with the fewest parameters that can express the lenses of all views.
+    """Find one lens model that can express the lenses of all views. Of several, take the one with fewest parameters.
 
     Args:
-        lenses: V pairs of a lens model and its parameters, as in `ops.distortion`.
+        lenses: V pairs: a lens model and its parameters, as in `ops.distortion`.
         root: folder of the data set, for the message.
 
     Returns:
-        The model, and the parameters [V, K] of all views, or None in place of them if the model has no parameters.
+        The name of the model, and the parameters [V, K] of all views. The second value is None if the model has no
+        parameters.
 
     Raises:
         DatasetError: no single model can express all lenses.
@@ -241,13 +250,13 @@ def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tu
 
 
 def scene_box(center: Array, radius: float, to_scene: Array, measured: bool) -> SceneBox:
-    """The region to model in scene coordinates, as a cube whose sides are parallel to the scene's axes.
+    """Return the region to model, in scene coordinates: a cube whose sides are parallel to the scene's axes.
 
     Args:
         center: [3], center of the cube in the data's own coordinates.
         radius: half the side of the cube, in the data's own units.
         to_scene: [4, 4], the similarity that maps the data's own coordinates to scene coordinates.
-        measured: True if the region was computed from known points, False if it is a guess.
+        measured: True if the region was computed from known points, False if the region is a guess.
 
     Example:
         >>> scene_box(np.ones(3), 0.5, np.eye(4), True).center.tolist()

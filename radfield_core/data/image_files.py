@@ -1,7 +1,7 @@
-"""Read image files of unknown origin: their headers, or their decoded pixels as uint8.
+"""Read the header or the pixels (as uint8) of an image file that may come from an untrusted source.
 
-Only four formats are allowed, and the content of a file decides its format, not its name. The imaging library's
-decoders for other formats run external programs or have had more security faults.
+Only four formats are allowed. The format of a file is recognized by its content, not by its name. Pillow can also
+decode other formats, but those decoders run external programs or have had more security faults.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from radfield_core.errors import Problem
 from radfield_core.names import plural
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
-"""The image formats that can be read."""
+"""The image formats that can be read, by their names in Pillow."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-"""The endings of files in these formats."""
+"""Endings that image files of these formats have in their names."""
 
 MAX_IMAGE_PIXELS = 64_000_000
-"""Largest number of pixels of one image. It is limited because a small file can state that it has billions."""
+"""Largest number of pixels of one image. Without this limit, a small file could claim billions of pixels."""
 
 UPRIGHT = 1
-"""EXIF orientation of an image that need not be rotated for display."""
+"""EXIF orientation of an image that is displayed as it is stored, without a rotation."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ORIENTATION_TAG = 0x0112
 
 
 class ImageFault(Exception):
-    """An image file cannot be used. The message says why."""
+    """Raised if an image file cannot be used. The message says why."""
 
 
 class ImageHeader(NamedTuple):
@@ -45,8 +45,8 @@ class ImageHeader(NamedTuple):
         width: width in pixels.
         height: height in pixels.
         channels: number of channels: 1, 3 or 4.
-        orientation: EXIF orientation, which is 1 for an upright image. Images are never rotated by it.
-        fault: if the header cannot be read, the reason. Then width and height are 0.
+        orientation: EXIF orientation, which is 1 for an upright image. It is only reported: images are never rotated.
+        fault: the reason if the header cannot be read, otherwise "". With a fault, width and height are 0.
     """
 
     width: int
@@ -72,7 +72,7 @@ def read_header(path: Path) -> ImageHeader:
         ...     read_header(Path(folder) / "a.png")[:3]
         (4, 3, 3)
     """
-    with warnings.catch_warnings():  # not in `_opened`: it also runs in threads, which must not change warning filters
+    with warnings.catch_warnings():  # not in `_opened`, which also runs in threads, where changing filters is unsafe
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         opened = _opened(path)
     with opened as image:
@@ -88,14 +88,14 @@ def read_header(path: Path) -> ImageHeader:
 def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem]]:
     """Read the headers of image files.
 
-    If a header cannot be read, the result has a header of size 0×0 with the reason as its `fault`. The dataparser can
+    An unreadable header is replaced by a header of size 0×0, whose `fault` gives the reason. The dataparser can
     therefore continue. `ImageSource.check` reports the file again before training.
 
     Args:
         paths: V files.
 
     Returns:
-        V headers, and one problem for each header that cannot be read.
+        V headers, and a list with one problem for each unreadable header.
 
     Example:
         >>> headers, problems = read_headers([Path("/nowhere/a.png")])
@@ -113,9 +113,9 @@ def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem
 
 
 def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
-    """A message for the user if some images have an EXIF rotation. The list is empty if there are none.
+    """Return a list with one message for the user if some images have an EXIF rotation. Otherwise, return [].
 
-    The rotation is not applied, because poses are estimated for the pixels as they are stored.
+    The rotation is not applied, because camera poses are estimated for the pixels as they are stored.
 
     Example:
         >>> orientation_notes([ImageHeader(4, 3, 3)])
@@ -130,9 +130,9 @@ def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
 
 
 def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
-    """Decode the pixels [H, W, channels] of an image file. 16-bit gray is scaled to 8 bits.
+    """Decode an image file. Return its pixels [H, W, channels] uint8. 16-bit gray is scaled to 8 bits.
 
-    Raises ImageFault if the file is damaged or is not an image.
+    Raises ImageFault if the file is damaged, is not an image, or has pixels of 32 bits.
     """
     with _opened(path) as image:
         try:
@@ -143,13 +143,16 @@ def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
             pixels: npt.NDArray[Any] = np.asarray(image.convert(_MODES[channels]))
         except ImageFault:
             raise
-        except Exception as error:  # decoders raise exceptions of many classes for damaged files
+        except Exception as error:  # for damaged files, decoders raise exceptions of many classes
             raise ImageFault(f"cannot be decoded: {error}") from None
     return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
 
 
 def _opened(path: Path) -> Image.Image:
-    """Open an image file with one of the allowed decoders, without decoding its pixels. Raises ImageFault."""
+    """Open an image file with one of the allowed decoders. Its pixels are not decoded yet.
+
+    Raises ImageFault if the file cannot be opened, is in another format, or has too many pixels.
+    """
     try:
         image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
@@ -157,7 +160,7 @@ def _opened(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise ImageFault("is empty" if empty else "is not a PNG, JPEG, WebP or TIFF image") from None
-    except Exception as error:  # as in `decode`
+    except Exception as error:  # for damaged files, decoders raise exceptions of many classes
         raise ImageFault(f"cannot be opened: {error}") from None
     if image.width * image.height > MAX_IMAGE_PIXELS:
         image.close()

@@ -1,7 +1,7 @@
-"""The images of a scene as uint8: in memory, or decoded from files when they are needed.
+"""Two sources of a scene's images as uint8. `MemoryImages` holds them in memory; `FileImages` decodes files on demand.
 
-Training draws random pixels from all images at once. `FileImages.prepare` therefore decodes every image once into one
-flat table of pixels. If the table does not fit into memory, it is stored in a memory-mapped file.
+Training draws random pixels from all images at once. `FileImages.prepare` therefore decodes every image once, into one
+flat table of pixels. A table that exceeds the memory limit is stored in a memory-mapped file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class MemoryImages:
 
     @property
     def channels(self) -> int:
-        """Channels C of every image."""
+        """Number of channels C, which is the same for every image."""
         return int(self._images[0].shape[-1])
 
     @property
@@ -63,21 +63,21 @@ class MemoryImages:
         return self._index.sizes
 
     def path(self, index: int) -> Path | None:
-        """Always None, because the images do not come from files."""
+        """Return None, because the images do not come from files."""
         return None
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8 at images, rows, columns [n] int64."""
+        """Return the pixels [n, C] uint8 at the given image numbers, rows and columns, each [n] int64."""
         if self._stacked is None:
             self._stacked = torch.cat([image.flatten(0, 1) for image in self._images])
         return self._stacked[self._index.rows(images, rows, columns)]
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """Always an empty list, because the images are decoded already."""
+        """Return an empty list: the images are decoded already, so none can be unreadable."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
-        """The images with these numbers, in this order."""
+        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
         return MemoryImages([self._images[index] for index in kept])
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
@@ -87,13 +87,13 @@ class MemoryImages:
 class FileImages:
     """An `ImageSource` that decodes images from files when they are needed.
 
-    It keeps the most recently used images in memory. A file whose header cannot be read is no error here: its image has
-    the size 0×0, and `check` and `prepare` report the file.
+    The most recently used images stay in memory. If the header of a file cannot be read, no error is raised at first:
+    the image has the size 0×0. `check` and `prepare` report the file later.
 
     Args:
         paths: V files.
         channels: number of channels to which every image is converted: 1, 3 or 4.
-        headers: V headers, if they are known. Otherwise they are read from the files.
+        headers: V headers. If they are None, they are read from the files.
         cache_mb: memory for decoded images, in MiB.
 
     Example:
@@ -129,20 +129,23 @@ class FileImages:
 
     @property
     def sizes(self) -> Tensor:
-        """Width and height of each image [V, 2] int64, according to its header."""
+        """Width and height of each image [V, 2] int64, as stated in its header."""
         return self._index.sizes
 
     def path(self, index: int) -> Path | None:
-        """The file of an image."""
+        """Return the file of an image."""
         return self.paths[index]
 
     @property
     def mapped(self) -> bool:
-        """True if the decoded pixels need more than `cache_mb`. Then `prepare` stores them in a memory-mapped file."""
+        """True if the decoded pixels of all images need more than `cache_mb`.
+
+        In this case, `prepare` stores the pixels in a memory-mapped file.
+        """
         return self._index.total * self.channels > self.cache_mb * 2**20
 
     def __getitem__(self, index: int) -> Tensor:
-        """One image [H, W, C] uint8. Raises DatasetError if it cannot be decoded."""
+        """Return one image [H, W, C] uint8. Raises DatasetError if the image cannot be decoded."""
         if index < 0:
             index += len(self)
         if self._table is not None:
@@ -160,7 +163,7 @@ class FileImages:
         return image
 
     def _keep(self, index: int, image: Tensor) -> None:
-        """Add an image to those in memory. While they exceed `cache_mb`, drop the least recently used image."""
+        """Keep an image in memory. While the images in memory exceed `cache_mb`, drop the least recently used one."""
         with self._lock:
             self._latest[index] = image
             self._latest_bytes = sum(kept.numel() for kept in self._latest.values())
@@ -177,19 +180,22 @@ class FileImages:
         return pixels
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8 at images, rows, columns [n] int64. The first call prepares the images."""
+        """Return the pixels [n, C] uint8 at the given image numbers, rows and columns, each [n] int64.
+
+        If the images have not been prepared yet, `prepare` is called first.
+        """
         if self._table is None:
             self.prepare(self.cache_mb)
         assert self._table is not None
         return self._table.gather(self._index.rows(images, rows, columns))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode all images into one table, so that `gather` only looks pixels up.
+        """Decode all images into one table of pixels, so that `gather` need not decode anything.
 
         Args:
-            cache_mb: largest table in MiB that is kept in memory. A larger table is stored in a memory-mapped file in
-                the cache folder. The system deletes the file when the process ends.
-            progress: called as progress(done, of) after each image.
+            cache_mb: size in MiB of the largest table that is held in memory. A larger table is stored in a
+                memory-mapped file in the cache folder. The system deletes this file when the process ends.
+            progress: called after each image as progress(number of decoded images, number of images).
 
         Raises:
             DatasetError: some images cannot be decoded. The problems list all of them.
@@ -216,7 +222,10 @@ class FileImages:
         self._table = table
 
     def _decoded(self) -> Iterator[tuple[int, Pixels | ImageFault]]:
-        """The number and the pixels (or the fault) of every image, in order. A few threads decode them in parallel."""
+        """Decode every image, with a few threads in parallel. Yield each image's number and its pixels or its fault.
+
+        The images are yielded in order.
+        """
 
         def attempt(index: int) -> Pixels | ImageFault:
             try:
@@ -231,12 +240,12 @@ class FileImages:
                 yield from zip(block, pool.map(attempt, block), strict=True)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of each image that cannot be decoded, with the reason.
+        """Return the number of each image that cannot be decoded, with the reason.
 
         If `prepare` has run, return its findings. Otherwise decode each image once, without keeping it in memory.
 
         Args:
-            progress: called as progress(done, of) after each image.
+            progress: called after each image as progress(number of decoded images, number of images).
         """
         if self._faults is not None:
             return list(self._faults)
@@ -249,6 +258,9 @@ class FileImages:
         return faults
 
     def only(self, kept: Sequence[int]) -> FileImages:
-        """The images with these numbers, in this order. None of them is decoded yet."""
+        """Return an image source of some of the images. `kept` has their numbers, in the order of the result.
+
+        The result has not decoded any image yet.
+        """
         headers = [self._headers[index] for index in kept]
         return FileImages([self.paths[index] for index in kept], self.channels, headers=headers, cache_mb=self.cache_mb)

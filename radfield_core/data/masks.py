@@ -1,4 +1,4 @@
-"""Masks: use them as the alpha channel of images, and check that another data format can store them."""
+"""Use masks as the alpha channel of images, and check whether another data format can store the masks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from radfield_core.runtime.progress import ProgressCallback
 _log = logging.getLogger(__name__)
 
 COLOR_SHARE = 0.75
-"""Share of the memory for color images; the rest is for their masks. Three of the four channels are color."""
+"""Share of the memory that color images may use, because three of the four channels are color. Masks use the rest."""
 
 
 def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
-    """True if every scene has masks with this meaning.
+    """Return True if every scene has masks, and all these masks have the given meaning.
 
     Args:
         meaning: a value of `Scene.masks_mean`: "object" or "counted".
@@ -35,9 +35,10 @@ def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
 
 
 def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None:
-    """Log a warning if the masks of a data set cannot be written to a format, because masks mean something else there.
+    """Log a warning if the masks of a data set cannot be written to another format.
 
-    Masks that mark the object are not lost if the images have an alpha channel that marks it too.
+    Masks can only be written to a format in which masks have the same meaning. Masks that mark the object need not be
+    written if the images have an alpha channel, because alpha marks the object too.
 
     Args:
         meaning: the meaning of masks in the format to write.
@@ -60,11 +61,11 @@ def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None
 
 
 class WithAlpha:
-    """An `ImageSource` of color images that uses masks as their alpha channel.
+    """An `ImageSource` that adds masks to color images as their alpha channel.
 
     Args:
         images: V images with three channels.
-        masks: V images with one channel and the same sizes.
+        masks: V masks with one channel. Each has the same size as its image.
 
     Example:
         >>> from radfield_core.data.images import MemoryImages
@@ -87,24 +88,27 @@ class WithAlpha:
         return self.images.sizes
 
     def path(self, index: int) -> Path | None:
-        """Always None, because the color and the mask come from two files."""
+        """Return None, because the color and the mask come from two files."""
         return None
 
     def __getitem__(self, index: int) -> Tensor:
         return torch.cat([self.images[index], self.masks[index]], dim=-1)
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, 4] uint8 at images, rows, columns [n] int64."""
+        """Return the pixels [n, 4] uint8 at the given image numbers, rows and columns, each [n] int64."""
         both = self.images.gather(images, rows, columns), self.masks.gather(images, rows, columns)
         return torch.cat(both, dim=-1)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of each view whose image or mask cannot be decoded, with the reason. See `ImageSource.check`."""
+        """Return the number of each view whose image or mask cannot be decoded, with the reason.
+
+        See `ImageSource.check`.
+        """
         images = self.images.check(_part(progress, 0))
         return images + [(index, f"its mask {reason}") for index, reason in self.masks.check(_part(progress, 1))]
 
     def only(self, kept: Sequence[int]) -> WithAlpha:
-        """The images with these numbers, in this order, with their masks."""
+        """Return an image source of some of the images with their masks. `kept` has their numbers, in order."""
         return WithAlpha(self.images.only(kept), self.masks.only(kept))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
@@ -123,7 +127,7 @@ class WithAlpha:
 
 
 def _part(progress: ProgressCallback | None, part: int) -> ProgressCallback | None:
-    """The callback for the first (`part` 0) or second (`part` 1) half of a job."""
+    """Return a progress callback for one half of a job: `part` is 0 for the first half and 1 for the second."""
     if progress is None:
         return None
     return lambda done, of: progress(part * of + done, 2 * of)

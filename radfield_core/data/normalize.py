@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from radfield_core.config.run import SceneConfig
 
 MIN_CONTENT_RADIUS = 1e-9
-"""Smallest radius of the content, in the data's own units, of a scene that can be normalized."""
+"""A scene can be normalized only if the radius of its content, in the data's own units, is larger than this."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
-    """Apply the options of the table `scene` to a scene. Its `to_data` is updated to the new scene coordinates.
+    """Apply the options of the config's table `scene` to a scene. Return the changed scene.
+
+    If the scene coordinates change, `to_data` changes with them, so that it still maps to the data's own coordinates.
 
     Args:
-        scene: a split, as returned by its dataparser.
+        scene: the scene of a split, as returned by its dataparser.
         config: the options.
-        reference: the split whose cameras determine the normalization, by default `scene`. Pass the same split for all
-            splits of a data set, so that they share their coordinates.
+        reference: the scene whose cameras determine the normalization. The default is `scene` itself. Pass the same
+            reference for all splits of a data set, so that all splits have the same coordinates.
 
     Raises:
         UsageError: the options contradict each other or do not suit the scene.
@@ -50,13 +52,13 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
 
 
 def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
-    """Center [3] and radius of a sphere around the content that the cameras look at.
+    """Return the center [3] and the radius of a sphere around the content that the cameras look at.
 
-    The center is the point nearest to all optical axes. For each camera, the sphere around this point that just fits
-    into the camera's image has a certain radius. The result is the median of these radii times `margin`.
+    The center is the point nearest to all optical axes. For each camera, there is a largest sphere around this point
+    that fits into the camera's image. The returned radius is the median radius of these spheres, times `margin`.
 
-    Raises UsageError for a scene in NDC. Raises DatasetError if there are no cameras or if they do not look at a common
-    point.
+    Raises UsageError if the scene uses NDC (normalized device coordinates). Raises DatasetError if there are no
+    cameras, or if the cameras do not look at a common point.
     """
     if scene.ndc:
         raise UsageError("a scene in NDC cannot be normalized", path="scene.normalize", hint="Set data.ndc=false")
@@ -76,7 +78,10 @@ def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
 
 
 def normalized(scene: Scene, center: Tensor, radius: float) -> Scene:
-    """The same scene in the coordinates (x − center) / radius. Its `to_data` is updated accordingly."""
+    """Return the same scene in the coordinates (x − center) / radius.
+
+    Its `to_data` maps the new coordinates to the data's own coordinates.
+    """
     forward = torch.from_numpy(similarity_matrix(np.eye(3), center.double().numpy(), 1.0 / radius))
     backward = torch.eye(4, dtype=torch.float64)
     backward[:3, :3] *= radius
@@ -104,7 +109,7 @@ def normalized(scene: Scene, center: Tensor, radius: float) -> Scene:
 
 
 class _Scaled(Sequence[Tensor]):
-    """A sequence of tensors times a factor. Each tensor is multiplied when it is accessed."""
+    """A sequence whose tensors are multiplied by a factor. Each tensor is multiplied when it is accessed."""
 
     def __init__(self, tensors: Sequence[Tensor], factor: float):
         self._tensors, self._factor = tensors, factor

@@ -1,9 +1,9 @@
-"""The decoded pixels of many images in one flat table, which lies in memory or in a memory-mapped file.
+"""The decoded pixels of many images in one flat table, which is stored in memory or in a memory-mapped file.
 
-Training reads random pixels from all over the mapped file. Every page that is read counts as resident memory of the
-process until it is released with `madvise(MADV_DONTNEED)`. `MappedTable` therefore releases all pages before they can
-exceed `MAX_RESIDENT_BYTES`. Released pages stay in the system's page cache until the system needs the memory. Reading
-one again takes about a microsecond.
+Training reads random pixels from all over the mapped file. Every page of the file that is read counts as resident
+memory of the process, until the page is released with `madvise(MADV_DONTNEED)`. `MappedTable` therefore releases all
+pages before they can exceed `MAX_RESIDENT_BYTES`. Released pages stay in the system's page cache until the system needs
+the memory. Until then, reading a released page again takes about a microsecond.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_RESIDENT_BYTES = 128 * 2**20
 """Largest number of bytes of a mapped table that may be resident in the memory of the process."""
 
 BYTES_PER_TOUCH = 64 * 2**10
-"""Largest number of bytes that one access can make resident: the system maps a page and its neighbors, 16 in all."""
+"""Largest number of bytes that one access can make resident. The system maps 16 pages: the page and its neighbors."""
 
 _HINT = "Raise scene.image_cache_mb, or set RADFIELD_CACHE to a folder on a larger disk"
 
@@ -34,10 +34,16 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class PixelIndex:
-    """Converts (image, row, column) to the index of the pixel in a flat list of all pixels of V images.
+    """Converts (image, row, column) to the index of a pixel in a flat list that holds the pixels of V images.
 
-    The images may differ in size. shapes: height and width of each image. sizes [V, 2] int64: width and height of each
-    image. total: number of pixels of all images.
+    The images may differ in size.
+
+    Args:
+        shapes: height and width of each image.
+
+    Attributes:
+        sizes: [V, 2] int64, width and height of each image.
+        total: number of pixels of all images together.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]):
@@ -49,17 +55,17 @@ class PixelIndex:
         self._widths = self.sizes[:, 0].contiguous()
 
     def rows(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Flat indices [n] of the pixels at images, rows, columns [n] int64."""
+        """Return the flat indices [n] of the pixels at the given image numbers, rows and columns, each [n] int64."""
         return self._offsets[images] + rows * self._widths[images] + columns
 
     def span(self, image: int) -> slice:
-        """The range of the flat indices of one image's pixels."""
+        """Return the range of flat indices that one image occupies."""
         start = int(self._offsets[image])
         return slice(start, start + int(self.sizes[image].prod()))
 
 
 class MemoryTable:
-    """A table of pixels [n, C] uint8 in memory."""
+    """A table of n pixels [n, C] uint8 in memory. C is `channels`."""
 
     def __init__(self, n: int, channels: int):
         self._pixels = torch.empty((n, channels), dtype=torch.uint8)
@@ -69,18 +75,18 @@ class MemoryTable:
         self._pixels[span] = torch.from_numpy(pixels.copy()).flatten(0, 1)
 
     def read(self, span: slice) -> Tensor:
-        """A range of pixels [m, C]."""
+        """Return the pixels [m, C] of a range of m flat indices."""
         return self._pixels[span]
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Pixels [m, C] at flat indices [m]."""
+        """Return the pixels [m, C] at flat indices [m]."""
         return self._pixels[rows]
 
 
 class MappedTable:
-    """A table of pixels [n, C] uint8 in a memory-mapped file.
+    """A table of n pixels [n, C] uint8 in a memory-mapped file. C is `channels`.
 
-    The file is in the cache folder and has no name. The system deletes it when the process ends.
+    The file is in the cache folder and has no name. The system deletes the file when the process ends.
 
     Raises StorageError if the file cannot be created or the disk does not have enough space.
     """
@@ -124,10 +130,11 @@ class MappedTable:
             os.close(self._file)
 
     def write(self, span: slice, pixels: Pixels) -> None:
-        """Store the pixels [H, W, C] of one image. They are written to the file, because that makes no page resident.
+        """Store the pixels [H, W, C] of one image.
 
-        The data is written in small pieces. The system may cache a large piece as one large page, and reading any part
-        of it later would make all of it resident.
+        The pixels are written to the file, not to the mapped memory, because writing to the file makes no page
+        resident. They are written in small pieces. The system may cache a large piece as one large page. Reading any
+        part of such a page later would make the whole page resident.
         """
         rest, position = memoryview(np.ascontiguousarray(pixels).data).cast("B"), span.start * self._channels
         try:
@@ -138,17 +145,17 @@ class MappedTable:
             raise StorageError(f"decoded images cannot be stored: {error.strerror}", hint=_HINT) from None
 
     def read(self, span: slice) -> Tensor:
-        """A range of pixels [m, C]."""
+        """Return the pixels [m, C] of a range of m flat indices."""
         self._touch((span.stop - span.start) * self._channels)
         return self._pixels[span]
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Pixels [m, C] at flat indices [m]."""
+        """Return the pixels [m, C] at flat indices [m]."""
         self._touch(len(rows) * BYTES_PER_TOUCH)
         return self._pixels[rows]
 
     def _touch(self, n_bytes: int) -> None:
-        """Release all pages if the next `n_bytes` could make the table exceed `MAX_RESIDENT_BYTES`."""
+        """Prepare to read `n_bytes`. If they could make the table exceed `MAX_RESIDENT_BYTES`, release all pages."""
         self._touched += n_bytes
         if self._touched > MAX_RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -1,8 +1,9 @@
-"""Rotate, center and scale a capture into scene coordinates, and estimate its near and far limits and its region.
+"""Rotate, center and scale a capture into scene coordinates. Estimate its near and far limits and its region.
 
-Symbols: c2w [V, 3, 4] float64 are camera-to-world matrices of V cameras, with x to the right, y up and z backward
-(OpenGL). The optical axis of a camera points along its −z. `to_scene` is the similarity [4, 4] that maps the data's own
-coordinates to scene coordinates.
+The region is the part of space that is modeled. Symbols: c2w [V, 3, 4] float64 are the camera-to-world matrices of V
+cameras. Their axes are x to the right, y up and z backward (OpenGL), so the optical axis of a camera points along −z.
+`to_scene` is the similarity [4, 4] that maps the data's own coordinates to scene coordinates. A similarity is a
+rotation, a uniform scaling and a translation in one.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ Orientation = Literal["none", "up", "vertical", "pca", "ground"]
 Center = Literal["none", "poses", "focus"]
 
 MAX_DISTANCE = 1e7
-"""Largest allowed coordinate of a camera, in the data's own units. A larger one is reported as a mistake."""
+"""Largest allowed coordinate of a camera center, in the data's own units. A larger coordinate counts as an error."""
 
 MIN_POINTS = 10
-"""Smallest number of points from which the ground or the near and far limits are estimated."""
+"""The ground, and the near and far limits, are estimated only from at least this many points."""
 
 MAX_CONDITION = 1e8
-"""Optical axes count as parallel if the matrix of their focus point has a larger condition number."""
+"""Optical axes count as parallel if the condition number of the matrix in `focus_point` is larger than this."""
 
 GROUND_TRIALS = 500
 GROUND_SAMPLE = 5000
 GROUND_THICKNESS = 0.02
-"""Largest distance of a ground point from the plane, as a share of the median distance of points to their median."""
+"""Largest distance from a plane at which a point counts as lying on it, as a share of the spread of the points.
+
+The spread is the median distance of the points to their median point.
+"""
 
 MAX_SHARE_BELOW_GROUND = 0.1
 MIN_GROUND_COSINE = 0.5
@@ -38,7 +42,9 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 def focus_point(c2w: Array) -> Array:
-    """The point [3] nearest to all optical axes, by least squares. If they are parallel, it is the mean camera center.
+    """Return the point [3] nearest to all optical axes, by least squares.
+
+    If the axes are parallel, return the mean of the camera centers.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
@@ -59,10 +65,10 @@ def focus_point(c2w: Array) -> Array:
 
 
 def rotation_between(source: Array, target: Array) -> Array:
-    """The smallest rotation [3, 3] that maps one direction [3] to another (Rodrigues' formula)."""
+    """Return the smallest rotation [3, 3] that turns one direction [3] into another, by Rodrigues' formula."""
     source, target = source / np.linalg.norm(source), target / np.linalg.norm(target)
     cosine = float(source @ target)
-    if cosine < -1 + 1e-9:  # opposite directions: half a turn about any perpendicular axis
+    if cosine < -1 + 1e-9:  # the directions are opposite: make half a turn about any perpendicular axis
         other = np.eye(3)[np.argmin(np.abs(source))]
         axis = np.cross(source, other)
         axis /= np.linalg.norm(axis)
@@ -74,14 +80,14 @@ def rotation_between(source: Array, target: Array) -> Array:
 
 
 def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -> Array:
-    """The rotation [3, 3] that maps the upward direction of the data to +z.
+    """Return the rotation [3, 3] that maps the upward direction of the data to +z.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
-        orientation: the method that estimates the upward direction. "none": the data is not rotated. "up": the mean of
-            the cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes, which suits
-            cameras that were held level. "pca": the direction in which the camera centers vary least. "ground": the
-            normal of the ground plane, which is found from the points.
+        orientation: how the upward direction is estimated. "none": it is not estimated, and the data is not rotated.
+            "up": the mean of the cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes,
+            which suits cameras that were held level. "pca": the direction in which the camera centers vary least.
+            "ground": the normal of the ground plane, which is fitted to the points.
         points: [P, 3], points of the surface, needed only for "ground".
     """
     if orientation == "none":
@@ -101,11 +107,11 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
 
 
 def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
-    """The normal of the ground plane by RANSAC (Fischler and Bolles 1981), or `mean_up` if no plane fits.
+    """Return the normal of the ground plane by RANSAC (Fischler and Bolles 1981). If no plane fits, return `mean_up`.
 
-    The ground is the candidate plane with the most points on it. A plane that has more than a tenth of the points below
-    it is excluded, because it is a wall or the side of an object. The candidates go through points of the lowest third,
-    because most of the points may lie on objects.
+    The candidates are planes through the lowest third of the points, because most of the other points may lie on
+    objects. The ground is the candidate with the most points on it. Candidates with more than a tenth of the points
+    below them are excluded, because they are walls or sides of objects.
     """
     if points is None or len(points) < MIN_POINTS:
         return mean_up
@@ -118,7 +124,7 @@ def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
     on_ground = np.zeros((0, 3))
     for origin, normal in zip(*_candidate_planes(low, mean_up, spread, draw), strict=True):
         if np.median((c2w[:, :, 3] - origin) @ normal) <= 0:
-            continue  # most cameras would be below the ground
+            continue  # most cameras would be below this plane, so it cannot be the ground
         above = (sample - origin) @ normal
         near = np.abs(above) < thickness
         if near.sum() > len(on_ground) and (above < -thickness).mean() <= MAX_SHARE_BELOW_GROUND:
@@ -130,10 +136,10 @@ def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
 
 
 def _candidate_planes(points: Array, up: Array, spread: float, draw: np.random.Generator) -> tuple[Array, Array]:
-    """Random planes, as a point [n, 3] on each plane and its upward unit normal [n, 3].
+    """Choose n random planes. Return one point on each plane [n, 3], and its upward unit normal [n, 3].
 
-    Each plane goes through three random points. Planes steeper than 60° are left out, and so are triples of points
-    that lie on a line.
+    Each plane goes through three of the points, chosen at random. Triples of points on one line are left out, and so
+    are planes steeper than 60°.
     """
     triples = points[draw.integers(len(points), size=(GROUND_TRIALS, 3))]
     origins = triples[:, 0]
@@ -153,7 +159,7 @@ def normalizing_similarity(
     auto_scale: bool,
     points: Array | None = None,
 ) -> Array:
-    """The similarity `to_scene` [4, 4] that rotates a capture upright, centers it and scales it.
+    """Return the similarity `to_scene` [4, 4] that rotates a capture upright, centers it and scales it.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
@@ -180,11 +186,11 @@ def normalizing_similarity(
 def near_far_limits(distances: Array) -> tuple[float, float] | None:
     """Estimate the near and far limits along the rays from the distances of known points.
 
-    The smallest and the largest thousandth of the distances are ignored. Near is 0.9 times the smallest distance that
-    remains, and far is 1.1 times the largest.
+    The smallest thousandth and the largest thousandth of the distances are ignored. Of the remaining distances, near
+    is 0.9 times the smallest, and far is 1.1 times the largest.
 
     Args:
-        distances: [M], distances from cameras to the points that they see. Those that are not positive are ignored.
+        distances: [M], distances from cameras to the points that they see. Zero and negative distances are ignored.
 
     Returns:
         Near and far, or None if fewer than ten distances are positive.
@@ -201,10 +207,11 @@ def near_far_limits(distances: Array) -> tuple[float, float] | None:
 
 
 def content_box(points: Array, centers: Array) -> tuple[Array, float]:
-    """Center [3] and half the side of a cube that contains all camera centers and nearly all points.
+    """Return the center [3] and half the side of a cube that contains all camera centers and nearly all points.
 
     Args:
-        points: [P, 3], points of the surface. Along each axis, the lowest and highest hundredth is ignored.
+        points: [P, 3], points of the surface. Along each axis, the lowest and the highest hundredth of the points are
+            ignored.
         centers: [V, 3], camera centers.
 
     Example:
@@ -217,9 +224,10 @@ def content_box(points: Array, centers: Array) -> tuple[Array, float]:
 
 
 def camera_box(c2w: Array) -> tuple[Array, float]:
-    """Center [3] and half the side of a cube around the focus point that contains all cameras.
+    """Return the center [3] and half the side of a cube that contains all camera centers.
 
-    It is a guess of the region to model, for data without known points.
+    The center is the point nearest to all optical axes. For data without known points, the cube is a guess of the
+    region to model.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.

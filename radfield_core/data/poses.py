@@ -1,4 +1,4 @@
-"""Check the camera poses from a file, and repair small deviations from a rotation."""
+"""Check camera poses that were read from a file. Repair poses whose matrix deviates slightly from a rotation."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from radfield_core.errors import Problems
 from radfield_core.names import plural
 
 MAX_DRIFT = 1e-3
-"""Largest |RᵀR − I| that counts as a rounding error and is repaired. A pose with a larger one is refused."""
+"""Largest |RᵀR − I| that counts as a rounding error and is repaired. If |RᵀR − I| is larger, the pose is rejected."""
 
 REPORT_DRIFT_ABOVE = 1e-5
-"""If |RᵀR − I| is larger, the user is told about the repair. Rounding to single precision gives less than this."""
+"""The user is told about a repair if |RᵀR − I| is larger than this. Rounding to single precision stays below."""
 
 REPAIR_DRIFT_ABOVE = 1e-12
 MAX_AXIS_VALUE = 1e100
-"""Largest allowed entry of a rotation. The products of larger numbers could overflow."""
+"""Largest allowed entry of a rotation matrix. Products of larger numbers could overflow."""
 
 
 def read_pose(value: Any) -> Array:
     """Convert nested lists to a camera pose [4, 4] float64.
 
     Args:
-        value: 3 or 4 rows of 4 numbers, as read from JSON. A missing last row is (0, 0, 0, 1).
+        value: 3 or 4 rows of 4 numbers, as read from JSON. If the fourth row is missing, it is set to (0, 0, 0, 1).
 
     Raises:
-        ValueError: the value is not such a list. The message says why.
+        ValueError: the value does not consist of such rows. The message says why.
 
     Example:
         >>> read_pose([[1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7]])[:, 3].tolist()
@@ -49,7 +49,9 @@ def read_pose(value: Any) -> Array:
 
 
 def pose_fault(c2w: Array) -> tuple[str, str] | None:
-    """The fault of a camera pose and a hint, or None if the pose consists of a rotation and a finite translation.
+    """Return the fault of a camera pose and a hint for the user, or None if the pose has no fault.
+
+    A pose without a fault consists of a rotation and a finite translation.
 
     Args:
         c2w: [3, 4] or [4, 4], camera-to-world matrix.
@@ -74,7 +76,7 @@ def pose_fault(c2w: Array) -> tuple[str, str] | None:
 
 
 def _rotation_fault(matrix: Array) -> tuple[str, str] | None:
-    """The fault of a matrix [3, 3] that should be a rotation, and a hint, or None if it is one."""
+    """If a matrix [3, 3] is not a rotation, return the fault and a hint for the user. Otherwise, return None."""
     drift = _drift(matrix)
     if drift > MAX_DRIFT:
         scales = np.linalg.norm(matrix, axis=0)
@@ -91,20 +93,20 @@ def _rotation_fault(matrix: Array) -> tuple[str, str] | None:
 
 
 def _drift(matrix: Array) -> float:
-    """|RᵀR − I| of a matrix R [3, 3]. It is 0 for a rotation."""
+    """Return the largest absolute entry of RᵀR − I for a matrix R [3, 3]. It is 0 if R is a rotation."""
     return float(np.abs(matrix.T @ matrix - np.eye(3)).max())
 
 
 def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: Problems) -> tuple[Array, list[str]]:
-    """Check and repair poses. Return rigid poses [V, 3, 4] float64, and messages for the user.
+    """Check and repair poses. Return rigid poses [V, 3, 4] float64, and a list of messages for the user.
 
-    If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation. It is U·Vᵀ, from the singular value
-    decomposition of R.
+    R is the left 3 × 3 block of a pose. If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation. This
+    is U·Vᵀ, where U·Σ·Vᵀ is the singular value decomposition of R.
 
     Args:
         poses: V camera-to-world matrices [4, 4] or [3, 4].
         names: V names of the frames, for the problems.
-        problems: collects one problem for each pose that has a fault. In the result, such a pose is zero.
+        problems: collects one problem for each pose that has a fault. Poses with a fault are zero in the result.
 
     Example:
         >>> problems = Problems()

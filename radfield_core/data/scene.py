@@ -24,38 +24,39 @@ class ImageSource(Protocol):
 
     @property
     def channels(self) -> int:
-        """Channels C of every image: 1, 3 or 4."""
+        """Number of channels C, which is the same for every image: 1, 3 or 4."""
 
     @property
     def sizes(self) -> Tensor:
         """Width and height of each image [V, 2] int64."""
 
     def __len__(self) -> int:
-        """Number of images V."""
+        """Return the number of images V."""
 
     def __getitem__(self, index: int) -> Tensor:
-        """One image [H, W, C] uint8. Raises DatasetError if it cannot be decoded."""
+        """Return one image [H, W, C] uint8. Raises DatasetError if the image cannot be decoded."""
 
     def path(self, index: int) -> Path | None:
-        """The file that holds exactly this image, or None if there is no such file."""
+        """Return the file whose pixels are exactly this image, or None if the image has no such file."""
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Pixels [n, C] uint8 at images, rows, columns [n] int64."""
+        """Return the pixels [n, C] uint8 at the given image numbers, rows and columns, each [n] int64."""
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """The number of each image that cannot be used, with the reason. Each image is decoded once.
+        """Return the number of each image that cannot be used, with the reason. Each image is decoded once.
 
-        progress: called as progress(done, of) while the images are decoded.
+        progress: called as progress(number of decoded images, number of images) while the images are decoded.
         """
 
     def only(self, kept: Sequence[int]) -> ImageSource:
-        """The images with these numbers, in this order."""
+        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Decode the images so that `gather` is fast, using at most `cache_mb` MiB of memory.
+        """Decode all images once, so that `gather` is fast. Use at most `cache_mb` MiB of memory.
 
-        progress: called as progress(done, of) while the images are decoded. Raises a DatasetError that lists every
-        image that cannot be used.
+        progress: called as progress(number of decoded images, number of images) while the images are decoded.
+
+        Raises a DatasetError that lists every unusable image.
         """
 
 
@@ -65,7 +66,7 @@ class Mesh:
 
     Attributes:
         vertices: [V, 3], positions of the vertices.
-        faces: [F, 3] int64, the three vertex numbers of each triangle.
+        faces: [F, 3] int64, the indices into `vertices` of the three corners of each triangle.
 
     Example:
         >>> Mesh(torch.eye(3), torch.tensor([[0, 1, 2]])).faces.shape
@@ -85,27 +86,31 @@ class Scene:
         images: V images.
         near: distance from the camera at which the content begins, in scene units.
         far: distance from the camera at which the content ends, in scene units.
-        box: the region to model.
+        box: the region of space to model.
         masks: V masks with one channel, if the data has masks.
         masks_mean: meaning of the masks. "object": white pixels show the object to reconstruct. "counted": black pixels
-            do not belong to the scene (for example, they show a passer-by) and are left out of the losses.
-        limits_along: "ray" if near and far are measured along the rays, "axis" if along the optical axis.
-        ndc: if True, rays are transformed to normalized device coordinates (NDC). NDC map the frustum beyond the near
-            plane z = -1 to a cube. All cameras must have the same field of view; near and far are 0 and 1.
+            are left out of the losses, because they show something that does not belong to the scene, such as a
+            passer-by.
+        limits_along: "ray" if near and far are measured along the rays, "axis" if they are measured along the optical
+            axis.
+        ndc: if True, rays are transformed to normalized device coordinates (NDC). This transform maps the frustum
+            beyond the near plane z = -1 to a cube. All cameras must then have the same field of view, and near and far
+            must be 0 and 1.
         to_data: [4, 4], the similarity that maps scene coordinates to the data's own coordinates.
         unit: unit of the data's own coordinates, such as "mm", if it is known.
         up: upward axis of the data's own coordinates, such as "z" or "-y", if it is known.
-        background: background color in [0, 1] of images without alpha, if the data states it. It replaces the method's
-            background color.
-        points: [P, 3], known points of the surface.
+        background: color in [0, 1] of the background in images without alpha, if the data states this color. It
+            replaces the method's background color.
+        points: [P, 3], known points of the surface, if there are any.
         ground_truth: the true surface, if it is known.
-        depths: V tensors [H, W] float32 with the true distance along each ray. It is infinite if the ray hits nothing.
-        normals: V tensors [H, W, 3] with the true unit normals.
-        names: V names of the views. The list is empty if they have no names.
+        depths: V tensors [H, W] float32 with the true distance along each ray, if it is known. The distance is infinite
+            if the ray hits nothing.
+        normals: V tensors [H, W, 3] with the true unit normals, if they are known.
+        names: V names of the views. The list is empty if the views have no names.
         loss_weights: [V], weight of each image's pixels in the losses (lossmult in mip-NeRF), if the data has weights.
-        groups: V labels of the views, such as their scale. Evaluation also reports each group separately. The list is
-            empty if there are no groups.
-        render_path: [F, 3, 4], camera-to-world matrices for a video of the scene, if the data format defines them.
+        groups: V labels. Views with the same label form a group, such as the views of one scale. Evaluation also
+            reports each group separately. The list is empty if there are no groups.
+        render_path: [F, 3, 4], camera-to-world matrices for a video of the scene, if the data format defines a path.
         notes: messages for the user, for example about repaired poses.
     """
 
@@ -133,7 +138,10 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def only(self, kept: Sequence[int]) -> Scene:
-        """The scene with only these views, in this order. Its limits, region and coordinates are unchanged."""
+        """Return a scene with some of the views. `kept` has their numbers, in the order of the result.
+
+        The near and far limits, the region and the coordinates stay the same.
+        """
         rows = list(kept)
         return replace(
             self,
@@ -148,31 +156,34 @@ class Scene:
         )
 
     def name(self, index: int) -> str:
-        """The name of a view for messages. A view without a name is called "view" and its number."""
+        """Return the name of a view for messages. If the views have no names, return "view" with the view's number."""
         return self.names[index] if self.names else f"view {index}"
 
     @property
     def warp(self) -> Ndc | None:
-        """The transform to normalized device coordinates for the first camera's field of view, or None without NDC."""
+        """The transform to normalized device coordinates (NDC), or None if the scene does not use NDC.
+
+        The transform is made for the field of view of the first camera.
+        """
         if not self.ndc:
             return None
         (fx, fy, _, _), (width, height) = self.cameras.intrinsics[0].tolist(), self.cameras.sizes[0].tolist()
         return Ndc(2.0 * fx / width, 2.0 * fy / height)
 
     def to_world(self, x: Tensor) -> Tensor:
-        """Convert points [..., 3] from the input coordinates of fields to scene coordinates.
+        """Convert points [..., 3] from the coordinates in which a field is evaluated to scene coordinates.
 
-        The two differ only if the scene uses NDC.
+        These coordinates differ only if the scene uses NDC: fields are then evaluated in NDC.
         """
         return x if self.warp is None else self.warp.unwarp(x)
 
     def data_points(self, x: Tensor) -> Tensor:
-        """Convert points [..., 3] from the input coordinates of fields to the data's own coordinates."""
+        """Convert points [..., 3] from the coordinates in which a field is evaluated to the data's own coordinates."""
         return transform_points(self.to_data, self.to_world(x))
 
 
 class _Chosen(Sequence[Tensor]):
-    """Some tensors of a sequence. Each tensor is fetched when it is accessed."""
+    """Some tensors of a sequence. `kept` has their numbers. Each tensor is fetched only when it is accessed."""
 
     def __init__(self, tensors: Sequence[Tensor], kept: Sequence[int]):
         self._tensors, self._kept = tensors, kept

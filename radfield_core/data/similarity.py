@@ -1,7 +1,8 @@
-"""Similarities: a rotation, a uniform scale and a translation in one matrix [4, 4], applied to points and to cameras.
+"""Make similarities, and apply them to points and to cameras.
 
-A similarity maps x to s·R·x + t, with a rotation R and a factor s > 0. Its matrix is [s·R, t; 0, 1]. The similarity
-`to_scene` maps the data's own coordinates to scene coordinates, and `Scene.to_data` maps them back.
+A similarity combines a rotation, a uniform scaling and a translation. It maps x to s·R·x + t, with a rotation R and a
+factor s > 0. It is stored as the matrix [s·R, t; 0, 1] of shape [4, 4]. The similarity `to_scene` maps the data's own
+coordinates to scene coordinates. The similarity `Scene.to_data` maps scene coordinates back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _T = TypeVar("_T", Array, Tensor)
 
 
 def similarity_matrix(rotation: Array, center: Array, scale: float) -> Array:
-    """The similarity [4, 4] that maps x to scale · rotation · (x − center).
+    """Return the similarity [4, 4] that maps x to scale · rotation · (x − center).
 
     Args:
         rotation: [3, 3], the rotation.
@@ -36,7 +37,7 @@ def similarity_matrix(rotation: Array, center: Array, scale: float) -> Array:
 
 
 def similarity_scale(matrix: Array) -> float:
-    """The factor by which a similarity [4, 4] multiplies lengths.
+    """Return the factor by which a similarity [4, 4] multiplies lengths.
 
     Example:
         >>> round(similarity_scale(np.diag([2.0, 2.0, 2.0, 1.0])), 9)
@@ -46,9 +47,9 @@ def similarity_scale(matrix: Array) -> float:
 
 
 def transform_points(matrix: _T, points: _T) -> _T:
-    """Apply a similarity [4, 4] to points [..., 3]. Both are arrays, or both are tensors.
+    """Apply a similarity [4, 4] to points [..., 3]. Matrix and points are either both arrays or both tensors.
 
-    Tensors are computed in float64 on the device of the points. The result has the dtype of the points.
+    With tensors, the computation is done in float64 on the device of the points, and the result has the points' dtype.
 
     Example:
         >>> transform_points(np.diag([2.0, 2.0, 2.0, 1.0]), np.ones((1, 3))).tolist()
@@ -68,7 +69,7 @@ def _affine(matrix: _T, points: _T) -> _T:
 def transform_cameras(matrix: Array, c2w: Array) -> Array:
     """Apply a similarity [4, 4] to camera-to-world matrices [V, 3, 4].
 
-    The camera centers are rotated, scaled and translated. The axes are only rotated, so that they stay unit vectors.
+    The camera centers are rotated, scaled and translated. The camera axes are only rotated, so they stay unit vectors.
 
     Example:
         >>> c2w = np.concatenate([np.eye(3), np.ones((3, 1))], axis=1)[None]

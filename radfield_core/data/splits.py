@@ -7,19 +7,19 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, NoSuchSplit
 
 DEFAULT_HOLDOUT = 8
-"""If the user holds out no views, every eighth view is used for testing (and for training too)."""
+"""If the user holds out no views, every eighth view is used for validation and testing, and for training too."""
 
 
 def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> dict[str, list[int]]:
-    """Divide views into splits, as split -> view numbers.
+    """Divide views into splits. Return a dictionary: split -> view numbers.
 
-    Views 0, `every`, 2·`every`, … are held out for validation and testing. The other views are for training. If there
-    is only one view, it belongs to all three splits.
+    Views 0, `every`, 2·`every`, … are held out: they are used for validation and testing, not for training. All other
+    views are used for training. If there is only one view, it belongs to all three splits.
 
     Args:
         n: number of views.
-        every: distance between the numbers of held-out views. If it is 0, all views are for training, and every eighth
-            of them is also for validation and testing.
+        every: one view out of this many is held out. If it is 0, no view is held out: all views are used for training,
+            and every eighth view is also used for validation and testing.
         root: folder of the data set, for messages.
         option: name of the dataparser's option that sets `every`, for messages.
 
@@ -46,7 +46,7 @@ def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> d
 
 
 def split_notes(splits: dict[str, list[int]]) -> list[str]:
-    """A message for the user if some views are used for both training and testing. Otherwise, the list is empty.
+    """Return a list with one message for the user if some views are both training and test views, otherwise [].
 
     Example:
         >>> split_notes({"train": [1, 2], "test": [0]})
@@ -58,7 +58,7 @@ def split_notes(splits: dict[str, list[int]]) -> list[str]:
 
 
 def choose_split(splits: dict[str, list[int]], split: str, root: Path) -> list[int]:
-    """The views of one split.
+    """Return the view numbers of one split.
 
     Args:
         splits: split -> view numbers.
@@ -66,7 +66,7 @@ def choose_split(splits: dict[str, list[int]], split: str, root: Path) -> list[i
         root: folder of the data set, for the message.
 
     Raises:
-        NoSuchSplit: the split is empty or unknown. The message lists the splits that have views.
+        NoSuchSplit: the split is unknown or has no views. The message lists the splits that have views.
 
     Example:
         >>> choose_split({"train": [1], "test": [0]}, "test", Path("scene"))

@@ -1,6 +1,6 @@
-"""List the views of a data set in order to write them in another format.
+"""List the views of a data set, so that an exporter can write them in another format.
 
-A view that is in several splits is listed once. Its pose is given in the data's own coordinates.
+Each view is listed once, even if several splits contain the view. Poses are given in the data's own coordinates.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class StoredView:
         file_name: name of the image file to write.
         splits: the splits that the view belongs to.
         c2w: [3, 4], camera-to-world matrix in the data's own coordinates.
-        camera: the camera. Its cx and cy hold for the convention that the center of the first pixel is at 0.5.
-        scene: the scene of one of the splits.
-        index: number of the view in that scene.
+        camera: the camera. Its cx and cy follow the convention that the center of the first pixel is at 0.5.
+        scene: the scene of one of the splits that contain the view.
+        index: number of the view in `scene`.
     """
 
     file_name: str
@@ -46,11 +46,11 @@ class StoredView:
 
     @property
     def view_depth(self) -> Tensor | None:
-        """The true distance along each ray [H, W], or None if it is unknown."""
+        """The true distance along each ray [H, W], or None if the distances are unknown."""
         return None if self.scene.depths is None else self.scene.depths[self.index]
 
     def write_image(self, path: Path) -> None:
-        """Write the image to a file. If its original file has the same ending as `path`, that file is copied."""
+        """Write the image to a file. If the image comes from a file with the same ending as `path`, copy that file."""
         _write(self.scene.images, self.index, path)
 
     def write_mask(self, path: Path) -> None:
@@ -60,9 +60,9 @@ class StoredView:
 
 
 def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
-    """All views of a data set, sorted by file name.
+    """Return all views of a data set, sorted by file name.
 
-    Views of different splits that have the same name and pose are the same view, which is listed once.
+    If views of different splits have the same name and pose, they count as one view, which is listed once.
 
     Args:
         scenes: split -> scene.
@@ -97,7 +97,10 @@ def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
 
 
 def _file_name(name: str, images: ImageSource, index: int) -> str:
-    """A portable file name for a view. It has the ending of the view's image file, or .png if there is no such file."""
+    """Return a portable file name for a view.
+
+    The ending is that of the view's image file, or .png if the image does not come from a file.
+    """
     path = images.path(index)
     suffix = ".png" if path is None else path.suffix.lower()
     stem = str(Path(name).with_suffix("")) if Path(name).suffix.lower() in (suffix, ".png", ".jpg") else name
@@ -105,7 +108,7 @@ def _file_name(name: str, images: ImageSource, index: int) -> str:
 
 
 def _with_standard_center(camera: Camera) -> Camera:
-    """The same camera, with cx and cy converted to the convention that the center of the first pixel is at 0.5."""
+    """Return the same camera, with cx and cy converted so that the center of the first pixel is at 0.5."""
     shift = 0.5 - camera.pixel_center
     return replace(camera, cx=camera.cx + shift, cy=camera.cy + shift, pixel_center=0.5)
 

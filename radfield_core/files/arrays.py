@@ -1,4 +1,4 @@
-"""Read NumPy files of unknown origin. Each array's header is checked before its data is read. Nothing is unpickled."""
+"""Read NumPy files of unknown origin. The header of an array is checked before the data. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from radfield_core.errors import DatasetError
 from radfield_core.files.untrusted import missing_files
 
 MAX_ARRAY_BYTES = 4 * 2**30
-"""Largest array, in bytes, that is read by default."""
+"""By default, an array that takes more bytes than this is refused."""
 
 MAX_HEADER_BYTES = 4096
-"""Longest allowed header of an array. The headers that NumPy writes usually take 128 bytes."""
+"""Largest allowed header of an array, in bytes. NumPy usually writes headers of 128 bytes."""
 
 MAX_NAMES_SHOWN = 20
 
@@ -34,8 +34,8 @@ def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Array:
         max_bytes: largest allowed array in bytes; 4 GiB by default.
 
     Raises:
-        DatasetError: the file does not exist, is not an .npy file, contains Python objects, or is shorter than its
-            header states; or the array is larger than `max_bytes`.
+        DatasetError: the file does not exist, is not an .npy file, contains Python objects, is shorter than its header
+            states, or contains an array larger than `max_bytes`.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -65,8 +65,8 @@ def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES)
         max_bytes: largest allowed array in bytes; 4 GiB by default.
 
     Raises:
-        DatasetError: the file is not an .npz file, lacks one of the arrays, or contains one that `read_npy` would
-            refuse.
+        DatasetError: the file is not an .npz file or lacks one of the arrays. The error is also raised if `read_npy`
+            would refuse one of the arrays.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -90,7 +90,9 @@ def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES)
 
 
 def npz_names(path: Path) -> set[str]:
-    """The names of the arrays in an .npz file, without reading the arrays. The set is empty if it is not an .npz file.
+    """Return the names of the arrays in an .npz file, without reading the arrays.
+
+    If the file does not exist or is not an .npz file, the set is empty.
 
     Example:
         >>> npz_names(Path("/nowhere"))
@@ -99,7 +101,7 @@ def npz_names(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except Exception:  # as in read_npz, but the caller only wants to recognize its own format
+    except Exception:  # damaged files raise many classes of errors; here they are simply no .npz files
         return set()
 
 
@@ -122,7 +124,11 @@ def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_
 
 
 def _check_header(stream: IO[bytes], size: int, max_bytes: int) -> None:
-    """Raise ValueError unless the header describes an array of plain numbers that fits into `size` and `max_bytes`."""
+    """Check that a header describes an array of plain numbers that is not too large. Otherwise, raise ValueError.
+
+    An array is too large if it takes more than `max_bytes` bytes, or more bytes than the file has. The file has `size`
+    bytes.
+    """
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:

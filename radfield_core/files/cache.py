@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_dir(name: str) -> Path:
-    """The folder for one kind of cached files. It is created if it does not exist.
+    """Return the folder for one kind of cached files. The folder is created if it does not exist.
 
     The parent folder is $RADFIELD_CACHE if that variable is set. Otherwise it is $XDG_CACHE_HOME/radfield, or
     ~/.cache/radfield if XDG_CACHE_HOME is not set either. Other users cannot read a folder that this function creates.

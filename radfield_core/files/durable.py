@@ -1,7 +1,7 @@
-"""Write files durably: once a function has returned, its file survives a crash of the program or of the machine.
+"""Write files durably: a file that a function has written survives a crash of the program or of the machine.
 
 A new file is written under a temporary name in the same folder, synced to the disk, and renamed to its final name. Then
-the folder is synced. The functions call `os.open`, `os.write`, `os.fsync`, and `os.rename` or `os.replace`, so that
+the folder is synced too. The functions call `os.open`, `os.write`, `os.fsync`, and `os.rename` or `os.replace`, so that
 tests can simulate a crash at each of these calls.
 """
 
@@ -26,7 +26,7 @@ def write_durably(path: Path, data: bytes | str) -> None:
         data: the new content. Text is encoded as UTF-8.
 
     Raises:
-        OSError: the file cannot be written. If a file of that name existed, it is unchanged.
+        OSError: the file cannot be written. An existing file of that name is unchanged.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -50,13 +50,13 @@ def write_durably(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A context manager that provides a temporary path to write a file or folder to, and finally renames it to `path`.
+    """Provide a temporary path for a new file or folder. After the `with` block, rename the file or folder to `path`.
 
-    The files are synced before they are renamed, and the parent folder of `path` is synced afterwards. If the block
-    raises an exception, the temporary file or folder is deleted, and an existing `path` is unchanged.
+    Before the renaming, the new files are synced to the disk. After the renaming, the parent folder of `path` is synced
+    too. If the block raises an exception, the temporary file or folder is deleted, and an existing `path` is unchanged.
 
     Args:
-        path: the final file or folder. To write a folder, `path` must be an empty folder or not exist.
+        path: the final file or folder. If the block writes a folder, `path` must be an empty folder or must not exist.
 
     Raises:
         OSError: the temporary path cannot be renamed to `path`.
@@ -86,10 +86,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file directly, without a temporary name, and sync it.
+    """Write a file directly under its final name, and sync the file to the disk.
 
-    Use this inside a temporary folder that is renamed when it is complete. If it raises OSError, the file may be
-    incomplete.
+    Use this function inside a temporary folder that is renamed when the folder is complete. If the function raises
+    OSError, the file may be incomplete.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:

@@ -1,4 +1,4 @@
-"""Read JSON files of unknown origin with limits, and write JSON that can be read back unchanged."""
+"""Read JSON files of unknown origin, with limits on their size, and write JSON that can be read back unchanged."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from radfield_core.errors import DatasetError
 from radfield_core.files.untrusted import read_limited
 
 MAX_DATASET_JSON_BYTES = 256 * 2**20
-"""Largest allowed JSON file of a data set. One frame usually takes about 500 bytes."""
+"""Largest allowed JSON file of a data set, in bytes. One frame usually takes about 500 bytes."""
 
 MAX_RUN_JSON_BYTES = 16 * 2**20
-"""Largest allowed JSON file of a run folder. Such files list parts, versions and the facts of one scene."""
+"""Largest allowed JSON file of a run folder, in bytes. Such files list parts, versions and facts about one scene."""
 
 MAX_CHECKPOINT_JSON_BYTES = 64 * 2**20
-"""Largest allowed JSON file of a checkpoint. A model with thousands of parameter tensors needs a hundredth of it."""
+"""Largest allowed JSON file of a checkpoint, in bytes. Thousands of parameter tensors take a hundredth of this size."""
 
 MAX_JSON_VALUES = 25_000_000
-"""Largest number of values in a JSON file. It is limited because Python objects take far more memory than text."""
+"""Largest number of values in a JSON file. The Python objects for the values take far more memory than the text."""
 
 MAX_ENTRIES = 1_000_000
 """Largest number of entries in a list or object at the top two levels, where data sets list their frames."""
 
 MAX_INTEGER_DIGITS = 20
-"""Largest number of digits of an integer. The time to convert an integer grows with the square of its length."""
+"""Largest number of digits of an integer. The time to parse an integer grows with the square of this number."""
 
 
 def read_json(path: Path, limit: int | None = None) -> Any:
@@ -38,10 +38,10 @@ def read_json(path: Path, limit: int | None = None) -> Any:
         limit: largest allowed size in bytes; 256 MiB by default.
 
     Raises:
-        DatasetError: the file cannot be read or is not valid JSON. Files that would take too much memory or time are
-            refused too: more than 25 million values, more than a million entries in a list at the top two levels,
-            integers of more than 20 digits, or very deep nesting. So are values without a clear meaning: NaN, infinity
-            (also written as 1e999), and keys that occur twice.
+        DatasetError: the file cannot be read or is not valid JSON. A file that would take too much memory or time is
+            refused too. Such a file has more than 25 million values, more than a million entries in a list at the top
+            two levels, integers of more than 20 digits, or very deep nesting. A file is also refused if the meaning of
+            a value is not clear: NaN, infinity (also written as 1e999), or an object with the same key twice.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -112,9 +112,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def dump_json(value: Any, *, indent: int | None = None, canonical: bool = False) -> str:
-    """Write a value as JSON text.
+    """Return a value as JSON text.
 
-    Reading the text back gives exactly the same floats. NaN and infinity become null, as JSON cannot represent them.
+    Reading the text back gives exactly the same floats. NaN and infinity become null, because JSON has no such numbers.
 
     Args:
         value: nested mappings, lists and tuples of text, numbers, True, False and None.

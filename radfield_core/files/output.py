@@ -1,4 +1,4 @@
-"""Output files and folders: choose the format to write, and check that nothing is overwritten."""
+"""Choose the format of an output file, and check that an output folder is empty, so that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from radfield_core.errors import UsageError
 
 
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
-    """The file that an exporter writes, and its format.
+    """Return the path of the file that an exporter must write, and the format of that file.
 
-    The format is `chosen` if the user chose one. Otherwise it follows from the ending of the path, or is the first of
-    `formats` if the path has no ending. A path without an ending gets that of the format. Text after a dot counts as
-    an ending only if it names a format or looks like an ending: `model 1.5` has none.
+    If the user chose a format, that format is used. Otherwise, the ending of the path decides. If the path has no
+    ending either, the first of `formats` is used. A path without an ending gets the ending of the format.
+
+    Text after a dot counts as an ending if it names a format, or if it consists of a letter and up to four more letters
+    or digits. For example, `model 1.5` has no ending.
 
     Args:
         path: the path that the user gave.
@@ -50,7 +52,7 @@ def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = Non
 
 
 def require_empty(folder: Path) -> None:
-    """Raise UsageError unless the folder is empty or does not exist.
+    """Raise UsageError if `folder` exists and is not an empty folder.
 
     Example:
         >>> require_empty(Path("/nowhere"))

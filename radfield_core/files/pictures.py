@@ -1,4 +1,4 @@
-"""Write pictures as PNG, JPEG or WebP files. A file never exists half-written."""
+"""Write pictures as PNG, JPEG or WebP files. A file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_picture(path: Path, pixels: np.ndarray, **options: Any) -> None:
 
     Args:
         path: a file ending in .png, .jpg, .jpeg or .webp. Missing parent folders are created.
-        pixels: uint8 of shape [H, W] or [H, W, C] with 1 (gray), 3 (RGB) or 4 (RGBA) channels.
+        pixels: array of type uint8 and shape [H, W] or [H, W, C], where C is 1 (gray), 3 (RGB) or 4 (RGBA).
         **options: settings of Pillow's writer for this format, such as `quality=85` for a JPEG.
 
     Raises:
@@ -31,7 +31,7 @@ def write_picture(path: Path, pixels: np.ndarray, **options: Any) -> None:
         ...     path.read_bytes()[1:4]
         b'PNG'
     """
-    import imageio.v3 as iio  # takes long to import, and few commands write pictures
+    import imageio.v3 as iio  # this import is slow, and few commands write pictures
 
     one_channel = pixels.ndim == 3 and pixels.shape[-1] == 1
     picture = np.ascontiguousarray(pixels[..., 0] if one_channel else pixels)

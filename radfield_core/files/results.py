@@ -19,7 +19,7 @@ def write_results(path: Path, results: Mapping[str, Any]) -> None:
         results: nested mappings, lists and tuples of text, numbers, True, False and None.
 
     Raises:
-        StorageError: the file cannot be written. The message contains its path.
+        StorageError: the file cannot be written. The message contains the path of the file.
 
     Example:
         >>> from tempfile import TemporaryDirectory

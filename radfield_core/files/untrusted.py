@@ -1,7 +1,7 @@
 """Safe access to files of unknown origin: check their names, report missing files, and limit how much is read.
 
-A data set may come from a stranger. A file that cannot be used raises DatasetError, never an exception of the library
-that reads it.
+A data set may come from a stranger. If a file cannot be used, DatasetError is raised, and never an exception of the
+library that reads the file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, Problem
 
 MAX_NAMES_COMPARED = 5000
-"""Largest number of file names in a folder to search for one that is similar to a missing name."""
+"""If a file is missing, at most this many names in its folder are searched for a name with a similar spelling."""
 
 
 def safe_join(base: Path, name: str) -> Path:
-    """The path of a file that a data set names, with symbolic links resolved. It must lie inside the folder `base`.
+    """Return the path of a file that a data set names. Check that the path lies inside the folder `base`.
 
-    The check holds only at the moment of the call. A process that can write into `base` could later replace the file
-    by a link.
+    Symbolic links in the path are resolved. The check holds only at the moment of the call: a process that can write
+    into `base` could later replace the file by a link.
 
     Args:
         base: the folder that must contain the file.
@@ -64,7 +64,7 @@ def safe_join(base: Path, name: str) -> Path:
 
 
 def display_path(path: Path, root: Path) -> str:
-    """The path as messages show it: relative to the folder `root` if it lies inside, otherwise unchanged.
+    """Return a path as messages show it: relative to `root` if the path lies in that folder, and otherwise unchanged.
 
     Example:
         >>> display_path(Path("/data/images/a.png"), Path("/data"))
@@ -74,13 +74,13 @@ def display_path(path: Path, root: Path) -> str:
 
 
 def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
-    """One problem for each path that is not a file. If a file with a similar name exists, the hint names it.
+    """Return one problem for each path that is not a file. If a file with a similar name exists, the hint names it.
 
     Names are similar if they differ only in case, in the file ending, or in a few letters.
 
     Args:
         paths: the files that should exist.
-        root: folder of the data set. The problems show paths relative to it.
+        root: folder of the data set. The problems show paths relative to this folder.
 
     Example:
         >>> [str(problem) for problem in missing_files([Path("/absent/a.png")], Path("/absent"))]
@@ -108,7 +108,7 @@ def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
 
 
 def _missing_folder(name: str, folder: Path, root: Path) -> Problem:
-    """The problem of a file whose folder does not exist. It names the topmost folder that is missing."""
+    """Return the problem for a file whose folder does not exist. The problem names the topmost missing folder."""
     while not folder.parent.is_dir() and folder != folder.parent:
         folder = folder.parent
     near = _nearest(folder.name, _names(folder.parent))
@@ -132,9 +132,9 @@ def _names(folder: Path) -> list[str]:
 
 
 def _nearest(name: str, names: list[str]) -> str | None:
-    """The most similar of the names, or None.
+    """Return the name in `names` that is most similar to `name`, or None if none is similar.
 
-    A name that differs only in case is preferred, then one that differs only in the ending, then any similar name.
+    A name that differs only in case comes first, then a name that differs only in its ending, then any similar name.
     """
     lower = name.lower()
     for candidate in names:
@@ -148,12 +148,12 @@ def _nearest(name: str, names: list[str]) -> str | None:
 
 
 def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
-    """Read all bytes of a file.
+    """Read all bytes of a file, unless the file is too large.
 
     Args:
         path: the file.
         limit: largest allowed size in bytes.
-        what: the kind of file, for the message.
+        what: the kind of file, as the error message calls it.
 
     Raises:
         DatasetError: the file does not exist, cannot be read or is larger than `limit`.

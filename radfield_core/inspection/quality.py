@@ -1,7 +1,7 @@
-"""Check the quality of a capture: its camera positions, near and far limits, lens, blurred images and duplicates.
+"""Check the quality of a capture: camera positions, near and far limits, lens, blurred images and duplicate images.
 
-The functions return facts, as pairs (name, text), and warnings, as sentences. `radfield data inspect` prints them.
-V is the number of views.
+Most checks return facts, as pairs (name, text), and warnings, as sentences. The command `radfield data inspect` prints
+both. V is the number of views.
 """
 
 from __future__ import annotations
@@ -24,32 +24,38 @@ THUMBNAIL_SIZE = 16
 SHARPNESS_WIDTH = 512
 
 MIN_BASELINE_SHARE = 0.02
-"""Smallest distance between the outermost cameras, as a share of their distance to the content, to determine depth."""
+"""Cameras that are too close together cannot determine depth.
+
+They are too close if the largest distance between two cameras is at most this share of the distance to the content.
+"""
 
 BLUR_SHARE = 0.2
 """An image counts as blurred if its sharpness is below this share of the median sharpness."""
 
 MIN_SCORES = 5
-"""Smallest number of images whose median sharpness is meaningful."""
+"""With fewer images than this, the median sharpness is not reliable, so no image counts as blurred."""
 
 DUPLICATE_RMS = 1.0
-"""Two images count as duplicates if the RMS difference of their thumbnails, in gray values 0 to 255, is smaller."""
+"""Two images count as duplicates if the RMS difference between their thumbnails is below this gray value (0 to 255)."""
 
 MAX_COMPARED = 3000
-"""Largest number of views that are compared with each other."""
+"""Only the first views, up to this number, are compared with each other."""
 
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
 MAX_LENS_ERROR = 0.1
-"""Largest allowed error, in pixels, after a point at the image border is undistorted and distorted again."""
+"""Largest allowed error in pixels of the lens check, which undistorts and distorts points at the image border."""
 
 MAX_LISTED = 5
-"""Largest number of views that one warning names."""
+"""A warning lists at most this many views by name."""
 
 Findings = tuple[list[tuple[str, str]], list[str]]
 
 
 def coverage(scene: Scene) -> Findings:
-    """Check the camera positions: distances between cameras, and the range of angles from which they see the focus."""
+    """Check the camera positions: the distances between cameras, and the angles from which they see the focus.
+
+    The focus is the point nearest to all optical axes.
+    """
     c2w = scene.cameras.c2w.detach().double().numpy()
     up = c2w[:, :, 1].mean(0)
     up = up / max(float(np.linalg.norm(up)), 1e-12)
@@ -67,7 +73,7 @@ def coverage(scene: Scene) -> Findings:
     facts.append(
         ("coverage", f"the cameras see the focus at a distance of {distance:.3g}, from up to {angle:.0f}° apart")
     )
-    # If the cameras only rotate on the spot, the focus is their own position. The content is at least `near` away.
+    # If all cameras are at the same position, the focus is that position too. The content is then at least `near` away.
     content = distance if scene.ndc else max(distance, scene.near)
     if across <= MIN_BASELINE_SHARE * content:
         share = 100 * across / max(content, 1e-12)
@@ -79,7 +85,7 @@ def coverage(scene: Scene) -> Findings:
 
 
 def limits_against_points(scene: Scene) -> Findings:
-    """Compare the near and far limits with the distances at which the views see the known points."""
+    """Compare the near and far limits with the distances from the cameras to the known points that they see."""
     if scene.points is None or not len(scene.points) or scene.ndc:
         return [], []
     seen = []
@@ -108,7 +114,7 @@ def limits_against_points(scene: Scene) -> Findings:
 
 
 def lens(scene: Scene) -> Findings:
-    """Check how far the lens displaces the image border, and whether the lens model is invertible there."""
+    """Check by how many pixels the lens shifts the image border, and whether the lens model is invertible there."""
     cameras = scene.cameras
     if cameras.model == "pinhole" or cameras.distortion is None:
         return [], []
@@ -136,7 +142,7 @@ def lens(scene: Scene) -> Findings:
 
 
 def _border(width: int, height: int) -> Tensor:
-    """Points [132, 2] along the four sides of an image, in pixels."""
+    """Return points [132, 2] along the four sides of an image, in pixels."""
     x = torch.linspace(0, width, 33, dtype=torch.float64)
     y = torch.linspace(0, height, 33, dtype=torch.float64)
     sides = [torch.stack([x, torch.full_like(x, at)], -1) for at in (0, height)]
@@ -145,9 +151,10 @@ def _border(width: int, height: int) -> Tensor:
 
 
 def sharpness(image: np.ndarray) -> float:
-    """The sharpness of an image [H, W, C]: the variance of the Laplacian of its gray values. A blurred image has less.
+    """Return the sharpness of an image [H, W, C]. The blurrier the image, the smaller the value.
 
-    Images wider than 512 pixels are scaled down first, so that the values of different cameras can be compared.
+    The sharpness is the variance of the Laplacian of the gray values. Images wider than 512 pixels are scaled down
+    first, so that the values of different cameras can be compared.
     """
     gray = _gray(image)
     if gray.width > SHARPNESS_WIDTH:
@@ -160,7 +167,10 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Scale an image [H, W, C] down to 16×16 gray pixels in float64, to recognize duplicates."""
+    """Return a copy of an image [H, W, C], scaled down to 16×16 gray pixels in float64.
+
+    Thumbnails are compared to find duplicate images.
+    """
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     return np.asarray(_gray(image).resize(size, Image.Resampling.BOX), dtype=np.float64)
 
@@ -172,9 +182,9 @@ def _gray(image: np.ndarray) -> Image.Image:
 
 
 def blur(scene: Scene, scores: Sequence[float]) -> Findings:
-    """Find views that are much less sharp than the median.
+    """Find views whose sharpness is far below the median sharpness of all views.
 
-    scores: sharpness of each of the V images, NaN if an image cannot be read.
+    scores: V values of `sharpness`, one per image. The value is NaN if the image cannot be read.
     """
     values = np.asarray(scores)
     good = values[np.isfinite(values)]
@@ -191,9 +201,9 @@ def blur(scene: Scene, scores: Sequence[float]) -> Findings:
 
 
 def duplicates(scene: Scene, thumbnails: Sequence[np.ndarray | None]) -> list[str]:
-    """A list with one warning if some images look the same, otherwise empty.
+    """Return a list with one warning if some images look the same. Otherwise, return an empty list.
 
-    thumbnails: thumbnails of the V images, None if an image cannot be read.
+    thumbnails: V thumbnails, one per image. An entry is None if the image cannot be read.
     """
     known = [(i, small) for i, small in enumerate(thumbnails[:MAX_COMPARED]) if small is not None]
     if len(known) < 2:

@@ -1,4 +1,4 @@
-"""Report the contents of each split of a data set, unusual cameras, and images that cannot be read."""
+"""Report on each split of a data set: its contents, unusual cameras, and images that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
 
 MAX_LISTED = 5
-"""Largest number of views that one warning names."""
+"""A warning lists at most this many views by name."""
 
 SAME_POSE_DIGITS = 1e6
-"""Two poses count as equal if their entries are equal after multiplying them by this factor and rounding."""
+"""Two poses count as equal if their entries, multiplied by this factor and rounded, are equal."""
 
 TRANSPARENT_BELOW = 128
 
@@ -32,11 +32,11 @@ class SplitReport:
 
     Attributes:
         split: name of the split.
-        scene: the scene, or None if it cannot be parsed.
+        scene: the scene of the split, or None if the dataparser failed.
         facts: facts about the split, as pairs (name, text).
         warnings: warnings, as sentences.
-        problems: faults because of which some images or the whole split cannot be used.
-        absent: why the data set does not have the split, or "" if it has it.
+        problems: faults that make some images, or the whole split, unusable.
+        absent: why the data set does not have this split, or "" if the split exists.
     """
 
     split: str
@@ -48,7 +48,10 @@ class SplitReport:
 
 
 def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
-    """Report on all splits of a data set. Every image is decoded once. Progress is shown unless `quiet` is True."""
+    """Return a report on each split of a data set. Every image of a split is decoded once.
+
+    Progress is shown unless `quiet` is True.
+    """
     reports = []
     for split in parser.splits:
         report = SplitReport(split)
@@ -71,7 +74,7 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
 
 
 def scene_facts(scene: Scene) -> list[tuple[str, str]]:
-    """The facts about the cameras, limits and region of a scene, as pairs (name, text)."""
+    """Return facts about a scene's cameras, its near and far limits and its region, as pairs (name, text)."""
     cameras = scene.cameras
     first = cameras.camera(0)
     angle = 2 * math.degrees(math.atan(0.5 * first.width / first.fx))
@@ -100,13 +103,20 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _varied(values: list[str]) -> str:
-    """The value if all are equal, otherwise the first and the last in sorted order and the number of different ones."""
+    """Summarize values as text. If all values are equal, return that value.
+
+    Otherwise, return the first and the last value in sorted order, and the number of different values.
+    """
     distinct = sorted(set(values))
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
 
 
 def camera_warnings(scene: Scene) -> list[str]:
-    """Warn about equal cameras, cameras that look away from the region, and limits that exclude the region."""
+    """Return warnings about unusual cameras, as sentences.
+
+    There is one warning about views with equal poses, one about cameras that look away from the region, and one about
+    cameras for which the whole region lies outside of the near and far limits.
+    """
     found = []
     c2w = scene.cameras.c2w.detach().double()
     repeated = _repeated_poses(c2w)
@@ -135,7 +145,7 @@ def camera_warnings(scene: Scene) -> list[str]:
 
 
 def _repeated_poses(c2w: Tensor) -> list[int]:
-    """The numbers of the views whose pose equals the pose of an earlier view."""
+    """Return the number of each view whose pose equals the pose of an earlier view."""
     keys: dict[tuple[float, ...], int] = {}
     scale = max(float(c2w[:, :, 3].abs().max()), 1e-12)
     rounded = torch.cat([c2w[:, :, :3].flatten(1), c2w[:, :, 3] / scale], 1).mul(SAME_POSE_DIGITS).round().tolist()
@@ -143,20 +153,20 @@ def _repeated_poses(c2w: Tensor) -> list[int]:
 
 
 def _half_angle(scene: Scene, view: int) -> float:
-    """The largest angle, in radians, between a view's optical axis and a ray of the view."""
+    """Return the largest angle, in radians, between the optical axis of a view and any of its rays."""
     corners = torch.nn.functional.normalize(corner_directions(scene.cameras.view(view)), dim=-1)
     axis = -scene.cameras.c2w[view, :, 2].detach().double()
     return float((corners @ axis).clamp(-1.0, 1.0).acos().max())
 
 
 def _listed(scene: Scene, views: list[int]) -> str:
-    """List the names of the first few views, and the number of the others."""
+    """Return text that names the first few views, and says how many more there are."""
     more = f" and {len(views) - MAX_LISTED} more" if len(views) > MAX_LISTED else ""
     return ", ".join(map(scene.name, views[:MAX_LISTED])) + more
 
 
 def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
-    """Decode every image and mask once, and add their facts, warnings and problems to the report."""
+    """Decode every image and mask once. Add facts, warnings and problems about them to the report."""
     transparent, uniform = [], []
     scores, thumbnails = [], []
     channels: set[int] = set()
@@ -187,7 +197,7 @@ def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
 
 
 def _decoded(images: ImageSource, index: int, report: SplitReport) -> np.ndarray | None:
-    """Decode an image [H, W, C]. If that fails, add the problem to the report and return None."""
+    """Decode one image and return its pixels [H, W, C]. If this fails, add a problem to the report and return None."""
     try:
         return images[index].numpy()
     except DatasetError as error:

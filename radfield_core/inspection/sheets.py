@@ -1,4 +1,4 @@
-"""Draw pictures of a data set: the frustums of its cameras in 3D, and a contact sheet of its images."""
+"""Draw pictures of a data set: a 3D view of its camera frustums, and a contact sheet (a table of thumbnails)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ MAX_NAME_LENGTH = 26
 
 _COLORS = {"train": "#2a6f97", "val": "#e09f3e", "test": "#9e2a2b"}
 _OTHER_COLOR = "#555555"
-_THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6  # pixels, and images per row
+_THUMB, _LABEL, _HEADING, _COLUMNS = 160, 16, 24, 6  # three sizes in pixels, and the number of images per row
 
 
 def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
-    """Draw all cameras in 3D, colored by split, with the region and the known points, and write the picture as PNG.
+    """Draw all cameras in 3D and write the picture as PNG.
+
+    Each split has its own color. The picture also shows the region and the known points of the first scene.
 
     Args:
         scenes: split -> scene.
-        path: the PNG file.
+        path: the PNG file to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,7 +61,10 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
 
 
 def _known_points(scene: Scene) -> np.ndarray:
-    """A subset [P, 3] of the known points of the surface or, if there are none, of the true mesh's vertices."""
+    """Return some known points [P, 3] of the surface.
+
+    If the scene has no known points, return some vertices of its true mesh. If it has no mesh either, return no points.
+    """
     known = scene.points
     if known is None and scene.ground_truth is not None:
         known = scene.ground_truth.vertices
@@ -69,17 +74,23 @@ def _known_points(scene: Scene) -> np.ndarray:
 
 
 def _set_limits(axes: Any, points: np.ndarray, margin: float) -> None:
-    """Set the limits of the axes to a cube around the points [M, 3], with the same scale along each axis."""
+    """Make the plot show a cube around the points [M, 3], with the same scale along all three axes.
+
+    The cube is larger than the points by `margin` on each side.
+    """
     low, high = points.min(0), points.max(0)
     middle, half = (low + high) / 2, (high - low).max() / 2 + margin
     sides = {f"{name}lim": (x - half, x + half) for name, x in zip("xyz", middle, strict=True)}
     axes.set(**sides, xlabel="x", ylabel="y", zlabel="z")
-    axes.set_box_aspect((1, 1, 1), zoom=0.92)  # this zoom leaves room for the labels
+    axes.set_box_aspect((1, 1, 1), zoom=0.92)  # this zoom leaves room for the axis labels
     axes.view_init(elev=28, azim=-55)
 
 
 def _distinct(scenes: Mapping[str, Scene]) -> list[tuple[list[str], Scene]]:
-    """The distinct scenes, each with its splits. Splits whose views have equal names and poses share one scene."""
+    """Return the distinct scenes, each with the names of its splits.
+
+    If the views of two splits have the same names and poses, the two splits count as one scene.
+    """
     found: list[tuple[list[str], Scene]] = []
     for split, scene in scenes.items():
         names = [scene.name(i) for i in range(len(scene.cameras))]
@@ -94,7 +105,7 @@ def _distinct(scenes: Mapping[str, Scene]) -> list[tuple[list[str], Scene]]:
 
 
 def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
-    """The 8 edges [8, 2, 3] of a pyramid from the camera center to the corners of the image."""
+    """Return the 8 edges [8, 2, 3] of a pyramid from the camera center toward the four corners of the image."""
     center = scene.cameras.c2w[view, :, 3].detach().double().numpy()
     corners = corner_directions(scene.cameras.view(view)).numpy()
     tips = center + length * corners / np.linalg.norm(corners, axis=-1, keepdims=True)
@@ -103,7 +114,7 @@ def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
 
 
 def _region(scene: Scene) -> np.ndarray:
-    """Line segments [E, 2, 3] that outline the region: the edges of a cube, or three great circles of a sphere."""
+    """Return line segments [E, 2, 3] that outline the region: the edges of a cube, or three circles on a sphere."""
     center, radius = scene.box.center.double().numpy(), scene.box.radius
     if scene.box.shape == "sphere":
         turn = np.linspace(0, 2 * np.pi, 49)
@@ -118,14 +129,14 @@ def _region(scene: Scene) -> np.ndarray:
 
 
 def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) -> None:
-    """Write a PNG with thumbnails of some images of each split, and their names.
+    """Write a PNG with thumbnails of some images from each split. Each thumbnail is labeled with the view's name.
 
     Transparent pixels are shown on a checkerboard.
 
     Args:
         scenes: split -> scene.
-        path: the PNG file.
-        per_split: largest number of images per split.
+        path: the PNG file to write.
+        per_split: largest number of images shown from each split.
     """
     sections = [_section(splits, scene, per_split) for splits, scene in _distinct(scenes)]
     sheet = Image.new("RGB", (_COLUMNS * _THUMB, sum(section.height for section in sections)), "white")
@@ -137,7 +148,10 @@ def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) 
 
 
 def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
-    """Draw up to `most` images of a split, chosen at equal steps, below a heading with the split's name and size."""
+    """Draw the part of the contact sheet for one scene, which may belong to several splits.
+
+    A heading states the splits and the number of images. Below it are up to `most` images, chosen at equal steps.
+    """
     n = len(scene.images)
     chosen = sorted({round(k * (n - 1) / max(1, min(most, n) - 1)) for k in range(min(most, n))})
     rows = -(-len(chosen) // _COLUMNS)
@@ -159,7 +173,7 @@ def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
 
 
 def _thumbnail(pixels: np.ndarray) -> Image.Image:
-    """A small RGB copy of an image [H, W, C] uint8. Transparent pixels are shown on a checkerboard."""
+    """Return a small RGB copy of an image [H, W, C] uint8. Transparent pixels are shown on a checkerboard."""
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     size = _THUMB - 6
     if pixels.shape[-1] == 4:

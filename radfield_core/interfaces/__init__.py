@@ -1,4 +1,4 @@
-"""Abstract base classes: one for each kind of part, and one for the model that the parts make up."""
+"""Abstract base classes: one for each kind of part, and one for the model that is made of parts."""
 
 from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.converter import Converter

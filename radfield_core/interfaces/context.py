@@ -1,4 +1,7 @@
-"""The context that the constructor of every part receives in addition to its options."""
+"""The context that the constructor of every part of a model receives, in addition to the part's options.
+
+A slot is an option whose value names a part, such as the option "sampler".
+"""
 
 # mypy: disable-error-code="type-abstract"
 # `_make` passes abstract classes to isinstance and never instantiates them.
@@ -31,14 +34,14 @@ class BuildContext:
     """Facts about the scene and the run, and methods that build the parts that the config selects.
 
     Attributes:
-        bounds: region to model, in the space in which fields are evaluated; under NDC that is the warped space.
-        n_images: number of training images, which is the number of rows of a per-image embedding.
-        has_masks: True if the data has masks of the object.
+        bounds: region to model, in the space in which fields are evaluated. Under NDC this space is the warped space.
+        n_images: number of training images. An embedding with one row per image has this number of rows.
+        has_masks: True if the data has masks that show the object.
         ndc: True if the rays are in NDC.
         max_steps: number of training steps of the run.
         run: options of the run; None if a part is built without a run, for example in a test.
         space: near and far limits and NDC warp of the rays; None if there is no scene.
-        make_loop: function that builds core's ray-marching model; core sets it.
+        make_loop: function that builds core's ray-marching model. Core sets this attribute.
 
     Example:
         >>> import torch
@@ -60,9 +63,9 @@ class BuildContext:
         """Build the encoding that was chosen for a slot.
 
         Args:
-            choice: value of the slot, that is the chosen part with its options.
+            choice: value of the slot: the chosen part with its options.
             in_dim: number of coordinates that the encoding takes.
-            sizes: further arguments of the constructor.
+            sizes: further arguments of the part's constructor.
 
         Raises:
             PluginError: the part cannot be imported, or it is not an encoding.
@@ -82,20 +85,20 @@ class BuildContext:
         return self._make(Renderer, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
-        """Build the part, of any kind, that was chosen for a slot. Raises PluginError as `encoding` does."""
+        """Build the part that was chosen for a slot, whatever its kind. Raises PluginError as `encoding` does."""
         return self._make(Part, choice, **sizes)
 
     def level_loop(self, n_fields: int = 1) -> Model:
         """Build core's ray-marching model from the sampler, field and renderer that the config selects.
 
         Args:
-            n_fields: number of separate fields. Fewer are built if fewer levels need a field.
+            n_fields: number of separate fields. If fewer levels need a field, only as many fields are built as needed.
 
         Raises:
             ValueError: the context has no run.
         """
         if self.make_loop is None:
-            raise ValueError("level_loop needs a context with a run")
+            raise ValueError("level_loop needs the context of a training run, and this one has none")
         return self.make_loop(self, n_fields)
 
     def _make(self, kind: type[_Part], choice: Choice, **sizes: Any) -> _Part:

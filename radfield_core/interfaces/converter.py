@@ -1,4 +1,4 @@
-"""Converters: a data set in one format -> the same data set in another (`radfield data convert NAME SRC DST`)."""
+"""Converters write a data set in another format. The command is `radfield data convert NAME SRC DST`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Converter(ABC):
 
     @abstractmethod
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Convert a data set. Either all of its files are written or none.
+        """Convert a data set. If the conversion fails, no file is written.
 
         Args:
             source: folder or file of the data set.
             target: folder to write, which must be absent or empty.
-            progress: called as progress(done, total) after each file.
+            progress: called as progress(done, total) after each file; both are numbers of files.
 
         Returns:
-            The files written.
+            The paths of the files that were written.
 
         Raises:
             DatasetError: the source cannot be converted. The error lists every fault.

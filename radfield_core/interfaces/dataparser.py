@@ -1,4 +1,7 @@
-"""Dataparsers: files -> cameras and images in scene coordinates, with the transform to data coordinates."""
+"""Dataparsers read files into a scene.
+
+A scene holds cameras and images in scene coordinates, and the transform from scene coordinates to data coordinates.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ class DataParser(ABC):
     """Reader of one format of data sets, constructed as `DataParser(config)`.
 
     Attributes:
-        config: the parser's options, which include `root`, the folder or file of the data set.
+        config: the parser's options. The option `root` is the folder or file of the data set.
         splits: names of the splits that the format may have.
 
     Example:
@@ -33,9 +36,9 @@ class DataParser(ABC):
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """Return the reason why a path is in the parser's format, or None if it is not.
+        """Return the reason why a path is in the parser's format, or None if the path is not in this format.
 
-        To be fast, read only file names and small headers.
+        This method must be fast, so read only file names and small headers.
         """
         return None
 
@@ -44,6 +47,6 @@ class DataParser(ABC):
         """Read the metadata of one split. Images are read later, when they are first used.
 
         Raises:
-            NoSuchSplit: the data has no such split.
+            NoSuchSplit: the data has no split of this name.
             DatasetError: the data cannot be used. The error lists every fault.
         """

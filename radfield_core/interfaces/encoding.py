@@ -1,4 +1,4 @@
-"""Encodings: coordinates -> features. Symbols in shapes: M points or Gaussians."""
+"""Encodings compute features from coordinates. Symbols in shapes: M points or Gaussians."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from radfield_core.interfaces.part import Part
 
 
 class Encoding(Part):
-    """Features of points, Gaussians or directions, constructed as `Encoding(config, ctx, in_dim=…)`.
+    """Computes features of points, Gaussians or directions. Constructed as `Encoding(config, ctx, in_dim=…)`.
 
-    An encoding of positions maps `ctx.bounds` to its own domain.
+    If the inputs are positions, the encoding itself maps the region `ctx.bounds` to the range of inputs that it needs.
 
     Attributes:
-        in_dim: number of coordinates.
-        out_dim: number of features.
+        in_dim: number of coordinates of one input.
+        out_dim: number of features of one input.
 
     Example:
         >>> import torch
@@ -43,5 +43,5 @@ class Encoding(Part):
             cov: diagonals of the Gaussians' covariances [M, in_dim]; None for points.
 
         Returns:
-            [M, out_dim].
+            Features [M, out_dim].
         """

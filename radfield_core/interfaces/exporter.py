@@ -1,4 +1,4 @@
-"""Exporters: a trained model -> files in data coordinates."""
+"""Exporters write files, in data coordinates, from a trained model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radfield_core.interfaces.model import Model
 
 
 class Exporter(ABC):
-    """Writer of one kind of result, constructed as `Exporter(config)`.
+    """Writer of one kind of result, such as a mesh. Constructed as `Exporter(config)`.
 
     Attributes:
         config: the exporter's options.
@@ -34,10 +34,10 @@ class Exporter(ABC):
         """Export a model.
 
         Args:
-            model: trained model; use `model.queries()`, `render` and `render_rays`.
-            scene: training scene; `scene.data_points` transforms points to data coordinates.
+            model: trained model. Use only its methods `queries`, `render` and `render_rays`.
+            scene: training scene. `scene.data_points` transforms points to data coordinates.
             path: file or folder to write.
 
         Returns:
-            The files written.
+            The paths of the files that were written.
         """

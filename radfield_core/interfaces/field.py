@@ -1,4 +1,4 @@
-"""Fields: samples -> density or opacity, and color. A field may also be evaluated at points outside of rendering.
+"""Fields compute density or opacity, and color, at samples. Exporters and metrics may also evaluate a field at points.
 
 Symbols in shapes: N samples, M points.
 """
@@ -15,10 +15,10 @@ from radfield_core.types import FieldOutputs, RaySamples
 
 
 class Field(Part):
-    """The function of space that is trained and rendered, constructed as `Field(config, ctx)`.
+    """The function of space that is trained and rendered. Constructed as `Field(config, ctx)`.
 
-    A field holds its own parameters. It contracts space and computes spatial derivatives itself. It may also
-    implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
+    A field holds its own parameters. The field itself contracts space and computes spatial derivatives. A field may
+    also implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
 
     Example:
         >>> import torch
@@ -34,7 +34,7 @@ class Field(Part):
 
     @abstractmethod
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Evaluate the field at all samples. There may be none (N = 0)."""
+        """Evaluate the field at all samples. The number of samples may be 0."""
 
 
 @runtime_checkable
@@ -42,9 +42,9 @@ class HasDensity(Protocol):
     """A field, or another object, that can be evaluated as a density."""
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density per unit length [M] at points x [M, 3].
+        """Return the density per unit length [M] at points x [M, 3].
 
-        With `cov`, it is the density of Gaussians with means x and diagonal covariances `cov` [M, 3].
+        If `cov` is given, return the density of Gaussians with means x and diagonal covariances `cov` [M, 3].
         """
 
 
@@ -53,10 +53,10 @@ class HasSDF(Protocol):
     """A field, or another object, that can be evaluated as a signed distance."""
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at points x [M, 3], in scene units: 0 on the surface and positive outside."""
+        """Return the signed distance [M], in scene units, at points x [M, 3]: 0 on the surface and positive outside."""
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the signed distance with respect to position, at points x [M, 3]."""
+        """Return the gradient [M, 3] of the signed distance with respect to position, at points x [M, 3]."""
 
 
 @runtime_checkable
@@ -64,7 +64,10 @@ class HasOccupancy(Protocol):
     """A field, or another object, that can be evaluated as the opacity of a short interval."""
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] in [0, 1] of intervals of one length at points x [M, 3]."""
+        """Return the opacity [M], in [0, 1], of an interval with the given length at each point x [M, 3].
+
+        If `cov` is given, the points are the means of Gaussians with diagonal covariances `cov` [M, 3].
+        """
 
 
 @runtime_checkable
@@ -72,12 +75,13 @@ class HasColor(Protocol):
     """A field, or another object, that can be evaluated as a color."""
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Colors [M, 3] in [0, 1] at points x [M, 3].
+        """Return the colors [M, 3], in [0, 1], at points x [M, 3].
 
         Args:
             x: points [M, 3].
             viewdirs: unit view directions [M, 3]; None for one color that represents all directions.
-            image_ids: row of each point in per-image tables [M] int64; None for the mean over all images.
+            image_ids: for each point, the row to use in tables with one row per image [M] int64. None stands for the
+                mean over all images.
         """
 
 
@@ -94,5 +98,5 @@ class DensityOccupancy:
     """
 
     def occupancy(self: HasDensity, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity 1 − exp(−σ · length) [M] of intervals of one length at points x [M, 3]."""
+        """Return the opacity 1 − exp(−σ · length) [M] of an interval with the given length at each point x [M, 3]."""
         return -(-self.density(x, cov) * length).expm1()

@@ -1,4 +1,7 @@
-"""Methods: the model, photometric losses, parameter groups and learning rates of a paper."""
+"""Methods: the training procedures of papers.
+
+A method defines the model, the photometric losses, the parameter groups and the learning rates.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Method(ABC):
     Attributes:
         config: the method's options.
         batching: "rays" trains on random pixels of all images; "images" trains on one whole image per step.
-        n_fields: number of separate fields; level l uses field min(l, n_fields − 1).
+        n_fields: number of separate fields. Level l uses field min(l, n_fields − 1).
 
     Example:
         >>> class Photometric(Method):
@@ -45,24 +48,24 @@ class Method(ABC):
         return outputs
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors of n pixels [n, 3].
+        """Return the background colors of n pixels.
 
         Args:
-            step: step of the training; None in evaluation.
+            step: training step; None in evaluation.
             n: number of pixels.
             device: device of the result.
 
         Returns:
-            [n, 3], or None for no background.
+            Colors [n, 3], or None for no background.
         """
         return None
 
     @abstractmethod
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Weighted photometric losses by name. Each is a mean over the rays of the batch."""
+        """Return the weighted photometric losses by name. Each loss is a mean over the rays of the batch."""
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Parameter groups of the optimizer, with the keys "name", "params" and "lr"."""
+        """Return the parameter groups of the optimizer. Each group has the keys "name", "params" and "lr"."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -70,26 +73,26 @@ class Method(ABC):
         return torch.optim.Adam(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate of a parameter group at a step."""
+        """Return the factor by which a group's learning rate is multiplied at a step."""
         return 1.0
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
-        """Hook that is called after every step of the optimizer. It may change the model or the optimizer."""
+        """Called after every step of the optimizer. An override may change the model or the optimizer."""
 
 
 def background_color(
     name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
 ) -> Tensor | None:
-    """Colors of the background that an option names, for use in `Method.background`.
+    """Return the colors of the background that an option names. `Method.background` can call this function.
 
     Args:
         name: "none" returns None. "random" draws a color for every pixel in training, and is white in evaluation.
-        step: step of the training; None in evaluation.
+        step: training step; None in evaluation.
         n: number of pixels.
         device: device of the result.
 
     Returns:
-        [n, 3] in [0, 1], or None.
+        Colors [n, 3] in [0, 1], or None.
 
     Example:
         >>> background_color("random", None, 2, "cpu")

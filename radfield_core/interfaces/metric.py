@@ -1,4 +1,4 @@
-"""Metrics: a trained model -> numbers, in addition to the image metrics that core computes itself."""
+"""Metrics measure a trained model. Core itself already computes the image metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from radfield_core.interfaces.model import Model
 
 
 class Metric(ABC):
-    """One measurement of a trained model, such as a distance to a reference, constructed as `Metric(config)`.
+    """One measurement of a trained model, such as its distance to a reference. Constructed as `Metric(config)`.
 
     Attributes:
         config: the metric's options.
@@ -32,13 +32,13 @@ class Metric(ABC):
         """Measure a model.
 
         Args:
-            model: trained model; use `model.queries()`, `render` and `render_rays`.
+            model: trained model. Use only its methods `queries`, `render` and `render_rays`.
             scene: scene to measure on.
             reference: file to compare with; None for the scene's own ground truth.
-            folder: folder for images and meshes that belong to the result.
+            folder: folder in which to write images and meshes that belong to the result.
 
         Returns:
-            Numbers by name, which may be grouped in nested dicts. Lengths are in the unit of the data.
+            Numbers by name. They may be grouped in nested dicts. Lengths are in the unit of the data.
 
         Raises:
             UsageError: there is no reference, and the scene has no ground truth.

@@ -1,4 +1,4 @@
-"""Models: the methods that core calls on a method's model in training, evaluation, rendering and export."""
+"""Models: the functions of a model that core calls in training, evaluation, rendering and export."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Model(nn.Module, ABC):
     """A trainable model that renders a scene.
 
-    Methods that march rays use core's own model, `radfield_core.model.LevelLoop`. A method that renders differently,
-    such as a rasterizer, derives its own model from this class and returns it from `Method.build`. Such a model
-    implements `forward` and `render`, and may override the rest.
+    Training methods that march rays use core's own model, `radfield_core.model.LevelLoop`. A training method that
+    renders differently, such as a rasterizer, derives a model from this class and returns it from `Method.build`. The
+    derived class must implement `forward` and `render`, and may override the other methods.
 
     Example:
         >>> class OneColor(Model):
@@ -45,29 +45,30 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the batch's rays, or its whole view if the method trains on images, over `batch.background`.
+        """Render the batch over `batch.background`.
 
-        `rendered.rgb` of the result must have the shape of `batch.rgb`.
+        The batch holds rays, or a whole view if the training method trains on images. In the result, `rendered.rgb`
+        must have the shape of `batch.rgb`.
         """
 
     @abstractmethod
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view for evaluation, without gradients and randomness.
+        """Render a view for evaluation, with no gradients and no randomness.
 
         Args:
             view: camera and pose.
             background: one color [3], or a color for each pixel [H·W, 3]; None for no background.
             chunk: number of rays to compute at once, which limits the memory.
-            progress: called as progress(done, total) with numbers of pixels.
+            progress: called as progress(done, total); both are numbers of pixels.
 
         Returns:
-            Pixels [H·W, ...], row by row. `depth` is the distance in the scene times the opacity Σ w.
+            Pixels [H·W, ...], row by row. Their `depth` is the distance in the scene times the opacity Σ w.
         """
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
-        """Render rays for evaluation, without gradients and randomness.
+        """Render rays for evaluation, with no gradients and no randomness.
 
         Args:
             rays: R rays.
@@ -83,44 +84,45 @@ class Model(nn.Module, ABC):
         raise UsageError(f"{type(self).__name__} renders whole views, not single rays")
 
     def queries(self) -> object | None:
-        """Return an object that implements `HasDensity`, `HasSDF`, `HasOccupancy` or `HasColor`, or None.
+        """Return the object that exporters and metrics evaluate at points, or None if the model has no such object.
 
-        Exporters and metrics use only this object and the model's methods `render` and `render_rays`.
+        The object implements `HasDensity`, `HasSDF`, `HasOccupancy` or `HasColor`. Exporters and metrics use only this
+        object and the model's methods `render` and `render_rays`.
         """
         return None
 
     def begin_step(self, step: Step) -> None:
-        """Call `begin_step` of every part once, children before the parts that contain them."""
+        """Call `begin_step` of every part once. A part is called after the parts that it contains."""
         for module in reversed(list(self.modules())):
             if isinstance(module, Part):
                 module.begin_step(step)
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Update state that gradients do not train, such as occupancy grids. Called before every training step."""
+        """Update state that is not trained by gradients, such as occupancy grids. Called before every training step."""
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name. If two parts use the same name, the second becomes "path.name"."""
+        """Collect the losses of all parts by name. If two parts use one name, the second becomes "path.name"."""
         losses: dict[str, Tensor] = {}
         for path, part in self.parts():
             _add(losses, path, part.losses(outputs, batch, step))
         return losses
 
     def part_scalars(self) -> dict[str, Tensor]:
-        """Collect the scalars of all parts by name, with names as in `part_losses`."""
+        """Collect the scalars of all parts by name. The names follow the same rule as in `part_losses`."""
         scalars: dict[str, Tensor] = {}
         for path, part in self.parts():
             _add(scalars, path, part.scalars())
         return scalars
 
     def parts(self) -> Iterator[tuple[str, Part]]:
-        """Iterate over each part of the model once, as (path, part)."""
+        """Iterate over the parts of the model, each once, as (path, part)."""
         for path, module in self.named_modules():
             if isinstance(module, Part):
                 yield path, module
 
 
 def _add(collected: dict[str, Tensor], path: str, values: dict[str, Tensor]) -> None:
-    """Add a part's values to those of other parts. If a name is in use already, the part's path precedes it."""
+    """Add a part's values to `collected`. If a name is already taken, store the value as "path.name"."""
     for name, value in values.items():
         collected[name if name not in collected else f"{path}.{name}"] = value

@@ -10,7 +10,7 @@ from radfield_core.types import Batch, ModelOutputs, Step
 
 
 class Part(nn.Module, ABC):
-    """An encoding, field, sampler or renderer, constructed as `Part(config, ctx, **sizes)`.
+    """An encoding, field, sampler or renderer. Constructed as `Part(config, ctx, **sizes)`.
 
     Example:
         >>> import torch
@@ -28,16 +28,20 @@ class Part(nn.Module, ABC):
     """
 
     def begin_step(self, step: Step) -> None:
-        """Set all scheduled values. They must depend on the step alone.
+        """Set all values that follow a schedule. The values must depend on nothing but the step.
 
-        Called once before every training step. If a part contains other parts, theirs is called first. Keep the values
-        in non-persistent buffers, because a resumed run sets them again.
+        This method is called once before every training step. If a part contains other parts, the methods of the
+        contained parts are called first. Keep the values in non-persistent buffers, because a resumed run sets the
+        values again.
         """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Weighted losses, by name, that train this part's own parameters. Each is a mean over rays or samples."""
+        """Return, by name, the weighted losses that train this part's own parameters.
+
+        Each loss is a mean over rays or samples.
+        """
         return {}
 
     def scalars(self) -> dict[str, Tensor]:
-        """Scalar tensors to log, by name. Called only when the log writes an entry."""
+        """Return the scalar tensors to log, by name. Called only for steps at which the log writes an entry."""
         return {}

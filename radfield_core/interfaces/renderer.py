@@ -1,4 +1,4 @@
-"""Renderers: field outputs -> weights -> pixels. Symbols in shapes: R rays, N samples."""
+"""Renderers compute weights from field outputs, and pixels from weights. Symbols in shapes: R rays, N samples."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from radfield_core.types import FieldOutputs, RaySamples, Rendered
 
 
 class Renderer(Part):
-    """The computation of pixels from density or opacity, constructed as `Renderer(config, ctx)`.
+    """The computation of pixels from density or opacity. Constructed as `Renderer(config, ctx)`.
 
     Attributes:
-        opaque_far: True if the last interval of a ray may stop all light, so that no background can be used.
+        opaque_far: True if the last interval of a ray may stop all light. In this case, no background can be used.
 
     Example:
         >>> from radfield_core.ops import volume
@@ -32,8 +32,8 @@ class Renderer(Part):
 
     @abstractmethod
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
-        """Weights of the samples in their pixels [N], in [0, 1], with a sum of at most 1 on each ray."""
+        """Return the weight of each sample in its pixel [N], in [0, 1]. On each ray the sum is at most 1."""
 
     @abstractmethod
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Pixels [R, ...] without a background, from the outputs and the weights [N] of the samples."""
+        """Return the pixels [R, ...], without a background, from the samples' outputs and weights [N]."""

@@ -1,4 +1,7 @@
-"""Samplers: rays -> samples, level by level. Symbols in shapes: R rays."""
+"""Samplers choose samples on rays. Symbols in shapes: R rays.
+
+A level is one pass of sampler, field and renderer. On a later level, a sampler knows the results of the level before.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ from radfield_core.types import Level, RayBundle, RaySamples, Step
 
 
 class Sampler(Part):
-    """Chooses the distances t along rays at which fields are evaluated; constructed as `Sampler(config, ctx)`.
+    """Chooses the distances t along rays at which fields are evaluated. Constructed as `Sampler(config, ctx)`.
 
     Attributes:
-        n_levels: number of levels. A level is one pass of sampler, field and renderer.
-        own_fields: level -> field of the sampler that is evaluated on this level, such as a proposal network.
+        n_levels: number of levels.
+        own_fields: table of level -> field. The sampler owns these fields, such as proposal networks. On their levels
+            they are evaluated in place of the model's fields.
 
     Example:
         >>> class Even(Sampler):
@@ -38,13 +42,13 @@ class Sampler(Part):
     _generators: dict[tuple[str, torch.device], torch.Generator]
 
     def begin_step(self, step: Step) -> None:
-        """Start the random numbers of a training step. An override must also call this method of the base class."""
+        """Start new random numbers for a training step. An override must also call `super().begin_step(step)`."""
         self._step, self._generators = step, {}
 
     def generator(self, salt: str, device: torch.device) -> torch.Generator:
-        """Return the random generator of one purpose in this step.
+        """Return the random generator for one purpose in this step.
 
-        All chunks of a step's rays draw from the same generator, one after another.
+        If the rays of a step are computed in chunks, all chunks draw from the same generator, one after another.
 
         Args:
             salt: name of the purpose.
@@ -63,11 +67,14 @@ class Sampler(Part):
         return self._generators[key]
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near and far ends [R] of the part of each ray that may hold samples. By default the limits of the rays."""
+        """Return, for each ray, the smallest and the largest t [R] that samples may have.
+
+        By default, these are the near and far limits of the ray.
+        """
         return rays.near, rays.far
 
     def refresh(self, step: Step, field: Field) -> None:
-        """Update grids from the model's main field. Called before every training step, under no_grad."""
+        """Update the sampler's grids from the model's main field. Called before every training step, under no_grad."""
 
     @abstractmethod
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
@@ -76,8 +83,8 @@ class Sampler(Part):
         Samples may be random only if `self.training` is True. Take the random numbers from `self.generator`.
 
         Args:
-            rays: the rays.
+            rays: R rays.
             level: number of the level, from 0.
-            prev: results of the level before; None for level 0.
+            prev: results of the previous level; None for level 0.
             field: field that will be evaluated at the samples.
         """

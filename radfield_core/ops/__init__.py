@@ -1,7 +1,7 @@
-"""Numerical operations on tensors. Plain torch defines every operation. Accelerated kernels must agree with it.
+"""Numerical operations on tensors. Plain torch defines each operation. Accelerated kernels must agree with plain torch.
 
 The modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`, `stepfun` and
-`volume` are public, and so are the names below: layouts of samples, and tools for writing kernels.
+`volume` are public. The names below are public too: they are layouts of samples, and tools for writing kernels.
 """
 
 from typing import TYPE_CHECKING

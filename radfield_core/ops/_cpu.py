@@ -1,8 +1,7 @@
-"""CPU kernels for packed samples, compiled by numba. `_packed` makes differentiable ops from them.
+"""CPU kernels for packed samples, compiled by numba. The module `_packed` makes differentiable ops from the kernels.
 
-Every ray is processed on its own, from front to back for values and from back to front for gradients.
-
-Symbols in shapes: R rays, N samples, F features.
+Every ray is processed on its own. Values are computed from front to back, and gradients from back to front. "The
+gradient for x" is the gradient of the loss with respect to x. Symbols in shapes: R rays, N samples, F features.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ONE = np.uint64(1)
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
-    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
     if x.dim() > 1:
         return x.index_select(0, packing.ray_indices)
     out = x.new_empty(packing.ray_indices.shape[0])
@@ -34,23 +33,23 @@ def spread(x: Tensor, packing: Packing) -> Tensor:
 
 
 def sum(x: Tensor, packing: Packing) -> Tensor:
-    """Sum over each ray [R, ...]."""
+    """Return the sum [R, ...] of x [N, ...] over the samples of each ray."""
     out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
     _sum(_table(x), _offsets(packing), _table(out))
     return out
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
+    """Return, for each sample, the sum [N, ...] over the ray's earlier samples, or if `reverse`, its later samples."""
     out = _like(x)
     _scan(_table(x), _offsets(packing), reverse, _table(out))
     return out
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights [N] from densities and lengths [N], and the two tensors that `density_backward` needs.
+    """Return the weights [N] for densities and lengths [N], and the two tensors that `density_backward` needs.
 
-    These are the weights once more and the transmittance behind each sample.
+    The first of these two tensors is the weights again. The second is the transmittance behind each sample.
     """
     behind = torch.mul(density, lengths).neg_()
     weights = torch.exp(behind)
@@ -59,49 +58,49 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, weights: Tensor, behind: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to σδ [N], from the gradient with respect to the weights [N]."""
+    """Return the gradient for σδ [N]. `grad` is the gradient for the weights [N]."""
     out = torch.empty_like(weights)
     _density_backward(_array(grad), weights.numpy(), behind.numpy(), _offsets(packing), out.numpy())
     return out
 
 
 def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-    """Weights and transmittances [N] from opacities [N]."""
+    """Return the weights [N] and the transmittances [N] for opacities [N]."""
     weights, transmittance = _like(alpha), _like(alpha)
     _alpha_weights(_array(alpha), _offsets(packing), weights.numpy(), transmittance.numpy())
     return weights, transmittance
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
+    """Return the gradient for the opacities [N]. `grad` is the gradient for the weights [N]."""
     out = _like(alpha)
     _alpha_backward(_array(grad), _array(alpha), transmittance.numpy(), _offsets(packing), out.numpy())
     return out
 
 
 def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Σ w x over each ray [R, ...]."""
+    """Return Σ w x [R, ...] over the samples of each ray."""
     out = x.new_empty(packing.offsets.shape[0] - 1, *x.shape[1:])
     _composite(_array(weights), _table(x), _offsets(packing), _table(out))
     return out
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
+    """Return the gradient for the weights [N]. `grad` is the gradient for the sums [R, ...]."""
     out = x.new_empty(x.shape[0])
     _composite_backward_weights(_table(grad), _table(x), _offsets(packing), out.numpy())
     return out
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
+    """Return the gradient for x [N, ...]. `grad` is the gradient for the sums [R, ...]."""
     out = _like(x)
     _composite_backward_x(_table(grad), _array(weights), _offsets(packing), _table(out))
     return out
 
 
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+    """Return Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over the samples of each ray."""
     n_rays = packing.offsets.shape[0] - 1
     color, depth, opacity = rgb.new_empty(n_rays, 3), rgb.new_empty(n_rays), rgb.new_empty(n_rays)
     inputs = _array(weights), _array(rgb), _array(t), _offsets(packing)
@@ -112,7 +111,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[T
 def pixels_backward(
     grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
+    """Return the gradients for weights [N] and rgb [N, 3]. `grads` are the gradients for the results of `pixels`."""
     by_weights, by_rgb = weights.new_empty(weights.shape[0]), _like(rgb)
     arrays = (*map(_array, (*grads, weights, rgb, t)), _offsets(packing))
     _pixels_backward(*arrays, by_weights.numpy(), by_rgb.numpy())
@@ -120,7 +119,7 @@ def pixels_backward(
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that rendering needs, and run each once."""
+    """Compile or load the kernels that rendering needs, and run each kernel once."""
     check(sys.modules[__name__], "cpu")
 
 
@@ -134,7 +133,7 @@ def _array(x: Tensor) -> Array:
 
 
 def _table(x: Tensor) -> Array:
-    """x [M, ...] as a contiguous array [M, F]."""
+    """Return x [M, ...] as a contiguous array [M, F]."""
     return _array(x).reshape(x.shape[0], x.shape[1:].numel())
 
 
@@ -143,8 +142,8 @@ def _offsets(packing: Packing) -> Array:
     return offsets.view(np.uint64)
 
 
-# Offsets are unsigned so that the compiler need not handle negative indices and can use vector units. For the same
-# reason, the sum of a single feature and the three color channels have code of their own.
+# Offsets are unsigned, so the compiler need not handle negative indices and can use vector units. For the same reason,
+# there is separate code for the sum of a single feature and for the three color channels.
 
 
 @reduction
@@ -188,15 +187,15 @@ def _scan(x: Array, offsets: Array, reverse: bool, out: Array) -> None:
 
 @kernel
 def _density_weights(offsets: Array, weights: Array, behind: Array) -> None:
-    # On entry `behind` holds −σδ and `weights` holds exp(−σδ). On exit `behind` holds the transmittance behind each
-    # sample. Opacities are computed in a separate loop, so that it uses vector units. The loop covers one ray at a
-    # time, so that the ray stays in cache.
+    # At the start `behind` holds −σδ and `weights` holds exp(−σδ). At the end `behind` holds the transmittance behind
+    # each sample. A separate loop computes the opacities, because such a loop can use vector units. That loop covers
+    # one ray at a time, so that the ray stays in cache.
     number = weights.dtype.type
     thin = number(0.05) if weights.itemsize == 4 else number(1e-3)
     one, half, third, quarter = number(1), number(1 / 2), number(1 / 3), number(1 / 4)
     for r in range(len(offsets) - 1):
         for i in range(offsets[r], offsets[r + 1]):
-            # α = 1 − exp(−σδ). Where σδ is small, the difference would lose digits, so a series is used.
+            # α = 1 − exp(−σδ). Where σδ is small, the subtraction would lose digits, so a series replaces it.
             x = behind[i]
             series = -x * (one + half * x * (one + third * x * (one + quarter * x)))
             weights[i] = one - weights[i] if abs(x) > thin else series
@@ -210,7 +209,7 @@ def _density_weights(offsets: Array, weights: Array, behind: Array) -> None:
 
 @kernel
 def _density_backward(grad: Array, weights: Array, behind: Array, offsets: Array, out: Array) -> None:
-    # With x = σδ: ∂w_i/∂x_i is the transmittance behind i, and ∂w_j/∂x_i = −w_j for the samples j behind i.
+    # Let x = σδ. Then ∂w_i/∂x_i is the transmittance behind sample i, and ∂w_j/∂x_i = −w_j for each sample j behind i.
     zero = out.dtype.type(0)
     for r in range(len(offsets) - 1):
         start, stop, hidden = offsets[r], offsets[r + 1], zero
@@ -233,7 +232,7 @@ def _alpha_weights(alpha: Array, offsets: Array, weights: Array, transmittance: 
 @kernel
 def _alpha_backward(grad: Array, alpha: Array, transmittance: Array, offsets: Array, out: Array) -> None:
     # behind = Σ_{j>i} g_j α_j Π_{i<k<j} (1 − α_k) is the gradient of the loss with respect to the light that passes
-    # sample i. It is accumulated without a division by 1 − α, which may be 0.
+    # sample i. The loop computes this sum without a division by 1 − α, because 1 − α may be 0.
     for r in range(len(offsets) - 1):
         start, stop, behind = offsets[r], offsets[r + 1], 0.0
         for k in range(stop - start):

@@ -1,8 +1,9 @@
-"""CUDA kernels for packed samples, in Triton. `_packed` makes differentiable ops from them.
+"""CUDA kernels for packed samples, in Triton. The module `_packed` makes differentiable ops from the kernels.
 
-One program processes one ray (and one feature) in blocks of samples. It scans within a block and carries the total on
-to the next block. An exclusive scan reads the sample before each one, because subtracting each sample from an
-inclusive scan would lose digits.
+One program processes one ray (and one feature) in blocks of samples. The program scans each block, and adds the total
+of the blocks before. For an exclusive scan, each sample is replaced by the sample before it, and the scan is inclusive.
+To subtract each sample from an inclusive scan would lose digits. "The gradient for x" is the gradient of the loss with
+respect to x.
 
 Symbols in shapes: R rays, N samples, F features.
 """
@@ -24,21 +25,21 @@ from radfield_core.ops._packed import check
 from radfield_core.ops.layout import Packing
 
 BLOCK = 128
-"""Number of samples that a program reads at once."""
+"""The number of samples that a program reads at once."""
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
-    """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+    """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
     return x.index_select(0, packing.ray_indices)
 
 
 def sum(x: Tensor, packing: Packing) -> Tensor:
-    """Sum over each ray [R, ...]."""
+    """Return the sum [R, ...] of x [N, ...] over the samples of each ray."""
     return _reduce(x, x, packing, False)
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
+    """Return, for each sample, the sum [N, ...] over the ray's earlier samples, or if `reverse`, its later samples."""
     x = x.contiguous()
     out, features = torch.empty_like(x), x.shape[1:].numel()
     _launch(_scan, packing, features, x, packing.offsets, out, features, reverse)
@@ -46,7 +47,7 @@ def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, opacities and transmittances [N], from densities and lengths [N]."""
+    """Return the weights [N], opacities [N] and transmittances [N] for densities [N] and lengths [N]."""
     depth = (density * lengths).contiguous()
     weights, alpha, transmittance = (torch.empty_like(depth) for _ in range(3))
     thin = 0.05 if depth.dtype == torch.float32 else 1e-3
@@ -55,13 +56,16 @@ def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple
 
 
 def density_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to σδ [N]: g T (1 − α) − Σ_later g T α, where g is that for the weights."""
+    """Return the gradient for σδ [N]: g T (1 − α) − Σ_later g T α.
+
+    Here g is `grad`, the gradient for the weights [N].
+    """
     scaled = grad * transmittance
     return scaled * (1.0 - alpha) - scan(scaled * alpha, packing, True)
 
 
 def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-    """Weights and transmittances [N] from opacities [N]."""
+    """Return the weights [N] and the transmittances [N] for opacities [N]."""
     alpha = alpha.contiguous()
     transmittance = torch.empty_like(alpha)
     _launch(_alpha, packing, 1, alpha, packing.offsets, transmittance)
@@ -69,7 +73,7 @@ def alpha_weights(alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
 
 
 def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
+    """Return the gradient for the opacities [N]. `grad` is the gradient for the weights [N]."""
     alpha, grad = alpha.contiguous(), grad.contiguous()
     behind = torch.empty_like(alpha)
     _launch(_behind, packing, 1, grad, alpha, packing.offsets, behind)
@@ -77,40 +81,40 @@ def alpha_backward(grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: 
 
 
 def composite(weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Σ w x over each ray [R, ...]."""
+    """Return Σ w x [R, ...] over the samples of each ray."""
     return _reduce(x, weights, packing, True)
 
 
 def composite_backward_weights(grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
+    """Return the gradient for the weights [N]. `grad` is the gradient for the sums [R, ...]."""
     return (spread(grad, packing) * x).reshape(x.shape[0], x.shape[1:].numel()).sum(1)
 
 
 def composite_backward_x(grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-    """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
+    """Return the gradient for x [N, ...]. `grad` is the gradient for the sums [R, ...]."""
     return spread(grad, packing) * weights.view(-1, *[1] * (x.dim() - 1))
 
 
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+    """Return Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over the samples of each ray."""
     return composite(weights, rgb, packing), composite(weights, t, packing), sum(weights, packing)
 
 
 def pixels_backward(
     grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
+    """Return the gradients for weights [N] and rgb [N, 3]. `grads` are the gradients for the results of `pixels`."""
     color, depth, opacity = (spread(grad, packing) for grad in grads)
     return (color * rgb).sum(1) + depth * t + opacity, color * weights[:, None]
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that rendering needs, and run each once."""
+    """Compile or load the kernels that rendering needs, and run each kernel once."""
     check(sys.modules[__name__], "cuda")
 
 
 def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> None:
-    """Start one program per ray and feature on the device of the tensors, which need not be the current device."""
+    """Start one program per ray and feature, on the tensors' device, even if this is not the current device."""
     n_rays = packing.offsets.shape[0] - 1
     if n_rays and features:
         with torch.cuda.device_of(packing.offsets):
@@ -165,7 +169,7 @@ def _density(depth, offsets, weights, alphas, transmittances, thin, SIZE: tl.con
         x = tl.load(depth + i, mask=i < stop, other=0.0)
         before = tl.load(depth + i - 1, mask=(i < stop) & (i > start), other=0.0)
         transmittance = tl.exp(-(carry + tl.cumsum(before)))
-        # α = 1 − exp(−x). Where x is small, the difference would lose digits, so a series is used.
+        # α = 1 − exp(−x). Where x is small, the subtraction would lose digits, so a series replaces it.
         series = x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0)))
         alpha = tl.where(tl.abs(x) > thin, 1.0 - tl.exp(-x), series)
         tl.store(weights + i, transmittance * alpha, mask=i < stop)
@@ -200,7 +204,7 @@ def _alpha(alphas, offsets, transmittances, SIZE: tl.constexpr):
 @triton.jit
 def _behind(grads, alphas, offsets, out, SIZE: tl.constexpr):
     # The gradient of the loss with respect to the light that passes sample i is
-    # b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}. It is a scan of linear maps from the last sample to the first.
+    # b_i = g_{i+1} α_{i+1} + (1 − α_{i+1}) b_{i+1}. A scan of linear maps from the last sample to the first gives b.
     ray = tl.program_id(0)
     start, stop = tl.load(offsets + ray), tl.load(offsets + ray + 1)
     carry = tl.full([], 0.0, alphas.dtype.element_ty)

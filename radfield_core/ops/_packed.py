@@ -2,7 +2,8 @@
 
 A backend is a module that implements `Kernels`: `_cpu` (numba) or `_gpu` (Triton). This module tells torch how to
 differentiate the kernels. Sums and scans can be differentiated any number of times. Weights and compositing can be
-differentiated once; a second derivative raises RuntimeError.
+differentiated once. A second derivative of these raises RuntimeError. "The gradient for x" is the gradient of the loss
+with respect to x.
 
 Symbols in shapes: R rays, N samples.
 """
@@ -32,48 +33,51 @@ class Kernels(Protocol):
     """The functions that a backend's module implements. All tensors of a call have the same floating-point type."""
 
     def spread(self, x: Tensor, packing: Packing) -> Tensor:
-        """Per-ray values [R, ...] repeated for each sample [N, ...]."""
+        """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
 
     def sum(self, x: Tensor, packing: Packing) -> Tensor:
-        """Sum over each ray [R, ...]."""
+        """Return the sum [R, ...] of x [N, ...] over the samples of each ray."""
 
     def scan(self, x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-        """Sum, for each sample [N, ...], over the earlier samples of its ray, or the later ones if `reverse`."""
+        """Return, for each sample, the sum [N, ...] over the earlier samples of its ray.
+
+        If `reverse` is True, sum over the later samples instead.
+        """
 
     def density_weights(self, density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights [N], and two more tensors [N] that are passed to `density_backward` after the gradient."""
+        """Return the weights [N] and two more tensors [N], which `density_backward` takes after the gradient."""
 
     def density_backward(self, grad: Tensor, saved: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-        """Gradient of the loss with respect to σδ [N], from the gradient with respect to the weights [N]."""
+        """Return the gradient for σδ [N]. `grad` is the gradient for the weights [N]."""
 
     def alpha_weights(self, alpha: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-        """Weights [N] and transmittances [N] from opacities [N]."""
+        """Return the weights [N] and the transmittances [N] for opacities [N]."""
 
     def alpha_backward(self, grad: Tensor, alpha: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
-        """Gradient of the loss with respect to opacities [N], from the gradient with respect to the weights [N]."""
+        """Return the gradient for the opacities [N]. `grad` is the gradient for the weights [N]."""
 
     def composite(self, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        """Σ w x over each ray [R, ...]."""
+        """Return Σ w x [R, ...] over the samples of each ray."""
 
     def composite_backward_weights(self, grad: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        """Gradient of the loss with respect to weights [N], from the gradient with respect to the pixels [R, ...]."""
+        """Return the gradient for the weights [N]. `grad` is the gradient for the sums [R, ...]."""
 
     def composite_backward_x(self, grad: Tensor, weights: Tensor, x: Tensor, packing: Packing) -> Tensor:
-        """Gradient of the loss with respect to x [N, ...], from the gradient with respect to the pixels [R, ...]."""
+        """Return the gradient for x [N, ...]. `grad` is the gradient for the sums [R, ...]."""
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+        """Return Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over the samples of each ray."""
 
     def pixels_backward(
         self, grads: tuple[Tensor, ...], weights: Tensor, rgb: Tensor, t: Tensor, packing: Packing
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of the loss with respect to weights [N] and rgb [N, 3], from those for the results of `pixels`."""
+        """Return the gradients for weights [N] and rgb [N, 3]. `grads` are the gradients for the `pixels` results."""
 
 
 def kernels_for(layout: Layout, device: torch.device) -> PackedKernels | None:
-    """Return the kernels for packed samples on a device, or None if plain torch is to be used.
+    """Return the kernels for packed samples on a device, or None if the caller should use plain torch.
 
-    Plain torch is used for uniform layouts, and where no backend is available for the device.
+    Plain torch is used for uniform layouts, and if no backend is available for the device.
     """
     if layout.packing is None or (module := COMPOSITING.pick(device)) is None:
         return None
@@ -82,49 +86,49 @@ def kernels_for(layout: Layout, device: torch.device) -> PackedKernels | None:
 
 @dataclass(frozen=True, eq=False)
 class PackedKernels:
-    """The ops of `segments` and `volume` on one packing, computed by the kernels of one backend.
+    """The ops of `segments` and `volume` for one packing, computed by the kernels of one backend.
 
-    Kernels do not check sizes. Every method here raises LayoutError if a tensor does not fit the packing.
+    The kernels do not check sizes, so the methods of this class do. They raise LayoutError for a wrong size.
     """
 
     kernels: Kernels
     packing: Packing
 
     def sum(self, x: Tensor) -> Tensor:
-        """Sum over each ray [R, ...] of x [N, ...]."""
+        """Return the sum [R, ...] of x [N, ...] over the samples of each ray."""
         self._check_sizes(x=x)
         return _apply(_Sum, x, self.packing, self.kernels)
 
     def per_sample(self, x: Tensor) -> Tensor:
-        """Per-ray values x [R, ...], repeated for each sample [N, ...]."""
+        """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
         n_rays = self.packing.offsets.shape[0] - 1
         if x.shape[:1] != (n_rays,):
             raise _wrong_size(f"{n_rays} rays", x)
         return _apply(_Spread, x, self.packing, self.kernels)
 
     def exclusive_cumsum(self, x: Tensor) -> Tensor:
-        """Sum, for each sample [N, ...], over the earlier samples of its ray."""
+        """Return, for each sample, the sum [N, ...] over the earlier samples of its ray."""
         self._check_sizes(x=x)
         return _apply(_Scan, x, self.packing, self.kernels, False)
 
     def weights_from_density(self, density: Tensor, lengths: Tensor) -> Tensor:
-        """Weights [N] from densities [N] and interval lengths [N]."""
+        """Return the weights [N] for densities [N] and interval lengths [N]."""
         self._check_sizes(density, lengths)
         dtype = torch.promote_types(density.dtype, lengths.dtype)
         return _apply(_DensityWeights, density.to(dtype), lengths.to(dtype), self.packing, self.kernels)
 
     def weights_from_alpha(self, alpha: Tensor) -> Tensor:
-        """Weights [N] from opacities [N]."""
+        """Return the weights [N] for opacities [N]."""
         self._check_sizes(alpha)
         return _apply(_AlphaWeights, alpha, self.packing, self.kernels)
 
     def composite(self, weights: Tensor, x: Tensor) -> Tensor:
-        """Σ w x over each ray [R, ...]."""
+        """Return Σ w x [R, ...] over the samples of each ray."""
         self._check_sizes(weights, x=x)
         return _apply(_Composite, weights, x, self.packing, self.kernels)
 
     def pixels(self, weights: Tensor, rgb: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over each ray."""
+        """Return Σ w rgb [R, 3], Σ w t [R] and Σ w [R] over the samples of each ray."""
         if rgb.shape[1:] != (3,):  # the fused kernels are written for three channels
             return self.composite(weights, rgb), self.composite(weights, t), self.sum(weights)
         self._check_sizes(weights, t, x=rgb)
@@ -132,14 +136,14 @@ class PackedKernels:
         return apply(weights, rgb, t, self.packing, self.kernels)
 
     def _check_sizes(self, *flat: Tensor, x: Tensor | None = None) -> None:
-        """Raise LayoutError unless every tensor of `flat` is [N] and x is [N, ...]."""
+        """Check that every tensor of `flat` has the shape [N], and x the shape [N, ...]. Raises LayoutError if not."""
         n = self.packing.ray_indices.shape[0]
         if any(one.shape != (n,) for one in flat) or (x is not None and x.shape[:1] != (n,)):
             raise _wrong_size(f"{n} samples", *flat, *(() if x is None else (x,)))
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:
-    """Apply an autograd Function that returns one tensor. This adds the type that torch does not declare."""
+    """Apply an autograd Function that returns one tensor. Unlike torch's `apply`, this declares its result type."""
     apply: Callable[..., Tensor] = function.apply
     return apply(*arguments)
 
@@ -149,7 +153,7 @@ def _wrong_size(expected: str, *given: Tensor) -> LayoutError:
 
 
 def check(kernels: Kernels, device: str) -> None:
-    """Self-test: run each kernel that rendering needs once in float32. Broken kernels fail here and not in a run."""
+    """Self-test: run each kernel that rendering needs once in float32. A broken kernel fails here, not in a run."""
     packing = Packing.from_counts(torch.tensor([1], device=device))
     one, white = torch.ones(1, device=device), torch.ones(1, 3, device=device)
     weights, saved, transmittance = kernels.density_weights(one, one, packing)

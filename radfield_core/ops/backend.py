@@ -1,9 +1,9 @@
-"""Selection of the backend that runs an op: plain torch, or accelerated kernels that are installed for the device.
+"""Selection of the backend that runs an op. A backend is plain torch, or a library with accelerated kernels.
 
 RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
-An op ignores the names of backends for which it has no kernels. If no name is left, or if the variable is unset, the op
-uses the best of its backends that can be loaded. If a backend that was requested cannot be loaded, that is an error. A
-backend that was not requested and cannot be loaded is skipped, and the reason is recorded.
+If an op has no kernels for a backend, the op ignores the name of this backend. If no name is left, or if the variable
+is unset, the op uses the best of its backends that can be loaded. It skips the others and records the reasons. But if
+the variable lists a backend that cannot be loaded, the op raises an error.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Selection:
 
     Attributes:
         op: name of the op.
-        device: type of the device, "cpu" or "cuda".
+        device: type of device, "cpu" or "cuda".
         backend: name of the backend; "torch" for plain torch.
-        module: module of the kernels; None for plain torch.
-        skipped: name of each backend that could not be loaded -> the reason.
+        module: module that defines the kernels; None for plain torch.
+        skipped: table of backend -> the reason why this backend could not be loaded.
     """
 
     op: str
@@ -58,15 +58,16 @@ _selections: dict[tuple[str, str, str], Selection] = {}
 
 
 class Op:
-    """An op that is defined in plain torch and has accelerated kernels in modules of their own.
+    """An op that is defined in plain torch and also has accelerated kernels, which are in other modules.
 
-    The kernels define the same functions as the plain torch module. A module may also define `warm_up()`, which runs
-    its kernels once on tiny inputs. It is called when the module is loaded, so that broken kernels are skipped before
-    they are used.
+    A module of kernels defines the same functions as the plain torch module. It may also define `warm_up()`, which runs
+    the kernels once on tiny inputs. `warm_up()` is called when the module is loaded, so that a module with broken
+    kernels is skipped before an op uses it.
 
     Args:
-        name: name of the op, as printed.
-        kernels: type of device -> name of the backend -> module of its kernels. The best backend comes first.
+        name: name of the op in printed messages.
+        kernels: table of type of device -> table of backend -> module of the backend's kernels. Within each inner
+            table, the best backend comes first.
 
     Example:
         >>> op = Op("my encoding", {"cpu": {"numba": "acme.cpu_kernels"}})
@@ -79,7 +80,7 @@ class Op:
         self.kernels = kernels
 
     def installed(self, device: str) -> list[str]:
-        """Names of the op's installed backends for a type of device, best first. Plain torch is not listed."""
+        """Return the names of the op's installed backends for a type of device, best first, without plain torch."""
         return [name for name in self.kernels.get(device, {}) if find_spec(name) is not None]
 
     def pick(self, device: torch.device) -> ModuleType | None:
@@ -124,9 +125,9 @@ class Op:
 
 
 def _load(module: str) -> ModuleType:
-    """Import the kernels of a module and run them once."""
+    """Import a module of kernels, and run its kernels once."""
     # The first caller may be inside no_grad or inference_mode, but warm_up() needs gradients. Signals are deferred,
-    # because the exception of a signal would look like a fault of the kernels.
+    # because an exception that a signal raises here would look like a fault of the kernels.
     with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
         loaded = import_module(module)
         getattr(loaded, "warm_up", lambda: None)()
@@ -137,7 +138,7 @@ def requested(value: str | None = None) -> tuple[str, ...]:
     """Return the backends that RADFIELD_BACKEND lists, best first.
 
     Args:
-        value: text to read instead of the variable.
+        value: text to read instead of the variable; None reads the variable.
 
     Raises:
         UsageError: a name is unknown, or its package is not installed.
@@ -162,7 +163,7 @@ def requested(value: str | None = None) -> tuple[str, ...]:
 
 @contextmanager
 def using(names: str) -> Iterator[None]:
-    """Set RADFIELD_BACKEND to `names` inside the block, for comparing backends in one process.
+    """Inside the block, set RADFIELD_BACKEND to `names`. Use it to compare backends in one process.
 
     Example:
         >>> with using("torch"):
@@ -180,16 +181,16 @@ def using(names: str) -> Iterator[None]:
 
 
 def selections() -> tuple[Selection, ...]:
-    """Return the backend of every op that this process has used so far, for the header that a run prints."""
+    """Return the backends selected so far in this process, one per op and device. A run prints them in its header."""
     return tuple(_selections.values())
 
 
 def choose_device(name: str, option: str = "trainer.device") -> torch.device:
-    """Return the device that a name stands for.
+    """Return the device with a given name.
 
     Args:
-        name: "cpu", "cuda", "cuda:1" …, or "auto", which means CUDA if it is available and the CPU if not.
-        option: option that the name comes from, for the error message.
+        name: "cpu", "cuda", "cuda:1" …, or "auto". "auto" means CUDA if CUDA is available, and the CPU if not.
+        option: option that the name comes from. The error message shows this option.
 
     Raises:
         UsageError: the device is not available, or RADFIELD_BACKEND is wrong.
@@ -214,9 +215,9 @@ def choose_device(name: str, option: str = "trainer.device") -> torch.device:
 
 
 def device_of(owner: object) -> torch.device:
-    """Return the device of a module's parameters, or of its buffers if it has no parameters.
+    """Return the device of a module's parameters. If the module has no parameters, return the device of its buffers.
 
-    For an object that has neither, return the CPU.
+    For any other object, or a module without parameters and buffers, return the CPU.
 
     Example:
         >>> device_of(nn.Linear(2, 3))

@@ -12,15 +12,15 @@ from torch import Tensor
 def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
     """Contract points (mip-NeRF 360, equation 10).
 
-    With y = (x − center) / radius, the result is y inside the unit ball and (2 − 1/‖y‖) y / ‖y‖ outside it.
+    Let y = (x − center) / radius. The result is y if ‖y‖ <= 1, and (2 − 1/‖y‖) y / ‖y‖ otherwise.
 
     Args:
         x: points [M, 3].
-        center: center [3] of the ball that is scaled but not contracted.
+        center: center [3] of the ball inside which points are scaled but not contracted.
         radius: radius of this ball, in the unit of x.
 
     Returns:
-        [M, 3], with norms below 2.
+        Contracted points [M, 3], with norms below 2.
 
     Example:
         >>> contract(torch.tensor([[1.0, 0.0, 0.0], [4.0, 0.0, 0.0]]), torch.zeros(3), 2.0)
@@ -33,19 +33,21 @@ def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
 
 
 def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> Tensor:
-    """Diagonal of the covariance J Σ Jᵀ of contracted Gaussians, to first order (mip-NeRF 360, equation 9).
+    """Return the diagonals of the covariances J Σ Jᵀ that Gaussians have after contraction to first order.
 
-    Outside the unit ball, with r = ‖y‖ and n = y / r, the contraction scales by 1/r² along n and by (2 − 1/r)/r across
-    it, so that J = across · I + (along − across) n nᵀ.
+    J is the Jacobian of `contract` (mip-NeRF 360, equation 9).
+
+    Let y = (x − center) / radius, r = ‖y‖ and n = y / r. If r > 1, the contraction scales y by along = 1/r² in the
+    direction n, and by across = (2 − 1/r)/r perpendicular to n. So J · radius is across · I + (along − across) n nᵀ.
 
     Args:
         x: means [M, 3].
         cov: diagonals of the covariances Σ [M, 3].
-        center: center [3] of the ball that is scaled but not contracted.
+        center: center [3] of the ball inside which points are scaled but not contracted.
         radius: radius of this ball, in the unit of x.
 
     Returns:
-        [M, 3].
+        Diagonals [M, 3].
 
     Example:
         >>> x, cov = torch.tensor([[4.0, 0.0, 0.0]]), torch.full((1, 3), 0.16)
@@ -62,13 +64,14 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
 
 
 def _limited(y: Tensor) -> Tensor:
-    """Move points y whose squared norm could overflow closer to the origin, along their direction.
+    """If the squared norm of a point y could overflow, scale y down.
 
-    This does not change the contracted point, because points so far away differ by less than the rounding error.
+    This does not change the contracted point. For a point so far away, the contracted point depends only on the
+    direction of y, up to rounding errors.
     """
     return y / (y.detach().abs().amax(-1, keepdim=True) / 1e15).clamp_min(1.0)
 
 
 def _norm_outside(y: Tensor) -> Tensor:
-    """‖y‖ [M, 1] outside the unit ball and 1 inside it, so that divisions have finite derivatives at 0 too."""
+    """Return ‖y‖ [M, 1] outside the unit ball and 1 inside it. A division by the result has finite derivatives at 0."""
     return y.square().sum(-1, keepdim=True).clamp_min(1.0).sqrt()

@@ -1,6 +1,6 @@
-"""Derivatives of a scalar function of points with respect to position, in training and in evaluation.
+"""Derivatives with respect to position, for scalar functions of points. They work in training and in evaluation.
 
-Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because it needs gradients for normals.
+Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because normals need gradients.
 
 Symbols in shapes: M points in D dimensions.
 """
@@ -18,20 +18,20 @@ _Backward = TypeVar("_Backward", bound=Callable[..., Any])
 
 
 def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Values of a function at points, and the gradient of its first value with respect to position.
+    """Return the values of a function at points, and the gradient of the first value with respect to position.
 
-    Works under no_grad. If gradients were enabled on entry, the gradient can itself be differentiated. If they were
-    not, the results have no autograd graph.
+    This works under no_grad too, and the results then have no autograd graph. If the caller has enabled gradients, the
+    returned gradient can itself be differentiated.
 
     Args:
-        function: returns a tuple whose first tensor is a scalar [M] per point.
+        function: takes the points and returns a tuple. Its first tensor [M] has one scalar per point.
         x: points [M, D].
 
     Returns:
         The tuple that the function returned, and the gradient [M, D].
 
     Raises:
-        RuntimeError: under inference_mode.
+        RuntimeError: inference_mode is enabled.
 
     Example:
         >>> (values,), slopes = gradient(lambda x: (x.square().sum(-1),), torch.tensor([[1.0, 2.0]]))
@@ -54,14 +54,15 @@ def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tup
 def central_differences(
     function: Callable[[Tensor], Tensor], x: Tensor, values: Tensor, step: float | Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradient and Laplacian of a scalar function from its values at 2 D points around each point.
+    """Estimate the gradient and the Laplacian of a scalar function from its values at 2 D points around each point.
 
-    With f± the values at a distance ε on either side along an axis, the gradient is (f₊ − f₋) / 2ε and the Laplacian is
-    Σ (f₊ + f₋ − 2 f) / ε² (Neuralangelo, section 3.2). No autograd graph is needed, so this works
-    under no_grad. In training, a loss on the results needs only first-order gradients of the function.
+    Let f, f₊ and f₋ be the values at x, x + ε e and x − ε e, where e is the unit vector of an axis. The gradient along
+    this axis is (f₊ − f₋) / 2ε. The Laplacian is the sum of (f₊ + f₋ − 2 f) / ε² over all axes (Neuralangelo, section
+    3.2). No autograd graph is needed, so this works under no_grad. In training, a loss on the results needs only
+    first-order gradients of the function.
 
     Args:
-        function: returns one scalar [M] per point.
+        function: takes points and returns one scalar [M] per point.
         x: points [M, D].
         values: the function's values [M] at x.
         step: ε, in the unit of x.
@@ -83,15 +84,16 @@ def central_differences(
 
 
 def differentiable_once(name: str, alternative: str) -> Callable[[_Backward], _Backward]:
-    """Decorator for the `backward` of an autograd Function, with which a second derivative raises RuntimeError.
+    """Decorate the `backward` of an autograd Function, so that a second derivative raises RuntimeError.
 
-    Gradients are enabled inside `backward` only under create_graph, which a second derivative needs. torch's own
-    `once_differentiable` returns gradients without a graph if the incoming gradient has none. A loss on such gradients
-    would silently train nothing.
+    A second derivative needs create_graph, and only create_graph enables gradients inside `backward`. So the decorator
+    raises the error if gradients are enabled. torch's own `once_differentiable` raises no error if the incoming
+    gradient has no graph. The gradients that `backward` returns then have no graph either, and a loss on these
+    gradients would silently train nothing.
 
     Args:
-        name: the op, as the subject of the message.
-        alternative: what to use for a second derivative.
+        name: name of the op, which is the subject of the error message.
+        alternative: what to use for a second derivative, for the error message.
 
     Example:
         >>> class Double(torch.autograd.Function):

@@ -1,8 +1,8 @@
 """Lens models: conversion between directions and points on the image plane, in units of the focal length.
 
 Axes here are x right, y down, z forward. A direction (x, y, z) may have any length. A point (u, v) on the image plane
-becomes the pixel (fx u + cx, fy v + cy). `MODELS` lists COLMAP's camera models, in lower case. Their parameters are
-those that follow focal length and principal point in COLMAP's files, in the same order (colmap.github.io/cameras.html):
+becomes the pixel (fx u + cx, fy v + cy). `MODELS` has the camera models of COLMAP, named in lower case. The parameters
+come in the order of COLMAP's files, without focal length and principal point (colmap.github.io/cameras.html):
 
     pinhole ()                      simple_radial (k)            radial (k1, k2)
     opencv (k1, k2, p1, p2)         full_opencv (k1, k2, p1, p2, k3, k4, k5, k6)
@@ -11,13 +11,13 @@ those that follow focal length and principal point in COLMAP's files, in the sam
     rad_tan_thin_prism_fisheye (k0 … k5, p0, p1, s0 … s3)
     fov (omega)                     division (k)                 eucm (alpha, beta)
 
-All but the last three models project to (x/z, y/z), or for a fisheye to θ (x, y)/|(x, y)|, and then apply one or two
-maps of the plane:
+The last three models have formulas of their own. All others first project to (x/z, y/z), or for a fisheye to
+θ (x, y)/|(x, y)|, where θ is the angle to the axis. Then they apply no, one or two maps of the plane:
 
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 
-Newton's method inverts the maps. Far from the axis they may not be one-to-one. For a point that no direction maps to,
-`undistort` returns the direction whose point is nearest. Apply `distort` to it to see how far away its point is.
+Newton's method inverts the maps. Far from the axis a map may not be one-to-one. If no direction maps to a point,
+`undistort` returns the direction that maps nearest to the point. To see how near, apply `distort` to this direction.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ import torch
 from torch import Tensor
 
 _NEWTON_STEPS = 20
-_CONVERGED = 1e-13  # largest error of a solution, in units of the focal length
+_CONVERGED = 1e-13  # iterations stop at this error, in units of the focal length
 
 
 class _PlaneMap(NamedTuple):
-    """Indices of a map's coefficients among the model's parameters."""
+    """One map of the plane, as the indices of its coefficients in the model's list of parameters."""
 
     numerator: tuple[int, ...] = ()
     denominator: tuple[int, ...] = ()
@@ -68,7 +68,7 @@ _LENSES = {
 _CLOSED_FORMS = {"fov": 1, "division": 1, "eucm": 2}
 
 MODELS: dict[str, int] = {name: lens.n_parameters for name, lens in _LENSES.items()} | _CLOSED_FORMS
-"""Number of parameters of every model."""
+"""Table of model -> number of its parameters."""
 
 
 def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
         parameters: [..., K], broadcast against the directions.
 
     Returns:
-        [..., 2] float64. A direction that the lens cannot see, such as one behind a perspective lens, gives NaN.
+        Points [..., 2] float64. NaN for directions that the lens cannot see, such as those behind a perspective lens.
 
     Raises:
         ValueError: the model is unknown, or the number of parameters is wrong.
@@ -100,7 +100,7 @@ def distort(model: str, directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def undistort(model: str, points: Tensor, parameters: Tensor) -> Tensor:
-    """Directions that a lens projects to points on the image plane. This is the inverse of `distort`.
+    """Return the directions that a lens projects to points on the image plane. This is the inverse of `distort`.
 
     Args:
         model: a key of `MODELS`.
@@ -140,7 +140,7 @@ def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
         wider: the other model, a key of `MODELS`.
 
     Returns:
-        [..., K'] float64, or None if the other model cannot express the lens.
+        Parameters [..., K'] of the other model, float64, or None if the other model cannot express the lens.
 
     Example:
         >>> widen("simple_radial", torch.tensor([0.5]), "opencv")
@@ -188,7 +188,7 @@ def _theta_plane(directions: Tensor) -> Tensor:
 
 
 def _series(parameters: Tensor, indices: tuple[int, ...], r2: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ cᵢ r²ⁱ for i = 1, 2, …, and its derivative by r², by Horner's scheme."""
+    """Return the sum Σ cᵢ r²ⁱ for i = 1, 2, … and the derivative of this sum by r². Uses Horner's scheme."""
     value, slope = torch.zeros_like(r2), torch.zeros_like(r2)
     for index in reversed(indices):
         slope = slope * r2 + value + parameters[..., index]
@@ -197,7 +197,7 @@ def _series(parameters: Tensor, indices: tuple[int, ...], r2: Tensor) -> tuple[T
 
 
 def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Mapped points [..., 2] and the Jacobian [..., 2, 2] of the map."""
+    """Return the mapped points [..., 2] and the Jacobian [..., 2, 2] of the map."""
     x, y = points.unbind(-1)
     r2 = x * x + y * y
     numerator, numerator_slope = _series(parameters, plane_map.numerator, r2)
@@ -220,7 +220,7 @@ def _evaluate(plane_map: _PlaneMap, points: Tensor, parameters: Tensor) -> tuple
 
 
 def _invert(plane_map: _PlaneMap, target: Tensor, parameters: Tensor) -> Tensor:
-    """Find the points that a map takes to the targets, by damped Newton steps.
+    """Find the points that a map takes to the targets. The search uses damped Newton steps.
 
     A step that does not reduce the distance to the target is undone, and the next step is a quarter as long.
     """
@@ -230,7 +230,7 @@ def _invert(plane_map: _PlaneMap, target: Tensor, parameters: Tensor) -> Tensor:
     damping = torch.ones_like(points[..., :1])
     for _ in range(_NEWTON_STEPS):
         if residual.device.type == "cpu" and not bool((residual.abs() > _CONVERGED).any()):
-            break  # checked only on a CPU, because a GPU would have to wait for the check
+            break  # checked only on a CPU, because on a GPU the program would wait for the result of the check
         (ux, uy), (vx, vy) = (row.unbind(-1) for row in jacobian.unbind(-2))
         du, dv = residual.unbind(-1)
         determinant = ux * vy - uy * vx
@@ -261,7 +261,7 @@ def _fov_forward(directions: Tensor, parameters: Tensor) -> Tensor:
 
 
 def _fov_inverse(points: Tensor, parameters: Tensor) -> Tensor:
-    """r = tan(r_d ω) / (2 tan(ω/2)). r_d ω is limited to 90°, a direction perpendicular to the axis."""
+    """Invert: r = tan(r_d ω) / (2 tan(ω/2)). The angle r_d ω to the axis is limited to 90°."""
     omega = parameters[..., :1]
     radius = points.norm(dim=-1, keepdim=True)
     safe_omega, safe_radius = _away_from_zero(omega), _away_from_zero(radius)
@@ -276,7 +276,7 @@ def _away_from_zero(x: Tensor) -> Tensor:
 
 
 def _division_forward(directions: Tensor, parameters: Tensor) -> Tensor:
-    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction. Of two solutions, the smaller is used."""
+    """Fitzgibbon 2001: (u, v, 1 + k |(u, v)|²) is parallel to the direction. Of two solutions, use the smaller."""
     xy, z = directions[..., :2], directions[..., 2:]
     root = (z * z - 4 * parameters[..., :1] * xy.square().sum(-1, keepdim=True)).sqrt()
     scale = 2.0 / (z + root)

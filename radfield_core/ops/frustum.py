@@ -1,13 +1,14 @@
-"""Gaussians that approximate the piece of a pixel's cone, or cylinder, between two distances on its ray.
+"""Gaussians that approximate pieces of a pixel's cone, or of its cylinder.
 
-A ray has the origin o and the direction d. Its Gaussian has the mean o + t_mean d, the variance t_var along the ray and
-the variance r_var across it (mip-NeRF, equations 7 and 8). Equation 16 gives the diagonal of the covariance. All values
-are float32 or wider and keep their dtype.
+Each piece lies between the two ends of an interval on the pixel's ray. The ray has the origin o and the direction d.
+The Gaussian has the mean o + t_mean d, the variance t_var along the ray and the variance r_var across the ray
+(mip-NeRF, equations 7 and 8). Equation 16 gives the diagonal of the covariance. All values are float32 or wider and
+keep their dtype.
 
 Symbols:
 
 - N: number of intervals.
-- t0, t1, μ, h: ends, midpoint and half the length of an interval.
+- t0, t1: ends of an interval; μ: its midpoint; h: half of its length.
 - r: radius of the cone at t = 1, or radius of the cylinder.
 """
 
@@ -18,9 +19,9 @@ from torch import Tensor
 
 
 def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variances of conical frustums (mip-NeRF, equation 7).
+    """Return the means and the variances of conical frustums (mip-NeRF, equation 7).
 
-    The differences of fourth and fifth powers are expanded about the midpoint, so that no digits are lost:
+    The paper's formula subtracts fourth and fifth powers. Expanded about the midpoint, it loses no digits:
 
         t_mean = μ + 2 μ h² / (3 μ² + h²)
         t_var  = h²/3 − (4/15) h⁴ (12 μ² − h²) / (3 μ² + h²)²
@@ -49,7 +50,9 @@ def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tenso
 
 
 def cylinder(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variances of cylinders, the footprint of pixels in NDC: t_mean = μ, t_var = h²/3, r_var = r²/4.
+    """Return the means and the variances of cylinders: t_mean = μ, t_var = h²/3, r_var = r²/4.
+
+    In NDC, a pixel sees a cylinder instead of a cone.
 
     Args:
         t_starts: t0 [N].
@@ -67,7 +70,7 @@ def cylinder(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, T
 
 
 def diagonal_covariance(directions: Tensor, t_var: Tensor, r_var: Tensor) -> Tensor:
-    """Diagonal of the covariance t_var d dᵀ + r_var (I − d dᵀ / ‖d‖²) (mip-NeRF, equation 16).
+    """Return the diagonal of the covariance t_var d dᵀ + r_var (I − d dᵀ / ‖d‖²) (mip-NeRF, equation 16).
 
     Args:
         directions: d [N, 3], of any length.
@@ -75,7 +78,7 @@ def diagonal_covariance(directions: Tensor, t_var: Tensor, r_var: Tensor) -> Ten
         r_var: variance across the ray [N].
 
     Returns:
-        [N, 3].
+        Diagonals [N, 3].
 
     Example:
         >>> diagonal_covariance(torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([4.0]), torch.tensor([0.5]))

@@ -1,4 +1,4 @@
-"""Compilation of CPU kernels by numba. Compiled code is cached on disk where possible, and it releases the GIL."""
+"""Compilation of CPU kernels by numba. Compiled code releases the GIL. If possible, it is also cached on disk."""
 
 # mypy: disable-error-code="no-untyped-call"
 # numba is untyped.
@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function with strict IEEE arithmetic, so that its results can equal torch's to the bit.
+    """Compile a function with strict IEEE arithmetic, so that every bit of the results can equal torch's.
 
     Example:
         >>> import numpy as np
@@ -34,38 +34,41 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a helper so that it becomes a piece of the kernels that call it.
+    """Compile a helper so that its code is inserted into the kernels that call the helper.
 
-    Use it for a helper that is called for every few dozen numbers. A real call counts the references to its array
-    arguments. That takes atomic instructions, which wait for all earlier stores.
+    Use this for a helper that is called very often, such as once for every few dozen numbers. A real call would count
+    the references to its array arguments. Counting takes atomic instructions, which wait for all earlier stores.
     """
     return numba.njit(forceinline=True, **_options(False))(function)
 
 
 def reduction(function: Callable[..., Any]) -> Any:
-    """Compile a function so that sums may be reordered and fused with products, which lets them use vector units."""
+    """Compile a function with relaxed arithmetic: sums may be reordered and fused with products.
+
+    This lets the sums use vector units.
+    """
     return _compile(function, {"reassoc", "contract", "nsz"})
 
 
 def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
     compiled: Any = numba.njit(**_options(fastmath))(function)
-    with suppress(RuntimeError):  # numba found no folder in which it may write its cache
+    with suppress(RuntimeError):  # raised if numba finds no writable folder for its cache
         compiled._cache = _PackageCache(function)
     return compiled
 
 
 class _PackageCache(FunctionCache):
-    """numba's cache on disk. Unlike numba's own, it also notices changes in other modules of the function's package.
+    """A cache of compiled code on disk. Code is compiled again after a change in any module of the function's package.
 
-    Helpers are compiled into the functions that call them, so a change in a helper's module counts as much as one in
-    the function's own module.
+    numba's own cache notices only changes in the module of the function. But a helper's code becomes part of the
+    functions that call the helper, so changes in the helper's module count too.
     """
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return *super()._index_key(signature, codegen), _digest(Path(self._py_func.__code__.co_filename).parent)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """Return the compiled code for these types, or None if there is none or the cache cannot be read."""
+        """Return the cached code for these types, or None if no code is cached or the cache cannot be read."""
         try:
             return super().load_overload(signature, target_context)
         except Exception:  # unpickling may raise anything
@@ -75,7 +78,7 @@ class _PackageCache(FunctionCache):
 
 @cache
 def _digest(folder: Path) -> str:
-    """Digest of the sources of all modules below a folder and below this module's folder."""
+    """Return a digest of the source code of all modules below a folder and below this module's folder."""
     digest = hashlib.sha256()
     for package in (folder, Path(__file__).parent):
         for module in sorted(package.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The layout of flat samples: the assignment of N samples to R rays."""
+"""The layout of samples: it assigns N samples to R rays. All samples are stored in one list, ray by ray."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Packing:
     """The assignment of N samples to R rays that have different numbers of samples.
 
     Attributes:
-        ray_indices: ray of each sample [N] int64, ascending.
-        offsets: [R+1] int64; ray r has the samples offsets[r]:offsets[r+1].
+        ray_indices: index of each sample's ray [N] int64, ascending.
+        offsets: [R+1] int64. Ray r has the samples offsets[r]:offsets[r+1].
         max_per_ray: upper bound of the number of samples on one ray, known without waiting for the device.
     """
 
@@ -24,12 +24,12 @@ class Packing:
 
     @staticmethod
     def from_counts(counts: Tensor, max_per_ray: int | None = None, total: int | None = None) -> Packing:
-        """Build the packing of `counts` [R] samples per ray.
+        """Build the packing for a given number of samples on each ray.
 
         Args:
             counts: number of samples on each ray [R], any integer type.
-            max_per_ray: upper bound of `counts`; None reads the largest count back from the device.
-            total: sum of `counts`; None reads it back from the device.
+            max_per_ray: upper bound of `counts`; None reads the largest count from the device and waits for it.
+            total: sum of `counts`; None reads the sum from the device and waits for it.
 
         Example:
             >>> packing = Packing.from_counts(torch.tensor([2, 0, 3]))
@@ -49,7 +49,7 @@ class Packing:
 
     @property
     def counts(self) -> Tensor:
-        """Number of samples on each ray [R] int64."""
+        """The number of samples on each ray [R] int64."""
         return self.offsets[1:] - self.offsets[:-1]
 
 
@@ -57,10 +57,12 @@ class Packing:
 class Layout:
     """The assignment of samples to rays, uniform or packed. Exactly one of samples_per_ray and packing is given.
 
+    In a uniform layout, every ray has the same number of samples. In a packed layout, the numbers may differ.
+
     Attributes:
         n_rays: number of rays R.
-        samples_per_ray: number of samples S that every ray has (uniform layout).
-        packing: the assignment where rays have different numbers of samples (packed layout).
+        samples_per_ray: number of samples S on every ray; None for a packed layout.
+        packing: assignment of samples to rays; None for a uniform layout.
 
     Example:
         >>> uniform = Layout(n_rays=2, samples_per_ray=3)
@@ -73,4 +75,4 @@ class Layout:
 
 
 class LayoutError(ValueError):
-    """An operation does not support a layout, or a tensor does not have the layout's number of samples or rays."""
+    """An operation does not support a layout, or a tensor has the wrong number of samples or rays for a layout."""

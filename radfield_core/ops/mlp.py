@@ -1,9 +1,10 @@
-"""Small multi-layer perceptrons, evaluated in chunks that fit a core's cache.
+"""Small multi-layer perceptrons, evaluated in chunks that fit the cache of a CPU core.
 
-The activations of a whole batch do not fit a core's cache. On a CPU, moving them to and from memory takes as long as
-the matrix products. Here a few thousand rows at a time go through all layers, forward and backward, and stay in cache.
+The activations of a whole batch do not fit this cache. To move them to and from memory takes as long as the matrix
+products. So the rows of a batch are split into chunks of a few thousand. In the forward pass, and again in the backward
+pass, each chunk goes through all layers before the next chunk does. The activations of one chunk stay in cache.
 
-The function is y = W_L relu(… relu(W_1 x)), without biases, as in the small networks behind a hash grid.
+The function is y = W_L relu(… relu(W_1 x)), without biases. The small networks that follow a hash grid have this form.
 
 Symbols in shapes: M inputs.
 """
@@ -19,11 +20,13 @@ from torch import Tensor
 from radfield_core.ops.derivatives import differentiable_once
 
 CHUNK_ROWS = 4096
-"""Number of rows in a chunk. 4096 × 64 float32 activations take 1 MiB, half of a common L2 cache."""
+"""The number of rows in a chunk. 4096 × 64 float32 activations take 1 MiB, which is half of a common L2 cache."""
 
 
 def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """Outputs [M, out] in plain torch, which define `mlp`. They can be differentiated any number of times.
+    """Return the outputs [M, out], computed in plain torch. This function defines the results of `mlp`.
+
+    The outputs can be differentiated any number of times.
 
     Example:
         >>> reference(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
@@ -35,7 +38,7 @@ def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def chunked(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """Outputs [M, out], computed in chunks of `CHUNK_ROWS` rows. A second derivative raises RuntimeError.
+    """Return the outputs [M, out], computed in chunks of `CHUNK_ROWS` rows. A second derivative raises RuntimeError.
 
     Example:
         >>> chunked(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])
@@ -46,15 +49,15 @@ def chunked(x: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def mlp(x: Tensor, weights: list[Tensor], *, second_derivative: bool = False) -> Tensor:
-    """Outputs y = W_L relu(… relu(W_1 x)) of a perceptron without biases. A CPU computes them in chunks.
+    """Return the outputs y = W_L relu(… relu(W_1 x)) of a perceptron without biases. On a CPU, work in chunks.
 
     Args:
         x: inputs [M, in].
-        weights: matrices [out_l, in_l] of the layers, first layer first.
-        second_derivative: True if the gradient of the result will itself be differentiated, as an eikonal loss does.
+        weights: matrices [out_l, in_l] of the layers. The first layer comes first.
+        second_derivative: True if the gradient of the outputs will itself be differentiated, as for an eikonal loss.
 
     Returns:
-        [M, out].
+        Outputs [M, out].
 
     Example:
         >>> mlp(torch.tensor([[1.0, -2.0]]), [torch.eye(2), torch.ones(1, 2)])

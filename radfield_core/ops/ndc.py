@@ -1,8 +1,8 @@
-"""Normalized device coordinates (NDC): a warp of the frustum of a forward-facing scene to a cube (NeRF, appendix C).
+"""Normalized device coordinates (NDC): a warp for forward-facing scenes (NeRF, appendix C).
 
-The near plane lies at z = −n in front of the reference camera. The field of view of this camera, whose image has W × H
-pixels, gives the factors a = 2 fx / W and b = 2 fy / H. Points on the near plane get z = −1, and infinitely distant
-points get z = 1. Straight lines stay straight.
+NDC warps the frustum that the reference camera sees to a cube. The near plane lies at z = −n in front of this camera.
+The camera's image has W × H pixels, and its focal lengths fx and fy give the factors a = 2 fx / W and b = 2 fy / H.
+Points on the near plane get z = −1, and infinitely distant points get z = 1. Straight lines stay straight.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ class Ndc:
     n: float = 1.0
 
     def points(self, x: Tensor) -> Tensor:
-        """Warped points [..., 3] of scene points x [..., 3] with z < 0."""
+        """Warp points x [..., 3] of the scene, with z < 0. Return the warped points [..., 3]."""
         z = x[..., 2]
         return torch.stack([-self.a * x[..., 0] / z, -self.b * x[..., 1] / z, 1.0 + 2.0 * self.n / z], -1)
 
     def unwarp(self, x: Tensor) -> Tensor:
-        """Scene points [..., 3] of warped points x [..., 3] with z < 1; the inverse of `points`."""
+        """Invert `points`: return the points [..., 3] of the scene for warped points x [..., 3] with z < 1."""
         z = 2.0 * self.n / (x[..., 2] - 1.0)
         return torch.stack([-x[..., 0] * z / self.a, -x[..., 1] * z / self.b, z], -1)
 
     def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Warped rays (appendix C, equations 25 and 26).
+        """Warp rays (NeRF, appendix C, equations 25 and 26).
 
         Args:
-            origins: [..., 3] in the scene.
-            directions: [..., 3] in the scene, of any length, with z < 0.
+            origins: origins in the scene [..., 3].
+            directions: directions in the scene [..., 3], of any length, with z < 0.
 
         Returns:
-            Origins [..., 3] on the near plane, and directions [..., 3] of such a length that t = 1 is infinitely far
-            away in the scene.
+            Warped origins [..., 3], which lie on the near plane, and warped directions [..., 3]. The directions have
+            the length for which t = 1 is infinitely far away in the scene.
         """
         t = -(self.n + origins[..., 2]) / directions[..., 2]
         warped = self.points(origins + t[..., None] * directions)

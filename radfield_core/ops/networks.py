@@ -1,4 +1,4 @@
-"""Networks that several fields share: the MLP with a skip connection, and the color head that reads the view direction.
+"""Networks that several fields use: an MLP with a skip connection, and a color head that can read the view direction.
 
 Symbols in shapes: M samples or points, R rays, F features of a sample, D features of an encoded direction.
 """
@@ -15,9 +15,9 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class SkipMlp(nn.Module):
-    """Fully connected layers of equal width. One of them may take the network's input again (NeRF, appendix A).
+    """Fully connected layers of equal width. One layer may take the network's input x again (NeRF, appendix A).
 
-    With a the activation and s the skip layer:
+    This layer is the skip layer s. With the activation function a, the layers compute
 
         h_0 = x,    h_{i+1} = a(W_i h_i + b_i),    except    h_{s+1} = a(W_s [h_s, x] + b_s)
 
@@ -25,12 +25,12 @@ class SkipMlp(nn.Module):
         in_dim: number of inputs.
         width: number of units of every hidden layer.
         depth: number of hidden layers.
-        out_dim: number of outputs of a final layer without activation; None returns the last hidden layer.
-        skip_layer: index, from 0, of the hidden layer that takes the input again. None, or an index of `depth` or more,
-            makes a network without skip connection.
-        activation: function of the hidden layers; it may work in place.
-        constant_width: give the layer before the skip connection `in_dim` fewer units, so that the joined vector has
-            `width` entries, and divide that vector by √2 (IDR, NeuS). Needs width > in_dim.
+        out_dim: number of outputs of a final layer without activation. With None there is no such layer, and the
+            outputs are those of the last hidden layer.
+        skip_layer: index, from 0, of the skip layer. With None, or an index of `depth` or more, there is no skip layer.
+        activation: activation function of the hidden layers. The function may work in place.
+        constant_width: if True, the layer before the skip layer has `in_dim` fewer units, so that the joined vector
+            [h_s, x] has `width` entries. This vector is divided by √2 (IDR, NeuS). Needs width > in_dim.
 
     Example:
         >>> network = SkipMlp(in_dim=3, width=16, depth=4, out_dim=1, skip_layer=2)
@@ -69,7 +69,7 @@ class SkipMlp(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in zip(inputs, outputs, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs [M, out_dim], or the last hidden layer [M, width], for inputs [M, in_dim]."""
+        """Return the outputs [M, out_dim], or without `out_dim` the last hidden layer [M, width], for x [M, in_dim]."""
         h = x
         for index, layer in enumerate(self.layers):
             if index == self.skip_layer:
@@ -88,14 +88,15 @@ class SkipMlp(nn.Module):
 
 
 class ColorHead(nn.Module):
-    """Network that computes a sample's raw color from its features and optionally the view direction (NeRF, figure 7).
+    """Network that computes the raw color of a sample (NeRF, figure 7).
 
-    With y the features, e the encoded direction, and B, W, V affine layers:
+    The inputs are the sample's features y and, optionally, the encoded view direction e. B, W and V are affine layers:
 
         raw = V relu(W [B y, e])
 
-    W is computed as the sum of two halves: one reads B y, once per sample, and the other reads e, once per ray. On rays
-    of many samples that takes about half the time of W on the joined input. Without directions, raw = V y.
+    W [B y, e] is the sum of two halves. One half depends on B y and is computed once per sample. The other half depends
+    on e and is computed once per ray. If rays have many samples, the two halves take about half the time of the whole
+    product. Without directions, raw = V y.
 
     Args:
         in_dim: number of features F.
@@ -120,11 +121,17 @@ class ColorHead(nn.Module):
             self.output = nn.Linear(width, 3)
 
     def direction_half(self, encoded: Tensor) -> Tensor:
-        """Contribution [R, width] of encoded directions [R, D] to the joined layer, before its activation."""
+        """Return the half of W [B y, e] [R, width] that depends on the encoded directions e [R, D]."""
         return F.linear(encoded, self.joined.weight[:, self.in_dim :])
 
     def forward(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Raw color [M, 3] of features [M, F] and, if the head reads directions, their `direction_half` [M, width]."""
+        """Return the raw colors [M, 3].
+
+        Args:
+            features: features of the samples [M, F].
+            direction_half: result of `direction_half`, repeated for each sample [M, width]. None if the head does not
+                read directions.
+        """
         if direction_half is not None:
             sample_half = F.linear(self.bottleneck(features), self.joined.weight[:, : self.in_dim], self.joined.bias)
             features = F.relu_(sample_half + direction_half)
@@ -133,7 +140,7 @@ class ColorHead(nn.Module):
 
 
 def initialize_glorot(module: nn.Module) -> None:
-    """Initialize every linear layer of a module with Glorot's uniform weights and zero biases, as NeRF's code does.
+    """Initialize all linear layers of a module as NeRF's code does: Glorot's uniform weights, and zero biases.
 
     Example:
         >>> layer = nn.Linear(3, 3)

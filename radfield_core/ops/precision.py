@@ -1,4 +1,4 @@
-"""Precision: conversion of a network's outputs to the types that rendering computes in."""
+"""Precision: conversion of a network's outputs to the floating-point types that rendering needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def at_least_float32(y: Tensor) -> Tensor:
-    """Convert half precision to float32, and leave float32 and float64 as they are.
+    """Convert half precision to float32. Return float32 and float64 unchanged.
 
     Under autocast a network returns half precision. Density, signed distance, opacity and everything that rendering
     computes from them need float32.

@@ -1,12 +1,12 @@
 """Sums, means and scans over the samples of each ray.
 
-Symbols: R rays, N samples, S samples per ray. Samples are flat and ordered by ray: x is [N] or [N, ...] with any
-trailing dimensions. A `Layout` assigns samples to rays. Every function takes both kinds of layout, so the caller need
-not distinguish them.
+Symbols: R rays, N samples, S samples per ray. The values of all samples are in one tensor x, ordered by ray. Its shape
+is [N], or [N, ...] with any further dimensions. A `Layout` assigns samples to rays. Every function takes both kinds of
+layout, uniform and packed.
 
-No sum or scan runs across rays, so the rounding error does not grow with the number of rays.
-Packed samples are scanned by a kernel that starts anew on every ray, or by plain torch in a padded view
-[R, max_per_ray].
+No sum or scan runs across rays, so the rounding error does not grow with the number of rays. Packed samples are scanned
+by a kernel that starts anew on every ray. Without such a kernel, plain torch copies the samples to a padded table
+[R, max_per_ray] and scans the rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from radfield_core.ops.layout import Layout, LayoutError
 
 
 def counts(layout: Layout, device: torch.device) -> Tensor:
-    """Number of samples on each ray [R] int64.
+    """Return the number of samples on each ray [R] int64.
 
     Example:
         >>> counts(Layout(3, samples_per_ray=4), torch.device("cpu"))
@@ -31,14 +31,14 @@ def counts(layout: Layout, device: torch.device) -> Tensor:
 
 
 def per_sample(x: Tensor, layout: Layout) -> Tensor:
-    """Per-ray values repeated for each sample of the ray.
+    """Repeat the value of each ray for all samples of the ray.
 
     Args:
         x: values of rays [R, ...].
         layout: assignment of samples to rays.
 
     Returns:
-        [N, ...], with gradient to x.
+        Values of samples [N, ...], with gradient to x.
 
     Example:
         >>> from radfield_core.ops import Packing
@@ -54,7 +54,7 @@ def per_sample(x: Tensor, layout: Layout) -> Tensor:
 
 
 def local_index(layout: Layout, device: torch.device) -> Tensor:
-    """Index of each sample among the samples of its ray [N] int64: 0, 1, 2, …
+    """Return the index of each sample among the samples of its ray [N] int64: 0, 1, 2, …
 
     Example:
         >>> from radfield_core.ops import Packing
@@ -69,7 +69,7 @@ def local_index(layout: Layout, device: torch.device) -> Tensor:
 
 
 def sum(x: Tensor, layout: Layout) -> Tensor:
-    """Sum over the samples of each ray. A ray without samples gives 0.
+    """Return the sum of x over the samples of each ray. The sum for a ray without samples is 0.
 
     Args:
         x: values of samples [N, ...].
@@ -90,14 +90,14 @@ def sum(x: Tensor, layout: Layout) -> Tensor:
 
 
 def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
-    """Mean over the samples of each ray, or over all rows. The mean of no rows is 0, not NaN.
+    """Return the mean of x over the samples of each ray, or over all samples. Without samples the mean is 0, not NaN.
 
     Args:
         x: values of samples [N, ...].
-        layout: assignment of samples to rays; None takes the mean over all rows.
+        layout: assignment of samples to rays; None takes the mean over all samples.
 
     Returns:
-        [R, ...], or [...] without a layout.
+        [R, ...]; if `layout` is None, [...].
 
     Example:
         >>> mean(torch.tensor([1.0, 2.0, 3.0, 4.0]), Layout(2, samples_per_ray=2))
@@ -112,12 +112,12 @@ def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
 
 
 def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
-    """Largest value on each ray. If several samples have the largest value, they share the gradient.
+    """Return the largest value of x on each ray. If several samples have the largest value, they share the gradient.
 
     Args:
         x: values of samples [N, ...].
         layout: assignment of samples to rays.
-        empty: result of a ray without samples.
+        empty: result for a ray without samples.
 
     Returns:
         [R, ...].
@@ -134,7 +134,7 @@ def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
 
 
 def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
-    """Sum, for each sample, over the earlier samples of its ray. The first sample of a ray gets 0.
+    """Return, for each sample, the sum of x over the earlier samples of its ray. For the first sample, the sum is 0.
 
     Args:
         x: values of samples [N, ...].
@@ -155,7 +155,7 @@ def exclusive_cumsum(x: Tensor, layout: Layout) -> Tensor:
 
 
 def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
-    """Product, for each sample, over the earlier samples of its ray. The first sample of a ray gets 1.
+    """Return, for each sample, the product of x over the earlier samples of its ray. For the first one, it is 1.
 
     Args:
         x: values of samples [N, ...].
@@ -174,14 +174,15 @@ def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
 
 
 def last_where(mask: Tensor, layout: Layout) -> Tensor:
-    """True for the last sample on each ray that has a true `mask`, and False for all other samples.
+    """Find, on each ray, the last sample whose `mask` is True.
 
     Args:
         mask: [N] bool.
         layout: assignment of samples to rays.
 
     Returns:
-        [N] bool. On a ray where `mask` is false everywhere, all are False.
+        [N] bool: True for the samples found, and False for all others. If no sample of a ray has a True `mask`, the
+        result is False for all samples of this ray.
 
     Example:
         >>> last_where(torch.tensor([True, True, False, False, False, False]), Layout(2, samples_per_ray=3))
@@ -198,12 +199,12 @@ def _samples_per_ray(layout: Layout) -> int:
 
 
 def _by_ray(x: Tensor, layout: Layout) -> Tensor:
-    """View of uniform samples x [N, ...] as [R, S, ...]."""
+    """Reshape the values x [N, ...] to [R, S, ...]. Every ray must have the same number of samples, S."""
     return x.reshape(layout.n_rays, _samples_per_ray(layout), *x.shape[1:])
 
 
 def _padded_rows(x: Tensor, layout: Layout, fill: float) -> Tensor:
-    """Samples x [N, ...] as one row per ray [R, W, ...]; shorter rows of packed samples end with `fill`."""
+    """Return the values x [N, ...] with one row per ray [R, W, ...]. Shorter rows are filled up with `fill`."""
     if layout.packing is None:
         return _by_ray(x, layout)
     slots, width = _slots(layout)
@@ -212,15 +213,15 @@ def _padded_rows(x: Tensor, layout: Layout, fill: float) -> Tensor:
 
 
 def _flat(rows: Tensor, layout: Layout) -> Tensor:
-    """Inverse of `_padded_rows`."""
+    """Invert `_padded_rows`: return the values [N, ...] that fill the rows, without padding."""
     flat = rows.reshape(rows.shape[0] * rows.shape[1], *rows.shape[2:])
     return flat if layout.packing is None else flat.index_select(0, _slots(layout)[0])
 
 
 def _slots(layout: Layout) -> tuple[Tensor, int]:
-    """Index [N] of each packed sample in the flattened padded rows, and the width of the rows."""
+    """Return the index [N] that each packed sample has in the flattened padded rows, and the width of the rows."""
     assert layout.packing is not None
     packing, width = layout.packing, layout.packing.max_per_ray
     if packing.offsets.device.type == "cpu" and layout.n_rays:
-        width = int(packing.counts.max())  # on a GPU, reading the exact maximum would wait for the device
+        width = int(packing.counts.max())  # exact; on a GPU, reading it would wait for the device
     return packing.ray_indices * width + local_index(layout, packing.ray_indices.device), width

@@ -1,16 +1,16 @@
-"""Distances along rays: spacing, stratification, and resampling of a step function through its CDF.
+"""Distances along rays: even spacing, stratified sampling, and sampling from a step function by inverting its CDF.
 
-Results have no gradient, because samplers run under no_grad. Random numbers come from the generator that the caller
-passes.
+A CDF is a cumulative distribution function. Results have no gradient, because samplers run under no_grad. Random
+numbers come from the generator that the caller passes.
 
 Symbols:
 
-- R, S, B: numbers of rays, of samples per ray and of bins per ray.
+- R: number of rays; S: number of samples per ray; B: number of bins per ray.
 - t: distances along rays [R, S], ascending.
 - s: positions between near (s = 0) and far (s = 1).
 - `edges`: ends of the bins [R, B+1].
 - `weights`: height times width of a step function in each bin [R, B].
-- `cdf`: cumulative distribution at the edges [R, B+1], which rises from 0 to 1.
+- `cdf`: CDF at the edges [R, B+1], which rises from 0 to 1.
 - u: values in [0, 1) at which the CDF is inverted.
 """
 
@@ -22,20 +22,20 @@ import torch
 from torch import Tensor
 
 Spacing = Literal["linear", "disparity", "log"]
-"""The quantity in which samples are evenly spaced: t, 1/t or log t."""
+"""The quantity in which samples are evenly spaced: t ("linear"), 1/t ("disparity") or log t ("log")."""
 
 
 def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") -> Tensor:
-    """Distances at the positions s between near and far.
+    """Convert positions s between near and far to distances t.
 
     Args:
         s: positions [S] or [R, S] in [0, 1].
-        near: near limits [R]. "disparity" and "log" raise them to at least 1e-4 · far.
+        near: near limits [R]. For "disparity" and "log", limits below 1e-4 · far are raised to 1e-4 · far.
         far: far limits [R].
-        spacing: samples are even in t for "linear", in 1/t for "disparity" (NeRF, appendix A), in log t for "log".
+        spacing: quantity that is linear in s: t for "linear", 1/t for "disparity" (NeRF, appendix A), log t for "log".
 
     Returns:
-        t [R, S]. s = 0 gives exactly near, and s = 1 gives exactly far.
+        t [R, S]. The position s = 0 gives exactly near, and s = 1 gives exactly far.
 
     Example:
         >>> s, near, far = torch.linspace(0, 1, 3), torch.tensor([1.0]), torch.tensor([4.0])
@@ -53,14 +53,15 @@ def spaced(s: Tensor, near: Tensor, far: Tensor, spacing: Spacing = "linear") ->
 def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
     """Draw one uniform random distance in each stratum.
 
-    Each t has a stratum, whose ends are the midpoints to the neighboring t. The outermost strata end at their t.
+    There is one stratum for each t. It begins at the midpoint between t and the previous t, and ends at the midpoint
+    between t and the next t. The first stratum begins at the first t, and the last stratum ends at the last t.
 
     Args:
         t: distances [R, S].
         generator: source of the random numbers.
 
     Returns:
-        [R, S], ascending.
+        Random distances [R, S], ascending.
 
     Example:
         >>> t = torch.tensor([[0.0, 2.0, 4.0]])
@@ -75,14 +76,14 @@ def stratify(t: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
-    """CDF of weights + `padding`, normalized, from which NeRF draws its fine samples.
+    """Add `padding` to the weights, normalize them, and return their CDF. NeRF draws its fine samples from this CDF.
 
     Args:
         weights: [R, B].
         padding: added to every weight.
 
     Returns:
-        [R, B+1], from 0 to 1.
+        CDF [R, B+1], from 0 to 1.
 
     Example:
         >>> nerf_cdf(torch.tensor([[1.0, 3.0]]))
@@ -93,16 +94,17 @@ def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
 
 
 def mip_cdf(weights: Tensor, min_total: float = 1e-5) -> Tensor:
-    """CDF of weights, normalized, from which mip-NeRF draws its fine samples.
+    """Normalize the weights and return their CDF. Mip-NeRF draws its fine samples from this CDF.
 
-    If a row has a sum below `min_total`, its weights are first increased by equal amounts to this sum.
+    If the weights of a ray have a sum below `min_total`, equal amounts are first added to them, so that the sum becomes
+    `min_total`.
 
     Args:
         weights: [R, B].
-        min_total: smallest sum of a row.
+        min_total: smallest sum of a ray's weights.
 
     Returns:
-        [R, B+1], from 0 to 1.
+        CDF [R, B+1], from 0 to 1.
 
     Example:
         >>> mip_cdf(torch.tensor([[1.0, 3.0], [0.0, 0.0]]))
@@ -115,16 +117,16 @@ def mip_cdf(weights: Tensor, min_total: float = 1e-5) -> Tensor:
 
 
 def blur_pool(weights: Tensor, padding: float = 0.01) -> Tensor:
-    """Weights widened before resampling (mip-NeRF, equation 18).
+    """Widen the peaks of the weights, before samples are drawn from them (mip-NeRF, equation 18).
 
-    With w_{-1} = w_0 and w_B = w_{B-1}: ½ (max(w_{i-1}, w_i) + max(w_i, w_{i+1})) + padding.
+    The result is ½ (max(w_{i-1}, w_i) + max(w_i, w_{i+1})) + padding, where w_{-1} = w_0 and w_B = w_{B-1}.
 
     Args:
         weights: [R, B].
         padding: added to every weight.
 
     Returns:
-        [R, B].
+        Widened weights [R, B].
 
     Example:
         >>> blur_pool(torch.tensor([[0.0, 0.0, 1.0, 0.0]]), padding=0.0)
@@ -136,15 +138,15 @@ def blur_pool(weights: Tensor, padding: float = 0.01) -> Tensor:
 
 
 def random_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Draw n independent uniform values u per row, as NeRF does.
+    """Draw n independent uniform values u per ray, as NeRF does.
 
     Args:
-        like: tensor [R, ...] whose number of rows, dtype and device the result takes.
-        n: number of values per row.
+        like: tensor [R, ...]. The result has the same R, dtype and device.
+        n: number of values per ray.
         generator: source of the random numbers.
 
     Returns:
-        [R, n] in [0, 1), unsorted.
+        Values u [R, n] in [0, 1), not sorted.
 
     Example:
         >>> random_u(torch.zeros(2, 1), 5, torch.Generator().manual_seed(0)).shape
@@ -154,15 +156,17 @@ def random_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def stratified_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Draw n ascending values u per row, one in each n-th of [0, 1), as mip-NeRF does: i/n + U(0, 1/n − ε).
+    """Draw n ascending values u per ray, as mip-NeRF does.
+
+    The range [0, 1) is divided into n equal parts. Each part i gets one random value, i/n + U(0, 1/n − ε).
 
     Args:
-        like: tensor [R, ...] whose number of rows, dtype and device the result takes.
-        n: number of values per row.
+        like: tensor [R, ...]. The result has the same R, dtype and device.
+        n: number of values per ray.
         generator: source of the random numbers.
 
     Returns:
-        [R, n] in [0, 1).
+        Values u [R, n] in [0, 1).
 
     Example:
         >>> u = stratified_u(torch.zeros(2, 1), 4, torch.Generator().manual_seed(0))
@@ -175,15 +179,15 @@ def stratified_u(like: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def even_u(like: Tensor, n: int, end: float = 1.0) -> Tensor:
-    """Space n values u per row evenly from 0 to `end`, which is 1 in NeRF and 1 − ε in mip-NeRF.
+    """Return n evenly spaced values u per ray, from 0 to `end`.
 
     Args:
-        like: tensor [R, ...] whose number of rows, dtype and device the result takes.
-        n: number of values per row.
-        end: last value.
+        like: tensor [R, ...]. The result has the same R, dtype and device.
+        n: number of values per ray.
+        end: last value: 1 in NeRF, 1 − ε in mip-NeRF.
 
     Returns:
-        [R, n].
+        Values u [R, n].
 
     Example:
         >>> even_u(torch.zeros(1, 1), 3)
@@ -194,14 +198,15 @@ def even_u(like: Tensor, n: int, end: float = 1.0) -> Tensor:
 
 
 def invert_cdf(u: Tensor, edges: Tensor, cdf: Tensor, min_rise: float = 0.0) -> Tensor:
-    """Distances at which a piecewise linear CDF takes the values u.
+    """Return the distances at which a piecewise linear CDF has the values u.
 
     Args:
         u: values [R, n] in [0, 1].
         edges: ends of the bins [R, B+1].
         cdf: CDF at the edges [R, B+1], from 0 to 1.
-        min_rise: a bin in which the CDF rises by no more than this is treated as if it rose by 1, which puts the sample
-            at its start. NeRF uses 1e-5 to keep samples out of empty bins. With 0 the inverse is exact.
+        min_rise: limit for empty bins. If the CDF rises by no more than `min_rise` in a bin, the rise is taken to be 1,
+            which puts all samples of the bin at the bin's start. NeRF uses 1e-5 to keep samples out of empty bins. With
+            0 the inverse is exact.
 
     Returns:
         t [R, n], in the order of u.
@@ -222,7 +227,7 @@ def invert_cdf(u: Tensor, edges: Tensor, cdf: Tensor, min_rise: float = 0.0) -> 
 
 
 def _cumulative(pdf: Tensor) -> Tensor:
-    """CDF [R, B+1] of probabilities [R, B]. In spite of rounding, the last value is exactly 1."""
+    """Return the CDF [R, B+1] of probabilities [R, B]. In spite of rounding, the last value is exactly 1."""
     ends = torch.zeros_like(pdf[:, :1])
     return torch.cat([ends, pdf[:, :-1].cumsum(-1).clamp_max(1.0), ends + 1.0], 1)
 

@@ -1,14 +1,15 @@
 """Volume rendering along rays (Max 1995; NeRF, equation 3).
 
-An interval has the density σ per unit length and the length δ. Its opacity α, the transmittance T of the ray up to its
-start, and the weight w of its sample in the pixel are
+Every sample has an interval on its ray. The interval has the density σ per unit length, the length δ and the opacity α.
+The transmittance T is the share of light that passes all earlier intervals of the ray. The sample contributes to its
+pixel with the weight w:
 
     α = 1 − exp(−σ δ),    T = Π_earlier (1 − α) = exp(−Σ_earlier σ δ),    w = T α
 
-Samples are flat, ordered by ray and then by t. A `Layout` assigns them to rays (see `segments`). All values are float32
-or wider, and float64 stays float64. An interval of length 0 has no opacity. Results can be differentiated any number of
-times, with one exception: if kernels compute the weights or pixels of packed samples, a second derivative raises
-RuntimeError.
+All samples are in one list, ordered by ray and then by t. A `Layout` assigns samples to rays (see `segments`). All
+values are float32 or wider, and float64 stays float64. An interval of length 0 has the opacity 0. Results can be
+differentiated any number of times, with one exception: if accelerated kernels compute the weights or pixels of packed
+samples, a second derivative raises RuntimeError.
 
 Symbols in shapes: R rays, N samples.
 """
@@ -23,11 +24,11 @@ from radfield_core.ops._packed import kernels_for
 from radfield_core.ops.layout import Layout
 
 FAR_LENGTH = 1e10
-"""Length of the last interval under `opaque_far`, as in NeRF's code."""
+"""The length of a ray's last interval if `opaque_far` is True, as in NeRF's code."""
 
 
 def alpha_from_density(density: Tensor, lengths: Tensor) -> Tensor:
-    """Opacity α = 1 − exp(−σ δ) of each interval, without cancellation where σ δ is small.
+    """Return the opacity α = 1 − exp(−σ δ) of each interval. Where σ δ is small, no digits are lost by the subtraction.
 
     Args:
         density: σ [N].
@@ -44,7 +45,7 @@ def alpha_from_density(density: Tensor, lengths: Tensor) -> Tensor:
 
 
 def transmittance_from_density(density: Tensor, lengths: Tensor, layout: Layout) -> Tensor:
-    """Share T = exp(−Σ_earlier σ δ) of light that passes all earlier intervals of the ray.
+    """Return the transmittance T = exp(−Σ_earlier σ δ): the share of light that passes a ray's earlier intervals.
 
     Args:
         density: σ [N].
@@ -62,7 +63,7 @@ def transmittance_from_density(density: Tensor, lengths: Tensor, layout: Layout)
 
 
 def transmittance_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
-    """Share T = Π_earlier (1 − α) of light that passes all earlier intervals of the ray.
+    """Return the transmittance T = Π_earlier (1 − α): the share of light that passes a ray's earlier intervals.
 
     Args:
         alpha: α [N], in [0, 1].
@@ -79,18 +80,18 @@ def transmittance_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
 
 
 def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaque_far: bool = False) -> Tensor:
-    """Weights w = T (1 − exp(−σ δ)) of samples in their pixels.
+    """Return the weight w = T (1 − exp(−σ δ)) of each sample in its pixel.
 
     Args:
         density: σ [N].
         lengths: δ [N].
         layout: assignment of samples to rays.
-        opaque_far: treat the last interval of each ray as 1e10 long, as NeRF's code does. Any density in it then stops
-            all light, even if the last sample lies on the far limit itself and its own interval is empty. A ray whose
-            intervals are all empty stays empty.
+        opaque_far: if True, the last interval of each ray gets the length 1e10, as in NeRF's code. Any density in this
+            interval then stops all light. This is also the case if the last sample lies on the far limit, where its
+            interval had the length 0. But if all intervals of a ray have the length 0, their lengths do not change.
 
     Returns:
-        [N], in [0, 1], with a sum of at most 1 on each ray.
+        Weights [N], in [0, 1]. On each ray the sum is at most 1.
 
     Example:
         >>> weights_from_density(torch.ones(3), torch.ones(3), Layout(1, samples_per_ray=3))
@@ -108,14 +109,14 @@ def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaqu
 
 
 def weights_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
-    """Weights w = T α of samples in their pixels, for fields that return opacity itself, such as NeuS.
+    """Return the weight w = T α of each sample in its pixel, for fields that return opacity, such as NeuS.
 
     Args:
         alpha: α [N], in [0, 1].
         layout: assignment of samples to rays.
 
     Returns:
-        [N], in [0, 1], with a sum of at most 1 on each ray.
+        Weights [N], in [0, 1]. On each ray the sum is at most 1.
 
     Example:
         >>> weights_from_alpha(torch.tensor([0.5, 0.5, 1.0]), Layout(1, samples_per_ray=3))
@@ -127,7 +128,7 @@ def weights_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
 
 
 def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
-    """Weighted sum Σ w x over the samples of each ray.
+    """Return the weighted sum Σ w x over the samples of each ray.
 
     Args:
         weights: w [N].
@@ -135,7 +136,7 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
         layout: assignment of samples to rays.
 
     Returns:
-        [R, ...], with the wider of the two dtypes.
+        [R, ...], in the wider of the two dtypes.
 
     Example:
         >>> composite(torch.tensor([0.5, 0.25]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), Layout(1, samples_per_ray=2))
@@ -149,10 +150,10 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
 
 
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Color Σ w rgb, depth Σ w t and opacity Σ w of each ray.
+    """Return the color Σ w rgb, the depth Σ w t and the opacity Σ w of each ray.
 
-    The results equal those of two calls of `composite` and one of `opacity`. The CPU kernel is faster than these calls,
-    because it reads the samples only once.
+    Two calls of `composite` and one call of `opacity` give the same results. On a CPU, the kernel for this function is
+    faster than these calls, because the kernel reads the samples only once.
 
     Args:
         weights: w [N].
@@ -161,7 +162,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Ten
         layout: assignment of samples to rays.
 
     Returns:
-        Color [R, 3], depth [R] (divide by the opacity for a mean distance) and opacity [R].
+        Color [R, 3], depth [R] and opacity [R]. The depth divided by the opacity is the mean distance.
 
     Example:
         >>> color, depth, opacity = pixels(
@@ -178,7 +179,7 @@ def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Ten
 
 
 def opacity(weights: Tensor, layout: Layout) -> Tensor:
-    """Opacity Σ w of each ray. The share 1 − Σ w of the light passes all samples.
+    """Return the opacity Σ w of each ray. The share of light that passes all samples of the ray is 1 − Σ w.
 
     Args:
         weights: w [N].
@@ -195,14 +196,14 @@ def opacity(weights: Tensor, layout: Layout) -> Tensor:
 
 
 def distortion(weights: Tensor, t_starts: Tensor, t_ends: Tensor, layout: Layout) -> Tensor:
-    """Distortion Σ_ij w_i w_j |m_i − m_j| + ⅓ Σ_i w_i² δ_i of each ray (mip-NeRF 360, equation 15), in O(N).
+    """Return the distortion Σ_ij w_i w_j |m_i − m_j| + ⅓ Σ_i w_i² δ_i of each ray (mip-NeRF 360, equation 15), in O(N).
 
-    The midpoints m of the intervals ascend, so the double sum equals 2 Σ_i w_i (m_i Σ_j w_j − Σ_j w_j m_j) over the
-    samples j before i.
+    Here m_i is the midpoint of interval i. The midpoints ascend, so the double sum equals
+    2 Σ_i w_i (m_i Σ_j w_j − Σ_j w_j m_j), where j runs over the samples before i.
 
     Args:
         weights: w [N].
-        t_starts: starts of the intervals [N], in any unit. In the paper they run from 0 at near to 1 at far.
+        t_starts: starts of the intervals [N], in any unit. In the paper, t is 0 at near and 1 at far.
         t_ends: ends of the intervals [N].
         layout: assignment of samples to rays.
 

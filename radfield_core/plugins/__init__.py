@@ -1,1 +1,1 @@
-"""Installed plugins: discover them, look up their parts by name, define the hooks and call them."""
+"""Discover the installed plugins, look up their parts by name, define the hooks of a plugin, and call the hooks."""

@@ -1,7 +1,8 @@
 """Discover the installed plugins. An error in one plugin does not affect the others.
 
-Discovery imports only the module that declares a plugin's parts, not the parts themselves. An attempt of this module
-to import torch or numpy raises ImportError, so that `radfield plugins list` stays fast whatever is installed.
+A plugin offers parts, such as fields and samplers. The module that lists them is the plugin's declaration. Discovery
+imports only the declaration, not the code of the parts. If a declaration tries to import torch or numpy, ImportError
+is raised. `radfield plugins list` therefore stays fast, whatever plugins are installed.
 """
 
 from __future__ import annotations
@@ -24,22 +25,23 @@ from radfield_core.plugins.vocabulary import vocabulary_faults
 GROUP = "radfield.plugins"
 CORE = "radfield-core"
 FORBIDDEN = ("torch", "numpy")
-"""Packages that a declaration must not import, because they would add seconds to the start of every command."""
+"""Packages that a declaration must not import. Importing them would add seconds to the start of every command."""
 
 
 class Plugin(NamedTuple):
-    """One row of `radfield plugins list`.
+    """An installed plugin, as one row of `radfield plugins list`.
 
     Attributes:
         name: name of the entry point.
         distribution: normalized name of the distribution that installs the plugin.
         version: version of the distribution.
         module: module that declares the plugin's parts.
-        status: "ok"; "error": the declaration raised an error or breaks a rule; "incompatible": the plugin is written
-            for another version of the plugin interface; "disabled": RADFIELD_DISABLE_PLUGINS lists it; "shadowed": the
-            plugin is loaded, but another plugin also offers a part or preset of the same name.
-        message: the reason for the status, unless it is "ok".
-        traceback: the traceback, if loading the declaration failed.
+        status: "ok", "error", "incompatible", "disabled" or "shadowed". "error" means that the declaration raised an
+            error or breaks a rule. "incompatible" means that the plugin is written for another version of the plugin
+            interface. "disabled" means that RADFIELD_DISABLE_PLUGINS lists the plugin. "shadowed" means that the plugin
+            is loaded, but another plugin also offers a part or preset of the same name.
+        message: the reason for the status, or "" if the status is "ok".
+        traceback: the traceback as text, if loading the declaration failed.
         components: the plugin's parts, if the declaration is loaded.
     """
 
@@ -54,7 +56,7 @@ class Plugin(NamedTuple):
 
 
 class _Fault(Exception):
-    """A declaration breaks a rule. `status` becomes the status of its plugin."""
+    """The error for a declaration that breaks a rule. `status` becomes the status of the plugin."""
 
     def __init__(self, status: str, message: str):
         self.status = status
@@ -62,7 +64,7 @@ class _Fault(Exception):
 
 
 class _Stop:
-    """A finder for sys.meta_path that raises ImportError for slow packages, and records which ones were requested."""
+    """A finder for sys.meta_path. It raises ImportError for the packages in FORBIDDEN. `asked` lists such attempts."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -75,13 +77,13 @@ class _Stop:
 
 
 def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Plugin]:
-    """Load all installed plugins, register their hooks, and return them sorted by distribution and name.
+    """Load all installed plugins, register their hooks, and return the plugins sorted by distribution and name.
 
     Args:
         hooks: the plugin manager in which the hooks are registered.
-        environ: environment variables. RADFIELD_DISABLE_PLUGINS lists plugins or distributions that must not be loaded;
-            `*` stands for all except those of radfield-core. With RADFIELD_STRICT_PLUGINS=1, the first plugin that
-            cannot be loaded raises an error.
+        environ: environment variables. RADFIELD_DISABLE_PLUGINS lists plugins or distributions that must not be loaded.
+            In that list, `*` stands for all plugins except those of radfield-core. If RADFIELD_STRICT_PLUGINS is 1, the
+            first plugin that cannot be loaded raises an error.
 
     Raises:
         PluginError: RADFIELD_STRICT_PLUGINS is 1 and a plugin cannot be loaded.
@@ -97,9 +99,9 @@ def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Pl
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """The normalized name and the version of the distribution that declares an entry point.
+    """Return the normalized name and the version of the distribution that declares an entry point.
 
-    It reads only the header of the metadata. importlib.metadata would also parse the README, which takes milliseconds.
+    Only the header of the metadata is read. importlib.metadata would also parse the README, which takes milliseconds.
     """
     if entry.dist is None:
         return "", ""
@@ -109,14 +111,17 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 
 
 def _traceback() -> str:
-    """The traceback of the current exception, as text."""
+    """Return the traceback of the current exception as text."""
     from traceback import format_exc
 
     return format_exc()
 
 
 def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) -> Plugin:
-    """Load one plugin. Any exception except KeyboardInterrupt is recorded as the plugin's status and message."""
+    """Load one plugin. If loading raises an exception, the plugin's status and message say so.
+
+    KeyboardInterrupt is the only exception that is raised again.
+    """
     distribution, version = _distribution(entry)
     row = Plugin(entry.name, distribution, version, entry.value, "ok")
     if distribution != CORE and disabled & {"*", entry.name, distribution}:
@@ -137,20 +142,20 @@ def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) ->
 
 
 def _import_declaration(name: str) -> Any:
-    """Import the module of a declaration. Slow packages cannot be imported meanwhile."""
+    """Import the module of a declaration. During the import, the packages in FORBIDDEN cannot be imported."""
     stop = _Stop()
     sys.meta_path.insert(0, stop)
     try:
         module = import_module(name)
     finally:
         sys.meta_path.remove(stop)
-    if stop.asked:  # the declaration tried to import one, and caught the ImportError
+    if stop.asked:  # the declaration tried to import a forbidden package, and caught the ImportError
         raise _Fault("error", f"the plugin's declaration imports {stop.asked[0]}; import it in the module of the part")
     return module
 
 
 def _declared(module: Any) -> list[Component]:
-    """The parts that a module declares. Raises _Fault if the declaration breaks a rule."""
+    """Return the parts that a module declares. Raises _Fault if the declaration breaks a rule."""
     _check_version(getattr(module, "RADFIELD_API", None))
     _check_hooks(module)
     if not hasattr(module, "radfield_components"):
@@ -167,7 +172,8 @@ def _declared(module: Any) -> list[Component]:
 def _check_version(declared: Any) -> None:
     """Check the version of the plugin interface that a declaration states.
 
-    Raises _Fault if its major version differs from ours, or if its minor version is higher than ours.
+    Raises _Fault if the version is not a pair of integers, if its major part differs from that of radfield-core, or if
+    its minor part is higher than that of radfield-core.
     """
     if not (isinstance(declared, tuple) and len(declared) == 2 and all(type(part) is int for part in declared)):
         raise _Fault("error", f"RADFIELD_API must be a pair such as {API_VERSION}, not {declared!r}")
@@ -180,7 +186,7 @@ def _check_version(declared: Any) -> None:
 
 
 def _check_hooks(module: Any) -> None:
-    """Raise _Fault if a function implements an unknown hook, or is named like a hook but not marked as one."""
+    """Raise _Fault if a function implements an unknown hook, or has the name of a hook but no @hookimpl."""
     known = {name for name in vars(hookspecs) if name.startswith("radfield_")}
     for name, value in vars(module).items():
         marked = hasattr(value, "radfield_impl")
@@ -195,7 +201,7 @@ def _check_hooks(module: Any) -> None:
 
 
 def _component_faults(component: Any) -> list[str]:
-    """One message for each rule that a declared part breaks."""
+    """Return one message for each rule that a declared part breaks."""
     if not isinstance(component, Component):
         return [f"radfield_components must return results of component(…), not {component!r}"]
     faults = []

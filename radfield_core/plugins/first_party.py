@@ -1,4 +1,4 @@
-"""The project's own distributions and their parts, so that the error for a missing part can name a `pip install`."""
+"""List the project's own distributions and their parts, so that the error for a missing part says what to install."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
-"""Each distribution, with its parts and the presets of its methods as `kind:name`."""
+"""Maps each distribution to its parts, written as `kind:name`. The presets of a method are listed like parts."""

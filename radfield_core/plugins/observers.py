@@ -12,7 +12,7 @@ from radfield_core.plugins.registry import Registry
 logger = logging.getLogger(__name__)
 
 MAX_ERRORS = 3
-"""Number of errors after which a plugin's hooks are no longer called."""
+"""After this number of errors, the hooks of a plugin are no longer called."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 class Observers:
     """Calls the hooks of all plugins that observe a run.
 
-    If a hook raises an exception, it is logged as a warning. After three exceptions, the plugin's hooks are no longer
-    called. With RADFIELD_STRICT_PLUGINS=1, the first exception is raised as PluginError instead, which ends the run.
+    If a hook raises an exception, the exception is logged as a warning. After three exceptions from one plugin, the
+    hooks of that plugin are no longer called. If RADFIELD_STRICT_PLUGINS is 1, the first exception is raised as
+    PluginError instead, which ends the run.
 
     Args:
         registry: the installed plugins.
@@ -37,7 +38,7 @@ class Observers:
 
         Args:
             hook: name of the hook, such as "radfield_step_ended".
-            news: arguments of the hook. Each implementation gets only those that it has as parameters.
+            news: arguments of the hook. An implementation receives only the arguments that its parameters name.
         """
         for implementation in getattr(self._hooks.hook, hook).get_hookimpls():
             name = implementation.plugin_name

@@ -1,4 +1,7 @@
-"""The registry of installed plugins and their parts. It finds the part that a name refers to."""
+"""The registry of installed plugins and their parts. It finds the part that a name refers to.
+
+A part is a component of a run that a plugin offers, such as a field or a sampler.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from radfield_core.plugins.discovery import CORE, Plugin, discover
 from radfield_core.plugins.first_party import FIRST_PARTY
 
 UNLOADED = ("error", "incompatible", "disabled")
-"""The statuses of plugins that are not loaded, so that their parts are unknown."""
+"""The statuses of a plugin that is not loaded. The parts of such a plugin are unknown."""
 
 
 class Registry:
-    """Installed plugins and the parts that they offer. `get_registry()` returns the registry of this process."""
+    """The installed plugins and the parts that they offer. `get_registry()` returns the registry of this process."""
 
     def __init__(self, plugins: Iterable[Plugin], hooks: pluggy.PluginManager):
         self.plugins = _mark_shadowed(list(plugins))
@@ -43,17 +46,17 @@ class Registry:
         return tuple(sorted(found, key=lambda c: (KINDS.index(c.kind), c.name, c.distribution)))
 
     def of_kind(self, kind: str) -> tuple[Component, ...]:
-        """The parts of one kind."""
+        """Return the parts of one kind."""
         return tuple(component for component in self.components if component.kind == kind)
 
     def names(self, kind: str) -> list[str]:
-        """All names of parts of one kind, sorted. For methods, they include the names of presets."""
+        """Return the names of all parts of one kind, sorted. For methods, the names of presets are included."""
         return sorted({name for component in self.of_kind(kind) for name in component.names})
 
     def candidates(self, kind: str, name: str) -> list[Component]:
-        """The parts that a name can refer to.
+        """Return the parts that a name can refer to.
 
-        The name can have its distribution in front, as in `acme-hash:hash`. For methods, it can be that of a preset.
+        The name can start with a distribution, as in `acme-hash:hash`. For methods, it can be the name of a preset.
         """
         distribution, _, bare = name.rpartition(":")
         wanted = normalize_distribution(distribution)
@@ -63,21 +66,23 @@ class Registry:
     def find(self, kind: str, name: str, *, home: str | None = None, write: Callable[[str], str] = str) -> Component:
         """Find the part that a name refers to.
 
-        If radfield-core offers the name, its part is taken. If several other distributions offer the name, the user
-        must put the distribution in front, as in `acme-hash:hash`. This is not needed for a name in a preset or a
-        default. There, the part comes from the distribution that contains the preset or default. If that distribution
-        does not offer the name, the part comes from the project's own distribution that does.
+        If radfield-core offers a part of that name, that part is returned. If several other distributions offer the
+        name, the user must put the distribution in front, as in `acme-hash:hash`.
+
+        A name in a preset or a default needs no distribution in front. The part then comes from the distribution that
+        contains the preset or default. If that distribution offers no part of that name, the part comes from the
+        project's own distribution that does.
 
         Args:
             kind: kind of the part.
             name: name of the part, with or without its distribution.
-            home: the distribution whose preset or default contains the name, or None if the user wrote it.
-            write: formats a name for hints, as the user must type it.
+            home: the distribution whose preset or default contains the name, or None if the user wrote the name.
+            write: a function that formats a name as the user must type it. Hints use this function.
 
         Raises:
-            PluginError: the part is not installed, or its plugin failed to load. The hint says how to install or repair
-                it.
-            UsageError: the name is unknown, or several distributions offer it.
+            PluginError: the part is not installed, or its plugin failed to load. The hint says how to install the part
+                or repair the plugin.
+            UsageError: the name is unknown, or several distributions offer a part of that name.
         """
         found = self.candidates(kind, name)
         preferred = [CORE] if home is None else [CORE, home, *_known_distributions(kind, name)]
@@ -94,7 +99,10 @@ class Registry:
         raise self._not_found(kind, name, by_user=home is None, write=write)
 
     def spelling(self, component: Component, name: str) -> str:
-        """The shortest unambiguous name of a part. It includes the distribution only if others offer the same name."""
+        """Return the shortest unambiguous name of a part.
+
+        The name includes the distribution only if another distribution also offers a part of that name.
+        """
         bare = name.rpartition(":")[2]
         try:
             clear = self.find(component.kind, bare) == component
@@ -103,10 +111,11 @@ class Registry:
         return bare if clear else f"{component.distribution}:{bare}"
 
     def _not_found(self, kind: str, name: str, *, by_user: bool, write: Callable[[str], str]) -> RadfieldError:
-        """The error for a name that refers to no loaded part.
+        """Return the error for a name that refers to no loaded part.
 
-        The hint depends on the first cause that applies: the part's distribution is not installed; its plugin is not
-        loaded; the name is misspelled; a plugin that is not loaded might offer the part.
+        There are four possible causes, and the hint is for the first one that applies. The distribution of the part is
+        not installed. The plugin of the part is not loaded. The name is misspelled. A plugin that is not loaded might
+        offer the part.
         """
         names = self.names(kind)
         known = _known_distributions(kind, name)
@@ -131,24 +140,27 @@ class Registry:
 
 @lru_cache(maxsize=1)
 def get_registry() -> Registry:
-    """The registry of this process. The first call discovers the installed plugins."""
+    """Return the registry of this process. The first call discovers the installed plugins."""
     return Registry.discover()
 
 
 def _known_distributions(kind: str, name: str) -> list[str]:
-    """The project's own distribution that offers a part, in a list. The list is empty if there is none."""
+    """Return a list with the project's own distribution that offers a part. If there is none, the list is empty."""
     key = f"{kind}:{name.rpartition(':')[2]}"
     return [distribution for distribution, keys in FIRST_PARTY.items() if key in keys]
 
 
 def _might_offer(plugin: Plugin, kind: str, name: str) -> bool:
-    """True if a plugin that is not loaded could offer the part. The parts of the project's own plugins are known."""
+    """Return True if a plugin that is not loaded could offer the part.
+
+    For the project's own plugins, FIRST_PARTY lists the parts. Every other plugin could offer the part.
+    """
     known = FIRST_PARTY.get(plugin.distribution)
     return known is None or f"{kind}:{name.rpartition(':')[2]}" in known
 
 
 def _remedy(unloaded: Sequence[Plugin]) -> str:
-    """A hint that says how to get the given plugins loaded."""
+    """Return a hint that says how the user can get the given plugins loaded."""
     if all(plugin.status == "disabled" for plugin in unloaded):
         names = " and ".join(plugin.name for plugin in unloaded)
         return f"Unset RADFIELD_DISABLE_PLUGINS, or remove {names} from it"
@@ -162,7 +174,10 @@ def _unloaded_text(plugin: Plugin, *, offers: bool) -> str:
 
 
 def _mark_shadowed(plugins: list[Plugin]) -> tuple[Plugin, ...]:
-    """Give the status "shadowed" to each plugin that offers a name which another distribution offers too."""
+    """Mark a plugin as "shadowed" if another distribution also offers a part or preset of the same kind and name.
+
+    Return all plugins. The plugins of radfield-core are never marked.
+    """
     owners: dict[tuple[str, str], list[str]] = {}
     for plugin in plugins:
         for component in plugin.components:

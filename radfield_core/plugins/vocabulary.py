@@ -1,7 +1,7 @@
-"""The names of the capabilities that parts can declare to provide or require. This module imports no torch.
+"""List the capabilities that parts can declare to provide or require. This module imports no torch.
 
-Other names are refused, so that a misspelled name is noticed. A distribution can define its own capabilities if their
-names contain a dot, as in "acme.fisheye".
+A capability is a word such as "density". A word that is not listed is refused, so that a misspelled one is noticed. A
+distribution can define its own capabilities if their names contain a dot, as in "acme.fisheye".
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ VOCABULARY: dict[str, dict[str, str]] = {
     "exporter": {},
     "metric": {},
 }
-"""The capabilities that each kind of part can provide, with their meanings."""
+"""For each kind of part, the capabilities that parts of that kind can provide, with the meaning of each capability."""
 
 
 WORDS = frozenset(word for words in VOCABULARY.values() for word in words)
 
 
 def vocabulary_faults(component: Component) -> list[str]:
-    """One message for each unknown capability in a declaration.
+    """Return one message for each unknown capability in a declaration.
 
-    A provided capability must be one of the part's kind. A required capability must be one of any kind.
+    A part can provide only capabilities that are listed for its kind. It can require capabilities of every kind.
     """
     known = VOCABULARY.get(component.kind, {})
     faults = [_fault("provides", word, known) for word in sorted(component.provides) if not _allowed(word, known)]

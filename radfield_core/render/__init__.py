@@ -1,1 +1,1 @@
-"""Rendering of a trained model to pictures and videos, and evaluation with image metrics."""
+"""Render a trained model to pictures and videos, and evaluate it with image metrics."""

@@ -1,4 +1,4 @@
-"""Background colors, which training, evaluation and rendering choose by the same rule."""
+"""Choose background colors. Training, evaluation and rendering all use the same rule."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from radfield_core.types import Step
 
 
 def background_for(scene: Scene, method: Method, step: Step | None, n: int, device: torch.device) -> Tensor | None:
-    """The background colors [n, 3] of n rays; None if there is no background.
+    """Return the background colors [n, 3] of n rays, or None if there is no background.
 
-    If the scene's images were made on a background of one color, that color is used. Otherwise the method chooses.
+    If the data states the color of the background, that color is used. Otherwise, the method chooses the colors.
 
     Args:
-        scene: the scene. Its `background` is the color that its images were made on, or None.
-        method: the method. Its `background` may return None, for no background.
-        step: the training step; None in evaluation.
+        scene: the scene. Its `background` is the color that the data states, or None if the data states no color.
+        method: the method. Its function `background` returns None if it uses no background.
+        step: the training step, or None in evaluation.
         n: number of rays.
         device: device of the returned colors.
     """
@@ -28,11 +28,11 @@ def background_for(scene: Scene, method: Method, step: Step | None, n: int, devi
 
 
 def on_background(pixels: Tensor, background: Tensor | None) -> Tensor:
-    """Composite pixels with straight alpha over a background.
+    """Composite pixels over a background. Alpha is straight (not premultiplied).
 
     Args:
         pixels: uint8 [..., C], where C is 1 (gray), 3 (RGB) or 4 (RGBA). Gray and RGB pixels are opaque.
-        background: colors [..., 3] in [0, 1]. If it is None, RGBA pixels become rgb · alpha, as on black.
+        background: colors [..., 3] in [0, 1]. None has the same effect as black: RGBA pixels become rgb · alpha.
 
     Returns:
         Colors [..., 3] float32 in [0, 1].

@@ -1,7 +1,7 @@
 """Camera paths for videos.
 
-A path consists of camera-to-world matrices c2w [n, 3, 4], float64, in scene coordinates with OpenGL axes. It is closed,
-so that a video can loop.
+A path is a list of n camera poses: camera-to-world matrices c2w [n, 3, 4] float64 in scene coordinates, with OpenGL
+axes (x right, y up, z backward). The generated paths are closed, so that a video can loop.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
 
 PATHS = ("auto", "turntable", "spiral")
-SURROUNDED_BELOW = 0.7  # length of the mean viewing direction: 1 for parallel cameras, 0 for cameras all around
+SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; it is 1 if all cameras look in the same direction
 NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
-FAR_WEIGHT = 0.75  # weight of far in `target_depth`, the weighted mean of near and far
-SPIRAL_SIZE = 0.5  # radius of a spiral, relative to the spread of the cameras
+FAR_WEIGHT = 0.75  # `target_depth` is a weighted mean of near and far; this is the weight of far
+SPIRAL_SIZE = 0.5  # radius of a spiral, as a share of the spread of the cameras
 
 
 def check_name(name: str) -> None:
@@ -37,12 +37,13 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
     Args:
         scene: the scene, usually the training split.
-        name: "turntable", "spiral" or "auto". "auto" takes the path that the data set contains. If it contains none,
-            "auto" makes a turntable if the cameras surround the scene, and a spiral otherwise.
+        name: "turntable", "spiral" or "auto". "auto" takes the path that the data set contains. If the data set
+            contains no path, "auto" makes a turntable if the cameras surround the scene, and a spiral otherwise.
         n: number of poses.
 
     Returns:
-        The name of the chosen path ("path" for the path that the data set contains), and its poses c2w [n, 3, 4].
+        The name of the chosen path and its poses c2w [n, 3, 4]. The name is "turntable", "spiral", or "path" for the
+        path that the data set contains.
 
     Raises:
         UsageError: the name is unknown.
@@ -56,14 +57,18 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
 
 def surrounds(scene: Scene) -> bool:
-    """True if the cameras look at the scene from many sides: the mean of their viewing directions is then short."""
+    """Return True if the cameras look at the scene from many sides.
+
+    In this case their viewing directions nearly cancel out, so the mean of the directions is a short vector.
+    """
     return bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
 
 
 def turntable(scene: Scene, n: int) -> Tensor:
-    """Poses c2w [n, 3, 4] on a circle around the point that the scene's cameras look at, and facing that point.
+    """Return poses c2w [n, 3, 4] on a circle around the focus. Every pose looks at the focus.
 
-    The axis of the circle is the mean upward axis of the cameras. The circle has the cameras' median height and their
+    The focus is the point that the scene's cameras look at. The axis of the circle goes through the focus, along the
+    mean upward axis of the cameras. The height of the circle is the median height of the cameras. The radius is their
     median distance from the axis.
     """
     up, center = _mean_up(scene), _focus(scene)
@@ -79,10 +84,11 @@ def turntable(scene: Scene, n: int) -> Tensor:
 
 
 def spiral(scene: Scene, n: int) -> Tensor:
-    """Poses c2w [n, 3, 4] on a small loop around the mean position of the scene's cameras, within their spread.
+    """Return poses c2w [n, 3, 4] on a small loop around the mean position of the scene's cameras.
 
-    Every pose looks at the point that the cameras look at. If the optical axes of the cameras do not meet in the scene,
-    every pose looks at a point on the mean axis instead, at the depth of `target_depth`.
+    The loop is smaller than the spread of the cameras. Every pose looks at the point that the cameras look at. If the
+    optical axes of the cameras do not meet in the scene, every pose looks instead at a point on the mean optical axis,
+    at the depth that `target_depth()` returns.
     """
     centers, up = _centers(scene), _mean_up(scene)
     axis = functional.normalize(_viewing_directions(scene).mean(0), dim=0)
@@ -99,9 +105,10 @@ def spiral(scene: Scene, n: int) -> Tensor:
 
 
 def target_depth(scene: Scene) -> float:
-    """Depth of the point that a spiral looks at: the harmonic mean of near, with weight ¼, and far, with weight ¾.
+    """Return the depth of the point that a spiral looks at if the optical axes of the cameras do not meet.
 
-    LLFF uses the same weights in `render_path_spiral` (Mildenhall et al. 2019). In an NDC scene the depth is fixed.
+    It is the weighted harmonic mean of near (weight ¼) and far (weight ¾). LLFF uses the same weights in its function
+    `render_path_spiral` (Mildenhall et al. 2019). If the scene uses NDC, the depth is always 4.
     """
     if scene.ndc:
         return NDC_TARGET_DEPTH
@@ -110,9 +117,9 @@ def target_depth(scene: Scene) -> float:
 
 
 def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
-    """Poses c2w [n, 3, 4] of cameras at origins [n, 3] that look at a target [3].
+    """Return poses c2w [n, 3, 4] of cameras at origins [n, 3] that look at a target [3].
 
-    The y axis is as close to `up` [3] as the viewing direction allows.
+    The y axis of each camera is as close to `up` [3] as its viewing direction allows.
     """
     back = functional.normalize(origins - target, dim=-1)
     right = functional.normalize(torch.linalg.cross(up.expand_as(back), back), dim=-1)
@@ -120,42 +127,42 @@ def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
 
 
 def _angles(n: int) -> Tensor:
-    """n evenly spaced angles of a full turn, in radians."""
+    """Return n angles in radians that divide a full turn evenly."""
     return torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
 
 
 def _centers(scene: Scene) -> Tensor:
-    """Camera centers [V, 3]."""
+    """Return the camera centers [V, 3]."""
     return scene.cameras.c2w[:, :, 3].to(torch.float64)
 
 
 def _viewing_directions(scene: Scene) -> Tensor:
-    """Unit vectors [V, 3] along the optical axes."""
+    """Return the viewing directions of the cameras: unit vectors [V, 3] along the optical axes."""
     return -scene.cameras.c2w[:, :, 2].to(torch.float64)
 
 
 def _focus(scene: Scene) -> Tensor:
-    """The point [3] closest to all optical axes."""
+    """Return the focus: the point [3] nearest to all optical axes."""
     return torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
 
 
 def _axes_meet(scene: Scene) -> bool:
-    """True if the median depth of the point closest to all optical axes lies between near and far.
+    """Return True if the optical axes meet in the scene: the median depth of the focus lies between near and far.
 
-    Nearly parallel axes may be closest to each other anywhere, even behind the cameras. For an NDC scene this is False,
-    because its near and far are not distances.
+    The focus is the point nearest to all optical axes. If the axes are nearly parallel, it may be anywhere, even behind
+    the cameras. If the scene uses NDC, return False, because near and far are then not distances.
     """
     depths = ((_focus(scene) - _centers(scene)) * _viewing_directions(scene)).sum(-1)
     return not scene.ndc and scene.near < float(depths.median()) < scene.far
 
 
 def _mean_up(scene: Scene) -> Tensor:
-    """The mean upward axis [3] of the cameras; the z axis if the upward axes cancel out."""
+    """Return the mean upward axis [3] of the cameras, or the z axis if the upward axes of the cameras cancel out."""
     up = scene.cameras.c2w[:, :, 1].to(torch.float64).mean(0)
     return functional.normalize(up, dim=0) if float(up.norm()) > 1e-6 else up.new_tensor([0.0, 0.0, 1.0])
 
 
 def _perpendicular(axis: Tensor) -> Tensor:
-    """A unit vector [3] perpendicular to an axis [3]."""
+    """Return a unit vector [3] that is perpendicular to an axis [3]."""
     other = torch.eye(3, dtype=torch.float64)[int(axis.abs().argmin())]
     return functional.normalize(torch.linalg.cross(axis, other), dim=0)

@@ -1,4 +1,4 @@
-"""Evaluation: renders the views of a split and compares them with their images by the NerfBaselines protocol."""
+"""Evaluate a model: render the views of a split, and compare them with the images by the NerfBaselines protocol."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class ViewResult:
 
     Attributes:
         name: name of the view.
-        metrics: name of a metric -> its value.
-        seconds: wall time of rendering.
-        group: the group that the view belongs to, such as one scale of a multiscale data set; None without groups.
+        metrics: name of a metric -> value of the metric.
+        seconds: time in seconds that it took to render the view.
+        group: the group that the view belongs to, such as one scale of a multiscale data set. It is None if the scene
+            has no groups.
     """
 
     name: str
@@ -45,10 +46,10 @@ def evaluate_views(
         scene: the scene of the split.
         views: indices of the views.
         chunk: number of rays that are rendered at a time.
-        report: called during each view with the number of rendered pixels and the number of all pixels of the view.
+        report: called repeatedly while a view is rendered, as report(number of rendered pixels, number of pixels).
 
     Yields:
-        The result of each view, with the metrics of `compare`.
+        The result of each view, with the metrics that `compare` returns.
     """
     for index in views:
         view = scene.cameras.view(index)
@@ -64,18 +65,22 @@ def evaluate_views(
 
 
 def true_colors(scene: Scene, method: Method, index: int) -> Tensor:
-    """The colors [H, W, 3] in [0, 1] of a view's image. A transparent image is composited over the background."""
+    """Return the colors [H, W, 3] in [0, 1] of a view's true image.
+
+    If the image has an alpha channel, it is composited over the background.
+    """
     pixels = scene.images[index]
     background = background_for(scene, method, None, 1, torch.device("cpu"))
     return on_background(pixels, None if background is None else background[0].expand(*pixels.shape[:2], 3))
 
 
 def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float]:
-    """Compare a rendered image [H, W, 3] in [0, 1] with the true one, after rounding both to 8 bits.
+    """Compare a rendered image [H, W, 3] in [0, 1] with the true image. Both are first rounded to 8 bits.
 
     Returns:
-        name of a metric -> its value: `psnr`; `ssim`, unless the image is smaller than the window of SSIM; and
-        `psnr_masked`, the PSNR of the pixels inside the mask [H, W], if a mask with such pixels is given.
+        name of a metric -> value of the metric. `psnr` is always present. `ssim` is present unless the image is smaller
+        than the window of SSIM. `psnr_masked` is the PSNR of the pixels inside the mask [H, W]. It is present if a mask
+        is given and has any pixels inside.
     """
     rendered, wanted = rounded(rgb), rounded(truth)
     metrics = {"psnr": psnr(rendered, wanted)}
@@ -89,7 +94,7 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str,
 def evaluate_all(
     model: Model, method: Method, scene: Scene, chunk: int, title: str, *, quiet: bool = False
 ) -> list[ViewResult]:
-    """Evaluate every view of a scene, with a progress display of this title."""
+    """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True."""
     return [
         result
         for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)

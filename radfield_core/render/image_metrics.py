@@ -1,6 +1,7 @@
 """PSNR and SSIM by the NerfBaselines protocol.
 
-Both images are rounded to 8 bits, the metrics are computed for each image, and their mean over the images is reported.
+The rendered and the true image are rounded to 8 bits. Each metric is computed for each image, and the mean over the
+images is reported.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ _SIGMA = 1.5
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """Round an image in [0, 1] to 8 bits. Values outside [0, 1] are clamped."""
+    """Convert an image in [0, 1] to uint8, with rounding. Values outside [0, 1] are clamped."""
     return (image.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def rounded(image: Tensor) -> Tensor:
-    """Round an image in [0, 1] to multiples of 1/255. The result is float64."""
+    """Round the values of an image in [0, 1] to multiples of 1/255. Return them as float64."""
     return to_uint8(image).to(torch.float64) / 255.0
 
 
 def psnr(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio, dB: −10 log₁₀ of the mean squared error.
+    """Return the peak signal-to-noise ratio (PSNR) in dB. It is −10 log₁₀ of the mean squared error.
 
     Args:
         image: [H, W, C] in [0, 1].
         truth: the image to compare with, of the same shape.
-        mask: weights of the pixels [H, W].
+        mask: [H, W], weights of the pixels. By default, all pixels have the same weight.
 
     Returns:
-        Infinity for identical images, NaN for an empty mask.
+        The PSNR. It is infinity if the images are identical, and NaN if all weights are 0.
 
     Example:
         >>> round(psnr(torch.full((4, 4, 3), 0.75), torch.full((4, 4, 3), 0.25)), 2)
@@ -49,15 +50,16 @@ def psnr(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
 
 
 def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
-    """Structural similarity (Wang et al. 2004) with a Gaussian window of 11 × 11 pixels, σ = 1.5.
+    """Return the structural similarity (SSIM, Wang et al. 2004). The window is Gaussian, 11 × 11 pixels, with σ = 1.5.
 
     Args:
         image: [H, W, C] in [0, 1].
         truth: the image to compare with, of the same shape.
-        mask: weights of the pixels [H, W].
+        mask: [H, W], weights of the pixels. By default, all pixels have the same weight.
 
     Returns:
-        The mean over the channels and over the pixels whose window lies inside the image; 1 for identical images.
+        The mean SSIM over the channels and over those pixels whose window lies inside the image. It is 1 if the images
+        are identical.
 
     Raises:
         ValueError: the image is smaller than the window.
@@ -78,7 +80,10 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
 
 
 def _window_means(x: Tensor) -> Tensor:
-    """Means [C, 1, H−10, W−10] of x [C, 1, H, W] under the Gaussian window, applied along one axis after the other."""
+    """Return means [C, 1, H−10, W−10] of x [C, 1, H, W], weighted by the Gaussian window.
+
+    The window is applied along one axis and then along the other, which is faster and gives the same result.
+    """
     offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=x.dtype, device=x.device)
     window = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     window = window / window.sum()
@@ -86,7 +91,7 @@ def _window_means(x: Tensor) -> Tensor:
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:
-    """Format metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
+    """Return the metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
     names = {"psnr": ("PSNR", ".2f", " dB"), "ssim": ("SSIM", ".4f", "")}
     shown = []
     for key, value in metrics.items():

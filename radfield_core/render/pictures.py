@@ -1,4 +1,4 @@
-"""Pictures of a rendered view: color, depth, opacity and, if the field provides them, normals."""
+"""Make pictures of a rendered view: its color, depth and opacity, and its normals if the field provides normals."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from radfield_core.files.pictures import write_picture
 from radfield_core.render.image_metrics import to_uint8
 from radfield_core.types import Rendered
 
-DEPTH_RANGE = (0.02, 0.98)  # quantiles of the depths that get the first and the last color
-OPAQUE_ABOVE = 0.5  # only pixels of a greater opacity count for these quantiles
+DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first and the last false color
+OPAQUE_ABOVE = 0.5  # the quantiles are computed from pixels whose opacity is larger than this
 
 
 def make_pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.ndarray]:
     """Make 8-bit pictures [H, W, 3] of a rendered view.
 
     Returns:
-        kind -> picture. `rgb` is present if the model renders color. `depth` is in false colors from red (near) to blue
-        (far), and black where the view is empty. `opacity` is in gray. `normals` is present if the field provides
-        normals, with the range −1 … 1 of each axis mapped to 0 … 255.
+        kind -> picture. `rgb` is present if the model renders color. `depth` uses false colors from red (near) to blue
+        (far), and is black where the view is empty. `opacity` is gray. `normals` is present if the field provides
+        normals. It maps the range −1 … 1 of each axis to 0 … 255, multiplied by the opacity.
     """
     shape = (height, width)
     pictures = {}
@@ -41,7 +41,7 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
     """Write each picture as `<name>_<kind>.png` and return the files.
 
     Raises:
-        OSError: a file cannot be written. An earlier file of the same name is then left unchanged.
+        OSError: a file cannot be written. If there is an earlier file of the same name, it stays unchanged.
     """
     paths = []
     for kind, picture in pictures.items():
@@ -52,7 +52,7 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
 
 
 def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
-    """The mean depth of each pixel in false colors. The more transparent a pixel is, the darker its color."""
+    """Return a picture of the mean depth of each pixel in false colors. A more transparent pixel has a darker color."""
     from matplotlib import colormaps
 
     opaque = opacity > OPAQUE_ABOVE

@@ -1,4 +1,4 @@
-"""Quick evaluation during training: metrics of a few views of a split, and pictures of one of them."""
+"""Evaluate a model quickly during training: compute metrics of a few views, and make pictures of one of these views."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_core.render.results import mean_metrics
 from radfield_core.render.views import evenly_spread, render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback
 
-PICTURE_SIZE = 256  # pixels along the longer side; small, because training waits for the picture
+PICTURE_SIZE = 256  # pixels along the longer side; it is small because training waits until the picture is rendered
 
 
 class QuickEvaluation:
@@ -23,7 +23,7 @@ class QuickEvaluation:
         method: the method being trained.
         scene: the scene of the split.
         split: name of the split.
-        count: number of views.
+        count: number of views to evaluate.
         chunk: number of rays that are rendered at a time.
     """
 
@@ -33,9 +33,9 @@ class QuickEvaluation:
         self._views = evenly_spread(len(scene.cameras), count)
 
     def __call__(self, model: Model, report: ProgressCallback) -> dict[str, float]:
-        """Return the mean metrics of the views.
+        """Evaluate the model on the chosen views. Return the mean of each metric over these views.
 
-        `report` is called repeatedly with the number of rendered pixels and the number of all pixels of the views.
+        `report` is called repeatedly as report(number of rendered pixels, number of pixels of all chosen views).
         """
         metrics, total = [], len(self._views)
         for number, view in enumerate(self._views):
@@ -48,7 +48,7 @@ class QuickEvaluation:
         return mean_metrics(metrics)
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
-        """Write small pictures of the first view as `<name>_<kind>.png` and return the files."""
+        """Write small pictures of the first chosen view as `<name>_<kind>.png`, and return the files."""
         view = self._scene.cameras.view(self._views[0])
         camera = scaled(view.camera, min(1.0, PICTURE_SIZE / max(view.camera.width, view.camera.height)))
         rendered = render_view(model, self._method, self._scene, replace(view, camera=camera), self._chunk)

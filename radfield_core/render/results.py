@@ -1,4 +1,4 @@
-"""Results of an evaluation: mean metrics of all views and of each group of views, and the content of `results.json`."""
+"""Summarize an evaluation: mean metrics of all views, mean metrics of each group, and the content of `results.json`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from radfield_core.render.image_metrics import PROTOCOL
 
 
 def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The mean of each metric over the views that have it."""
+    """Return the mean of each metric over those views for which the metric was computed."""
     names = dict.fromkeys(name for metrics in results for name in metrics)
     means = {}
     for name in names:
@@ -20,9 +20,9 @@ def mean_metrics(results: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
-    """The mean metrics of each group of views, and the number of its views as `views`.
+    """Return a dictionary: group -> mean metrics of its views. The entry `views` is the number of views in the group.
 
-    The groups are in the order in which their first views appear.
+    The groups are sorted by the position of their first view in `results`.
     """
     groups: dict[str, list[dict[str, float]]] = {}
     for result in results:
@@ -32,7 +32,11 @@ def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
 
 
 def results_table(results: Sequence[ViewResult], split: str, step: int) -> dict[str, Any]:
-    """The content of `results.json`: the mean metrics, the metrics of each group (if any) and those of each view."""
+    """Return the content of `results.json`.
+
+    It has the mean metrics of all views, the mean metrics of each group (if there are groups), and the metrics of each
+    view.
+    """
     groups = group_metrics(results)
     return {
         "metrics": mean_metrics([result.metrics for result in results]),

@@ -1,4 +1,4 @@
-"""Writing of videos. MP4 files are written frame by frame; GIF and WebP animations are built in memory."""
+"""Write videos. MP4 files are written frame by frame. GIF and WebP animations are built in memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from radfield_core.files.durable import atomic_path
 
 FORMATS = ("mp4", "gif", "webp")
 FRAMES_PER_SECOND = 30
-MAX_ANIMATION_PIXELS = 100_000_000  # of all frames together; encoding that many takes about 1 GB of memory
-_MP4_CODECS = ("h264", "mpeg4")  # in order of preference; the installed FFmpeg may lack an encoder
+MAX_ANIMATION_PIXELS = 100_000_000  # of all frames together; encoding this many takes about 1 GB of memory
+_MP4_CODECS = ("h264", "mpeg4")  # the first one that the installed FFmpeg can encode is used
 
 
 def check_format(name: str, n_frames: int, width: int, height: int) -> None:
     """Check that a video of this format and size can be written.
 
-    An MP4 is encoded frame by frame, so it may have any length. All frames of a GIF or WebP are held in memory until
-    the file is written, so together they may have at most MAX_ANIMATION_PIXELS pixels.
+    An MP4 is encoded frame by frame, so it may have any length. A GIF or WebP animation needs all its frames in memory
+    at once, so all frames together may have at most MAX_ANIMATION_PIXELS pixels.
 
     Raises:
         UsageError: the format is unknown, or the animation is too large.
@@ -40,16 +40,17 @@ def check_format(name: str, n_frames: int, width: int, height: int) -> None:
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_SECOND) -> Path:
-    """Write frames as a video in the format that the file's suffix names, and return the path.
+    """Write frames as a video and return the path. The suffix of the path decides the format.
 
     The file appears only when it is complete. After an error or an interruption, an earlier file of the same name is
     unchanged. GIF and WebP animations loop forever. A GIF stores the duration of a frame in hundredths of a second, so
     30 frames per second become 33. An MP4 is encoded as H.264, or as MPEG-4 if FFmpeg has no H.264 encoder. Both codecs
-    store color at half the resolution, so the last row or column is cut off if their number is odd.
+    store color at half the resolution. If the height is odd, the last row is therefore cut off, and if the width is
+    odd, the last column.
 
     Args:
         path: a file ending in .mp4, .gif or .webp. Missing parent folders are created.
-        frames: at least one uint8 array [H, W, 3]. All must have the same size, at least 2 × 2 pixels.
+        frames: at least one uint8 array [H, W, 3]. All frames must have the same size, at least 2 × 2 pixels.
         fps: frames per second.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rendering of views of a split or along a camera path, at any scale."""
+"""Render the views of a split, or views along a camera path, at any scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.types import Rendered
 
-SMALLEST_VIDEO_SIDE = 2  # pixels, because MP4 stores color at half the resolution
+SMALLEST_VIDEO_SIDE = 2  # pixels; a smaller video is impossible because MP4 stores color at half the resolution
 
 
 def render_view(
@@ -24,15 +24,15 @@ def render_view(
 ) -> Rendered:
     """Render a view on the background that evaluation uses.
 
-    If memory runs out, the view is rendered again in smaller chunks of rays, which give the same pixels.
+    If memory runs out, the view is rendered again with fewer rays at a time. The pixels do not depend on this number.
 
     Args:
         model: the trained model, in evaluation mode.
         method: the method that the model was trained with. It chooses the background.
         scene: the scene that the view belongs to.
-        view: pose and camera of the view, H × W pixels.
+        view: pose and camera of the view, which has H × W pixels.
         chunk: number of rays that are rendered at a time.
-        report: called after each chunk with the number of rendered pixels and the number of all pixels.
+        report: called after each chunk as report(number of rendered pixels, number of pixels).
 
     Returns:
         The rendered pixels [H·W, ...], row by row.
@@ -44,7 +44,7 @@ def render_view(
 
 
 def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
-    """The same camera with images whose sides are `scale` times as long, but at least `smallest_side` pixels."""
+    """Return the camera of an image whose sides are multiplied by `scale`, but at least `smallest_side` pixels long."""
     width = max(smallest_side, round(camera.width * scale))
     height = max(smallest_side, round(camera.height * scale))
     scale_x, scale_y = width / camera.width, height / camera.height
@@ -60,9 +60,9 @@ def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
 
 
 def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
-    """Views along a camera path c2w [n, 3, 4].
+    """Return n views along a camera path c2w [n, 3, 4].
 
-    They all use the first camera of the scene, scaled and without its lens distortion.
+    All views use the first camera of the scene, with its image size multiplied by `scale` and without lens distortion.
     """
     camera = scaled(scene.cameras.camera(0), scale, SMALLEST_VIDEO_SIDE)
     undistorted = replace(camera, model="pinhole", distortion=())
@@ -70,18 +70,18 @@ def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
 
 
 def view_names(scene: Scene, split: str, indices: Sequence[int]) -> list[str]:
-    """File names of views without a suffix, such as `test-007`.
+    """Return file names for views, without a suffix, such as `test-007`.
 
-    The numbers have leading zeros, so that sorting the files by name sorts them by number.
+    The numbers have leading zeros, so that files sorted by name are also sorted by number.
     """
     width = max(3, len(str(len(scene.cameras) - 1)))
     return [f"{split}-{index:0{width}d}" for index in indices]
 
 
 def evenly_spread(n: int, count: int) -> list[int]:
-    """Indices of `count` evenly spread views out of n. If `count` is larger than n, the indices of all n views.
+    """Return the indices of `count` evenly spread views out of n. If `count` is larger than n, return all n indices.
 
-    The views are divided into `count` equal parts, and the middle view of each part is taken.
+    The views are divided into `count` equal parts, and the middle view of each part is chosen.
 
     Example:
         >>> evenly_spread(10, 2)

@@ -1,1 +1,1 @@
-"""Runs on disk: their folders and checkpoints, and results of trained runs."""
+"""Runs on disk: the folders and checkpoints of runs, and the results of trained runs."""

@@ -1,11 +1,11 @@
-"""Checkpoints: safetensors and JSON files. A manifest is written last, so that a crash at any moment does no harm.
+"""Checkpoints are safetensors and JSON files. A manifest is written last, so that a crash at any moment does no harm.
 
     checkpoints/step-000001000/   FORMAT, {model,optim,rng}.safetensors, state.json, MANIFEST.json
     checkpoints/latest            name of the newest checkpoint, for people to read; loading does not use it
 
-A checkpoint is written to `.tmp-<pid>-<step>`, each file is synced, then the folder is renamed and its parent synced.
-Loading tries the newest checkpoint first and takes the first one that matches its manifest (size and SHA-256 of every
-file).
+A checkpoint is written to `.tmp-<pid>-<step>` and each file is synced. Then the folder is renamed and its parent is
+synced. Loading tries the newest checkpoint first, and takes the first one whose files have the sizes and SHA-256 sums
+that its manifest states.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class State:
     """Everything that a run needs to resume, apart from its config.
 
     Attributes:
-        step: steps taken.
-        model: parameters and buffers by name.
+        step: number of steps taken.
+        model: name -> parameter or buffer.
         optimizer: state of the optimizer, as a tree of dicts, lists, scalars and tensors.
-        generators: state of every random generator as a uint8 tensor, by name.
-        progress: JSON values, such as the training loop's counters.
+        generators: name of a random generator -> its state as a uint8 tensor.
+        progress: further values that JSON can store, such as the training loop's counters.
     """
 
     step: int
@@ -62,8 +62,8 @@ class CorruptCheckpoint(StorageError):
 def save(folder: Path, state: State, keep: int = 2) -> Path:
     """Write a checkpoint below `folder`, and delete checkpoints older than the `keep` newest intact ones.
 
-    When this function returns, the checkpoint is on the disk and has been read back. If the step has an intact
-    checkpoint already, nothing is written.
+    When this function returns, the checkpoint is on the disk and has been read back. If an intact checkpoint of the
+    same step exists already, nothing is written.
 
     Returns:
         The checkpoint's path.
@@ -95,7 +95,7 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
 
 
 def load(path: Path) -> State:
-    """Load the state in one checkpoint. Raises CorruptCheckpoint."""
+    """Load the state that a checkpoint stores. Raises CorruptCheckpoint if the checkpoint is damaged."""
     contents = _verified(path)
     try:
         tensors = {name: safetensors.torch.load(contents[f"{name}.safetensors"]) for name in _TENSOR_FILES}
@@ -114,8 +114,8 @@ def newest(
     """Load the newest checkpoint below `folder` that is intact and for which `wanted(state)` is true.
 
     Returns:
-        The state and path of the checkpoint, or None and None if there is none, and a line for each newer checkpoint
-        that is damaged.
+        The state and the path of the checkpoint, or None for both if there is no such checkpoint. Third, a list with a
+        message for each newer checkpoint that is damaged.
     """
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):
@@ -128,7 +128,7 @@ def newest(
 
 
 def list_steps(folder: Path) -> list[Path]:
-    """Paths of the checkpoints below `folder`, oldest first, intact or not."""
+    """Return the paths of all checkpoints below `folder`, oldest first. Damaged checkpoints are included."""
     if not folder.is_dir():
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -136,10 +136,10 @@ def list_steps(folder: Path) -> list[Path]:
 
 
 def set_aside(folder: Path, step: int) -> list[Path]:
-    """Rename checkpoints of steps after `step`, because a run resumed from there repeats those steps.
+    """Rename the checkpoints of later steps than `step`, because a run resumed from `step` repeats those steps.
 
     Returns:
-        The new paths, `aside-<n>-step-<step>`.
+        The new paths, which end in `aside-<n>-step-<step>`.
     """
     moved = []
     for path in list_steps(folder):
@@ -150,15 +150,15 @@ def set_aside(folder: Path, step: int) -> list[Path]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """True if a path is a folder named like a checkpoint."""
+    """True if there is a folder at the path and its name has the form of a checkpoint's name."""
     return _NAME.fullmatch(path.name) is not None and path.is_dir()
 
 
 def clean(folder: Path) -> None:
-    """Remove temporary files and folders of processes that were killed while saving.
+    """Remove the temporary files and folders that processes left when they were killed while saving.
 
-    A folder is removed only if its FORMAT file identifies it as a checkpoint, or if nothing but the beginning of that
-    file has been written.
+    A folder is removed only if its FORMAT file identifies it as a checkpoint, or if the process was killed before that
+    file was complete.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         match = _TEMPORARY.fullmatch(path.name)
@@ -171,7 +171,7 @@ def clean(folder: Path) -> None:
 
 
 def _write_files(folder: Path, state: State) -> None:
-    """Write the files of a checkpoint, the manifest last."""
+    """Write the files of a checkpoint. The manifest is written last."""
     files: dict[str, dict[str, Any]] = {}
 
     def write(name: str, data: bytes) -> None:
@@ -191,7 +191,7 @@ def _write_files(folder: Path, state: State) -> None:
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous tensors on the CPU that share no memory, as safetensors requires."""
+    """Convert tensors as safetensors requires: they are contiguous, on the CPU, and share no memory."""
     plain, storages = {}, set()
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
@@ -212,7 +212,7 @@ def _digest(data: bytes) -> dict[str, Any]:
 
 
 def _verified(path: Path) -> dict[str, bytes]:
-    """Contents of a checkpoint's files by name, verified against the manifest. Raises CorruptCheckpoint."""
+    """Return file name -> content of a checkpoint. Raises CorruptCheckpoint if a file differs from the manifest."""
     contents = {}
     try:
         for name, expected in _manifest(path).items():
@@ -231,7 +231,7 @@ def _verified(path: Path) -> dict[str, bytes]:
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the size and SHA-256 of each file from a checkpoint's manifest. The manifest's own SHA-256 is verified."""
+    """Verify the SHA-256 of a checkpoint's manifest, and return the size and SHA-256 that it states for each file."""
     if (path / "MANIFEST.json").stat().st_size > MAX_CHECKPOINT_JSON_BYTES:
         raise CorruptCheckpoint("MANIFEST.json is too large", path=str(path))
     text = (path / "MANIFEST.json").read_bytes()
@@ -272,7 +272,7 @@ def _remove(folder: Path) -> None:
 def _alive(pid: int) -> bool:
     """True if another process with this id is running.
 
-    If a file found at the start has the id of this process, an earlier process with the same id left it.
+    If a temporary file has the id of this process, an earlier process with the same id must have left it.
     """
     if pid == os.getpid():
         return False
@@ -286,13 +286,13 @@ def _alive(pid: int) -> bool:
 
 
 def _barely_begun(folder: Path) -> bool:
-    """True if a folder holds nothing but the beginning of a FORMAT file."""
+    """True if a folder is empty or holds only the beginning of a FORMAT file."""
     names = [path.name for path in folder.iterdir()]
     return not names or (names == ["FORMAT"] and FORMAT.startswith(_text(folder / "FORMAT") or ""))
 
 
 def _text(path: Path) -> str | None:
-    """Text of a file, or None if it cannot be read."""
+    """Return the text of a file, or None if the file cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -1,4 +1,7 @@
-"""Exports of a run, in the coordinates of its data. Each file gets a second file that describes these coordinates."""
+"""Exports of a run, such as its surface as a mesh. Exported files use the coordinates of the run's data.
+
+Beside each exported file lies a sidecar: a JSON file that describes these coordinates.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from radfield_core.runs.trained import Trained
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     """Export a result of a run, such as its surface as a mesh.
 
-    Beside each file lies a sidecar, `<file>.json`, with the frame, the unit, the up axis and the checkpoint. Pictures
-    and videos hold no coordinates and get no sidecar.
+    A sidecar, `<file>.json`, is written beside each file. It states the coordinate frame, the unit, the up axis and the
+    checkpoint. Pictures and videos contain no coordinates, so they get no sidecar.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -39,10 +42,10 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     Args:
         trained: the run.
         choice: the exporter with its options.
-        out: file to write, or an existing folder to write into; by default `exports/<exporter>` in the run's folder.
+        out: a file to write, or an existing folder to write into; by default `exports/<exporter>` in the run's folder.
 
     Returns:
-        The files written, sidecars last.
+        The paths of the files that were written, with the sidecars last.
 
     Raises:
         UsageError: the run's parts do not provide what the exporter needs.
@@ -64,7 +67,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    """True if the file name is that of a picture or a video."""
+    """True if the suffix of a file is that of a picture or a video."""
     return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 
@@ -89,7 +92,7 @@ def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -
 
 
 def _frame(path: Path, scene: Scene) -> str:
-    """Description of the coordinate frame that a file is written in."""
+    """Describe the coordinate frame in which a file is written."""
     if path.suffix.lower() != ".glb":
         return "the data's own"
     if scene.up is None:

@@ -1,9 +1,9 @@
-"""Run folders: their names and files, the search for them, and the lock for writing to them.
+"""Run folders: how they are named, found and locked, and which files they hold.
 
     config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/  spikes/
 
-A run goes to `outputs/<scene>/<method>/<time>/` unless `--out` names a folder. `outputs/latest` points to the newest
-run below `outputs/`.
+The folder of a run is `outputs/<scene>/<method>/<time>/`, unless `--out` names another folder. `outputs/latest` points
+to the newest run below `outputs/`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RESTORE = "Restore it from a copy, or start a new run: radfield train -c RUN/con
 
 
 class _Inside:
-    """A path inside a run's folder, as an attribute of RunFolder."""
+    """An attribute of RunFolder whose value is a path inside the run's folder."""
 
     def __init__(self, name: str):
         self._name = name
@@ -45,13 +45,13 @@ class RunFolder:
 
     Attributes:
         path: the folder itself.
-        config: all options of the run; `compose` turns the file into the same run again.
-        plugins: distributions that the run's parts came from, with their versions.
-        scene: transform from scene coordinates to the data's own, the unit of the data, and the excluded views.
+        config: file with all options of the run, from which `compose` makes the same run again.
+        plugins: file with the names and versions of the distributions that offer the run's parts.
+        scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
         checkpoints: folder of the checkpoints.
-        metrics: metrics of training and of evaluations, one JSON object per line.
-        results: the latest evaluation of the whole test split.
-        spikes: folder of pictures taken when the loss jumped.
+        metrics: file with the metrics of training and of evaluations, one JSON object per line.
+        results: file with the latest evaluation of the whole test split.
+        spikes: folder of the pictures that are rendered when the loss jumps.
     """
 
     path: Path
@@ -70,14 +70,14 @@ class RunFolder:
         write_durably(self.plugins, dump_json(dict(plugins), indent=2) + "\n")
 
     def stored_plugins(self) -> dict[str, str]:
-        """Distributions and versions that the run was recorded with. Raises StorageError."""
+        """Read distribution -> version from plugins.json. Raises StorageError if the file is not valid."""
         stored = _read_json(self.plugins)
         if not isinstance(stored, dict) or not all(isinstance(version, str) for version in stored.values()):
             raise StorageError("is not a table of distributions and versions", path=str(self.plugins), hint=RESTORE)
         return stored
 
     def left_out(self) -> dict[str, list[int]]:
-        """Numbers of the views that the run excludes, by split. Raises StorageError."""
+        """Read split -> numbers of the excluded views from scene.json. Raises StorageError if the file is not valid."""
         if not self.scene.exists():
             return {}
         try:
@@ -90,7 +90,9 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder for writing. The operating system releases the lock when the process ends, even by a crash.
+        """Lock the folder for writing inside the block.
+
+        If the process ends or crashes inside the block, the operating system releases the lock.
 
         Raises:
             StorageError: another process has locked the folder. The message names the process.
@@ -112,7 +114,7 @@ class RunFolder:
             yield
 
     def remove_if_unused(self) -> None:
-        """Remove the folder if no run has been recorded in it. A folder that holds other files stays."""
+        """Remove the folder if no run has been recorded in it. If the folder holds other files, do not remove it."""
         if not self.config.exists():
             with contextlib.suppress(OSError):
                 (self.path / ".lock").unlink(missing_ok=True)
@@ -120,7 +122,7 @@ class RunFolder:
                 self.path.rmdir()
 
     def check_writable(self) -> None:
-        """Create the folder, and write and delete a file in it. Raises StorageError if that fails."""
+        """Create the folder, write a file in it and delete that file. Raises StorageError if one of these fails."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             for folder in (self.path, self.checkpoints):
@@ -136,7 +138,11 @@ class RunFolder:
 
 
 def new_run(run: RunConfig, out: Path | None) -> RunFolder:
-    """Folder of a new run: `out`, or a new one below `outputs/`. Raises UsageError if `out` holds a run already."""
+    """Return the folder for a new run: `out`, or a new folder below `outputs/` if `out` is None.
+
+    Raises:
+        UsageError: `out` holds a run already.
+    """
     folder = RunFolder(out if out is not None else fresh_folder(Path("outputs") / scene_name(run) / run.method.name))
     if checkpoint.list_steps(folder.checkpoints):
         raise UsageError(
@@ -150,14 +156,18 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
 
 
 def scene_name(run: RunConfig) -> str:
-    """Name for the run's data: the last part of its path, or the name of its format."""
+    """Return a name for the run's data: the last part of its path or, if it has no path, the name of its format."""
     root = getattr(run.data.config, "root", None)
     name = Path(str(root)).resolve().stem if root else run.data.name
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "scene"
 
 
 def _read_json(path: Path) -> Any:
-    """Read a JSON file of a run, with checks because the run may come from a stranger. Raises StorageError."""
+    """Read a JSON file of a run. The run may come from a stranger.
+
+    Raises:
+        StorageError: the file is too large or not valid.
+    """
     try:
         return read_json(path, MAX_RUN_JSON_BYTES)
     except DatasetError as error:
@@ -165,14 +175,17 @@ def _read_json(path: Path) -> Any:
 
 
 def find_run(path: Path) -> tuple[RunFolder, Path | None]:
-    """Find the run at a path. If the path is that of a checkpoint, return its full path too.
+    """Find the run at a path.
 
     Args:
         path: a run folder, its `checkpoints` folder, one checkpoint, or a file that names a run folder
             (`outputs/latest` on systems without symbolic links).
 
+    Returns:
+        The run's folder, and the full path of the checkpoint. If `path` names no checkpoint, the latter is None.
+
     Raises:
-        UsageError: there is no run at the path. The hint names a run nearby, if there is one.
+        UsageError: there is no run at the path. If there is a run nearby, the hint names it.
     """
     if path.is_file() and path.name == "latest":
         named = path.read_text(encoding="utf-8", errors="replace").strip()
@@ -192,10 +205,10 @@ def _relative_to_here(path: Path) -> Path:
 
 
 def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State, Path, list[str]]:
-    """Load the chosen checkpoint, or the newest one that is intact.
+    """Load the checkpoint `chosen`. If `chosen` is None, load the newest checkpoint that is intact.
 
     Returns:
-        The state, the path of its checkpoint, and a line for each newer checkpoint that is damaged.
+        The state, the path of its checkpoint, and a list with a message for each newer checkpoint that is damaged.
 
     Raises:
         StorageError: no checkpoint can be loaded.
@@ -213,16 +226,16 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State
 
 
 def fresh_folder(parent: Path) -> Path:
-    """A path below `parent` that does not exist yet, named after the present time."""
+    """Return a path below `parent` that does not exist yet. Its name is the present date and time."""
     name = time.strftime("%Y-%m-%d_%H%M%S")
     candidates = (parent / (f"{name}-{n}" if n > 1 else name) for n in range(1, 1000))
     return next(path for path in candidates if not path.exists())
 
 
 def point_latest(run: Path) -> None:
-    """Make `outputs/latest` a link to a run below `outputs/`. On systems without links, write the run's path into it.
+    """Make `outputs/latest` a link to a run. On systems without links, make it a file that contains the run's path.
 
-    Do nothing for a run that is not below `outputs/`.
+    Do nothing if the run is not below `outputs/`.
     """
     outputs = Path("outputs")
     link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
@@ -242,7 +255,11 @@ def _inside_checkpoints(path: Path, folder: Path) -> bool:
 
 
 def _nearest_run(path: Path) -> str:
-    """Hint for a path without a run: the run that contains it, the last run below it, or a path with a similar name."""
+    """Return the hint for a path at which there is no run.
+
+    If a run contains the path, the hint names this run. Otherwise, it names the last run below the path or, if there is
+    no such run, a path with a similar name.
+    """
     around = next((folder for folder in path.parents[:3] if (folder / "config.toml").is_file()), None)
     if around is not None:
         return f"Use the run's folder: {quoted(around)}"

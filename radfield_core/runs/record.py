@@ -1,4 +1,4 @@
-"""Records of a run's ingredients: its parts, the versions of their distributions, and differences between records."""
+"""Records of the parts of a run and of the versions of their distributions, and a comparison of two such records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from radfield_core.config.slots import Choice
 
 
 def parts_of(config: Any) -> Iterator[Choice]:
-    """Iterate over every part that a config chooses. A part comes before the parts that it contains."""
+    """Yield every part that a config chooses. A part comes before the parts that it contains."""
     if isinstance(config, Choice):
         yield config
         config = config.config
@@ -24,7 +24,7 @@ def parts_of(config: Any) -> Iterator[Choice]:
 
 
 def plugin_versions(run: RunConfig) -> dict[str, str]:
-    """Version of core, of torch, and of each distribution that the run's parts come from."""
+    """Return distribution -> version for core, for torch, and for each distribution that offers a part of the run."""
     names = {"radfield-core", "torch", *(part.component.distribution for part in parts_of(run))}
     return {name: _version(name) for name in sorted(names - {""})}
 
@@ -32,7 +32,10 @@ def plugin_versions(run: RunConfig) -> dict[str, str]:
 def changes(
     stored: str, current: str, stored_plugins: Mapping[str, str], current_plugins: Mapping[str, str]
 ) -> list[str]:
-    """Differences between two configs and two tables of plugin versions, as lines of a diff. Empty if they agree."""
+    """Compare two configs and two tables of plugin versions.
+
+    Return the differences as lines of a diff. If there are no differences, the list is empty.
+    """
     lines = [
         line
         for line in difflib.unified_diff(stored.splitlines(), current.splitlines(), n=0, lineterm="")

@@ -40,7 +40,7 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
 
     Raises:
         UsageError: the data has no such split.
-        DatasetError: the split is empty, or images of it cannot be read.
+        DatasetError: the split is empty, or some of its images cannot be read.
     """
     scene = trained.scenes.get(split)
     raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
@@ -53,7 +53,10 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
 
 
 def results_path(trained: Trained, split: str) -> Path:
-    """File for the results of a split: `results.json` for the test split, `results-<split>.json` for any other."""
+    """Return the path of the file for the results of a split.
+
+    For the test split, the file is `results.json`. For any other split, it is `results-<split>.json`.
+    """
     return trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json"
 
 
@@ -64,7 +67,7 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
         trained: the run.
         choice: the metric with its options.
         split: the split whose cameras the metric may use.
-        reference: a file to compare with; None for the data's own ground truth.
+        reference: the file to compare with. If it is None, the metric uses the ground truth of the data set.
 
     Returns:
         The content of `<metric>.json`: the metric's name, the step, the reference and the measured values.
@@ -80,7 +83,10 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
 
 
 def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
-    """Lines of a table of metrics: one row for each group of views and one for the mean. No groups give no lines."""
+    """Yield the lines of a table of metrics: a header, a row for each group of views, and a row for the mean.
+
+    If there are no groups, yield nothing.
+    """
     if groups:
         yield f"{'':8}" + "".join(f"{name.upper():>12}" for name in means)
         for name, metrics in [*groups.items(), ("mean", means)]:
@@ -89,7 +95,7 @@ def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, f
 
 
 def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Lines, each with a name and its value. Names inside nested tables are joined with dots."""
+    """Yield a line for each value, with the value's name before it. Names in nested tables are joined with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from value_lines(value, f"{prefix}{key}.")
@@ -100,18 +106,18 @@ def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def render_split(
     trained: Trained, split: str, views: str, out: Path, *, scale: float = 1.0, quiet: bool = False
 ) -> list[Path]:
-    """Write pictures of views of a split.
+    """Render views of a split and write their pictures to files.
 
     Args:
         trained: the run.
         split: name of the split.
         views: "all", a number of evenly spread views, or view numbers such as "0,5,9".
         out: folder for the pictures.
-        scale: size of the pictures relative to the data's images.
+        scale: size of the pictures divided by the size of the data's images.
         quiet: show no progress.
 
     Returns:
-        The files written.
+        The paths of the files that were written.
     """
     scene = trained.scenes.get(split)
     indices = choose_views(views, len(scene.cameras))
@@ -145,11 +151,11 @@ def render_path(
         n_frames: number of frames.
         out: folder for the video.
         video: the format, one of `render.videos.FORMATS`.
-        scale: size of the frames relative to the data's images.
+        scale: size of the frames divided by the size of the data's images.
         quiet: show no progress.
 
     Returns:
-        The file written, `<path>.<format>`.
+        The path of the file that was written, which is `<path>.<format>` in the folder `out`.
     """
     scene = trained.scenes.get("train")
     name, c2w = camera_path(scene, path, n_frames)
@@ -168,7 +174,7 @@ def render_path(
 
 
 def choose_views(text: str, n: int) -> list[int]:
-    """Indices of the views that a text selects.
+    """Return the indices of the views that a text selects.
 
     Example:
         >>> choose_views("all", 3), choose_views("2", 10), choose_views("0,9", 10)
@@ -179,7 +185,7 @@ def choose_views(text: str, n: int) -> list[int]:
         n: number of views.
 
     Raises:
-        UsageError: a number is not below `n`, or a word is not a number.
+        UsageError: a view number is `n` or larger, or a word is not a number.
     """
     if text == "all":
         return list(range(n))
@@ -197,7 +203,7 @@ def choose_views(text: str, n: int) -> list[int]:
 
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback) -> dict[str, np.ndarray]:
-    """Pictures of a view by kind ("rgb", "depth", …), each [H, W, 3] uint8."""
+    """Render a view. Return its pictures by kind ("rgb", "depth", …), each [H, W, 3] uint8."""
     scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
     rendered = render_view(trained.model, trained.method, scene, view, chunk, report)
     return make_pictures(rendered, view.camera.width, view.camera.height)

@@ -12,7 +12,7 @@ from radfield_core.interfaces import DataParser
 
 
 class Scenes:
-    """The splits of a run's data. Each is read once and normalized like the training split.
+    """The splits of a run's data. Each split is read once, and is normalized in the same way as the training split.
 
     Args:
         run: the run's options.
@@ -31,14 +31,22 @@ class Scenes:
         return self._parser.splits
 
     def get(self, split: str) -> Scene:
-        """A split in scene coordinates. Raises UsageError if it is unknown, NoSuchSplit if it is empty."""
+        """Return a split in scene coordinates.
+
+        Raises:
+            UsageError: the data's format has no such split.
+            NoSuchSplit: the split is empty.
+        """
         if split not in self.splits:
             hint = "Use " + " or ".join(f"--split {name}" for name in self.splits)
             raise UsageError(f"the data has no split {split!r}", path="--split", hint=hint)
         return prepare_scene(self._parse(split), self._config, self._parse("train"))
 
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
-        """Exclude more views, by split. The numbers count all views of the data, including those excluded before."""
+        """Exclude more views. `views` maps a split to the numbers of its views.
+
+        The numbers count all views of the split, including views that were excluded before.
+        """
         for split, numbers in views.items():
             known = self.left_out.get(split, ())
             if set(numbers) - set(known):

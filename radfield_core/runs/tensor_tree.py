@@ -1,4 +1,4 @@
-"""Conversion of nested state that holds tensors, such as an optimizer's, into JSON values and a table of tensors."""
+"""Conversion of nested state, such as the state of an optimizer, into JSON values and a table of tensors."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch import Tensor
 
 
 def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
-    """Separate a tree of dicts, lists, tuples and scalars from its tensors.
+    """Separate a tree of dicts, lists, tuples and scalars from the tensors in it.
 
-    JSON has no tuples, keys other than text, NaN or infinity. They are encoded so that `join` restores them.
+    JSON cannot express tuples, NaN, infinity, or keys that are not text. Such values are encoded, and `join` restores
+    them.
 
     Example:
         >>> split({0: (1.5, None)})
         ({'dict': [[0, {'tuple': [1.5, None]}]]}, {})
 
     Returns:
-        The tree as JSON values, and its tensors by number.
+        The tree as JSON values, in which each tensor is replaced by its number; and number -> tensor.
 
     Raises:
-        TypeError: the tree holds an object of another type.
+        TypeError: the tree contains an object of any other type.
     """
     tensors: dict[str, Tensor] = {}
 
@@ -45,7 +46,7 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
 
 
 def join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Restore the tree that `split` took apart.
+    """Restore a tree from the JSON values and the tensors that `split` returned for this tree.
 
     Raises:
         KeyError, TypeError or ValueError: the values do not come from `split`.

@@ -1,4 +1,4 @@
-"""Opening a trained run: its options, data, method and model."""
+"""Opening of trained runs. An opened run offers its options, data, method and model."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Trained:
     """A run that was opened to evaluate, render or export it.
 
     Attributes:
-        run: the options it was trained with.
+        run: the options that the run was trained with.
         folder: the run's folder.
-        scenes: the splits of its data.
+        scenes: the splits of the run's data.
         method: the run's method.
         model: the trained model, in evaluation mode.
         device: device of the model.
@@ -50,14 +50,14 @@ class Trained:
 
 
 def stored_run(folder: RunFolder) -> RunConfig:
-    """The options that a run was stored with."""
+    """Read the options of a run from its folder."""
     run = compose(get_registry(), file=folder.config).run
     check(run, get_registry())
     return run
 
 
 def open_run(path: Path, device: str | None = None) -> Trained:
-    """Open a trained run. Damaged checkpoints newer than the one that is loaded are logged as warnings.
+    """Open a trained run. Log a warning for each damaged checkpoint that is newer than the one that is loaded.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -73,7 +73,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
 
     Args:
         path: a run folder or one of its checkpoints.
-        device: "cpu", "cuda", "cuda:N" or "auto"; by default the device that the run was trained on.
+        device: "cpu", "cuda", "cuda:N" or "auto". By default, it is the device that the run was trained on.
 
     Returns:
         The run, with its model ready to be evaluated, rendered or exported.
@@ -98,7 +98,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
 
 
 def load_weights(model: Model, state: State, folder: RunFolder) -> None:
-    """Set a model's parameters and buffers. Raises StorageError that names the tensors that do not fit."""
+    """Set a model's parameters and buffers. Raises StorageError if tensors do not fit. The error names them."""
     try:
         model.load_state_dict(dict(state.model), strict=True)
     except RuntimeError as error:

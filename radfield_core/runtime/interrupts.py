@@ -1,7 +1,7 @@
 """Handling of the signals that ask a run to end.
 
-After a signal, training finishes the current step and saves a checkpoint before the run ends. An evaluation is canceled
-instead. A second Ctrl-C stops the run at once.
+After a signal, training finishes the current step and saves a checkpoint before the run ends. An evaluation, however,
+is canceled at once. A second Ctrl-C stops the run at once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Canceled(BaseException):
 
 @contextlib.contextmanager
 def signals_unwrapped() -> Iterator[None]:
-    """Unwrap a KeyboardInterrupt or Canceled that numba has wrapped in a SystemError, and raise it itself.
+    """If the block raises a SystemError caused by a KeyboardInterrupt or by Canceled, raise that cause instead.
 
-    If a signal handler raises an exception while compiled code runs, numba raises a SystemError from that exception.
+    Such a SystemError comes from numba: it wraps an exception that a signal handler raises while compiled code runs.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def signals_unwrapped() -> Iterator[None]:
 def signals_deferred() -> Iterator[None]:
     """Defer Python signal handlers until the block ends.
 
-    This protects a compilation: a compiler would swallow an exception that a signal handler raises during it.
+    Use this around a compilation. Otherwise the compiler might swallow an exception that a signal handler raises.
     """
     received: list[int] = []
     before: dict[int, Any] = {}
@@ -60,11 +60,11 @@ def signals_deferred() -> Iterator[None]:
 
 
 class Interrupts:
-    """Context manager in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 only set the attribute `received`.
+    """Context manager in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 do not end the program.
 
-    A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored before (as under `nohup`), it stays ignored. In a
-    thread other than the main one, the context manager does nothing, because Python handles signals only in the main
-    thread.
+    Such a signal only sets the attribute `received`. A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored
+    before (as under `nohup`), it stays ignored. Python handles signals only in the main thread, so the context manager
+    does nothing in any other thread.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def cancelable(self) -> Iterator[None]:
-        """Let the first signal raise Canceled inside the block. Use it for work that need not be finished."""
+        """Let the first signal raise Canceled inside the block. Use this for work that may be abandoned."""
         self._cancelable = True
         try:
             with signals_unwrapped():

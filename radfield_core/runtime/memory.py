@@ -10,7 +10,7 @@ import torch
 _T = TypeVar("_T")
 
 MIN_CHUNK_RAYS = 16
-"""Number of rays in the smallest chunk that is tried before giving up."""
+"""Number of rays in the smallest chunk that is tried. If this chunk does not fit into memory, the error is raised."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -21,12 +21,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
-    """Call `run(chunk)`, and halve the chunk and try again whenever memory runs out.
+    """Call `run(chunk)`. Whenever memory runs out, halve `chunk` and call `run` again.
 
-    If even a chunk of `MIN_CHUNK_RAYS` does not fit, the out-of-memory error is raised.
+    If even a chunk of `MIN_CHUNK_RAYS` rays does not fit into memory, raise the out-of-memory error.
 
     Returns:
-        The result of `run`, and the chunk that fitted into memory.
+        The result of `run`, and the number of rays in the chunk that fitted into memory.
     """
     while True:
         try:

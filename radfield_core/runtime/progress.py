@@ -1,7 +1,7 @@
 """Progress display of long jobs.
 
-A terminal shows a progress bar. Other output, such as a log file, gets one line every ten seconds. A quiet job shows
-nothing.
+On a terminal, a progress bar is shown. To other output, such as a log file, one line is written every ten seconds. A
+quiet job shows nothing.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 ProgressCallback = Callable[[int, int], None]
-"""callback(done, total), which a long job calls repeatedly with the amount of work done and the total amount."""
+"""Function (done, total) that a long job calls repeatedly, with the amount of work done and the total amount."""
 
 REFRESH_SECONDS = 0.2  # between updates of a bar
 LINE_SECONDS = 10.0  # between lines if the output is not a terminal
 MIN_BAR_COLUMNS = 80  # narrower terminals show the text without a bar
 
-_shown_bar: Bar | None = None  # the bar that occupies the last line of the terminal
-_lost: WeakKeyDictionary[TextIO, OSError] = WeakKeyDictionary()  # streams that cannot be written to, and why
+_shown_bar: Bar | None = None  # the progress bar that is now shown on the last line of the terminal
+_lost: WeakKeyDictionary[TextIO, OSError] = WeakKeyDictionary()  # stream that cannot be written to -> the error
 
 
 def write_line(line: str, stream: TextIO) -> None:
     """Write a line to a stream, above the progress bar if one is shown.
 
-    If the stream cannot be written to, such as a pipe whose reader has exited, the job must not end. The failure is
-    then reported once on stderr, and later lines to that stream are dropped.
+    A job must not end because its output fails, for example because the program that reads a pipe has exited. The first
+    failure of a stream is reported on stderr, and later lines to this stream are dropped.
     """
     if stream in _lost:
         return
@@ -51,7 +51,7 @@ def write_line(line: str, stream: TextIO) -> None:
 
 
 def output_error(stream: TextIO) -> OSError | None:
-    """The error that made `write_line` give up a stream; None if the stream is fine."""
+    """Return the error that made `write_line` stop writing to a stream, or None if there was no error."""
     return _lost.get(stream)
 
 
@@ -106,13 +106,16 @@ class Progress:
             self._bar = _shown_bar = None
 
     def begin(self, done: float) -> None:
-        """Set the amount of work that an earlier run has done. The estimate of the time left does not count it."""
+        """Set the amount of work that was done before this process started.
+
+        The time left is estimated from the speed of the work done since then.
+        """
         self._first = done
 
     def due(self) -> bool:
         """True if enough time has passed since the last update to show another one.
 
-        Call this cheap check before fetching values from the GPU for `update`, because fetching waits for the GPU.
+        Check this before fetching values from the GPU for `update`: the check is cheap, but fetching waits for the GPU.
         """
         return not self.quiet and self._stream not in _lost and time.monotonic() - self._shown >= self._interval
 
@@ -129,9 +132,9 @@ class Progress:
             write_line(f"{self._title} {text}", self._stream)
 
     def report(self, done: int, total: int) -> None:
-        """Show that `done` of `total` items are done, if an update is due. This method can serve as a ProgressCallback.
+        """If an update is due, show that `done` of `total` items are done. This method is a ProgressCallback.
 
-        On a terminal the last update is always shown, so that a finished job leaves a full bar.
+        On a terminal, the last update is always shown, so that a finished job leaves a full bar.
         """
         if self.due() or (done == total and self._terminal):
             self.update(self._total * done / total, f"{done}/{total}")
@@ -162,7 +165,7 @@ def tracked(items: Sequence[_T], title: str, *, quiet: bool = False) -> Iterator
     """Iterate over items with a progress display.
 
     Yields:
-        An item, and a callback that reports the progress within that item.
+        Each item, with a callback that reports the progress of the work on this item.
     """
     count = len(items)
     with Progress(title, count, quiet=quiet) as progress:

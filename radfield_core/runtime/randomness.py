@@ -1,7 +1,7 @@
 """The global random generators of Python, numpy and torch: seeding, saving and restoring.
 
 Core and its parts draw random numbers from `Step.generator`, which has no state to save. Third-party code may draw from
-the global generators, so they are saved too: a resumed run then draws the same numbers as an uninterrupted one.
+the global generators. Their states are saved, so that a resumed run draws the same numbers as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def seed_everything(seed: int) -> None:
 
 
 def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """States of the global generators.
+    """Return the states of the global generators.
 
     Returns:
-        The states of torch's generators as uint8 tensors, with the keys "torch", "cuda:0", …; and the states of
-        Python's and numpy's generators as JSON values, with the keys "python" and "numpy".
+        Two dicts. The first has the states of torch's generators as uint8 tensors, with the keys "torch", "cuda:0", …
+        The second has the states of Python's and numpy's generators as JSON values, with the keys "python" and "numpy".
     """
     tensors = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -43,7 +43,7 @@ def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Set the global generators to the states that `state` returned. Skip GPUs that this machine does not have."""
+    """Set the global generators to the states that `state` returned. Ignore states of GPUs that are not present."""
     torch.set_rng_state(tensors["torch"])
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         if f"cuda:{i}" in tensors:
@@ -56,7 +56,7 @@ def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Restore the global generators when the block ends, so that random draws inside it have no effect outside."""
+    """Restore the global generators when the block ends. Random draws in the block then do not affect later draws."""
     states = state()
     try:
         yield

@@ -1,9 +1,9 @@
 """Flushing of subnormal floats to zero during training.
 
 When rays no longer sample an entry of a hash table, Adam's moments of that entry decay at each step. After some hundred
-steps they become subnormal (below 1e-38), and this may happen to a third of the table. A CPU computes with subnormal
-numbers in microcode, about fifty times slower. Flushing them to zero changes no weight, because their contribution is
-far smaller than the last bit of a float.
+steps, these moments become subnormal (below 1e-38). This may happen to a third of the table. A CPU computes with
+subnormal numbers in microcode, about fifty times slower. Flushing subnormal numbers to zero changes no weight, because
+their contribution to a weight is far smaller than the weight's last bit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch
 
 @contextmanager
 def flushed() -> Iterator[None]:
-    """Inside the block, flush subnormals to zero in this thread and the threads that it starts.
+    """Inside the block, flush subnormals to zero in this thread and in the threads that this thread starts.
 
-    This has no effect on a CPU that cannot flush subnormals.
+    On a CPU that cannot flush subnormals, this has no effect.
     """
     for dtype in (np.float32, np.float64):
         np.finfo(dtype).smallest_subnormal  # noqa: B018  numpy caches the value, and warns if it computes it while flushing

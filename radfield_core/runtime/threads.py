@@ -1,9 +1,9 @@
 """The wait policy of OpenMP's threads: they sleep while they wait, so that training stays fast on a busy machine.
 
-By default, OpenMP's threads spin at every barrier. If another process takes one of the cores, the other threads keep
-their cores busy waiting for the one that lost its core, and a training step takes many times as long. Letting threads
-sleep costs only microseconds. The setting must be made before the OpenMP library is loaded, so this module does not
-import torch.
+By default, OpenMP's threads wait at every barrier in a busy loop. If another process takes the core of one thread, the
+other threads occupy their cores while they wait for this thread, and a training step takes many times as long. Threads
+that sleep instead lose only microseconds. The policy must be set before the OpenMP library is loaded, so this module
+does not import torch.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME"
 
 
 def requested() -> int | None:
-    """Number of threads that the environment variable OMP_NUM_THREADS requests; None if it is unset.
+    """Return the number of threads that the environment variable OMP_NUM_THREADS requests. If it is unset, return None.
 
-    OMP_NUM_THREADS may list one number for each level of nested parallelism. The first number is returned.
+    OMP_NUM_THREADS may list one number for each level of nested parallelism. In this case, return the first number.
 
     Raises:
         UsageError: OMP_NUM_THREADS is not a positive whole number. OpenMP would silently ignore such a value.

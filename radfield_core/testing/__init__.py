@@ -1,6 +1,7 @@
 """Public test kit for plugin authors.
 
-`conformance` makes the tests of a part. Toy parts take the place of the other parts of a run in these tests.
+`conformance` makes the tests of a part. In these tests, the other parts of the run are toy parts, which are small and
+fast.
 """
 
 from typing import TYPE_CHECKING

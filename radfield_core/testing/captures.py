@@ -1,4 +1,4 @@
-"""Small scenes with known cameras, for tests that write a scene in a format, read it again and compare the rays."""
+"""Small scenes with known cameras. A test writes such a scene in a format, reads it again and compares the rays."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def toy_capture(
     masks: bool = False,
     seed: int = 0,
 ) -> Scene:
-    """A scene of n views with random pixels. Its cameras surround 60 points near (1, 2, 3).
+    """Make a scene of n views with random pixels. The cameras surround 60 points near (1, 2, 3).
 
     Args:
         n: number of views.
         model: lens model of all cameras.
         distortion: distortion parameters of the lens model.
         size: width and height of the images in pixels. The focal length equals the width.
-        forward: True to place all cameras in front of the points, looking along −z, instead of around them.
+        forward: True for cameras that stand in front of the points and look along −z, False for cameras around them.
         masks: True to add random masks.
         seed: seed of the random numbers.
 
@@ -63,7 +63,7 @@ def toy_capture(
 
 
 def _poses(draw: np.random.Generator, n: int, forward: bool) -> FloatArray:
-    """Camera-to-world matrices [n, 3, 4] of n cameras that look at points near `_CENTER`."""
+    """Draw n cameras that look at points near `_CENTER`. Return their camera-to-world matrices [n, 3, 4]."""
     centers = 3.0 * draw.normal(size=(n, 3))
     centers = 4.0 * centers / np.linalg.norm(centers, axis=1, keepdims=True) * (1.0, 1.0, 0.3) + _CENTER
     if forward:
@@ -72,7 +72,7 @@ def _poses(draw: np.random.Generator, n: int, forward: bool) -> FloatArray:
 
 
 def _looking_at(center: FloatArray, target: FloatArray) -> FloatArray:
-    """Camera-to-world matrix [3, 4] of a camera at `center` that looks at `target`."""
+    """Return the camera-to-world matrix [3, 4] of a camera at `center` that looks at `target`."""
     z = (center - target) / np.linalg.norm(center - target)
     x = np.cross([0.1, 1.0, 0.2], z)
     x /= np.linalg.norm(x)
@@ -80,9 +80,9 @@ def _looking_at(center: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def data_rays(scene: Scene, name: str, step: int = 5) -> tuple[Tensor, Tensor]:
-    """Origin [3] and unit directions [R, 3] of the rays of a view, in the data's own coordinates.
+    """Return the origin [3] and unit directions [R, 3] of a view's rays, in the data's own coordinates.
 
-    There is one ray for every `step`-th pixel in both directions of the image.
+    There is one ray for every `step`-th pixel of every `step`-th row of the image.
     """
     view = scene.cameras.view(scene.names.index(name))
     c2w = torch.from_numpy(transform_cameras(scene.to_data.numpy(), view.c2w[None].numpy())[0])
@@ -95,24 +95,27 @@ def data_rays(scene: Scene, name: str, step: int = 5) -> tuple[Tensor, Tensor]:
 
 
 def ray_difference(one: Scene, other: Scene, name: str, other_name: str | None = None) -> float:
-    """Largest difference between the rays of one view in two scenes, in the data's own coordinates.
+    """Compare the rays of one view in two scenes, in the data's own coordinates.
 
     Args:
         one: a scene.
         other: the scene to compare with.
-        name: name of the view.
-        other_name: name of the view in the other scene; by default, the same name.
+        name: name of the view in the scene `one`.
+        other_name: name of the view in the scene `other`; by default, the same name.
 
     Returns:
-        The largest difference between the origins or, if it is larger, between the unit directions. For directions, it
-        is approximately an angle in radians.
+        The largest difference between the origins, or the largest difference between the unit directions, whichever is
+        larger. A difference between unit directions is approximately an angle in radians.
     """
     (origin, seen), (other_origin, other_seen) = data_rays(one, name), data_rays(other, other_name or name)
     return max(float((origin - other_origin).abs().max()), float((seen - other_seen).norm(dim=-1).max()))
 
 
 def pixel_difference(one: Scene, other: Scene, name: str, other_name: str | None = None) -> float:
-    """Largest difference between the ray directions of one view in two scenes, in pixels at the image center."""
+    """Compare the ray directions of one view in two scenes.
+
+    Return the largest difference, converted to pixels at the image center.
+    """
     (_, seen), (_, other_seen) = data_rays(one, name), data_rays(other, other_name or name)
     focal = float(one.cameras.intrinsics[one.names.index(name), 0])
     return focal * float((seen - other_seen).norm(dim=-1).max())

@@ -1,4 +1,4 @@
-"""The data set that a dataparser or converter reads in a test, and the dataparser for it."""
+"""The example data set that a dataparser or converter reads in a test, and the dataparser that reads it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from radfield_core.testing.under_test import Example, ExampleMissing, PartUnderT
 
 
 def example_of(tested: PartUnderTest) -> Example:
-    """The example data set for a part under test.
+    """Return the example data set for a part under test.
 
-    It is the example that the test supplies. If the test supplies none, the format's own writer writes one. A
-    dataparser that reads no files needs none.
+    If the test supplies an example, use that example. Otherwise, the writer of the part's format writes an example. For
+    a dataparser that reads no files, return an example without files.
 
     Raises:
         ExampleMissing: the part reads files and has no writer, and the test supplies no example.
@@ -39,12 +39,12 @@ def example_of(tested: PartUnderTest) -> Example:
 
 
 def has_root(tested: PartUnderTest) -> bool:
-    """True if the part has an option `root`, which means that it reads files."""
+    """True if the part has an option `root`. Only parts that read files have this option."""
     return "root" in [attribute.name for attribute in attrs.fields(options_of(tested.component))]
 
 
 def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
-    """The dataparser under test, built to read the data set at `root`."""
+    """Build the dataparser under test, with options that make it read the data set at `root`."""
     options = dict(tested.options)
     if root is not None and has_root(tested):
         options["root"] = str(root)
@@ -54,7 +54,10 @@ def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
 
 
 def write_capture(tested: PartUnderTest, folder: Path, capture: Scene) -> Path:
-    """Write a capture as the training split into a new folder with the format's own writer, and return the folder."""
+    """Write a capture into a new folder, and return the folder.
+
+    The capture becomes the training split. It is written by the writer of the part's format.
+    """
     assert tested.component.writer is not None
     folder.mkdir()
     load_of(tested.component, tested.component.writer)({"train": capture}, folder)

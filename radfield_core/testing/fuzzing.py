@@ -1,6 +1,7 @@
-"""Random damage to valid files, for tests that a dataparser raises DatasetError or returns a valid scene.
+"""Random damage to valid files. A test checks that a dataparser raises DatasetError for a damaged file or returns a
+valid scene.
 
-Of all modules of the kit, only this one needs the package hypothesis.
+This is the only module of the kit that needs the package hypothesis.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ _ODD_VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 ByteEdit = tuple[str, float, bytes]
-"""An edit of a file: its kind, its position as a share of the file's length, and the bytes that it writes there."""
+"""An edit of a file: the kind of the edit, its position as a fraction of the file's length, and the bytes to write."""
 
 ValueEdit = tuple[float, Any, bool]
 """An edit of one member of a JSON value.
 
-It consists of the member's position as a share of the number of all members, the new value, and True to remove the
-member instead of replacing it.
+The first item is the position of the member, as a fraction of the number of all members. The second is the new value.
+If the third is True, the member is removed and not replaced.
 """
 
 
 def byte_edits() -> st.SearchStrategy[list[ByteEdit]]:
-    """Hypothesis strategy for lists of one to four edits of a file.
+    """Return a Hypothesis strategy that draws lists of one to four edits of a file.
 
     An edit overwrites, inserts, deletes or repeats bytes, or truncates the file.
     """
@@ -66,7 +67,7 @@ def apply_byte_edits(data: bytes, edits: list[ByteEdit]) -> bytes:
 
 
 def value_edits() -> st.SearchStrategy[list[ValueEdit]]:
-    """Hypothesis strategy for lists of one to three edits of a JSON value.
+    """Return a Hypothesis strategy that draws lists of one to three edits of a JSON value.
 
     An edit replaces or removes a member at any depth.
     """
@@ -95,7 +96,7 @@ def apply_value_edits(value: Any, edits: list[ValueEdit]) -> Any:
 
 
 def _members(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every member of nested lists and dicts, as a pair of its container and its key or index."""
+    """Yield (container, key or index) for every member of nested lists and dicts."""
     for key, inner in list(value.items()) if isinstance(value, dict) else enumerate(value):
         yield value, key
         if isinstance(inner, (dict, list)):

@@ -1,4 +1,4 @@
-"""Fixed inputs for parts under test, and the tensors that a part computes from them."""
+"""Fixed inputs for parts under test, and the tensors that a part computes from such inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ P = TypeVar("P", bound=Part)
 
 
 def at_step(part: P, step: Step = STEP) -> P:
-    """Call `begin_step` on a part and on every part within it, and return the part in evaluation mode."""
+    """Call `begin_step` on a part and on the parts that it contains. Return the part in evaluation mode."""
     for module in reversed(list(part.modules())):
         if isinstance(module, Part):
             module.begin_step(step)
@@ -27,18 +27,21 @@ def at_step(part: P, step: Step = STEP) -> P:
 
 
 def dense_samples(rays: RayBundle, n: int = 8) -> RaySamples:
-    """Samples with n intervals of equal length on each ray, in the dense layout."""
+    """Make samples in the dense layout: each ray has n intervals of equal length."""
     shares = torch.linspace(0.0, 1.0, n + 1, dtype=rays.near.dtype, device=rays.near.device)
     return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
 
 def packed_samples(rays: RayBundle) -> RaySamples:
-    """Samples with 5, 0, 8, 3, 5, 0, … intervals on successive rays, in the packed layout."""
+    """Make samples in the packed layout: successive rays have 5, 0, 8, 3, 5, 0, … intervals."""
     return RaggedSampler().propose(rays, 0, None, cast(Field, None))
 
 
 def toy_field_for(tested: PartUnderTest) -> Field:
-    """A toy field for a sampler under test. It has a signed distance if the sampler requires one, else a density."""
+    """Make a toy field for a sampler under test.
+
+    If the sampler requires a signed distance, the field has a signed distance. Otherwise it has a density.
+    """
     if "sdf" in tested.requires.get("field", ()):
         return ToySurface(ToySurfaceConfig(), toy_context())
     config = tested.choose(tested.registry.find("field", "radfield-toys:toy"), {}).config
@@ -48,7 +51,7 @@ def toy_field_for(tested: PartUnderTest) -> Field:
 
 
 def random_outputs(samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random colors and densities for samples. About half of the densities are zero."""
+    """Make random colors and densities for samples. About half of the densities are zero."""
     generator = torch.Generator().manual_seed(seed)
     t = samples.t_eval
     density = (4.0 * torch.randn(samples.n, generator=generator, dtype=torch.float64)).clamp_min(0.0)
@@ -60,11 +63,11 @@ class Inputs(NamedTuple):
     """Inputs for a part of any kind.
 
     Attributes:
-        x: points or directions [M, 3], the input of an encoding.
-        rays: rays, the input of a sampler.
-        samples: samples, the input of a field or renderer.
-        outputs: outputs of a field at the samples, which a renderer also needs.
-        field: a field that a sampler may evaluate.
+        x: input of an encoding: points or directions [M, 3].
+        rays: input of a sampler.
+        samples: input of a field or a renderer.
+        outputs: further input of a renderer: the outputs of a field at the samples.
+        field: further input of a sampler: a field that the sampler may evaluate.
     """
 
     x: Tensor
@@ -75,7 +78,7 @@ class Inputs(NamedTuple):
 
 
 def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.float32) -> Inputs:
-    """Inputs for a part under test: n points and n rays, the same in every call."""
+    """Make inputs for a part under test, with n points and n rays. Every call returns the same inputs."""
     rays = toy_rays(n, dtype=dtype)
     samples = dense_samples(rays)
     field = toy_field_for(tested).to(dtype)
@@ -83,7 +86,7 @@ def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.flo
 
 
 def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
-    """Every tensor that a part of any kind computes from the given inputs."""
+    """Return every tensor that a part of any kind computes from the given inputs."""
     if isinstance(part, Encoding):
         return [part(inputs.x)]
     if isinstance(part, Field):
@@ -101,5 +104,5 @@ def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
 
 
 def fixed_outputs(tested: PartUnderTest, part: Part, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Every tensor that a part computes from the inputs of `inputs_for`."""
+    """Return every tensor that a part computes from the inputs that `inputs_for` makes."""
     return outputs_of(part, inputs_for(tested, dtype=dtype))

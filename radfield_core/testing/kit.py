@@ -1,4 +1,4 @@
-"""The conformance kit. It checks a part against every law of its kind, in pytest or from the command line."""
+"""The conformance kit checks a part against every law of the part's kind, in pytest or from the command line."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class LawResult(NamedTuple):
 
     Attributes:
         law: the law that was checked.
-        state: "kept" or "broken" for a law that the test does not waive. If the test waives the law, the state is
-            "waived" if the part breaks it, and "stale waiver" if the part keeps it.
+        state: "kept" or "broken" if the test does not waive the law. If the test waives the law, the state is "waived"
+            for a part that breaks the law, and "stale waiver" for a part that keeps it.
         message: explanation for the author of the part; "" if the law is kept.
     """
 
@@ -48,7 +48,7 @@ def part_under_test(
     read: ReadGeometry | None = None,
     registry: Registry | None = None,
 ) -> PartUnderTest:
-    """An installed part, ready to be built and tested.
+    """Find an installed part and return it ready to be built and tested.
 
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
@@ -79,12 +79,12 @@ def part_under_test(
 
 
 def laws_for(tested: PartUnderTest) -> list[Law]:
-    """The laws that apply to a part. They depend on its kind and its declared capabilities."""
+    """Return the laws that apply to a part. They depend on the part's kind and on the capabilities that it declares."""
     return [law for law in LAWS if tested.kind in law.kinds and law.when(tested)]
 
 
 def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None = None) -> LawResult:
-    """Check one law in a temporary folder. If the part raises an exception, it breaks the law.
+    """Check one law in a temporary folder. A part that raises an exception during the check breaks the law.
 
     Args:
         tested: the part under test.
@@ -116,7 +116,7 @@ def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None =
 
 
 def _observed_fault(tested: PartUnderTest, law: Law) -> str | None:
-    """Description of how the part breaks the law; None if it keeps the law."""
+    """Check the law. If the part breaks it, return a description of the fault, otherwise None."""
     try:
         law.check(tested)
     except LawBroken as broken:
@@ -129,7 +129,7 @@ def _observed_fault(tested: PartUnderTest, law: Law) -> str | None:
 
 
 def check_waivers(laws: list[Law], waive: Mapping[str, str]) -> None:
-    """Raise UsageError if a waiver names none of `laws`, or gives no reason."""
+    """Raise UsageError if a waiver names a law that is not in `laws`, or if it gives no reason."""
     known = [law.name for law in laws]
     for name, reason in waive.items():
         if name not in known:
@@ -149,20 +149,21 @@ def conformance(
     example: MakeExample | None = None,
     read: ReadGeometry | None = None,
 ) -> Callable[..., None]:
-    """Make a test function for pytest, which tests a part against each law that applies to it.
+    """Make a test function for pytest. It tests a part against each law that applies to the part.
 
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
         options: options of the part that differ from their defaults. Small values keep the tests fast.
         run: options of the other parts of the run in which the part is trained, as in a config file.
-        waive: name of a law -> the reason why the part may break it. The test of a waived law is expected to fail. If
-            the part keeps the law after all, the test is reported as a failure, so that the waiver is removed.
+        waive: name of a law -> the reason why the part may break it. The part is expected to break a waived law. If the
+            part keeps the law, the test fails and asks the author to remove the waiver.
         example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
         read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
             it.
 
     Raises:
-        UsageError: there is no such part, or a waiver names no law that applies to it or gives no reason.
+        UsageError: there is no such part, a waiver names a law that does not apply to the part, or a waiver gives no
+            reason.
         PluginError: the plugin that offers the part is broken or not installed.
 
     Example:
@@ -176,7 +177,7 @@ def conformance(
 
 
 def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Callable[..., None]:
-    """A test function for pytest, parametrized by the laws that apply to a part."""
+    """Return a test function for pytest that is parametrized by the laws that apply to a part."""
     import pytest  # imported here, because only tests need it
 
     laws = laws_for(tested)
@@ -194,7 +195,7 @@ def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Calla
 
 
 def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
-    """`distribution:kind:name` of every part that a distribution offers. Raises PluginError if it offers none."""
+    """Return `distribution:kind:name` for every part of a distribution. Raises PluginError if it offers no parts."""
     wanted = normalize_distribution(distribution)
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
     if not found:

@@ -1,4 +1,4 @@
-"""Laws: properties that every part of a kind must have. A law has a check, and advice for the author of the part."""
+"""Laws. A law is a property that every part of a kind must have, with a check and advice for the part's author."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Law(NamedTuple):
 
     Attributes:
         name: name of the law, as pytest and `radfield plugins check` print it.
-        kinds: kinds of parts that the law holds for.
+        kinds: the kinds of parts to which the law applies.
         statement: the property, in one or two sentences.
         fix: advice for the author of a part that breaks the law.
-        when: function that returns False for a part to which the law does not apply.
+        when: function that returns True if the law applies to a given part of these kinds, and False otherwise.
         check: function that raises `LawBroken` if a part breaks the law.
     """
 
@@ -45,12 +45,14 @@ LAWS: list[Law] = []
 def law(
     *kinds: str, fix: str, when: Condition = lambda tested: True
 ) -> Callable[[Callable[[PartUnderTest], None]], Law]:
-    """Decorator that registers a check as a law. The function's name and docstring become the law's name and statement.
+    """Return a decorator that registers a check as a law.
+
+    The name of the decorated function becomes the name of the law, and its docstring becomes the law's statement.
 
     Args:
-        kinds: kinds of parts that the law holds for.
+        kinds: the kinds of parts to which the law applies.
         fix: advice for the author of a part that breaks the law.
-        when: function that returns False for a part to which the law does not apply.
+        when: function that returns True if the law applies to a given part of these kinds, and False otherwise.
     """
 
     def register(check: Callable[[PartUnderTest], None]) -> Law:
@@ -63,7 +65,7 @@ def law(
 
 
 def providing(*words: str) -> Condition:
-    """Condition of a law that applies only to parts that provide at least one of the given capabilities."""
+    """Return a condition that is true for a part that provides at least one of the given capabilities."""
     return lambda tested: bool(tested.provides & set(words))
 
 
@@ -74,13 +76,13 @@ def expect(condition: object, observed: str) -> None:
 
 
 def expect_shape(name: str, value: Tensor | None, shape: tuple[int, ...]) -> None:
-    """Raise `LawBroken` unless `value` is a tensor of the given shape. The message calls it `name`."""
+    """Raise `LawBroken` unless `value` is a tensor of the given shape. The message calls the tensor `name`."""
     found = None if value is None else list(value.shape)
     expect(found == list(shape), f"the shape of {name} is {found}, expected {list(shape)}")
 
 
 def expect_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Raise `LawBroken` unless two tensors have the same shape and differ nowhere by more than the tolerance.
+    """Raise `LawBroken` unless two tensors have the same shape and all their elements differ by at most the tolerance.
 
     Args:
         name: name of the tensor in the message.
@@ -99,9 +101,10 @@ def expect_close(name: str, found: Tensor, expected: Tensor, tolerance: float) -
 
 
 def expect_mostly_close(name: str, found: Tensor, expected: Tensor, tolerance: float, share: float = 0.95) -> None:
-    """Raise `LawBroken` unless at least a `share` of the rows of two tensors are close, as in `expect_close`.
+    """Raise `LawBroken` unless most rows of two tensors are close in the sense of `expect_close`.
 
-    Some rows may differ, because a finite difference across a kink of a function is not its derivative.
+    At least the fraction `share` of the rows must be close. The other rows may differ, because near a kink of a
+    function, a finite difference does not approximate the function's derivative.
     """
     expect_shape(name, found, tuple(expected.shape))
     found, expected = found.detach().double(), expected.detach().double()
@@ -111,6 +114,6 @@ def expect_mostly_close(name: str, found: Tensor, expected: Tensor, tolerance: f
 
 
 def central_difference(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:
-    """Derivative [M, ...] of a function at x [M, D] along `direction` [M, D], computed by central differences."""
+    """Compute the derivative [M, ...] of a function at x [M, D] along `direction` [M, D] by central differences."""
     with torch.no_grad():
         return (function(x + step * direction) - function(x - step * direction)) / (2.0 * step)

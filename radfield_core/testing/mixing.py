@@ -1,6 +1,7 @@
-"""All combinations of installed parts, and a check of which of them fit together by their declared capabilities.
+"""All combinations of installed parts, and a check whether the parts of a combination fit together.
 
-This module reads only declarations and options, so it does not import torch.
+The check compares the capabilities that the parts declare. This module reads only declarations and options, so it does
+not import torch.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from radfield_core.plugins.registry import Registry
 
 
 class Mix(NamedTuple):
-    """Names of the parts of a run.
+    """A combination of parts from which a run can be composed. Each attribute is the name of a part.
 
     Attributes:
         method: the method.
-        encoding: the encoding in the field's slot `encoding`; "" for the field's default.
+        encoding: the value of the field's option `encoding`; "" for the field's default encoding.
         field: the field.
         sampler: the sampler.
         renderer: the renderer.
@@ -39,20 +40,23 @@ class Mix(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The reason why the parts of a mix do not fit together, as the error message that a user would read."""
+    """The reason why the parts of a mix do not fit together. It is the error message that a user would read."""
 
     reason: str
 
 
 def mixes(registry: Registry, method: str) -> Iterator[Mix]:
-    """Every combination of installed encodings, fields, samplers and renderers with one method."""
+    """Yield every combination of installed encodings, fields, samplers and renderers, all with the same method."""
     kinds = ("encoding", "field", "sampler", "renderer")
     for parts in product(*(registry.of_kind(kind) for kind in kinds)):
         yield Mix(method, *(_name(registry, part) for part in parts))
 
 
 def method_mixes(registry: Registry) -> Iterator[Mix]:
-    """Every combination of installed methods, fields, samplers and renderers. Fields have their default encodings."""
+    """Yield every combination of installed methods, fields, samplers and renderers.
+
+    Each field uses its default encoding.
+    """
     kinds = ("method", "field", "sampler", "renderer")
     for method, field, sampler, renderer in product(*(registry.of_kind(kind) for kind in kinds)):
         names = (_name(registry, part) for part in (field, sampler, renderer))
@@ -60,7 +64,7 @@ def method_mixes(registry: Registry) -> Iterator[Mix]:
 
 
 def compose_mix(registry: Registry, mix: Mix, overrides: tuple[str, ...] = ()) -> RunConfig | Refused:
-    """The config of a run with the parts of a mix, or the reason why these parts do not fit together.
+    """Compose a run from the parts of a mix. If the parts do not fit together, return the reason instead.
 
     Args:
         registry: the installed parts.
@@ -79,5 +83,5 @@ def compose_mix(registry: Registry, mix: Mix, overrides: tuple[str, ...] = ()) -
 
 
 def _name(registry: Registry, part: Component) -> str:
-    """The shortest unambiguous name of a part."""
+    """Return the shortest unambiguous name of a part."""
     return registry.spelling(part, part.name)

@@ -1,4 +1,4 @@
-"""A model whose surface is a sphere, in a scene whose transform to data coordinates is known."""
+"""A model whose surface is a sphere, and its scene. The transform from scene to data coordinates is known."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SPHERE_RADIUS = 0.9
 """Radius of the sphere in scene coordinates."""
 
 SPHERE_CENTER = (1000.0, -400.0, 30.0)
-"""Center of the sphere in the data's own coordinates; in scene coordinates it is the origin."""
+"""Center of the sphere in the data's own coordinates. In scene coordinates, the sphere's center is the origin."""
 
 DATA_SCALE = 250.0
-"""Scale of the transform: one unit of scene coordinates has this length in the data's own coordinates."""
+"""Length, in the data's own coordinates, of one unit of scene coordinates."""
 
 _BLOB_SIZE = 0.2
 
 
 class SphereBlob(BlobField):
-    """A Gaussian density around the origin, which is 10 at the distance `SPHERE_RADIUS`."""
+    """A Gaussian density around the origin. At the distance `SPHERE_RADIUS` from the origin, the density is 10."""
 
     def __init__(self) -> None:
         super().__init__(10.0 * math.exp(SPHERE_RADIUS**2 / (2 * _BLOB_SIZE**2)), _BLOB_SIZE)
@@ -45,25 +45,27 @@ class EmptyField(ConstantField):
         super().__init__(0.0)
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M], 0 at every x [M, 3]."""
+        """Return the density [M] at x [M, 3], which is 0 everywhere."""
         return 0.0 * self.sigma * x[:, 0]
 
 
 class DistantSurface(ToySurface):
-    """A signed distance that is at least 99 everywhere in the scene, so that the scene contains no surface."""
+    """A field without a surface: its signed distance is at least 99 everywhere in the scene."""
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at x [M, 3]."""
+        """Return the signed distance [M] at x [M, 3]."""
         return super().sdf(x) + 100.0
 
 
 def sphere_model(tested: PartUnderTest, scale: float = DATA_SCALE) -> tuple[Model, Scene]:
-    """A model whose surface is a sphere of radius `SPHERE_RADIUS` around the origin, and its scene.
+    """Make a model whose surface is a sphere of radius `SPHERE_RADIUS` around the origin.
+
+    Return the model and its scene.
 
     Args:
         tested: an exporter or metric. The model's field has the density or signed distance that this part requires.
-        scale: scale of the transform from scene coordinates to the data's own coordinates. The transform also rotates
-            by 90° about z and shifts by `SPHERE_CENTER`.
+        scale: length, in the data's own coordinates, of one unit of scene coordinates. The transform from scene to data
+            coordinates also rotates by 90° about z, and moves the origin to `SPHERE_CENTER`.
     """
     field: Field
     if requires_density(tested):
@@ -83,7 +85,7 @@ def sphere_model(tested: PartUnderTest, scale: float = DATA_SCALE) -> tuple[Mode
 
 
 def empty_model(tested: PartUnderTest) -> tuple[Model, Scene]:
-    """A model without any surface, and its scene."""
+    """Make a model without any surface. Return the model and its scene."""
     _, scene = sphere_model(tested)
     field: Field = EmptyField() if requires_density(tested) else DistantSurface(ToySurfaceConfig(), toy_context())
     sampler = importance_sampler(96).eval()
@@ -91,13 +93,13 @@ def empty_model(tested: PartUnderTest) -> tuple[Model, Scene]:
 
 
 def requires_density(tested: PartUnderTest) -> bool:
-    """True if an exporter or metric requires a density and cannot use a signed distance instead."""
+    """True if an exporter or metric requires a field with a density, and False if a signed distance suffices."""
     needs = [need.split("|") for need in tested.requires.get("field", ())]
     return any("density" in need and "sdf" not in need for need in needs)
 
 
 def sphere_mesh(n: int = 24) -> Mesh:
-    """The sphere as a triangle mesh with n + 1 circles of latitude of 2 n vertices each."""
+    """Return the sphere as a triangle mesh. It has n + 1 circles of latitude, and 2 n vertices on each circle."""
     polar, around = torch.linspace(0.0, math.pi, n + 1), torch.arange(2 * n) * (math.pi / n)
     theta, phi = torch.meshgrid(polar, around, indexing="ij")
     unit = torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], -1).reshape(-1, 3)

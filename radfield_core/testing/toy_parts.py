@@ -1,7 +1,7 @@
-"""Toy parts for the other slots of a run in which one part is tested.
+"""Toy parts. In a run that tests one part, they are the other parts of the run.
 
 The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball` and `method:toy`. They are
-declared like the parts of a plugin, but only the conformance kit offers them.
+declared like the parts of a plugin, but are available only in the conformance kit.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class ToyEncodingConfig:
 
 
 class ToyEncoding(Encoding):
-    """Features x, sin(2^k x) and cos(2^k x) of a point x.
+    """An encoding of a point x by the features x, sin(2^k x) and cos(2^k x).
 
-    For a Gaussian, the features are their expectations (Barron et al. 2021, equation 14).
+    A Gaussian is encoded by the expected values of these features (Barron et al. 2021, equation 14).
     """
 
     def __init__(self, config: ToyEncodingConfig, ctx: BuildContext, *, in_dim: int = 3):
@@ -50,7 +50,10 @@ class ToyEncoding(Encoding):
         self.in_dim, self.out_dim = in_dim, in_dim * (1 + 2 * config.n_frequencies)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of points x [M, in_dim], or of Gaussians with diagonal covariances cov [M, in_dim]."""
+        """Return the features [M, out_dim] of points x [M, in_dim].
+
+        If `cov` [M, in_dim] is given, return the features of Gaussians with means x and diagonal covariances `cov`.
+        """
         parts = [x]
         for scale in self.scales:
             fade = 1.0 if cov is None else torch.exp(-0.5 * scale**2 * cov)
@@ -85,7 +88,7 @@ class ToyMlp(DensityOccupancy, Field):
         self.color_head = nn.Linear(config.width + extra, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] and rgb [N, 3] of N samples."""
+        """Return density [N] and rgb [N, 3] for N samples."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
         directions = None
@@ -94,11 +97,14 @@ class ToyMlp(DensityOccupancy, Field):
         return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3]."""
+        """Return the density [M] at x [M, 3]."""
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]. If no view directions are given, each point is seen toward the origin."""
+        """Return the color [M, 3] at x [M, 3].
+
+        If no view directions are given, the view direction at each point is that from the point toward the origin.
+        """
         seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
         encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
         return self._color(self._features(x, None), encoded)
@@ -123,19 +129,22 @@ class ToySurfaceConfig:
 
 
 class ToySurface(SphereField):
-    """A sphere as a signed distance field, which also provides occupancy and point_color."""
+    """A field with the signed distance of a sphere. It also provides occupancy and point_color."""
 
     def __init__(self, config: ToySurfaceConfig, ctx: BuildContext):
         super().__init__(config.radius)
 
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
-        """Opacity [M] of an interval of `length` around each x [M, 3], along the normal of the surface."""
+        """Return the opacity [M] of an interval around each x [M, 3].
+
+        The interval is parallel to the surface normal, and `length` is its length.
+        """
         sdf = self.sdf(x)
         before, after = (torch.sigmoid((sdf + sign * 0.5 * length) * self.sharpness) for sign in (1.0, -1.0))
         return ((before - after) / before).clamp(0.0, 1.0)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3], which encodes the surface normal."""
+        """Return the color [M, 3] at x [M, 3]. The color encodes the surface normal."""
         return 0.5 + 0.5 * F.normalize(self.gradient(x), dim=-1)
 
 
@@ -148,15 +157,15 @@ class ToyBallConfig:
 
 
 class ToyBallParser(DataParser):
-    """The toy ball: every split has the same views of a ball of radius 1, whose colors encode its normals.
+    """The dataparser of the toy ball. The scene shows a ball of radius 1, whose colors encode its normals.
 
-    Scene coordinates and data coordinates are equal.
+    Every split has the same views. Scene coordinates and data coordinates are equal.
     """
 
     config: ToyBallConfig
 
     def parse(self, split: str) -> Scene:
-        """The scene of the split "train", "val" or "test"."""
+        """Return the scene of the split "train", "val" or "test"."""
         if split not in self.splits:
             splits = ", ".join(self.splits)
             raise DatasetError(f"there is no split {split!r}; the splits are {splits}", path="data.type=toy-ball")
@@ -172,30 +181,30 @@ class ToyMethodConfig:
 
 
 class SquaredError(Method):
-    """A method with a white background, whose losses are the mean squared pixel errors of the levels."""
+    """A method with a white background. Its losses are the mean squared pixel errors of the levels."""
 
     config: ToyMethodConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """White background [n, 3]."""
+        """Return a white background [n, 3]."""
         return torch.ones(n, 3, device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """One loss for each level that is rendered in color."""
+        """Return one loss for each level that is rendered in color."""
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         return {f"rgb{i}": mean((rgb - batch.rgb).square().mean(-1)) for i, rgb in enumerate(pixels)}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group with all parameters."""
+        """Return one group that contains all parameters."""
         return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate, which decays from 1 at the start to 0.5 at the end."""
+        """Return the factor on the learning rate. It decays from 1 at the start to 0.5 at the end."""
         return math.exp(-math.log(2.0) * step.progress)
 
 
 def toy_plugin() -> Plugin:
-    """The plugin that offers the toy parts, to be added to a registry."""
+    """Return the plugin that offers the toy parts. It can be added to a registry."""
     here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [

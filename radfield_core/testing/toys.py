@@ -1,4 +1,4 @@
-"""Small parts for tests: simple fields, samplers of both layouts, a renderer, and rays.
+"""Small parts for tests: simple fields, samplers for the dense and the packed layout, a renderer, and rays.
 
 Their constructors take numbers instead of option objects, so that a test can build a part in one line.
 """
@@ -30,10 +30,10 @@ from radfield_core.types import (
 
 
 def toy_context(run: RunConfig | None = None) -> BuildContext:
-    """A build context whose bounds are a cube around the origin with sides of length 3.
+    """Make a build context. Its bounds are a cube around the origin with sides of length 3.
 
     Args:
-        run: config of a run. Only a method that builds a model needs it.
+        run: config of a run. Only a method needs the config, to build a model.
     """
     return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
@@ -41,7 +41,7 @@ def toy_context(run: RunConfig | None = None) -> BuildContext:
 def toy_rays(
     n: int, *, seed: int = 0, near: float = 2.0, far: float = 6.0, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """n rays that start at a distance of 4 from the origin and pass the origin at a distance of about one or less.
+    """Make n rays. They start at a distance of 4 from the origin, and pass it at a distance of about 1 or less.
 
     Example:
         >>> rays = toy_rays(5)
@@ -58,13 +58,13 @@ def toy_rays(
 
 
 def importance_sampler(n_samples: int = 16, n_importance: int = 0, perturb: bool = True) -> Importance:
-    """The part sampler:importance with few samples per ray."""
+    """Make the part sampler:importance with few samples per ray."""
     config = ImportanceConfig(n_samples=n_samples, n_importance=n_importance, perturb=perturb)
     return Importance(config, toy_context())
 
 
 def volume_renderer(opaque_far: bool = False) -> Volume:
-    """The part renderer:volume."""
+    """Make the part renderer:volume."""
     return Volume(VolumeConfig(opaque_far=opaque_far), toy_context())
 
 
@@ -77,13 +77,16 @@ class ConstantField(Field):
         self.color = nn.Parameter(torch.tensor(color))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] and rgb [N, 3] of N samples."""
+        """Return density [N] and rgb [N, 3] for N samples."""
         t = samples.t_eval
         return FieldOutputs(rgb=self.color.to(t).expand(samples.n, 3), density=self.sigma.to(t).expand(samples.n))
 
 
 class BlobField(Field):
-    """A field with the density a exp(−|x − c|² / 2 s²). Its color varies smoothly with position and view direction."""
+    """A field with the density a exp(−|x − c|² / 2 s²), where a is the peak, c the center and s the size.
+
+    The color varies smoothly with position and view direction.
+    """
 
     def __init__(self, peak: float = 3.0, size: float = 0.5, colored: bool = True):
         super().__init__()
@@ -93,28 +96,29 @@ class BlobField(Field):
         self.tint = nn.Parameter(torch.tensor([0.3, -0.1, 0.2])) if colored else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] of N samples, and rgb [N, 3] if the field is colored."""
+        """Return density [N] for N samples. If the field is colored, also return rgb [N, 3]."""
         x = samples.positions()
         if self.tint is None:
             return FieldOutputs(density=self.density(x))
         return FieldOutputs(rgb=self.point_color(x, samples.per_sample(samples.rays.viewdirs)), density=self.density(x))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3]."""
+        """Return the density [M] at x [M, 3]."""
         squared = (x - self.center.to(x)).square().sum(-1)
         return self.peak.to(x) * torch.exp(-squared / (2.0 * self.size**2))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]."""
+        """Return the color [M, 3] at x [M, 3]."""
         assert self.tint is not None
         shade = x if viewdirs is None else x + 0.3 * viewdirs
         return torch.sigmoid(shade + self.tint.to(x))
 
 
 class SphereField(Field):
-    """A sphere of radius r as a signed distance field |x| − r, with NeuS's opacity (Wang et al. 2021, equation 13).
+    """A field with the signed distance |x| − r of a sphere of radius r.
 
-    The signed distance is initially scaled by 1.1. The field has an Eikonal loss, which pulls this scale to 1.
+    The opacity of an interval is that of NeuS (Wang et al. 2021, equation 13). The signed distance is multiplied by a
+    trainable scale, which is initially 1.1. The Eikonal loss of the field pulls this scale to 1.
     """
 
     def __init__(self, radius: float = 1.0, sharpness: float = 20.0):
@@ -124,7 +128,10 @@ class SphereField(Field):
         self.sharpness = sharpness
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """alpha [N], rgb [N, 3] (normals as colors), sdf [N], gradients [N, 3] and normals [N, 3] of N samples."""
+        """Return alpha [N], rgb [N, 3], sdf [N], gradients [N, 3] and normals [N, 3] for N samples.
+
+        The colors encode the normals.
+        """
         x = samples.positions()
         (sdf,), slope = gradient(lambda x: (self.sdf(x),), x)
         normals = nn.functional.normalize(slope, dim=-1)
@@ -135,16 +142,16 @@ class SphereField(Field):
         return FieldOutputs(rgb=0.5 + 0.5 * normals, alpha=alpha, sdf=sdf, gradients=slope, normals=normals)
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Signed distance [M] at x [M, 3], times a trainable scale that is initially 1.1."""
+        """Return the signed distance [M] at x [M, 3], multiplied by the trainable scale."""
         distance: Tensor = x.norm(dim=-1) - self.radius.to(x)
         return self.stretch.to(x) * distance
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient [M, 3] of the signed distance at x [M, 3]."""
+        """Return the gradient [M, 3] of the scaled signed distance at x [M, 3]."""
         return gradient(lambda x: (self.sdf(x),), x)[1]
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """The Eikonal loss: mean of (|∇f| − 1)² over all samples."""
+        """Return the Eikonal loss, which is the mean of (|∇f| − 1)² over all samples. Here f is the signed distance."""
         slopes = [level.outputs.gradients for level in outputs.levels if level.outputs.gradients is not None]
         return {"eikonal": segments.mean((torch.cat(slopes).norm(dim=-1) - 1.0).square())}
 
@@ -157,7 +164,7 @@ class RaggedSampler(Sampler):
         self.counts = counts
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals between near and far of each ray, the same in every step."""
+        """Return intervals that divide each ray from near to far. They are the same in every step."""
         counts = torch.tensor([self.counts[r % len(self.counts)] for r in range(len(rays))], dtype=torch.int64)
         packing = Packing.from_counts(counts, max(self.counts))
         near, far = self.extent(rays)
@@ -168,7 +175,7 @@ class RaggedSampler(Sampler):
 
 
 class ProposalSampler(Sampler):
-    """A sampler with two levels. It has its own field for the first level, and a loss that trains this field."""
+    """A sampler with two levels. It owns the field of the first level, and has a loss that trains this field."""
 
     def __init__(self, n_samples: int = 12):
         super().__init__()
@@ -178,11 +185,11 @@ class ProposalSampler(Sampler):
         self.n_samples = n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals of equal length. The second level has twice as many as the first."""
+        """Return intervals of equal length. The second level has twice as many intervals as the first."""
         shares = torch.linspace(0.0, 1.0, self.n_samples * (level + 1) + 1, dtype=rays.near.dtype)
         return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """The mean squared difference between the opacities of the two levels."""
+        """Return the mean squared difference between the opacities of the two levels."""
         first, last = (level.samples.dense(level.weights).sum(1) for level in outputs.levels)
         return {"proposal": segments.mean((first - last.detach()).square())}

@@ -1,7 +1,7 @@
-"""A fast training run for tests: the scene of a ball, a small field, a method and a trainer.
+"""A fast training run for tests: a scene that shows a ball, a small field, a method and a trainer.
 
-The field and the optimizer use every kind of state that a checkpoint must hold. These are buffers, the global random
-generators of Python, numpy and torch, and counters in the optimizer's parameter groups.
+The field and the optimizer use every kind of state that a checkpoint must store: buffers, the global random generators
+of Python, numpy and torch, and counters in the optimizer's parameter groups.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, S
 
 
 def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
-    """A scene of a ball of radius 1, whose colors encode its normals. The cameras stand on a circle around it.
+    """Make a scene that shows a ball of radius 1. The cameras stand on a circle around the ball.
 
-    The images are RGBA with straight alpha.
+    The colors of the ball encode its normals. The images are RGBA with straight alpha.
 
     Example:
         >>> scene = toy_scene(3, size=8)
@@ -55,7 +55,7 @@ def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
 
 
 def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
-    """The image [size, size, 4] uint8 of one view."""
+    """Return the image [size, size, 4] uint8 of the ball as seen from one view."""
     rays = view_rays(space, cameras.view(view))
     t_closest = -(rays.origins * rays.directions).sum(-1)
     closest = rays.origins + t_closest[:, None] * rays.directions
@@ -70,7 +70,8 @@ class ToyField(Field):
     """A small perceptron that computes density and color from positions.
 
     Args:
-        noise: in training, add noise that depends on every global random generator and on a counter in a buffer.
+        noise: True to add noise in training. The noise depends on every global random generator and on a counter, which
+            is a buffer.
     """
 
     calls: Tensor
@@ -82,7 +83,7 @@ class ToyField(Field):
         self.register_buffer("calls", torch.zeros(()))
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """density [N] and rgb [N, 3] of N samples."""
+        """Return density [N] and rgb [N, 3] for N samples."""
         raw = self.layers(samples.positions())
         if self.training and self.noise:
             self.calls += 1.0
@@ -92,9 +93,9 @@ class ToyField(Field):
 
 
 class CountingAdam(torch.optim.Adam):
-    """Adam with a learning rate that shrinks with a step counter.
+    """Adam with a learning rate that shrinks as a step counter grows.
 
-    The counter is stored in the parameter groups, as schedule-free optimizers do.
+    The counter is stored in the parameter groups. Schedule-free optimizers store their counters there too.
     """
 
     def __init__(self, groups: list[dict[str, Any]]):
@@ -113,7 +114,7 @@ class ToyMethod(Method):
 
     Args:
         noise: True to build the field with noise and to jitter the samples.
-        spoil: function that returns True for a step in which the loss shall be NaN.
+        spoil: function that returns True for each step whose loss shall be NaN.
     """
 
     def __init__(self, noise: bool = True, spoil: Callable[[Step], bool] = lambda step: False):
@@ -121,38 +122,38 @@ class ToyMethod(Method):
         self.noise, self.spoil = noise, spoil
 
     def build(self, ctx: BuildContext) -> Model:
-        """A model of a `ToyField`, a sampler with stratified samples and the volume renderer."""
+        """Build a model from a `ToyField`, a sampler with stratified samples and the volume renderer."""
         sampler = Importance(ImportanceConfig(n_samples=8, n_importance=0, perturb=self.noise), ctx)
         return LevelLoop([ToyField(self.noise)], sampler, Volume(VolumeConfig(), ctx), space=ctx.space)
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor:
-        """Background colors [n, 3]: random ones in training, white in evaluation."""
+        """Return background colors [n, 3]: random colors in training, and white in evaluation."""
         if step is None:
             return torch.ones(n, 3, device=device)
         return torch.rand(n, 3, generator=step.generator("background", device), device=device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """The mean squared error of the pixels; NaN in a step for which `spoil` returns True."""
+        """Return the mean squared error of the pixels. In a step for which `spoil` returns True, return NaN instead."""
         assert outputs.rendered.rgb is not None
         squared = (outputs.rendered.rgb - batch.rgb).square().mean(-1)
         loss = squared.sum() / max(len(squared), 1)
         return {"rgb": loss * torch.nan if self.spoil(step) else loss}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group with all parameters."""
+        """Return one group that contains all parameters."""
         return [{"name": "all", "params": list(model.parameters()), "lr": 1e-2}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """A `CountingAdam` for the given parameter groups."""
+        """Return a `CountingAdam` for the given parameter groups."""
         return CountingAdam(groups)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate, which decays from 1 at the start to 0.5 at the end."""
+        """Return the factor on the learning rate. It decays from 1 at the start to 0.5 at the end."""
         return float(0.5**step.progress)
 
 
 def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
-    """The setup for training a method on the toy scene.
+    """Make the setup for training a method on the toy scene.
 
     Args:
         method: the method; by default, a `ToyMethod`.
@@ -167,12 +168,12 @@ def toy_setup(method: ToyMethod | None = None, **options: Any) -> TrainingSetup:
 def toy_trainer(
     folder: Path, method: ToyMethod | None = None, *, evaluation: QuickEvaluation | None = None, **options: Any
 ) -> Trainer:
-    """A trainer for the toy scene. A training step takes about 2 ms.
+    """Make a trainer for the toy scene. One training step takes about 2 ms.
 
     Args:
         folder: the run folder.
         method: the method; by default, a `ToyMethod`.
-        evaluation: the quick evaluation during training; by default, there is none.
+        evaluation: the evaluation of a few views that runs during training; by default, there is no evaluation.
         options: options of the table `[trainer]` of a config file.
     """
     setup, run = toy_setup(method, **options), RunFolder(folder)

@@ -1,4 +1,4 @@
-"""The part under test: its declaration and options, and functions that build and train it."""
+"""The part under test, with its declaration and options, and functions that build the part and train it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from radfield_core.train.trainer import Trainer
 
 Table = dict[str, Any]
 BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer")
-"""Kinds of parts whose constructor takes a config and a build context. Parts of other kinds take a config only."""
+"""Parts of these kinds are built from a config and a build context. Parts of other kinds need only a config."""
 
 EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
-"""The sampler of a run in which a part of another kind is tested."""
+"""The sampler that is used in a run if the part under test is not a sampler."""
 
 
 class ExampleMissing(UsageError):
@@ -45,14 +45,14 @@ class ExampleMissing(UsageError):
 
 @dataclass(frozen=True)
 class Example:
-    """A small data set for a dataparser or converter under test, with one known pixel and its ray.
+    """A small data set for a dataparser or converter under test. The color and the ray of one pixel may be known.
 
     Attributes:
         root: folder or file of the data set.
         pixel: (view, row, column) of the known pixel in the training split.
-        color: RGB or RGBA value of that pixel, from 0 to 255 each; empty if unknown.
-        origin: origin of the pixel's ray in the data's own coordinates; None if unknown.
-        direction: unit direction of the ray in the data's own coordinates; None if unknown.
+        color: RGB or RGBA values of the known pixel, from 0 to 255 each; empty if unknown.
+        origin: origin of the known pixel's ray in the data's own coordinates; None if unknown.
+        direction: unit direction of this ray in the data's own coordinates; None if unknown.
     """
 
     root: Path
@@ -71,16 +71,18 @@ ReadGeometry = Callable[[Path], tuple[Any, Any]]
 
 @dataclass
 class PartUnderTest:
-    """A part with its options, and everything needed to build and train it.
+    """A part with its options, and everything that is needed to build the part and to train it.
+
+    A slot is an option that names a part, such as the sampler.
 
     Attributes:
         component: declaration of the part.
         registry: the parts that can be chosen for the other slots, including the toy parts.
         options: options of the part that differ from their defaults.
-        run: options of the other parts of a run that differ from their defaults.
+        run: options that differ from their defaults, for the other parts of the run.
         example: function that writes a data set for a dataparser or converter into an empty folder.
         read: function that reads the files of an exporter whose format trimesh cannot read.
-        folder: an empty folder for the check of a law. Each law gets a different one.
+        folder: an empty folder, which the check of a law may use. Each law gets a different folder.
     """
 
     component: Component
@@ -93,7 +95,7 @@ class PartUnderTest:
 
     @property
     def kind(self) -> str:
-        """Kind of the part."""
+        """The kind of the part."""
         return self.component.kind
 
     @cached_property
@@ -103,19 +105,19 @@ class PartUnderTest:
 
     @cached_property
     def provides(self) -> frozenset[str]:
-        """Capabilities that the part provides with these options."""
+        """The capabilities that the part provides with these options."""
         return capabilities_of(self.choice)[0]
 
     @cached_property
     def requires(self) -> Mapping[str, frozenset[str]]:
-        """slot -> the capabilities that the part, with these options, requires of the part in that slot."""
+        """slot -> the capabilities that the part in this slot must provide, given these options."""
         return capabilities_of(self.choice)[1]
 
     def choose(self, component: Component, options: Table) -> Choice:
-        """A part with its options, as the value of a slot.
+        """Return a part with its options, as the value of a slot.
 
         Raises:
-            UsageError, PluginError: the options have mistakes. The error reports all of them.
+            UsageError, PluginError: the options have mistakes. The error reports all mistakes.
         """
         mistakes = Mistakes()
         slot = Slot(component.kind, None, False)
@@ -126,7 +128,7 @@ class PartUnderTest:
         return choice
 
     def build(self, seed: int = 0, **sizes: Any) -> Any:
-        """Build the part with a seeded random initialization, in the bounds of `toy_context`.
+        """Build the part with the build context of `toy_context`. The random initialization follows from a seed.
 
         Args:
             seed: seed of the initialization. The global random generators are restored afterward.
@@ -142,14 +144,17 @@ class PartUnderTest:
             return implementation(self.choice.config, toy_context(), **sizes)
 
     def inputs(self, n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Inputs [n, 3] for an encoding: points in the bounds, or unit directions if it encodes only directions."""
+        """Return inputs [n, 3] for an encoding: points inside the bounds.
+
+        If the encoding encodes only directions, return unit directions instead.
+        """
         x = 2.8 * torch.rand(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1.4
         if not self.provides & {"points", "gaussians"}:
             x = torch.nn.functional.normalize(x, dim=-1)
         return x.to(dtype)
 
     def run_config(self, max_steps: int = 3, trainer: Table | None = None) -> RunConfig:
-        """Config of a run on the toy ball, with the part under test in its slot and toy parts in the other slots.
+        """Return the config of a run on the toy ball. It uses the part under test, and toy parts for the other slots.
 
         Args:
             max_steps: number of optimizer steps.
@@ -177,11 +182,11 @@ class PartUnderTest:
         return run
 
     def trainer(self, run: RunConfig, name: str) -> Trainer:
-        """The trainer of a run in the subfolder `name`. The dry run before training has already succeeded."""
+        """Make the trainer of a run in the subfolder `name`, after a dry run has checked the model."""
         return make_trainer(run, self.folder / name)
 
     def _slots(self) -> Table:
-        """Table of a config with the part under test in its slot and toy parts in the other slots."""
+        """Return the table of a config that names the part under test, and toy parts for the other slots."""
         part = self._table(self.component, self.options)
         if self.kind == "method":
             return {"method": part, "data": "toy-ball"}
@@ -195,7 +200,7 @@ class PartUnderTest:
         return slots
 
     def _table(self, component: Component, options: Table) -> Table:
-        """The table of a part in a config file. Toy parts replace default parts that are not installed."""
+        """Return the table of a part as in a config file. A default part that is not installed becomes a toy part."""
         table = {**options, "type": qualified_name(component)}
         for attribute in attrs.fields(options_of(component)):
             if attribute.name == "root" and attribute.default is attrs.NOTHING:
@@ -210,18 +215,21 @@ class PartUnderTest:
 
     @staticmethod
     def _toy_field(needs: frozenset[str]) -> str:
-        """Name of a toy field that provides the capabilities `needs`; "toy" if there is no such field."""
+        """Return the name of a toy field that provides the capabilities `needs`, or "toy" if there is no such field."""
         fields = [component for component in toy_plugin().components if component.kind == "field"]
         return next((component.name for component in fields if not lacking(needs, component.provides)), "toy")
 
 
 def qualified_name(component: Component) -> str:
-    """The unambiguous name `distribution:name` of a part."""
+    """Return the unambiguous name of a part, which is `distribution:name`."""
     return f"{component.distribution}:{component.name}"
 
 
 def make_trainer(run: RunConfig, folder: Path) -> Trainer:
-    """The trainer of a run on the CPU, without evaluation. As in `radfield train`, a dry run checks the model first."""
+    """Check the model in a dry run, as `radfield train` does, and make the trainer of a run.
+
+    The trainer runs on the CPU and evaluates nothing.
+    """
     setup = TrainingSetup.of(run, Scenes(run).get("train"), torch.device("cpu"))
     run_folder = RunFolder(folder)
     run_folder.check_writable()
@@ -230,6 +238,9 @@ def make_trainer(run: RunConfig, folder: Path) -> Trainer:
 
 
 def with_toys(registry: Registry | None = None) -> Registry:
-    """A registry that offers the toy parts in addition to those of `registry`, which by default are all installed."""
+    """Return a registry that offers the toy parts and the parts of `registry`.
+
+    By default, `registry` offers all installed parts.
+    """
     found = registry or get_registry()
     return Registry([*found.plugins, toy_plugin()], found.hooks)

@@ -1,4 +1,4 @@
-"""Check of the properties that every scene returned by a dataparser must have, even if its files are damaged."""
+"""A check for scenes. Every scene that a dataparser returns must pass it, even if the scene's files are damaged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from radfield_core.data.scene import Scene
 def assert_valid_scene(scene: Scene) -> None:
     """Raise AssertionError unless a scene is complete and finite.
 
-    A valid scene has at least one view, and one image, camera and name for each view. All values are finite. Focal
-    lengths and image sizes are positive. Rotations are orthonormal within 1e-6. Also, 0 ≤ near < far, and the box has a
-    positive size.
+    A valid scene has at least one view. Each view has an image, a camera and a name. All values are finite. Focal
+    lengths and image sizes are positive. Rotations are orthonormal within 1e-6. The near and far distances satisfy
+    0 ≤ near < far. The box has a positive size.
     """
     cameras = scene.cameras
     assert len(cameras) == len(scene.images) == len(scene.names) > 0

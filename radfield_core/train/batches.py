@@ -1,4 +1,4 @@
-"""Training batches: pixels drawn uniformly from all views, or one whole view."""
+"""Training batches. A batch consists of pixels drawn uniformly from all views, or of one whole view."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from radfield_core.types import Batch, Step
 
 
 class PixelDrawer:
-    """Draws the training batches of a method from a scene.
+    """Draws a method's training batches from a scene.
 
-    Each batch depends on the step alone, so a resumed run draws the same batches without any saved position.
+    Each batch depends only on the step. A resumed run therefore draws the same batches as an uninterrupted run, and no
+    position in the data has to be saved.
     """
 
     def __init__(self, scene: Scene, method: Method, device: torch.device):
@@ -32,7 +33,7 @@ class PixelDrawer:
         self._size: tuple[int, int] | None = (int(widths[0]), int(heights[0])) if uniform else None
 
     def draw(self, step: Step, n: int) -> Batch:
-        """Batch of `n` pixels with their rays, or of one whole view for a method that trains on images."""
+        """Draw a batch: `n` pixels with their rays. For a method that trains on images, draw one whole view instead."""
         if self.rays is None:
             return self.draw_view(step)
         background = background_for(self.scene, self.method, step, n, self.device)
@@ -54,7 +55,7 @@ class PixelDrawer:
         """Draw n pixels uniformly from all views, with replacement.
 
         Returns:
-            Images, rows and columns of the pixels, each [n] int64.
+            Three tensors [n] int64: the image number, the row and the column of each pixel.
         """
         flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
         if self._size is not None:
@@ -70,7 +71,7 @@ class PixelDrawer:
         return images, rows, inside - rows * widths
 
     def draw_view(self, step: Step) -> Batch:
-        """Batch of one view, drawn uniformly: rgb and background [H, W, 3], mask [H, W]."""
+        """Draw one view uniformly and return it as a batch: rgb and background are [H, W, 3], the mask is [H, W]."""
         index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
         pixels = self.scene.images[index].to(self.device)
         height, width = pixels.shape[:2]
@@ -88,11 +89,15 @@ class PixelDrawer:
         )
 
     def _object(self, mask: Tensor | None) -> Tensor | None:
-        """Return the mask if it marks the object, or None if it marks the pixels to train on."""
+        """If the scene's masks mark the object, return `mask`. If they mark the pixels to train on, return None."""
         return mask if self.scene.masks_mean == "object" else None
 
     def _loss_weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
-        """Loss weight of each pixel: the weight of its image in `images`, or 0 if the mask excludes the pixel."""
+        """Return the loss weight of each pixel, or None if every weight is 1.
+
+        `images` holds the image number of each pixel. A pixel has the weight of its image. If the mask excludes the
+        pixel, its weight is 0.
+        """
         weights = None if self.scene.loss_weights is None else self.scene.loss_weights[images]
         if mask is None or self.scene.masks_mean == "object":
             return weights
@@ -101,25 +106,26 @@ class PixelDrawer:
 
 
 def _of_mean_one(weights: Tensor) -> Tensor:
-    """Divide weights [R] by their mean, so that a mean of weighted losses is the weighted mean.
+    """Divide weights [R] by their mean. The plain mean of the weighted losses is then the weighted mean of the losses.
 
-    If all weights are 0, they stay 0.
+    If all weights are 0, return them unchanged.
     """
     total = weights.sum()
     return weights * (weights.shape[0] / total) if total > 0 else weights
 
 
 def _object_mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Object mask [...] in [0, 1]: the last channel of `mask` [..., C], or the pixels' alpha if `mask` is None.
+    """Return the object mask [...], with values in [0, 1].
 
-    None if the pixels have no alpha channel either.
+    It is the last channel of `mask` [..., C]. If `mask` is None, it is the alpha channel of the pixels. If the pixels
+    have no alpha channel either, return None.
     """
     source = mask if mask is not None else pixels if pixels.shape[-1] == 4 else None
     return None if source is None else source[..., -1].to(pixels.device, torch.float32) / 255.0
 
 
 def save_batch(batch: Batch, path: Path) -> None:
-    """Write a batch as safetensors: rgb, mask, background, and the rays' origins, directions, near and far."""
+    """Write a batch to a safetensors file: rgb, mask, background, and the rays' origins, directions, near and far."""
     tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
     if batch.rays is not None:
         tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}

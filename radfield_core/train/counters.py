@@ -1,4 +1,4 @@
-"""Counters of the training loop, which checkpoints hold in addition to the model and the optimizer."""
+"""Counters of the training loop. A checkpoint stores them beside the model and the optimizer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass
 class Counters:
-    """State of the training loop; every field is saved in checkpoints.
+    """The state of the training loop. A checkpoint stores every attribute.
 
     Attributes:
-        step: steps taken.
-        seconds: wall time of the steps, without evaluation and saving.
-        cpu_seconds: CPU time of the steps, without evaluation and saving.
-        n_rays: rays per step. The number may be fractional, so that small adjustments add up.
-        samples_per_ray: mean samples per ray in the last step.
+        step: number of steps taken.
+        seconds: wall time of the steps. The time of evaluations and of saving is not counted.
+        cpu_seconds: CPU time of the steps. The time of evaluations and of saving is not counted.
+        n_rays: number of rays per step. The number may be fractional, so that small adjustments add up.
+        samples_per_ray: mean number of samples per ray in the last step.
         rollbacks: number of times that training diverged and returned to an earlier state.
-        skipped: steps skipped because the loss or a gradient was not finite.
-        bad_in_a_row: steps skipped since the last good step.
-        chunk_rays: largest micro-batch that fitted into memory; None if memory never ran out.
+        skipped: number of steps that were skipped because the loss or a gradient was not finite.
+        bad_in_a_row: number of steps that were skipped since the last step that was not skipped.
+        chunk_rays: number of rays in the largest micro-batch that fitted into memory; None if memory never ran out.
     """
 
     step: int = 0

@@ -1,7 +1,7 @@
-"""The dry run: a check of the model before training, by a forward and backward pass of a few rays.
+"""The dry run: a check of the model before training, with a forward and a backward pass of a few rays.
 
-It finds faults of parts before any time is spent on training: wrong shapes, values that are not finite, and parameters
-that never get a gradient. Rays without samples are tried too.
+The dry run finds faults of parts before any time is spent on training. Such faults are wrong shapes, values that are
+not finite, and parameters that never get a gradient. The dry run also tries rays without samples.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Findings(NamedTuple):
     """Results of the dry run.
 
     Attributes:
-        samples_per_ray: mean samples per ray of the untrained model.
-        warnings: messages that name fields that may never start to learn.
+        samples_per_ray: mean number of samples per ray, measured on the untrained model.
+        warnings: messages, each of which names a field that may never start to learn.
     """
 
     samples_per_ray: float
@@ -40,11 +40,11 @@ class Findings(NamedTuple):
 
 
 def dry_run(setup: TrainingSetup) -> Findings:
-    """Build a model, check it and discard it. The run itself does not change.
+    """Build a model, check it and discard it. This has no effect on the run.
 
     Raises:
         PluginError: outputs have the wrong shape or are not finite, or a trainable parameter gets no gradient. The
-            error names all such parts. If the method builds a model of its own class, it names the method.
+            error names every faulty part. For a method with a model class of its own, the error names the method.
     """
     step = Step(0, setup.context.max_steps, setup.config.seed)
     with randomness.undisturbed():
@@ -73,7 +73,10 @@ def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Fin
 
 
 def _check_outputs(model: Model, setup: TrainingSetup, batch: Batch) -> None:
-    """Check that everything the model returns has the right shape and is finite, for a few rays and for no rays."""
+    """Check that all outputs of the model have the right shape and are finite.
+
+    If the batch consists of rays, the model is called a second time with an empty batch.
+    """
     problems = Problems()
     for part in (batch,) if batch.rays is None else (batch, batch[0:0]):
         with fields_checked(model):
@@ -88,7 +91,7 @@ def _check_outputs(model: Model, setup: TrainingSetup, batch: Batch) -> None:
 
 
 def _check_rays_without_samples(train_step: TrainStep, batch: Batch, step: Step) -> None:
-    """Check that losses and gradients are finite for rays without samples. A mean over no samples must be 0."""
+    """Check that losses and gradients are finite for rays without samples. A mean over zero samples must return 0."""
     assert batch.rays is not None
     empty = dataclasses.replace(batch.rays, far=batch.rays.near)
     losses = train_step(dataclasses.replace(batch, rays=empty), step)
@@ -110,7 +113,7 @@ def _check_rays_without_samples(train_step: TrainStep, batch: Batch, step: Step)
 
 
 def _check_losses(losses: StepLosses) -> None:
-    """Check that there are losses, and that each is one finite number."""
+    """Check that there is at least one loss, and that every loss is a finite scalar."""
     problems = Problems()
     if not losses.terms:
         problems.add("method", "returns no losses", "Return at least one loss from Method.losses")
@@ -126,7 +129,7 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
     """Check that every trainable parameter gets a finite gradient.
 
     Returns:
-        The fields whose gradients are all exactly zero.
+        The names of the fields whose gradients are all exactly zero.
     """
     problems = Problems()
     _backward(losses)
@@ -145,9 +148,9 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
 
 
 def _still_silent(train_step: TrainStep, drawer: PixelDrawer, step: Step, silent: list[str]) -> list[str]:
-    """Return the fields in `silent` that get only zero gradients from `MANY_RAYS` rays too.
+    """Check the fields in `silent` again with `MANY_RAYS` rays, and return those that still get only zero gradients.
 
-    The few rays of the first check may all have missed the scene.
+    A second check is needed because the few rays of the first check may all have missed the scene.
     """
     chunk = 4 * FEW_RAYS
     for start in range(0, MANY_RAYS, chunk):
@@ -161,15 +164,15 @@ def _still_silent(train_step: TrainStep, drawer: PixelDrawer, step: Step, silent
 
 
 def _backward(losses: StepLosses) -> None:
-    """Accumulate gradients. Do nothing if the losses depend on no parameter."""
+    """Accumulate the gradients of the losses. If the losses do not depend on any parameter, do nothing."""
     if losses.total.requires_grad:
         torch.autograd.backward(losses.total)
 
 
 def _fields(model: Model) -> Iterator[tuple[str, nn.Module]]:
-    """Iterate over (name, field) for the fields of a level loop and of its background model.
+    """Yield the name and the module of each field of a model and of its background model.
 
-    A model of another class counts as one field.
+    A model of another class than LevelLoop counts as a single field.
     """
     if not isinstance(model, LevelLoop):
         yield f"model ({type(model).__name__})", model
@@ -181,6 +184,6 @@ def _fields(model: Model) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_silent(part: nn.Module) -> bool:
-    """True if all gradients of a module are exactly zero."""
+    """True if a module has gradients and all of them are exactly zero."""
     gradients = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
     return bool(gradients) and not any(bool(gradient.any()) for gradient in gradients)

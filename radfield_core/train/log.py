@@ -1,4 +1,4 @@
-"""Records of a training run: metrics.jsonl, the progress display, and messages to plugins that observe the run."""
+"""The log of a training run: the file metrics.jsonl, the progress display, and messages to plugins that observe it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingLog:
-    """Writes metrics every `log_every` steps and after each evaluation. Shows progress inside a `with` block.
+    """Writes metrics every `log_every` steps and after each evaluation. Inside a `with` block, it also shows progress.
 
     Args:
         folder: the run's folder; entries are appended to its metrics.jsonl.
@@ -52,7 +52,7 @@ class TrainingLog:
         self._progress.__exit__(*error)
 
     def resume(self, counters: Counters) -> None:
-        """Continue from these counters. Entries of later steps are removed, because those steps are repeated."""
+        """Continue the log after the step in `counters`. Remove entries of later steps, which training will repeat."""
         self._seconds, self._rays = counters.seconds, 0
         self._shown_seconds, self._shown_rays = counters.seconds, 0
         self._progress.begin(self._share_done(counters))
@@ -64,7 +64,7 @@ class TrainingLog:
     def step(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Callable[[], Mapping[str, Tensor]]
     ) -> None:
-        """Record a step. Values are fetched from the device only when they are shown or written.
+        """Record a step. A value is fetched from the device only if it is shown or written.
 
         Args:
             counters: the run's counters after the step.
@@ -91,7 +91,7 @@ class TrainingLog:
         return report
 
     def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
-        """Record the metrics of an evaluation of some views of a split."""
+        """Record metrics that were computed from some views of a split."""
         clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
         self._append({"step": counters.step, **clocks, "split": split, "eval": dict(metrics)})
         if self._observers is not None:
@@ -101,7 +101,7 @@ class TrainingLog:
     def _entry(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]
     ) -> dict[str, float]:
-        """Entry for metrics.jsonl."""
+        """Return a step's entry for metrics.jsonl."""
         elapsed = counters.seconds - self._seconds
         entry = {
             "step": counters.step,
@@ -125,7 +125,7 @@ class TrainingLog:
             self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
 
     def _append(self, entry: Mapping[str, Any]) -> None:
-        """Append an entry. If that fails, as on a full disk, warn once and go on without the entry."""
+        """Append an entry to metrics.jsonl. If writing fails, for example on a full disk, warn once and continue."""
         try:
             with open(self._folder.metrics, "a", encoding="utf-8") as file:
                 file.write(dump_json(entry) + "\n")
@@ -135,19 +135,19 @@ class TrainingLog:
             self._failed = True
 
     def _lines(self) -> list[str]:
-        """Lines of metrics.jsonl."""
+        """Return the lines of metrics.jsonl, or an empty list if the file does not exist."""
         if not self._folder.metrics.exists():
             return []
         return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
     def _share_done(self, counters: Counters) -> float:
-        """Share of the run that is done, by steps or by seconds, whichever is larger."""
+        """Return the share of the run that is done. If both steps and seconds are limited, return the larger share."""
         share = counters.step / self._config.max_steps
         limit = self._config.max_seconds
         return min(1.0, share if limit is None else max(share, counters.seconds / limit))
 
     def _text(self, counters: Counters, losses: StepLosses) -> str:
-        """Text of the progress display after a step."""
+        """Return the text that the progress display shows after a step."""
         rate = self._shown_rays / max(counters.seconds - self._shown_seconds, 1e-9)
         self._shown_seconds, self._shown_rays = counters.seconds, 0
         skipped = f" · {counters.skipped} skipped" if counters.skipped else ""
@@ -158,12 +158,15 @@ class TrainingLog:
 
 
 def psnr_of(losses: StepLosses) -> float:
-    """PSNR of a step's pixels, dB."""
+    """Return the PSNR of a step's pixels, in dB."""
     return -10.0 * math.log10(max(float(losses.squared_error), 1e-12))
 
 
 def _step_of(line: str) -> float:
-    """Step of an entry. Infinity for a line that is incomplete, for example because the process was killed."""
+    """Return the step of an entry.
+
+    If the line is incomplete, for example because the process was killed while it wrote the line, return infinity.
+    """
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -23,9 +23,9 @@ class Monitor:
     """Evaluates a model that is being trained.
 
     Args:
-        evaluation: evaluates a few views; None if the data has no views for it, and then nothing is evaluated.
-        log: where metrics are recorded.
-        interrupts: signals that cancel an evaluation.
+        evaluation: function that evaluates a few views. If it is None, nothing is evaluated.
+        log: the log that metrics are written to.
+        interrupts: handler of the signals that cancel an evaluation.
     """
 
     def __init__(self, evaluation: QuickEvaluation | None, log: TrainingLog, interrupts: Interrupts):
@@ -42,7 +42,7 @@ class Monitor:
             self._log.evaluated(counters, evaluation.split, metrics)
 
     def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
-        """Warn that the loss is `ratio` times its median, and write pictures rendered by the model as it is now."""
+        """Warn that the loss is `ratio` times its median, and write pictures that the model renders at this step."""
         logger.warning("step %d: the loss is %.0f times the median of the %d steps before", step, ratio, WINDOW_STEPS)
         evaluation = self._evaluation
         if evaluation is None:
@@ -53,9 +53,10 @@ class Monitor:
             logger.warning("%s: %s; no picture was written", folder, error.strerror)
 
     def _undisturbed(self, what: str, model: Model, look: Callable[[], T]) -> T | None:
-        """Return the result of `look()`, or None if a signal asks the run to end before or during the call.
+        """Call `look()` without an effect on training, and return its result.
 
-        During the call the model is in evaluation mode. Afterward the global random generators are restored.
+        If a signal asks the run to end before or during the call, return None. The model is in evaluation mode during
+        the call. Afterward the global random generators are restored.
         """
         if self._interrupts.received is not None:
             return None

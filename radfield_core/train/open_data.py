@@ -22,11 +22,11 @@ def open_data(
     Args:
         run: the run's options.
         method: the run's method.
-        left_out: split -> numbers of the views that the run excluded before it was resumed.
+        left_out: split -> numbers of the views to exclude. A resumed run excludes the same views as before.
         quiet: show no progress.
 
     Returns:
-        The splits, without the bad images that the options allow to skip, and warnings.
+        The splits and a list of warnings. Bad images that the options allow to skip are excluded from the splits.
 
     Raises:
         DatasetError: the training split is empty, or images cannot be read. The error names every bad image.
@@ -48,7 +48,7 @@ def open_data(
 
 
 def _open_splits(scenes: Scenes) -> dict[str, Scene]:
-    """Every split that is not empty. Raises NoSuchSplit if the training split is empty."""
+    """Read every split, and return those that are not empty. Raises NoSuchSplit if the training split is empty."""
     opened = {}
     for split in scenes.splits:
         try:
@@ -60,7 +60,7 @@ def _open_splits(scenes: Scenes) -> dict[str, Scene]:
 
 
 def _warnings(opened: Mapping[str, Scene]) -> list[str]:
-    """Warnings about splits that are missing or too small."""
+    """Return warnings about splits that are missing or too small."""
     warnings = []
     if "val" not in opened and "test" not in opened:
         warnings.append("the data has neither validation nor test views; nothing will be evaluated")
@@ -70,9 +70,9 @@ def _warnings(opened: Mapping[str, Scene]) -> list[str]:
 
 
 def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEvaluation | None:
-    """Evaluation of a few views of the validation split, or of the test split if there are no validation views.
+    """Return an evaluation of a few views of the validation split.
 
-    None if both splits are empty.
+    If there are no validation views, it evaluates views of the test split. If both splits are empty, return None.
     """
     for split in ("val", "test"):
         if split in scenes.splits:

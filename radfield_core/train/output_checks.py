@@ -25,15 +25,15 @@ RENDERED_PIXELS = 8  # longer side of the picture that is rendered as a check
 
 @contextlib.contextmanager
 def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[None]:
-    """Turn exceptions of this block into a PluginError that names the method and its distribution.
+    """If the block raises an exception, raise a PluginError instead that names the method and its distribution.
 
-    Errors about memory that runs out and about options are raised unchanged. With RADFIELD_DEBUG=1, unexpected
-    exceptions are also raised unchanged, so that their traceback is shown.
+    Out-of-memory errors and errors about options are raised unchanged. With RADFIELD_DEBUG=1, unexpected exceptions are
+    raised unchanged too, so that the user sees their traceback.
 
     Args:
-        setup: training setup with the method.
-        message: the start of the error's message.
-        when: False switches this off, so that every exception is raised unchanged.
+        setup: the training setup, which contains the method.
+        message: the first words of the error's message.
+        when: if this is False, every exception is raised unchanged.
     """
     try:
         with signals_unwrapped():
@@ -56,7 +56,7 @@ def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[Non
 
 
 def _method_name(setup: TrainingSetup) -> str:
-    """Name of the method as `method:name (distribution)`, or the name of its class if there is no run."""
+    """Return the name of the method as `method:name (distribution)`. Without a run, return the method's class name."""
     if setup.context.run is None:
         return f"method {type(setup.method).__name__}"
     component = setup.context.run.method.component
@@ -65,7 +65,10 @@ def _method_name(setup: TrainingSetup) -> str:
 
 @contextlib.contextmanager
 def fields_checked(model: nn.Module) -> Iterator[None]:
-    """Check every field's outputs in this block, before later code fails on them with a less helpful error."""
+    """Inside the block, check the outputs of every field that is called.
+
+    Faulty outputs are thus reported before later code fails on them with a less helpful error.
+    """
     hooks = [part.register_forward_hook(_check_field) for part in model.modules() if isinstance(part, Field)]
     try:
         yield
@@ -84,7 +87,7 @@ def _check_field(field: nn.Module, inputs: tuple[RaySamples], outputs: FieldOutp
 
 
 def check_stack(model: LevelLoop, outputs: ModelOutputs, n_rays: int, problems: Problems) -> None:
-    """Check the samples, weights and pixels of every level of a level loop and of its background model."""
+    """Check the samples, weights and pixels in each level of a model, and in each level of its background model."""
     for number, level in enumerate(outputs.levels):
         _check_level(model, level, number, n_rays, problems)
     if outputs.background is not None and model.background is not None:
@@ -104,13 +107,13 @@ def _check_level(model: LevelLoop, level: Level, number: int, n_rays: int, probl
 
 
 def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], problems: Problems) -> None:
-    """Check that a model of any class returned ModelOutputs with a color for each of the batch's pixels.
+    """Check that a model of any class has returned ModelOutputs with one color for each pixel of the batch.
 
     Args:
-        name: the model's class.
-        outputs: what the model returned for a batch.
+        name: name of the model's class.
+        outputs: the value that the model returned for a batch.
         pixels: shape of the batch's pixels, [R] or [H, W].
-        problems: collection that faults are added to.
+        problems: collection to which faults are added.
     """
     if not isinstance(outputs, ModelOutputs):
         problems.add(name, f"forward returned {type(outputs).__name__}, expected ModelOutputs")
@@ -123,7 +126,7 @@ def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], probl
 
 
 def check_render(model: Model, view: View, problems: Problems) -> None:
-    """Check that a model can render a small picture of a view, which evaluation will need."""
+    """Check that a model can render a small picture of a view. Evaluations render pictures too."""
     camera = scaled(view.camera, min(1.0, RENDERED_PIXELS / max(view.camera.width, view.camera.height)))
     model.eval()
     with torch.no_grad():

@@ -1,4 +1,8 @@
-"""The number of rays in a micro-batch, which limits memory, and in a step, which reaches a target number of samples."""
+"""The number of rays in a micro-batch and in a step.
+
+A step may be split into micro-batches, so that it needs less memory. The number of rays per step is adjusted until a
+step has the wanted number of samples.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ SMOOTHING = 0.9  # weight of the current number of rays in its running average
 
 
 def micro_batch_rays(config: TrainerConfig, counters: Counters, n_rays: int) -> int:
-    """Number of rays per micro-batch of a batch of `n_rays`, for about `samples_per_chunk` samples each."""
+    """Return the number of rays in one micro-batch.
+
+    A batch of `n_rays` rays is split into micro-batches of about `samples_per_chunk` samples.
+    """
     chunk = n_rays
     if config.samples_per_chunk is not None:
         chunk = int(config.samples_per_chunk / max(counters.samples_per_ray, 1.0))
@@ -19,8 +26,8 @@ def micro_batch_rays(config: TrainerConfig, counters: Counters, n_rays: int) -> 
 def adapt_ray_count(config: TrainerConfig, counters: Counters, n_rays: int, n_samples: int) -> None:
     """Adjust the number of rays per step after a step with `n_rays` rays and `n_samples` samples.
 
-    If `target_samples` is set, the number n becomes 0.9 n + 0.1 n · target / n_samples, but at most `max_rays`. Steps
-    then keep taking the same time while an occupancy grid learns which space is empty.
+    If `target_samples` is set, the number n becomes 0.9 n + 0.1 n · target_samples / n_samples, but at most `max_rays`.
+    The time of a step then stays about the same while an occupancy grid learns which space is empty.
     """
     counters.samples_per_ray = n_samples / n_rays
     if config.target_samples is not None:

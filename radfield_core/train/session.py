@@ -1,4 +1,8 @@
-"""A training run from its options to its end: it is prepared, announced, recorded and trained."""
+"""A training run from its options to its end.
+
+The functions are called in this order: `prepare` makes the trainer, `announce` logs what will be trained, `record`
+writes files to the run's folder, and `loop` trains.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ class Outcome:
 
     Attributes:
         folder: the run's folder.
-        step: steps taken in total.
+        step: total number of steps that the run has taken.
         reason: "max_steps", "max_seconds" or the name of the signal that ended the run.
     """
 
@@ -53,7 +57,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, or the exit code that is usual for a program ended by the signal."""
+        """0, or the usual exit code of a program that was ended by this signal."""
         return SIGNAL_CODES.get(self.reason, 0)
 
 
@@ -64,7 +68,7 @@ class Prepared:
     Attributes:
         run: the options.
         scenes: the splits of the data.
-        trainer: the trainer, at the step where training begins.
+        trainer: the trainer. Its counters are at the step where training begins.
         observers: plugins to notify of the run's progress.
         warnings: messages about faults that do not prevent training.
         resumed_from: the checkpoint that training continues from; None for a new run.
@@ -113,17 +117,17 @@ def train_run(
         (1, 'max_steps')
 
     Args:
-        run: the options, as `compose` returns them.
+        run: the options, as returned by `compose`.
         out: folder of a new run; by default `outputs/<scene>/<method>/<time>`.
-        resume: folder of the run to resume, as `find_run` returns it.
+        resume: folder of the run to resume, as returned by `find_run`.
         checkpoint: the checkpoint to resume from; by default the newest one that is intact.
         quiet: show no progress.
-        threads: text on the choice of the number of threads, for the header that is logged.
+        threads: text that says how the number of threads was chosen. It is logged at the start.
         keep_folder: False for a temporary run, whose path is not logged.
 
     Returns:
-        The folder, step and reason of the run's end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the current step is
-        finished and saved first.
+        The folder of the run, its last step, and the reason for its end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1, the
+        current step is finished and saved before the function returns.
 
     Raises:
         UsageError: options do not fit together, or `out` holds a run already.
@@ -133,7 +137,7 @@ def train_run(
         StorageError: the folder cannot be read or written, or another process writes to it.
     """
     check(run, get_registry())
-    choose_device(run.trainer.device)  # an unknown device is reported before a folder is made
+    choose_device(run.trainer.device)  # raises an error for an unknown device before a folder is made
     is_new = resume is None and (out is None or not out.exists())
     folder = new_run(run, out) if resume is None else resume
     folder.check_writable()
@@ -155,7 +159,7 @@ def prepare(
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
-    Nothing in the folder changes, so that a run is not damaged if its data or checkpoint does not fit.
+    No file in the folder is changed. If the data or the checkpoint does not fit, the run is therefore not damaged.
     """
     device = choose_device(run.trainer.device)
     method = run.method.load()(run.method.config)
@@ -178,13 +182,13 @@ def prepare(
 def make_trainer(
     setup: TrainingSetup, folder: RunFolder, log: TrainingLog, evaluation: QuickEvaluation | None = None
 ) -> tuple[Trainer, list[str]]:
-    """Check a setup in a dry run, and return a trainer for it with the warnings of the dry run."""
+    """Check a setup in a dry run. Return a trainer for the setup, and the warnings of the dry run."""
     findings = dry_run(setup)
     return Trainer(setup, folder, log, evaluation, findings.samples_per_ray), findings.warnings
 
 
 def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) -> None:
-    """Log the method, data, device and folder of the run, and all warnings."""
+    """Log the run's method, data, device and folder, and all warnings."""
     for line in _header(prepared, threads):
         logger.info(line)
     if keep_folder:
@@ -196,7 +200,7 @@ def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) ->
 
 
 def _header(prepared: Prepared, threads: str) -> list[str]:
-    """Lines about the method, the data, the device and the kernels."""
+    """Return lines that describe the method, the data, the device and the kernels."""
     run, scene, device = prepared.run, prepared.scene, prepared.trainer.drawer.device
     parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
     sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
@@ -227,7 +231,7 @@ def record(prepared: Prepared) -> None:
 
 
 def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
-    """Write scene.json: the scene's transform to the data's own coordinates, its region, and the excluded views."""
+    """Write scene.json: the transform from scene to data coordinates, the region of the scene, and excluded views."""
     box = scene.box
     content = {
         "to_data": scene.to_data.tolist(),
@@ -264,7 +268,7 @@ def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
 
 
 def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool) -> None:
-    """Log the end of a run that no signal ended."""
+    """Log how many steps were trained, in how much time and where. Say so if there was nothing left to train."""
     seconds = prepared.trainer.counters.seconds
     where = f": {outcome.folder}" if keep_folder else ""
     logger.info("trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)

@@ -1,4 +1,4 @@
-"""Everything that training needs: options, method, build context and batches, and the model built from them."""
+"""The training setup: the options, the method, the build context and the source of batches. It builds the model."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TrainingSetup:
     Attributes:
         config: the `[trainer]` options.
         method: the run's method.
-        context: passed to the constructors of the model's parts.
-        drawer: draws the batches; its device is the model's device.
+        context: the build context, which is passed to the constructors of the model's parts.
+        drawer: the object that draws the batches. The model is placed on the same device as the batches.
     """
 
     config: TrainerConfig
@@ -33,12 +33,12 @@ class TrainingSetup:
 
     @staticmethod
     def of(run: RunConfig, scene: Scene, device: torch.device) -> TrainingSetup:
-        """The setup of a run whose training split is `scene`."""
+        """Return the setup of a run. `scene` is the training split."""
         method: Method = run.method.load()(run.method.config)
         return TrainingSetup(run.trainer, method, build_context(scene, run), PixelDrawer(scene, method, device))
 
     def build(self, seed: int) -> TrainStep:
-        """Seed the global generators and build a new model, on the drawer's device and in training mode."""
+        """Seed the global generators. Build a new model on the drawer's device, in training mode."""
         randomness.seed_everything(seed)
         model = self.method.build(self.context).to(self.drawer.device).train()
         return TrainStep(model, self.method)

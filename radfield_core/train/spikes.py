@@ -6,10 +6,13 @@ from collections import deque
 from statistics import median
 
 WINDOW_STEPS = 100
-"""Number of earlier steps whose median loss is compared with a step's loss; also the least distance of two reports."""
+"""A step's loss is compared with the median loss of this many steps before it.
+
+After a report, no other report follows for the same number of steps.
+"""
 
 MIN_SPIKE_RATIO = 10.0
-"""A loss above this multiple of the median is a spike."""
+"""A loss that exceeds the median loss by more than this factor is a spike."""
 
 
 class SpikeWatch:
@@ -23,7 +26,7 @@ class SpikeWatch:
         """Record a step's loss.
 
         Returns:
-            The loss as a multiple of the median if the loss is a spike, else None. For `WINDOW_STEPS` steps after a
+            If the loss is a spike, the loss divided by the median; otherwise None. For `WINDOW_STEPS` steps after a
             spike, the result is always None.
         """
         usual = median(self._losses) if len(self._losses) == WINDOW_STEPS else 0.0

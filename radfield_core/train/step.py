@@ -1,4 +1,4 @@
-"""Losses and gradients of one training step, for a whole batch or in micro-batches."""
+"""Losses and gradients of one training step. They are computed for the whole batch at once or in micro-batches."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class StepLosses(NamedTuple):
     """Losses of one training step.
 
     Attributes:
-        terms: weighted losses by name, each a scalar.
-        squared_error: mean squared error of the pixels, without gradient.
-        n_rays: number of rays (or pixels) in the step.
-        n_samples: number of samples on those rays.
+        terms: name -> loss, a scalar that is already multiplied by its weight.
+        squared_error: mean squared error of the pixels. No gradient flows through it.
+        n_rays: number of rays in the step, or number of pixels if the batch is a whole view.
+        n_samples: number of samples on all these rays.
     """
 
     terms: dict[str, Tensor]
@@ -28,15 +28,15 @@ class StepLosses(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """Sum of the losses, a scalar."""
+        """The sum of the losses, as a scalar."""
         return torch.stack([term.reshape(()) for term in self.terms.values()]).sum()
 
 
 class TrainStep(nn.Module):
-    """Forward pass from a batch to its losses.
+    """Module that computes the losses of a batch.
 
-    For data-parallel training, wrap this module and not the model. Losses may evaluate fields again, and the wrapper
-    must include these evaluations.
+    For data-parallel training, wrap this module and not the model. Losses may evaluate fields again, and a wrapper
+    around the model alone would miss these evaluations.
     """
 
     def __init__(self, model: Model, method: Method):
@@ -44,26 +44,26 @@ class TrainStep(nn.Module):
         self.model, self.method = model, method
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """Losses of a batch: the method's photometric losses, and the losses of the parts for their own parameters."""
+        """Return the losses of a batch. They are the losses of the method and those that its parts define."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
             terms[name if name not in terms else f"part.{name}"] = loss
         rgb = outputs.rendered.rgb
-        assert rgb is not None  # the dry run has checked it
+        assert rgb is not None  # the dry run has checked that the model renders a color
         squared_error = (rgb.detach() - batch.rgb).square().mean()
         return StepLosses(terms, squared_error, batch.rgb[..., 0].numel(), outputs.n_samples)
 
 
 def backward(train_step: TrainStep, batch: Batch, step: Step, chunk: int | None = None) -> StepLosses:
-    """Compute losses and accumulate gradients, as means over the batch's rays.
+    """Compute the losses of a batch and accumulate their gradients. Both are means over the rays of the batch.
 
     Args:
-        train_step: the forward pass, or a data-parallel wrapper around it.
+        train_step: the module that computes the losses, or a data-parallel wrapper around it.
         batch: rays or a whole view.
         step: the current step.
-        chunk: number of rays per micro-batch, which limits the memory; None computes the whole batch at once. Losses
-            and gradients do not depend on it.
+        chunk: number of rays per micro-batch; None computes the whole batch at once. Smaller micro-batches need less
+            memory, but give the same losses and gradients.
     """
     n = len(batch.rays) if batch.rays is not None else 1
     if chunk is None or chunk >= n:

@@ -34,20 +34,20 @@ from radfield_core.train.step import StepLosses, backward
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
-SEED_STRIDE = 1_000_003  # a large prime, so that seeds after a rollback do not equal seeds of other runs
+SEED_STRIDE = 1_000_003  # a large prime, so that the seed after a rollback is not also the seed of another run
 
 logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Trains a method's model. `state` returns everything that a checkpoint stores, and `restore` sets it.
+    """Trains a method's model. `state` returns everything that a checkpoint stores, and `restore` loads such a state.
 
     Args:
         setup: options, method, build context and source of batches.
         folder: folder for checkpoints and diagnostic files.
-        log: receives metrics and progress.
-        evaluation: runs every `eval_every` steps and at the end; None for no evaluation.
-        samples_per_ray: estimate of the mean number of samples, for the size of the first step's micro-batches.
+        log: the log that metrics and progress are written to.
+        evaluation: the evaluation that runs every `eval_every` steps and at the end; None for no evaluation.
+        samples_per_ray: estimated mean number of samples per ray, which sets the first step's micro-batch size.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Trainer:
         self._build(replace(self._start))
 
     def _build(self, counters: Counters) -> None:
-        """Build a new model and optimizer from the seed."""
+        """Build a new model and a new optimizer. The model's initial values follow from the seed."""
         self.counters = counters
         self.train_step = self._setup.build(self.seed)
         self.model = self.train_step.model
@@ -81,21 +81,21 @@ class Trainer:
 
     @property
     def seed(self) -> int:
-        """Seed of the run, which changes after every rollback."""
+        """The seed of the run. Every rollback changes it."""
         return self.config.seed + SEED_STRIDE * self.counters.rollbacks
 
     @property
     def rate_factor(self) -> float:
-        """Factor on all learning rates, which is halved after every rollback."""
+        """The factor on all learning rates. Every rollback halves it."""
         return float(0.5**self.counters.rollbacks)
 
     # The loop
 
     def train(self) -> str:
-        """Train to the end and save.
+        """Train until the run ends, and save the final state.
 
         Returns:
-            The reason for the end: "max_steps", "max_seconds" or the name of a signal.
+            The reason why the run ended: "max_steps", "max_seconds" or the name of a signal.
 
         Raises:
             Diverged: the loss was not finite for too many steps in a row.
@@ -106,7 +106,7 @@ class Trainer:
             while (reason := self._ended()) is None:
                 self._train_step()
                 self._housekeeping()
-            self._save_the_end()  # before the evaluation, so that no training is lost if it fails
+            self._save_the_end()  # before the evaluation, so that no training is lost if the evaluation fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._monitor.evaluate(self.model, self.counters)
         return reason if self._interrupts.received is None else self._interrupts.received.name
@@ -143,7 +143,7 @@ class Trainer:
         return losses
 
     def _backward(self, batch: Batch, step: Step) -> StepLosses:
-        """Compute the gradients of the whole batch, in micro-batches if it is too large for memory."""
+        """Compute the gradients of the whole batch. If a batch is too large for memory, it is split."""
         if batch.rays is None:
             return backward(self.train_step, batch, step)
         chunk = micro_batch_rays(self.config, self.counters, len(batch.rays))
@@ -151,7 +151,7 @@ class Trainer:
 
         def attempt(chunk: int) -> StepLosses:
             nonlocal retry
-            if retry:  # drop the gradients so far, and draw the same random numbers again
+            if retry:  # drop the gradients of the failed attempt, and draw the same random numbers again
                 self.optimizer.zero_grad(set_to_none=True)
                 self.model.begin_step(step)
             retry = True
@@ -166,13 +166,13 @@ class Trainer:
     def _update(self, losses: StepLosses, step: Step) -> bool:
         """Update the parameters with the step's learning rates, and return True.
 
-        If the loss or a gradient is not finite, update nothing and return False. A NaN would stay in Adam's moments
+        If the loss or a gradient is not finite, update nothing and return False: Adam's moments would keep a NaN
         forever.
         """
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         total = losses.total
-        numbers = torch.stack([norm.to(total), total]).tolist()  # the step's only synchronization with the device
+        numbers = torch.stack([norm.to(total), total]).tolist()  # the only time that the step waits for the device
         if not all(map(math.isfinite, numbers)):
             return False
         self._spike = self._spikes.add(numbers[1])
@@ -186,7 +186,7 @@ class Trainer:
     # Between steps
 
     def _ended(self) -> str | None:
-        """Reason to end the run now, or None."""
+        """Return the reason why the run must end now, or None if the run continues."""
         if self._interrupts.received is not None:
             return self._interrupts.received.name
         if self.counters.step >= self.config.max_steps:
@@ -206,7 +206,7 @@ class Trainer:
             self._monitor.evaluate(self.model, self.counters)
 
     def _save_the_end(self) -> None:
-        """Save the final state, unless it is saved already. Raises StorageError if that fails."""
+        """Save the final state, unless it has been saved already. Raises StorageError if saving fails."""
         if bad := self.counters.bad_in_a_row:
             logger.warning("the run ends with %s skipped: the loss or a gradient was not finite", plural(bad, "step"))
         if self._saved_step != self.counters.step and not self.save():
@@ -219,7 +219,7 @@ class Trainer:
     # Divergence
 
     def _skip(self, step: Step) -> None:
-        """Count a step whose loss or gradients are not finite, and roll back after too many of them in a row.
+        """Count a step whose loss or gradients are not finite. Roll back after too many such steps in a row.
 
         Raises:
             Diverged: the run has been rolled back too often already.
@@ -240,7 +240,7 @@ class Trainer:
         self._roll_back()
 
     def _roll_back(self) -> None:
-        """Go back to the last good checkpoint, or to the start, with half the learning rates and a new seed."""
+        """Return to the last good checkpoint or, without one, to the start. Halve the learning rates and reseed."""
         before = self.counters
         state, path, _ = checkpoint.newest(
             self.folder.checkpoints, lambda state: not state.progress["counters"]["bad_in_a_row"]
@@ -266,7 +266,7 @@ class Trainer:
     # Checkpoints
 
     def state(self) -> checkpoint.State:
-        """Complete state of the run. Training that is resumed from it equals uninterrupted training."""
+        """Return the complete state of the run. Training resumed from this state equals uninterrupted training."""
         generators, numbers = randomness.state()
         progress = {"counters": asdict(self.counters), "generators": numbers, "machine": self.machine()}
         return checkpoint.State(
@@ -274,11 +274,11 @@ class Trainer:
         )
 
     def machine(self) -> dict[str, str | int]:
-        """Device type and number of threads. A run that is resumed with others may differ in the last bits."""
+        """Return the device type and number of threads. If a resumed run has others, its last bits may differ."""
         return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
 
     def restore(self, state: checkpoint.State) -> None:
-        """Continue from a state. Raises StorageError if it does not fit the model."""
+        """Continue from a saved state. Raises StorageError if the state does not fit the model."""
         try:
             self.model.load_state_dict(dict(state.model), strict=True)
             self.optimizer.load_state_dict(state.optimizer)
@@ -294,7 +294,7 @@ class Trainer:
         self._saved_step = self.counters.step
 
     def save(self) -> bool:
-        """Save a checkpoint and return True. If that fails, warn and return False; older checkpoints remain intact."""
+        """Save a checkpoint and return True. If saving fails, warn, keep older checkpoints and return False."""
         try:
             checkpoint.save(self.folder.checkpoints, self.state(), self.config.keep_checkpoints)
         except (OSError, checkpoint.CorruptCheckpoint) as error:

@@ -106,9 +106,9 @@ def hostile(name: str) -> bytes:
         *((name, f"nested more than {MAX_DEPTH} deep") for name in (
             "deep arrays", "deep inline tables", "a long key", "a long table name", "a long quoted key")),
         ("not UTF-8", "not UTF-8"),
-        ("not TOML", "not a config"),
-        ("twice", "not a config"),
-        ("NUL", "not a config"),
+        ("not TOML", "not a valid config"),
+        ("twice", "not a valid config"),
+        ("NUL", "not a valid config"),
     ],
 )  # fmt: skip
 def test_a_hostile_file_is_one_clear_line(tmp_path, name, says):

@@ -51,7 +51,7 @@ def test_data_that_is_not_there_says_what_is_near(fakes, tmp_path):
     assert caught.value.problems[0].hint == f"Use --data {tmp_path / 'lego'}"
     with pytest.raises(DatasetError) as caught:
         compose(fakes, method="study", data="boxes")
-    assert caught.value.problems[0].hint == "Use data=boxes with data.root=PATH"
+    assert caught.value.problems[0].hint == "Write data=boxes data.root=FOLDER"
     for name in ("draems", "dreems"):
         with pytest.raises(DatasetError) as caught:
             compose_data(fakes, name)

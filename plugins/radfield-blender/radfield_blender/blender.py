@@ -24,28 +24,31 @@ from radfield_core.data import (
 from radfield_core.files import missing_files, read_json, safe_join
 
 NEAR, FAR = 2.0, 6.0
-"""Limits of the format, along the optical axis, because NeRF's code does not normalize ray directions."""
+"""Near and far limits of every scene in the format, as depths along the optical axis.
+
+NeRF's code does not normalize ray directions, so its limits are depths and not distances along rays.
+"""
 
 RADIUS = 1.5
-"""Half side of a box that contains every scene of the format."""
+"""Half the side of a cube around the origin. The cube contains every scene in the format."""
 
 
 class BlenderParser(DataParser):
     """Parser of NeRF-synthetic folders.
 
-    Poses are camera-to-world in OpenGL axes; f = W / (2 tan(camera_angle_x / 2)), with a centered principal point. The
-    alpha channel is kept, so that the method chooses the background.
+    Poses are camera-to-world in OpenGL axes. The focal length is f = W / (2 tan(camera_angle_x / 2)), and the principal
+    point is the image center. The alpha channel is kept, so that the method chooses the background.
     """
 
     config: BlenderConfig
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """See `radfield_blender.sniff.blender`."""
+        """Return the reason why a folder is recognized as NeRF-synthetic, or None if it is not."""
         return sniff.blender(path)
 
     def parse(self, split: str) -> Scene:
-        """Return the split train, val or test. Raises DatasetError that lists every faulty file and pose."""
+        """Return the split "train", "val" or "test". Raises a DatasetError that lists every faulty file and pose."""
         root = Path(self.config.root)
         file = self._split_file(root, split)
         problems = Problems()
@@ -68,7 +71,7 @@ class BlenderParser(DataParser):
                 file, f"w is {stated[0]} and h is {stated[1]}, but the images are {width}×{height}",
                 "Use images of that size, or smaller by an integer factor",
             )  # fmt: skip
-        if problems or not width:  # else the readable images are used, and `images.check` reports the others
+        if problems or not width:  # otherwise `images.check` reports the unreadable images
             problems.found += faults
         problems.raise_as(DatasetError)
         if factor != 1:
@@ -99,7 +102,7 @@ class BlenderParser(DataParser):
 
 
 def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None, list[Any]]:
-    """Horizontal field of view in radians, width and height if the file has them, and the frames."""
+    """Return the horizontal field of view in radians, the size (width, height) if stated, and the frames of a file."""
     data = read_json(file)
     if not isinstance(data, dict):
         raise DatasetError("is not a JSON object", path=str(file))
@@ -125,7 +128,7 @@ def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None
 def _frames(
     frames: list[Any], root: Path, file: Path, problems: Problems
 ) -> tuple[list[tuple[str, Path]], list[tuple[str, np.ndarray]]]:
-    """(name, image file) and (name, pose [4, 4]) of each frame; faulty ones are added to `problems`."""
+    """Return pairs (name, image file) and pairs (name, pose [4, 4]) of the frames. Faults are added to `problems`."""
     files, poses = [], []
     for i, frame in enumerate(frames):
         if not isinstance(frame, dict):

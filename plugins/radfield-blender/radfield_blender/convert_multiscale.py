@@ -1,4 +1,4 @@
-"""converter:multiscale — NeRF-synthetic folders to mip-NeRF's multiscale layout (Barron et al. 2021, section 4.1)."""
+"""converter:multiscale — converts NeRF-synthetic folders to mip-NeRF's layout (Barron et al. 2021, section 4.1)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from radfield_core.files import atomic_path, require_empty, write_picture
 
 
 class MultiscaleConverter(Converter):
-    """Converter that writes every image at full size, half, a quarter … by 2×2 means."""
+    """Converter that writes every image at several scales: full size, half size, and so on.
+
+    Each scale is the mean of 2×2 pixels of the scale before.
+    """
 
     config: MultiscaleConversionConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Write `images_{split}/{view}_d{scale}.png` and metadata.json for the splits of `source`; return the files."""
+        """Write images_{split}/{view}_d{scale}.png and metadata.json for every split in `source`. Return the files."""
         require_empty(target)
         parser = BlenderParser(BlenderConfig(root=str(source)))
         splits = [split for split in parser.splits if (source / f"transforms_{split}.json").is_file()]
@@ -48,17 +51,18 @@ class MultiscaleConverter(Converter):
         return [target / METADATA, *(target / name for table in metadata.values() for name in table["file_path"])]
 
     def pyramid(self, image: np.ndarray) -> list[np.ndarray]:
-        """Return the image [H, W, C] uint8 at every scale; each is rounded once, from unrounded means."""
+        """Return the uint8 image [H, W, C] at every scale. Each scale is computed from unrounded means."""
         exact, scales = image.astype(np.float64), [image]
         for _ in range(self.config.n_down - 1):
             exact = self._halved(exact)
-            # the published script truncates; the small term undoes float64 errors just below a whole number
+            # The published script truncates. Adding 1e-6 corrects a mean that a float64 error leaves just below a whole
+            # number.
             rounded = np.floor(exact + 1e-6) if self.config.average == "published" else np.round(exact)
             scales.append(rounded.astype(np.uint8))
         return scales
 
     def _halved(self, image: np.ndarray) -> np.ndarray:
-        """2×2 means of [H, W, C]; colors are weighted by alpha unless `average` is "published"."""
+        """Return the 2×2 means of an image [H, W, C]. Colors are weighted by alpha unless `average` is "published"."""
         if image.shape[-1] != 4 or self.config.average == "published":
             return _mean(image)
         alpha = image[..., 3:]
@@ -87,7 +91,7 @@ def _mean(image: np.ndarray) -> np.ndarray:
 
 
 def _row(scene: Scene, view: int, scale: int, name: str) -> tuple[Any, ...]:
-    """Metadata of one image, in the order of KEYS."""
+    """Return the metadata of one image, in the order of KEYS."""
     fx, fy, cx, cy = (value / 2**scale for value in scene.cameras.intrinsics[view].tolist())
     width, height = (value // 2**scale for value in scene.cameras.sizes[view].tolist())
     c2w = [*scene.cameras.c2w[view].tolist(), [0.0, 0.0, 0.0, 1.0]]

@@ -25,7 +25,10 @@ from radfield_core.files import read_json, safe_join
 
 METADATA = "metadata.json"
 KEYS = ("file_path", "cam2world", "width", "height", "focal", "label", "near", "far", "lossmult", "pix2cam")
-"""Columns of a split, one entry per image. `focal` is not read, because `pix2cam` contains it."""
+"""Keys of a split in the metadata. Each holds a list with one entry per image.
+
+The list `focal` is not used, because `pix2cam` contains the focal length.
+"""
 
 _SCALARS = ("width", "height", "label", "near", "far", "lossmult")
 
@@ -33,19 +36,20 @@ _SCALARS = ("width", "height", "label", "near", "far", "lossmult")
 class MultiscaleParser(DataParser):
     """Parser of mip-NeRF's multiscale layout.
 
-    Each image has a pose (cam2world, OpenGL axes), pix2cam = K⁻¹ with y and z negated, a size, limits along the optical
-    axis, a scale (label j means 1/2ʲ) and a loss weight of its pixels (lossmult, the area that a pixel covers).
+    Each image has a pose (cam2world, OpenGL axes), pix2cam (K⁻¹ with the y and z axes negated), a size, and near and
+    far limits along the optical axis. A label j means the scale 1/2ʲ. The loss weight of an image's pixels is lossmult,
+    the area that one pixel covers.
     """
 
     config: MultiscaleConfig
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """See `radfield_blender.sniff.multiscale`."""
+        """Return the reason why a folder is recognized as mip-NeRF's multiscale layout, or None if it is not."""
         return sniff.multiscale(path)
 
     def parse(self, split: str) -> Scene:
-        """Return the split train, val or test. Raises DatasetError that lists every faulty entry and file."""
+        """Return the split "train", "val" or "test". Raises a DatasetError that lists every faulty entry and file."""
         root = Path(self.config.root)
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(root))
@@ -59,9 +63,7 @@ class MultiscaleParser(DataParser):
         found, faults = read_available_headers([path for path in paths if path is not None], root.resolve(), problems)
         sizes = numbers[:, :2]
         _check_sizes(names, sizes, [found.get(path) if path is not None else None for path in paths], problems)
-        if problems or len(faults) == len(
-            found
-        ):  # else the readable images are used, and `images.check` reports the others
+        if problems or len(faults) == len(found):  # otherwise `images.check` reports the unreadable images
             problems.found += faults
         problems.raise_as(DatasetError)
         files = [path for path in paths if path is not None]
@@ -83,7 +85,7 @@ def _scale(label: int) -> str:
 
 
 def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[Any]]:
-    """The columns of a split, of equal length. Raises DatasetError if one is missing."""
+    """Return the lists of a split by key. Raises DatasetError if one is missing or their lengths differ."""
     data = read_json(file)
     table = data.get(split) if isinstance(data, dict) else None
     if not isinstance(table, dict):
@@ -102,7 +104,7 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
 
 
 def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None]:
-    """The image files; None for an unusable name, which is added to `problems`."""
+    """Return the image file of each name. An unusable name gives None and is added to `problems`."""
     paths: list[Path | None] = []
     for name in names:
         try:
@@ -114,7 +116,7 @@ def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None
 
 
 def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.ndarray, list[str]]:
-    """Poses [V, 3, 4] and notes of `check_poses`; values that are not matrices are added to `problems`."""
+    """Return poses [V, 3, 4] and the notes from `check_poses`. Values that are not matrices are added to `problems`."""
     matrices = []
     for value, name in zip(values, names, strict=True):
         try:
@@ -125,7 +127,7 @@ def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.
 
 
 def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.ndarray:
-    """fx, fy, cx, cy [V, 4] from pix2cam = [[1/fx, 0, −cx/fx], [0, −1/fy, cy/fy], [0, 0, −1]]."""
+    """Return fx, fy, cx, cy [V, 4] from pix2cam = [[1/fx, 0, −cx/fx], [0, −1/fy, cy/fy], [0, 0, −1]]."""
     rows = np.ones((len(values), 4))
     for row, value, name in zip(rows, values, names, strict=True):
         try:
@@ -149,7 +151,7 @@ def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.n
 
 
 def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Problems) -> np.ndarray:
-    """Table [V, 6] float64 of width, height, label, near, far and lossmult."""
+    """Return a float64 table [V, 6] with the columns width, height, label, near, far and lossmult."""
     numbers = np.ones((len(names), len(_SCALARS)))
     for i, name in enumerate(names):
         values = [columns[key][i] for key in _SCALARS]

@@ -1,4 +1,4 @@
-"""Recognition of the formats from file names and headers, without importing torch."""
+"""Recognition of the formats from file names and the start of files, without importing torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from radfield_core.files import npz_names
 
 
 def blender(path: Path) -> str | None:
-    """Return the reason why a folder is NeRF-synthetic, from the start of its training file, or None."""
+    """Return the reason why a folder is recognized as NeRF-synthetic, or None if it is not.
+
+    Only the start of transforms_train.json is read.
+    """
     file = path / "transforms_train.json"
     if not file.is_file():
         return None
@@ -18,7 +21,10 @@ def blender(path: Path) -> str | None:
 
 
 def multiscale(path: Path) -> str | None:
-    """Return the reason why a folder is in mip-NeRF's multiscale layout, from the start of its metadata, or None."""
+    """Return the reason why a folder is recognized as mip-NeRF's multiscale layout, or None if it is not.
+
+    Only the start of metadata.json is read.
+    """
     file = path / "metadata.json"
     if not file.is_file():
         return None
@@ -28,7 +34,10 @@ def multiscale(path: Path) -> str | None:
 
 
 def tiny_nerf(path: Path) -> str | None:
-    """Return the reason why a file is of tiny NeRF, from the names of its arrays, or None."""
+    """Return the reason why a file is recognized as a tiny NeRF file, or None if it is not.
+
+    Only the names of the arrays in the file are read.
+    """
     if path.suffix.lower() != ".npz" or not path.is_file():
         return None
     return "an .npz with images, poses, focal" if npz_names(path) >= {"images", "poses", "focal"} else None

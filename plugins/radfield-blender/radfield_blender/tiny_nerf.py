@@ -18,20 +18,20 @@ from radfield_core.files import read_npz
 class TinyNerfParser(DataParser):
     """Parser of tiny NeRF files.
 
-    The arrays are images [V, H, W, 3] (uint8, or floats in [0, 1]; black background), poses [V, 4, 4] (c2w, OpenGL
-    axes) and one focal length in pixels. The first `n_train` views train; the others are both validation and test
-    views.
+    The arrays are `images` [V, H, W, 3] on black (uint8, or floats in [0, 1]), `poses` [V, 4, 4] (c2w, OpenGL axes) and
+    `focal`, one focal length in pixels. The first `n_train` views are for training. All other views are used for both
+    validation and test.
     """
 
     config: TinyNerfConfig
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """See `radfield_blender.sniff.tiny_nerf`."""
+        """Return the reason why a file is recognized as a tiny NeRF file, or None if it is not."""
         return sniff.tiny_nerf(path)
 
     def parse(self, split: str) -> Scene:
-        """Return the split train, val or test. Raises DatasetError that lists every fault of the arrays."""
+        """Return the split "train", "val" or "test". Raises a DatasetError that lists every fault of the arrays."""
         path = Path(self.config.root)
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path=str(path))
@@ -61,7 +61,7 @@ class TinyNerfParser(DataParser):
 
 
 def _faults(images: np.ndarray, poses: np.ndarray, focal: np.ndarray) -> list[tuple[str, str]]:
-    """Faults of the arrays, as (array, fault)."""
+    """Return the faults of the arrays as pairs (name of the array, fault)."""
     found = []
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
         found.append(("images", f"have the shape {images.shape}; [views, height, width, 3] is expected"))

@@ -16,10 +16,10 @@ from radfield_core.files import write_durably, write_picture
 
 
 def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """Write transforms_{split}.json and PNG images of each split in data coordinates; return the files written.
+    """Write each split, in data coordinates, as transforms_{split}.json and PNG images. Return the files written.
 
     Raises:
-        UsageError: the cameras are not pinholes of one size and field of view with a centered principal point.
+        UsageError: the cameras are not pinholes with one size, one field of view and a centered principal point.
     """
     angle = _field_of_view(scenes)
     written = []
@@ -40,7 +40,7 @@ def write_blender(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _field_of_view(scenes: Mapping[str, Scene]) -> float:
-    """Horizontal field of view in radians, which all cameras share."""
+    """Return the horizontal field of view in radians. Raises UsageError unless the format can store all cameras."""
     cameras = [scene.cameras for scene in scenes.values()]
     fx, fy, cx, cy = np.concatenate([each.intrinsics.numpy() for each in cameras]).T
     width, height = np.concatenate([each.sizes.numpy() for each in cameras]).T

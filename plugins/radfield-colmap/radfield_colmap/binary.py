@@ -1,4 +1,4 @@
-"""Reader of COLMAP's binary files; every size is checked before it is used."""
+"""Reader of COLMAP's binary files. Every size is checked before it is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_NAME = 4096
 
 
 class Reader:
-    """Cursor over the bytes of a file; reading past the end raises DatasetError."""
+    """Cursor over the bytes of a file. Reading past the end raises DatasetError."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -26,7 +26,7 @@ class Reader:
         self.at = 0
 
     def fail(self, message: str) -> DatasetError:
-        """Return an error about this file."""
+        """Return a DatasetError about this file, for the caller to raise."""
         return DatasetError(message, path=str(self.path), hint="Copy the reconstruction again; the file may be damaged")
 
     def _advance(self, size: int) -> int:
@@ -37,18 +37,22 @@ class Reader:
         return start
 
     def take(self, layout: struct.Struct) -> tuple[Any, ...]:
-        """Read the fields of one structure."""
+        """Read one structure and return its fields."""
         return layout.unpack_from(self.data, self._advance(layout.size))
 
     def count(self, smallest: int) -> int:
-        """Read the number of entries that follow; raise if the file is too short for so many of `smallest` bytes."""
+        """Read the number of entries that follow. Each entry has at least `smallest` bytes.
+
+        Raises:
+            DatasetError: the rest of the file is too short for so many entries.
+        """
         (n,) = self.take(_COUNT)
         if n * smallest > len(self.data) - self.at:
             raise self.fail(f"states {n} entries, for which the file is too short")
         return int(n)
 
     def array(self, dtype: np.dtype, n: int) -> np.ndarray:
-        """Read n entries of a fixed layout."""
+        """Read n entries, each with the layout `dtype`."""
         return np.frombuffer(self.data, dtype, n, self._advance(dtype.itemsize * n))
 
     def name(self) -> str:
@@ -71,7 +75,7 @@ _POINT = struct.Struct("<Q3d3BdQ")
 
 
 def read_cameras(path: Path) -> dict[int, SparseCamera]:
-    """Return the cameras of cameras.bin by their ids."""
+    """Return the cameras in cameras.bin by id."""
     reader = Reader(path)
     cameras: dict[int, SparseCamera] = {}
     for _ in range(reader.count(_CAMERA.size + 16)):
@@ -89,7 +93,7 @@ def read_cameras(path: Path) -> dict[int, SparseCamera]:
 
 
 def read_images(path: Path) -> list[SparseImage]:
-    """Return the registered images of images.bin with their keypoints."""
+    """Return the registered images in images.bin, with their keypoints."""
     reader = Reader(path)
     images = []
     for _ in range(reader.count(_IMAGE.size + 1 + _COUNT.size)):
@@ -106,7 +110,7 @@ def read_images(path: Path) -> list[SparseImage]:
 
 
 def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return ids [P], points [P, 3] and mean reprojection errors [P] of points3D.bin, in pixels."""
+    """Return the ids [P], points [P, 3] and mean reprojection errors [P] (in pixels) in points3D.bin."""
     reader = Reader(path)
     n = reader.count(_POINT.size)
     ids, points, errors = np.zeros(n, np.int64), np.zeros((n, 3)), np.zeros(n)

@@ -23,8 +23,10 @@ class ColmapConfig:
     )
     orientation: Literal["none", "up", "vertical", "pca", "ground"] = option(
         "ground",
-        help="direction rotated to +z: up: the cameras' mean up; vertical: the vertical that their x axes imply; "
-        "pca: the direction in which they spread least; ground: the normal of the ground, found in the points",
+        help="what becomes +z. up: the mean of the cameras' up axes; vertical: the direction most nearly perpendicular "
+        "to all their x axes; "
+        "pca: the direction in which the camera positions vary least; "
+        "ground: the normal of a plane fitted to the lowest points",
     )
     center: Literal["none", "poses", "focus"] = option(
         "focus",

@@ -29,16 +29,20 @@ from radfield_core.files import missing_files, safe_join
 
 
 class Colmap(DataParser):
-    """Parser of COLMAP reconstructions; only registered images are used.
+    """Parser of COLMAP reconstructions. Only registered images, whose pose COLMAP found, are used.
 
-    Near and far come from the points that the images observe, the scene box from points and cameras.
+    Near and far come from the points that the images observe. The scene box comes from the points and the cameras.
     """
 
     config: ColmapConfig
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """Return one split, rotated, centered and scaled by the options. Raises DatasetError that lists every fault."""
+        """Return one split, rotated, centered and scaled as the options say.
+
+        Raises:
+            DatasetError: the files have faults. The error lists all of them.
+        """
         config, root = self.config, Path(self.config.root)
         if config.model is None:
             folder, notes = choose_model(root)
@@ -83,7 +87,10 @@ class Colmap(DataParser):
         )  # fmt: skip
 
     def _masks(self, names: list[str], root: Path, problems: Problems) -> tuple[list[Path] | None, tuple[str, ...]]:
-        """Mask files and notes: masks/NAME.png (COLMAP's names) or masks/STEM.png; None if no image has a mask."""
+        """Return the mask of every image, or None if there are no masks, and notes for the user.
+
+        The mask of images/a.jpg is masks/a.jpg.png (COLMAP's name) or masks/a.png.
+        """
         folder = safe_join(root, self.config.masks)
         if not folder.is_dir():
             return None, ()
@@ -100,7 +107,7 @@ class Colmap(DataParser):
 
 
 def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
-    """A note if the mask folder has images but none of them is used."""
+    """Return a note for the user if the mask folder has images. The caller has found that none of them is a mask."""
     if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
         return ()
     return (f"no file in {folder.name}/ has the name of a mask, such as {name}.png: no masks are used",)
@@ -109,8 +116,8 @@ def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
 def visible_distances(model: SparseModel) -> np.ndarray:
     """Return the distance [M] from camera to point for every observation, in the units of the reconstruction.
 
-    Near and far are distances along rays. Depths along the optical axis would be too small for a far limit: at the
-    border of a wide image the distance is larger than the depth.
+    Near and far are distances along rays, so depths along the optical axis cannot replace them. At the border of a wide
+    image the distance is larger than the depth, and a far limit from depths would be too small.
     """
     order = np.argsort(model.point_ids)
     ids, points = model.point_ids[order], model.points[order]

@@ -1,4 +1,7 @@
-"""COLMAP reconstructions: their data, and the choice between several. OpenCV axes: x right, y down, z forward."""
+"""Data of a COLMAP reconstruction, and the choice between several reconstructions in a folder.
+
+COLMAP uses OpenCV axes: x right, y down, z forward.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,17 @@ ONE_FOCAL = frozenset(
     {"SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_DIVISION",
      "SIMPLE_FISHEYE"}
 )  # fmt: skip
-"""Camera models with one focal length f instead of fx and fy."""
+"""Camera models that have one focal length f instead of fx and fy."""
 
 LENS_OF = {"SIMPLE_PINHOLE": "pinhole", "SIMPLE_DIVISION": "division", "SIMPLE_FISHEYE": "fisheye"}
-"""Camera models whose lens in `radfield_core.ops.distortion` is not their name in lower case."""
+"""Lens in `radfield_core.ops.distortion` of some camera models. For all others it is the model's name in lower case."""
 
 _LARGEST_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
 class SparseCamera:
-    """Camera intrinsics: image size and (fx, fy, cx, cy) in pixels, and the lens of `radfield_core.ops.distortion`."""
+    """Camera intrinsics: image size and (fx, fy, cx, cy) in pixels, and a lens from `radfield_core.ops.distortion`."""
 
     width: int
     height: int
@@ -46,15 +49,15 @@ class SparseCamera:
 
 @dataclass(frozen=True, eq=False)
 class SparseImage:
-    """A registered image: its world-to-camera pose and its keypoints.
+    """A registered image, with its world-to-camera pose and its keypoints.
 
     Attributes:
         name: file name, relative to the image folder.
-        camera_id: id of its camera.
+        camera_id: id of the camera that took the image.
         quaternion: rotation from world to camera, [4] (w, x, y, z), of length 1.
         translation: translation from world to camera, [3].
-        xy: [n, 2], keypoints in pixels; the center of the first pixel is (0.5, 0.5).
-        point_ids: [n] int64, id of the 3D point that each keypoint observes, or -1.
+        xy: [n, 2], keypoints in pixels. The center of the first pixel is (0.5, 0.5).
+        point_ids: [n] int64, id of the 3D point that each keypoint observes, or -1 if it observes none.
     """
 
     name: str
@@ -67,9 +70,14 @@ class SparseImage:
 
 @dataclass(frozen=True, eq=False)
 class SparseModel:
-    """A reconstruction: cameras by id, images, and P points.
+    """A reconstruction that consists of cameras, images and P points.
 
-    point_ids is [P] int64, points [P, 3], and errors [P] the mean reprojection error of each point in pixels.
+    Attributes:
+        cameras: the cameras by id.
+        images: the registered images.
+        point_ids: [P] int64, ids of the points.
+        points: [P, 3], positions of the points.
+        errors: [P], mean reprojection error of each point in pixels.
     """
 
     cameras: Mapping[int, SparseCamera]
@@ -80,7 +88,7 @@ class SparseModel:
 
 
 def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
-    """Return a camera of COLMAP's model id `number`. Raises ValueError if it is not usable."""
+    """Return a camera. `number` is COLMAP's id of the camera model. Raises ValueError if the camera is not usable."""
     name = MODEL_NAMES[number]
     if name == "EQUIRECTANGULAR":
         raise ValueError("is a 360° panorama, which is not supported; cut it into perspective views")
@@ -119,7 +127,10 @@ def camera_to_world(image: SparseImage) -> np.ndarray:
 
 
 def count_images(folder: Path) -> int:
-    """Return the number of images in a model, from the header or the lines of its images file; 0 if unreadable."""
+    """Return the number of images in a model, or 0 if the images file is unreadable.
+
+    The header of images.bin states the number. In images.txt, lines are counted.
+    """
     try:
         if suffix_of(folder) == ".bin":
             with (folder / "images.bin").open("rb") as stream:
@@ -131,7 +142,11 @@ def count_images(folder: Path) -> int:
 
 
 def choose_model(root: Path) -> tuple[Path, list[str]]:
-    """Return the model with the most images, and a note if there are several. Raises DatasetError if there is none."""
+    """Return the model with the most images, and a note for the user if there are several models.
+
+    Raises:
+        DatasetError: there is no model.
+    """
     found = find_models(root)
     if not found:
         raise DatasetError(

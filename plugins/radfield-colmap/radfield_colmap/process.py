@@ -1,4 +1,4 @@
-"""converter:photographs — cameras from photographs, by pycolmap (an optional dependency)."""
+"""converter:photographs — computes the cameras of photographs with pycolmap, an optional dependency."""
 
 from __future__ import annotations
 
@@ -19,32 +19,36 @@ from radfield_core.data import IMAGE_SUFFIXES, read_headers
 from radfield_core.files import atomic_path, require_empty
 
 EXHAUSTIVE_UP_TO = 150
-"""Largest number of photographs of which all pairs are matched; of more, only neighbors by name."""
+"""Largest number of photographs for which all pairs are matched.
+
+With more photographs, each one is matched only with its neighbors in the order of file names.
+"""
 
 ENOUGH = 0.8
-"""Share of registered photographs below which advice is given."""
+"""If a smaller share of the photographs is registered, the user gets advice."""
 
 _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
-_MANY = 30  # photographs that determine a lens of four coefficients; fewer get a lens of one
+_MANY = 30  # with fewer photographs, the lens has one coefficient instead of four
 
 _SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
-"""Start and length of each stage in percent of the progress."""
+"""Start and length of each stage, in percent of the whole progress."""
 
 Stages = Callable[[str, int, int], None]
-"""Progress callback: called with the stage, the work done in it, and its total work."""
+"""Progress callback. Its arguments are the stage, the work done in this stage, and the total work of this stage."""
 
 
 class Photographs(Converter):
     """Converter from photographs to images/ and sparse/0.
 
-    The remarks state how many photographs were registered and how well, with advice if there are too few.
+    A photograph is registered if COLMAP has found its pose. The messages in `remarks` tell the user how many
+    photographs were registered and how well. They give advice if too few were registered.
     """
 
     config: PhotographsConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Solve the cameras of the photographs in `source`; return the files written. See `process`."""
+        """Solve the cameras of the photographs in `source`. Return the files written. See `process`."""
 
         def shown(stage: str, done: int, of: int) -> None:
             if progress is not None:
@@ -59,11 +63,11 @@ class Registered(NamedTuple):
     """Result of solving the cameras.
 
     Attributes:
-        names: registered photographs.
-        left_out: photographs that were not registered.
+        names: names of the registered photographs.
+        left_out: names of the photographs that were not registered.
         n_points: number of 3D points.
         reprojection_error: mean reprojection error in pixels.
-        advice: what to try for more registered photographs.
+        advice: suggestions for better photographs, if too few were registered.
     """
 
     names: tuple[str, ...]
@@ -74,7 +78,7 @@ class Registered(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Number of photographs."""
+        """Number of all photographs, registered or not."""
         return len(self.names) + len(self.left_out)
 
 
@@ -91,16 +95,17 @@ def summary(report: Registered) -> list[str]:
 
 
 def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Stages) -> Registered:
-    """Solve the cameras of all photographs in a folder; write images/ and sparse/0.
+    """Solve the cameras of all photographs in a folder. Write images/ and sparse/0, and return a report.
 
     Args:
         photos: folder of the photographs.
-        folder: target; it must be empty or not exist.
+        folder: target folder, which must be empty or not exist.
         config: options.
-        progress: called during each stage.
+        progress: progress callback.
 
     Raises:
-        DatasetError: files are not images (all are listed), or no photograph could be registered.
+        DatasetError: some files cannot be read as images (the error lists all of them), or no photograph could be
+            registered.
         PluginError: pycolmap is not installed.
     """
     pycolmap = _pycolmap()
@@ -149,7 +154,7 @@ def _pycolmap() -> Any:
 
 
 def _restore_handler(number: signal.Signals) -> None:
-    """Install Python's handler of a signal again: pycolmap replaces it by one that prints a stack trace and exits."""
+    """Install Python's handler of a signal again. pycolmap replaces it with one that prints a stack trace and exits."""
     handler = signal.getsignal(number)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
@@ -159,7 +164,8 @@ def _restore_handler(number: signal.Signals) -> None:
 def _quiet(pycolmap: Any) -> Iterator[None]:
     """Silence COLMAP's log, which would break up the progress bar and write files.
 
-    Nothing is lost: a failure raises an exception, and photographs that cannot be used are reported as not registered.
+    No important message is lost. A failure still raises an exception, and unusable photographs are reported as not
+    registered.
     """
     before = pycolmap.logging.minloglevel
     pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
@@ -201,7 +207,10 @@ def _find_features(
 
 
 def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
-    """Match all pairs of few photographs, or neighbors of many; the progress is read from the database."""
+    """Match all pairs of photographs, or only neighbors in the order of file names.
+
+    If `which` is "auto", the number n of photographs decides. The progress is read from the database.
+    """
     exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
     pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
@@ -232,12 +241,12 @@ def _matched(pycolmap: Any, database: Path) -> int:
     try:
         with pycolmap.Database.open(database) as opened:
             return int(opened.num_matched_image_pairs())
-    except Exception:  # the database is busy: the next poll reads it
+    except Exception:  # the database is busy, so the next poll reads the number
         return 0
 
 
 def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Stages) -> Any | None:
-    """The reconstruction with the most images, or None."""
+    """Return the reconstruction with the most images, or None if COLMAP found none."""
     options = pycolmap.IncrementalPipelineOptions()
     options.random_seed = seed
     options.min_model_size = 3
@@ -259,7 +268,7 @@ def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed
 
 
 def _report(model: Path, names: list[str], error: float) -> Registered:
-    """The result, from the stored files as `read_model` reads them."""
+    """Return the result. It is read back from the stored files in `model`, so that it describes what was written."""
     stored = read_model(model)
     registered = {image.name for image in stored.images}
     missing = tuple(name for name in names if name not in registered)

@@ -1,4 +1,4 @@
-"""Reader of a reconstruction, binary or text, that checks every entry. `rigs` and `frames` files are not read."""
+"""Reader of a reconstruction from binary or text files. It checks every entry. It ignores `rigs` and `frames` files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from radfield_core.data import MAX_DISTANCE
 
 
 def read_model(folder: Path) -> SparseModel:
-    """Return the reconstruction in a folder. Raises DatasetError that lists every fault of its entries."""
+    """Return the reconstruction in a folder. Raises a DatasetError that lists every faulty entry."""
     suffix = suffix_of(folder)
     if suffix is None:
         raise DatasetError("has no cameras and images as .bin or .txt", path=str(folder))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def suffix_of(folder: Path) -> str | None:
-    """Return the suffix, .bin or .txt, of a folder's cameras and images files; None if it lacks one of them."""
+    """Return the suffix, .bin or .txt, of the files cameras and images in a folder. Return None if one is missing."""
     for suffix in (".bin", ".txt"):
         if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
             return suffix
@@ -14,7 +14,10 @@ def suffix_of(folder: Path) -> str | None:
 
 
 def find_models(root: Path) -> list[Path]:
-    """Return the folders with a model: root, sparse, colmap/sparse, colmap, and numbered folders in them."""
+    """Return all folders that hold a model.
+
+    Searches root, root/sparse, root/colmap/sparse, root/colmap, and the numbered folders inside each of these.
+    """
     found = []
     for base in (root, root / "sparse", root / "colmap" / "sparse", root / "colmap"):
         try:
@@ -26,7 +29,7 @@ def find_models(root: Path) -> list[Path]:
 
 
 def sniff(path: Path) -> str | None:
-    """Return the reason why a folder is in COLMAP's format, or None."""
+    """Return the reason why a folder is recognized as a COLMAP reconstruction, or None if it is not."""
     for folder in find_models(path):
         return f"it holds {(folder.relative_to(path) / 'images').as_posix()}{suffix_of(folder)}"
     return None

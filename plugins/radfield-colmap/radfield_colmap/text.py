@@ -1,4 +1,4 @@
-"""Reader of COLMAP's text files: one entry per line, two lines per image; # starts a comment."""
+"""Reader of COLMAP's text files. An entry takes one line, an image two lines. Lines that start with # are comments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_BYTES = 2**30
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[tuple[int, str]]:
-    """Number and text of every line that is not a comment."""
+    """Yield the number and text of every line that is not a comment. Empty lines are skipped unless `keep_empty`."""
     try:
         text = read_limited(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
@@ -37,7 +37,7 @@ def _whole(word: str) -> int:
 
 
 def read_cameras(path: Path) -> dict[int, SparseCamera]:
-    """Return the cameras of cameras.txt by their ids."""
+    """Return the cameras in cameras.txt by id."""
     cameras: dict[int, SparseCamera] = {}
     for number, line in _lines(path):
         words = line.split()
@@ -57,7 +57,7 @@ def read_cameras(path: Path) -> dict[int, SparseCamera]:
 
 
 def read_images(path: Path) -> list[SparseImage]:
-    """Return the registered images of images.txt with their keypoints; an image's second line may be empty."""
+    """Return the registered images in images.txt, with their keypoints. The line of keypoints may be empty."""
     images = []
     lines = _lines(path, keep_empty=True)
     for number, line in lines:
@@ -86,7 +86,7 @@ def read_images(path: Path) -> list[SparseImage]:
 
 
 def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return ids [P], points [P, 3] and mean reprojection errors [P] of points3D.txt, in pixels."""
+    """Return the ids [P], points [P, 3] and mean reprojection errors [P] (in pixels) in points3D.txt."""
     ids, points, errors = [], [], []
     for number, line in _lines(path):
         words = line.split(maxsplit=8)

@@ -1,4 +1,4 @@
-"""Writer of images and a binary COLMAP model (sparse/0)."""
+"""Writer of images and a binary COLMAP model, in the folders images and sparse/0."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _MOST_POINTS = 2000
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """Write the views of all splits as one reconstruction in data coordinates; return the files written.
+    """Write the views of all splits as one reconstruction in data coordinates. Return the files written.
 
-    The points are those of the scene, else vertices of its ground-truth surface. A view observes the points that
-    project into it and that its depth, if known, does not hide.
+    The points are the sparse points of the scene. If it has none, they are vertices of its ground-truth surface. A view
+    observes a point that projects into the image. If the depth of the view is known, it must also agree with the
+    distance to the point.
 
-    Masks of this format mark the pixels that count in the loss; masks that show an object are left out, with a warning.
+    A mask in this format marks the pixels that count in the loss. Masks that show an object are not written, and a
+    warning says so.
     """
     views = views_to_store(scenes)
     points = _points(next(iter(scenes.values())))
@@ -68,7 +70,10 @@ def _points(scene: Scene) -> np.ndarray:
 
 
 def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices [n] of the points that a view observes, and their pixels [n, 2] (first pixel center: (0.5, 0.5))."""
+    """Return the indices [n] of the points that a view observes, and the pixels [n, 2] at which it observes them.
+
+    The center of the first pixel is (0.5, 0.5).
+    """
     if not len(points):
         return np.zeros(0, np.int64), np.zeros((0, 2))
     camera_view = View(torch.from_numpy(view.c2w), view.camera)
@@ -91,7 +96,7 @@ def _camera(number: int, camera: Camera) -> bytes:
     if name in ONE_FOCAL and camera.fx != camera.fy:
         wider = "opencv_fisheye" if name.endswith("FISHEYE") else "opencv"
         widened = widen(camera.model, torch.tensor(distortion, dtype=torch.float64), wider)
-        assert widened is not None  # one or two radial terms always fit into the wider model
+        assert widened is not None  # the wider model can express every lens with one or two radial terms
         name, distortion = wider.upper(), tuple(widened.tolist())
     focal = (camera.fx,) if name in ONE_FOCAL else (camera.fx, camera.fy)
     parameters = (*focal, camera.cx, camera.cy, *distortion)
@@ -114,7 +119,10 @@ def _point(index: int, position: np.ndarray, track: list[tuple[int, int]]) -> by
 
 
 def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Unit quaternion (w, x, y, z) of a rotation: the eigenvector of the largest eigenvalue (Bar-Itzhack 2000)."""
+    """Return the unit quaternion (w, x, y, z) of a rotation matrix [3, 3].
+
+    It is an eigenvector with the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
+    """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     matrix = np.array(
         [

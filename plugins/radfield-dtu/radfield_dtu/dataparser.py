@@ -1,4 +1,4 @@
-"""dataparser:dtu — scenes in the layout of IDR and NeuS: cameras_sphere.npz, image/ and mask/."""
+"""dataparser:dtu — scenes in the layout of IDR and NeuS: the file cameras_sphere.npz, and folders image and mask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from radfield_dtu.projection import Array, decompose
 from radfield_dtu.truth import read_truth
 
 MAX_SKEW = 0.05
-"""Largest skew in pixels that is ignored; rounding leaves about 1e-4 in published matrices."""
+"""Largest skew, in pixels, that is ignored. Rounding leaves a skew of about 1e-4 in published matrices."""
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -33,19 +33,20 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 class DtuParser(DataParser):
     """Parser of scenes in the layout of IDR and NeuS.
 
-    The scene is the unit sphere, which scale_mat maps to the world. For world_mat, as NeuS samples it, the center of
-    the first pixel is (0, 0); half a pixel is added to the principal point, because here that center is (0.5, 0.5).
+    The scene is the unit sphere, which the matrix scale_mat maps to the world. NeuS reads world_mat with the center of
+    the first pixel at (0, 0). In this program that center is at (0.5, 0.5), so half a pixel is added to the principal
+    point.
     """
 
     config: DtuConfig
 
     @staticmethod
     def sniff(path: Path) -> str | None:
-        """See `radfield_dtu.sniff.sniff`."""
+        """Return the reason why a folder is recognized as this layout, or None if it is not."""
         return sniff.sniff(path)
 
     def parse(self, split: str) -> Scene:
-        """Return the split train, val or test. Raises DatasetError that lists every fault of the files."""
+        """Return the split "train", "val" or "test". Raises a DatasetError that lists every fault of the files."""
         root = Path(self.config.root)
         problems = Problems()
         images = _files(root / "image", problems)
@@ -98,14 +99,20 @@ def _files(folder: Path, problems: Problems) -> list[Path]:
 
 
 def _unmatched(images: list[Path], masks: list[Path]) -> str:
-    """End of a message that lists images without a mask of their name or number (012.png masks 000012.png)."""
+    """Return the end of a message that lists the images without a mask. If all have one, return "".
+
+    A mask has the same name as its image, apart from leading zeros: 012.png can be the mask of 000012.png.
+    """
     known = {path.stem.lstrip("0") for path in masks}
     alone = [path.name for path in images if path.stem.lstrip("0") not in known]
     return f"; there is no mask for {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}" if alone else ""
 
 
 def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Array]:
-    """Each view's projection [3, 4] from the unit sphere to pixels, and the transform [4, 4] from sphere to world."""
+    """Return the projection [3, 4] of each view and the transform [4, 4] from the unit sphere to the world.
+
+    A projection maps points in the coordinates of the unit sphere to pixels.
+    """
     if missing := missing_files([path], path.parent):
         problems.found.extend(missing)
         return [], np.eye(4)
@@ -139,7 +146,7 @@ def _not_a_scale(matrix: Array) -> str | None:
 
 
 def _cameras(projections: list[Array], images: list[Path], problems: Problems) -> tuple[Array, Array]:
-    """Intrinsics [V, 4] (half a pixel is added to the principal point) and c2w [V, 3, 4]."""
+    """Return intrinsics [V, 4], with half a pixel added to the principal point, and c2w [V, 3, 4]."""
     intrinsics, c2w = np.zeros((len(images), 4)), np.zeros((len(images), 3, 4))
     for view, projection in enumerate(projections):
         try:
@@ -154,7 +161,10 @@ def _cameras(projections: list[Array], images: list[Path], problems: Problems) -
 
 
 def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[ImageHeader]:
-    """Headers of the images; unreadable files are problems only if there are other problems or no image is readable."""
+    """Return the headers of the images, and check that each mask has the size of its image.
+
+    Unreadable files are added to `problems` only if there are other problems, or if no image is readable.
+    """
     headers, faults = read_headers(images)
     unreadable = len(faults) == len(images)
     if masks is not None:
@@ -169,6 +179,6 @@ def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -
 
 
 def _sizes(headers: list[ImageHeader]) -> torch.Tensor:
-    """Width and height [V, 2] of each view; an unreadable image gets the size of the first readable one."""
+    """Return the width and height [V, 2] of each view. An unreadable image gets the size of the first readable one."""
     stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
     return torch.tensor([stand_in if header.fault else header[:2] for header in headers])

@@ -1,4 +1,7 @@
-"""Projection matrices P = K [R | t] from and to intrinsics and poses; P has OpenCV axes, c2w OpenGL axes."""
+"""Conversion between projection matrices P = K [R | t] and cameras (K, c2w).
+
+P uses OpenCV axes, and c2w uses OpenGL axes.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,15 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])
-"""Change between OpenCV axes (y down, z forward) and OpenGL axes (y up, z back)."""
+"""Matrix that changes OpenCV axes (y down, z forward) to OpenGL axes (y up, z back). It is its own inverse."""
 
 
 def decompose(projection: Array) -> tuple[Array, Array]:
-    """Return K and c2w of a projection matrix, which may have any scale (Hartley and Zisserman 2004, section 6.2.4).
+    """Return K and c2w of a projection matrix of any scale (Hartley and Zisserman 2004, section 6.2.4).
 
-    This is the RQ decomposition of the left block M = K R by Gram–Schmidt: the third row of M has the direction of R's
-    third row, the part of M's second row orthogonal to it gives R's second row, and so on.
+    The left block M = K R of P is split by an RQ decomposition with the Gram–Schmidt method. R's third row has the
+    direction of M's third row. The part of M's second row that is orthogonal to R's third row gives R's second row.
+    M's first row gives R's first row in the same way.
 
     Args:
         projection: P, [3, 4].
@@ -23,7 +27,7 @@ def decompose(projection: Array) -> tuple[Array, Array]:
         K, [3, 3], with a positive diagonal and K₃₃ = 1, and c2w, [3, 4], in OpenGL axes.
 
     Raises:
-        ValueError: M is singular.
+        ValueError: M is singular, or P has a number that is not finite.
     """
     m = projection[:, :3]
     scale = np.linalg.norm(m[2])

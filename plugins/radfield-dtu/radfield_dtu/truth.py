@@ -1,4 +1,4 @@
-"""Ground-truth surface, which `radfield data make --format dtu` writes beside the images."""
+"""Reader of the ground-truth surface that `radfield data make --format dtu` writes beside the images."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_BYTES = 2**30
 
 
 def read_truth(root: Path, to_data: Array) -> Mesh | None:
-    """Return the surface in scene coordinates; None without a file. Raises DatasetError for an unusable mesh."""
+    """Return the surface in scene coordinates, or None if there is no file. Raises DatasetError for an unusable one."""
     path = root / GROUND_TRUTH
     if not path.is_file():
         return None
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:
-        # Given a path, trimesh would open any other file that this one names; given bytes, it cannot.
+        # From a path, trimesh would also open other files that the mesh file names. From bytes, it cannot.
         mesh = trimesh.load_mesh(BytesIO(path.read_bytes()), file_type="ply", process=False, skip_materials=True)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # trimesh raises many kinds of errors on untrusted files

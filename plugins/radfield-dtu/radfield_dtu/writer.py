@@ -1,4 +1,4 @@
-"""Writer of the layout of IDR and NeuS."""
+"""Writer of scenes in the layout of IDR and NeuS."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from radfield_dtu.truth import GROUND_TRUTH
 logger = logging.getLogger(__name__)
 
 MILLIMETRES = 150.0
-"""Length of one unit of a synthetic scene; its size is then that of a DTU scan."""
+"""Length, in millimeters, of one unit of a synthetic scene. It gives the scene the size of a DTU scan."""
 
 PLACE = np.array([-28.0, -27.5, 640.0])
 """Position of the origin of a synthetic scene in millimeters, as in DTU's scans."""
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """Write image/, cameras_sphere.npz and, if known, mask/ and the ground-truth surface; return the files written.
+    """Write image/, cameras_sphere.npz and, if known, mask/ and the ground-truth surface. Return the files written.
 
-    Masks of this format show an object; masks that mark the pixels that count are left out, with a warning.
+    A mask in this format shows an object. If the masks of the scene mark the pixels that count in the loss instead,
+    they are not written, and a warning says so.
     """
     views = views_to_store(scenes)
     first = next(iter(scenes.values()))
@@ -48,7 +49,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     scale_mat[:3, 3] = transform_points(placed, center[None])[0]
     warn_about_lost_masks("object", scenes.values())
     masked = all_have_masks("object", scenes.values()) or any(_is_clear(scene) for scene in scenes.values())
-    arrays: dict[str, Any] = {}  # np.savez takes options as well as arrays
+    arrays: dict[str, Any] = {}  # Any, because np.savez takes options as well as arrays
     written: list[Path] = []
     for index, view in enumerate(views):
         arrays[f"world_mat_{index}"], arrays[f"scale_mat_{index}"] = _world_mat(view, placed), scale_mat
@@ -64,10 +65,11 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _placement(scene: Scene) -> Array:
-    """Transform [4, 4] from data coordinates to the file's: millimeters for a synthetic scene, else the identity.
+    """Return the transform [4, 4] from data coordinates to the coordinates of the file.
 
-    A scene is synthetic if it has a ground-truth surface and no unit. For other scenes that are not in millimeters a
-    warning gives the unit, because the format cannot store it.
+    A scene with a ground-truth surface and no unit counts as synthetic and is placed in millimeters. For all other
+    scenes the transform is the identity. The format cannot store a unit, so a warning is logged if the
+    unit is not mm.
     """
     if scene.unit is None and scene.ground_truth is not None:
         matrix = similarity_matrix(np.eye(3), np.zeros(3), MILLIMETRES)
@@ -82,7 +84,11 @@ def _placement(scene: Scene) -> Array:
 
 
 def _sphere(scene: Scene) -> tuple[Array, float]:
-    """Center and radius, in data coordinates, of a sphere around the ground-truth surface or the scene box."""
+    """Return the center and radius, in data coordinates, of the sphere that the file describes.
+
+    The sphere surrounds the ground-truth surface. Without such a surface, it has the center and radius of the scene
+    box.
+    """
     if scene.ground_truth is not None:
         points = transform_points(scene.to_data, scene.ground_truth.vertices.double()).numpy()
         center = (points.max(0) + points.min(0)) / 2
@@ -110,7 +116,7 @@ def _is_clear(scene: Scene) -> bool:
 
 
 def _pixels(view: StoredView) -> tuple[np.ndarray, np.ndarray]:
-    """RGB [H, W, 3] on black and a mask [H, W, 3] of 0 and 255, both uint8."""
+    """Return RGB [H, W, 3] on black and a mask [H, W, 3] with the values 0 and 255. Both are uint8."""
     pixels = view.scene.images[view.index]
     if pixels.shape[-1] == 4:
         alpha = pixels[..., 3:]

@@ -17,7 +17,7 @@ from radfield_frequency.config import FrequencyConfig
 class Frequency(Encoding):
     """Positional encoding γ(x) = (x, sin 2⁰x, cos 2⁰x, …, sin 2^(L−1)x, cos 2^(L−1)x) (NeRF, equation 4).
 
-    Each term in parentheses is a block of D features.
+    Each term inside the parentheses gives D features, one per coordinate.
 
     Args:
         config: options.
@@ -25,7 +25,7 @@ class Frequency(Encoding):
         in_dim: number of coordinates D.
 
     Raises:
-        UsageError: with these options, the encoding has no features.
+        UsageError: the options leave the encoding without features.
 
     Example:
         >>> from radfield_core import SceneBox
@@ -51,7 +51,7 @@ class Frequency(Encoding):
         self.register_buffer("frequencies", 2.0 ** torch.arange(config.n_frequencies), persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, D]. For Gaussians, x are the means, and the covariance `cov` is ignored."""
+        """Features [M, out_dim] of x [M, D]. For Gaussians, x are the means. The covariances `cov` are ignored."""
         angles = (x * self.angular_scale)[:, None, :] * self.frequencies[:, None]
         waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
         return torch.cat([x, waves], dim=1) if self.include_input else waves

@@ -1,16 +1,16 @@
-"""Derivatives of the encoding. They use the four kernels of a backend, and can themselves be differentiated.
+"""Derivatives of the encoding. The four kernels of a backend compute them, and they can be differentiated again.
 
-The features y(x, T) are linear in the table T. Let g be a gradient with respect to y, and v a gradient with respect to
-p, the position gradient. The kernels compute:
+The features y(x, T) are linear in the table T. Let g be a gradient with respect to y. Let p be the position gradient,
+and v a gradient with respect to p. The kernels compute:
 
     table gradient      ∂⟨g, y⟩/∂T            kernels.table_gradient(x, g)
     position gradient   p = ∂⟨g, y⟩/∂x        kernels.position_gradient(x, T, g)
     second derivatives  ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
                         ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
-Values and position gradients are two separate nodes of the autograd graph. The first has no edge to the positions, and
-the second has none to the table. Therefore a gradient with respect to position alone (for a surface normal) does not
-compute the table gradient, which would double the cost.
+Values and position gradients are two separate nodes of the autograd graph. The node of the values has no edge to the
+positions, and the node of the position gradients has no edge to the table. A gradient with respect to
+position alone (for a surface normal) is thus computed without the table gradient, which would double the cost.
 """
 
 from __future__ import annotations
@@ -29,26 +29,29 @@ class Kernels(Protocol):
     """The four kernels of a backend.
 
     All tensors are contiguous, float32 and on one device: x and v [M, 3], g [M, L·F], table [n_entries, F]. The
-    module's docstring defines them.
+    docstring of this module defines the symbols.
     """
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-        """Features y [M, L·F] of the positions x."""
+        """Return the features y [M, L·F] of the positions x."""
 
     def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
-        """Gradient [n_entries, F] of ⟨g, y⟩ with respect to the table. If `v` is given, that of ⟨v, ∂⟨g, y⟩/∂x⟩."""
+        """Return the gradient [n_entries, F] of ⟨g, y⟩ with respect to the table.
+
+        If `v` is given, return the gradient of ⟨v, ∂⟨g, y⟩/∂x⟩ instead.
+        """
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
-        """Gradient [M, 3] of ⟨g, y⟩ with respect to x."""
+        """Return the gradient [M, 3] of ⟨g, y⟩ with respect to x."""
 
     def second(self, x: Tensor, table: Tensor, g: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g [M, L·F] and to x [M, 3]."""
+        """Return the gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g [M, L·F] and to x [M, 3]."""
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
-    """Features [M, L·F] of positions x [M, 3], interpolated in the table [n_entries, F]. Both are float32.
+    """Return the features [M, L·F] of positions x [M, 3], interpolated in the table [n_entries, F].
 
-    The features are differentiable to any order.
+    Both are float32. The features are differentiable to any order.
     """
     if grid.n_features == 1:
         pairs = torch.cat([table, torch.zeros_like(table)], -1)
@@ -59,7 +62,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid, kernels: Kernels) -> Tensor:
 
 
 def _apply(function: type[Function], *arguments: Any) -> Any:
-    return function.apply(*arguments)  # type: ignore[no-untyped-call]  # torch leaves it without types
+    return function.apply(*arguments)  # type: ignore[no-untyped-call]  # torch gives `apply` no types
 
 
 class _Values(Function):
@@ -76,7 +79,7 @@ class _Values(Function):
 
 
 class _Positions(Function):
-    """The identity on the features y. Its backward pass adds the gradient with respect to the positions x."""
+    """A function that returns the features y unchanged. Its backward pass adds the gradient with respect to x."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
@@ -126,10 +129,10 @@ class _PositionGradient(Function):
 
 
 def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: Grid) -> tuple[Tensor, ...]:
-    """Gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g, x and the table, which can be differentiated again.
+    """Return gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g, x and the table. They can be differentiated again.
 
-    This is slow, but needed only for third derivatives. It differentiates with respect to views of g, x and the table,
-    because g itself may depend on x, and autograd follows that dependence elsewhere.
+    This function is slow, but only third derivatives need it. The derivatives are taken with respect to views of g, x
+    and the table. The reason is that g itself may depend on x, and autograd accounts for that dependence elsewhere.
     """
     views = [
         tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in (g, x, table)

@@ -1,9 +1,9 @@
-"""Benchmark of the encoding: the torch reference and the kernels in one process, compared with the gather limit.
+"""Benchmark of the encoding. It times the torch reference and the kernels in one process.
 
-The encoding fetches 8 entries per point and level from random addresses. The gather limit is the time of a loop that
-only fetches entries and adds them up. Its indices are random and precomputed, and its tables are as large as the
-levels. The loop fetches one entry at a time, and does not reuse cache lines. A kernel can do better in both respects,
-and can therefore be faster than the limit.
+The times are compared with the gather limit. The encoding fetches 8 entries per point and level from random addresses.
+The gather limit is the time of a loop that only fetches entries and adds them up. The loop uses precomputed random
+indices, and tables as large as the levels. It fetches one entry at a time, and does not reuse cache lines. A kernel can
+fetch several entries at once and reuse cache lines, and can therefore be faster than the limit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZES = {
 def measure(
     *, repeats: int = 7, reference_repeats: int = 3, device: str = "cpu", sizes: dict[str, Any] = SIZES
 ) -> list[dict[str, Any]]:
-    """Median times of the reference and of the kernels.
+    """Measure the median times of the reference and of the kernels.
 
     The reference and the kernels run alternately, so that changes in the machine's speed affect both.
 
@@ -43,7 +43,7 @@ def measure(
         repeats: number of runs of each kernel.
         reference_repeats: number of runs of the reference.
         device: "cpu" or "cuda".
-        sizes: maps the name of a size to (log2 of the number of points, arguments of `levels.build`).
+        sizes: one item per size, which maps its name to (log2 of the number of points, arguments of `levels.build`).
 
     Returns:
         One row per size, task and backend, with the keys size, task, backend, reference_ms, kernel_ms, ratio,
@@ -56,7 +56,10 @@ def measure(
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """Timings of the encoding, for `radfield bench micro`. On the CPU, the gather limit of forward passes is given."""
+    """Return the timings of the encoding that `radfield bench micro` shows.
+
+    For forward passes on the CPU, the timings include the gather limit.
+    """
     rows = measure(repeats=repeats, reference_repeats=max(1, repeats // 2), device=device)
     return [_timing(row) for row in rows]
 
@@ -102,7 +105,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
         torch.autograd.backward(encode(x, table, grid), g)
 
     def eikonal() -> None:
-        """Loss on the features and on their gradient with respect to position, as for a signed distance field."""
+        """Compute a loss on the features and on their position gradient, as for a signed distance field."""
         table.grad = None
         points = x.detach().requires_grad_()
         y = encode(points, table, grid)
@@ -113,7 +116,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
 
 
 def gather_limit(grid: Grid, n: int, repeats: int) -> float:
-    """Time in milliseconds that one thread needs to fetch 8 random entries of every level for each of n points."""
+    """Measure the gather limit: the time in which one thread fetches 8 n random entries of every level, in ms."""
     random = np.random.default_rng(0)
     total = 0.0
     for level in grid.levels:
@@ -125,9 +128,9 @@ def gather_limit(grid: Grid, n: int, repeats: int) -> float:
 
 @kernel
 def _gather(entries: Any, index: Any) -> Any:
-    """A number that depends on all fetched entries (pairs).
+    """Fetch entries, which are pairs, and return a number that depends on all of them.
 
-    The entries are added up in four independent sums, so that an addition does not wait for the one before.
+    The entries are added up in four independent sums, so that no addition waits for the previous one.
     """
     none = pair.scale(pair.load(entries, uint64(0)), float32(0.0))
     a, b, c, d = none, none, none, none

@@ -1,7 +1,8 @@
 """Reuse of large buffers.
 
-For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. That takes
-a tenth of the encoding's time. Buffers are allocated by numpy, because it requests huge pages, which are mapped faster.
+For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. Filling
+takes a tenth of the encoding's time. numpy allocates the buffers, because numpy requests huge pages, which are mapped
+faster.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from torch import Tensor
 MAPPED_BYTES = 1 << 25  # malloc returns freed blocks of at least this size to the operating system
 LINE = 16  # number of float32 values in a cache line
 _workspaces = threading.local()
-_free: deque[Any] = deque(maxlen=2)  # buffers of the two large tensors freed last, usually features and a gradient
+_free: deque[Any] = deque(maxlen=2)  # the two buffers freed last, usually of features and a gradient
 
 
 def empty(*shape: int) -> Tensor:
-    """An uninitialized float32 tensor.
+    """Return an uninitialized float32 tensor.
 
-    A tensor of 32 MiB or more starts at a cache line, and reuses a freed buffer of similar size if there is one.
+    A tensor of 32 MiB or more starts at a cache line. If a freed buffer of similar size exists, the tensor reuses it.
 
     Args:
         shape: sizes of the dimensions.
@@ -46,9 +47,10 @@ def empty(*shape: int) -> Tensor:
 
 
 def outgrows_cache(tensor: Tensor) -> bool:
-    """True if a tensor from `empty` is larger than most caches.
+    """Return True if a tensor from `empty()` is larger than most caches.
 
-    When such a tensor has been written, its first part is no longer in the cache. The cache may thus be bypassed.
+    After such a tensor has been written, the cache no longer holds its first part. Writes may therefore bypass the
+    cache.
     """
     return 4 * tensor.numel() >= MAPPED_BYTES
 
@@ -66,10 +68,10 @@ def _take(size: int) -> Any:
 
 
 def workspace(name: str, *shape: int) -> Any:
-    """Float32 array [shape] that belongs to this thread and has the given name.
+    """Return a float32 array of the given shape and name, which belongs to this thread.
 
-    Later calls with the name return the same memory with its contents, unless a larger array is requested. New memory
-    is filled with zeros.
+    A later call with the same name returns the same memory, including its contents. If a larger array is requested,
+    new memory is allocated and filled with zeros.
     """
     size, kept = math.prod(shape), getattr(_workspaces, name, None)
     if kept is None or kept.size < size:

@@ -1,8 +1,9 @@
 """Cell lookup in one level for blocks of points: entry indices, fractions within the cell, and corner weights.
 
-A block has `BLOCK` points; the last block may be partly filled. Its indices [8, BLOCK] and its fractions [3, BLOCK] are
-flat arrays. Every loop here thus runs over neighboring numbers, and numba compiles it to SIMD. No operation is fused or
-reordered, so x·scale + 0.5 is rounded as in the reference, and a point on the border of a cell is in the same cell.
+A block has `BLOCK` points. The last block may be partly filled. A block's indices [8, BLOCK] and fractions [3, BLOCK]
+are stored as flat arrays. Every loop here thus runs over neighboring numbers, and numba compiles the loop to SIMD. No
+operation is fused or reordered, so x·scale + 0.5 is rounded as in the reference. A point on the border of two cells is
+therefore assigned to the same cell as in the reference.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ HALF, ONE = np.float32(0.5), np.float32(1.0)
 def load_points(x: Any, start: int, count: int, points: Any) -> None:
     """Copy `count` rows of x [M, 3], starting at row `start`, to points [3, …].
 
-    Coordinates are clamped to the range from 0 to 1, and NaN becomes 0.
+    Coordinates are clamped to [0, 1], and NaN becomes 0.
     """
     px, py, pz = points[0], points[1], points[2]
     rows = x[start : start + count]
@@ -66,12 +67,12 @@ def store_gradient(x: Any, sums: Any, start: int, count: int, result: Any) -> No
 
 @inlined
 def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, index: Any, fraction: Any) -> None:
-    """Look up the cells of one block: pair indices of the eight corners, and fractions within the cell.
+    """Look up the cells of one block. Write the pair indices of the eight corners, and the fractions within the cell.
 
     Corners are numbered with x varying fastest. A pair index is the entry index times `pairs` = F/2, which is a power
-    of two. The factor is applied to the terms of the index, because that takes fewer multiplications. The branch on
-    `hashed` is inside the loop, and the compiler moves it out. Calling one of two functions instead would add reference
-    counting of the arrays.
+    of two. The terms of the index are multiplied by this factor, because that takes fewer multiplications than at the
+    end. The branch on `hashed` is inside the loop, and the compiler moves it out. Two functions, one per branch, would
+    be slower, because numba would count references to the arrays.
     """
     px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
     hashed, step = levels[level, 3] != 0, uint32(pairs)
@@ -100,9 +101,9 @@ def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: 
 
 @kernel
 def _wrapped(total: Any, size: Any) -> Any:
-    """total mod size, for total < 2·size.
+    """Return total mod size, if total < 2·size.
 
-    If total < size, the unsigned difference wraps around to a large number, and the minimum is total.
+    If total < size, the unsigned difference total − size wraps around to a large number, so the minimum is total.
     """
     index = uint32(total)
     return min(index, uint32(index - size))
@@ -112,7 +113,7 @@ def _wrapped(total: Any, size: Any) -> Any:
 def value_weights(fraction: Any, weight: Any) -> None:
     """Write the trilinear weights w_c of the corners c to the flat array weight [8, BLOCK].
 
-    w_c is the product over the axes k of f_k if c_k = 1, or 1 − f_k if c_k = 0.
+    The weight w_c is a product of one factor per axis k. The factor is f_k if c_k = 1, and 1 − f_k if c_k = 0.
     """
     for i in range(BLOCK):
         x1, y1, z1 = fraction[i], fraction[i + B1], fraction[i + B2]
@@ -124,9 +125,9 @@ def value_weights(fraction: Any, weight: Any) -> None:
 
 @inlined
 def direction_weights(fraction: Any, directions: Any, start: int, factor: Any, weight: Any) -> None:
-    """Write the derivatives of the weights along the directions u to the flat array weight [8, BLOCK].
+    """Write the derivatives of the trilinear weights w_c along directions u to the flat array weight [8, BLOCK].
 
-    They are factor · Σ_k u_k ∂w_c/∂f_k.
+    The derivative of w_c is factor · Σ_k u_k ∂w_c/∂f_k.
     """
     ux, uy = directions[0, start : start + BLOCK], directions[1, start : start + BLOCK]
     uz = directions[2, start : start + BLOCK]

@@ -13,7 +13,7 @@ from radfield_core import option
 class HashConfig:
     """Options of the multiresolution hash grid (Müller et al. 2022).
 
-    The defaults are published sizes. With them, each level has 1.44727 times the resolution of the level before.
+    The defaults are published sizes, with which the resolution grows by a factor of 1.44727 from level to level.
     """
 
     n_levels: int = option(16, help="number of levels of the grid", min=1, max=32)

@@ -1,9 +1,9 @@
-"""CPU backend of the encoding, compiled by numba. It computes the reference's values and derivatives in float32.
+"""CPU backend of the encoding, compiled by numba. It computes the same values and derivatives as the torch reference.
 
-Points are processed in large chunks. A chunk is processed level by level, so that the table of only one level is in use
-at a time. Within a level, points are processed in blocks. All entry indices of a block are computed before its entries
-are fetched. The table gradient of a level is summed by one thread, in the order of the points. It needs no atomics, and
-is the same to the last bit in every run.
+All numbers are float32. Points are processed in large chunks. A chunk is processed level by level, so that only one
+level's part of the table is in use at a time. Within a level, points are processed in blocks. All entry indices of a
+block are computed before the entries are fetched. The table gradient of a level is summed by one thread, in the order
+of the points. The sum needs no atomics, and is the same to the last bit in every run.
 """
 
 from __future__ import annotations
@@ -25,19 +25,25 @@ from radfield_hash.cell_lookup import BLOCK
 from radfield_hash.levels import Grid
 from radfield_hash.simd import lanes
 
-# Memory per thread for the features of a chunk. The larger a chunk, the longer the table of a level stays in the cache.
+# Memory per thread for the features of a chunk. In a larger chunk, more points use a level while it is in the cache.
 CHUNK_BYTES = 1 << 25
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference."""
+    """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
+
+    If x or the table is not float32, the torch reference computes the features.
+    """
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that every training step uses, and run them on one point as a self-test."""
+    """Self-test: run the kernels that every training step uses on one point.
+
+    The kernels are compiled, or loaded from the cache, in the process.
+    """
     reference.check(encode, "cpu")
 
 
@@ -98,7 +104,7 @@ _KERNELS = _Numba()
 
 @cache
 def _values() -> Any:
-    """The kernel that computes values faster on this processor. The other kernel is not compiled."""
+    """Return the faster of two kernels for values on this processor. The other kernel is not compiled."""
     if lanes.faster():
         from radfield_hash import values_avx512
 
@@ -107,19 +113,19 @@ def _values() -> Any:
 
 
 def _workspace(grid: Grid, n: int) -> tuple[Any, ...]:
-    """This thread's workspace for a chunk of up to n points. See module `kernels`."""
+    """Return this thread's workspace for a chunk of up to n points. Module `kernels` describes the workspace."""
     chunk = max(1, min(n, _chunk(grid)))
     pairs = workspace("pairs", grid.out_dim // 2, 2 * (chunk + kernels.PAD))
     return pairs, *(workspace(name, 3, chunk + BLOCK) for name in ("points", "directions", "sums"))
 
 
 def _chunk(grid: Grid) -> int:
-    """Largest number of points in a chunk."""
+    """Return the largest number of points in a chunk."""
     return CHUNK_BYTES // (4 * grid.out_dim)
 
 
 def _level_sums(grid: Grid) -> Any:
-    """Array of zeros in which the gradient of any one level fits. See `kernels.table_gradient`."""
+    """Return an array of zeros that is large enough for the gradient of any level. See `kernels.table_gradient`."""
     return workspace("level sums", max(level.size for level in grid.levels) * grid.n_features)
 
 
@@ -137,27 +143,30 @@ def _slices(arrays: tuple[Any, ...], rows: tuple[int, int]) -> tuple[Any, ...]:
 
 @cache
 def _geometry(grid: Grid) -> tuple[Any, Any, int]:
-    """The grid as arguments of the kernels: levels [L, 4] (resolution, offset, size, hashed), scales [L], and F."""
+    """Return the grid in the form that the kernels take: levels [L, 4], scales [L] and F.
+
+    A row of `levels` holds resolution, offset, size and hashed.
+    """
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = np.array([level.scale for level in grid.levels], np.float32)
     return np.array(rows, np.int64), scales, grid.n_features
 
 
 def _point_ranges(n: int) -> list[tuple[int, int]]:
-    """Ranges that divide n points, one per thread."""
+    """Divide n points into ranges, one range per thread."""
     parts = max(1, min(torch.get_num_threads(), n // BLOCK))
     bounds = [n * part // parts for part in range(parts + 1)]
     return list(pairwise(bounds))
 
 
 def _level_ranges(grid: Grid) -> list[tuple[int, int]]:
-    """Ranges of levels: one range of all levels for a single thread, or one range per level for several threads."""
+    """Divide the levels into ranges: one range in total if there is a single thread, otherwise one range per level."""
     n = len(grid.levels)
     return [(0, n)] if torch.get_num_threads() == 1 else [(level, level + 1) for level in reversed(range(n))]
 
 
 def _parallel(run: Callable[[tuple[int, int]], object], parts: Iterable[tuple[int, int]]) -> None:
-    """Run all parts on as many threads as torch uses. The kernels release the GIL."""
+    """Run all parts on as many threads as torch uses. Kernels run in parallel, because they release the GIL."""
     threads = torch.get_num_threads()
     if threads == 1:
         for part in parts:

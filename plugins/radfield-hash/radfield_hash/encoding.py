@@ -1,4 +1,4 @@
-"""encoding:hash, which interpolates features of positions in a multiresolution grid.
+"""encoding:hash. It interpolates the features of a position between the entries of a multiresolution grid.
 
 Shapes: M points, L levels, F features per entry.
 """
@@ -21,23 +21,24 @@ OP = Op(
     },
 )
 INITIAL_RANGE = 1e-4
-"""Initial entries are uniform between minus and plus this value, as in tiny-cuda-nn."""
+"""Initial entries are drawn uniformly between minus and plus this value, as in tiny-cuda-nn."""
 
 
 def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
-    """Features [M, L·F] of positions x [M, 3] in [0, 1]³, computed from the table [n_entries, F] by the active backend.
+    """Return the features [M, L·F] of positions x [M, 3] in [0, 1]³, computed from the table [n_entries, F].
 
-    `reference.encode` defines the values.
+    The active backend computes the features. `reference.encode` defines them.
     """
     features: Tensor = (OP.pick(x.device) or reference).encode(x, table, grid)
     return features
 
 
 class HashEncoding(Encoding):
-    """Features of positions within the scene's bounds, center ± radius. Positions outside are clamped to the bounds.
+    """Encoding of positions by trainable features of a multiresolution grid.
 
-    The features are differentiable to any order with respect to the position and to `table` [n_entries, F]. The
-    features of levels that are not yet in use are zero.
+    The grid covers the scene's bounds, center ± radius. Positions outside are clamped to the bounds. The features are
+    differentiable to any order with respect to the position and to `table` [n_entries, F]. In coarse-to-fine training,
+    the features of a level are zero until the level is in use.
 
     Args:
         config: options.
@@ -77,11 +78,11 @@ class HashEncoding(Encoding):
             self.active_levels.fill_(min(active, self.config.n_levels))
 
     def scalars(self) -> dict[str, Tensor]:
-        """Number of levels in use. Empty unless that number changes during training."""
+        """Return the number of levels in use, for the log. The result is empty if this number never changes."""
         return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, 3]. For Gaussians, x are the means, and the covariance `cov` is ignored."""
+        """Features [M, out_dim] of x [M, 3]. For Gaussians, x are the means. The covariances `cov` are ignored."""
         unit = (x - self.center) / self.radius
         features = encode((unit + 1) / 2, self.table, self.grid)
         if self.config.start_levels is not None:

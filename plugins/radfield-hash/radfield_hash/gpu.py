@@ -1,9 +1,9 @@
-"""CUDA backend of the encoding, in Triton. It computes the reference's values and derivatives in float32.
+"""CUDA backend of the encoding, in Triton. It computes the same values and derivatives as the torch reference.
 
-For values and table gradients, one program handles one block of points on one level. For position gradients and second
-derivatives, it handles one block on all levels. Table gradients are summed with atomics, so their last bits may differ
-between runs. Products and sums are not fused. Therefore x·scale + 0.5 is rounded as in the reference, and a point is in
-the same cell.
+All numbers are float32. For values and table gradients, one program handles one block of points on one level. For
+position gradients and second derivatives, one program handles one block of points on all levels. Table gradients are
+summed with atomics, so their last bits may differ between runs. Products and sums are not fused. Therefore
+x·scale + 0.5 is rounded as in the reference, and a point is assigned to the same cell.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -27,14 +27,20 @@ PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference."""
+    """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
+
+    If x or the table is not float32, the torch reference computes the features.
+    """
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
     return autograd.encode(x, table, grid, _KERNELS)
 
 
 def warm_up() -> None:
-    """Compile or load the kernels that every training step uses, and run them on one point as a self-test."""
+    """Self-test: run the kernels that every training step uses on one point.
+
+    The kernels are compiled, or loaded from the cache, in the process.
+    """
     reference.check(encode, "cuda")
 
 
@@ -77,7 +83,10 @@ def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: 
 
 @cache
 def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The grid as arguments of the kernels: scales [L], and levels [L, 4] (resolution, offset, size, hashed)."""
+    """Return the grid in the form that the kernels take: scales [L] and levels [L, 4].
+
+    A row of `levels` holds resolution, offset, size and hashed.
+    """
     rows = [(level.resolution, level.offset, level.size, level.hashed) for level in grid.levels]
     scales = torch.tensor([level.scale for level in grid.levels], device=device)
     return scales, torch.tensor(rows, dtype=torch.int32, device=device)
@@ -85,9 +94,10 @@ def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
 
 @triton.jit
 def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
-    """A coordinate clamped to the range from 0 to 1, a mask that it was in that range, and a mask that it was NaN.
+    """Load one coordinate of each point. Return the coordinate clamped to [0, 1], and two masks.
 
-    NaN is clamped to 0.
+    The first mask is true where the original coordinate was in [0, 1]. The second mask is true where the original
+    coordinate was NaN. A NaN is clamped to 0.
     """
     value = tl.load(x_ptr + rows * 3 + axis, mask=valid, other=0.0)
     clamped = tl.where(value > 0.0, value, 0.0)
@@ -96,7 +106,7 @@ def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
 
 @triton.jit
 def _cell(coordinate, scale):
-    """Cell number along one axis, and fraction within that cell."""
+    """Return the number of the cell along one axis, and the fraction within that cell."""
     position = coordinate * scale + 0.5
     cell = position.to(tl.int32)
     return cell, position - cell.to(tl.float32)
@@ -104,7 +114,7 @@ def _cell(coordinate, scale):
 
 @triton.jit
 def _weights(fx, fy, fz, corner: tl.constexpr):
-    """Factors along x, y and z whose product is the trilinear weight of a corner."""
+    """Return three factors, along x, y and z. Their product is the trilinear weight of a corner."""
     wx = fx if corner & 1 else 1.0 - fx
     wy = fy if (corner >> 1) & 1 else 1.0 - fy
     wz = fz if corner >> 2 else 1.0 - fz
@@ -113,7 +123,10 @@ def _weights(fx, fy, fz, corner: tl.constexpr):
 
 @triton.jit
 def _signs(corner: tl.constexpr):
-    """Derivatives of the factors of `_weights` with respect to fx, fy and fz. Each is −1 or 1."""
+    """Return the derivatives of the three factors from `_weights()` with respect to fx, fy and fz.
+
+    Each derivative is −1 or 1.
+    """
     sx = 1.0 if corner & 1 else -1.0
     sy = 1.0 if (corner >> 1) & 1 else -1.0
     sz = 1.0 if corner >> 2 else -1.0
@@ -122,7 +135,7 @@ def _signs(corner: tl.constexpr):
 
 @triton.jit
 def _row(i, j, k, corner: tl.constexpr, level_ptr, level):
-    """Row of the table that holds the entry of a corner of cell (i, j, k)."""
+    """Return the table row that holds the entry for one corner of cell (i, j, k)."""
     i, j, k = i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2)
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)

@@ -1,11 +1,12 @@
 """The four numba kernels of the encoding: values, table gradient, position gradient and second derivatives.
 
-All of them take contiguous float32 arrays: points x [M, 3], features [M, L·F] and the flat table [n_entries · F]. The
-grid is given as levels [L, 4] (resolution, offset, size, hashed), scales [L] and F. F must be even, because features
-are processed in pairs.
+All four kernels take contiguous float32 arrays: points x [M, 3], features [M, L·F] and the flat table [n_entries · F].
+The grid is given as levels [L, 4] (resolution, offset, size, hashed), scales [L] and F. F must be even, because
+features are processed in pairs.
 
-`workspace` holds the data of one chunk of points. Its features are stored as transposed pairs [L·F/2, chunk + PAD]. Its
-points, directions and sums are each [3, chunk + BLOCK], because cells are looked up in whole blocks.
+A chunk is a number of points that are processed together. `workspace` holds the data of one chunk. Features are stored
+there as transposed pairs [L·F/2, chunk + PAD]. Points, directions and sums are each stored as [3, chunk + BLOCK],
+because cells are looked up in whole blocks.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from radfield_hash.simd.transpose import load_features, store_features
 
 TWO = np.uint64(2)
 PAD = 8  # without padding, all pairs of a point could fall into the same set of the cache
-LINE = np.uint64(16)  # number of float32 values in a cache line; the size of each level is a multiple of it
+LINE = np.uint64(16)  # number of float32 values in a cache line; it divides the size of each level
 ZERO = np.float32(0.0)
 
 
@@ -45,7 +46,7 @@ ZERO = np.float32(0.0)
 def values(
     x: Any, y: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int, streamed: bool
 ) -> None:
-    """Write the features of x to y [M, L·F]. If `streamed`, bypass the cache."""
+    """Write the features of x to y [M, L·F]. If `streamed` is set, the writes bypass the cache."""
     pairs, points, _, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
     index, fraction = np.empty(8 * BLOCK, np.uint32), np.empty(3 * BLOCK, np.float32)
@@ -69,11 +70,13 @@ def table_gradient(
     x: Any, v: Any, g: Any, directed: bool, workspace: Any, sums: Any, separate: bool, table: Any, levels: Any,
     scales: Any, n_features: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Write the gradient of levels first … last − 1 to the table: Σ w_c g, or Σ ⟨v, ∂w_c/∂x⟩ g if `directed`.
+    """Write the gradient of levels first … last − 1 to the table.
 
-    There must be at least one point. `sums` is the array in which a level is summed, usually the table itself. If
-    `separate`, it is an array of zeros as large as the largest level instead. The sums of each level are then streamed
-    to the table and set to zero again, which requires that all points are in one chunk.
+    The gradient is Σ w_c g, or Σ ⟨v, ∂w_c/∂x⟩ g if `directed` is set. There must be at least one point.
+
+    The gradient of a level is summed in the array `sums`, which is usually the table itself. If `separate` is set,
+    `sums` is instead an array of zeros as large as the largest level. The sums of each level are then streamed to the
+    table and set to zero again, which requires that all points are in one chunk.
     """
     pairs, points, directions, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
@@ -178,9 +181,10 @@ def _lerp(a: Any, b: Any, t: Any) -> Any:
 
 @kernel
 def _along_z(entries: Any, index: Any, i: int) -> Any:
-    """For each of the four cell edges along z: the entry a at its start, and b − a, where b is the entry at its end.
+    """Return two pairs for each of the four cell edges along z: a and b − a.
 
-    The edges are ordered with x varying fastest.
+    Here a is the entry at the start of the edge, and b is the entry at its end. Edges are ordered with x varying
+    fastest.
     """
     a, b = _entry(entries, index, i), _entry(entries, index, i + B1)
     c, d = _entry(entries, index, i + B2), _entry(entries, index, i + B3)
@@ -211,7 +215,7 @@ def _scatter(entries: Any, index: Any, weight: Any, size: int, features: Any) ->
 
 @kernel
 def _add_slopes(entries: Any, index: Any, fraction: Any, scale: Any, size: int, features: Any, sums: Any) -> None:
-    """Add scale · ∂⟨g, pair⟩/∂f to the sums, where f are the fractions within the cell."""
+    """Add scale · ∂⟨g, pair⟩/∂f to `sums`. Here f are the fractions within the cell."""
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
         a, za, b, zb, c, zc, d, zd = _along_z(entries, index, i)
@@ -227,10 +231,10 @@ def _add_slopes(entries: Any, index: Any, fraction: Any, scale: Any, size: int, 
 def _second_derivatives(
     entries: Any, index: Any, fraction: Any, scale: Any, size: int, features: Any, directions: Any, sums: Any
 ) -> None:
-    """Compute second derivatives with respect to the fractions f within the cell, for directions u.
+    """Compute second derivatives along directions u, with respect to the fractions f within the cell.
 
-    Each pair of g in `features` is replaced by scale · Σ_k u_k ∂pair/∂f_k. The term
-    scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k is added to the sums.
+    At first, `features` holds pairs of g. Each pair is replaced by scale · Σ_k u_k ∂pair/∂f_k. The term
+    scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k is added to row j of `sums`.
     """
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
@@ -254,7 +258,7 @@ def _second_derivatives(
 
 @kernel
 def spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
-    """Set all features of a point to NaN if one of its coordinates is NaN, for points start … stop − 1."""
+    """Go through points start … stop − 1. If a coordinate of a point is NaN, set all features of the point to NaN."""
     for i in range(start, stop):
         total = x[i, 0] + x[i, 1] + x[i, 2]
         if total != total and (x[i, 0] != x[i, 0] or x[i, 1] != x[i, 1] or x[i, 2] != x[i, 2]):

@@ -1,13 +1,13 @@
 """Geometry of a multiresolution grid: the scale, resolution and table offset of each level.
 
-The geometry is that of tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", section 3). Of L levels,
-level l has
+The geometry is the same as in tiny-cuda-nn (Müller et al. 2022, "Instant Neural Graphics Primitives", section 3). The
+levels are l = 0 … L − 1. Level l has
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
 A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ is at most 2^T, the level is dense: the
-entry of vertex (i, j, k) is (i + j·r + k·r²) mod size, where r is the resolution. Otherwise the level has 2^T entries,
-and a hash of the vertex gives its entry.
+entry of vertex (i, j, k) has the index (i + j·r + k·r²) mod size, where r is the resolution. Otherwise, the level has
+2^T entries, and the index is a hash of the vertex.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """All levels of a grid, from coarse to fine, and the number F of features per entry."""
+    """A grid: its levels, from coarse to fine, and the number F of features per entry."""
 
     levels: tuple[Level, ...]
     n_features: int
@@ -46,12 +46,12 @@ class Grid(NamedTuple):
 
     @property
     def out_dim(self) -> int:
-        """Number L·F of features of a point."""
+        """Number L·F of features per point."""
         return len(self.levels) * self.n_features
 
 
 def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution: int, finest_resolution: int) -> Grid:
-    """The grid whose levels grow geometrically from `base_resolution` to `finest_resolution` cells per side.
+    """Build a grid. Cells per side grow geometrically from `base_resolution` to `finest_resolution`.
 
     Args:
         n_levels: number of levels L.
@@ -78,6 +78,6 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
 
 
 def _float32(value: float) -> float:
-    """The nearest float32. With it, all kernels use the same scale, and 2047.0000000002 becomes 2047."""
+    """Round to the nearest float32. All kernels then use the same scale, and 2047.0000000002 becomes 2047."""
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
     return rounded

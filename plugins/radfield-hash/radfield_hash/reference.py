@@ -1,7 +1,7 @@
 """Definition of the encoding in plain torch. It supports any float dtype, and autograd gives derivatives of any order.
 
-Positions outside the box [0, 1]³ are clamped to it. Their features are those of the nearest point in the box, and their
-gradient with respect to position is zero along each clamped axis. A position that is NaN gives features that are NaN.
+A position outside the box [0, 1]³ is clamped to the box, so its features are those of the nearest point in the box. The
+gradient with respect to position is zero along each clamped axis. If a coordinate is NaN, all features are NaN.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ CORNERS = tuple((corner & 1, corner >> 1 & 1, corner >> 2) for corner in range(8
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F]. On each level, they are interpolated trilinearly between the eight entries around a point.
+    """Return features [M, L·F]. On each level, they are interpolated trilinearly between eight entries.
 
-    A feature is Σ_c Π_k (f_k if c_k else 1 − f_k) · table[entry_index(cell + c)] over the corners c of the point's
-    cell, where f are the fractions within the cell (Müller et al. 2022, section 3).
+    The eight entries belong to the corners c of the cell that holds the point. A feature is
+    Σ_c Π_k (f_k if c_k else 1 − f_k) · table[entry_index(cell + c)], where f are the fractions within the cell (Müller
+    et al. 2022, section 3).
 
     Args:
         x: positions [M, 3] in [0, 1]³.
@@ -38,9 +39,9 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def clamped(x: Tensor) -> Tensor:
-    """The nearest points in [0, 1]³.
+    """Return the nearest points in [0, 1]³.
 
-    Unlike torch.clamp, this gives the same gradient at the borders of the box in all versions of torch.
+    Unlike torch.clamp, this function gives the same gradient at the borders of the box in all versions of torch.
     """
     return x.masked_fill(x < 0.0, 0.0).masked_fill(x > 1.0, 1.0)
 
@@ -60,7 +61,7 @@ def _level(x: Tensor, entries: Tensor, level: Level) -> Tensor:
 
 
 def entry_index(vertex: Tensor, level: Level) -> Tensor:
-    """Index, int64 [M], of each vertex's entry within the level. `vertex` holds grid vertices, int64 [M, 3]."""
+    """Return the index of each vertex's entry within the level, int64 [M]. `vertex` is int64 [M, 3]."""
     i, j, k = vertex.unbind(-1)
     if level.hashed:
         return (i * PRIMES[0] ^ j * PRIMES[1] ^ k * PRIMES[2]) % level.size
@@ -68,7 +69,7 @@ def entry_index(vertex: Tensor, level: Level) -> Tensor:
 
 
 def check(encode: Callable[[Tensor, Tensor, Grid], Tensor], device: str) -> None:
-    """Self-test on loading: encode one point and compute a gradient. A broken kernel then fails here."""
+    """Self-test on loading: encode one point and compute a gradient. A broken kernel then fails here, not later."""
     grid = build(2, 2, 10, 4, 16)
     table = torch.zeros(grid.n_entries, 2, device=device, requires_grad=True)
     with torch.enable_grad():

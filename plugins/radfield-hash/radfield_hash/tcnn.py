@@ -1,8 +1,8 @@
-"""Backend that runs the grid of tiny-cuda-nn on CUDA, if its torch extension is installed.
+"""Backend that runs the grid of tiny-cuda-nn on CUDA, if tiny-cuda-nn's torch extension is installed.
 
-It uses the same table, because the entries are in the order of tiny-cuda-nn's parameters. It is set to compute in
-float32 instead of half precision. tiny-cuda-nn computes the scale of each level from the growth in float32, so a scale
-may differ in the last bit from the one in `levels`.
+This backend uses the same table as the others, because the entries are in the order of tiny-cuda-nn's parameters.
+Computations are in float32 instead of half precision. tiny-cuda-nn computes the scale of each level from the growth in
+float32, so the last bit of a scale may differ from the scale in `levels`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from radfield_hash.levels import Grid
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
-    """Features [M, L·F] of x [M, 3] from the table [n_entries, F]. Other dtypes than float32 use the reference.
+    """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
+
+    If x or the table is not float32, the torch reference computes the features.
 
     Raises:
         RuntimeError: tiny-cuda-nn's grid has a different number of parameters.
@@ -37,7 +39,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def warm_up() -> None:
-    """Build a grid, and run it on one point as a self-test."""
+    """Self-test: build a small grid, and run it on one point."""
     reference.check(encode, "cuda")
 
 
@@ -47,7 +49,7 @@ def _module(grid: Grid, device: torch.device) -> Any:
 
 
 def settings(grid: Grid) -> dict[str, Any]:
-    """The grid as a configuration of tiny-cuda-nn."""
+    """Return the grid as a configuration of tiny-cuda-nn."""
     first, last = grid.levels[0], grid.levels[-1]
     return {
         "otype": "HashGrid",

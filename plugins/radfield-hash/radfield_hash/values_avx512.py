@@ -1,8 +1,8 @@
 """Values of the encoding, computed for eight points at a time with AVX-512.
 
-They equal those of `kernels.values` to the last bit. On processors with fast gathers (see `simd.lanes.faster`), this
-takes 0.75 to 0.9 of the time of `kernels.values`. On others, eight single loads are as fast. simd/README.md has more
-details.
+The values equal those of `kernels.values` to the last bit. A gather is one instruction that loads from eight addresses.
+On processors with fast gathers (see `simd.lanes.faster`), this module takes 0.75 to 0.9 of the time of
+`kernels.values`. On other processors, eight single loads are as fast. simd/README.md has more details.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EIGHT = np.uint64(8)
 def values(
     x: Any, y: Any, workspace: Any, table: Any, levels: Any, scales: Any, n_features: int, streamed: bool
 ) -> None:
-    """Write features to y [M, L·F]. The arguments are those of `kernels.values`."""
+    """Write the features of x to y [M, L·F]. The arguments are the same as for `kernels.values`."""
     pairs, points, _, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
     for start in range(0, x.shape[0], chunk):
@@ -43,8 +43,9 @@ def _level(
 ) -> None:
     """Write the transposed pairs of one level.
 
-    Indices are computed as in `cell_lookup.locate`, and sums are in the order of `kernels._interpolate`. If the number
-    of points is not a multiple of eight, the loop also computes a few points more, for which the workspace has space.
+    Indices are computed as in `cell_lookup.locate`, and sums are in the same order as in `kernels._interpolate`. If the
+    number of points is not a multiple of eight, the loop computes a few points too many. The workspace has space for
+    them.
     """
     step, half, scales = uint32(n_features // 2), lanes.broadcast(HALF), lanes.broadcast(scale)
     hashed, row = levels[level, 3] != 0, uint32(step * uint32(levels[level, 0]))
@@ -73,7 +74,10 @@ def _level(
 
 @kernel
 def _corners(x0: Any, x1: Any, y0: Any, y1: Any, z0: Any, z1: Any, hashed: bool, mask: Any, size: Any) -> Any:
-    """Pair indices of the eight corners, from the terms of the index at both ends of each axis. x varies fastest."""
+    """Return the pair indices of the eight corners, ordered with x varying fastest.
+
+    The arguments x0 … z1 are the terms of the index at the two ends of the cell along each axis.
+    """
     if hashed:
         x0, x1 = x0 & mask, x1 & mask
         a, b, c, d = (y0 ^ z0) & mask, (y1 ^ z0) & mask, (y0 ^ z1) & mask, (y1 ^ z1) & mask
@@ -92,5 +96,5 @@ def _lerp(a: Any, b: Any, t: Any) -> Any:
 
 @kernel
 def _wrapped(total: Any, size: Any) -> Any:
-    """total mod size, computed as in `cell_lookup._wrapped`."""
+    """Return total mod size, computed as in `cell_lookup._wrapped`."""
     return lanes.minimum(total, total - size)

@@ -1,4 +1,7 @@
-"""encoding:ipe, the integrated positional encoding of mip-NeRF. Shapes: M rows, D dimensions, L frequencies."""
+"""encoding:ipe, the integrated positional encoding of mip-NeRF.
+
+Shapes: M rows, D dimensions, L frequencies.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from radfield_ipe.config import IpeConfig
 class Ipe(Encoding):
     """Integrated positional encoding: E[sin 2^k x] and E[cos 2^k x] for x ~ N(μ, diag s) (mip-NeRF, equation 14).
 
-    These are exp(−½ 4^k s) sin 2^k μ and exp(−½ 4^k s) cos 2^k μ. All D·L sines come first, ordered by frequency, then
-    all cosines. High frequencies remain accurate, because multiplying by a power of two does not round, and torch
-    computes the sine of large float32 angles without loss of accuracy.
+    The expected values are exp(−½ 4^k s) sin 2^k μ and exp(−½ 4^k s) cos 2^k μ. In the output, all D·L sines come
+    first, ordered by frequency, and then all cosines. High frequencies remain accurate: multiplying by a power of two
+    does not round, and torch computes the sine of large float32 angles without loss of accuracy.
 
     Args:
         config: options.
@@ -22,7 +25,7 @@ class Ipe(Encoding):
         in_dim: number of coordinates D.
 
     Raises:
-        UsageError: max_degree is not greater than min_degree, so there is no frequency.
+        UsageError: max_degree is at most min_degree, so there are no frequencies.
 
     Example:
         >>> from radfield_core import SceneBox
@@ -50,7 +53,7 @@ class Ipe(Encoding):
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Features [M, out_dim] of Gaussians with means x and diagonal covariances `cov`, both [M, D].
 
-        If `cov` is None, x are encoded as points.
+        If `cov` is None, x are points.
         """
         angles = (x[:, None, :] * self.frequencies[:, None]).flatten(1)
         waves = torch.stack([angles.sin(), angles.cos()], dim=1)

@@ -1,4 +1,4 @@
-"""Options of dataparser:llff, and the capabilities that follow from them."""
+"""Options of dataparser:llff, and the capabilities of the parser, which depend on the options."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def uses_ndc(config: LlffConfig) -> bool:
 
 
 def capabilities(config: LlffConfig) -> tuple[set[str], Mapping[str, set[str]]]:
-    """Return the capabilities that the parser provides and requires with these options."""
+    """Return the capabilities that the parser provides with these options, and the capabilities that it requires."""
     return {"images", "ndc"} if uses_ndc(config) else {"images"}, {}

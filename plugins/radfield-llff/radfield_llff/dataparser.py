@@ -35,15 +35,15 @@ _ANY_DIRECTION = np.array([0.1, 0.2, 0.3])
 class Llff(DataParser):
     """Parser of captures in the format of LLFF.
 
-    A row of poses_bounds.npy is a 3×5 matrix (columns: the camera's down, right and back axes, its center, and
-    height, width, focal length), then the nearest and farthest depth.
+    A row of poses_bounds.npy holds a 3×5 matrix, then the nearest and the farthest depth. The columns of the matrix
+    are the camera's down, right and back axes, the camera center, and (height, width, focal length).
     """
 
     config: LlffConfig
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """Return one split, centered and scaled by the options. Raises DatasetError that lists every fault."""
+        """Return one split, centered and scaled as the options say. Raises a DatasetError that lists every fault."""
         config, root = self.config, Path(self.config.root)
         if config.spherify and config.ndc:
             raise DatasetError("spherify and ndc exclude each other", path="data", hint="Set data.ndc=false")
@@ -89,7 +89,7 @@ class Llff(DataParser):
 
 
 def _table(path: Path, problems: Problems) -> np.ndarray:
-    """Rows [V, 17] float64 of poses_bounds.npy; the numbers are checked, the rotations are not yet."""
+    """Return the float64 rows [V, 17] of poses_bounds.npy. All numbers are checked here, but not yet the rotations."""
     table = read_npy(path, _MAX_BYTES)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "fiu" or not len(table):
         raise DatasetError(
@@ -112,13 +112,17 @@ def _table(path: Path, problems: Problems) -> np.ndarray:
 
 
 def _poses(table: np.ndarray) -> np.ndarray:
-    """c2w [V, 3, 4] in OpenGL axes (right, up, back), from the file's axes (down, right, back)."""
+    """Return c2w [V, 3, 4] in OpenGL axes (right, up, back), converted from the file's axes (down, right, back)."""
     matrices = table[:, :15].reshape(-1, 3, 5)
     return np.stack([matrices[..., 1], -matrices[..., 0], matrices[..., 2], matrices[..., 3]], axis=-1)
 
 
 def _images_folder(root: Path, factor: int | None) -> Path:
-    """The folder of images. Raises DatasetError if there is none."""
+    """Return the folder of the images for `factor`. For None, return the one that holds the smallest copies.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
     wanted = [factor] if factor is not None else [8, 4, 2, 1]
     folders = [root / ("images" if each == 1 else f"images_{each}") for each in wanted]
     for folder in folders:
@@ -132,13 +136,17 @@ def _images_folder(root: Path, factor: int | None) -> Path:
 
 
 def _folder_notes(root: Path, folder: Path) -> list[str]:
-    """A note that names the images read, if there are several sizes."""
+    """If the images exist in several sizes, return a note that says which folder is read. Otherwise return []."""
     others = sorted(path.name for path in root.glob("images*") if path.is_dir() and path.name != folder.name)
     return [f"reading {folder.name}, not {', '.join(others)}; set data.factor to read another size"] if others else []
 
 
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
-    """Images sorted by name, the order of the rows; a number other than n is added to `problems`."""
+    """Return the n images, sorted by name as the rows of poses_bounds.npy are.
+
+    Raises:
+        DatasetError: the folder does not hold exactly n images.
+    """
     names = sorted(
         name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
     )
@@ -152,15 +160,19 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
 
 
 def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
-    """`to_scene` [4, 4], which makes the mean camera the identity and bound_factor · the nearest depth 1."""
+    """Return the transform `to_scene` [4, 4] from data coordinates to scene coordinates.
+
+    In the scene, the pose of the mean camera is the identity, and bound_factor times the nearest depth is 1.
+    """
     middle = average(c2w)
     return similarity_matrix(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
 
 
 def _spherify(c2w: np.ndarray) -> np.ndarray:
-    """The similarity [4, 4] that moves the point that the cameras look at to the origin (NeRF's spherify_poses).
+    """Return the similarity [4, 4] that moves the cameras' common focus to the origin (NeRF's spherify_poses).
 
-    The cameras' mean direction from that point becomes +z, and their root mean square distance from it 1.
+    The focus is the point that the cameras look at. The direction from the focus to the mean camera center becomes +z,
+    and the root mean square distance of the cameras from the focus becomes 1.
     """
     focus = focus_point(c2w)
     up = c2w[:, :, 3].mean(0) - focus
@@ -174,7 +186,7 @@ def _reach(posed: np.ndarray) -> float:
 
 
 def _seen_box(capture: Capture, posed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
-    """Center [3] and half side of a cube around the cameras and all that they see up to the depth `far`."""
+    """Return the center [3] and half side of a cube around the cameras and all that they see up to the depth `far`."""
     half = capture.sizes / 2 / capture.intrinsics[:, :2]
     signs = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)], dtype=np.float64)
     local = np.concatenate([half[:, None] * signs, np.full((len(half), 4, 1), -1.0)], axis=-1)

@@ -1,4 +1,7 @@
-"""Camera paths for videos, c2w [F, 3, 4] of F frames: a spiral in front of a scene, or a circle around an object."""
+"""Camera paths for videos: a spiral in front of a scene, or a circle around an object.
+
+A path is c2w [F, 3, 4], one camera for each of F frames.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ _Z_RATE = 0.5
 
 
 def look(back: np.ndarray, up: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return c2w [..., 3, 4] of cameras at `position` [..., 3], with z axis `back` and y axis closest to `up`."""
+    """Return c2w [..., 3, 4] of cameras at `position` [..., 3].
+
+    The z axis of each camera has the direction `back`. Its y axis is as close to `up` as possible.
+    """
     z = back / np.linalg.norm(back, axis=-1, keepdims=True)
     x = np.cross(up, z)
     x /= np.linalg.norm(x, axis=-1, keepdims=True)
@@ -18,15 +24,19 @@ def look(back: np.ndarray, up: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 
 def average(c2w: np.ndarray) -> np.ndarray:
-    """Return the mean camera [3, 4] of c2w [V, 3, 4]: mean center, mean z axis, and y axis closest to the mean y."""
+    """Return the mean camera [3, 4] of cameras c2w [V, 3, 4].
+
+    It has the mean center and the mean z axis. Its y axis is as close to the mean y axis as possible.
+    """
     return look(c2w[:, :, 2].mean(0), c2w[:, :, 1].mean(0), c2w[:, :, 3].mean(0))
 
 
 def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """Return a spiral of two turns around the mean camera, which looks at one point throughout.
+    """Return a spiral of two turns around the mean camera. All frames look at one target in front of the mean camera.
 
-    The radii are the 90th percentiles of the camera centers. The distance to the point is the weighted harmonic mean of
-    0.9 · the nearest depth (weight ¼) and 5 · the farthest depth (weight ¾), as in NeRF's code.
+    The radii in x, y and z are the 90th percentiles of the absolute coordinates of the camera centers. The distance to
+    the target is the weighted harmonic mean of 0.9 · the nearest depth (weight ¼) and 5 · the farthest depth (weight
+    ¾), as in NeRF's code.
 
     Args:
         c2w: [V, 3, 4], the cameras.
@@ -45,7 +55,11 @@ def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndar
 
 
 def circle(c2w: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """Return a circle at the cameras' mean height, which looks at the origin from their root mean square distance."""
+    """Return a circle of `frames` cameras around the z axis, all of which look at the origin.
+
+    The height of the circle is the mean height of the given cameras c2w [V, 3, 4]. The distance from the origin to the
+    circle is the root mean square distance of the given cameras.
+    """
     centers = c2w[:, :, 3]
     height = float(centers[:, 2].mean())
     radius = np.sqrt(max(float(np.square(centers).sum(-1).mean()) - height**2, 1e-12))

@@ -1,4 +1,4 @@
-"""Recognition of captures in the format of LLFF, from file names only."""
+"""Recognition of captures in LLFF's format, from file names only."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def sniff(path: Path) -> str | None:
-    """Return the reason why a folder is in the format of LLFF, or None."""
+    """Return the reason why a folder is recognized as LLFF data, or None if it is not."""
     return "it holds poses_bounds.npy" if (path / "poses_bounds.npy").is_file() else None

@@ -14,7 +14,9 @@ from radfield_core.files import write_durably
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """Write the views of all splits in data coordinates; return the files written. Rows are in the order of file names.
+    """Write the views of all splits in data coordinates. Return the files written.
+
+    The rows of poses_bounds.npy are in the order of the image file names.
 
     Raises:
         UsageError: a camera is not a pinhole with one focal length and a centered principal point.
@@ -30,7 +32,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 
 
 def _matrix(view: StoredView) -> np.ndarray:
-    """Matrix [3, 5] with the columns down, right, back, center, and (height, width, focal length)."""
+    """Return a matrix [3, 5] with the columns down, right, back, center, and (height, width, focal length)."""
     right, up, back, center = view.c2w.T
     return np.stack([-up, right, back, center, _height_width_focal(view.camera)], axis=-1)
 
@@ -46,7 +48,7 @@ def _height_width_focal(camera: Camera) -> np.ndarray:
 
 
 def _bounds(view: StoredView) -> np.ndarray:
-    """Nearest and farthest depth: from the depths of the view if known, else the limits of the scene."""
+    """Return the nearest and farthest depth of a view, or the scene's near and far if the view has no depth image."""
     scale = similarity_scale(view.scene.to_data.double().numpy())
     truth = view.view_depth
     seen = None if truth is None else truth[truth.isfinite()].double()

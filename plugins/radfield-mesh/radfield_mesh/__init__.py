@@ -1,1 +1,1 @@
-"""Export of meshes and point clouds, and metrics of geometry, for radfield."""
+"""Exporters of meshes and point clouds for radfield, and metrics that compare a surface with a reference."""

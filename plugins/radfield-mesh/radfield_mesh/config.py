@@ -1,4 +1,4 @@
-"""Options of the mesh and point cloud exporters, and of the metrics of geometry."""
+"""Options of the mesh exporter, the point cloud exporter and the geometry metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 from radfield_core import option
 
 POINTS_AT_ONCE = 65536
-"""Number of points at which a field is evaluated at once."""
+"""Default for the number of points at which a field is evaluated at once."""
 
 Format = Literal["ply", "obj", "glb", "stl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -59,13 +59,13 @@ class PointCloudConfig:
     """Options for exporting points on the surfaces that the training views see, with colors and normals."""
 
     n_points: int = option(200_000, help="approximate number of points", min=1)
-    min_opacity: float = option(0.7, help="smallest opacity of a pixel that gives a point", min=0, max=1)
+    min_opacity: float = option(0.7, help="pixels with a smaller opacity are left out of the point cloud", min=0, max=1)
     rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1)
 
 
 @attrs.frozen(kw_only=True)
 class ChamferConfig(SurfaceConfig):
-    """Options for the Chamfer distance between the surface and a reference. Lengths are in the unit of the data."""
+    """Options for the Chamfer distance from a field's surface to a reference. Lengths are in the unit of the data."""
 
     n_samples: int = option(200_000, help="number of points sampled on each surface", min=100)
     spacing: float | None = option(
@@ -90,4 +90,4 @@ class ChamferConfig(SurfaceConfig):
 
 @attrs.frozen(kw_only=True)
 class PointToMeshConfig(SurfaceConfig):
-    """Options for distances of sparse reference points to the surface. Lengths are in the unit of the data."""
+    """Options for the distances from sparse points to a field's surface. Lengths are in the unit of the data."""

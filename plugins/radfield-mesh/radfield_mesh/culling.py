@@ -1,4 +1,7 @@
-"""Culling of meshes by widened masks, as NeuS does (by 50 pixels) before it measures meshes on DTU."""
+"""Culling of meshes: faces outside the widened masks of the views are removed.
+
+NeuS culls meshes in this way, with masks widened by 50 pixels, before it measures them on DTU.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from radfield_mesh.mesh import only_faces
 
 
 def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:
-    """Return True for each point [P] that lies in the widened mask of every view that sees it.
+    """Return True [P] for each covered point: it is inside the widened masks of all views that see the point.
 
     Args:
-        points_data: [P, 3], points in data coordinates. A point that no view sees is covered.
+        points_data: [P, 3], points in data coordinates. A point that no view sees counts as covered.
         scene: the views and their masks.
-        pixels: width by which the masks are widened.
+        pixels: number of pixels by which the masks are widened.
 
     Raises:
-        UsageError: the scene has no masks that show an object.
+        UsageError: the scene has no masks, or its masks do not show an object.
     """
     masks = scene.masks
     if masks is None:
@@ -45,6 +48,6 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
 
 
 def by_masks(mesh: trimesh.Trimesh, scene: Scene, pixels: int) -> trimesh.Trimesh:
-    """Return the mesh with only the faces whose three vertices are covered."""
+    """Return the mesh without the faces that have a vertex outside a widened mask (see `covered`)."""
     kept = covered(np.asarray(mesh.vertices), scene, pixels)
     return only_faces(mesh, np.all(kept[mesh.faces], axis=1))

@@ -1,4 +1,4 @@
-"""Exact distances between surfaces and points, and their statistics."""
+"""Exact distances between points and surfaces, and statistics of these distances."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Triangles:
-    """Nearest-triangle search over F triangles.
+    """Search for the nearest of F triangles.
 
     Attributes:
-        corners: [F, 3, 3].
+        corners: [F, 3, 3], the three corners of each triangle.
         tree: search tree of the centroids.
-        reach: largest distance of a corner from the centroid of its triangle.
+        reach: largest distance between a corner and the centroid of its triangle, over all triangles.
     """
 
     corners: Array
@@ -27,17 +27,18 @@ class Triangles:
 
     @staticmethod
     def of(vertices: Array, faces: NDArray[np.int64]) -> Triangles:
-        """Return the search over the triangles of a mesh, vertices [V, 3] and faces [F, 3]."""
+        """Return a search over the triangles of a mesh with vertices [V, 3] and faces [F, 3]."""
         corners = np.asarray(vertices, np.float64)[faces]
         centroids = corners.mean(1)
         reach = float(np.linalg.norm(corners - centroids[:, None], axis=2).max())
         return Triangles(corners, cKDTree(centroids), reach)
 
     def distance(self, points: Array) -> Array:
-        """Return the distance [M] of each point [M, 3] to the nearest triangle.
+        """Return the distance [M] from each point [M, 3] to the triangle nearest to the point.
 
-        The triangles of the k nearest centroids are measured. Every other triangle is at least as far away as the
-        k-th centroid minus `reach`, so a distance below that bound is exact. The other points are repeated with 4k.
+        For each point, only the triangles with the k nearest centroids are measured. The distance to every other
+        triangle is at least the distance to the k-th centroid minus `reach`. A measured distance below this bound is
+        exact. The search is repeated with 4k for all points without an exact distance.
         """
         best = np.full(len(points), np.inf)
         todo, k = np.arange(len(points)), 8
@@ -56,7 +57,7 @@ class Triangles:
 
 
 def point_triangle_distance(points: Array, triangles: Array) -> Array:
-    """Return the distance [M] of each point [M, 3] to the triangle [M, 3, 3] of the same index."""
+    """Return the distance [M] from each point [M, 3] to the triangle [M, 3, 3] with the same index."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     normal = np.cross(b - a, c - a)
     squared = (normal**2).sum(1)
@@ -78,7 +79,7 @@ def _segment_distance(points: Array, p: Array, q: Array) -> Array:
 
 
 def sample_surface(vertices: Array, faces: NDArray[np.int64], n: int, seed: int) -> Array:
-    """Return n random points [n, 3] on a mesh, uniform by area."""
+    """Return n random points [n, 3] on a mesh, distributed uniformly over its area."""
     generator = np.random.default_rng(seed)
     corners = np.asarray(vertices, np.float64)[faces]
     share = _doubled_areas(corners)
@@ -101,14 +102,14 @@ def _doubled_areas(corners: Array) -> Array:
 def thin(points: Array, spacing: float, seed: int) -> Array:
     """Return a subset of points in which no two are closer than `spacing`.
 
-    This is the down-sampling of the DTU protocol: points are visited in random order, and each one that is still there
-    removes its neighbors.
+    This is the down-sampling of the DTU protocol. Points are visited in random order. Each point that has not been
+    removed yet removes all other points within `spacing`.
     """
     order = np.random.default_rng(seed).permutation(len(points))
     shuffled = points[order]
     tree = cKDTree(shuffled)
     kept = np.ones(len(points), bool)
-    for start in range(0, len(points), 100_000):  # neighbor lists of all points at once would not fit into memory
+    for start in range(0, len(points), 100_000):  # the neighbor lists of all points do not fit into memory
         part = shuffled[start : start + 100_000]
         for offset, neighbors in enumerate(tree.query_ball_point(part, spacing, return_sorted=False)):
             if kept[start + offset]:
@@ -118,7 +119,10 @@ def thin(points: Array, spacing: float, seed: int) -> Array:
 
 
 def summary(distances: Array, cap: float | None) -> dict[str, float]:
-    """Return the mean of the distances below `cap`, and the median, percentiles and maximum of all."""
+    """Return the mean of the distances below `cap`, and the median, percentiles and maximum of all distances.
+
+    A `cap` of None counts all distances in the mean. Without distances, the result is {}.
+    """
     if not len(distances):
         return {}
     counted = distances if cap is None else distances[distances < cap]
@@ -132,7 +136,7 @@ def summary(distances: Array, cap: float | None) -> dict[str, float]:
 
 
 def f_score(accuracy: Array, completeness: Array, threshold: float) -> dict[str, float]:
-    """Return precision, recall and their harmonic mean at a distance threshold (Knapitsch et al. 2017)."""
+    """Return the precision, the recall and their harmonic mean "f" at a distance threshold (Knapitsch et al. 2017)."""
     precision, recall = float((accuracy < threshold).mean()), float((completeness < threshold).mean())
     total = precision + recall
     return {"precision": precision, "recall": recall, "f": 2 * precision * recall / total if total else 0.0}

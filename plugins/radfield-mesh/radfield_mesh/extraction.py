@@ -1,7 +1,8 @@
-"""Marching cubes over a field, block by block, so that memory does not grow with the cube of the resolution.
+"""Marching cubes over a field, block by block.
 
-A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK`³ cells. Neighboring
-blocks share their border points and compute equal values there, so their vertices agree and can be joined.
+A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK`³ cells, so that memory
+does not grow with the cube of the resolution. Neighboring blocks compute equal values at the grid points on their
+common border. Therefore their vertices agree there and can be joined.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from radfield_core import NoSurface
 from radfield_mesh.config import POINTS_AT_ONCE
 
 BLOCK = 64
-"""Cells per side of a block; its values take 1 MiB."""
+"""Number of cells along each side of a block. The values of one block take 1 MiB."""
 
 COARSE = 96
-"""Cells along the longest side in the first pass, which locates the surface."""
+"""Number of cells along the longest side of the coarse grid, which is searched first to locate the surface."""
 
 Points = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -30,15 +31,15 @@ Indices = NDArray[np.int64]
 Cells = NDArray[np.bool_]
 
 Query = Callable[[Tensor], Tensor]
-"""Function from points [M, 3] to values [M]; the surface is where values cross the level."""
+"""Function from points [M, 3] to values [M]. The surface is where the values cross a given level."""
 
 Report = Callable[[int, int], None]
-"""Progress callback: called with the number of finished blocks and of all blocks."""
+"""Progress callback. Its arguments are the number of finished blocks and the number of all blocks."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Grid of cubic cells. The point (i, j, k), 0 <= i <= shape[0], is at origin + cell · (i, j, k)."""
+    """Grid of cubic cells. The grid point (i, j, k), with 0 <= i <= shape[0], is at origin + cell · (i, j, k)."""
 
     origin: Points
     cell: float
@@ -52,7 +53,7 @@ class Grid:
         return Grid(low, cell, tuple(shape.tolist()))
 
     def blocks(self) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the first and last point index of each block, both inclusive."""
+        """Yield the indices (i, j, k) of the first and last grid point of each block. The last point is included."""
         for i in range(0, self.shape[0], BLOCK):
             for j in range(0, self.shape[1], BLOCK):
                 for k in range(0, self.shape[2], BLOCK):
@@ -60,8 +61,8 @@ class Grid:
                     yield first, np.minimum(first + BLOCK, self.shape)
 
     def values(self, query: Query, first: Indices, last: Indices, chunk: int) -> Values:
-        """Return the values of the query at every point of a block, evaluated in chunks of `chunk` points."""
-        # Each coordinate is computed from its index alone, so that two blocks get equal numbers at their border.
+        """Return the values of `query` at all grid points of a block, evaluated for `chunk` points at once."""
+        # A coordinate depends only on its index in the grid, so two blocks have equal coordinates at their border.
         axes = [
             torch.from_numpy((self.origin[a] + self.cell * np.arange(first[a], last[a] + 1)).astype(np.float32))
             for a in range(3)
@@ -75,9 +76,10 @@ class Grid:
 def crossed_cells(
     query: Query, grid: Grid, coarse: Grid, level: float, chunk: int, report: Report
 ) -> tuple[Cells, tuple[float, float]]:
-    """Return the cells of `coarse` that hold the center of a crossed cell of `grid`, and the range of values.
+    """Return the crossed cells of `grid` as a mask over the cells of `coarse`, and the range of the values.
 
-    A cell is crossed if the level lies between the values at its corners. Both grids have the same origin.
+    A cell is crossed if the level lies between the values at its corners. The mask is True for each cell of `coarse`
+    that contains the center of a crossed cell. Both grids have the same origin.
     """
     crossed = np.zeros(coarse.shape, bool)
     smallest, largest = np.inf, -np.inf
@@ -93,7 +95,10 @@ def crossed_cells(
 
 
 def _crossed(values: Values, level: float) -> Cells:
-    """Cells with corners on both sides of the level; a value equal to it counts as above, as in `_block_surface`."""
+    """Return the mask of cells that have corners on both sides of the level.
+
+    A value equal to the level counts as above it, as in `_block_surface`.
+    """
     above = values >= level
     i, j, k = (n - 1 for n in values.shape)
     corners = [above[a : a + i, b : b + j, c : c + k] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
@@ -102,7 +107,7 @@ def _crossed(values: Values, level: float) -> Cells:
 
 
 def _dilate(mask: Cells) -> Cells:
-    """The mask widened to all 26 neighbors of its cells."""
+    """Return the mask widened by one cell: it also contains all 26 neighbors of each of its cells."""
     for axis in range(3):
         shifted = mask.copy()
         ahead, behind = [slice(None)] * 3, [slice(None)] * 3
@@ -114,7 +119,7 @@ def _dilate(mask: Cells) -> Cells:
 
 
 class NotCrossed(NoSurface):
-    """Error for a level that the values, between `low` and `high`, do not cross."""
+    """Error for values that do not cross the level. All of them lie between `low` and `high`."""
 
     def __init__(self, level: float, low: float, high: float):
         self.low, self.high = low, high
@@ -136,24 +141,25 @@ def extract(
 ) -> tuple[Values, Indices]:
     """Return the surface where `query` crosses `level` in the box [low, high].
 
-    First a coarse grid finds the cells that the surface passes through. Then a fine grid over the box of those cells is
-    evaluated in the blocks that touch them. A part of the surface that is thinner than a coarse cell can be missed.
+    First, a coarse grid finds the cells that the surface passes through. A fine grid then covers the bounding box of
+    these coarse cells. Only the blocks of the fine grid that are near these coarse cells are evaluated. A part of the
+    surface can be missed if it is thinner than a coarse cell.
 
     Args:
-        query: values of points; negate a density, so that values increase outwards.
+        query: function that returns the values at points. Pass a negated density, so that values increase outwards.
         low: [3], lower corner of the box.
         high: [3], upper corner of the box.
-        resolution: cells of the fine grid along its longest side.
+        resolution: number of cells of the fine grid along its longest side.
         level: value at the surface.
-        exhaustive: also search the whole box with `resolution` cells, which finds thin parts.
+        exhaustive: if True, also search the whole box with `resolution` cells. This finds thin parts.
         chunk: number of points evaluated at once.
         report: progress callback.
 
     Returns:
-        Vertices, [V, 3], and faces, [F, 3], whose normals point to larger values.
+        Vertices [V, 3] and faces [F, 3]. The normals of the faces point to larger values.
 
     Raises:
-        NoSurface: the values do not cross the level.
+        NoSurface: the values do not cross the level in the box.
     """
     coarse = Grid.over(low, high, min(COARSE, resolution))
     crossed, span = crossed_cells(query, coarse, coarse, level, chunk, lambda done, total: None)
@@ -178,7 +184,7 @@ def extract(
                 pieces.append(piece)
         report(done + 1, len(blocks))
     vertices, faces = _join(pieces)
-    if not len(faces):  # the coarse grid hit a speck that falls between the points of the fine grid
+    if not len(faces):  # the coarse grid found a speck that lies between the points of the fine grid
         raise NotCrossed(level, *span)
     return (grid.origin + grid.cell * vertices).astype(np.float32), faces
 
@@ -190,10 +196,13 @@ def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indice
 
 
 def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values, Indices] | None:
-    """Vertices in cells of the whole grid, and faces; None if the block does not cross the level."""
+    """Return the vertices, in units of cells of the whole grid, and the faces of one block.
+
+    The result is None if the values in the block do not cross the level.
+    """
     if not values.min() <= level < values.max():
         return None
-    # A value equal to the level would give triangles of zero area; the next larger number does not.
+    # A value equal to the level would give triangles with zero area, so it is replaced by the next larger number.
     values = np.where(values == level, np.nextafter(np.float32(level), np.float32(np.inf)), values)
     if not values.min() < level:
         return None
@@ -202,13 +211,13 @@ def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values
 
 
 def _join(pieces: list[tuple[Values, Indices]]) -> tuple[Values, Indices]:
-    """One mesh from the blocks' surfaces, with the vertices on shared borders joined."""
+    """Return one mesh from the surfaces of all blocks. Equal vertices on the borders of blocks are joined."""
     if not pieces:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)
     counts = np.cumsum([0] + [len(vertices) for vertices, _ in pieces])
     vertices = np.concatenate([vertices for vertices, _ in pieces])
     faces = np.concatenate([faces + start for (_, faces), start in zip(pieces, counts[:-1], strict=True)])
-    # Only vertices on a block border can occur twice, and then with equal coordinates up to rounding.
+    # Only vertices on the border of a block can occur twice. Their coordinates are then equal up to rounding.
     on_border = np.flatnonzero((np.abs(vertices / BLOCK - np.round(vertices / BLOCK)) * BLOCK < 1e-3).any(1))
     keys = np.round(vertices[on_border].astype(np.float64) * 2048).astype(np.int64)
     _, kept, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)

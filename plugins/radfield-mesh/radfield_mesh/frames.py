@@ -1,6 +1,7 @@
-"""Transforms from field space to the coordinates of a file: out of NDC, face winding, and glTF's y-up axes.
+"""Transforms of a mesh from field space to the coordinates of a file.
 
-Field space is the space in which a field is evaluated: NDC if the scene uses it, else scene coordinates.
+Field space is the space in which a field is evaluated: NDC if the scene uses NDC, else scene coordinates. The
+transforms undo NDC, correct the winding of faces, and rotate to the y-up axes of glTF.
 """
 
 from __future__ import annotations
@@ -15,17 +16,24 @@ from trimesh.visual import ColorVisuals
 from radfield_core import DatasetError, Scene
 
 HORIZON = 1e4
-"""Depth, in near planes, beyond which a point of an NDC scene counts as infinitely far (see `RaySpace.distances`)."""
+"""Largest depth of a finite point in an NDC scene, as a multiple of the depth of the near plane.
+
+A point beyond this depth counts as infinitely far (see `RaySpace.distances`).
+"""
 
 UPRIGHT = {
     "x": ("-y", "x", "z"), "y": ("x", "y", "z"), "z": ("x", "z", "-y"),
     "-x": ("y", "-x", "z"), "-y": ("x", "-y", "-z"), "-z": ("x", "-z", "y"),
 }  # fmt: skip
-"""Axes of the data that become x, y and z in glTF's y-up coordinates, by the upward axis of the data."""
+"""For each upward axis of the data, the three axes of the data that become x, y and z in glTF, where y is up."""
 
 
 def y_up(up: str | None) -> NDArray[np.float64]:
-    """Return the rotation [4, 4] that makes the axis `up` +y; the identity for None. Raises DatasetError otherwise."""
+    """Return the rotation [4, 4] that turns the axis `up` to +y. For None, return the identity.
+
+    Raises:
+        DatasetError: `up` is not the name of an axis.
+    """
     if up is None:
         return np.eye(4)
     if up not in UPRIGHT:
@@ -37,7 +45,10 @@ def y_up(up: str | None) -> NDArray[np.float64]:
 
 
 def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
-    """Return True for each point [P, 3] of field space at a finite position; under NDC, closer than HORIZON."""
+    """Return True [P] for each point [P, 3] in field space that has a finite position in the scene.
+
+    In NDC, the position must also be closer than HORIZON.
+    """
     if scene.warp is None:
         return np.ones(len(points), bool)
     z = scene.to_world(torch.from_numpy(points))[:, 2].numpy()
@@ -45,9 +56,10 @@ def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
 
 
 def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
-    """Return unit normals [P, 3] in scene coordinates from normals [P, 3] at points [P, 3] of field space.
+    """Return unit normals [P, 3] in scene coordinates, from normals [P, 3] at points [P, 3] in field space.
 
-    A normal is the gradient of a function of the warped position, so the transposed Jacobian of the warp maps it back.
+    A normal in field space is the gradient of a function of the warped position. The transposed Jacobian of the warp
+    therefore maps the normal to scene coordinates.
     """
     if scene.warp is None:
         return normals
@@ -58,13 +70,13 @@ def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], sce
 
 
 def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
-    """Return the mesh in data coordinates, with normals and face winding to match and the same colors."""
+    """Return a mesh in field space as a mesh in data coordinates. Normals and face winding are transformed too."""
     linear = scene.to_data.double().cpu().numpy()[:3, :3]
     points = np.asarray(mesh.vertices, np.float64)
     normals = world_normals(np.asarray(mesh.vertex_normals), points, scene) @ np.linalg.inv(linear)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     vertices = scene.data_points(torch.from_numpy(points)).numpy()
-    # NDC mirrors: x and y keep their direction, but depth grows along -z in the scene and along +z in NDC.
+    # NDC mirrors the scene: x and y keep their direction, but depth grows along -z in the scene and along +z in NDC.
     mirrored = (np.linalg.det(linear) < 0) != (scene.warp is not None)
     faces = np.array(mesh.faces)[:, ::-1] if mirrored else mesh.faces
     visual = mesh.visual

@@ -1,4 +1,4 @@
-"""exporter:mesh — the surface of a field as a mesh in data coordinates."""
+"""exporter:mesh — writes the surface of a field as a mesh in data coordinates."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
 
 class MeshExporter(Exporter):
-    """Exporter of a mesh: marching cubes, removal of small components, simplification, colors."""
+    """Exporter of a mesh.
+
+    The steps are marching cubes, removal of small components, simplification, and vertex colors.
+    """
 
     config: MeshConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write the mesh to `path`; return the file.
+        """Write the mesh to `path`. Return the file written.
 
         Raises:
             NoSurface: the field has no surface in the scene box.
@@ -44,7 +47,7 @@ class MeshExporter(Exporter):
         return [path]
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
-        """Return the surface in field space."""
+        """Return the surface as a mesh in field space (see `frames`), with normals and, if available, colors."""
         field = model.queries()
         mesh = surface_of(
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
@@ -61,7 +64,10 @@ class MeshExporter(Exporter):
 
 
 def surface_query(field: object, density: float) -> tuple[Query, float]:
-    """Return a function that increases outwards, and its value at the surface."""
+    """Return a function of points in field space, and the value of this function at the surface.
+
+    The function increases outwards.
+    """
     if isinstance(field, HasSDF):
         return field.sdf, 0.0
     if isinstance(field, HasDensity):
@@ -88,10 +94,10 @@ def _no_surface(field: object, density: float, found: NotCrossed) -> NoSurface:
 def surface_of(
     field: object, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
 ) -> trimesh.Trimesh:  # fmt: skip
-    """Return the surface of a field in the scene box, in field space, without points at infinity.
+    """Return the surface of a field in the scene box as a mesh in field space. Parts at infinity are left out.
 
     Raises:
-        NoSurface: there is no surface in the box.
+        NoSurface: there is no surface in the box, or all of it is at infinity.
     """
     query, level = surface_query(field, density)
     device = device_of(field)
@@ -117,13 +123,16 @@ def surface_of(
 
 
 def only_faces(mesh: trimesh.Trimesh, kept: NDArray[np.bool_]) -> trimesh.Trimesh:
-    """Return the mesh with only the faces for which `kept` [F] is True, and their vertices."""
+    """Return a mesh that has only the faces for which `kept` [F] is True, and only the vertices of these faces."""
     used, index = np.unique(np.asarray(mesh.faces)[kept], return_inverse=True)
     return trimesh.Trimesh(mesh.vertices[used], index.reshape(-1, 3), process=False)
 
 
 def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
-    """Return the mesh with only the components that have at least `share` of the faces of the largest."""
+    """Return the mesh without small components.
+
+    A component is small if it has fewer faces than `share` times the number of faces of the largest component.
+    """
     faces = np.asarray(mesh.faces)
     n = len(mesh.vertices)
     rows, columns = np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]])
@@ -134,7 +143,10 @@ def without_specks(mesh: trimesh.Trimesh, share: float) -> trimesh.Trimesh:
 
 
 def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[np.float64]:
-    """Return unit directions [V, 3] into the solid: the negative gradient of the SDF, or the density's gradient."""
+    """Return unit directions [V, 3] that point into the solid at each vertex [V, 3].
+
+    A direction is along the negative gradient of the signed distance, or along the gradient of the density.
+    """
 
     def slope(x: Tensor) -> Tensor:
         if isinstance(field, HasSDF):
@@ -152,7 +164,7 @@ def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[
 def vertex_colors(
     field: HasColor, device: torch.device, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
 ) -> NDArray[np.uint8]:
-    """Return uint8 colors [V, 3] of vertices [V, 3] viewed along `viewdirs` [V, 3]."""
+    """Return the uint8 colors [V, 3] of vertices [V, 3] that are viewed along `viewdirs` [V, 3]."""
     both = np.concatenate([vertices, viewdirs], axis=1)
     with torch.no_grad():
         colors = _evaluate(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)

@@ -1,4 +1,7 @@
-"""metric:chamfer and metric:point-to-mesh — distances between a field's surface and a reference, in data units."""
+"""metric:chamfer and metric:point-to-mesh — measure distances between a field's surface and a reference.
+
+Distances are in the unit of the data.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,20 @@ MAX_BYTES = 2**31
 
 
 class Chamfer(Metric):
-    """Chamfer distance and F-scores from samples of both surfaces, with exact distances to the other surface."""
+    """Chamfer distance and F-scores. Both surfaces are sampled. Distances to the other surface are exact."""
 
     config: ChamferConfig
 
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """Return accuracy (surface to reference), completeness (reference to surface), their mean and F-scores.
+        """Return accuracy, completeness, the mean of both (the Chamfer distance) and F-scores.
 
-        Metrics relative to the radius of the reference are left out if that radius is 0.
+        Accuracy is the distance from the surface to the reference, and completeness is the distance from the
+        reference to the surface. If the radius of the reference is 0, metrics relative to this radius are left out.
 
         Raises:
-            DatasetError: the faces of the reference have no area.
+            DatasetError: the reference is not usable, or the area of its faces is zero or not finite.
+            NoSurface: the field has no surface, or culling leaves nothing to compare.
+            UsageError: no reference is given and the scene has none, or there are no masks for culling.
         """
         config = self.config
         truth = _reference(reference, scene)
@@ -48,7 +54,7 @@ class Chamfer(Metric):
         to_truth = _distances_to(truth, ours)
         to_surface = distance.Triangles.of(surface.vertices, surface.faces).distance(points)
         radius = float(np.linalg.norm(points - points.mean(0), axis=1).max())
-        thresholds = config.thresholds if radius else ()  # shares of the radius, which is 0 for a single point
+        thresholds = config.thresholds if radius else ()  # they are shares of the radius, which is 0 for a single point
         accuracy = distance.summary(to_truth, config.max_distance)
         completeness = distance.summary(to_surface, config.max_distance)
         return {
@@ -65,12 +71,12 @@ class Chamfer(Metric):
 
 
 class PointToMesh(Metric):
-    """Distances from sparse reference points to the surface; surface far from any point is not measured."""
+    """Distances from sparse points to the surface. Surface parts far from all points have no influence."""
 
     config: PointToMeshConfig
 
     def measure(self, model: Model, scene: Scene, reference: Path | None, folder: Path) -> dict[str, Any]:
-        """Return mean, median, percentiles and maximum of the distances."""
+        """Return the mean, median, percentiles and maximum of the distances, the number of points, and the unit."""
         if reference is None and scene.points is None:
             raise UsageError(
                 "the data set has no sparse points", path="--reference", hint="Pass --reference points.ply"
@@ -103,7 +109,7 @@ def _reference(path: Path | None, scene: Scene) -> trimesh.Trimesh:
 def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     n = config.n_samples
-    if config.spacing is not None:  # so many that thinning, not sampling, determines the density
+    if config.spacing is not None:  # enough samples that thinning determines their density
         n = max(n, int(4 * distance.area(vertices, faces) / config.spacing**2))
     points = distance.sample_surface(vertices, faces, min(n, 20_000_000), config.seed)
     return points if config.spacing is None else distance.thin(points, config.spacing, config.seed)
@@ -127,33 +133,38 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
 
 
 class _NoOtherFile(Resolver):
-    """Resolver that refuses every other file, for untrusted meshes; None would allow all files beside the mesh."""
+    """Resolver that opens no file, for reading untrusted meshes.
+
+    Without a resolver, trimesh would open any file beside the mesh that the mesh names.
+    """
 
     def __init__(self) -> None:
         pass
 
     def get(self, key: str) -> bytes:
-        """Raise ValueError: no other file is read."""
+        """Raise ValueError, because no other file is read."""
         raise ValueError(f"it needs another file, {key!r:.200}, and only files that hold all they need are read")
 
     def write(self, name: str, data: Any) -> None:
-        """Raise ValueError: nothing is written."""
+        """Raise ValueError, because nothing is written."""
         raise ValueError("nothing is written")
 
     def namespaced(self, namespace: str) -> _NoOtherFile:
-        """Return this resolver, for any folder."""
+        """Return this resolver. It serves all folders."""
         return self
 
     def keys(self) -> list[str]:
-        """Return no names."""
+        """Return an empty list, because no file is available."""
         return []
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
-    """Return a mesh, or points without faces, from a PLY, OBJ, STL or GLB file. Files that it refers to are not opened.
+    """Return a mesh, or points without faces, from a PLY, OBJ, STL or GLB file.
+
+    Other files that the file refers to are not opened.
 
     Raises:
-        DatasetError: the file has another format or is not usable.
+        DatasetError: the file does not exist, has another format or is not usable.
     """
     if path.suffix.lower() not in (".ply", ".obj", ".stl", ".glb"):
         raise DatasetError("is not a .ply, .obj, .stl or .glb file", path=str(path))
@@ -166,7 +177,7 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
         if isinstance(loaded, trimesh.Scene):
             loaded = loaded.to_mesh()
         if not isinstance(loaded, trimesh.Trimesh | trimesh.PointCloud):
-            raise TypeError(f"it holds a {type(loaded).__name__}")
+            raise TypeError(f"the file holds a {type(loaded).__name__} instead of a mesh or points")
     except Exception as error:  # trimesh raises many kinds of errors on untrusted files
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise DatasetError(f"cannot be read as a mesh: {text}", path=str(path)) from error

@@ -1,4 +1,4 @@
-"""exporter:pointcloud — points on the surfaces that the views see, in data coordinates."""
+"""exporter:pointcloud — writes points on the surfaces that the views see, in data coordinates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from radfield_mesh.mesh import inward
 
 
 class PointCloudExporter(Exporter):
-    """Exporter of points: a regular grid of pixels of every view, each placed at its mean depth."""
+    """Exporter of points on surfaces.
+
+    In every view, rays are rendered through a regular grid of pixels. Each ray gives a point at its mean depth.
+    """
 
     config: PointCloudConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write `path` as PLY; return the file.
+        """Write the points to `path` as PLY. Return the file written.
 
         Raises:
             NoSurface: no pixel is opaque enough.
@@ -42,7 +45,7 @@ class PointCloudExporter(Exporter):
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:
-        """Return points [P, 3] in field space and their colors [P, 3], rendered in their view."""
+        """Return points [P, 3] in field space and the rendered colors [P, 3] of their pixels."""
         pixels = int((scene.cameras.sizes[:, 0] * scene.cameras.sizes[:, 1]).sum())
         stride = max(1, round((pixels / self.config.n_points) ** 0.5))
         points, colors, device = [], [], device_of(model)

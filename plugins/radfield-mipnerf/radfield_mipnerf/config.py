@@ -47,7 +47,7 @@ class MipNerfFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class MipSamplerConfig:
-    """Options of the sampling of mip-NeRF (sections 3 and 3.1)."""
+    """Options that set how mip-NeRF takes samples along rays (sections 3 and 3.1)."""
 
     n_samples: int = option(128, help="number of intervals per ray on each level", min=2)
     n_levels: int = option(

@@ -1,4 +1,4 @@
-"""field:mipnerf, the MLP of mip-NeRF. It maps Gaussians to density and color.
+"""field:mipnerf, the MLP of mip-NeRF. The MLP maps a Gaussian and a view direction to density and color.
 
 Shapes: N samples, R rays, M points.
 """
@@ -15,10 +15,10 @@ from radfield_mipnerf.config import MipNerfFieldConfig
 
 
 class MipNerfField(DensityOccupancy, Field):
-    """Density and color of Gaussians, from an MLP with a skip connection (mip-NeRF, section 3).
+    """Density and color of Gaussians, computed by an MLP with a skip connection (mip-NeRF, section 3).
 
-    By default, the density is softplus(raw − 1), and colors range from −0.001 to 1.001. Weights are initialized as in
-    the paper's code (Glorot weights, zero biases).
+    By default, the density is softplus(raw − 1), and colors range from −0.001 to 1.001. As in the paper's code, weights
+    get Glorot initialization, and biases start at zero.
 
     Args:
         config: options.
@@ -42,12 +42,15 @@ class MipNerfField(DensityOccupancy, Field):
             initialize_glorot(module)
 
     def begin_step(self, step: Step) -> None:
-        """Create the generator of this step's density noise, if noise is enabled."""
+        """Create the random generator for this step's density noise, if `density_noise` is above 0."""
         device = self.density_head.weight.device
         self._noise = step.generator("mipnerf/density-noise", device) if self.config.density_noise else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples. In training, adds noise to the raw density if that is enabled."""
+        """Density [N] and rgb [N, 3] of all samples.
+
+        In training, the raw density gets random noise if `density_noise` is above 0.
+        """
         mean, cov = samples.gaussians()
         features = self.features(mean, None if self.config.disable_integration else cov)
         raw = self.density_head(features)[:, 0]
@@ -60,7 +63,7 @@ class MipNerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
-        """Output [M, width] of the last hidden layer for means and diagonal covariances [M, 3].
+        """Output [M, width] of the last hidden layer for Gaussians with these means and diagonal covariances [M, 3].
 
         If `cov` is None, the means are encoded as points.
         """
@@ -68,17 +71,24 @@ class MipNerfField(DensityOccupancy, Field):
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density [M] from the raw density [M]."""
+        """Add the bias and apply the activation: turn raw densities [M] into densities [M]."""
         shifted = raw + self.config.density_bias
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of view directions [R, 3] to the input of the color layer's activation."""
+        """Return the part [R, color_width] of the color layer's sum that depends on the view directions [R, 3].
+
+        The other part depends on the features. The activation is applied to the sum of both.
+        """
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] from features [M, width] and, if given, the output [M, color_width] of `direction_half`."""
+        """Color [M, 3] from features [M, width].
+
+        If the color depends on the view direction, pass what `direction_half()` returns, with one row per point:
+        [M, color_width].
+        """
         padding = self.config.rgb_padding
         return torch.sigmoid(self.color_head(features, direction_half)) * (1.0 + 2.0 * padding) - padding
 
@@ -90,7 +100,10 @@ class MipNerfField(DensityOccupancy, Field):
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]. Without view directions, it is averaged over the six directions along the axes."""
+        """Color [M, 3] at x [M, 3].
+
+        If no view directions are given, the color is the mean over six view directions: both ways along each axis.
+        """
         features = self.features(x, None)
         if self.direction_encoding is None:
             return self.color(features)

@@ -1,4 +1,4 @@
-"""method:mipnerf. It defines the photometric losses, the learning rate and the background."""
+"""method:mipnerf, which defines the photometric losses, the learning rate and the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from radfield_mipnerf.config import MipNerfConfig
 class MipNerf(Method):
     """mip-NeRF: the colors of every level are trained to match the pixels (equation 17).
 
-    By default, one network is evaluated on the Gaussians of both levels.
+    By default, there are two levels of samples, and a single network evaluates the Gaussians of both.
     """
 
     def __init__(self, config: MipNerfConfig):
@@ -24,13 +24,16 @@ class MipNerf(Method):
         self.n_fields = 1 if config.single_mlp else 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3], the same in training and evaluation. None if the option is "none"."""
+        """Background colors [n, 3]. They are the same in training and in evaluation.
+
+        Return None if the option `background` is "none".
+        """
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Mean squared color error of each level that has colors.
 
-        The loss of the last level is named "fine". Those of earlier levels are multiplied by `coarse_loss`.
+        The loss of the last level is named "fine". The losses of earlier levels are multiplied by `coarse_loss`.
         """
         weights = batch.loss_weights if self.config.multiscale_loss else None
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
@@ -39,12 +42,16 @@ class MipNerf(Method):
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group that holds all parameters, with the learning rate, betas and epsilon for Adam."""
+        """Return one group with all parameters. They share the learning rate, betas and epsilon of Adam."""
         adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on `lr`: exponential decay to `lr_final` over the run, times a warm-up shaped like a quarter sine."""
+        """Return the factor on `lr`, which is the product of a decay and a warm-up.
+
+        The decay is exponential and reaches `lr_final` at the end of the run. The warm-up rises to 1 like the first
+        quarter of a sine wave.
+        """
         config, warm = self.config, 1.0
         if config.lr_delay_steps:
             rise = math.sin(0.5 * math.pi * min(step.index / config.lr_delay_steps, 1.0))
@@ -55,7 +62,7 @@ class MipNerf(Method):
 def mean_squared_error(rgb: Tensor, pixels: Tensor, weights: Tensor | None) -> Tensor:
     """Mean of (rgb − pixel)² over rays and channels, for rgb and pixels [R, 3].
 
-    If `weights` [R] are given, each ray's error is multiplied by its weight.
+    If `weights` [R] are given, each ray's error is multiplied by the ray's weight.
     """
     squared = (rgb - pixels).square().mean(-1)
     return mean(squared if weights is None else squared * weights)

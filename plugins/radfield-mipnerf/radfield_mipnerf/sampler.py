@@ -1,4 +1,7 @@
-"""sampler:mip, the sampling of mip-NeRF: adjacent intervals, resampled from blurred weights."""
+"""sampler:mip, the sampler of mip-NeRF.
+
+Samples are adjacent intervals. Later levels draw new intervals from the blurred weights of the level before.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from radfield_mipnerf.config import MipSamplerConfig
 class MipSampler(Sampler):
     """S adjacent intervals per ray and level (mip-NeRF, sections 3 and 3.1).
 
-    The first level has S + 1 evenly spaced edges. In training, each edge is moved randomly, at most halfway toward its
-    neighbors. Each later level draws S + 1 new edges from the previous level's blurred weights (equation 18).
+    The first level has S + 1 evenly spaced edges. In training, each edge is moved randomly, at most halfway to a
+    neighboring edge. Each later level draws S + 1 new edges from the previous level's blurred weights (equation 18).
 
     Args:
         config: options.
-        ctx: context of the run; states if rays are in NDC.
+        ctx: context of the run, which tells whether rays are in normalized device coordinates (NDC).
     """
 
     def __init__(self, config: MipSamplerConfig, ctx: BuildContext):
@@ -28,7 +31,7 @@ class MipSampler(Sampler):
         self.footprint = ("cylinder" if ctx.ndc else "cone") if config.ray_shape == "auto" else config.ray_shape
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals of one level. They are random in training, and deterministic in evaluation."""
+        """Return the intervals of one level. Their edges are random in training, and deterministic in evaluation."""
         edges = self.first_edges(rays) if prev is None else self.resample(prev, level)
         return RaySamples.from_edges(rays, edges, self.footprint)
 

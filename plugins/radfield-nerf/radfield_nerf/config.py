@@ -65,7 +65,8 @@ class NerfConfig:
 class TinyNerfConfig(NerfConfig):
     """Options of the losses and schedules of tiny-NeRF.
 
-    They are those of NeRF. By default, the background is black, and the learning rate is constant.
+    tiny-NeRF has the same options as NeRF, but two defaults differ: the background is black, and the learning rate is
+    constant.
     """
 
     lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)

@@ -1,4 +1,4 @@
-"""field:nerf, the MLP of NeRF. It maps a position and a view direction to density and color.
+"""field:nerf, the MLP of NeRF. The MLP maps a position and a view direction to density and color.
 
 Shapes: N samples, R rays, M points.
 """
@@ -24,10 +24,10 @@ from radfield_nerf.config import NerfFieldConfig
 
 
 class NerfField(DensityOccupancy, Field):
-    """Density and color by an MLP with one skip connection (NeRF, appendix A, figure 7).
+    """Density and color, computed by an MLP with one skip connection (NeRF, appendix A, figure 7).
 
-    The MLP reads encoded Gaussians if the encoding supports them, and encoded points otherwise. Weights are initialized
-    as in the paper's code (Glorot weights, zero biases), except for the bias of the density.
+    The MLP reads encoded Gaussians if the encoding supports Gaussians, and encoded points otherwise. As in the paper's
+    code, weights get Glorot initialization, and biases start at zero. Only the density bias starts at `density_bias`.
 
     Args:
         config: options.
@@ -55,12 +55,15 @@ class NerfField(DensityOccupancy, Field):
         nn.init.constant_(self.density_head.bias, config.density_bias)
 
     def begin_step(self, step: Step) -> None:
-        """Create the generator of this step's density noise, if noise is enabled."""
+        """Create the random generator for this step's density noise, if `density_noise` is above 0."""
         device = self.density_head.weight.device
         self._noise = step.generator("nerf/density-noise", device) if self.noise_std else None
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples. In training, adds noise to the raw density if that is enabled."""
+        """Density [N] and rgb [N, 3] of all samples.
+
+        In training, the raw density gets random noise if `density_noise` is above 0.
+        """
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self.features(x, cov)
         raw = self.density_head(features)[:, 0]
@@ -73,29 +76,46 @@ class NerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Output [M, width] of the last hidden layer at points x [M, 3] or for Gaussians with means x."""
+        """Output [M, width] of the last hidden layer for x [M, 3].
+
+        If `cov` is given, x are the means of Gaussians with these covariances. Otherwise, x are points. `cov` is
+        ignored if the encoding does not support Gaussians.
+        """
         features: Tensor = self.trunk(self.encoding(x, cov) if self.gaussian else self.encoding(x))
         return features
 
     def activate(self, raw: Tensor) -> Tensor:
-        """Density [M] from the raw density [M]."""
+        """Apply the activation: turn raw densities [M] into densities [M]."""
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Contribution [R, color_width] of view directions [R, 3] to the input of the color layer's activation."""
+        """Return the part [R, color_width] of the color layer's sum that depends on the view directions [R, 3].
+
+        The other part depends on the features. The activation is applied to the sum of both.
+        """
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
-        """Color [M, 3] from features [M, width] and, if given, the output [M, color_width] of `direction_half`."""
+        """Color [M, 3] from features [M, width].
+
+        If the color depends on the view direction, pass what `direction_half()` returns, with one row per point:
+        [M, color_width].
+        """
         return torch.sigmoid(self.color_head(features, direction_half))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M], without noise, at points x [M, 3] or of Gaussians with means x and covariances `cov`."""
+        """Density [M], without noise, for x [M, 3].
+
+        If `cov` is given, x are the means of Gaussians with these covariances. Otherwise, x are points.
+        """
         return self.activate(self.density_head(self.features(x, cov))[:, 0])
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]. Without view directions, it is averaged over the six directions along the axes."""
+        """Color [M, 3] at x [M, 3].
+
+        If no view directions are given, the color is the mean over six view directions: both ways along each axis.
+        """
         features = self.features(x)
         if self.direction_encoding is None:
             return self.color(features)

@@ -1,4 +1,4 @@
-"""method:nerf and method:tiny-nerf. They define the photometric losses, the learning rate and the background."""
+"""method:nerf and method:tiny-nerf. Both define the photometric losses, the learning rate and the background."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from radfield_core.ops.segments import mean
 
 
 class Nerf(Method):
-    """NeRF: a coarse and a fine network, whose colors are both trained to match the pixels (equation 6)."""
+    """NeRF: a coarse and a fine network. The colors of both are trained to match the pixels (equation 6)."""
 
     n_fields = 2
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3], the same in training and evaluation. None if the option is "none"."""
+        """Background colors [n, 3]. They are the same in training and in evaluation.
+
+        Return None if the option `background` is "none".
+        """
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Mean squared color error of each level that has colors.
 
-        The loss of the last level is named "fine". Those of earlier levels are multiplied by `coarse_loss`.
+        The loss of the last level is named "fine". The losses of earlier levels are multiplied by `coarse_loss`.
         """
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch) for rgb in pixels]
@@ -31,17 +34,20 @@ class Nerf(Method):
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group that holds all parameters, with the learning rate, betas and epsilon for Adam."""
+        """Return one group with all parameters. They share the learning rate, betas and epsilon of Adam."""
         adam = {"lr": self.config.lr, "betas": self.config.adam_betas, "eps": self.config.adam_eps}
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on `lr`: the exponential decay lr_decay ^ (step / lr_decay_steps)."""
+        """Return the factor on `lr`. The factor decays exponentially: lr_decay ^ (step / lr_decay_steps)."""
         return float(self.config.lr_decay ** (step.index / self.config.lr_decay_steps))
 
 
 def mean_squared_error(rgb: Tensor, batch: Batch) -> Tensor:
-    """Mean of (rgb − pixel)² over rays and channels, for rgb [R, 3]. Uses the batch's loss weights if it has any."""
+    """Mean of (rgb − pixel)² over rays and channels, for rgb [R, 3].
+
+    If the batch has loss weights, each ray's error is multiplied by the ray's weight.
+    """
     squared = (rgb - batch.rgb).square().mean(-1)
     return mean(squared if batch.loss_weights is None else squared * batch.loss_weights)
 

@@ -1,4 +1,7 @@
-"""Opacity of an interval, computed from the signed distance (NeuS, equations 12 and 13, discretized as in its code)."""
+"""Opacity of an interval, computed from the signed distance (NeuS, equations 12 and 13).
+
+The equations are discretized as in the code of NeuS.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from torch.nn import functional as F
 
 
 def annealed_cosine(cosine: Tensor, ratio: Tensor | float) -> Tensor:
-    """Slope [N] of the signed distance along the ray: −(relu(½ − ½ c)(1 − ratio) + relu(−c) ratio), never positive.
+    """Slope [N] of the signed distance along the ray: −(relu(½ − ½ c)(1 − ratio) + relu(−c) ratio).
 
-    While the ratio is below 1, surfaces that face away from the camera get gradients too. The annealing is from the
-    code of NeuS, which starts it at 0.
+    The slope is never positive. While the ratio is below 1, surfaces that face away from the camera get gradients too.
+    The annealing is from the code of NeuS, where the ratio starts at 0.
 
     Args:
         cosine: cosines c [N] of the angles between rays and normals.
@@ -34,7 +37,7 @@ def interval_alpha(sdf: Tensor, slope: Tensor, lengths: Tensor, sharpness: Tenso
 
     Args:
         sdf: signed distances [N] at the centers of the intervals.
-        slope: derivatives [N] of the distance along the ray; none is positive.
+        slope: derivatives [N] of the distance along the ray, which must be zero or negative.
         lengths: lengths [N] of the intervals.
         sharpness: sharpness 1/s of the logistic function.
 

@@ -10,9 +10,9 @@ import attrs
 from radfield_core import Choice, option, slot
 
 Schedule = float | tuple[float, float, float, float]
-"""A constant, or (start step, value before, value after, end step).
+"""A constant, or a tuple (start step, value before, value after, end step).
 
-In the second form, the value changes linearly between the two steps.
+With a tuple, the value changes linearly from the start step to the end step.
 """
 
 FORMAT = "a number, or [start step, value before, value after, end step]"
@@ -20,7 +20,7 @@ FORMAT = "a number, or [start step, value before, value after, end step]"
 
 @attrs.frozen(kw_only=True)
 class NeuSFieldConfig:
-    """Options of the distance network, the color network and the sharpness, and of the field's losses."""
+    """Options of field:neus: its distance network, color network, sharpness and losses."""
 
     encoding: Choice = slot(
         "encoding",
@@ -79,10 +79,12 @@ class NeuSFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NeuSSamplerConfig:
-    """Options of the evenly spaced samples, and of the rounds that add samples near the surface."""
+    """Options of sampler:neus, which takes evenly spaced samples and then adds samples near the surface in rounds."""
 
     n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2)
-    n_importance: int = option(64, help="total number of samples per ray that the rounds add near the surface", min=0)
+    n_importance: int = option(
+        64, help="number of samples that all upsampling rounds together add to each ray near the surface", min=0
+    )
     n_rounds: int = option(4, help="number of rounds in which samples are added", min=1)
     base_sharpness: float = option(
         64.0, help="sharpness 1/s in the first round; each further round doubles it", min=0, exclusive_min=True
@@ -94,7 +96,7 @@ class NeuSSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """Options of the MLP for the background. It reads (x/r, 1/r), where r is the distance from the center."""
+    """Options of the background's MLP. The MLP reads (x/r, 1/r), where r is the distance from the center."""
 
     encoding: Choice = slot(
         "encoding",
@@ -113,7 +115,7 @@ class InvertedSphereFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereSamplerConfig:
-    """Options of the samples outside the scene's sphere."""
+    """Options of sampler:inverted-sphere, which takes samples outside the scene's sphere."""
 
     n_samples: int = option(32, help="number of samples per ray", min=1)
     perturb: bool = option(True, help="in training, move each sample randomly within its interval")
@@ -143,11 +145,14 @@ class NeuSConfig:
 
 @attrs.frozen(kw_only=True)
 class SlicesConfig:
-    """Options of the image that shows the signed distance on three planes."""
+    """Options of exporter:sdf-slices, which draws the signed distance on three planes."""
 
     resolution: int = option(384, help="width and height of each plane in pixels", min=16, max=4096)
 
 
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """Capabilities that the options determine. Analytic normals require an encoding with second derivatives."""
+    """Return the capabilities that depend on the options: those that the field provides (none), and those it requires.
+
+    Analytic normals require an encoding with second derivatives.
+    """
     return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

@@ -20,22 +20,22 @@ from radfield_neus.networks import DistanceNetwork
 from radfield_neus.schedule import value_at
 
 EIKONAL_RADIUS = 1.2
-"""Distance from the center, in scene radii, up to which points are part of the eikonal loss, as in the paper's code."""
+"""Radius of the ball in which the eikonal loss applies, in scene radii. The value is from the paper's code."""
 
 
 class NeuSField(Field):
     """Signed distance, color and a learned sharpness 1/s.
 
     The opacity of an interval is computed from the distance at its center and the slope of the distance along the ray
-    (see module `alpha`). The color network reads the position, the view direction, and the gradient and features of
-    the distance network.
+    (see module `alpha`). The color network reads the position and the view direction, and also the gradient and the
+    features of the distance network.
 
     Args:
         config: options.
         ctx: context with the scene's bounds; builds the encodings.
 
     Raises:
-        UsageError: the distance network cannot be built or initialized with these sizes.
+        UsageError: a distance network of these sizes cannot be built or initialized.
     """
 
     center: Tensor
@@ -79,7 +79,7 @@ class NeuSField(Field):
 
     @property
     def sharpness(self) -> Tensor:
-        """Sharpness 1/s = exp(10 v), as a tensor [], clamped to the range from 1e-6 to 1e6."""
+        """Sharpness 1/s = exp(10 v), a tensor with one number. The sharpness is clamped to [1e-6, 1e6]."""
         return (10.0 * self.sharpness_log).exp().clamp(1e-6, 1e6)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
@@ -104,9 +104,9 @@ class NeuSField(Field):
         )
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Eikonal, sparsity and curvature losses, each a mean over the sample points of all levels of `outputs`.
+        """Eikonal, sparsity and curvature losses. Each loss is a mean over the sample points of all levels.
 
-        The eikonal loss uses only the points within `EIKONAL_RADIUS`.
+        The eikonal loss uses only the points within `EIKONAL_RADIUS` of the center.
         """
         config, levels = self.config, outputs.levels
         if not levels:
@@ -145,14 +145,18 @@ class NeuSField(Field):
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
         """Rendering weight [M] of an interval at x [M, 3], for a ray that hits the surface at a right angle.
 
-        The interval is `length` long. The opacity is high everywhere inside a solid object. The weight is 0 deep
-        inside, where no light arrives, so such cells count as empty.
+        The interval is `length` long. Deep inside a solid object, the opacity of the interval is high, but its
+        rendering weight is 0, because a ray is blocked before it gets there. An occupancy grid thus treats the deep
+        interior as empty, although it is opaque.
         """
         sdf, half, sharpness = self.sdf(x), 0.5 * length, self.sharpness / self.radius
         return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]. Without view directions, the surface is viewed along its inward normal."""
+        """Color [M, 3] at x [M, 3].
+
+        If no view directions are given, each point is viewed at a right angle to the surface, from outside.
+        """
         _, gradients, features, _ = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
         directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)
@@ -165,7 +169,10 @@ class NeuSField(Field):
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Distance, gradient, features and Laplacian. The Laplacian is None unless gradients are finite differences."""
+        """Signed distance, gradient, features and Laplacian.
+
+        Only finite differences give the Laplacian. With analytic gradients, the Laplacian is None.
+        """
         if self.config.normals == "analytic":
             (sdf, features), gradients = derivatives.gradient(self._distance, x)
             return sdf, gradients, features, None

@@ -1,4 +1,4 @@
-"""method:neus. It defines the photometric, mask and opacity losses, and the learning rates."""
+"""method:neus, which defines the photometric, mask and opacity losses and the learning rates."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class NeuS(Method):
     config: NeuSConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3] as set by the options. In evaluation, random backgrounds are replaced by white."""
+        """Background colors [n, 3], as set by the options. Evaluation uses white instead of random colors."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric, mask and opacity losses, weighted as set by the options.
+        """Photometric, mask and opacity losses, each multiplied by its weight from the options.
 
         The L1 loss is summed over the color channels, as in the paper's code.
         """
@@ -50,7 +50,10 @@ class NeuS(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group for the networks, and one for the sharpness, which has its own learning rate."""
+        """Return one parameter group for the networks and one for the sharpness. Empty groups are left out.
+
+        The sharpness may have its own learning rate.
+        """
         common = {"betas": self.config.betas, "eps": self.config.eps}
         sharpness = [p for name, p in model.named_parameters() if name.endswith("sharpness_log")]
         others = [p for name, p in model.named_parameters() if not name.endswith("sharpness_log")]
@@ -62,7 +65,11 @@ class NeuS(Method):
         return [group for group in groups if group["params"]]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on the learning rate: a linear warm-up from 0, then cosine or exponential decay to `lr_final`."""
+        """Return the factor on the learning rate.
+
+        The factor rises linearly from 0 to 1 during the warm-up. It then decays to `lr_final`, along a cosine or
+        exponentially.
+        """
         config = self.config
         if step.index < config.warmup_steps:
             return (step.index + 1) / config.warmup_steps

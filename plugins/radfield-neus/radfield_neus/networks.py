@@ -14,16 +14,17 @@ from radfield_core.ops.networks import SkipMlp
 
 
 class DistanceNetwork(SkipMlp):
-    """Network that computes the signed distance and features [M, 1 + F] of an input [M, in_dim].
+    """Network that maps an input [M, in_dim] to the signed distance and features [M, 1 + F].
 
-    The first three entries of the input are the position. A new network gives approximately the distance from a sphere
-    of radius `init_radius` around the origin (SAL, Atzmon and Lipman 2020), because it ignores all inputs but the
-    position, and its last layer averages. With the published initialization, the surface may by chance have holes.
-    Here, the directions of the first layer are spread evenly, and the last layer is scaled so that the mean distance
-    is correct.
+    The first three entries of the input are the position. At the start, the network gives approximately the signed
+    distance from a sphere of radius `init_radius` around the origin (SAL, Atzmon and Lipman 2020). It does so because
+    it ignores all inputs except the position, and its last layer computes an average.
+
+    With the published initialization, the initial surface may by chance have holes. Here, the directions of the first
+    layer are spread evenly, and the last layer is scaled so that the mean distance is correct.
 
     Raises:
-        UsageError: no scale of the last layer makes the mean distance correct.
+        UsageError: the last layer cannot be scaled so that the mean distance is correct.
     """
 
     def __init__(
@@ -68,7 +69,10 @@ class DistanceNetwork(SkipMlp):
 
     @torch.no_grad()
     def _calibrate(self, last: nn.Linear, in_dim: int, radius: float) -> None:
-        """Set the last layer so that the mean distance is 0 at `radius` from the origin, and 1 − radius at 1."""
+        """Set the last layer so that the mean signed distance is correct on two spheres around the origin.
+
+        The mean becomes 0 on the sphere of the given radius, and 1 − radius on the unit sphere.
+        """
         nn.init.normal_(last.weight, 1.0, 1e-4 / math.sqrt(math.pi / last.in_features))
         on_sphere = nn.functional.pad(spread_directions(1000), (0, in_dim - 3))
         at_radius, at_one = (self(on_sphere * r)[:, 0].mean() for r in (radius, 1.0))

@@ -1,4 +1,6 @@
-"""Observers of NeuS: a warning when the surface has vanished, and an image of the signed distance after a run.
+"""Observers of NeuS, which act on events of a training run.
+
+One observer logs a warning when the surface has vanished. Another draws the signed distance after a completed run.
 
 This module does not import torch, because the plugin's declaration imports it.
 """
@@ -14,10 +16,10 @@ from radfield_core.plugin import hookimpl
 log = logging.getLogger(__name__)
 
 VANISHED_BELOW = 0.01
-"""Mean rendering weight inside the scene below which the surface counts as vanished."""
+"""The surface counts as vanished if the mean rendering weight inside the scene is below this value."""
 
 ENTRIES_BEFORE_WARNING = 5
-"""Number of consecutive log entries with a vanished surface after which a warning is logged."""
+"""A warning is logged when the surface has been absent in this many consecutive log entries."""
 
 
 class SurfaceWatch:
@@ -31,13 +33,14 @@ class SurfaceWatch:
         self._vanished = 0
 
     def step(self, step: int, scalars: Mapping[str, float]) -> str | None:
-        """The warning for a log entry, or None.
+        """Return a warning if this log entry calls for one, and None otherwise.
 
-        A warning is given once, when the surface has been absent for `ENTRIES_BEFORE_WARNING` consecutive entries.
+        The warning is returned once, when the surface has been absent for `ENTRIES_BEFORE_WARNING` consecutive
+        entries.
 
         Args:
             step: training step of the entry.
-            scalars: scalars of the model. Without "weight_inside", which field:neus logs, the entry is ignored.
+            scalars: scalars of the model. An entry is ignored if it lacks "weight_inside", which field:neus logs.
         """
         if "weight_inside" not in scalars:
             return None
@@ -69,7 +72,7 @@ def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
 
 @hookimpl
 def radfield_run_finished(folder: Path, reason: str) -> None:
-    """Write sdf-slices.png into the folder of a completed run, if its field is field:neus of this distribution."""
+    """After a completed run, write sdf-slices.png into its folder, if the run used field:neus of this distribution."""
     if reason not in ("max_steps", "max_seconds"):
         return
     from radfield_core import compose, get_registry

@@ -1,5 +1,7 @@
 """Background outside the scene's sphere, in the inverted-sphere parametrization of NeRF++ (Zhang et al. 2020).
 
+A point at distance r from the center is given by its direction x/r and its inverse distance 1/r.
+
 Shapes: N samples, M points, R rays, F features, S samples per ray.
 """
 
@@ -15,7 +17,9 @@ from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSample
 
 
 class InvertedSphereField(Field):
-    """Density and color from an MLP that reads (x/r, 1/r), where r is the distance from the center in scene radii.
+    """Density and color, computed by an MLP.
+
+    The MLP reads (x/r, 1/r), where r is the distance from the center. Both x and r are in scene radii.
 
     Args:
         config: options.
@@ -55,9 +59,9 @@ class InvertedSphereField(Field):
 
 
 class InvertedSphereSampler(Sampler):
-    """S intervals behind the foreground, evenly spaced in inverse distance.
+    """S intervals per ray behind the foreground, evenly spaced in inverse distance.
 
-    They start at the ray's near limit, which is the far limit of the foreground.
+    The first interval starts at the ray's near limit. The rays that this sampler gets start where the foreground ends.
 
     Args:
         config: options.
@@ -70,13 +74,13 @@ class InvertedSphereSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near limit [R] of the rays, and a far limit [R] that is S scene radii beyond it."""
+        """Near and far limits [R] of the rays. The far limit is S scene radii beyond the near limit."""
         return rays.near, rays.near + self.radius * self.config.n_samples
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to 1/(S + 1).
+        """Return intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to 1/(S + 1).
 
-        In training, edges are moved randomly if that is enabled.
+        In training, the inner edges are moved randomly if `perturb` is set.
         """
         n = self.config.n_samples
         u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)

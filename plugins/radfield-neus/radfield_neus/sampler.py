@@ -1,4 +1,7 @@
-"""sampler:neus, which spaces samples evenly in the scene's sphere, then adds more near the surface. R rays."""
+"""sampler:neus. It first spaces samples evenly in the scene's sphere, then adds more near the surface.
+
+Shapes: R rays, S samples per ray.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from radfield_neus.config import NeuSSamplerConfig
 
 
 class NeuSSampler(Sampler):
-    """S = n_samples + n_importance intervals per ray. The field is evaluated at their centers (NeuS, section 3.3).
+    """Sampler of S = n_samples + n_importance intervals per ray (NeuS, section 3.3).
+
+    The field is evaluated at the centers of the intervals.
 
     Args:
         config: options.
@@ -27,9 +32,9 @@ class NeuSSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near and far limit [R] of each ray, as in the paper's code.
+        """Near and far limits [R] of the rays, as in the paper's code.
 
-        They are one scene radius before and after the point of the ray that is nearest to the center.
+        The limits lie one scene radius before and one behind the point where the ray is nearest to the center.
         """
         middle = -((rays.origins - self.center) * rays.directions).sum(-1)
         near = (middle - self.radius).clamp_min(0.0)
@@ -55,7 +60,7 @@ class NeuSSampler(Sampler):
         return RaySamples.from_edges(rays, torch.cat([t, last], dim=1))
 
     def _add(self, rays: RayBundle, t: Tensor, field: HasSDF) -> Tensor:
-        """Sorted distances [R, S]: the samples t [R, n_samples] together with the samples that all rounds add."""
+        """Add samples to t [R, n_samples] in rounds. Return the sorted distances [R, S] of old and new samples."""
         config = self.config
         sdf = self._sdf(rays, t, field)
         per_round = config.n_importance // config.n_rounds
@@ -83,14 +88,15 @@ class NeuSSampler(Sampler):
 def upsampling_weights(
     rays: RayBundle, t: Tensor, sdf: Tensor, center: Tensor, radius: float, sharpness: float
 ) -> Tensor:
-    """Rendering weights [R, S − 1] of intervals for a fixed sharpness, from the signed distances at their edges.
+    """Rendering weights [R, S − 1] of intervals, for a fixed sharpness.
 
-    The slope in an interval is the finite difference of the distance. If the distance falls more steeply in the
-    previous interval, the slope of that interval is used instead. A positive slope counts as 0, and so does any slope
-    outside the sphere (NeuS, section 3.3 and its code).
+    The weights are computed from the signed distances at the edges of the intervals. The slope in an interval is the
+    finite difference of the distance. If the distance falls more steeply in the previous interval, the slope of the
+    previous interval is used instead. Positive slopes are set to 0, and so are all slopes outside the sphere (NeuS,
+    section 3.3 and its code).
 
     Args:
-        rays: R rays.
+        rays: the R rays.
         t: edges [R, S].
         sdf: signed distances [R, S] at the edges.
         center: center [3] of the sphere.

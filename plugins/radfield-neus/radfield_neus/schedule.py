@@ -6,9 +6,10 @@ from radfield_neus.config import Schedule
 
 
 def value_at(schedule: Schedule, step: int) -> float:
-    """Value of a schedule at a training step.
+    """Return the value of a schedule at a training step.
 
-    A schedule is a constant, or it changes linearly between two steps and is constant before and after them.
+    A schedule is either a constant, or a tuple (start step, value before, value after, end step). With a tuple, the
+    value changes linearly between the two steps. It is constant before the start step and after the end step.
 
     Example:
         >>> value_at(0.1, 500), value_at((100, 0.0, 1.0, 300), 150)

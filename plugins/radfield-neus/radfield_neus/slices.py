@@ -17,13 +17,13 @@ from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
 POINTS_PER_BATCH = 1 << 16
-"""Number of points at which the field is evaluated at once."""
+"""Number of points that the field evaluates in one call."""
 
 PLANES = ((0, 1), (0, 2), (1, 2))
 """Horizontal and vertical axis of each plane: xy, xz and yz in scene coordinates."""
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 64
-"""Margins around each plane, in pixels. They hold its title, its axes and the legend."""
+"""Margins around each plane, in pixels. They leave space for the title, the axes and the legend."""
 
 LINE_SPACING = 0.1
 """Difference of signed distance between two contour lines, in scene radii."""
@@ -34,8 +34,8 @@ _DPI = 100
 class SdfSlices(Exporter):
     """PNG image of the xy, xz and yz planes side by side, with axes in scene coordinates.
 
-    The inside is blue and the outside is red. Both grow paler toward the surface, which is black. Thin contour lines
-    mark every tenth of the scene's radius.
+    The inside is blue, and the outside is red. Both colors grow paler toward the surface, and the surface itself is
+    black. Thin contour lines follow every tenth of the scene's radius.
     """
 
     config: SlicesConfig
@@ -45,7 +45,7 @@ class SdfSlices(Exporter):
 
         Args:
             model: model whose field has a signed distance.
-            scene: scene whose box sets the planes.
+            scene: scene; the planes go through the center of its box.
             path: file to write; ".png" is appended if the name has no extension.
 
         Returns:
@@ -62,7 +62,10 @@ class SdfSlices(Exporter):
 
 
 def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
-    """PNG file that shows the images [n, n, 3] of `PLANES` without resampling, with titles, axes and a legend."""
+    """Return a PNG file with titles, axes and a legend around the images [n, n, 3] of the three `PLANES`.
+
+    The images are not resampled: each of their pixels is one pixel of the file.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -70,7 +73,7 @@ def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
     width, height = 3 * (LEFT + n + RIGHT), TOP + n + BOTTOM
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
-    reach = radius * n / max(1, n - 1)  # from the center to the outer edge of the outermost pixels
+    reach = radius * n / max(1, n - 1)  # distance from the center to the outer edge of the image
     for index, (picture, (right, up)) in enumerate(zip(pictures, PLANES, strict=True)):
         left = index * (LEFT + n + RIGHT) + LEFT
         axes = figure.add_axes((left / width, BOTTOM / height, n / width, n / height))
@@ -91,7 +94,7 @@ def labeled(pictures: Sequence[NDArray[np.uint8]], scene: Scene) -> bytes:
 
 
 def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: int) -> NDArray[np.float32]:
-    """Signed distance [resolution, resolution], in scene units, on a plane through the center of the scene's box.
+    """Signed distances [resolution, resolution] on a plane through the center of the scene's box, in scene units.
 
     The first row is the top row of the image.
     """
@@ -108,7 +111,7 @@ def slice_of(field: HasSDF, scene: Scene, plane: tuple[int, int], resolution: in
 
 
 def shade(distance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colors [H, W, 3] that show signed distances [H, W], given in scene radii."""
+    """Turn signed distances [H, W], in scene radii, into colors [H, W, 3]."""
     from matplotlib import colormaps
 
     colors = colormaps["RdBu_r"](0.5 + 0.5 * np.tanh(2.0 * distance))[..., :3]

@@ -1,4 +1,7 @@
-"""Exponential activation whose gradient is limited for large inputs, where the density is already opaque."""
+"""Exponential activation with a limited gradient.
+
+The limit takes effect only for large inputs, where the density is already opaque.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ A density of exp(15) ≈ 3.3e6 is opaque at any usual scene scale, and a larger 
 VALUE_LIMIT = 80.0
 """Input above which the value stays constant.
 
-A density of exp(80) ≈ 5.5e34 remains finite when multiplied by the length of an interval. An infinite density would
-give NaN for an interval of zero length.
+A density of exp(80) ≈ 5.5e34 remains finite when multiplied by the length of an interval. An infinite density,
+multiplied by a length of zero, would give NaN.
 """
 
 
@@ -34,7 +37,7 @@ class _TruncatedExp(torch.autograd.Function):
 
 
 def truncated_exp(x: Tensor) -> Tensor:
-    """exp(min(x, 80)), with the gradient exp(min(x, 15)). Differentiable to any order.
+    """Return exp(min(x, 80)), with the gradient exp(min(x, 15)). The result is differentiable to any order.
 
     The truncated gradient is from instant-ngp (Müller et al. 2022). The limit on the value is an addition.
 
@@ -47,5 +50,5 @@ def truncated_exp(x: Tensor) -> Tensor:
         >>> x.grad.log()
         tensor([ 0., 15.])
     """
-    values: Tensor = _TruncatedExp.apply(x)  # type: ignore[no-untyped-call]  # torch leaves it without types
+    values: Tensor = _TruncatedExp.apply(x)  # type: ignore[no-untyped-call]  # torch gives `apply` no types
     return values

@@ -11,9 +11,10 @@ from radfield_core import Choice, option, slot
 
 @attrs.frozen(kw_only=True)
 class NgpFieldConfig:
-    """Options of two small networks without biases.
+    """Options of the two small networks of field:ngp, which have no biases.
 
-    The first computes density and features. The second computes color from the features and the view direction.
+    The density network computes density and features. The color network computes color from the features and the view
+    direction.
     """
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")

@@ -1,4 +1,4 @@
-"""field:ngp, which computes density and color by small networks on top of a hash grid.
+"""field:ngp. Two small networks compute density and color from the features of a hash grid.
 
 Shapes: N samples, M points, R rays.
 """
@@ -20,13 +20,13 @@ from radfield_ngp.config import NgpFieldConfig
 
 
 def _weights(sizes: list[int]) -> nn.ParameterList:
-    """Weight matrices of a network without biases, initialized Xavier-uniform as in tiny-cuda-nn."""
+    """Weight matrices of a network without biases. Initial weights are Xavier-uniform, as in tiny-cuda-nn."""
     matrices = [torch.empty(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     return nn.ParameterList([nn.init.xavier_uniform_(matrix) for matrix in matrices])
 
 
 class NgpField(DensityOccupancy, Field):
-    """Density and color by two small networks (Müller et al. 2022, section 5.4).
+    """Density and color, computed by two small networks (Müller et al. 2022, section 5.4).
 
     The density network maps an encoded position to features, and the density is exp(first feature + bias). The color
     network maps the features and the encoded view direction to a color.
@@ -61,17 +61,20 @@ class NgpField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Density [M] at x [M, 3]. If diagonal covariances `cov` [M, 3] are given, x are means of Gaussians."""
+        """Density [M] at x [M, 3]. If diagonal covariances `cov` [M, 3] are given, x are the means of Gaussians."""
         return self._density(self._features(x, cov))
 
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
-        """Color [M, 3] at x [M, 3]. Without view directions, the surface is viewed along its inward normal."""
+        """Color [M, 3] at x [M, 3].
+
+        If no view directions are given, each point is viewed at a right angle to the surface, from outside.
+        """
         if viewdirs is None:
             viewdirs = self._inward(x)
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))
 
     def _inward(self, x: Tensor) -> Tensor:
-        """Unit vectors [M, 3] in the direction in which the density rises fastest."""
+        """Unit vectors [M, 3] that point where the density rises fastest, which is into the surface."""
         with torch.enable_grad():
             points = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.density(points).sum(), points)

@@ -1,4 +1,4 @@
-"""method:ngp. Its losses and schedules are those of instant-nsr-pl's NeRF configurations for hash grids."""
+"""method:ngp. The losses and schedules are taken from instant-nsr-pl, from its NeRF configurations for hash grids."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from radfield_ngp.config import NgpConfig
 
 
 class Ngp(Method):
-    """Training of one field by a photometric loss, with decoupled weight decay on its networks."""
+    """Training of one field by a photometric loss. The networks of the field get decoupled weight decay."""
 
     config: NgpConfig
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
-        """Background colors [n, 3] as set by the options. In evaluation, random backgrounds are replaced by white."""
+        """Background colors [n, 3], as set by the options. Evaluation uses white instead of random colors."""
         return background_color(self.config.background, step, n, device)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Photometric loss, plus the distortion loss if its weight is positive.
 
-        If the batch has loss weights, they weight the photometric loss of each ray.
+        If the batch has loss weights, each ray's photometric loss is multiplied by the ray's weight.
         """
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         assert outputs.rendered.rgb is not None
@@ -42,9 +42,10 @@ class Ngp(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """One group for the networks, with weight decay, and one for the encodings, without.
+        """Return one parameter group for the networks and one for the encodings. Empty groups are left out.
 
-        Weight decay would shrink the grid entries of regions that no ray samples.
+        Only the networks get weight decay. In encodings, weight decay would shrink the grid entries of regions that
+        are never sampled.
         """
         common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
         tables: list[Parameter] = []
@@ -58,11 +59,14 @@ class Ngp(Method):
         return [group for group in groups if group["params"]]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """AdamW, in the variant that fuses a step into one kernel."""
+        """Return AdamW in its fused variant, which runs a step as one kernel."""
         return torch.optim.AdamW(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Factor on `lr`: a linear warm-up from 1 %, times `lr_gamma` for each milestone that has passed."""
+        """Return the factor on `lr`.
+
+        The factor rises linearly from 1 % during the warm-up. It is multiplied by `lr_gamma` at each milestone.
+        """
         warmup = 1.0
         if step.index < self.config.warmup_steps:
             warmup = 0.01 + 0.99 * step.index / self.config.warmup_steps

@@ -1,6 +1,6 @@
 """Benchmarks of ray marching and of grid updates.
 
-The torch definition and the kernels run alternately in one process, so that changes in the machine's speed affect both.
+The torch definition and the kernels run alternately in one process. Changes in the machine's speed thus affect both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ RADIUS = 1.5
 def measure(
     n_rays: int = 4096, resolution: int = 128, repeats: int = 7, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Median time that each backend needs to march rays through a spherical shell, with about 62 samples per ray.
+    """Measure the median time in which each backend marches rays through a spherical shell.
+
+    Each ray gets about 62 samples on average.
 
     Args:
         n_rays: number of rays; all of them hit the shell.
@@ -35,8 +37,8 @@ def measure(
         seed: seed of the rays.
 
     Returns:
-        One row per backend, with the keys op, backend, device, n_rays, n_samples, both_ms (the median time) and speedup
-        (compared with torch).
+        One row per backend, with the keys op, backend, device, n_rays, n_samples, both_ms and speedup. both_ms is the
+        median time in milliseconds, and speedup is relative to torch.
     """
     diagonal = 2 * math.sqrt(3) * RADIUS
     grid, steps = shell_grid(resolution), StepLengths.make(diagonal / 1024, 0.0, diagonal, 1024)
@@ -56,16 +58,16 @@ def measure(
 
 
 def timings(device: str, repeats: int) -> list[Timing]:
-    """Timings of marching, for `radfield bench micro`."""
+    """Return the timings of ray marching that `radfield bench micro` shows."""
     reference, *kernels = measure(repeats=repeats, device=device)
     case = f"{reference['n_rays']} rays, {reference['n_samples'] // 1000}k samples"
     return [Timing("marching", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in kernels]
 
 
 def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu") -> list[dict[str, Any]]:
-    """Time that grid updates take after the warm-up, in milliseconds per training step.
+    """Measure the time of grid updates after the warm-up, in milliseconds per training step.
 
-    The time in which the field is evaluated is subtracted.
+    The measured time does not include the evaluation of the field.
     """
     ctx = BuildContext(bounds=SceneBox(torch.zeros(3), RADIUS))
     config = OccupancyConfig(resolution=resolution, warmup_steps=16)
@@ -79,7 +81,7 @@ def measure_refresh(resolution: int = 64, repeats: int = 7, device: str = "cpu")
 
 
 class _Ball(DensityOccupancy):
-    """A ball of constant density. `n_points` is the number of points of the last evaluation."""
+    """A ball of constant density. `n_points` counts the points of the most recent evaluation."""
 
     n_points = 0
 
@@ -90,7 +92,7 @@ class _Ball(DensityOccupancy):
 
 
 def shell_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Origins, directions, near limits and far limits of n rays.
+    """Return origins, directions, near limits and far limits of n rays.
 
     The rays start on a sphere of radius 4 and aim at points inside the shell.
     """
@@ -103,7 +105,7 @@ def shell_rays(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def shell_grid(resolution: int) -> Grid:
-    """A grid whose occupied cells form a spherical shell of radius 0.7."""
+    """Return a grid whose occupied cells form a spherical shell of radius 0.7."""
     centers = (torch.arange(resolution) + 0.5) / resolution * 2 - 1
     radius = RADIUS * torch.stack(torch.meshgrid(centers, centers, centers, indexing="ij")).norm(dim=0)
     return Grid(*pack((radius - 0.7).abs()[None] < 0.07), resolution, 1, (0.0, 0.0, 0.0), RADIUS, False)

@@ -35,7 +35,7 @@ class OccupancyConfig:
         1024, help="largest number of samples per ray; those nearest to the camera are kept", min=1
     )
     threshold: float = option(
-        0.01, help="smallest opacity of one step at which a cell counts as occupied", min=0, max=1
+        0.01, help="a cell counts as occupied if one marching step in it has at least this opacity", min=0, max=1
     )
     decay: float = option(
         0.95, help="factor by which each update of a cell multiplies its stored opacity", min=0, max=1

@@ -1,8 +1,8 @@
-"""CPU backend of marching, compiled by numba. It skips empty cells and bricks.
+"""CPU backend of ray marching, compiled by numba. Rays jump over empty cells and over empty bricks of 8³ cells.
 
-It keeps the same steps as the definition. A jump is shortened by the largest possible rounding error, so it never goes
-beyond the empty block. The end points of every kept step are computed from its number, by the same float32 operations
-in the same order as in the definition.
+This backend keeps the same steps as the definition in `march.reference`. Each jump is shortened by the largest possible
+rounding error, so the jump never goes beyond the empty block. The end points of a kept step are computed from the
+step's number, by the same float32 operations in the same order as in the definition.
 """
 
 # mypy: allow-untyped-defs
@@ -23,7 +23,7 @@ F = np.float32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps. The result equals that of `march.reference`."""
+    """Return t_starts [N] and t_ends [N] of the kept steps, and counts [R]. `march.reference` gives the same result."""
     counts = torch.zeros(origins.shape[0], dtype=torch.int64)
     center = tuple(map(F, grid.center))
     cells = grid.bits.numpy(), grid.bricks.numpy(), grid.resolution, grid.n_levels
@@ -35,21 +35,21 @@ def march(
 
 
 def warm_up() -> None:
-    """Compile or load the kernel, and run its self-test."""
+    """Compile the kernel or load it from the cache, and run its self-test."""
     check(march, "cpu")
 
 
 @kernel
 def _edge(i, t_first, n_even, step, growth):
-    """Distance t at which step i starts."""
+    """Return the distance t at which step i starts."""
     return (t_first + F(min(i, n_even)) * step) * growth[min(max(i - n_even, 0), len(growth) - 1)]
 
 
 @kernel
 def _locate(x, y, z, n_levels, contracted):
-    """Level of a point, and the point's position in [−1, 1] within that level.
+    """Return the level of a point, and the coordinates of the point within that level, from −1 to 1.
 
-    x, y and z are relative to the center, in units of the radius.
+    The arguments x, y and z are relative to the center, in units of the radius.
     """
     if contracted:
         norm = np.sqrt(x * x + y * y + z * z)
@@ -69,24 +69,28 @@ def _locate(x, y, z, n_levels, contracted):
 
 @kernel
 def _cell(x, half, last):
-    """Cell number, from 0 to `last`, of a coordinate in [−1, 1]. `half` is half the number of cells."""
+    """Return the number of the cell, from 0 to `last`, that holds a coordinate in [−1, 1].
+
+    `half` is half the number of cells along the axis.
+    """
     return min(max(int((x + F(1.0)) * half), 0), last)
 
 
 @kernel
 def _exit(x, cell, shift, width, inverse, forwards):
-    """Distance along the ray to where it leaves a block of 2^shift cells along one axis.
+    """Return the distance to the point where the ray leaves a block, considering one axis only.
 
-    The distance is in units of the level's radius.
+    The block is 2^shift cells long along the axis. The distance is in units of the level's radius.
     """
     return (F(((cell >> shift) + forwards) << shift) * width - F(1.0) - x) * inverse
 
 
 @inlined
 def _empty_block(cells, use_bricks, level, cx, cy, cz):
-    """Size of the empty block around a cell, as log2 of its side in cells.
+    """Return log2 of the side, in cells, of the largest known empty block around a cell.
 
-    It is 3 for a brick, 2 for an octant, 0 for the cell alone, and −1 if the cell is occupied.
+    The value is 3 for a brick, 2 for an octant (an eighth of a brick), and 0 for the cell alone. If the cell is
+    occupied, the value is −1.
     """
     bits, bricks, n, _ = cells
     side = n >> 3
@@ -100,16 +104,20 @@ def _empty_block(cells, use_bricks, level, cx, cy, cz):
 
 @kernel
 def _inverse(direction):
-    """1/direction, or 1e30 if the direction is 0.
+    """Return 1/direction, or 1e30 if the direction is 0.
 
-    A ray never leaves a block along an axis on which its direction is 0. Infinity would give NaN when multiplied by 0.
+    If a ray's direction is 0 along an axis, the ray never leaves a block along that axis. The value is not infinity,
+    because infinity times 0 is NaN.
     """
     return F(1.0) / direction if direction != 0 else F(1e30)
 
 
 @kernel
 def _march_ray(origin, direction, first, last, n_even, cells, space, lengths, starts, ends):
-    """Number of kept steps of one ray. Writes these steps to `starts` and `ends`, until the arrays are full."""
+    """March along one ray, and return the number of kept steps.
+
+    The kept steps are written to `starts` and `ends`. Marching ends when these arrays are full.
+    """
     (ox, oy, oz), (dx, dy, dz), n, n_levels = origin, direction, cells[2], cells[3]
     (mx, my, mz), inverse_radius, radius, contracted, use_bricks = space
     step, cone_angle, growth, n_steps = lengths
@@ -143,7 +151,10 @@ def _march_ray(origin, direction, first, last, n_even, cells, space, lengths, st
 
 @kernel
 def _march(origins, directions, t_first, far, n_even, cells, space, lengths, max_samples, counts):
-    """Starts and ends of the kept steps of all rays. Writes the number of kept steps of each ray to `counts`."""
+    """Return the starts and ends of the kept steps of all rays.
+
+    The number of kept steps of each ray is written to `counts`.
+    """
     largest = min(lengths[3], max_samples)
     starts, ends, kept = np.empty(largest + 64 * len(origins), F), np.empty(largest + 64 * len(origins), F), 0
     for r in range(len(origins)):

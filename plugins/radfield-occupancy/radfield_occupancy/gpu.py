@@ -1,7 +1,7 @@
-"""CUDA backend of marching, in Triton. Each lane walks along one ray twice: to count its steps, and to write them.
+"""CUDA backend of ray marching, in Triton.
 
-Products and sums are not fused, and divisions and roots are rounded correctly. Therefore the kept steps are the same as
-in the definition.
+Each lane walks along one ray twice: first to count the kept steps, then to write them. Products and sums are not fused,
+and divisions and roots are rounded correctly. The kept steps are therefore the same as in `march.reference`.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -22,9 +22,9 @@ LANES = 32
 def march(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps. The result equals that of `march.reference`.
+    """Return t_starts [N] and t_ends [N] of the kept steps, and counts [R]. `march.reference` gives the same result.
 
-    The host waits for the device once, to read the total number of kept steps.
+    The CPU waits for the GPU once, to read the total number of kept steps.
     """
     n_rays = origins.shape[0]
     counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
@@ -51,13 +51,13 @@ def march(
 
 
 def warm_up() -> None:
-    """Compile or load the kernel, and run its self-test."""
+    """Compile the kernel or load it from the cache, and run its self-test."""
     check(march, "cuda")
 
 
 @triton.jit
 def _vector(pointer, r, lane, other: tl.constexpr):
-    """The three numbers in row r."""
+    """Return the three numbers in row r of an array [R, 3]."""
     x = tl.load(pointer + 3 * r, mask=lane, other=other)
     y = tl.load(pointer + 3 * r + 1, mask=lane, other=other)
     z = tl.load(pointer + 3 * r + 2, mask=lane, other=other)
@@ -66,25 +66,26 @@ def _vector(pointer, r, lane, other: tl.constexpr):
 
 @triton.jit
 def _inverse(direction):
-    """1/direction, or 1e30 if the direction is 0.
+    """Return 1/direction, or 1e30 if the direction is 0.
 
-    A ray never leaves a block along an axis on which its direction is 0. Infinity would give NaN when multiplied by 0.
+    If a ray's direction is 0 along an axis, the ray never leaves a block along that axis. The value is not infinity,
+    because infinity times 0 is NaN.
     """
     return tl.where(direction != 0, 1.0 / tl.where(direction != 0, direction, 1.0), 1e30)
 
 
 @triton.jit
 def _edge(i, first, even, step, growth, n_growth, lane):
-    """Distance t at which step i starts."""
+    """Return the distance t at which step i starts."""
     grown = tl.minimum(tl.maximum(i - even, 0), n_growth - 1)
     return (first + tl.minimum(i, even).to(tl.float32) * step) * tl.load(growth + grown, mask=lane, other=1.0)
 
 
 @triton.jit
 def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.constexpr):
-    """Level of a point, the point's position in [−1, 1] within that level, and the scale factor of the position.
+    """Return the level of a point, its coordinates within that level, from −1 to 1, and the factor that scaled them.
 
-    x, y and z are relative to the center, in units of the radius.
+    The arguments x, y and z are relative to the center, in units of the radius.
     """
     level = tl.zeros([SIZE], tl.int32)
     scale = tl.full([SIZE], 1.0, tl.float32)
@@ -106,15 +107,15 @@ def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.co
 
 @triton.jit
 def _cell(x, RES: tl.constexpr):
-    """Cell number of a coordinate in [−1, 1]."""
+    """Return the number of the cell that holds a coordinate in [−1, 1]."""
     return tl.minimum(tl.maximum(((x + 1.0) * (0.5 * RES)).to(tl.int32), 0), RES - 1)
 
 
 @triton.jit
 def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.constexpr):
-    """Side in cells, minus one, of the empty block around an empty cell.
+    """Find the largest block around an empty cell that is known to be empty. Return its side in cells, minus 1.
 
-    The block is the cell's brick, its octant or the cell itself.
+    The block is a brick of 8³ cells, an octant (an eighth of a brick), or the cell alone.
     """
     side: tl.constexpr = RES // BRICK
     brick = ((level * side + (cx >> 3)) * side + (cy >> 3)) * side + (cz >> 3)
@@ -126,7 +127,10 @@ def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.co
 
 @triton.jit
 def _exit(x, cell, low_bits, inverse, RES: tl.constexpr):
-    """Distance along the ray to where it leaves a block along one axis, in units of the level's radius."""
+    """Return the distance to the point where the ray leaves a block, considering one axis only.
+
+    The distance is in units of the level's radius.
+    """
     side = tl.where(inverse > 0, (cell | low_bits) + 1, cell - (cell & low_bits)).to(tl.float32) * (2.0 / RES) - 1.0
     return (side - x) * inverse
 
@@ -138,8 +142,9 @@ def _march(
     RES: tl.constexpr, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, BRICKS: tl.constexpr, BRICK: tl.constexpr,
     ROUNDING: tl.constexpr, SIZE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
-    """Walk along the rays, one per lane. Writes the kept steps' starts and ends if WRITE is set, otherwise the counts.
+    """Walk along the rays, one ray per lane.
 
+    If WRITE is set, write the starts and ends of the kept steps. Otherwise, write the number of kept steps per ray.
     There is only one loop, and its variables hold the whole state of the rays.
     """
     r = tl.program_id(0) * SIZE + tl.arange(0, SIZE)

@@ -1,8 +1,11 @@
 """Occupancy grid: the opacity stored in each cell, and the cells that count as occupied.
 
-The grid has L levels of res³ cells. Each level is twice as wide as the previous one. A cell stores the largest opacity
-of one marching step that was found in it, and the stored value decays at each update (instant-ngp, appendix C). An
-update depends only on the grid's state, the training step and the field. A resumed run therefore equals an
+The grid has L levels of res³ cells. Each level is twice as wide as the previous one. A cell stores the opacity
+of one marching step inside the cell. An update evaluates the field in some of the cells. There, the stored opacity is
+first multiplied by a decay factor. If the new opacity is larger, it then replaces the stored one (instant-ngp, appendix
+C).
+
+An update depends only on the grid's state, the training step and the field. A resumed run therefore equals an
 uninterrupted one to the last bit.
 """
 
@@ -15,7 +18,9 @@ from radfield_occupancy.march import BRICK
 
 
 def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """Bits [L·res³/8] and bricks [L·(res/8)³], both uint8, from bool cells [L, res, res, res]. See `march.Grid`.
+    """Pack bool cells [L, res, res, res]. Return bits [L·res³/8] and bricks [L·(res/8)³], both uint8.
+
+    `march.Grid` defines bits and bricks.
 
     Example:
         >>> bits, bricks = pack(torch.ones(1, 8, 8, 8, dtype=torch.bool))
@@ -33,7 +38,7 @@ def pack(occupied: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unpack(bits: Tensor, resolution: int) -> Tensor:
-    """Bool cells [L, res, res, res] from bits [L·res³/8]. The inverse of `pack`."""
+    """Return the bool cells [L, res, res, res] that `pack()` turned into the bits [L·res³/8]."""
     shifts = torch.arange(8, dtype=torch.uint8, device=bits.device)
     return (bits[:, None] >> shifts & 1).bool().view(-1, resolution, resolution, resolution)
 
@@ -41,7 +46,7 @@ def unpack(bits: Tensor, resolution: int) -> Tensor:
 def world_points(
     cells: Tensor, jitter: Tensor, resolution: int, center: Tensor, radius: float, contracted: bool
 ) -> Tensor:
-    """World coordinates [M, 3] of points in cells.
+    """Return the world coordinates [M, 3] of points that are given by a cell and a position within the cell.
 
     Args:
         cells: flat indices [M] of cells.
@@ -51,7 +56,7 @@ def world_points(
         radius: half the side of level 0.
         contracted: True if the grid covers contracted space.
     """
-    # int32, because its division is twice as fast, and indices stay below 2³¹.
+    # Division of int32 is twice as fast as division of int64, and indices stay below 2³¹.
     n, rows = resolution, cells.to(torch.int32)
     planes = rows // n
     z, rows = rows - planes * n, planes
@@ -62,7 +67,7 @@ def world_points(
     if not contracted:
         return torch.addcmul(center, u, (radius * torch.exp2(level.to(u.dtype)))[:, None])
     v = 2.0 * u
-    # Contraction maps all of space into the ball of radius 2. A cell outside the ball is given a very distant point.
+    # Contraction maps all of space into the ball of radius 2. A cell outside the ball stands for a very distant point.
     norm = v.norm(dim=-1, keepdim=True).clamp_max(2.0 - 1e-3)
     outside = norm > 1.0
     far = torch.nn.functional.normalize(v, dim=-1) / (2.0 - torch.where(outside, norm, 1.0))
@@ -70,11 +75,14 @@ def world_points(
 
 
 def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Flat indices of the cells to update: first a share of all cells, then at most as many occupied cells.
+    """Return the flat indices of the cells to update, in two parts.
+
+    The first part is drawn from all cells, and its size is the given share of them. The second part is drawn from the
+    occupied cells. It is at most as large as the first part.
 
     Each part is a stratified sample: the cells are divided into equally long runs, and one cell is drawn from each run.
-    Within a part, no cell is drawn twice, and indices ascend, which makes hash table lookups faster. A cell may be in
-    both parts.
+    Within a part, all cells differ, and indices ascend, which makes hash table lookups faster. A cell may be in both
+    parts.
     """
     n, device = occupied.numel(), occupied.device
     wanted = max(1, int(n * share))
@@ -88,10 +96,10 @@ def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) 
 
 
 def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Tensor:
-    """Stored opacities [C] after an update.
+    """Return the stored opacities [C] after an update.
 
-    The stored opacity of an updated cell decays once, and is then replaced by the new opacity if that is larger. A
-    cell whose new opacity is NaN counts as opaque. It is therefore still sampled, and the loss shows the fault.
+    The stored opacity of an updated cell decays once. If the new opacity is larger, it replaces the stored one. A new
+    opacity that is NaN counts as 1, so that samples are still taken in the cell, and the NaN shows in the loss.
     """
     opacity = opacity.nan_to_num(nan=1.0, posinf=1.0)
     faded = memory.index_copy(0, cells, memory.index_select(0, cells) * decay)
@@ -99,15 +107,15 @@ def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Ten
 
 
 def occupied_cells(memory: Tensor, threshold: float) -> Tensor:
-    """Bool mask [C] of the cells whose opacity is at least min(mean of all cells, threshold).
+    """Return a bool mask [C] that is True for cells with an opacity of at least min(mean of all cells, threshold).
 
-    The published test is "greater than". With "at least", all cells stay occupied as long as they are equal, as they
-    are when training starts.
+    The published test is "greater than". At the start of training, all opacities are equal. With "at least", all cells
+    then count as occupied.
     """
     return memory >= memory.double().mean().clamp_max(threshold).to(memory.dtype)
 
 
 def _stratified(n: int, m: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Ascending random numbers, int64 [m]: one from each of m equally long parts of the range 0 … n − 1."""
+    """Divide the range 0 … n − 1 into m equally long parts, and draw one number from each. Return int64 [m]."""
     u = torch.rand(m, generator=generator, device=device)
     return ((torch.arange(m, device=device, dtype=torch.float64) + u) * (n / m)).to(torch.int64).clamp_max(n - 1)

@@ -1,12 +1,12 @@
-"""Ray marching, defined in torch: steps along rays, which are kept if their centers lie in occupied cells.
+"""Definition of ray marching in torch. A ray is divided into steps, and steps in occupied cells are kept.
 
-The steps along a ray are numbered. The end points of a step depend only on its number, so kernels that skip empty
-space agree to the last bit with this definition, which examines every step. Step i starts at
+The steps of a ray are numbered, and the end points of a step depend only on the step's number. The definition examines
+every step. Kernels that skip empty space still agree with the definition to the last bit. Step i starts at
 
     t_i = (t_first + min(i, n_even) · step) · growth[max(i − n_even, 0)]
 
 The first n_even steps have equal length. Each later step is (1 + cone angle) times as long as the previous one. The
-last step is cut off at the far limit of the ray, and a step of zero length is not kept. All arithmetic is float32.
+last step is cut off at the far limit of the ray. Steps of zero length are dropped. All arithmetic is float32.
 
 Shapes: R rays, N kept samples, K steps per ray.
 """
@@ -25,24 +25,28 @@ from radfield_core.ops import Op, Packing
 MARCHING = Op("marching", {"cpu": {"numba": "radfield_occupancy.cpu"}, "cuda": {"triton": "radfield_occupancy.gpu"}})
 
 BRICK = 8
-"""Number of cells per side of a brick. A brick consists of eight octants, with half as many cells per side.
+"""Number of cells per side of a brick, which is a cube of cells.
 
-The shifts and masks in the kernels assume these numbers.
+An octant is one of the eight cubes of 4³ cells that make up a brick. The kernels contain shifts and masks that are
+correct only for bricks of 8³ cells.
 """
 
 ROUNDING = 4e-7
-"""Largest rounding error of a position, relative to its distance. Kernels shorten their jumps by this error."""
+"""Largest rounding error of a computed position, relative to the size of the numbers in its computation.
 
-UNLIMITED = 1 << 30  # stands for the number of equal steps of a ray whose steps never grow
-MAX_GROWTH = 1e6  # a ray ends when its steps have become longer by this factor
+Kernels shorten their jumps by this error.
+"""
+
+UNLIMITED = 1 << 30  # the number of equal steps if the steps of a ray never grow
+MAX_GROWTH = 1e6  # a ray ends when its steps have grown by this factor
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Occupied cells of an occupancy grid.
 
-    Level 0 spans center ± radius, and each further level is twice as wide. A contracted grid has one level, which spans
-    the ball of radius 2 that contracted space fills.
+    Level 0 spans center ± radius, and each further level is twice as wide as the level before. A contracted grid has
+    only one level. It spans the contracted space, which is a ball of radius 2.
 
     Attributes:
         bits: uint8 [L·res³/8]; the cell with flat index i of (level, x, y, z) is bit i % 8 of byte i // 8.
@@ -64,16 +68,19 @@ class Grid:
 
     @property
     def skips_bricks(self) -> bool:
-        """True if a ray may cross an empty brick, or an empty octant of one, in a single jump.
+        """True if a ray may cross an empty brick, or an empty octant, in a single jump.
 
-        With several levels, the border of each level must coincide with borders of bricks of the next level. No cells
-        are marked where a finer level lies, so a brick that is partly in that region could look empty. In contracted
-        space, no jumps are made, because rays are curved there.
+        With several levels, jumps are allowed only if the border of each level coincides with brick borders of the next
+        level. The reason is that a level's cells are not marked in the region that a finer level covers. A brick partly
+        inside that region could thus look empty. In contracted space, rays are curved, so they never jump.
         """
         return not self.contracted and (self.n_levels == 1 or self.resolution % (4 * BRICK) == 0)
 
     def occupied(self, x: Tensor) -> Tensor:
-        """Bool [...], True where the cell at x [..., 3] is occupied. Outside the grid, the nearest cell is used."""
+        """Return a bool mask [...] that is True where the cell at x [..., 3] is occupied.
+
+        For a point outside the grid, the nearest cell is used.
+        """
         u = (x - x.new_tensor(self.center)) * (1.0 / self.radius)
         largest = u.abs().amax(-1)
         level = torch.zeros_like(largest, dtype=torch.int64)
@@ -100,10 +107,10 @@ class StepLengths:
 
     Attributes:
         step: length of the equal steps at the start of a ray.
-        cone_angle: growth of later steps relative to the previous step; if 0, all steps are equal.
-        growth: float32 [G]; entry k is the factor by which t has grown after k growing steps.
-        n_steps: largest number of steps K of a ray.
-        max_samples: largest number of kept samples of a ray.
+        cone_angle: later steps are (1 + cone_angle) times as long as the step before; if 0, all steps are equal.
+        growth: float32 [G]; entry k is the factor by which k growing steps increase t.
+        n_steps: largest number K of steps per ray.
+        max_samples: largest number of kept samples per ray.
     """
 
     step: float
@@ -114,7 +121,7 @@ class StepLengths:
 
     @staticmethod
     def make(step: float, cone_angle: float, reach: float, max_samples: int) -> StepLengths:
-        """Step lengths for rays that are marched over a length of at most `reach`, which may be infinite."""
+        """Return the step lengths for rays that are at most `reach` long. `reach` may be infinite."""
         even = math.ceil(reach / step) + 2 if math.isfinite(reach) else UNLIMITED
         if cone_angle == 0:
             return StepLengths(step, 0.0, torch.ones(1), even, max_samples)
@@ -125,13 +132,13 @@ class StepLengths:
         )
 
     def n_even(self, t_first: Tensor) -> Tensor:
-        """Number of steps of equal length, int32 [R], of rays whose first steps start at t_first [R]."""
+        """Return the number of equally long steps of each ray, int32 [R]. The first steps start at t_first [R]."""
         if self.cone_angle == 0:
             return torch.full_like(t_first, UNLIMITED, dtype=torch.int32)
         return ((self.step / self.cone_angle - t_first) / self.step).ceil().clamp_min(0).to(torch.int32)
 
     def edges(self, index: Tensor, t_first: Tensor, n_even: Tensor) -> Tensor:
-        """Distances t [R, K] at which the steps with the numbers `index` [K] start."""
+        """Return the distances t [R, K] at which steps start. `index` [K] holds the numbers of the steps."""
         growth = self.growth.to(t_first.device)
         even = torch.minimum(index, n_even[:, None])
         grown = (index - n_even[:, None]).clamp(0, len(growth) - 1)
@@ -155,7 +162,7 @@ def march(
         steps: lengths of the steps.
 
     Returns:
-        t_starts [N] and t_ends [N] of the kept steps, and their packing.
+        t_starts [N] and t_ends [N] of the kept steps, and the packing that assigns them to rays.
     """
     o, d, first, last = (x.detach().to(torch.float32).contiguous() for x in (origins, directions, t_first, far))
     backend = MARCHING.pick(origins.device)
@@ -169,7 +176,10 @@ def march(
 def reference(
     origins: Tensor, directions: Tensor, t_first: Tensor, far: Tensor, n_even: Tensor, grid: Grid, steps: StepLengths
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """t_starts [N], t_ends [N] and counts [R] of the kept steps. Examines every step of every ray."""
+    """Examine every step of every ray. Return t_starts [N] and t_ends [N] of the kept steps, and counts [R].
+
+    A ray's count is the number of its kept steps.
+    """
     index = torch.arange(steps.n_steps + 1, dtype=torch.int32, device=origins.device)
     edges = steps.edges(index, t_first, n_even)
     starts, ends = edges[:, :-1], torch.minimum(edges[:, 1:], far[:, None])

@@ -1,4 +1,7 @@
-"""sampler:occupancy, which takes samples in the occupied cells of a grid (instant-ngp, Müller et al. 2022). R rays."""
+"""sampler:occupancy, which takes samples in the occupied cells of a grid (instant-ngp, Müller et al. 2022).
+
+Shapes: R rays, L levels, res cells per side.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ from radfield_occupancy.march import BRICK, Grid, StepLengths, march
 from radfield_occupancy.visibility import visible
 
 CELLS_PER_BATCH = 1 << 18
-"""Number of cells in which the field is evaluated at once."""
+"""Number of cells for which the field is evaluated in one call."""
 
 
 class OccupancySampler(Sampler):
-    """One level of packed samples, found by marching through an occupancy grid.
+    """Sampler that marches along rays through an occupancy grid. It gives one level of packed samples.
 
     The grid is stored in three buffers, which checkpoints include. Until the first update, every cell is occupied.
 
@@ -40,9 +43,9 @@ class OccupancySampler(Sampler):
         ctx: context with the scene's bounds.
 
     Attributes:
-        memory: opacity of one step that is stored in each cell, float32 [L, res³].
-        bits: one bit per cell, set if it is occupied, uint8 [L·res³/8]; see `march.Grid`.
-        bricks: summary of `bits` per brick of 8³ cells, uint8 [L·(res/8)³]; see `march.Grid`.
+        memory: stored opacity of each cell, float32 [L, res³]; it is the opacity of one step inside the cell.
+        bits: one bit per cell, set if the cell is occupied, uint8 [L·res³/8]; see `march.Grid`.
+        bricks: one byte per brick of 8³ cells, which summarizes `bits`, uint8 [L·(res/8)³]; see `march.Grid`.
 
     Raises:
         UsageError: the options contradict each other.
@@ -73,7 +76,7 @@ class OccupancySampler(Sampler):
         self.register_buffer("bricks", bricks)
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near and far limit [R] of the rays, clipped to the grid unless the grid covers all of space."""
+        """Near and far limits [R] of the rays. If the grid is bounded, the limits are clipped to the grid."""
         if self.contracted:
             return rays.near, rays.far
         enter, leave = self.box.intersect(rays)
@@ -82,10 +85,10 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def refresh(self, step: Step, field: Field) -> None:
-        """Update the grid, once in every `update_every` steps.
+        """Update the grid once in every `update_every` steps.
 
-        An update evaluates all cells during the warm-up. Afterwards, it evaluates a random quarter of the cells and at
-        most as many of the occupied cells.
+        During the warm-up, an update evaluates all cells. Afterwards, an update evaluates a random quarter of all
+        cells, plus at most the same number of occupied cells.
 
         Raises:
             UsageError: the field has no method `occupancy`.
@@ -110,7 +113,7 @@ class OccupancySampler(Sampler):
         self.bricks.copy_(bricks)
 
     def _opacity(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Opacity [M] of one step at a random point in each of the cells [M]."""
+        """Evaluate the field at one random point in each of the cells [M]. Return the opacities [M] of one step."""
         jitter = torch.rand(len(cells), 3, generator=generator, device=cells.device)
         center = self.memory.new_tensor(self.center)
         x = grid.world_points(cells, jitter, self.config.resolution, center, self.radius, self.contracted)
@@ -118,7 +121,10 @@ class OccupancySampler(Sampler):
 
     @torch.no_grad()
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Packed samples in occupied cells. In training, each ray starts later by a random fraction of a step."""
+        """Return packed samples in occupied cells.
+
+        In training, the first step of each ray starts later by a random fraction of a step.
+        """
         near, far = self.extent(rays)
         first = near
         if self.training:
@@ -133,12 +139,12 @@ class OccupancySampler(Sampler):
         return samples
 
     def grid(self) -> Grid:
-        """The grid in the form that `march` takes."""
+        """Return the grid in the form that `march()` takes."""
         n = self.config.resolution
         return Grid(self.bits, self.bricks, n, self.config.n_levels, self.center, self.radius, self.contracted)
 
     def scalars(self) -> dict[str, Tensor]:
-        """Fraction of occupied cells, between 0 and 1."""
+        """Return the fraction of occupied cells, from 0 to 1, for the log."""
         return {"occupied": grid.unpack(self.bits, self.config.resolution).float().mean()}
 
 

@@ -1,4 +1,4 @@
-"""Selection of the visible samples. Rays are terminated early where the field's density has made them opaque."""
+"""Selection of visible samples. A ray ends early, where the density along the ray has blocked nearly all light."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from radfield_core import HasDensity, RaySamples
 from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
 
 SLAB = 32
-"""Number of consecutive samples of a ray that are evaluated at once."""
+"""Number of consecutive samples per ray that form a slab. The field evaluates one slab of each ray in one call."""
 
 
 def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
-    """The samples whose transmittance T is at least `eps` and whose opacity is at least `alpha_threshold`.
+    """Keep the samples that have a transmittance T of at least `eps` and an opacity of at least `alpha_threshold`.
 
-    The samples of a ray are evaluated slab by slab until the ray is opaque, so little density is computed behind a
-    surface. If the density of a sample is NaN, that sample and all samples behind it are kept, so that the fault shows
-    in the loss and in images.
+    The samples of a ray are evaluated slab by slab, and evaluation ends when T is below `eps`. Little density is thus
+    computed behind a surface. If the density of a sample is NaN, the sample and all samples behind it are kept, so that
+    the NaN shows in the loss and in images.
 
     Args:
         samples: packed samples [N].
@@ -56,7 +56,7 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
 
 
 def subset(samples: RaySamples, kept: Tensor, packing: Packing) -> RaySamples:
-    """The packed samples for which `kept` [N] is True."""
+    """Return the packed samples for which `kept` [N] is True."""
     layout = Layout(len(samples.rays), None, packing)
     counts = segments.sum(kept.to(torch.int64), layout)
     starts = samples.t_starts[kept]

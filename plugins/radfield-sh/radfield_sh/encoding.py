@@ -1,4 +1,7 @@
-"""encoding:sh, real spherical harmonics of unit directions. M rows, bands l = 0 … degree − 1, orders m = −l … l."""
+"""encoding:sh, real spherical harmonics of unit directions.
+
+Shapes: M rows. Indices: bands l = 0 … degree − 1, orders m = −l … l.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from radfield_sh.config import SHConfig
 
 
 class SphericalHarmonics(Encoding):
-    """The degree² real spherical harmonics of view directions, as defined by `spherical_harmonics`.
+    """Encoding of view directions by degree² real spherical harmonics. `spherical_harmonics()` defines them.
 
     Args:
         config: options.
@@ -49,12 +52,12 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
         K_l^0 Q_l^0(z)                             for m = 0
         √2 K_l^|m| Q_l^|m|(z) · Im (x + iy)^|m|    for m < 0
 
-    with K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!) and the polynomials Q_l^m = P_l^m / (1 − z²)^(m/2). These are
-    computed by the recurrence in l of the associated Legendre functions P_l^m (NIST Digital Library of Mathematical
-    Functions, 14.10.3).
+    with K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!) and the polynomials Q_l^m = P_l^m / (1 − z²)^(m/2), where P_l^m are
+    the associated Legendre functions. The polynomials are computed by the recurrence in l that holds for these
+    functions (NIST Digital Library of Mathematical Functions, 14.10.3).
 
     Args:
-        directions: unit vectors [M, 3]. For other vectors, the same polynomials are evaluated.
+        directions: unit vectors [M, 3]. Vectors of other lengths give the values of the same polynomials.
         degree: number of bands l = 0 … degree − 1.
 
     Example:

@@ -1,4 +1,7 @@
-"""Cache of computed tensors in the cache folder, named by their inputs and verified when read."""
+"""Cache of computed tensors on disk.
+
+The name of a file contains a digest of the inputs of the computation. The content is verified when it is read.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from radfield_core.files import cache_dir, write_durably
 
 @cache
 def _code() -> str:
-    """Digest of this package's source, so that a changed scene is computed again."""
+    """Return a digest of this package's source. It is part of file names, so that a changed scene is computed again."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
@@ -26,14 +29,14 @@ def _code() -> str:
 
 
 class Kept:
-    """Cache file for tensors of one kind, computed with the given options."""
+    """Cache file for tensors of one kind that are computed with the given options."""
 
     def __init__(self, kind: str, options: Mapping[str, Any]):
         words = json.dumps([kind, _code(), dict(sorted(options.items()))])
         self.name = f"{kind}-{hashlib.sha256(words.encode()).hexdigest()[:20]}.safetensors"
 
     def read(self) -> dict[str, Tensor] | None:
-        """Return the cached tensors; None if there are none or the file is damaged."""
+        """Return the cached tensors, or None if there are none or the file is damaged."""
         try:
             data = (cache_dir("synthetic") / self.name).read_bytes()
             digest, content = data[:32], data[32:]
@@ -42,7 +45,7 @@ class Kept:
             return None
 
     def write(self, tensors: Mapping[str, Tensor]) -> None:
-        """Write tensors to the cache; if that is not possible, they are computed again next time."""
+        """Write tensors to the cache. If this fails, do nothing: the tensors are then computed again next time."""
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         try:
             write_durably(cache_dir("synthetic") / self.name, hashlib.sha256(content).digest() + content)
@@ -50,7 +53,7 @@ class Kept:
             return
 
     def get(self, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Return the cached tensors, or else compute them with `make` and write them to the cache."""
+        """Return the cached tensors. If there are none, compute the tensors with `make` and write them to the cache."""
         found = self.read()
         if found is None:
             found = make()

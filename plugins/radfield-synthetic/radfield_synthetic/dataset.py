@@ -20,19 +20,19 @@ from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.tracing import BOUND
 
 NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
-"""Limits along rays; the scene lies between them for every camera."""
+"""Near and far limits along rays. The scene lies between them for every camera."""
 
 _TOGETHER = 1 << 17
-"""Pixels rendered together: enough that the fixed cost of each step does not matter."""
+"""Number of pixels rendered together. It is so large that the fixed cost of each rendering step does not matter."""
 
 
 class SyntheticParser(DataParser):
-    """Data set of the analytic scene; the options determine the splits train, val and test."""
+    """Parser that makes a data set of the analytic scene. The options determine the splits train, val and test."""
 
     config: SyntheticConfig
 
     def parse(self, split: str) -> Scene:
-        """Return the split train, val or test; its images are rendered on first use and cached on disk."""
+        """Return the split "train", "val" or "test". Its images are rendered on first use and cached on disk."""
         config = self.config
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
@@ -58,7 +58,7 @@ class SyntheticParser(DataParser):
 
 
 class RenderedImages:
-    """Images [H, W, 4] uint8, rendered on first use, and cached on disk once all are rendered."""
+    """Uint8 images [H, W, 4] that are rendered on first use. Once all are rendered, they are cached on disk."""
 
     def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str):
         self.sizes, self.channels = cameras.sizes, 4
@@ -82,30 +82,30 @@ class RenderedImages:
         return self._made[index] if self._whole is None else self._whole[index]
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return pixels [n, 4] uint8 of the given images, rows and columns [n]."""
+        """Return the uint8 pixels [n, 4] at the given images, rows and columns, each [n]."""
         return self._all().gather(images, rows, columns)
 
     def path(self, index: int) -> Path | None:
-        """Return None, because the image has no file."""
+        """Return None, because a rendered image has no file."""
         return None
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
-        """Return no faults, because rendered images are never damaged."""
+        """Return an empty list of faults, because rendered images are never damaged."""
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
-        """Return only the images with these indices."""
+        """Return the images whose indices are in `kept`."""
         return MemoryImages([self[index] for index in kept])
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
-        """Render all missing views; `progress` is called with the number of finished views and of all views."""
+        """Render all missing views. The arguments of `progress` are the number of finished views and of all views."""
         if self._whole is not None or self._read() is not None:
             return
         starts = [start for start in range(0, len(self), self._together) if start not in self._made]
         self._render([range(start, min(start + self._together, len(self))) for start in starts], progress)
 
     def _render(self, blocks: list[range], progress: ProgressCallback | None) -> None:
-        """Render blocks of views, each on one core: a block is too small to split between cores."""
+        """Render blocks of views in parallel, each on one core. A block is too small to be split between cores."""
         threads = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -136,7 +136,7 @@ class RenderedImages:
 
 
 class _PerView(Sequence[Tensor]):
-    """Ground truth of each view, computed on access."""
+    """Sequence of the ground truth of all views (depth or normals). An entry is computed when it is accessed."""
 
     def __init__(self, cameras: Cameras, make: Callable[[Cameras, int], Tensor]):
         self._cameras, self._make = cameras, make

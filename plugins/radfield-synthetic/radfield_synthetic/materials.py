@@ -1,4 +1,7 @@
-"""Albedo of the solids: linear RGB [M, 3] at surface points x [M, 3]."""
+"""Albedo of the solids in the scene.
+
+The function of a solid returns linear RGB [M, 3] at surface points x [M, 3].
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _TAU = 2 * math.pi
 
 
 def _rgb(like: Tensor, code: str) -> Tensor:
-    """Linear RGB [3] of a color in sRGB hex."""
+    """Return the linear RGB [3] of an sRGB color in hexadecimal, with the dtype and device of `like`."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return like.new_tensor([((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92 for v in values])
 
@@ -23,12 +26,12 @@ def _mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 
 
 def _angle(p: Tensor) -> Tensor:
-    """Azimuth around z in turns, in [0, 1)."""
+    """Return the azimuth of points around the z axis, in turns in [0, 1)."""
     return torch.atan2(p[..., 1], p[..., 0]) / _TAU % 1.0
 
 
 def _scatter(*cells: Tensor) -> Tensor:
-    """Hash of tuples of whole numbers to pseudorandom numbers in [0, 1)."""
+    """Return pseudorandom numbers in [0, 1): each is a hash of the whole numbers at the same index in all `cells`."""
     mixed = torch.zeros_like(cells[0])
     for cell, factor in zip(cells, (12.9898, 78.233, 37.719), strict=False):
         mixed = mixed + cell * factor
@@ -36,7 +39,7 @@ def _scatter(*cells: Tensor) -> Tensor:
 
 
 def _plinth(x: Tensor) -> Tensor:
-    """Rings of pale and dark veined slabs, and a fluted rim."""
+    """Return the color of the plinth: rings of pale and dark veined slabs, and a fluted rim."""
     radius = (x[..., 0].square() + x[..., 1].square()).sqrt()
     turn = _angle(x)
     course = (radius / 0.136).floor()
@@ -54,7 +57,7 @@ def _ring(x: Tensor) -> Tensor:
 
 
 def _ball(x: Tensor) -> Tensor:
-    """Ribbons from pole to pole, with thin lines between them."""
+    """Return the color of the ball: ribbons from pole to pole, with thin lines between them."""
     p = (x - x.new_tensor(surface.BALL_CENTER)) / surface.BALL_RADIUS
     wound = (_angle(p) * 8 + 1.6 * p[..., 2]) % 1.0
     color = torch.where((wound < 0.5)[..., None], _rgb(x, "e4573d"), _rgb(x, "fbf1dc"))
@@ -63,7 +66,7 @@ def _ball(x: Tensor) -> Tensor:
 
 
 def _box(x: Tensor) -> Tensor:
-    """A mosaic of tiles in five colors."""
+    """Return the color of the box: a mosaic of tiles in five colors."""
     p = torch.stack(surface.box_local(*x.unbind(-1)), -1) / surface.BOX_HALF
     cells = (p * 2.5 + 2.5).floor()
     inside = (p * 2.5 + 2.5) - cells
@@ -76,7 +79,7 @@ def _box(x: Tensor) -> Tensor:
 
 
 def _pill(x: Tensor) -> Tensor:
-    """One blue and one white half, each with thin stripes."""
+    """Return the color of the pill: one blue and one white half, each with thin stripes."""
     along = (x - x.new_tensor(surface.PILL_START)) @ _axis(x)
     color = torch.where((along < 0.21)[..., None], _rgb(x, "3d8bd4"), _rgb(x, "f7f4ea"))
     thread = (along * 30 % 1.0 < 0.22) & (along < 0.19)
@@ -91,7 +94,7 @@ def _axis(x: Tensor) -> Tensor:
 
 
 def _doughnut(x: Tensor) -> Tensor:
-    """Dough, and icing with sprinkles above a wavy edge."""
+    """Return the color of the doughnut: dough below a wavy edge, icing with sprinkles above it."""
     p = x - x.new_tensor(surface.DOUGHNUT_CENTER)
     turn = _angle(p)
     radial = (p[..., 0].square() + p[..., 1].square()).sqrt() - surface.DOUGHNUT_RADIUS
@@ -110,7 +113,7 @@ def _doughnut(x: Tensor) -> Tensor:
 
 
 def _cone(x: Tensor) -> Tensor:
-    """Green zigzag bands with a red tip."""
+    """Return the color of the cone: green zigzag bands with a red tip."""
     p = x - x.new_tensor(surface.CONE_CENTER)
     tooth = ((_angle(p) * 10) % 1.0 - 0.5).abs()
     band = (p[..., 2] * 12 + tooth * 1.6) % 1.0
@@ -122,7 +125,7 @@ _PAINTS = (_plinth, _ring, _ball, _box, _pill, _doughnut, _cone)
 
 
 def albedo(x: Tensor, solid: Tensor) -> Tensor:
-    """Return the albedo, linear RGB [M, 3], of points x [M, 3] on the solids with indices `solid` [M]."""
+    """Return the albedo of surface points x [M, 3] as linear RGB [M, 3]. `solid` [M] gives the solid of each point."""
     result = torch.empty_like(x)
     for index, paint in enumerate(_PAINTS):
         chosen = (solid == index).nonzero()[:, 0]

@@ -1,4 +1,7 @@
-"""Mesh of the scene: marching cubes (Lorensen and Cline 1987), then Newton steps onto the exact surface."""
+"""Mesh of the scene.
+
+Marching cubes (Lorensen and Cline 1987) give a mesh. Newton steps then move its vertices onto the exact surface.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ def surface_mesh(resolution: int = 160) -> tuple[Tensor, Tensor]:
     """Return a watertight mesh of the scene with outward normals.
 
     Args:
-        resolution: grid cells along each side of a cube of side 2.04.
+        resolution: number of grid cells along each side of a cube with side 2.04.
 
     Returns:
-        Vertices, [V, 3] float32, within 1e-5 of the surface, and faces, [F, 3] int64.
+        Float32 vertices [V, 3], which are within 1e-5 of the surface, and int64 faces [F, 3].
     """
     axis = torch.linspace(-_HALF, _HALF, resolution + 1)
     y, z = torch.meshgrid(axis, axis, indexing="ij")

@@ -1,4 +1,7 @@
-"""Cameras on a sphere around the scene that look at its center. OpenGL axes, z up; V cameras."""
+"""Cameras on a sphere around the scene. All of them look at its center.
+
+Axes are those of OpenGL, and z points up in the world. V is the number of cameras.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ FIELD_OF_VIEW = 0.50
 """Horizontal field of view in radians, chosen so that the scene fills the image."""
 
 LENSES = {"opencv": (-0.35, 0.2, 0.004, -0.003), "opencv_fisheye": (-0.25, 0.1, -0.02, 0.005)}
-"""Distortion parameters, which move the image corners by several percent of the width."""
+"""Distortion parameters of each lens. They move the corners of an image by several percent of the width."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _HIGHEST = 78.0
 
 
 def look_at_origin(azimuth: Tensor, elevation: Tensor) -> Tensor:
-    """Return c2w [V, 3, 4] float64 of cameras at the given angles [V] in radians, with z up in the image."""
+    """Return float64 c2w [V, 3, 4] of cameras at the given angles [V] in radians. The z axis is up in their images."""
     back = torch.stack([azimuth.cos() * elevation.cos(), azimuth.sin() * elevation.cos(), elevation.sin()], -1)
     right = torch.stack([-azimuth.sin(), azimuth.cos(), torch.zeros_like(azimuth)], -1)
     up = torch.linalg.cross(back, right)
@@ -32,7 +35,10 @@ def look_at_origin(azimuth: Tensor, elevation: Tensor) -> Tensor:
 
 
 def spread(n: int, seed: int, lowest: float) -> Tensor:
-    """Return c2w [n, 3, 4] on a jittered Fibonacci spiral from the elevation `lowest` in degrees up to 78°."""
+    """Return n cameras, c2w [n, 3, 4], on a jittered Fibonacci spiral.
+
+    Their elevation goes from `lowest`, in degrees, up to 78°.
+    """
     generator = torch.Generator().manual_seed(seed)
     turn = torch.rand(1, generator=generator, dtype=torch.float64)
     jitter = torch.rand(n, 2, generator=generator, dtype=torch.float64)
@@ -44,13 +50,16 @@ def spread(n: int, seed: int, lowest: float) -> Tensor:
 
 
 def round_trip(n: int) -> Tensor:
-    """Return c2w [n, 3, 4] along one orbit that rises and falls; the views in order form a video."""
+    """Return n cameras, c2w [n, 3, 4], along one orbit that rises and falls. The views in this order form a video."""
     turn = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
     return look_at_origin(turn - math.pi / 3, math.radians(28) + math.radians(14) * turn.sin())
 
 
 def side_by_side(n: int, seed: int) -> Tensor:
-    """Return c2w [n, 3, 4] spread evenly over 40° × 25° of the hemisphere, in front of the scene and above it."""
+    """Return n cameras, c2w [n, 3, 4], in front of the scene and above it.
+
+    The cameras are spread evenly over 40° of azimuth and 25° of elevation.
+    """
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand(2, generator=generator, dtype=torch.float64)
     index = torch.arange(n, dtype=torch.float64)
@@ -60,7 +69,7 @@ def side_by_side(n: int, seed: int) -> Tensor:
 
 
 def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole") -> Cameras:
-    """Return cameras with square images and the field of view of the scene; lens is "pinhole" or one of `LENSES`."""
+    """Return cameras with square images and `FIELD_OF_VIEW`. `lens` is "pinhole" or a key of `LENSES`."""
     focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
     pinholes = Cameras.pinhole(c2w, focal, resolution, resolution)
     if lens == "pinhole":

@@ -1,4 +1,7 @@
-"""Colors of the scene at M points: sun and sky with soft shadows, and a polished ring that reflects them."""
+"""Colors of the scene at M points.
+
+The scene is lit by a sun with soft shadows and by the sky. A polished ring reflects the sky and the other solids.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def _direction(like: Tensor, direction: tuple[float, float, float]) -> Tensor:
 
 
 def _sky(directions: Tensor) -> Tensor:
-    """Light [M, 3] of the environment: blue above, warm below, and two bright spots."""
+    """Return the light [M, 3] that arrives from `directions` [M, 3]: blue above, warm below, and two bright spots."""
     up = (0.5 + 0.5 * directions[:, 2:]).clamp(0.0, 1.0)
     base = directions.new_tensor([0.30, 0.24, 0.20]) * (1 - up) + directions.new_tensor([0.75, 0.90, 1.15]) * up
     for window, wide, light in ((_SUN, 0.955, (7.0, 6.4, 5.4)), (_LAMP, 0.90, (2.2, 2.5, 3.0))):
@@ -30,7 +33,7 @@ def _sky(directions: Tensor) -> Tensor:
 
 
 def _matte(x: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
-    """Diffuse reflected light [M, 3]."""
+    """Return the light [M, 3] that points with the albedo `paint` reflect diffusely."""
     sun, lamp = _direction(x, _SUN), _direction(x, _LAMP)
     lifted = x + 0.004 * normals
     facing = (normals @ sun).clamp_min(0.0)
@@ -46,7 +49,7 @@ def _matte(x: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
 
 
 def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
-    """Return the radiance, linear RGB [M, 3], of surface points x [M, 3] viewed along unit `viewdirs` [M, 3]."""
+    """Return the radiance of surface points x [M, 3] as linear RGB [M, 3], viewed along unit `viewdirs` [M, 3]."""
     which, normals = solid(x), normal(x)
     paint = albedo(x, which)
     result = _matte(x, normals, paint)
@@ -57,7 +60,10 @@ def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
 
 
 def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
-    """Specular reflection of the sky or of the diffuse scene, with Schlick's Fresnel term (Schlick 1994)."""
+    """Return the specular reflection [M, 3] with Schlick's Fresnel term (Schlick 1994).
+
+    If a reflected ray hits the scene, it sees the diffuse light there. Otherwise it sees the sky.
+    """
     facing = -(viewdirs * normals).sum(-1, keepdim=True)
     away = torch.nn.functional.normalize(viewdirs + 2 * facing * normals, dim=-1)
     seen = _sky(away)
@@ -72,11 +78,11 @@ def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Te
 
 
 def encode(light: Tensor) -> Tensor:
-    """Return sRGB values in [0, 1] of linear light; values above 0.7 are compressed."""
+    """Return linear light as sRGB values in [0, 1]. Linear values above 0.7 are compressed first."""
     rolled = torch.where(light < 0.7, light, 0.7 + 0.3 * (1 - torch.exp(-(light - 0.7) / 0.3)))
     return torch.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
 
 
 def color(x: Tensor, viewdirs: Tensor) -> Tensor:
-    """Return sRGB colors [M, 3] in [0, 1] of surface points x [M, 3] viewed along unit `viewdirs` [M, 3]."""
+    """Return the colors of surface points x [M, 3] as sRGB [M, 3] in [0, 1], viewed along unit `viewdirs` [M, 3]."""
     return encode(radiance(x, viewdirs))

@@ -1,7 +1,9 @@
-"""Signed distance function of the scene: a plinth with six solids on it, inside the unit ball; z is up.
+"""Signed distance function of the scene, which is a plinth with six solids on it. The z axis points up.
 
-The distance is positive outside. It is exact for each solid. The union is a lower bound of the distance: exact on and
-outside the surface except near the fillets, with a slope of at most 1. Points x are [..., 3] of any floating dtype.
+The scene lies inside the unit ball. Distances are positive outside the solids. The distance to a single solid is exact.
+The function of the whole scene is a lower bound of the distance, with a slope of at most 1. On the surface and outside,
+it is exact except near the fillets, which are the rounded joints with the plinth. Points x are [..., 3] of any floating
+dtype.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from torch import Tensor
 SOLIDS = ("plinth", "ring", "ball", "box", "pill", "doughnut", "cone")
 
 TOP = -0.28
-"""Height of the top of the plinth."""
+"""The z coordinate of the top of the plinth."""
 
 PLINTH_RADIUS = 0.82
 RING_RADIUS, RING_TUBE = 0.44, 0.075
@@ -35,7 +37,7 @@ def _length(*parts: Tensor) -> Tensor:
 
 
 def _rounded(*parts: Tensor, rounding: float) -> Tensor:
-    """Distance to a rounded corner, from the distances to the planes that meet there."""
+    """Return the distance to a rounded corner, given the distances to the planes that meet at the corner."""
     inside = parts[0]
     for part in parts[1:]:
         inside = torch.maximum(inside, part)
@@ -50,7 +52,7 @@ def plinth(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def ring(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Return the distance to an upright torus in the xz plane, which is partly sunk into the plinth."""
+    """Return the distance to an upright torus in the xz plane. The torus is partly sunk into the plinth."""
     return _length(_length(x, z - RING_CENTER[2]) - RING_RADIUS, y) - RING_TUBE
 
 
@@ -60,7 +62,7 @@ def ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def box_local(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return coordinates along the axes of the box, from its center."""
+    """Return coordinates along the axes of the box, relative to the center of the box."""
     cos, sin = math.cos(BOX_TURN), math.sin(BOX_TURN)
     x, y = x - BOX_CENTER[0], y - BOX_CENTER[1]
     return torch.add(cos * x, y, alpha=sin), torch.add(cos * y, x, alpha=-sin), z - BOX_CENTER[2]
@@ -96,7 +98,7 @@ def cone(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     b = (below - above) / h
     a = math.sqrt(1 - b * b)
     radial, z = _length(x - CONE_CENTER[0], y - CONE_CENTER[1]), z - CONE_CENTER[2]
-    # The hull is a union of balls, one at each height from 0 to h; this is the height of the nearest.
+    # The hull is a union of balls, one at each height from 0 to h. `height` is the height of the nearest ball.
     height = torch.add(z, radial, alpha=-b / a).clamp(0.0, h)
     return torch.add(_length(radial, z - height), height, alpha=b) - below
 
@@ -111,13 +113,16 @@ def distances(x: Tensor) -> Tensor:
 
 
 def _union(plinth_distance: Tensor, others: Tensor) -> Tensor:
-    """Quadratic smooth minimum of two distances, which makes a fillet; its slope is a weighted mean of theirs."""
+    """Return a quadratic smooth minimum of two distances, which makes a fillet where the two solids meet.
+
+    The slope of the minimum is a weighted mean of the slopes of the two distances.
+    """
     blend = (_FILLET - (plinth_distance - others).abs()).clamp_min(0.0)
     return torch.minimum(plinth_distance, others) - blend * blend / (4 * _FILLET)
 
 
 def sdf_of(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Return `sdf` for separate coordinates, which is faster."""
+    """Return the same as `sdf`, from separate coordinates. This is faster than `sdf`."""
     others = ring(x, y, z)
     for solid in _OTHERS[1:]:
         others = torch.minimum(others, solid(x, y, z))
@@ -130,12 +135,12 @@ def sdf(x: Tensor) -> Tensor:
 
 
 def solid(x: Tensor) -> Tensor:
-    """Return the index in `SOLIDS` of the nearest solid, [...] int64."""
+    """Return the index of the nearest solid in `SOLIDS`, as int64 [...]."""
     return distances(x).argmin(-1)
 
 
 def gradient(x: Tensor) -> Tensor:
-    """Return the gradient [..., 3] of `sdf`; its length is 1, or less in the fillets."""
+    """Return the gradient [..., 3] of `sdf`. Its length is 1, but it can be less near the fillets."""
     with torch.enable_grad():
         at = x.detach().requires_grad_(True)
         (result,) = torch.autograd.grad(sdf(at).sum(), at)
@@ -143,5 +148,5 @@ def gradient(x: Tensor) -> Tensor:
 
 
 def normal(x: Tensor) -> Tensor:
-    """Return outward unit normals [..., 3]."""
+    """Return outward unit normals [..., 3] at points x."""
     return torch.nn.functional.normalize(gradient(x), dim=-1)

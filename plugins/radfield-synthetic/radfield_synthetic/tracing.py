@@ -1,4 +1,4 @@
-"""Intersection of R rays with the scene by sphere tracing (Hart 1996), soft shadows and ambient occlusion."""
+"""Intersection of R rays with the scene by sphere tracing (Hart 1996), and soft shadows and ambient occlusion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _CLOSE = 5e-5
 
 
 def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0) -> Tensor:
-    """Return the distance [R] along each ray to the surface, infinite for rays that miss it.
+    """Return the distance [R] along each ray to the surface. It is infinite for rays that miss the surface.
 
     Args:
         origins: [R, 3].
         directions: [R, 3], unit vectors.
-        start: [R], a distance before which the ray is known to meet nothing.
-        spread: if positive, rays are cones of radius spread · t (Crassin et al. 2011). The result is then a distance
-            before which nothing touches the cone, infinite if nothing touches it at all.
+        start: [R], a distance for each ray. The ray is known to meet nothing before this distance.
+        spread: if positive, each ray is a cone with the radius spread · t at distance t (Crassin et al. 2011). The
+            result is then a distance up to which nothing touches the cone. It is infinite if nothing touches the cone
+            at all.
     """
     o, d = origins.T.contiguous(), directions.T.contiguous()
     middle = -(o * d).sum(0)
@@ -56,9 +57,11 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
 
 
 def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tensor:
-    """Return the visible share [M] in [0, 1] of a soft light in the unit `direction` [3] from points x [M, 3].
+    """Return the visible share [M], in [0, 1], of a soft light, as seen from points x [M, 3].
 
-    The smallest ratio of clearance to distance along the way estimates the hidden share of the light's disc.
+    The light is in the direction of the unit vector `direction` [3]. A ray from each point towards the light is
+    followed in steps. At each step, the distance to the nearest surface is divided by the distance along the ray. The
+    smallest of these ratios estimates which share of the light's disc is visible.
     """
     share = x.new_ones(x.shape[0])
     which = torch.arange(x.shape[0], device=x.device)
@@ -78,7 +81,10 @@ def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tens
 
 
 def openness(x: Tensor, normals: Tensor) -> Tensor:
-    """Return the ambient openness [M] in [0, 1] of points x [M, 3], from distances along their normals [M, 3]."""
+    """Return the ambient openness [M] of points x [M, 3] with normals [M, 3]: 1 if nothing is near, less in corners.
+
+    It is estimated from the distance to the surface at several heights above each point, along the normal.
+    """
     covered = x.new_zeros(x.shape[0])
     for height, weight in ((0.02, 1.0), (0.06, 0.8), (0.12, 0.6), (0.2, 0.4)):
         covered = covered + weight * (height - sdf(x + height * normals)).clamp_min(0.0) / height

@@ -1,4 +1,7 @@
-"""Images, depth and normals of the scene for V views by cameras of one size and lens; P pixels."""
+"""Images, depth and normals of the scene for V views. All cameras have the same image size and lens.
+
+P is a number of pixels.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from radfield_synthetic.surface import normal
 from radfield_synthetic.tracing import trace
 
 _CHUNK = 1 << 18
-_DISTORTED_SPREAD = 1.25  # upper bound of how much a lens of `orbit.LENSES` widens the cone of a pixel
+_DISTORTED_SPREAD = 1.25  # no lens in `orbit.LENSES` widens the cone of a pixel by more than this factor
 
 
 class Pixels:
-    """List of all V·H·W pixels of some views, and the rays through them."""
+    """List of all V·H·W pixels of the given views. It computes the rays through the pixels."""
 
     def __init__(self, cameras: Cameras, views: range):
         self.width, self.height = cameras.sizes[0].tolist()
@@ -32,7 +35,10 @@ class Pixels:
         return math.prod(self.shape)
 
     def rays(self, pixels: Tensor, offset: tuple[float, float]) -> tuple[Tensor, Tensor]:
-        """Return origins and unit directions [P, 3] through an offset (x, y) in each pixel; 0.5 is the center."""
+        """Return origins and unit directions, both [P, 3], of one ray through each pixel.
+
+        Rays go through the position `offset` (x, y) in their pixel. The center of a pixel is at (0.5, 0.5).
+        """
         area = self.width * self.height
         views, place = pixels // area, pixels % area
         x = ((place % self.width).to(torch.float32) + (offset[0] - self._cx)) / self._fx
@@ -51,10 +57,11 @@ class Pixels:
 
 
 def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
-    """Return images [V, H, W, 4], uint8 sRGB with straight alpha.
+    """Return images [V, H, W, 4] as uint8 sRGB with straight alpha.
 
-    Each pixel has supersample² rays. Its alpha is the share of rays that hit the scene, its color the mean of those. A
-    first pass with one cone per pixel finds empty pixels, and the distance up to which the others are empty.
+    Each pixel has supersample² rays. The alpha of a pixel is the share of its rays that hit the scene. The color is the
+    mean color of the rays that hit the scene. A first pass traces one cone per pixel. It finds the pixels that are
+    empty, and for each other pixel a distance before which its rays meet nothing.
     """
     pixels = Pixels(cameras, views)
     image = torch.zeros(len(pixels), 4, dtype=torch.uint8)
@@ -67,7 +74,7 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
 
 
 def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
-    """RGBA [P, 4] uint8 of the chosen pixels, whose rays meet nothing before the distance `free` [P]."""
+    """Return the uint8 RGBA [P, 4] of the chosen pixels. Their rays meet nothing before the distances `free` [P]."""
     steps = [(i + 0.5) / supersample for i in range(supersample)]
     rays = [pixels.rays(chosen, (x, y)) for y in steps for x in steps]
     origins, directions = (torch.cat(parts) for parts in zip(*rays, strict=True))
@@ -81,14 +88,14 @@ def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) 
 
 
 def depth(cameras: Cameras, view: int) -> Tensor:
-    """Return the distance [H, W] along the rays through pixel centers, infinite where they miss the scene."""
+    """Return the distance [H, W] along the ray through each pixel center. It is infinite where the scene is missed."""
     pixels = Pixels(cameras, range(view, view + 1))
     chunks = torch.split(torch.arange(len(pixels)), _CHUNK)
     return torch.cat([trace(*pixels.rays(chunk, (0.5, 0.5))) for chunk in chunks]).reshape(pixels.shape[1:])
 
 
 def normals(cameras: Cameras, view: int) -> Tensor:
-    """Return unit normals [H, W, 3] where rays through pixel centers hit the scene, zero where they miss it."""
+    """Return the unit normal [H, W, 3] where the ray through each pixel center hits the scene, or zero if it misses."""
     pixels = Pixels(cameras, range(view, view + 1))
     result = torch.zeros(len(pixels), 3)
     for chunk in torch.split(torch.arange(len(pixels)), _CHUNK):

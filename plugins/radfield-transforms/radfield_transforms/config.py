@@ -13,14 +13,16 @@ from radfield_core import option
 class TransformsConfig:
     """Options for captures described by transforms.json.
 
-    A file that defines instant-ngp's box (aabb_scale, scale or offset) keeps its coordinates unless an option is set.
+    If the file defines instant-ngp's box (aabb_scale, scale or offset), its coordinates are kept unless an option
+    changes them.
     """
 
     root: str = option(help="folder with transforms.json, or the file itself")
     orientation: Literal["none", "up", "vertical", "pca"] | None = option(
         None,
-        help="direction rotated to +z: up: the cameras' mean up; vertical: the vertical that their x axes imply; "
-        "pca: the direction in which they spread least; unset: none if the file defines a box, else up",
+        help="what becomes +z. up: the mean of the cameras' up axes; vertical: the direction most nearly perpendicular "
+        "to all their x axes; "
+        "pca: the direction in which the camera positions vary least; unset: none if the file defines a box, else up",
     )
     center: Literal["none", "poses", "focus"] | None = option(
         None,

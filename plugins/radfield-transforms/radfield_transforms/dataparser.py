@@ -1,4 +1,4 @@
-"""dataparser:transforms — captures described by the transforms.json of nerfstudio and instant-ngp."""
+"""dataparser:transforms — captures described by transforms.json, the format of nerfstudio and instant-ngp."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ from radfield_transforms.sniff import sniff
 
 
 class Transforms(DataParser):
-    """Parser of transforms.json; the frames are sorted by name.
+    """Parser of transforms.json. The frames are sorted by name.
 
-    The scene box comes from instant-ngp's keys, else from the sparse points, else it is estimated from the cameras.
+    The scene box comes from instant-ngp's keys if the file has them. Otherwise it comes from the sparse points, or from
+    the cameras if there are too few points.
     """
 
     config: TransformsConfig
     sniff = staticmethod(sniff)
 
     def parse(self, split: str) -> Scene:
-        """Return one split. Raises DatasetError that lists every fault found."""
+        """Return one split. Raises a DatasetError that lists every fault found."""
         folder, files = keys.folder_and_files(Path(self.config.root))
         metas = {own: _read(path) for own, path in files.items()}
         frames = list_frames(metas)
@@ -80,7 +81,12 @@ def _read(path: Path) -> dict[str, Any]:
 def _splits(
     frames: list[Frame], metas: dict[str | None, dict[str, Any]], every: int, folder: Path, problems: Problems
 ) -> dict[str, list[int]]:
-    """Indices of frames by split: from one file per split, else from lists of names, else by holding out frames."""
+    """Return the indices of the frames of each split.
+
+    If there is one file per split, each file lists the frames of its split. Otherwise the lists train_filenames,
+    val_filenames and test_filenames name them. If there are no such lists, `holdout_splits` divides
+    the frames.
+    """
     named: dict[str, list[str]] = {}
     meta = next(iter(metas.values()))
     for split in ("train", "val", "test"):
@@ -122,10 +128,15 @@ def _plain(name: str) -> str:
 def _ngp_box(
     meta: dict[str, Any], positions: np.ndarray, problems: Problems
 ) -> tuple[np.ndarray, float, bool, float, float] | None:
-    """Center, half side, measured, near and far of instant-ngp's box; None if the file has none of its keys.
+    """Return (center, half side, True, near, far) of instant-ngp's box, or None if the file has none of its keys.
 
-    instant-ngp maps a position x to x · scale + offset and renders the cube of side aabb_scale around (½, ½, ½),
-    starting 0.1 in front of the camera. positions [V, 3] are the camera centers.
+    True means that the box is measured, not estimated. instant-ngp maps a position x to x · scale + offset. It renders
+    the cube of side aabb_scale around (½, ½, ½), starting 0.1 in front of the camera.
+
+    Args:
+        meta: keys of the file.
+        positions: [V, 3], the camera centers.
+        problems: gets the faults of the keys. If it is not empty, the result is None.
     """
     if not {"aabb_scale", "scale", "offset"} & set(meta):
         return None
@@ -149,7 +160,10 @@ def _ngp_box(
 
 
 def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
-    """Center, half side, measured, near and far, from at least 10 sparse points, else from the cameras."""
+    """Return the center and half side of the scene box, whether the box is measured, near, and far.
+
+    With at least 10 sparse points, the box is measured from them. Otherwise it is estimated from the cameras.
+    """
     if capture.points is None or len(capture.points) < 10:
         center, radius = camera_box(capture.c2w)
         return center, radius, False, 0.05 * radius, 4.0 * radius
@@ -164,7 +178,10 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
 
 
 def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
-    """The transform [4, 4] that undoes applied_transform and applied_scale; None if the file has neither."""
+    """Return the transform [4, 4] that undoes applied_transform and applied_scale.
+
+    The result is None if the file has neither key, or if a key is faulty. Faults are added to `problems`.
+    """
     value, scale = meta.get("applied_transform"), keys.number(meta, "applied_scale", "applied_scale", problems)
     if value is None and scale is None:
         return None
@@ -184,7 +201,7 @@ def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
 
 
 def _similarity_fault(matrix: np.ndarray) -> tuple[str, str] | None:
-    """The fault of a matrix [4, 4] that is not a similarity, with a hint; None if it is one."""
+    """Return None if a matrix [4, 4] is a similarity. Otherwise return the fault and a hint."""
     usable = np.isfinite(matrix).all() and np.abs(matrix).max() < 1e6
     scale = similarity_scale(matrix) if usable else 0.0
     if scale <= 1e-6 or np.abs(matrix[:3, :3].T @ matrix[:3, :3] / scale**2 - np.eye(3)).max() >= 1e-3:

@@ -1,4 +1,7 @@
-"""Checks of the depth images that a capture lists: all must exist, and share the unit of the poses."""
+"""Checks of the depth images that a capture lists. All of them must exist.
+
+If they seem to have another unit than the poses, a note tells the user.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,22 @@ from radfield_transforms.meta import number, present_in_all
 
 KEYS = ("depth_file_path", "depth_path")
 MILLIMETRES = 1e-3
-"""Factor of integer depths in nerfstudio; instant-ngp's files give theirs as integer_depth_scale."""
+"""Factor of integer depths in nerfstudio. Files of instant-ngp give their own factor as integer_depth_scale."""
 
 _FACTOR = 200.0
-"""Largest plausible ratio of median depth and camera distance; a wrong unit (mm for m) is off by 1000."""
+"""Largest plausible ratio between median depth and camera distance.
+
+A wrong unit (mm instead of m) changes the ratio by a factor of 1000.
+"""
 
 _LOOKED_AT = 5
 
 
 def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, problems: Problems) -> list[Path]:
-    """Return the depth image of every frame, or [] if no frame has one; add missing entries and files to `problems`."""
+    """Return the depth image of every frame, or [] if no frame has one.
+
+    If only some frames have one, or a file is missing, this is added to `problems`.
+    """
     for key in KEYS:
         if not present_in_all(tables, key, names, problems):
             continue
@@ -44,13 +53,16 @@ def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, pr
 
 
 def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float, problems: Problems) -> list[str]:
-    """Return notes: depth images are not used, and they may be in another unit than the poses.
+    """Return notes for the user, or [] if there are no depth images.
+
+    The first note says that the depth images are not used. A second one is added if the depths seem to have another
+    unit than the poses.
 
     Args:
         paths: the depth images.
         meta: keys of the transforms file.
-        distance: from the cameras to the point that they look at, in the unit of the poses.
-        problems: gets a fault of integer_depth_scale.
+        distance: distance from the cameras to the point that they look at, in the unit of the poses.
+        problems: gets an entry if integer_depth_scale is faulty.
     """
     if not paths:
         return []
@@ -72,7 +84,7 @@ def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float,
 
 
 def _median(path: Path, integer_scale: float) -> float | None:
-    """Median of the valid depths; None if there are none or the file cannot be read."""
+    """Return the median of the valid depths, or None if there are no valid depths or the file cannot be read."""
     try:
         if path.suffix == ".npy":
             depths = read_npy(path, 4 * MAX_IMAGE_PIXELS)
@@ -81,7 +93,7 @@ def _median(path: Path, integer_scale: float) -> float | None:
                 if image.width * image.height > MAX_IMAGE_PIXELS:
                     return None
                 depths = np.asarray(image)
-    except Exception:  # decoders raise many kinds of errors, and no depth is needed
+    except Exception:  # decoders raise many kinds of errors, and depths are optional
         return None
     values = depths[np.isfinite(depths) & (depths > 0)] if depths.dtype.kind in "fiu" else depths[:0]
     if not len(values):

@@ -26,13 +26,13 @@ from radfield_transforms.ply import read_points
 
 
 class Frame(NamedTuple):
-    """One frame with the file that lists it.
+    """One frame, and the keys of the file that lists the frame.
 
     Attributes:
         name: the frame's `file_path`.
         table: the keys of the frame itself.
-        meta: the keys of its file, which hold unless the frame has its own.
-        own_split: the split, if each split has its own file; else None.
+        meta: the keys of the file. A key in `table` overrides the same key in `meta`.
+        own_split: the split of the frame, if each split has its own file. Otherwise None.
     """
 
     name: str
@@ -64,10 +64,10 @@ def list_frames(metas: dict[str | None, dict[str, Any]]) -> list[Frame]:
 
 
 def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Capture:
-    """Return the frames as a capture; add every fault to `problems`.
+    """Return the frames as a `Capture`. Every fault is added to `problems`.
 
     Raises:
-        DatasetError: the faults leave no frames to continue with.
+        DatasetError: the faults are so severe that the rest cannot be checked.
     """
     names, tables = [frame.name for frame in frames], [frame.table for frame in frames]
     for key in sorted(_keys_in_frames(frames) - set(keys.LENS_KEYS) - {"camera_angle_y"}):
@@ -88,14 +88,14 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Captu
 
 
 def _keys_in_frames(frames: list[Frame]) -> set[str]:
-    """Intrinsic keys that at least one frame has itself."""
+    """Return the intrinsic keys that at least one frame overrides."""
     return {key for key in keys.INTRINSIC_KEYS if any(key in frame.table for frame in frames)}
 
 
 def _files_and_poses(
     frames: list[Frame], folder: Path, problems: Problems
 ) -> tuple[list[Path], list[Path] | None, list[np.ndarray]]:
-    """Image paths, mask paths (None if frames have no masks) and camera-to-world matrices [4, 4]."""
+    """Return the images, the masks (None if the frames have no masks) and the camera-to-world matrices [4, 4]."""
     has_masks = keys.present_in_all([f.table for f in frames], "mask_path", [f.name for f in frames], problems)
     images, masks, poses = [], [], []
     for frame in frames:
@@ -116,7 +116,7 @@ def _files_and_poses(
 def _cameras(
     frames: list[Frame], images: list[Path], folder: Path, problems: Problems
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, list[float]]]]:
-    """Intrinsics [V, 4] (fx, fy, cx, cy), sizes [V, 2] (width, height), and each view's lens with its parameters."""
+    """Return intrinsics [V, 4] (fx, fy, cx, cy), sizes [V, 2] (width, height), and (lens, parameters) of each view."""
     root, per_frame = folder.resolve(), bool(_keys_in_frames(frames))
     rows, lenses = [], []
     sizes: list[tuple[float, float]] = []
@@ -129,13 +129,17 @@ def _cameras(
         lens = keys.lens_of(frame.meta, own, where, problems)
         lenses.append((lens, [keys.number(own, key, where, problems) or 0.0 for key in keys.parameters_of(lens) or ()]))
         if problems and not per_frame:
-            break  # the keys are the file's, so that every frame would repeat the same problem
+            break  # all frames share the keys of the file, so every frame would repeat the same problem
     problems.raise_as(DatasetError)
     return np.array(rows), np.array(sizes).round().astype(np.int64), lenses
 
 
 def _image_path(folder: Path, name: str) -> Path:
-    """The image of a frame; a name without an image suffix stands for the first existing file that adds one."""
+    """Return the image of a frame.
+
+    If the name lacks an image suffix, return the first existing file with this name and an image suffix. If
+    there is none, return the name with the suffix .png.
+    """
     path = safe_join(folder, name)
     if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
         return path
@@ -144,9 +148,9 @@ def _image_path(folder: Path, name: str) -> Path:
 
 
 def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float] | None:
-    """Width and height, from `w` and `h` or else from the image; None if the image cannot be read.
+    """Return the width and height. They come from the keys `w` and `h`, or from the image if a key is missing.
 
-    An unreadable image is reported when images are checked, not here.
+    If the image cannot be read, return None. This fault is not added to `problems`: the check of images reports it.
     """
     where = display_path(path, root)
     width, height = (keys.number(table, key, where, problems) for key in ("w", "h"))
@@ -162,7 +166,7 @@ def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> 
 
 
 def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
-    """Sparse points [P, 3] of the file that `ply_file_path` names; None if there are none."""
+    """Return the sparse points [P, 3] in the file that `ply_file_path` names, or None if there are no points."""
     name = meta.get("ply_file_path")
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Keys of a transforms file: lenses, sizes and frames, each checked."""
+"""Readers of the keys in a transforms file. They check every value that they read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LENS_PARAMETERS = {
     "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
     "opencv_fisheye": ("k1", "k2", "k3", "k4"),
 }
-"""Lens -> the keys that hold its parameters, in the order of `radfield_core.ops.distortion`."""
+"""For each lens, the keys that hold its parameters, in the order that `radfield_core.ops.distortion` expects."""
 
 assert all(MODELS[lens] == len(keys) for lens, keys in _LENS_PARAMETERS.items())
 
@@ -45,7 +45,7 @@ def parameters_of(lens: str) -> tuple[str, ...] | None:
 
 
 def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -> float | None:
-    """Return the number under a key, or None; a value that is not a usable number is added to `problems`."""
+    """Return the number under a key, or None if there is none. An unusable value is added to `problems`."""
     value = table.get(key)
     if value is None:
         return None
@@ -56,7 +56,7 @@ def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -
 
 
 def lens_of(meta: Mapping[str, Any], table: Mapping[str, Any], where: str, problems: Problems) -> str:
-    """Return the lens model that the keys of the frame, or else of the file, describe."""
+    """Return the lens model of a frame. Keys of the frame (`table`) override keys of the file (`meta`)."""
     name = table.get("camera_model", meta.get("camera_model"))
     fisheye = table.get("is_fisheye", meta.get("is_fisheye"))
     given = {key for key in LENS_KEYS if type(table.get(key)) in (int, float) and table[key] != 0}
@@ -82,7 +82,7 @@ def lens_of(meta: Mapping[str, Any], table: Mapping[str, Any], where: str, probl
 def intrinsics(
     table: Mapping[str, Any], size: tuple[float, float], where: str, problems: Problems
 ) -> tuple[float, float, float, float]:
-    """Return fx, fy, cx, cy in pixels, from focal lengths or fields of view."""
+    """Return fx, fy, cx, cy in pixels, computed from the focal lengths or, without these, from the fields of view."""
     width, height = size
     angles = [number(table, f"camera_angle_{axis}", where, problems) for axis in "xy"]
     fx, fy = (number(table, f"fl_{axis}", where, problems) for axis in "xy")
@@ -103,12 +103,12 @@ def intrinsics(
 
 
 def unknown_keys(tables: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[str]:
-    """Return the keys that are not in `known`, sorted."""
+    """Return the sorted keys of all tables that are not in `known`."""
     return sorted({key for table in tables for key in table} - known)
 
 
 def present_in_all(frames: list[dict[str, Any]], key: str, names: list[str], problems: Problems) -> bool:
-    """Return True if all frames have a key; if only some do, report those without it."""
+    """Return True if all frames have a key. If only some frames have the key, the others are added to `problems`."""
     missing = [name for frame, name in zip(frames, names, strict=True) if not frame.get(key)]
     if missing and len(missing) < len(frames):
         shown = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
@@ -119,7 +119,7 @@ def present_in_all(frames: list[dict[str, Any]], key: str, names: list[str], pro
 
 
 def folder_and_files(root: Path) -> tuple[Path, dict[str | None, Path]]:
-    """Return the folder of a capture, and its transforms files by split; None is the split of a file for all splits."""
+    """Return the folder of a capture, and its transforms files by split. A file for all splits has the key None."""
     if root.suffix == ".json":
         return root.parent, {None: root}
     if (root / "transforms.json").is_file() or not (root / "transforms_train.json").is_file():

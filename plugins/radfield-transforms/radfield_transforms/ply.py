@@ -1,4 +1,4 @@
-"""Points of a PLY file, ASCII or binary little-endian; every size is checked before it is used."""
+"""Reader of the points in a PLY file, ASCII or binary little-endian. Every size is checked before it is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
 
 
 def read_points(path: Path) -> np.ndarray:
-    """Return the vertices [P, 3] float64 of a PLY file. Raises DatasetError if they are not its first element."""
+    """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are its first element."""
     data = read_limited(path, _MAX_BYTES)
     try:
         return _parse(data)

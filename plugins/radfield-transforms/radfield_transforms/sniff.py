@@ -9,7 +9,7 @@ _OWN_KEYS = (b'"fl_x"', b'"camera_model"', b'"aabb_scale"', b'"camera_angle_x"')
 
 
 def sniff(path: Path) -> str | None:
-    """Return the reason why a folder or file is in the format of nerfstudio or instant-ngp, or None."""
+    """Return the reason why a folder or file is recognized as a transforms.json capture, or None if it is not."""
     if path.is_file():
         return "it is a transforms file" if path.suffix == ".json" and _has(path, _OWN_KEYS) else None
     if (path / "transforms.json").is_file():

@@ -1,4 +1,4 @@
-"""Writer of transforms.json with images, masks and points, as nerfstudio and instant-ngp read them."""
+"""Writer of transforms.json with images, masks and points. nerfstudio and instant-ngp can read the result."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from radfield_transforms.meta import parameters_of
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
-    """Write all splits as one transforms.json in data coordinates; return the files written.
+    """Write all splits as one transforms.json in data coordinates. Return the files written.
 
-    Intrinsics are written once if all views share them, else in every frame. Masks of this format mark the pixels that
-    count in the loss; masks that show an object are left out, with a warning.
+    Intrinsics are written once if all views share them, and otherwise in every frame. A mask in this format marks the
+    pixels that count in the loss. Masks that show an object are not written, and a warning says so.
 
     Raises:
         UsageError: the format does not support the lens.
@@ -77,7 +77,10 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
 
 
 def _box(scene: Scene) -> dict[str, Any]:
-    """Keys of instant-ngp's box; {} if the box is not measured, or not aligned with the axes of the data."""
+    """Return the keys of instant-ngp's box.
+
+    The result is {} if the scene uses NDC, or if its box is estimated or not aligned with the axes of the data.
+    """
     to_data = scene.to_data.double().numpy()
     scale_to_data = similarity_scale(to_data)
     if scene.ndc or not scene.box.measured or np.abs(to_data[:3, :3] / scale_to_data - np.eye(3)).max() > 1e-9:

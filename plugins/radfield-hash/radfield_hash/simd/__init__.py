@@ -1,1 +1,1 @@
-"""SIMD building blocks for numba kernels. They work on values that LLVM holds in one vector register."""
+"""SIMD building blocks for numba kernels. Their values are vectors that LLVM keeps in one register."""

@@ -1,7 +1,7 @@
 """Operations on whole cache lines for numba kernels: transposing eight by eight pairs, and streaming stores.
 
-A cache line holds eight pairs of float32. A streaming store writes a whole line to memory without first reading it into
-the cache, so it does not evict other data.
+A cache line holds eight pairs of float32. A streaming store writes a whole line to memory without reading it into the
+cache first, so other data stay in the cache.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def _row_pointers(context: Any, builder: Any, array_type: Any, array: Any, index
 
 
 def _columns(builder: Any, rows: list[Any]) -> list[Any]:
-    """Transpose of eight vectors of eight elements: swaps off-diagonal blocks of size one, then two, then four."""
+    """Transpose eight vectors of eight elements.
+
+    Off-diagonal blocks are swapped in three steps: blocks of size one, then two, then four.
+    """
     for step in (1, 2, 4):
         swapped = list(rows)
         for i in (i for i in range(8) if not i & step):

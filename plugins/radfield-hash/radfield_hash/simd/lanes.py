@@ -1,8 +1,8 @@
 """Vector values for numba kernels on processors with AVX-512.
 
-A value holds one number for each of eight points, or eight pairs of features. Operators combine values of the same
-kind. One instruction gathers eight pairs from a table. README.md in this folder states the purpose of this module, how
-its benefit was measured, and how to switch it off.
+A value holds eight numbers or eight pairs of features, one per point. Each position in a value is a lane. Operators
+combine values of the same kind. One instruction gathers eight pairs from a table. README.md in this folder explains the
+purpose of this module, how to measure its benefit, and how to switch it off.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FLOAT, _INT, _PAIR = ir.FloatType(), ir.IntType(32), ir.DoubleType()  # a pair 
 
 @cache
 def faster() -> bool:
-    """True if numba compiles for an Intel processor that gathers fast, which is Sapphire Rapids or later.
+    """Return True if numba compiles for an Intel processor with fast gathers: Sapphire Rapids or later.
 
     On older Intel processors, gathers became slow with the microcode patch against Downfall. AMD processors split a
     gather into single loads.
@@ -46,7 +46,7 @@ load, store = loading(_FLOATS), storing(_PAIRS)
 def _define(symbol: Callable[[Any, Any], Any], on_floats: str | None, on_ints: str) -> None:
     """Define an operator between values of the same kind.
 
-    `on_floats` and `on_ints` are the names of the LLVM builder's methods that generate it.
+    `on_floats` and `on_ints` name the methods of the LLVM builder that generate the operator.
     """
 
     @kernel_function
@@ -75,7 +75,7 @@ _define(operator.xor, None, "xor")
 
 @kernel_function
 def minimum(typing_context: Any, a: Any, b: Any) -> Any:
-    """The smaller integer in each lane."""
+    """Return the smaller of two integers in each lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(builder.icmp_unsigned("<", *args), *args)
@@ -85,7 +85,7 @@ def minimum(typing_context: Any, a: Any, b: Any) -> Any:
 
 @kernel_function
 def broadcast(typing_context: Any, number: Any) -> Any:
-    """A value with the same float32 or uint32 number in all eight lanes."""
+    """Return a value with the same number, float32 or uint32, in all eight lanes."""
     kind = _FLOATS if number == float32 else _INTS
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -97,7 +97,7 @@ def broadcast(typing_context: Any, number: Any) -> Any:
 
 @kernel_function
 def repeat(typing_context: Any, a: Any) -> Any:
-    """A value in which each number is there twice, once for each member of a pair."""
+    """Return a value that contains each number twice, once for each member of a pair."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return shuffle(builder, args[0], [k // 2 for k in range(16)])
@@ -107,21 +107,21 @@ def repeat(typing_context: Any, a: Any) -> Any:
 
 @kernel_function
 def to_int(typing_context: Any, a: Any) -> Any:
-    """The integer parts of float32 numbers, which must be from 0 to below 2³¹."""
+    """Return the integer parts of float32 numbers. The numbers must be at least 0 and below 2³¹."""
     return _INTS(_FLOATS), lambda context, builder, signature, args: builder.fptosi(args[0], _INTS.vector)
 
 
 @kernel_function
 def to_float(typing_context: Any, a: Any) -> Any:
-    """Integers, which must be below 2³¹, converted to float32."""
+    """Convert integers to float32. The integers must be below 2³¹."""
     return _FLOATS(_INTS), lambda context, builder, signature, args: builder.sitofp(args[0], _FLOATS.vector)
 
 
 @kernel_function
 def gather(typing_context: Any, array: Any, start: Any, index: Any) -> Any:
-    """The pairs of a contiguous float32 array at the given indices, which must be below 2³¹.
+    """Return the pairs of a contiguous float32 array at the given indices.
 
-    Pairs are counted from element `start` of the array.
+    The indices must be below 2³¹. They count pairs from element `start` of the array.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

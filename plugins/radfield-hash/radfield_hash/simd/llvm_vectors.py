@@ -15,15 +15,15 @@ LINE_BYTES = 64  # size of a cache line
 
 
 def kernel_function(function: Callable[..., Any]) -> Any:
-    """A numba intrinsic, which is a function that kernels call. `function` generates its LLVM code.
+    """Return a numba intrinsic: a function that kernels call, and whose LLVM code `function` generates.
 
-    Kernels omit the first parameter, the typing context. The return type is Any because it cannot express that.
+    Kernels omit the first parameter, the typing context. The return type is Any, because types cannot express this.
     """
     return intrinsic(function)
 
 
 class Vector(types.Type):
-    """A numba type whose values are one LLVM vector."""
+    """A numba type. Each of its values is one LLVM vector."""
 
     def __init__(self, name: str, vector: Any) -> None:
         self.vector = vector
@@ -33,11 +33,11 @@ class Vector(types.Type):
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, type_: Vector) -> None:
-        super().__init__(manager, type_, type_.vector)  # type: ignore[no-untyped-call]  # numba leaves it without types
+        super().__init__(manager, type_, type_.vector)  # type: ignore[no-untyped-call]  # numba gives this no types
 
 
 def loading(kind: Vector) -> Any:
-    """Kernel function `load(array, index)`, which returns the vector that starts at element `index`.
+    """Return a kernel function `load(array, index)`. It loads the vector that starts at element `index`.
 
     The array is contiguous float32, and the index is uint64.
     """
@@ -52,7 +52,7 @@ def loading(kind: Vector) -> Any:
 
 
 def storing(kind: Vector) -> Any:
-    """Kernel function `store(array, index, value)`, which stores a vector starting at element `index`.
+    """Return a kernel function `store(array, index, value)`. It stores a vector, starting at element `index`.
 
     The array is contiguous float32, and the index is uint64.
     """
@@ -68,13 +68,13 @@ def storing(kind: Vector) -> Any:
 
 
 def address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Pointer to the vector that starts at element `index` of a float32 array."""
+    """Return a pointer to the vector that starts at element `index` of a float32 array."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
 
 
 def load_unaligned(builder: Any, pointer: Any) -> Any:
-    """The vector at a pointer that is aligned to 4 bytes."""
+    """Return the vector at a pointer. The pointer must be aligned to 4 bytes."""
     vector = builder.load(pointer)
     vector.align = 4
     return vector
@@ -87,7 +87,7 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
         builder: LLVM builder.
         pointer: address to store to, aligned to 4 bytes; if streamed, aligned to a cache line.
         vector: value to store; if streamed, it must fill a cache line.
-        streamed: bypass the cache (a non-temporal store).
+        streamed: if True, the store bypasses the cache (a non-temporal store).
     """
     stored = builder.store(vector, pointer)
     stored.align = LINE_BYTES if streamed else 4
@@ -96,9 +96,9 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
 
 
 def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
-    """Vector of the lanes of two vectors that are numbered in `lanes`.
+    """Return a vector of lanes that are picked from two vectors. `lanes` lists the numbers of these lanes.
 
-    The lanes of `second` are numbered after those of `first`.
+    The lanes of `first` are numbered from 0, and the numbers of the lanes of `second` follow.
     """
     indices = ir.Constant(ir.VectorType(LANE, len(lanes)), [LANE(lane) for lane in lanes])
     return builder.shuffle_vector(first, ir.Constant(first.type, ir.Undefined) if second is None else second, indices)

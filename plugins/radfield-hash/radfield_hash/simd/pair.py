@@ -1,6 +1,6 @@
-"""Two neighboring float32 numbers as one value in numba kernels. One load, store or FMA handles both.
+"""Two neighboring float32 numbers as one value in numba kernels. One load, store or FMA handles both numbers.
 
-With two scalars, numba would compile twice as many instructions, which would take a quarter of the encoding's time.
+With two separate numbers, there would be twice as many instructions. Those would take a quarter of the encoding's time.
 """
 
 from __future__ import annotations

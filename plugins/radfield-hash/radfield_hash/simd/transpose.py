@@ -1,9 +1,9 @@
 """Transposition of features between rows and pairs.
 
 The encoding's output has one row per point: [M, 2P]. Kernels work level by level on transposed pairs [P, M]. In the
-rows, features of one level are far apart. Writing them there directly would touch one cache line per point, and would
-take longer than fetching the entries. The features of a chunk are therefore transposed together when all levels are
-done, in blocks of eight pairs by eight points.
+output, the features that belong to one level are far apart, in different rows. If a kernel wrote directly to the rows,
+it would touch one cache line per point, and would take longer than fetching the entries. Instead, all features of a
+chunk of points are transposed when all levels are done, in blocks of eight pairs by eight points.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ ZERO, TWO, EIGHT = np.uint64(0), np.uint64(2), np.uint64(8)
 
 @kernel
 def load_features(rows: Any, start: int, count: int, first: int, last: int, pairs: Any) -> None:
-    """Copy pairs first … last − 1 of `count` rows, starting at row `start`, to the transposed pairs [P, chunk]."""
+    """Copy pairs first … last − 1 of each row to the transposed pairs [P, chunk].
+
+    The copy covers `count` rows, starting at row `start`.
+    """
     width, stride = uint64(rows.shape[1]), uint64(pairs.shape[1])
     source, target = uint64(start) * width + TWO * uint64(first), uint64(first) * stride
     for i in range(ZERO, uint64(count), EIGHT):
@@ -33,7 +36,7 @@ def load_features(rows: Any, start: int, count: int, first: int, last: int, pair
 def store_features(pairs: Any, start: int, count: int, rows: Any, streamed: bool) -> None:
     """Copy all transposed pairs [P, chunk] to `count` rows, starting at row `start`.
 
-    If `streamed`, bypass the cache. Rows must then consist of whole cache lines.
+    If `streamed` is set, the writes bypass the cache. Rows must then consist of whole cache lines.
     """
     width, stride = uint64(rows.shape[1]), uint64(pairs.shape[1])
     for i in range(ZERO, uint64(count), EIGHT):
@@ -47,7 +50,10 @@ def _transpose(
     source: Any, start: Any, stride: Any, n: Any, target: Any, target_start: Any, target_stride: Any, m: Any,
     streamed: bool,
 ) -> None:  # fmt: skip
-    """Write the pairs [n, m] of `source` as [m, n] to `target`. Starts and strides are in units of float32 values."""
+    """Transpose the pairs [n, m] of `source` to pairs [m, n] of `target`.
+
+    Starts and strides are in units of float32 values.
+    """
     whole_n, whole_m = n - n % EIGHT, m - m % EIGHT
     for i in range(ZERO, whole_n, EIGHT):
         for j in range(ZERO, whole_m, EIGHT):
