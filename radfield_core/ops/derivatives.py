@@ -1,6 +1,7 @@
 """Derivatives with respect to position, for scalar functions of points. They work in training and in evaluation.
 
-Evaluation runs under `torch.no_grad`, never under `torch.inference_mode`, because normals need gradients.
+Normals need gradients in evaluation too, so these functions enable gradients locally. That works inside
+`torch.no_grad` but not inside `torch.inference_mode`, so evaluation runs under `torch.no_grad`.
 
 Symbols in shapes: M points in D dimensions.
 """
@@ -39,7 +40,9 @@ def gradient(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tup
         (tensor([5.]), tensor([[2., 4.]], grad_fn=<MulBackward0>))
     """
     if torch.is_inference_mode_enabled():
-        raise RuntimeError("gradients with respect to position need torch.no_grad, not torch.inference_mode")
+        raise RuntimeError(
+            "gradients with respect to position cannot be computed in torch.inference_mode; use torch.no_grad instead"
+        )
     training = torch.is_grad_enabled()
     with torch.enable_grad():
         if not (training and x.requires_grad):

@@ -1,4 +1,4 @@
-"""Records of the parts of a run and of the versions of their distributions, and a comparison of two such records."""
+"""Record which parts a run uses and the versions of the packages that provide them; compare two such records."""
 
 from __future__ import annotations
 

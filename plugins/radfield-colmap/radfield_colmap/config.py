@@ -30,7 +30,7 @@ class ColmapConfig:
     )
     center: Literal["none", "poses", "focus"] = option(
         "focus",
-        help="point moved to the origin: poses: the mean camera center; focus: the point that the cameras look at",
+        help="what becomes the origin. poses: the mean camera center; focus: the point that the cameras look at",
     )
     auto_scale: bool = option(True, help="scale so that the largest camera coordinate is 1")
     holdout: int = option(8, help="test on every n-th image by name; 0: train on all, test on every 8th", min=0)

@@ -40,7 +40,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def warm_up() -> None:
-    """Self-test: run the kernels that every training step uses on one point.
+    """Self-test: run, on a single point, the kernels that every training step uses.
 
     The kernels are compiled, or loaded from the cache, in the process.
     """

@@ -33,7 +33,7 @@ def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDAr
     if scene.masks_mean != "object":
         raise UsageError(
             "the masks of the data set mark which pixels count, not where the object is", path="cull_masks",
-            hint="Remove cull_masks, or cut the reference to the object",
+            hint="Remove cull_masks, or crop the reference mesh to the object",
         )  # fmt: skip
     points = transform_points(torch.linalg.inv(scene.to_data.double().cpu()), torch.from_numpy(points_data))
     kept = np.ones(len(points), bool)

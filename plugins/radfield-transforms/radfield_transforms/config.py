@@ -26,7 +26,7 @@ class TransformsConfig:
     )
     center: Literal["none", "poses", "focus"] | None = option(
         None,
-        help="point moved to the origin: poses: the mean camera center; focus: the point that the cameras look at; "
+        help="what becomes the origin. poses: the mean camera center; focus: the point that the cameras look at; "
         "unset: none if the file defines a box, else focus",
     )
     auto_scale: bool | None = option(
