@@ -63,7 +63,7 @@ class BlenderParser(DataParser):
             if header is not None and not header.fault and header[:2] != (width, height):
                 problems.add(
                     name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
-                    "Use images of one size: the file has one field of view for all",
+                    "Give all images the same size; the file has one field of view for all of them",
                 )  # fmt: skip
         factor = shrink_factor(stated, (width, height)) if stated is not None and width else 1
         if factor is None and stated is not None:

@@ -117,7 +117,7 @@ def the_model_is_not_modified(tested: PartUnderTest) -> None:
 
 @law("exporter", "metric", fix="Seed random numbers, and sort results that come in no fixed order.")
 def same_model_gives_the_same_result(tested: PartUnderTest) -> None:
-    """If it is called twice, an exporter writes the same bytes, and a metric returns the same numbers."""
+    """An exporter called twice writes the same bytes. A metric called twice returns the same numbers."""
     model, scene = sphere_model(tested)
     first, second = (_result(tested, model, scene, name) for name in ("first", "second"))
     expect(first == second, "the second result differs from the first")

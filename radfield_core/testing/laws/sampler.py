@@ -162,7 +162,7 @@ def samples_carry_no_gradient(tested: PartUnderTest) -> None:
 
 @law("sampler", fix="Place samples from near to far, because a part of a ray without samples is invisible.")
 def samples_cover_the_extent(tested: PartUnderTest) -> None:
-    """If the whole scene is filled with matter, the intervals of each ray cover at least half of its extent."""
+    """In a scene that is dense everywhere, the intervals cover at least half of the ray from near to far."""
     sampler, rays = at_step(tested.build()), toy_rays(20)
     samples = first_samples(tested, sampler, rays)
     covered = segments.sum(samples.lengths, samples.layout)
