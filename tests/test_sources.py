@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from radfield_core.cli.plugins import TEMPLATES
-from radfield_core.templates import render, words_for
+from radfield_core.cli.templates import render, words_for
 
 ROOT = Path(__file__).parents[1]
 MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "yaml", "cloudpickle"}

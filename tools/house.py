@@ -21,7 +21,7 @@ MAX_MODULE_LINES = 300
 
 FLOORS = (
     ("cli",),
-    ("bench", "testing", "templates"),
+    ("bench", "testing"),
     ("train",),
     ("runs",),
     ("render",),
@@ -48,8 +48,8 @@ DOORS = (CORE, f"{CORE}.bench", f"{CORE}.data", f"{CORE}.files", f"{CORE}.ops", 
 OWN_NAMES = {"API_VERSION", "__version__"}
 """Names that `radfield_core/__init__.py` defines itself."""
 
-MARKERS = {"__pycache__", "py.typed"}
-"""Names in core's folder that are not entries: nobody reads them."""
+MARKERS = {"__pycache__"}
+"""Names in core's folder that are not entries: Python makes them."""
 
 LONG_FUNCTIONS: Mapping[str, str] = {
     "_march": "one kernel, compiled as a whole",
@@ -81,7 +81,7 @@ class Function(NamedTuple):
 
 def core_modules(root: Path = ROOT) -> dict[str, Path]:
     """Module name -> file, for all modules of core."""
-    files = (path for path in (root / CORE).rglob("*.py") if f"{CORE}/templates/plugin" not in path.as_posix())
+    files = (path for path in (root / CORE).rglob("*.py") if f"{CORE}/cli/templates/plugin" not in path.as_posix())
     return {_module_name(path.relative_to(root)): path for path in sorted(files)}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from lower_bounds import ROOT, lower_bounds
 
 BUILD = ("hatchling>=1.24", "editables")
-"""What builds an editable distribution; without build isolation nothing else sees to it."""
+"""Build requirements of an editable distribution; pip does not install them without build isolation."""
 
 
 def main(arguments: list[str]) -> int:

@@ -25,7 +25,7 @@ PLACES = (
     # A plugin runs with any core of its minor version or newer.
     ("plugins/radfield-*/pyproject.toml", r'"radfield-[a-z]+>=([^"]+)"', 2),
     ("examples/*/pyproject.toml", r'"radfield-[a-z]+>=([^"]+)"', 2),
-    ("radfield_core/templates/**/pyproject.toml.tmpl", r'"radfield-[a-z]+>=([^"]+)"', 2),
+    ("radfield_core/cli/templates/**/pyproject.toml.tmpl", r'"radfield-[a-z]+>=([^"]+)"', 2),
 )
 
 

@@ -57,7 +57,7 @@ def _rows(header: Row, config: object) -> str:
 
 
 def parts() -> str:
-    """What is installed, and what each part provides and requires."""
+    """A table of the installed parts, with what each provides and requires."""
     rows = [
         (code(c.key), c.summary, ", ".join(sorted(c.provides)), "; ".join(_needs(c.requires)), code(c.distribution))
         for c in get_registry().components

@@ -1,4 +1,4 @@
-"""What makes pages from code: Markdown tables, and files that are written only where their text changed."""
+"""Helpers that make pages from code: Markdown tables, and files that are written only if their text changed."""
 
 from __future__ import annotations
 

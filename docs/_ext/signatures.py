@@ -92,7 +92,7 @@ def members(thing: type) -> Iterator[tuple[str, str, Callable[..., Any]]]:
 
 
 def constructor(thing: type) -> str:
-    """How a class is called, or "" where it takes nothing or its fields say it."""
+    """The call signature of a class, or "" if it takes no arguments or its fields state them."""
     made = vars(thing).get("__init__")
     if not inspect.isfunction(made) or fields(thing):
         return ""

@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
 
 def _new(args: Namespace) -> int:
     """Write a new plugin, and print the commands to run next."""
-    from radfield_core.templates import write_plugin
+    from radfield_core.cli.templates import write_plugin
 
     folder, part = write_plugin(args.name, args.kind, args.out)
     print(f"{folder}: {part}, with its options, tests, README and CI")

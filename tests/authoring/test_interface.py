@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from radfield_core.cli.plugins import TEMPLATES
-from radfield_core.templates import render, words_for
+from radfield_core.cli.templates import render, words_for
 
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = ("radfield_core", "radfield_core.ops", "radfield_core.data", "radfield_core.files", "radfield_core.testing",

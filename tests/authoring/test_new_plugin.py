@@ -207,7 +207,7 @@ def test_the_wheel_holds_every_template(tmp_path):
     subprocess.run(list(map(str, build)), cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
-    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "radfield_core/templates/plugin").rglob("*.tmpl")}
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "radfield_core/cli/templates/plugin").rglob("*.tmpl")}
     assert len(templates) >= 40 and templates <= held
     assert "radfield_core/testing/toy.toml" in held
 

@@ -1,4 +1,4 @@
-"""What the verbs that define a run share: remarks on stderr, unless quiet, and numbers above zero."""
+"""Helpers of the verbs that define a run: remarks on stderr unless -q is given, and numbers above zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preparing scenes: what cameras look at comes into the unit sphere, and the way back to the data stays exact."""
+"""Preparing scenes: the point that the cameras look at moves to the unit sphere, and the transform to data coordinates stays exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests read in a page of the documentation: blocks of code, and commands."""
+"""Reads pages of the documentation for tests: their blocks of code, and their commands."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Session:
         return wrong
 
     def run(self, command: str) -> str:
-        """What a command of the page prints."""
+        """Run a command of the page and return its output."""
         self.commands.append(command)
         program, *words = shlex.split(command)
         if program == "pip":
@@ -66,6 +66,6 @@ class Session:
 
 
 def matches(expected: str, found: str) -> bool:
-    """Whether a command printed what a page shows, where `...` stands for anything and white space does not count."""
+    """True if the output of a command matches the page. There, `...` stands for any text; white space is ignored."""
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     return doctest.OutputChecker().check_output(expected.strip() + "\n", found.strip() + "\n", options)

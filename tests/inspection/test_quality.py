@@ -1,4 +1,4 @@
-"""What is said of a capture's quality is so: spread, limits, lens, blur and duplicates."""
+"""The report on the quality of a capture is right: spread, limits, lens, blur and duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `radfield data inspect` says of cameras alike, looking away or seeing nothing, and of images that are broken."""
+"""The report of `radfield data inspect` on equal cameras, cameras that look away or see nothing, and broken images."""
 
 from __future__ import annotations
 

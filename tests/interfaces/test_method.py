@@ -1,4 +1,4 @@
-"""What every method inherits: its model, its optimizer, and backgrounds by name."""
+"""Defaults that every method inherits: its model, its optimizer, and backgrounds by name."""
 
 from __future__ import annotations
 

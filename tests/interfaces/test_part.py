@@ -1,4 +1,4 @@
-"""What every part inherits: nothing is scheduled, lost or logged unless it says so; parts are modules."""
+"""Defaults that every part inherits: no schedule, no losses and no scalars. Parts are torch modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every sampler inherits: random numbers of the step, its extent, and fields of its own."""
+"""Defaults that every sampler inherits: random numbers of the step, its extent, and fields of its own."""
 
 from __future__ import annotations
 

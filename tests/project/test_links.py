@@ -26,7 +26,7 @@ def markdown_files() -> list[Path]:
 
 
 def is_generated(path: Path) -> bool:
-    """Whether the documentation's build writes this file."""
+    """True if the build of the documentation writes this file."""
     name = path.relative_to(ROOT).as_posix()
     return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in GENERATED)
 

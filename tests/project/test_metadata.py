@@ -1,4 +1,4 @@
-"""What a package index and a type checker need to know about every distribution is stated, and stated alike."""
+"""Every distribution has the metadata that a package index and a type checker need, and all agree."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def state(step: int, size: int = 50) -> State:
 
 
 def whole(loaded: State | None) -> bool:
-    """Whether a state is one that was saved, all of it."""
+    """True if a state equals, in every part, one that was saved."""
     assert loaded is not None
     same = (bool((tensor == loaded.step).all()) for tensor in (loaded.model["w"], loaded.optimizer["m"]))
     return all(same)

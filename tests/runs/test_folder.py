@@ -30,7 +30,7 @@ class Inner:
 
 @attrs.frozen(kw_only=True)
 class Data:
-    """Where the data is."""
+    """Options with the path of the data."""
 
     root: str = option("x", help="the folder")
 

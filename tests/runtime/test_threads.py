@@ -20,7 +20,7 @@ print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"), "torc
 
 
 def policy(before: str = "", **environment: str) -> list[str]:
-    """What a fresh process says and sets."""
+    """Output and settings of a fresh process."""
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
     clean = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run(

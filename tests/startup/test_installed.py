@@ -1,4 +1,4 @@
-"""What every installed part must keep: options that import nothing slow, presets that compose and fit."""
+"""Rules for every installed part: its options import nothing slow, and its presets compose and fit."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def run_on(
 
 
 def same(a: Trainer, b: Trainer) -> bool:
-    """Whether parameters, buffers, optimizer, generators and counters (but for the clocks) are equal, bit for bit."""
+    """Compare parameters, buffers, optimizer, generators and counters bit for bit; clocks are left out."""
     return flat(a.state()) == flat(b.state())
 
 

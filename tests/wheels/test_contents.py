@@ -1,4 +1,4 @@
-"""What a wheel and a source archive hold, and what a package index reads from them."""
+"""Contents of wheels and source archives, and the metadata that a package index reads from them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What tools/make_pictures.py draws: methods, results of the verbs, symptoms."""
+"""Pictures that tools/make_pictures.py draws: methods, results of the verbs, symptoms."""

@@ -43,7 +43,7 @@ def turntable(studio: Studio) -> None:
 
 
 def inspection(studio: Studio) -> None:
-    """What `radfield data inspect` draws."""
+    """Draw the sheets of `radfield data inspect`."""
     out = studio.work / "inspect"
     studio.radfield("data", "inspect", studio.data(), "--out", out, "--quiet")
     for name in ("cameras", "images"):

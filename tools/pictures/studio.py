@@ -30,7 +30,7 @@ class Studio:
         self.made: dict[str, dict[str, Any]] = {}
 
     def radfield(self, *words: str | Path, code: int = 0, **environment: str) -> str:
-        """What a command prints. Raises RuntimeError unless it ends with the exit code expected."""
+        """Run a command and return its output. Raises RuntimeError unless it ends with the exit code expected."""
         done = subprocess.run(
             [str(RADFIELD), *map(str, words)], cwd=self.work, env=self.environment | environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,

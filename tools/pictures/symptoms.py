@@ -14,7 +14,7 @@ from pictures.studio import Studio
 
 SHORT = "trainer.max_steps=600"
 GOOD = ("ngp-short", "ngp-small", SHORT)
-"""What the mended pictures show: the preset as it is, for as many steps as the symptoms were trained."""
+"""Options of the mended pictures: the unchanged preset, trained for as many steps as the symptoms."""
 
 
 def symptom(name: str, preset: str, *options: str) -> Callable[[Studio], None]:

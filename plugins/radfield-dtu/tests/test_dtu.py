@@ -1,4 +1,4 @@
-"""DTU scenes: the decomposition against scipy's, real scans, the way back to millimeters, and every fault named."""
+"""DTU scenes: the decomposition against scipy's, real scans, the transform to millimeters, and every fault named."""
 
 from __future__ import annotations
 

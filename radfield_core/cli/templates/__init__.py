@@ -91,7 +91,7 @@ def words_for(name: str, kind: str) -> dict[str, str]:
 
 def render(kind: str, words: dict[str, str]) -> list[tuple[str, str]]:
     """Every file of a new plugin, as its path within the plugin's folder and its text."""
-    folder = files("radfield_core.templates") / "plugin"
+    folder = files("radfield_core.cli.templates") / "plugin"
     found = []
     for part in ("common", kind):
         for name, template in _templates(folder / part):
