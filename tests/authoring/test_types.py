@@ -58,7 +58,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checked(python: Path, file: Path) -> subprocess.CompletedProcess[str]:
-    """Run `mypy --strict` on a file, with the packages of an environment."""
+    """Run `mypy --strict` on a file, with the packages of an environment.
+
+    Files need different names: mypy's cache takes two files of one name, size and second of writing for the same.
+    """
     environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "MYPYPATH")}
     command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", python.parent]
     return subprocess.run(
@@ -74,8 +77,8 @@ def test_the_environment_imports_core_from_the_wheel(python: Path) -> None:
 
 
 def test_a_field_without_mistakes_passes_strict_checking(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "fog.py").write_text(FIELD)
-    done = checked(python, tmp_path / "fog.py")
+    (tmp_path / f"{tmp_path.name}.py").write_text(FIELD)
+    done = checked(python, tmp_path / f"{tmp_path.name}.py")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -91,7 +94,7 @@ def test_a_planted_mistake_is_found_and_named(
     right: str, wrong: str, message: str, python: Path, tmp_path: Path
 ) -> None:
     assert FIELD.count(right) == 1
-    (tmp_path / "fog.py").write_text(FIELD.replace(right, wrong))
-    done = checked(python, tmp_path / "fog.py")
+    (tmp_path / f"{tmp_path.name}.py").write_text(FIELD.replace(right, wrong))
+    done = checked(python, tmp_path / f"{tmp_path.name}.py")
     assert done.returncode == 1 and message in done.stdout, done.stdout + done.stderr
     assert "py.typed" not in done.stdout

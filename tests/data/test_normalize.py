@@ -1,4 +1,4 @@
-"""Preparing scenes: the point that the cameras look at moves to the unit sphere, and the transform to data coordinates stays exact."""
+"""Preparing scenes: the cameras' common point moves to the unit sphere; the transform to data coordinates stays exact."""
 
 from __future__ import annotations
 
