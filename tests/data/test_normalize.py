@@ -1,4 +1,4 @@
-"""Preparing scenes: the cameras' common point moves to the unit sphere; the transform to data coordinates stays exact."""
+"""Preparing scenes: the cameras' common point moves to the unit sphere; the transform to data coordinates is exact."""
 
 from __future__ import annotations
 
