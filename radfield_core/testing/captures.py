@@ -36,7 +36,8 @@ def toy_capture(
         model: lens model of all cameras.
         distortion: distortion parameters of the lens model.
         size: width and height of the images in pixels. The focal length equals the width.
-        forward: True for cameras that stand in front of the points and look along −z, False for cameras around them.
+        forward: True to place all cameras in front of the points, looking along −z. False to place them all around the
+            points.
         masks: True to add random masks.
         seed: seed of the random numbers.
 
@@ -104,8 +105,8 @@ def ray_difference(one: Scene, other: Scene, name: str, other_name: str | None =
         other_name: name of the view in the scene `other`; by default, the same name.
 
     Returns:
-        The largest difference between the origins, or the largest difference between the unit directions, whichever is
-        larger. A difference between unit directions is approximately an angle in radians.
+        The larger of two numbers: the largest distance between two ray origins, and the largest distance between two
+            unit directions. The latter is approximately an angle in radians.
     """
     (origin, seen), (other_origin, other_seen) = data_rays(one, name), data_rays(other, other_name or name)
     return max(float((origin - other_origin).abs().max()), float((seen - other_seen).norm(dim=-1).max()))

@@ -54,10 +54,7 @@ def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
 
 
 def write_capture(tested: PartUnderTest, folder: Path, capture: Scene) -> Path:
-    """Write a capture into a new folder, and return the folder.
-
-    The capture becomes the training split. It is written by the writer of the part's format.
-    """
+    """Write a capture into a new folder as a training split in the part's format, and return the folder."""
     assert tested.component.writer is not None
     folder.mkdir()
     load_of(tested.component, tested.component.writer)({"train": capture}, folder)

@@ -29,8 +29,8 @@ ByteEdit = tuple[str, float, bytes]
 ValueEdit = tuple[float, Any, bool]
 """An edit of one member of a JSON value.
 
-The first item is the position of the member, as a fraction of the number of all members. The second is the new value.
-If the third is True, the member is removed and not replaced.
+A tuple of three items: the position of the member, as a fraction of the number of all members; its new value; and True
+to remove the member instead of replacing it.
 """
 
 

@@ -1,4 +1,4 @@
-"""Fixed inputs for parts under test, and the tensors that a part computes from such inputs."""
+"""Fixed inputs for parts under test, and functions that compute a part's outputs for such inputs."""
 
 from __future__ import annotations
 

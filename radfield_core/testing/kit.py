@@ -29,8 +29,8 @@ class LawResult(NamedTuple):
 
     Attributes:
         law: the law that was checked.
-        state: "kept" or "broken" if the test does not waive the law. If the test waives the law, the state is "waived"
-            for a part that breaks the law, and "stale waiver" for a part that keeps it.
+        state: "kept" if the part keeps the law, "broken" if it breaks the law, "waived" if it breaks a law that the
+            test waives, or "stale waiver" if it keeps a law that the test waives.
         message: explanation for the author of the part; "" if the law is kept.
     """
 
@@ -84,7 +84,7 @@ def laws_for(tested: PartUnderTest) -> list[Law]:
 
 
 def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None = None) -> LawResult:
-    """Check one law in a temporary folder. A part that raises an exception during the check breaks the law.
+    """Check one law in a temporary folder. If the part raises an exception during the check, it breaks the law.
 
     Args:
         tested: the part under test.
@@ -107,7 +107,7 @@ def check_law(tested: PartUnderTest, law: Law, waive: Mapping[str, str] | None =
     if observed is None and reason is None:
         return LawResult(law, "kept", "")
     if observed is None:
-        message = f"{key} keeps the law {law.name!r}, so it needs no waiver ({reason}): remove it from waive="
+        message = f"{key} keeps the law {law.name!r}, so remove its waiver ({reason}) from waive="
         return LawResult(law, "stale waiver", message)
     if reason is not None:
         return LawResult(law, "waived", reason)

@@ -1,4 +1,4 @@
-"""All combinations of installed parts, and a check whether the parts of a combination fit together.
+"""Combinations of installed parts, and a check that tells whether the parts of a combination fit together.
 
 The check compares the capabilities that the parts declare. This module reads only declarations and options, so it does
 not import torch.

@@ -63,7 +63,7 @@ def sphere_model(tested: PartUnderTest, scale: float = DATA_SCALE) -> tuple[Mode
     Return the model and its scene.
 
     Args:
-        tested: an exporter or metric. The model's field has the density or signed distance that this part requires.
+        tested: an exporter or metric. The model's field provides a density or a signed distance, as this part requires.
         scale: length, in the data's own coordinates, of one unit of scene coordinates. The transform from scene to data
             coordinates also rotates by 90° about z, and moves the origin to `SPHERE_CENTER`.
     """

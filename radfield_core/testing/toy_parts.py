@@ -1,4 +1,4 @@
-"""Toy parts. In a run that tests one part, they are the other parts of the run.
+"""Small, fast parts ("toy parts") that complete a run in which a single other part is tested.
 
 The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball` and `method:toy`. They are
 declared like the parts of a plugin, but are available only in the conformance kit.
@@ -152,7 +152,7 @@ class ToySurface(SphereField):
 class ToyBallConfig:
     """Options of dataparser:toy-ball."""
 
-    n_views: int = option(6, help="number of views, whose cameras stand on a circle", min=1)
+    n_views: int = option(6, help="number of views; their cameras stand on a circle", min=1)
     size: int = option(16, help="width and height of the images in pixels", min=4)
 
 

@@ -1,6 +1,6 @@
 """Small parts for tests: simple fields, samplers for the dense and the packed layout, a renderer, and rays.
 
-Their constructors take numbers instead of option objects, so that a test can build a part in one line.
+The constructors take numbers instead of option objects, so that a test can build a part in one line.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class BlobField(Field):
 class SphereField(Field):
     """A field with the signed distance |x| − r of a sphere of radius r.
 
-    The opacity of an interval is that of NeuS (Wang et al. 2021, equation 13). The signed distance is multiplied by a
-    trainable scale, which is initially 1.1. The Eikonal loss of the field pulls this scale to 1.
+    The opacity of an interval is computed as in NeuS (Wang et al. 2021, equation 13). The signed distance is multiplied
+    by a trainable scale, which is initially 1.1. The Eikonal loss of the field pulls this scale to 1.
     """
 
     def __init__(self, radius: float = 1.0, sharpness: float = 20.0):

@@ -1,4 +1,4 @@
-"""The part under test, with its declaration and options, and functions that build the part and train it."""
+"""The part under test: its declaration, its options, and functions that build the part and train it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class PartUnderTest:
 
     @cached_property
     def requires(self) -> Mapping[str, frozenset[str]]:
-        """slot -> the capabilities that the part in this slot must provide, given these options."""
+        """Dictionary: slot -> the capabilities that the part in this slot must provide, given these options."""
         return capabilities_of(self.choice)[1]
 
     def choose(self, component: Component, options: Table) -> Choice:
@@ -128,7 +128,7 @@ class PartUnderTest:
         return choice
 
     def build(self, seed: int = 0, **sizes: Any) -> Any:
-        """Build the part with the build context of `toy_context`. The random initialization follows from a seed.
+        """Build the part with the build context that `toy_context` returns, and with a seeded random initialization.
 
         Args:
             seed: seed of the initialization. The global random generators are restored afterward.
@@ -182,7 +182,8 @@ class PartUnderTest:
         return run
 
     def trainer(self, run: RunConfig, name: str) -> Trainer:
-        """Make the trainer of a run in the subfolder `name`, after a dry run has checked the model."""
+        """Check the model of a run in a dry run. Then make the run's trainer, which writes into the subfolder
+        `name`."""
         return make_trainer(run, self.folder / name)
 
     def _slots(self) -> Table:

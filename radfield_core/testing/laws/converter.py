@@ -11,9 +11,9 @@ from radfield_core.testing.under_test import PartUnderTest
 
 @law("converter", fix="Write only into a new or empty folder, and raise DatasetError for a source that cannot be read.")
 def conversion_is_complete_or_absent(tested: PartUnderTest) -> None:
-    """convert returns files that exist inside the target folder. If the target folder is not empty, convert raises a
-    RadfieldError and leaves the folder unchanged. If the source is missing, convert raises a RadfieldError and creates
-    no target folder."""
+    """convert returns the files that it wrote, all of them inside the target folder. If the target folder is not empty,
+    convert raises a RadfieldError and leaves the folder unchanged. If the source is missing, convert raises a
+    RadfieldError and creates no target folder."""
     source = example_of(tested).root
     target, other = tested.folder / "target", tested.folder / "other"
     converter: Converter = tested.build()
@@ -31,4 +31,4 @@ def conversion_is_complete_or_absent(tested: PartUnderTest) -> None:
             raise LawBroken(f"convert raises {type(error).__name__}, not a RadfieldError: {error}") from error
         raise LawBroken(f"{refused.name} was converted into {folder.name}, although convert must refuse this")
     expect(sorted(str(path) for path in target.rglob("*")) == before, "a target folder that is not empty was changed")
-    expect(not other.exists(), "converting a missing source has created a target folder")
+    expect(not other.exists(), "convert created a target folder although the source is missing")

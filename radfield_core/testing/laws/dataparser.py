@@ -107,8 +107,8 @@ def _check_depths(scene: Scene, view: int) -> None:
 
 @law("dataparser", fix="Add the capability to `provides`, or do not set the attribute of the scene.")
 def scene_contents_are_declared(tested: PartUnderTest) -> None:
-    """If a scene has images, masks, depths, points, NDC or a ground-truth mesh, the dataparser declares this. Otherwise
-    no other part could require it."""
+    """If a scene has images, masks, depths, points, NDC or a ground-truth mesh, the dataparser declares the
+    corresponding capability. Otherwise no other part could require it."""
     _, scenes = _scenes(tested)
     scene = scenes["train"]
     contents = {
@@ -125,15 +125,15 @@ def scene_contents_are_declared(tested: PartUnderTest) -> None:
 
 @law("dataparser", fix="Declare sniff='module:function', a function that recognizes the format by the name of a file.")
 def sniff_recognizes_only_its_own_data(tested: PartUnderTest) -> None:
-    """sniff(path) recognizes data of this format, so that `--data PATH` finds the format. It returns a text with the
-    reason for the example, and None for an empty folder, for a text file and for a path that does not exist."""
+    """sniff(path) recognizes data of this format, so that `--data PATH` finds the format. For the example, it returns a
+    text that gives the reason. For an empty folder, a text file or a path that does not exist, it returns None."""
     if not has_root(tested):
         return
     reference = tested.component.sniff
     expect(reference is not None, "the parser reads files but declares no sniff")
     sniff = load_of(tested.component, reference or "")
     reason = sniff(example_of(tested).root)
-    expect(isinstance(reason, str) and reason, f"for the example, sniff returns {reason!r} instead of a reason")
+    expect(isinstance(reason, str) and reason, f"for the example, sniff returns {reason!r}, not a text with the reason")
     empty, text = tested.folder / "empty", tested.folder / "notes.txt"
     empty.mkdir()
     text.write_text("no data\n")
@@ -197,7 +197,8 @@ def _check_refused(tested: PartUnderTest, root: Path | None, split: str) -> None
     fix="Use the same axes, units and pixel centers in the writer and in the method parse.",
 )
 def writer_and_parser_agree(tested: PartUnderTest) -> None:
-    """If the writer writes a scene and the parser reads it, the rays are the same in the data's own coordinates."""
+    """If the writer writes a scene and the parser reads it back, the rays in the data's own coordinates are
+    unchanged."""
     capture = toy_capture(forward="ndc" in tested.provides, masks="masks" in tested.provides)
     read = parser_of(tested, write_capture(tested, tested.folder / "written", capture)).parse("train")
     expect(len(read.cameras) > 0, "the parser found no camera")

@@ -59,8 +59,8 @@ for names in sys.argv[2:]:
 
 @law(*KINDS, fix="Import torch only in the module of the part, and declare the part as 'module:Class'.")
 def declaration_imports_no_torch(tested: PartUnderTest) -> None:
-    """The modules of the declaration, the options and the capabilities import neither torch nor numpy. The module of
-    sniff does not import torch. This keeps `radfield --help` and checks of a config fast."""
+    """The modules that define the declaration, the options and the capabilities import neither torch nor numpy. The
+    module that defines sniff does not import torch. This keeps `radfield --help` and config checks fast."""
     _, imported, by_sniff = _imported(tested)
     found = [name for name in FORBIDDEN if name in imported]
     expect(not found, f"{_declaration(tested)} or a module of its options imports {' and '.join(found)}")

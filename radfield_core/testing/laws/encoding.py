@@ -69,7 +69,7 @@ def grad_matches_finite_differences(tested: PartUnderTest) -> None:
 @law("encoding", when=providing("grad2"), fix="Make the backward pass differentiable too, or remove 'grad2'.")
 def grad2_matches_finite_differences(tested: PartUnderTest) -> None:
     """If an encoding provides `grad2`, its second derivatives with respect to position equal central differences of the
-    first derivatives, except at a few points. A loss on the first derivative has a gradient for the parameters."""
+    first derivatives, except at a few points. A loss on the first derivative gives the parameters a gradient."""
     part, x, direction, weights = _in_float64(tested)
 
     def first_derivative(y: Tensor) -> Tensor:

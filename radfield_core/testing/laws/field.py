@@ -55,8 +55,8 @@ def one_output_per_sample(tested: PartUnderTest) -> None:
 
 @law("field", fix="Make `provides` in the declaration agree with the outputs of forward and with the query methods.")
 def outputs_match_the_declaration(tested: PartUnderTest) -> None:
-    """Of density, alpha, rgb, sdf and normals, forward returns exactly those that the field declares. If the field
-    declares density, sdf, occupancy or point_color, it has the query method of that name."""
+    """forward returns a density, alpha, rgb, sdf or normals if and only if the field declares it. If the field declares
+    density, sdf, occupancy or point_color, it has a query method of that name."""
     part: Field = at_step(tested.build())
     outputs: FieldOutputs = part(dense_samples(toy_rays(3)))
     for word in ("density", "alpha", "rgb", "sdf", "normals"):
@@ -119,8 +119,8 @@ def rays_are_independent(tested: PartUnderTest) -> None:
 
 @law("field", fix="Get directions with samples.per_sample(samples.rays.viewdirs), and points with samples.positions().")
 def ray_order_does_not_matter(tested: PartUnderTest) -> None:
-    """The outputs of a sample depend on its own ray. If the order of the rays changes, the outputs are the same in the
-    new order."""
+    """The outputs of a sample depend only on the sample and its ray. If the rays are reordered, the outputs are
+    reordered in the same way."""
     part: Field = at_step(tested.build())
     rays = toy_rays(5)
     order = [3, 0, 4, 1, 2]
@@ -216,7 +216,7 @@ def sdf_has_the_right_sign_and_slope(tested: PartUnderTest) -> None:
 @law("field", when=providing("sdf"), fix="Compute gradient(x) by differentiating sdf with ops.derivatives.gradient.")
 def gradient_matches_finite_differences(tested: PartUnderTest) -> None:
     """gradient(x) [M, 3] equals central differences of sdf(x), even under torch.no_grad. forward returns the same
-    gradients, and normals parallel to them."""
+    gradients, and normals that are parallel to the gradients."""
     part = at_step(tested.build().double())
     x = _points(60, 1.2).double()
     with torch.no_grad():

@@ -86,8 +86,8 @@ def exports_are_in_data_coordinates(tested: PartUnderTest) -> None:
 
 @law("exporter", fix="Evaluate the field on a grid that encloses the surface, and merge vertices of neighboring cells.")
 def surfaces_are_watertight(tested: PartUnderTest) -> None:
-    """In a file with faces, every edge belongs to two faces, and all faces point outward, so that they enclose the
-    volume of the sphere. A point cloud has no faces, and keeps this law."""
+    """In a file with faces, every edge belongs to exactly two faces. All faces point outward, and they enclose the
+    volume of the sphere. This law does not apply to a point cloud, which has no faces."""
     for file in _exported(tested, "closed"):
         vertices, faces = _read(tested, file)
         if not len(faces):
@@ -161,16 +161,16 @@ def lengths_are_in_the_data_unit(tested: PartUnderTest) -> None:
     large, and all other numbers stay the same. At least one number is a length."""
     one = _numbers(_result(tested, *sphere_model(tested), "one"))
     three = _numbers(_result(tested, *sphere_model(tested, 3 * DATA_SCALE), "three"))
-    expect(one.keys() == three.keys(), "the result has other keys if the data become 3 times as large")
+    expect(one.keys() == three.keys(), "the result has different keys after the data's coordinates are multiplied by 3")
     lengths = 0
     for name, value in one.items():
         if abs(value) < 1e-9 or abs(three[name]) < 1e-9:
             continue
         ratio = three[name] / value
-        message = f"{name} becomes {ratio:.3g} times as large if the data become 3 times as large"
+        message = f"if the data's coordinates are multiplied by 3, {name} is multiplied by {ratio:.3g}"
         expect(abs(ratio - 1) < 0.1 or abs(ratio - 3) < 0.3, message)
         lengths += abs(ratio - 3) < 0.3
-    expect(lengths, "no number grows with the data, so lengths seem to be in scene coordinates")
+    expect(lengths, "no number grows with the data's coordinates, so lengths seem to be in scene coordinates")
 
 
 def _numbers(found: Any, prefix: str = "") -> dict[str, float]:

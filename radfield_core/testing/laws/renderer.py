@@ -22,12 +22,12 @@ from radfield_core.types import FieldOutputs, RaySamples
 
 
 def takes_density(tested: PartUnderTest) -> bool:
-    """True unless a renderer requires alphas and cannot use densities."""
+    """True if a renderer can use densities, False if it requires alphas."""
     return any("density" in need.split("|") for need in tested.requires.get("field", {"density"}))
 
 
 def outputs_for(tested: PartUnderTest, samples: RaySamples, seed: int = 0) -> FieldOutputs:
-    """Random colors with densities. For a renderer that cannot use densities, they come with alphas instead."""
+    """Random colors and densities of samples. For a renderer that cannot use densities, random colors and alphas."""
     outputs = random_outputs(samples, seed)
     if takes_density(tested):
         return outputs
@@ -126,8 +126,8 @@ def _weighted_sums(weights: Tensor, values: Tensor, samples: RaySamples) -> Tens
 
 @law("renderer", fix="Multiply the transmittance along the ray from near to far.")
 def near_samples_occlude_far_ones(tested: PartUnderTest) -> None:
-    """If the density of a sample grows, the weights of the samples behind it become smaller, and the weights of the
-    samples in front of it do not change."""
+    """Increasing the density of a sample lowers the weights of the samples behind it, and leaves the weights of the
+    samples in front of it unchanged."""
     renderer: Renderer = at_step(tested.build())
     samples = dense_samples(toy_rays(1), 4)
     outputs = outputs_for(tested, samples)

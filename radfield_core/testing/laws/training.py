@@ -1,4 +1,4 @@
-"""Laws of training. They train a part on images of the toy ball, in a run whose other parts are toy parts."""
+"""Laws of training. Each law trains the part under test on images of the toy ball, together with toy parts."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
 
 @law(*TRAINED, when=_has_color, fix="Store state in buffers, draw from step.generator(salt), and use no global state.")
 def resuming_is_bit_identical(tested: PartUnderTest) -> None:
-    """Two steps, a checkpoint, and two steps of a run that is resumed from it give exactly the same model and optimizer
-    state as four steps of one run."""
+    """Train two steps, save a checkpoint, resume from it and train two more steps. The states of the model and the
+    optimizer are then exactly those after four steps without interruption."""
     run = tested.run_config(4, {"save_every": 2, "keep_checkpoints": 3})
     whole = tested.trainer(run, "whole")
     whole.train()
