@@ -95,7 +95,7 @@ def dump(run: Any) -> str:
 
 
 def dump_lines(run: Any) -> list[tuple[str, str]]:
-    """Return a pair for each option: the option's path and its value in TOML. The order is the same as in `dump`."""
+    """Return one pair (path of the option, value in TOML) for each option, in the same order as `dump`."""
     return list(_lines(_table(run), ""))
 
 

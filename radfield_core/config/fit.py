@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 RUN_SLOTS = ("method", "data", "field", "sampler", "renderer")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
-"""A background consists of the parts in these slots. The foreground's renderer also draws the background."""
+"""The slots of a background. There is no slot for a renderer, because the foreground's renderer also renders the
+background."""
 
 
 class SlotPath(NamedTuple):
@@ -31,7 +32,8 @@ class SlotPath(NamedTuple):
 
 
 def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
-    """Return the capabilities in `needs` that `provides` lacks. Either capability meets the need "points|gaussians"."""
+    """Return the capabilities in `needs` that `provides` lacks. The need "points|gaussians" is met by either of the
+    two."""
     return sorted(need for need in needs if not any(word in provides for word in need.split("|")))
 
 
@@ -95,7 +97,8 @@ def check(run: RunConfig, registry: Registry) -> None:
 
 
 def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
-    """Check that the parts of a run have the capabilities that a separate part, such as an exporter, requires.
+    """Check that a run provides the capabilities required by a part that does not belong to the run, such as an
+    exporter.
 
     Raises UsageError if a capability is missing.
     """
@@ -105,7 +108,7 @@ def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
 
 
 def _filled_slots(options: Any, prefix: str) -> dict[str, SlotPath]:
-    """Return the chosen parts of an options object, by the name of their slot. Empty slots are left out."""
+    """Return a dictionary: name of a slot of an options object -> the part in this slot. Empty slots are left out."""
     from radfield_core.config.slots import Choice
 
     values = {name: getattr(options, name) for name in _option_names(options)}
@@ -147,7 +150,7 @@ def _check_needs(user: str, needs: Collection[str], other: SlotPath, registry: R
 
 
 def _fitting(needs: Collection[str], other: SlotPath, registry: Registry) -> Iterator[str]:
-    """Yield the names of the other installed parts of the same kind that declare all capabilities in `needs`."""
+    """Yield the name of every other installed part of the same kind that declares all capabilities in `needs`."""
     for component in registry.of_kind(other.choice.kind):
         if component != other.choice.component and not lacking(needs, component.provides):
             yield registry.spelling(component, component.name)

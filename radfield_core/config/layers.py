@@ -150,8 +150,8 @@ def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[s
 def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] = ()) -> tuple[Choice, tuple[str, ...]]:
     """Choose the dataparser for a data set, and build the dataparser's options.
 
-    Return the dataparser with its options, and messages for the user about automatic decisions. One such decision is
-    the recognized format.
+    Return the dataparser with its options, and messages for the user about automatic decisions, such as the recognized
+    format.
 
     Args:
         registry: the installed parts.
@@ -172,10 +172,7 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
 
 
 def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set[str]:
-    """Return the empty slots of the run that are not reported as mistakes.
-
-    A layer that cannot be read might choose a part for such a slot.
-    """
+    """Return the empty slots that are not reported as mistakes, because a layer that cannot be read might fill them."""
     slots = set()
     if layers.preset is None:
         slots |= {"field", "sampler", "renderer", "background"}

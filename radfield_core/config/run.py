@@ -14,14 +14,15 @@ class SceneConfig:
     """Options for the preparation of a scene. They apply to data of every format."""
 
     normalize: Literal["none", "unit_sphere"] = option(
-        "none", help='"unit_sphere" moves and scales the scene so that the viewed content lies in the unit sphere'
+        "none",
+        help='"unit_sphere" moves and scales the scene so that the content in view lies in the unit sphere',
     )
     normalize_margin: float = option(
         1.1, help='with normalize="unit_sphere", the content gets the radius 1 / normalize_margin', min=1.0
     )
     radius: float | None = option(
         None,
-        help='half the side (of a cube) or radius (of a sphere) of the modeled region; "none" takes it from the data',
+        help='half the side of the modeled cube, or the radius of the modeled sphere; "none" takes it from the data',
         min=0,
         exclusive_min=True,
     )
@@ -32,7 +33,7 @@ class SceneConfig:
         None, help='distance where rays end, in scene units; "none" takes it from the data', min=0, exclusive_min=True
     )
     image_cache_mb: int = option(
-        1024, help="memory for decoded images, in MiB; if they need more, they are stored in a mapped file", min=16
+        1024, help="memory for decoded images, in MiB; images that need more are stored in a memory-mapped file", min=16
     )
     skip_bad_images: bool = option(
         False, help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error"
@@ -50,7 +51,9 @@ class TrainerConfig:
         min=0,
         exclusive_min=True,
     )
-    n_rays: int = option(1024, help="rays per step; if target_samples is set, only the rays of the first step", min=1)
+    n_rays: int = option(
+        1024, help="rays per step; if target_samples is set, this holds only for the first step", min=1
+    )
     target_samples: int | None = option(
         None,
         help='target number of samples per step; the number of rays adapts to it; "none" keeps n_rays in every step',
@@ -74,11 +77,11 @@ class TrainerConfig:
     keep_checkpoints: int = option(2, help="number of valid checkpoints to keep; older ones are deleted", min=2)
     log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1)
     eval_every: int | None = option(
-        None, help='steps between evaluations of a few validation views; "none" evaluates only at the end', min=1
+        None, help='steps between evaluations on a few validation views; "none" evaluates only at the end', min=1
     )
     eval_views: int = option(4, help="validation views per evaluation during training", min=1)
     max_bad_steps: int = option(
-        10, help="go back to a checkpoint after this many steps in a row whose loss is not finite", min=1
+        10, help="return to an earlier checkpoint after this many successive steps whose loss is not finite", min=1
     )
 
 
@@ -101,7 +104,7 @@ class BackgroundConfig:
 class RunConfig:
     """All options of a run. `radfield config show` prints the options, and a run stores them in config.toml."""
 
-    method: Choice = slot("method", help="sets the losses, the learning rates and presets of the options below")
+    method: Choice = slot("method", help="defines the losses, the learning rates and presets of the options below")
     data: Choice = slot("dataparser", help="format of the images and cameras")
     field: Choice = slot("field", help="learned function that maps a position to a color and a density or distance")
     sampler: Choice = slot(

@@ -1,4 +1,4 @@
-"""Declare the options of a part. `option` declares an option that takes a value, and `slot` declares a slot.
+"""Functions that declare the options of a part: `option` for an option that takes a value, and `slot` for a slot.
 
 A part is a component of a run, such as a sampler or an encoding. A slot is an option that names another part.
 

@@ -16,7 +16,7 @@ from radfield_core.plugin import load_of
 from radfield_core.plugins.registry import Registry
 
 MAX_CHILDREN = 50
-"""If the given folder is not a scene, at most this many of its entries are checked for a scene."""
+"""If the given folder is not a scene, at most this many of its entries are searched for one."""
 
 
 def recognize(registry: Registry, path: Path) -> tuple[str, str]:

@@ -120,7 +120,7 @@ class Structurer:
             return None
 
     def _field(self, field: Any, kind: Any, given: Sequence[Entry], path: str, owner: Owner) -> Any:
-        """Return the value of one option. Return NOTHING if the default applies, and None if there is a mistake."""
+        """Return the value of one option, NOTHING if its default applies, or None if there is a mistake."""
         if "slot" in field.metadata:
             return self.slot(field.metadata["slot"], given, path, owner)
         nested = table_class(kind)
@@ -199,10 +199,11 @@ class Structurer:
         return tables
 
     def _belonging_to(self, name: str, kind: str, tables: Sequence[Entry], path: str) -> list[Entry]:
-        """Return the tables with options of the part `name`. For each other option that the user set, add a remark.
+        """Return the tables with options of the part `name`. For each option of another part that the user set, add a
+        remark.
 
-        A table without the name of a part belongs to the part of the table before it. If no earlier table names a
-        part, the table belongs to the part that is chosen in the end.
+        A table that does not name a part belongs to the part of the table before it. If no earlier table names a part,
+        it belongs to the chosen part.
         """
         kept = []
         part: str | None = None

@@ -1,6 +1,6 @@
 """CPU kernels for packed samples, compiled by numba. The module `_packed` makes differentiable ops from the kernels.
 
-Every ray is processed on its own. Values are computed from front to back, and gradients from back to front. "The
+Each ray is processed independently: values from its first sample to its last, and gradients in the opposite order. "The
 gradient for x" is the gradient of the loss with respect to x. Symbols in shapes: R rays, N samples, F features.
 """
 
@@ -47,9 +47,9 @@ def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
 
 
 def density_weights(density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the weights [N] for densities and lengths [N], and the two tensors that `density_backward` needs.
+    """Return three tensors for densities [N] and lengths [N]: the weights [N], and two tensors for `density_backward`.
 
-    The first of these two tensors is the weights again. The second is the transmittance behind each sample.
+    These two tensors are the weights again, and the transmittance behind each sample [N].
     """
     behind = torch.mul(density, lengths).neg_()
     weights = torch.exp(behind)

@@ -1,9 +1,8 @@
 """CUDA kernels for packed samples, in Triton. The module `_packed` makes differentiable ops from the kernels.
 
 One program processes one ray (and one feature) in blocks of samples. The program scans each block, and adds the total
-of the blocks before. For an exclusive scan, each sample is replaced by the sample before it, and the scan is inclusive.
-To subtract each sample from an inclusive scan would lose digits. "The gradient for x" is the gradient of the loss with
-respect to x.
+of the earlier blocks. An exclusive scan is an inclusive scan of the samples shifted by one. Subtracting each sample
+from its inclusive sum instead would lose digits. "The gradient for x" is the gradient of the loss with respect to x.
 
 Symbols in shapes: R rays, N samples, F features.
 """
@@ -114,7 +113,8 @@ def warm_up() -> None:
 
 
 def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> None:
-    """Start one program per ray and feature, on the tensors' device, even if this is not the current device."""
+    """Start one program per ray and feature. The programs run on the tensors' device, even if it is not the current
+    device."""
     n_rays = packing.offsets.shape[0] - 1
     if n_rays and features:
         with torch.cuda.device_of(packing.offsets):

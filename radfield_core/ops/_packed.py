@@ -1,8 +1,8 @@
 """Differentiable ops on packed samples, made from the kernels of one backend.
 
 A backend is a module that implements `Kernels`: `_cpu` (numba) or `_gpu` (Triton). This module tells torch how to
-differentiate the kernels. Sums and scans can be differentiated any number of times. Weights and compositing can be
-differentiated once. A second derivative of these raises RuntimeError. "The gradient for x" is the gradient of the loss
+differentiate the kernels. Sums and scans can be differentiated any number of times. Weights and composited values can
+be differentiated once; their second derivative raises RuntimeError. "The gradient for x" is the gradient of the loss
 with respect to x.
 
 Symbols in shapes: R rays, N samples.
@@ -45,7 +45,8 @@ class Kernels(Protocol):
         """
 
     def density_weights(self, density: Tensor, lengths: Tensor, packing: Packing) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the weights [N] and two more tensors [N], which `density_backward` takes after the gradient."""
+        """Return the weights [N], and two tensors [N] that are passed to `density_backward` as `saved` and
+        `transmittance`."""
 
     def density_backward(self, grad: Tensor, saved: Tensor, transmittance: Tensor, packing: Packing) -> Tensor:
         """Return the gradient for σδ [N]. `grad` is the gradient for the weights [N]."""
@@ -136,7 +137,7 @@ class PackedKernels:
         return apply(weights, rgb, t, self.packing, self.kernels)
 
     def _check_sizes(self, *flat: Tensor, x: Tensor | None = None) -> None:
-        """Check that every tensor of `flat` has the shape [N], and x the shape [N, ...]. Raises LayoutError if not."""
+        """Raise LayoutError unless every tensor in `flat` has the shape [N] and x has the shape [N, ...]."""
         n = self.packing.ray_indices.shape[0]
         if any(one.shape != (n,) for one in flat) or (x is not None and x.shape[:1] != (n,)):
             raise _wrong_size(f"{n} samples", *flat, *(() if x is None else (x,)))

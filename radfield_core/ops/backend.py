@@ -1,9 +1,9 @@
 """Selection of the backend that runs an op. A backend is plain torch, or a library with accelerated kernels.
 
 RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
-If an op has no kernels for a backend, the op ignores the name of this backend. If no name is left, or if the variable
-is unset, the op uses the best of its backends that can be loaded. It skips the others and records the reasons. But if
-the variable lists a backend that cannot be loaded, the op raises an error.
+An op ignores listed backends for which it has no kernels. If none of the listed backends remains, or if the variable is
+unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, and records the
+reasons. If the variable lists a backend that cannot be loaded, the op raises an error.
 """
 
 from __future__ import annotations

@@ -33,16 +33,17 @@ def contract(x: Tensor, center: Tensor, radius: float) -> Tensor:
 
 
 def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> Tensor:
-    """Return the diagonals of the covariances J Σ Jᵀ that Gaussians have after contraction to first order.
+    """Return the diagonals of the covariances of contracted Gaussians.
 
-    J is the Jacobian of `contract` (mip-NeRF 360, equation 9).
+    To first order, a Gaussian with the covariance Σ gets the covariance J Σ Jᵀ, where J is the Jacobian of `contract`
+    at its mean (mip-NeRF 360, equation 9).
 
     Let y = (x − center) / radius, r = ‖y‖ and n = y / r. If r > 1, the contraction scales y by along = 1/r² in the
     direction n, and by across = (2 − 1/r)/r perpendicular to n. So J · radius is across · I + (along − across) n nᵀ.
 
     Args:
         x: means [M, 3].
-        cov: diagonals of the covariances Σ [M, 3].
+        cov: diagonals [M, 3] of the covariances Σ.
         center: center [3] of the ball inside which points are scaled but not contracted.
         radius: radius of this ball, in the unit of x.
 
@@ -64,10 +65,10 @@ def contract_variance(x: Tensor, cov: Tensor, center: Tensor, radius: float) -> 
 
 
 def _limited(y: Tensor) -> Tensor:
-    """If the squared norm of a point y could overflow, scale y down.
+    """Scale down each point y whose squared norm could overflow.
 
-    This does not change the contracted point. For a point so far away, the contracted point depends only on the
-    direction of y, up to rounding errors.
+    The contracted point stays the same up to rounding errors, because so far away it depends only on the direction of
+    y.
     """
     return y / (y.detach().abs().amax(-1, keepdim=True) / 1e15).clamp_min(1.0)
 

@@ -89,13 +89,13 @@ def central_differences(
 def differentiable_once(name: str, alternative: str) -> Callable[[_Backward], _Backward]:
     """Decorate the `backward` of an autograd Function, so that a second derivative raises RuntimeError.
 
-    A second derivative needs create_graph, and only create_graph enables gradients inside `backward`. So the decorator
-    raises the error if gradients are enabled. torch's own `once_differentiable` raises no error if the incoming
-    gradient has no graph. The gradients that `backward` returns then have no graph either, and a loss on these
-    gradients would silently train nothing.
+    A second derivative needs create_graph=True, and only then are gradients enabled inside `backward`. So the decorated
+    function raises the error if gradients are enabled. torch's own `once_differentiable` is not enough: it raises no
+    error if the incoming gradient has no graph. The gradients that `backward` returns then have no graph either, so a
+    loss on them would train nothing, without any error.
 
     Args:
-        name: name of the op, which is the subject of the error message.
+        name: name of the op, for the error message.
         alternative: what to use for a second derivative, for the error message.
 
     Example:

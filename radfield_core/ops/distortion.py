@@ -17,7 +17,8 @@ The last three models have formulas of their own. All others first project to (x
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 
 Newton's method inverts the maps. Far from the axis a map may not be one-to-one. If no direction maps to a point,
-`undistort` returns the direction that maps nearest to the point. To see how near, apply `distort` to this direction.
+`undistort` returns the direction that maps nearest to the point. Applying `distort` to this direction shows the
+remaining error.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _CONVERGED = 1e-13  # iterations stop at this error, in units of the focal lengt
 
 
 class _PlaneMap(NamedTuple):
-    """One map of the plane, as the indices of its coefficients in the model's list of parameters."""
+    """One map of the plane. It is described by the indices of its coefficients in the model's list of parameters."""
 
     numerator: tuple[int, ...] = ()
     denominator: tuple[int, ...] = ()
@@ -188,7 +189,7 @@ def _theta_plane(directions: Tensor) -> Tensor:
 
 
 def _series(parameters: Tensor, indices: tuple[int, ...], r2: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum Σ cᵢ r²ⁱ for i = 1, 2, … and the derivative of this sum by r². Uses Horner's scheme."""
+    """Return the sum Σ cᵢ r²ⁱ for i = 1, 2, … and its derivative with respect to r². Uses Horner's scheme."""
     value, slope = torch.zeros_like(r2), torch.zeros_like(r2)
     for index in reversed(indices):
         slope = slope * r2 + value + parameters[..., index]

@@ -36,8 +36,8 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a helper so that its code is inserted into the kernels that call the helper.
 
-    Use this for a helper that is called very often, such as once for every few dozen numbers. A real call would count
-    the references to its array arguments. Counting takes atomic instructions, which wait for all earlier stores.
+    Use this for a helper that is called very often, such as once for every few dozen numbers. A real call counts
+    references to its array arguments, with atomic instructions that wait for all earlier stores.
     """
     return numba.njit(forceinline=True, **_options(False))(function)
 
@@ -60,8 +60,8 @@ def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
 class _PackageCache(FunctionCache):
     """A cache of compiled code on disk. Code is compiled again after a change in any module of the function's package.
 
-    numba's own cache notices only changes in the module of the function. But a helper's code becomes part of the
-    functions that call the helper, so changes in the helper's module count too.
+    numba's own cache notices only changes in the module of the function. That is not enough, because the code of a
+    helper from another module becomes part of the functions that call it.
     """
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:

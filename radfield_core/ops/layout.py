@@ -1,4 +1,4 @@
-"""The layout of samples: it assigns N samples to R rays. All samples are stored in one list, ray by ray."""
+"""The layout of samples: the assignment of N samples to R rays. All samples are stored in one list, ray by ray."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Packing:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The assignment of samples to rays, uniform or packed. Exactly one of samples_per_ray and packing is given.
+    """The assignment of samples to rays: uniform if `samples_per_ray` is given, or packed if `packing` is given.
 
     In a uniform layout, every ray has the same number of samples. In a packed layout, the numbers may differ.
 
@@ -75,4 +75,5 @@ class Layout:
 
 
 class LayoutError(ValueError):
-    """An operation does not support a layout, or a tensor has the wrong number of samples or rays for a layout."""
+    """An operation does not support a layout, or the number of samples or rays in a tensor does not match the
+    layout."""

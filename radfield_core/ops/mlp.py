@@ -1,8 +1,8 @@
 """Small multi-layer perceptrons, evaluated in chunks that fit the cache of a CPU core.
 
-The activations of a whole batch do not fit this cache. To move them to and from memory takes as long as the matrix
-products. So the rows of a batch are split into chunks of a few thousand. In the forward pass, and again in the backward
-pass, each chunk goes through all layers before the next chunk does. The activations of one chunk stay in cache.
+The activations of a whole batch do not fit in this cache. Moving them to and from memory takes as long as the matrix
+products. So the rows of a batch are split into chunks of a few thousand. In both the forward and the backward pass,
+each chunk passes through all layers before the next chunk starts. The activations of one chunk stay in the cache.
 
 The function is y = W_L relu(… relu(W_1 x)), without biases. The small networks that follow a hash grid have this form.
 
@@ -24,7 +24,8 @@ CHUNK_ROWS = 4096
 
 
 def reference(x: Tensor, weights: list[Tensor]) -> Tensor:
-    """Return the outputs [M, out], computed in plain torch. This function defines the results of `mlp`.
+    """Return the outputs [M, out], computed in plain torch. The results of `mlp` must equal them, up to rounding
+    errors.
 
     The outputs can be differentiated any number of times.
 

@@ -15,9 +15,9 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class SkipMlp(nn.Module):
-    """Fully connected layers of equal width. One layer may take the network's input x again (NeRF, appendix A).
+    """Fully connected layers of equal width. One of them may take the network's input x again (NeRF, appendix A).
 
-    This layer is the skip layer s. With the activation function a, the layers compute
+    The index of this skip layer is s. With the activation function a, the layers compute
 
         h_0 = x,    h_{i+1} = a(W_i h_i + b_i),    except    h_{s+1} = a(W_s [h_s, x] + b_s)
 
@@ -69,7 +69,8 @@ class SkipMlp(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in zip(inputs, outputs, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs [M, out_dim], or without `out_dim` the last hidden layer [M, width], for x [M, in_dim]."""
+        """Return the outputs [M, out_dim] for x [M, in_dim]. If `out_dim` is None, return the last hidden layer [M,
+        width]."""
         h = x
         for index, layer in enumerate(self.layers):
             if index == self.skip_layer:
@@ -95,8 +96,8 @@ class ColorHead(nn.Module):
         raw = V relu(W [B y, e])
 
     W [B y, e] is the sum of two halves. One half depends on B y and is computed once per sample. The other half depends
-    on e and is computed once per ray. If rays have many samples, the two halves take about half the time of the whole
-    product. Without directions, raw = V y.
+    on e and is computed once per ray. If rays have many samples, this takes about half the time of computing W [B y, e]
+    for every sample. Without directions, raw = V y.
 
     Args:
         in_dim: number of features F.
@@ -121,7 +122,7 @@ class ColorHead(nn.Module):
             self.output = nn.Linear(width, 3)
 
     def direction_half(self, encoded: Tensor) -> Tensor:
-        """Return the half of W [B y, e] [R, width] that depends on the encoded directions e [R, D]."""
+        """Return the half of W [B y, e] that depends on e, as a tensor [R, width], for encoded directions e [R, D]."""
         return F.linear(encoded, self.joined.weight[:, self.in_dim :])
 
     def forward(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:

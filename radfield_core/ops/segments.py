@@ -4,9 +4,9 @@ Symbols: R rays, N samples, S samples per ray. The values of all samples are in 
 is [N], or [N, ...] with any further dimensions. A `Layout` assigns samples to rays. Every function takes both kinds of
 layout, uniform and packed.
 
-No sum or scan runs across rays, so the rounding error does not grow with the number of rays. Packed samples are scanned
-by a kernel that starts anew on every ray. Without such a kernel, plain torch copies the samples to a padded table
-[R, max_per_ray] and scans the rows.
+No sum or scan runs across rays, so the rounding error does not grow with the number of rays. A kernel scans the packed
+samples of each ray separately. If there is no such kernel, plain torch copies the samples to a padded table [R,
+max_per_ray] and scans its rows.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def mean(x: Tensor, layout: Layout | None = None) -> Tensor:
 
 
 def maximum(x: Tensor, layout: Layout, empty: float = 0.0) -> Tensor:
-    """Return the largest value of x on each ray. If several samples have the largest value, they share the gradient.
+    """Return the largest value of x on each ray. Several samples that have this value share the gradient.
 
     Args:
         x: values of samples [N, ...].
@@ -174,7 +174,7 @@ def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
 
 
 def last_where(mask: Tensor, layout: Layout) -> Tensor:
-    """Find, on each ray, the last sample whose `mask` is True.
+    """Find the last sample of each ray whose `mask` is True.
 
     Args:
         mask: [N] bool.
@@ -219,7 +219,7 @@ def _flat(rows: Tensor, layout: Layout) -> Tensor:
 
 
 def _slots(layout: Layout) -> tuple[Tensor, int]:
-    """Return the index [N] that each packed sample has in the flattened padded rows, and the width of the rows."""
+    """Return the index of each packed sample in the flattened padded rows [N], and the width of the rows."""
     assert layout.packing is not None
     packing, width = layout.packing, layout.packing.max_per_ray
     if packing.offsets.device.type == "cpu" and layout.n_rays:

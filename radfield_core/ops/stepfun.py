@@ -1,4 +1,4 @@
-"""Distances along rays: even spacing, stratified sampling, and sampling from a step function by inverting its CDF.
+"""Choice of distances along rays: evenly spaced, stratified, or drawn from a step function by inverting its CDF.
 
 A CDF is a cumulative distribution function. Results have no gradient, because samplers run under no_grad. Random
 numbers come from the generator that the caller passes.
@@ -96,8 +96,8 @@ def nerf_cdf(weights: Tensor, padding: float = 1e-5) -> Tensor:
 def mip_cdf(weights: Tensor, min_total: float = 1e-5) -> Tensor:
     """Normalize the weights and return their CDF. Mip-NeRF draws its fine samples from this CDF.
 
-    If the weights of a ray have a sum below `min_total`, equal amounts are first added to them, so that the sum becomes
-    `min_total`.
+    If the sum of a ray's weights is below `min_total`, the same amount is first added to each weight, so that the sum
+    becomes `min_total`.
 
     Args:
         weights: [R, B].
@@ -204,9 +204,8 @@ def invert_cdf(u: Tensor, edges: Tensor, cdf: Tensor, min_rise: float = 0.0) -> 
         u: values [R, n] in [0, 1].
         edges: ends of the bins [R, B+1].
         cdf: CDF at the edges [R, B+1], from 0 to 1.
-        min_rise: limit for empty bins. If the CDF rises by no more than `min_rise` in a bin, the rise is taken to be 1,
-            which puts all samples of the bin at the bin's start. NeRF uses 1e-5 to keep samples out of empty bins. With
-            0 the inverse is exact.
+        min_rise: a bin in which the CDF rises by at most `min_rise` counts as empty. Its rise is taken to be 1, which
+            puts its samples at the start of the bin. NeRF uses 1e-5. With 0 the inverse is exact.
 
     Returns:
         t [R, n], in the order of u.

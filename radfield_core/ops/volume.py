@@ -1,8 +1,8 @@
 """Volume rendering along rays (Max 1995; NeRF, equation 3).
 
-Every sample has an interval on its ray. The interval has the density σ per unit length, the length δ and the opacity α.
-The transmittance T is the share of light that passes all earlier intervals of the ray. The sample contributes to its
-pixel with the weight w:
+Every sample has an interval on its ray, with a density σ per unit length, a length δ and an opacity α. The
+transmittance T is the share of light that passes all earlier intervals of the ray. The weight w is the sample's
+contribution to its pixel:
 
     α = 1 − exp(−σ δ),    T = Π_earlier (1 − α) = exp(−Σ_earlier σ δ),    w = T α
 
@@ -28,7 +28,7 @@ FAR_LENGTH = 1e10
 
 
 def alpha_from_density(density: Tensor, lengths: Tensor) -> Tensor:
-    """Return the opacity α = 1 − exp(−σ δ) of each interval. Where σ δ is small, no digits are lost by the subtraction.
+    """Return the opacity α = 1 − exp(−σ δ) of each interval, without loss of digits if σ δ is small.
 
     Args:
         density: σ [N].
@@ -87,8 +87,8 @@ def weights_from_density(density: Tensor, lengths: Tensor, layout: Layout, opaqu
         lengths: δ [N].
         layout: assignment of samples to rays.
         opaque_far: if True, the last interval of each ray gets the length 1e10, as in NeRF's code. Any density in this
-            interval then stops all light. This is also the case if the last sample lies on the far limit, where its
-            interval had the length 0. But if all intervals of a ray have the length 0, their lengths do not change.
+            interval then stops all light, even if the interval had the length 0 because the sample lies on the far
+            limit. If all intervals of a ray have the length 0, their lengths do not change.
 
     Returns:
         Weights [N], in [0, 1]. On each ray the sum is at most 1.
@@ -152,8 +152,8 @@ def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
 def pixels(weights: Tensor, rgb: Tensor, t: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     """Return the color Σ w rgb, the depth Σ w t and the opacity Σ w of each ray.
 
-    Two calls of `composite` and one call of `opacity` give the same results. On a CPU, the kernel for this function is
-    faster than these calls, because the kernel reads the samples only once.
+    Two calls of `composite` and one call of `opacity` give the same results. On a CPU this function is faster, because
+    its kernel reads the samples only once.
 
     Args:
         weights: w [N].
