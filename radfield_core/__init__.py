@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from radfield_core.config.fit import capabilities_of as capabilities_of
     from radfield_core.config.layers import compose as compose, compose_part as compose_part
     from radfield_core.config.run import RunConfig as RunConfig
+    from radfield_core.config.schedules import Schedule as Schedule
     from radfield_core.config.slots import Choice as Choice, option as option, slot as slot
     from radfield_core.data.scene import Mesh as Mesh, Scene as Scene
     from radfield_core.errors import (
@@ -91,6 +92,7 @@ _HOMES = {
     "config.fit": "capabilities_of",
     "config.layers": "compose compose_part",
     "config.run": "RunConfig",
+    "config.schedules": "Schedule",
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "

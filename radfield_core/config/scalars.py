@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import cattrs
 
+from radfield_core.config.schedules import DESCRIPTION, Schedule
 from radfield_core.names import nearest
 
 
@@ -31,7 +32,14 @@ def describe(kind: Any) -> str:
         >>> describe(int | None)
         'a whole number or "none"'
     """
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+    words: dict[Any, str] = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        Path: "a path",
+    }
+    words[Schedule] = DESCRIPTION
     if kind in words:
         return words[kind]
     if kind is type(None):
@@ -62,6 +70,8 @@ def unstructure(value: Any) -> Any:
     """Convert the value of an option to a TOML value. `structure` converts the result back to the same value."""
     if value is None:
         return "none"
+    if isinstance(value, Schedule):
+        return value.written()
     if isinstance(value, tuple):
         return [unstructure(item) for item in value]
     return str(value) if isinstance(value, Path) else value
@@ -115,6 +125,13 @@ def _path(value: Any, kind: Any) -> Path:
     return Path(_str(value, str))
 
 
+def _schedule(value: Any, kind: Any) -> Schedule:
+    try:
+        return Schedule.of(value)
+    except ValueError as error:
+        raise ValueFault(str(error)) from None
+
+
 def _none(value: Any, kind: Any) -> None:
     if value is not None and value != "none":
         raise _fault(value, type(None))
@@ -160,6 +177,7 @@ def _make_converter() -> cattrs.Converter:
         float: _float,
         str: _str,
         Path: _path,
+        Schedule: _schedule,
         type(None): _none,
     }
     for kind, hook in hooks.items():

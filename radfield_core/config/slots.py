@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from radfield_core.config.schedules import Schedule
 from radfield_core.plugin import Component, load_of
 
 _MISSING: Any = attrs.NOTHING
@@ -74,8 +75,10 @@ class Range:
     def fault(self, value: Any) -> str | None:
         """Return the reason why a value is out of range, or None if the value is in range.
 
-        If the value is a list or a tuple, all its elements are checked.
+        If the value is a list, a tuple or a schedule, all its elements are checked.
         """
+        if isinstance(value, Schedule):
+            value = tuple(value.values())
         if isinstance(value, (list, tuple)):
             return next((fault for item in value if (fault := self.fault(item))), None)
         if value is None or isinstance(value, (str, bool)):
