@@ -1,4 +1,4 @@
-"""Before training starts, find all images that cannot be read. Leave them out if the user allows it."""
+"""Find all images that cannot be read, before training starts. If the user allows it, leave them out of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radfield_core.names import plural
 from radfield_core.runtime.progress import Progress
 
 MAX_LEFT_OUT_SHARE = 0.05
-"""Largest share of the images that may be left out."""
+"""Images may be left out if they are at most this share of all images."""
 
 SKIP_HINT = "Add --skip-bad-images (scene.skip_bad_images=true) to leave them out"
 TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {MAX_LEFT_OUT_SHARE:.0%} of all images"
@@ -46,12 +46,12 @@ def find_bad_images(
     Args:
         scene: the scene of the split.
         split: name of the split, for messages.
-        cache_mb: if given, the decoded images stay in memory for training, within this many MiB (see `decode_all`). If
-            None, they are dropped after the check.
+        cache_mb: memory in MiB for the decoded images, which are then kept for training (see `decode_all`). If None,
+            decoded images are dropped after the check.
         quiet: if True, show no progress.
-        seen: results of earlier calls, as file -> "" if the file can be read, otherwise the reason why not. The files
-            in this dictionary are not decoded again. The files of this split are added to it. Pass the same dictionary
-            for all splits, so that a file in two splits is decoded only once.
+        seen: results of earlier calls: file -> the reason why it cannot be read, or "" if it can. Files in this
+            dictionary are not decoded again, and the files of this split are added to it. Pass the same dictionary for
+            all splits, so that a file in two splits is decoded only once.
     """
     seen = {} if seen is None else seen
     failure = None
@@ -132,7 +132,7 @@ def raise_if_any(found: Sequence[BadImage]) -> None:
 
 
 def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allowed: bool) -> dict[str, list[int]]:
-    """Choose the views to leave out. Return their numbers as a dictionary: split -> view numbers.
+    """Return the views to leave out, as a dictionary: split -> view numbers.
 
     Args:
         found: the bad images of all splits.
@@ -140,8 +140,8 @@ def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allo
         allowed: True if the user allows leaving images out.
 
     Raises:
-        DatasetError: there are bad images, and either the user does not allow leaving images out, or more than 5 % of
-            all images are bad.
+        DatasetError: there are bad images that the user does not allow to leave out, or more than 5 % of all images are
+            bad.
     """
     if not found:
         return {}
@@ -161,5 +161,5 @@ def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allo
 
 
 def _key(split: str, index: int, scene: Scene) -> tuple[str, int] | str:
-    """Return a key that identifies a view: its name, or its split and number if the views have no names."""
+    """Return a key that identifies a view: its name or, if the views have no names, its split and number."""
     return scene.names[index] if scene.names else (split, index)

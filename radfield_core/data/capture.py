@@ -30,7 +30,7 @@ class Capture:
         images: V image files.
         c2w: [V, 3, 4] camera-to-world matrices; x right, y up, z backward (OpenGL).
         intrinsics: [V, 4], fx, fy, cx, cy in pixels. The center of the first pixel is at 0.5.
-        sizes: [V, 2], width and height in pixels of the image that each row of the intrinsics describes.
+        sizes: [V, 2], width and height in pixels of the images for which the intrinsics hold.
         model: name of the lens model, one of those in `ops.distortion`.
         distortion: [V, K] parameters of the lens model, or None if the model has no parameters.
         masks: V mask files, or None. Pixels that are black in the mask are ignored in training.
@@ -59,8 +59,8 @@ class Capture:
         reduced copy. Its intrinsics are then divided by the factor. Any other difference in size is a problem.
 
         Args:
-            problems: collects what is wrong with the files. Unreadable files are added only if there are other
-                problems too, or if no file is readable. Otherwise, `ImageSource.check` reports unreadable files
+            problems: collects the problems of the files. Unreadable files are added only if there are other problems
+                too, or if no file can be read. Otherwise they are left to `ImageSource.check`, which reports them
                 before training.
         """
         headers, unreadable = read_available_headers([*self.images, *(self.masks or ())], self.root, problems)
@@ -117,7 +117,7 @@ class Capture:
                 )
 
     def cameras(self, to_scene: Array, chosen: Sequence[int]) -> Cameras:
-        """Return the cameras of some views in scene coordinates. `chosen` has the numbers of these views.
+        """Return the cameras of the views with the numbers `chosen`, in scene coordinates.
 
         The similarity `to_scene` [4, 4] maps the capture's coordinates to scene coordinates.
         """
@@ -141,10 +141,10 @@ class Capture:
         to_original: Array | None = None,
         notes: Sequence[str] = (),
     ) -> Scene:
-        """Make a scene from some of the views.
+        """Make a scene from the views with the numbers `chosen`.
 
         Args:
-            chosen: numbers of these views.
+            chosen: numbers of the views.
             to_scene: [4, 4], the similarity that maps the capture's coordinates to scene coordinates.
             near: distance along a ray at which the content begins, in scene units.
             far: distance along a ray at which the content ends, in scene units.
@@ -182,8 +182,8 @@ def read_available_headers(
         problems: collects one problem for each file that does not exist.
 
     Returns:
-        A dictionary, file -> header, of the files that exist. A list with one problem for each of these files that
-        cannot be read.
+        A dictionary: file -> header, for all files that exist. And a list with one problem for each of these files that
+            cannot be read.
 
     Example:
         >>> problems = Problems()

@@ -1,7 +1,7 @@
 """Read the header or the pixels (as uint8) of an image file that may come from an untrusted source.
 
-Only four formats are allowed. The format of a file is recognized by its content, not by its name. Pillow can also
-decode other formats, but those decoders run external programs or have had more security faults.
+Only four formats are allowed. The format of a file is recognized by its content, not by its name. Pillow's decoders for
+other formats are not used, because they run external programs or have had more security faults.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class ImageHeader(NamedTuple):
         width: width in pixels.
         height: height in pixels.
         channels: number of channels: 1, 3 or 4.
-        orientation: EXIF orientation, which is 1 for an upright image. It is only reported: images are never rotated.
-        fault: the reason if the header cannot be read, otherwise "". With a fault, width and height are 0.
+        orientation: EXIF orientation; 1 for an upright image. Images are never rotated; other orientations are only
+            reported.
+        fault: the reason why the header cannot be read, or "" if it can. If it cannot, width and height are 0.
     """
 
     width: int
@@ -88,8 +89,8 @@ def read_header(path: Path) -> ImageHeader:
 def read_headers(paths: Sequence[Path]) -> tuple[list[ImageHeader], list[Problem]]:
     """Read the headers of image files.
 
-    An unreadable header is replaced by a header of size 0×0, whose `fault` gives the reason. The dataparser can
-    therefore continue. `ImageSource.check` reports the file again before training.
+    An unreadable header is replaced by a header of size 0×0, whose `fault` gives the reason. So the dataparser can
+    continue, and `ImageSource.check` reports the file before training.
 
     Args:
         paths: V files.
@@ -130,7 +131,7 @@ def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
 
 
 def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
-    """Decode an image file. Return its pixels [H, W, channels] uint8. 16-bit gray is scaled to 8 bits.
+    """Decode an image file. Return its pixels [H, W, channels] uint8. 16-bit gray values are scaled to 8 bits.
 
     Raises ImageFault if the file is damaged, is not an image, or has pixels of 32 bits.
     """

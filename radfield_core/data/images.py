@@ -77,7 +77,7 @@ class MemoryImages:
         return []
 
     def only(self, kept: Sequence[int]) -> MemoryImages:
-        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
+        """Return an image source of the images with the numbers `kept`, in this order."""
         return MemoryImages([self._images[index] for index in kept])
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
@@ -87,8 +87,8 @@ class MemoryImages:
 class FileImages:
     """An `ImageSource` that decodes images from files when they are needed.
 
-    The most recently used images stay in memory. If the header of a file cannot be read, no error is raised at first:
-    the image has the size 0×0. `check` and `prepare` report the file later.
+    The most recently used images stay in memory. If the header of a file cannot be read, the image has the size 0×0,
+    and no error is raised until `check` or `prepare` reports the file.
 
     Args:
         paths: V files.
@@ -222,9 +222,8 @@ class FileImages:
         self._table = table
 
     def _decoded(self) -> Iterator[tuple[int, Pixels | ImageFault]]:
-        """Decode every image, with a few threads in parallel. Yield each image's number and its pixels or its fault.
-
-        The images are yielded in order.
+        """Decode every image, with a few threads in parallel. Yield each image's number, and its pixels or its fault,
+        in order.
         """
 
         def attempt(index: int) -> Pixels | ImageFault:
@@ -258,7 +257,7 @@ class FileImages:
         return faults
 
     def only(self, kept: Sequence[int]) -> FileImages:
-        """Return an image source of some of the images. `kept` has their numbers, in the order of the result.
+        """Return an image source of the images with the numbers `kept`, in this order.
 
         The result has not decoded any image yet.
         """

@@ -16,7 +16,7 @@ from radfield_core.runtime.progress import ProgressCallback
 _log = logging.getLogger(__name__)
 
 COLOR_SHARE = 0.75
-"""Share of the memory that color images may use, because three of the four channels are color. Masks use the rest."""
+"""Share of the memory limit for color images, because three of the four channels are color. The rest is for masks."""
 
 
 def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
@@ -37,8 +37,8 @@ def all_have_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> bool:
 def warn_about_lost_masks(meaning: MaskMeaning, scenes: Iterable[Scene]) -> None:
     """Log a warning if the masks of a data set cannot be written to another format.
 
-    Masks can only be written to a format in which masks have the same meaning. Masks that mark the object need not be
-    written if the images have an alpha channel, because alpha marks the object too.
+    Masks are lost if masks have another meaning in that format. There is one exception: if the images have an alpha
+    channel, masks that mark the object are not needed, because alpha marks the object too.
 
     Args:
         meaning: the meaning of masks in the format to write.
@@ -108,7 +108,7 @@ class WithAlpha:
         return images + [(index, f"its mask {reason}") for index, reason in self.masks.check(_part(progress, 1))]
 
     def only(self, kept: Sequence[int]) -> WithAlpha:
-        """Return an image source of some of the images with their masks. `kept` has their numbers, in order."""
+        """Return an image source of the images with the numbers `kept` and their masks, in this order."""
         return WithAlpha(self.images.only(kept), self.masks.only(kept))
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
@@ -127,7 +127,7 @@ class WithAlpha:
 
 
 def _part(progress: ProgressCallback | None, part: int) -> ProgressCallback | None:
-    """Return a progress callback for one half of a job: `part` is 0 for the first half and 1 for the second."""
+    """Return a progress callback for the first half (`part` = 0) or the second half (`part` = 1) of a job."""
     if progress is None:
         return None
     return lambda done, of: progress(part * of + done, 2 * of)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from radfield_core.config.run import SceneConfig
 
 MIN_CONTENT_RADIUS = 1e-9
-"""A scene can be normalized only if the radius of its content, in the data's own units, is larger than this."""
+"""Smallest radius of the content, in the data's own units, for which a scene can be normalized."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
-    """Apply the options of the config's table `scene` to a scene. Return the changed scene.
+    """Apply the options in the config's table `scene` to a scene. Return the changed scene.
 
-    If the scene coordinates change, `to_data` changes with them, so that it still maps to the data's own coordinates.
+    If the scene coordinates change, `to_data` is updated, so that it still maps them to the data's own coordinates.
 
     Args:
         scene: the scene of a split, as returned by its dataparser.
@@ -54,8 +54,8 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
 def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
     """Return the center [3] and the radius of a sphere around the content that the cameras look at.
 
-    The center is the point nearest to all optical axes. For each camera, there is a largest sphere around this point
-    that fits into the camera's image. The returned radius is the median radius of these spheres, times `margin`.
+    The center is the point nearest to all optical axes. For each camera, take the largest sphere around this point that
+    fits into the camera's image. The returned radius is the median radius of these spheres, times `margin`.
 
     Raises UsageError if the scene uses NDC (normalized device coordinates). Raises DatasetError if there are no
     cameras, or if the cameras do not look at a common point.

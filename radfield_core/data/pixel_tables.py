@@ -1,9 +1,9 @@
 """The decoded pixels of many images in one flat table, which is stored in memory or in a memory-mapped file.
 
-Training reads random pixels from all over the mapped file. Every page of the file that is read counts as resident
-memory of the process, until the page is released with `madvise(MADV_DONTNEED)`. `MappedTable` therefore releases all
-pages before they can exceed `MAX_RESIDENT_BYTES`. Released pages stay in the system's page cache until the system needs
-the memory. Until then, reading a released page again takes about a microsecond.
+Training reads random pixels from the whole mapped file. Every page that is read counts as resident memory of the
+process, until it is released with `madvise(MADV_DONTNEED)`. `MappedTable` releases all pages before they can exceed
+`MAX_RESIDENT_BYTES`. This costs little: released pages stay in the system's page cache until the system needs the
+memory, and reading them from there takes about a microsecond.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_RESIDENT_BYTES = 128 * 2**20
 """Largest number of bytes of a mapped table that may be resident in the memory of the process."""
 
 BYTES_PER_TOUCH = 64 * 2**10
-"""Largest number of bytes that one access can make resident. The system maps 16 pages: the page and its neighbors."""
+"""Largest number of bytes that one access can make resident: the system maps a page together with 15 neighbors."""
 
 _HINT = "Raise scene.image_cache_mb, or set RADFIELD_CACHE to a folder on a larger disk"
 
@@ -133,8 +133,8 @@ class MappedTable:
         """Store the pixels [H, W, C] of one image.
 
         The pixels are written to the file, not to the mapped memory, because writing to the file makes no page
-        resident. They are written in small pieces. The system may cache a large piece as one large page. Reading any
-        part of such a page later would make the whole page resident.
+        resident. They are written in small pieces, because the system may cache a large piece as one large page.
+        Reading any part of a large page would later make all of it resident.
         """
         rest, position = memoryview(np.ascontiguousarray(pixels).data).cast("B"), span.start * self._channels
         try:
@@ -155,7 +155,8 @@ class MappedTable:
         return self._pixels[rows]
 
     def _touch(self, n_bytes: int) -> None:
-        """Prepare to read `n_bytes`. If they could make the table exceed `MAX_RESIDENT_BYTES`, release all pages."""
+        """Call this before reading `n_bytes`. If reading could make more than `MAX_RESIDENT_BYTES` resident, release
+        all pages."""
         self._touched += n_bytes
         if self._touched > MAX_RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)

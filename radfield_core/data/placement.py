@@ -1,9 +1,8 @@
-"""Rotate, center and scale a capture into scene coordinates. Estimate its near and far limits and its region.
+"""Rotate, center and scale a capture into scene coordinates. Estimate its near and far limits, and the region to model.
 
-The region is the part of space that is modeled. Symbols: c2w [V, 3, 4] float64 are the camera-to-world matrices of V
-cameras. Their axes are x to the right, y up and z backward (OpenGL), so the optical axis of a camera points along −z.
-`to_scene` is the similarity [4, 4] that maps the data's own coordinates to scene coordinates. A similarity is a
-rotation, a uniform scaling and a translation in one.
+Symbols: c2w [V, 3, 4] float64 are the camera-to-world matrices of V cameras. Their axes are x to the right, y up and z
+backward (OpenGL), so the optical axis of a camera points along −z. `to_scene` is the similarity [4, 4] that maps the
+data's own coordinates to scene coordinates. A similarity is a rotation, a uniform scaling and a translation in one.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ MAX_DISTANCE = 1e7
 """Largest allowed coordinate of a camera center, in the data's own units. A larger coordinate counts as an error."""
 
 MIN_POINTS = 10
-"""The ground, and the near and far limits, are estimated only from at least this many points."""
+"""The ground and the near and far limits are estimated only if there are at least this many points."""
 
 MAX_CONDITION = 1e8
 """Optical axes count as parallel if the condition number of the matrix in `focus_point` is larger than this."""
@@ -29,14 +28,14 @@ MAX_CONDITION = 1e8
 GROUND_TRIALS = 500
 GROUND_SAMPLE = 5000
 GROUND_THICKNESS = 0.02
-"""Largest distance from a plane at which a point counts as lying on it, as a share of the spread of the points.
+"""A point counts as lying on a plane if its distance is at most this share of the spread of the points.
 
-The spread is the median distance of the points to their median point.
+The spread is the median distance of the points from their median point.
 """
 
 MAX_SHARE_BELOW_GROUND = 0.1
 MIN_GROUND_COSINE = 0.5
-"""Cosine of 60°, the largest angle allowed between the ground's normal and the mean up direction of the cameras."""
+"""Cosine of the largest allowed angle, 60°, between the ground's normal and the mean up direction of the cameras."""
 
 UP = np.array([0.0, 0.0, 1.0])
 
@@ -85,9 +84,9 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
         orientation: how the upward direction is estimated. "none": it is not estimated, and the data is not rotated.
-            "up": the mean of the cameras' y axes. "vertical": the direction most perpendicular to the cameras' x axes,
-            which suits cameras that were held level. "pca": the direction in which the camera centers vary least.
-            "ground": the normal of the ground plane, which is fitted to the points.
+            "up": the mean of the cameras' y axes. "vertical": the direction most nearly perpendicular to all x axes of
+            the cameras. This suits cameras that were held level. "pca": the direction in which the camera centers vary
+            least. "ground": the normal of the ground plane, which is fitted to the points.
         points: [P, 3], points of the surface, needed only for "ground".
     """
     if orientation == "none":
@@ -109,9 +108,9 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
 def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
     """Return the normal of the ground plane by RANSAC (Fischler and Bolles 1981). If no plane fits, return `mean_up`.
 
-    The candidates are planes through the lowest third of the points, because most of the other points may lie on
-    objects. The ground is the candidate with the most points on it. Candidates with more than a tenth of the points
-    below them are excluded, because they are walls or sides of objects.
+    The candidates are planes through three of the lowest third of the points, because higher points may lie on objects.
+    A candidate with more than a tenth of the points below it is excluded, because it is a wall or the side of an
+    object. The ground is the remaining candidate with the most points on it.
     """
     if points is None or len(points) < MIN_POINTS:
         return mean_up
@@ -138,8 +137,7 @@ def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
 def _candidate_planes(points: Array, up: Array, spread: float, draw: np.random.Generator) -> tuple[Array, Array]:
     """Choose n random planes. Return one point on each plane [n, 3], and its upward unit normal [n, 3].
 
-    Each plane goes through three of the points, chosen at random. Triples of points on one line are left out, and so
-    are planes steeper than 60°.
+    Each plane goes through three random points. Three points on a line are skipped, and so are planes steeper than 60°.
     """
     triples = points[draw.integers(len(points), size=(GROUND_TRIALS, 3))]
     origins = triples[:, 0]
@@ -186,11 +184,12 @@ def normalizing_similarity(
 def near_far_limits(distances: Array) -> tuple[float, float] | None:
     """Estimate the near and far limits along the rays from the distances of known points.
 
-    The smallest thousandth and the largest thousandth of the distances are ignored. Of the remaining distances, near
-    is 0.9 times the smallest, and far is 1.1 times the largest.
+    The smallest and the largest 0.1 % of the distances are ignored. Near is 0.9 times the smallest remaining distance,
+    and far is 1.1 times the largest.
 
     Args:
-        distances: [M], distances from cameras to the points that they see. Zero and negative distances are ignored.
+        distances: [M], distances from the cameras to the points that each camera sees. Zero and negative distances are
+            ignored.
 
     Returns:
         Near and far, or None if fewer than ten distances are positive.
@@ -210,7 +209,7 @@ def content_box(points: Array, centers: Array) -> tuple[Array, float]:
     """Return the center [3] and half the side of a cube that contains all camera centers and nearly all points.
 
     Args:
-        points: [P, 3], points of the surface. Along each axis, the lowest and the highest hundredth of the points are
+        points: [P, 3], points of the surface. Along each axis, the lowest 1 % and the highest 1 % of the points are
             ignored.
         centers: [V, 3], camera centers.
 
@@ -226,8 +225,8 @@ def content_box(points: Array, centers: Array) -> tuple[Array, float]:
 def camera_box(c2w: Array) -> tuple[Array, float]:
     """Return the center [3] and half the side of a cube that contains all camera centers.
 
-    The center is the point nearest to all optical axes. For data without known points, the cube is a guess of the
-    region to model.
+    The center is the point nearest to all optical axes. If no points are known, this cube is a guess of the region to
+    model.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.

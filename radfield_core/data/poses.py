@@ -16,7 +16,8 @@ MAX_DRIFT = 1e-3
 """Largest |RᵀR − I| that counts as a rounding error and is repaired. If |RᵀR − I| is larger, the pose is rejected."""
 
 REPORT_DRIFT_ABOVE = 1e-5
-"""The user is told about a repair if |RᵀR − I| is larger than this. Rounding to single precision stays below."""
+"""A repair is reported to the user only if |RᵀR − I| is larger than this. Rounding to single precision is not
+reported."""
 
 REPAIR_DRIFT_ABOVE = 1e-12
 MAX_AXIS_VALUE = 1e100
@@ -51,7 +52,7 @@ def read_pose(value: Any) -> Array:
 def pose_fault(c2w: Array) -> tuple[str, str] | None:
     """Return the fault of a camera pose and a hint for the user, or None if the pose has no fault.
 
-    A pose without a fault consists of a rotation and a finite translation.
+    A pose has no fault if it consists of a rotation and a finite translation.
 
     Args:
         c2w: [3, 4] or [4, 4], camera-to-world matrix.
@@ -100,8 +101,8 @@ def _drift(matrix: Array) -> float:
 def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: Problems) -> tuple[Array, list[str]]:
     """Check and repair poses. Return rigid poses [V, 3, 4] float64, and a list of messages for the user.
 
-    R is the left 3 × 3 block of a pose. If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation. This
-    is U·Vᵀ, where U·Σ·Vᵀ is the singular value decomposition of R.
+    R is the left 3 × 3 block of a pose. If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation,
+    U·Vᵀ, where U·Σ·Vᵀ is the singular value decomposition of R.
 
     Args:
         poses: V camera-to-world matrices [4, 4] or [3, 4].

@@ -49,7 +49,7 @@ class ImageSource(Protocol):
         """
 
     def only(self, kept: Sequence[int]) -> ImageSource:
-        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
+        """Return an image source of the images with the numbers `kept`, in this order."""
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Decode all images once, so that `gather` is fast. Use at most `cache_mb` MiB of memory.
@@ -88,8 +88,8 @@ class Scene:
         far: distance from the camera at which the content ends, in scene units.
         box: the region of space to model.
         masks: V masks with one channel, if the data has masks.
-        masks_mean: meaning of the masks. "object": white pixels show the object to reconstruct. "counted": black pixels
-            are left out of the losses, because they show something that does not belong to the scene, such as a
+        masks_mean: meaning of the masks. "object": white pixels show the object to reconstruct. "counted": only white
+            pixels count in the losses, because black pixels show something that does not belong to the scene, such as a
             passer-by.
         limits_along: "ray" if near and far are measured along the rays, "axis" if they are measured along the optical
             axis.
@@ -98,7 +98,7 @@ class Scene:
             must be 0 and 1.
         to_data: [4, 4], the similarity that maps scene coordinates to the data's own coordinates.
         unit: unit of the data's own coordinates, such as "mm", if it is known.
-        up: upward axis of the data's own coordinates, such as "z" or "-y", if it is known.
+        up: axis of the data's own coordinates that points up, such as "z" or "-y", if it is known.
         background: color in [0, 1] of the background in images without alpha, if the data states this color. It
             replaces the method's background color.
         points: [P, 3], known points of the surface, if there are any.
@@ -138,7 +138,7 @@ class Scene:
     notes: tuple[str, ...] = ()
 
     def only(self, kept: Sequence[int]) -> Scene:
-        """Return a scene with some of the views. `kept` has their numbers, in the order of the result.
+        """Return a scene with the views that have the numbers `kept`, in this order.
 
         The near and far limits, the region and the coordinates stay the same.
         """
@@ -173,7 +173,7 @@ class Scene:
     def to_world(self, x: Tensor) -> Tensor:
         """Convert points [..., 3] from the coordinates in which a field is evaluated to scene coordinates.
 
-        These coordinates differ only if the scene uses NDC: fields are then evaluated in NDC.
+        If the scene uses NDC, fields are evaluated in NDC. Otherwise, the points are returned unchanged.
         """
         return x if self.warp is None else self.warp.unwarp(x)
 
@@ -183,7 +183,7 @@ class Scene:
 
 
 class _Chosen(Sequence[Tensor]):
-    """Some tensors of a sequence. `kept` has their numbers. Each tensor is fetched only when it is accessed."""
+    """The tensors of a sequence that have the numbers `kept`. Each tensor is fetched only when it is accessed."""
 
     def __init__(self, tensors: Sequence[Tensor], kept: Sequence[int]):
         self._tensors, self._kept = tensors, kept

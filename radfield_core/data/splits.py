@@ -7,7 +7,7 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, NoSuchSplit
 
 DEFAULT_HOLDOUT = 8
-"""If the user holds out no views, every eighth view is used for validation and testing, and for training too."""
+"""If no views are held out, every eighth training view is also used for validation and testing."""
 
 
 def holdout_splits(n: int, every: int, root: Path, option: str = "holdout") -> dict[str, list[int]]:

@@ -21,7 +21,7 @@ from radfield_core.errors import UsageError
 from radfield_core.files.pictures import write_picture
 
 MAX_POSE_DIFFERENCE = 1e-6
-"""Two views with the same name count as the same view if no entry of their poses differs by more than this."""
+"""Two views with the same name count as one view if the entries of their poses differ by at most this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class StoredView:
 def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
     """Return all views of a data set, sorted by file name.
 
-    If views of different splits have the same name and pose, they count as one view, which is listed once.
+    Views of different splits that have the same name and pose are listed as one view.
 
     Args:
         scenes: split -> scene.
@@ -99,7 +99,7 @@ def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:
 def _file_name(name: str, images: ImageSource, index: int) -> str:
     """Return a portable file name for a view.
 
-    The ending is that of the view's image file, or .png if the image does not come from a file.
+    It ends like the view's image file, or in .png if the image does not come from a file.
     """
     path = images.path(index)
     suffix = ".png" if path is None else path.suffix.lower()

@@ -1,11 +1,11 @@
-"""Checkpoints are safetensors and JSON files. A manifest is written last, so that a crash at any moment does no harm.
+"""Checkpoints: folders of safetensors and JSON files. A manifest is written last, so that a crash does no harm.
 
     checkpoints/step-000001000/   FORMAT, {model,optim,rng}.safetensors, state.json, MANIFEST.json
     checkpoints/latest            name of the newest checkpoint, for people to read; loading does not use it
 
-A checkpoint is written to `.tmp-<pid>-<step>` and each file is synced. Then the folder is renamed and its parent is
-synced. Loading tries the newest checkpoint first, and takes the first one whose files have the sizes and SHA-256 sums
-that its manifest states.
+A checkpoint is written to the folder `.tmp-<pid>-<step>`, and each file is synced to the disk. Then the folder is
+renamed, and its parent folder is synced. Loading takes the newest checkpoint whose files have the sizes and SHA-256
+sums that its manifest states.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class State:
         model: name -> parameter or buffer.
         optimizer: state of the optimizer, as a tree of dicts, lists, scalars and tensors.
         generators: name of a random generator -> its state as a uint8 tensor.
-        progress: further values that JSON can store, such as the training loop's counters.
+        progress: further values that can be stored as JSON, such as the counters of the training loop.
     """
 
     step: int
@@ -60,7 +60,7 @@ class CorruptCheckpoint(StorageError):
 
 
 def save(folder: Path, state: State, keep: int = 2) -> Path:
-    """Write a checkpoint below `folder`, and delete checkpoints older than the `keep` newest intact ones.
+    """Write a checkpoint below `folder`. Keep the `keep` newest intact checkpoints, and delete older ones.
 
     When this function returns, the checkpoint is on the disk and has been read back. If an intact checkpoint of the
     same step exists already, nothing is written.
@@ -111,11 +111,11 @@ def load(path: Path) -> State:
 def newest(
     folder: Path, wanted: Callable[[State], bool] = lambda state: True
 ) -> tuple[State | None, Path | None, list[str]]:
-    """Load the newest checkpoint below `folder` that is intact and for which `wanted(state)` is true.
+    """Load the newest intact checkpoint below `folder` for which `wanted(state)` is true.
 
     Returns:
-        The state and the path of the checkpoint, or None for both if there is no such checkpoint. Third, a list with a
-        message for each newer checkpoint that is damaged.
+        Three values: the state and the path of the checkpoint (both None if there is no such checkpoint), and a list
+            with a message for each newer checkpoint that is damaged.
     """
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):
@@ -136,7 +136,7 @@ def list_steps(folder: Path) -> list[Path]:
 
 
 def set_aside(folder: Path, step: int) -> list[Path]:
-    """Rename the checkpoints of later steps than `step`, because a run resumed from `step` repeats those steps.
+    """Rename all checkpoints of steps after `step`, because a run that resumes from `step` repeats those steps.
 
     Returns:
         The new paths, which end in `aside-<n>-step-<step>`.
@@ -157,8 +157,8 @@ def is_checkpoint(path: Path) -> bool:
 def clean(folder: Path) -> None:
     """Remove the temporary files and folders that processes left when they were killed while saving.
 
-    A folder is removed only if its FORMAT file identifies it as a checkpoint, or if the process was killed before that
-    file was complete.
+    A folder is removed only if its FORMAT file identifies it as a checkpoint, or if it contains at most an incomplete
+    FORMAT file.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         match = _TEMPORARY.fullmatch(path.name)
@@ -212,7 +212,8 @@ def _digest(data: bytes) -> dict[str, Any]:
 
 
 def _verified(path: Path) -> dict[str, bytes]:
-    """Return file name -> content of a checkpoint. Raises CorruptCheckpoint if a file differs from the manifest."""
+    """Return the files of a checkpoint: file name -> content. Raises CorruptCheckpoint if a file differs from the
+    manifest."""
     contents = {}
     try:
         for name, expected in _manifest(path).items():
@@ -231,7 +232,8 @@ def _verified(path: Path) -> dict[str, bytes]:
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Verify the SHA-256 of a checkpoint's manifest, and return the size and SHA-256 that it states for each file."""
+    """Verify the checksum of a checkpoint's manifest. Return the size and SHA-256 that the manifest states for each
+    file."""
     if (path / "MANIFEST.json").stat().st_size > MAX_CHECKPOINT_JSON_BYTES:
         raise CorruptCheckpoint("MANIFEST.json is too large", path=str(path))
     text = (path / "MANIFEST.json").read_bytes()
@@ -243,7 +245,7 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _prune(folder: Path, verified: Path, keep: int) -> None:
-    """Delete checkpoints older than the `keep` newest intact ones. A failure to delete is ignored.
+    """Keep the `keep` newest intact checkpoints, and delete older ones. A failure to delete is ignored.
 
     The checkpoint `verified` is known to be intact and is not read again.
     """
@@ -272,7 +274,7 @@ def _remove(folder: Path) -> None:
 def _alive(pid: int) -> bool:
     """True if another process with this id is running.
 
-    If a temporary file has the id of this process, an earlier process with the same id must have left it.
+    The id of this process does not count, because a temporary file with this id comes from an earlier process.
     """
     if pid == os.getpid():
         return False
@@ -286,7 +288,7 @@ def _alive(pid: int) -> bool:
 
 
 def _barely_begun(folder: Path) -> bool:
-    """True if a folder is empty or holds only the beginning of a FORMAT file."""
+    """True if a folder is empty or contains nothing but an incomplete FORMAT file."""
     names = [path.name for path in folder.iterdir()]
     return not names or (names == ["FORMAT"] and FORMAT.startswith(_text(folder / "FORMAT") or ""))
 

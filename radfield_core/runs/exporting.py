@@ -1,4 +1,4 @@
-"""Exports of a run, such as its surface as a mesh. Exported files use the coordinates of the run's data.
+"""Export of files from a run, such as its surface as a mesh. The files use the coordinates of the run's data.
 
 Beside each exported file lies a sidecar: a JSON file that describes these coordinates.
 """
@@ -24,7 +24,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     """Export a result of a run, such as its surface as a mesh.
 
     A sidecar, `<file>.json`, is written beside each file. It states the coordinate frame, the unit, the up axis and the
-    checkpoint. Pictures and videos contain no coordinates, so they get no sidecar.
+    checkpoint. Pictures and videos get no sidecar, because they contain no coordinates.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -67,7 +67,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    """True if the suffix of a file is that of a picture or a video."""
+    """True if the suffix of a file name shows that the file is a picture or a video."""
     return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 

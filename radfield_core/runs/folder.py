@@ -45,7 +45,7 @@ class RunFolder:
 
     Attributes:
         path: the folder itself.
-        config: file with all options of the run, from which `compose` makes the same run again.
+        config: file with all options of the run. `compose` can make the same run from this file.
         plugins: file with the names and versions of the distributions that offer the run's parts.
         scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
         checkpoints: folder of the checkpoints.
@@ -114,7 +114,7 @@ class RunFolder:
             yield
 
     def remove_if_unused(self) -> None:
-        """Remove the folder if no run has been recorded in it. If the folder holds other files, do not remove it."""
+        """Remove the folder if no run has been recorded in it and it contains no other files."""
         if not self.config.exists():
             with contextlib.suppress(OSError):
                 (self.path / ".lock").unlink(missing_ok=True)
@@ -122,7 +122,7 @@ class RunFolder:
                 self.path.rmdir()
 
     def check_writable(self) -> None:
-        """Create the folder, write a file in it and delete that file. Raises StorageError if one of these fails."""
+        """Create the folder, and write and delete a test file in it. Raises StorageError if this fails."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             for folder in (self.path, self.checkpoints):
@@ -156,7 +156,8 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
 
 
 def scene_name(run: RunConfig) -> str:
-    """Return a name for the run's data: the last part of its path or, if it has no path, the name of its format."""
+    """Return a name for the run's data: the last part of its path. For data without a path, return the name of its
+    format."""
     root = getattr(run.data.config, "root", None)
     name = Path(str(root)).resolve().stem if root else run.data.name
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "scene"
@@ -182,7 +183,7 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
             (`outputs/latest` on systems without symbolic links).
 
     Returns:
-        The run's folder, and the full path of the checkpoint. If `path` names no checkpoint, the latter is None.
+        The run's folder, and the full path of the checkpoint, which is None if `path` names no checkpoint.
 
     Raises:
         UsageError: there is no run at the path. If there is a run nearby, the hint names it.
@@ -199,7 +200,7 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
 
 
 def _relative_to_here(path: Path) -> Path:
-    """If the path lies inside the working folder, return it relative to that folder, as a person would type it."""
+    """Return a path relative to the working folder if it lies inside that folder. Otherwise, return it unchanged."""
     here = Path.cwd().resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -257,8 +258,8 @@ def _inside_checkpoints(path: Path, folder: Path) -> bool:
 def _nearest_run(path: Path) -> str:
     """Return the hint for a path at which there is no run.
 
-    If a run contains the path, the hint names this run. Otherwise, it names the last run below the path or, if there is
-    no such run, a path with a similar name.
+    The hint names the run that contains the path. If there is none, it names the last run below the path, and if there
+    is none either, a path with a similar name.
     """
     around = next((folder for folder in path.parents[:3] if (folder / "config.toml").is_file()), None)
     if around is not None:

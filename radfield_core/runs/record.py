@@ -1,4 +1,5 @@
-"""Record which parts a run uses and the versions of the packages that provide them; compare two such records."""
+"""Records of the parts that a run uses and of the package versions that provide them, and a comparison of two
+records."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from radfield_core.config.slots import Choice
 
 
 def parts_of(config: Any) -> Iterator[Choice]:
-    """Yield every part that a config chooses. A part comes before the parts that it contains."""
+    """Yield every part that a config chooses. Each part is yielded before the parts that it contains."""
     if isinstance(config, Choice):
         yield config
         config = config.config

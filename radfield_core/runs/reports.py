@@ -83,7 +83,7 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
 
 
 def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> Iterator[str]:
-    """Yield the lines of a table of metrics: a header, a row for each group of views, and a row for the mean.
+    """Yield the lines of a table of metrics: a header, one row per group of views, and a row for the mean.
 
     If there are no groups, yield nothing.
     """
@@ -95,7 +95,7 @@ def group_table(groups: Mapping[str, Mapping[str, float]], means: Mapping[str, f
 
 
 def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield a line for each value, with the value's name before it. Names in nested tables are joined with dots."""
+    """Yield a line with the name and the value of each entry. The names of nested tables are joined with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from value_lines(value, f"{prefix}{key}.")

@@ -45,7 +45,7 @@ class Scenes:
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
         """Exclude more views. `views` maps a split to the numbers of its views.
 
-        The numbers count all views of the split, including views that were excluded before.
+        The numbers refer to all views of the split, including views that were excluded before.
         """
         for split, numbers in views.items():
             known = self.left_out.get(split, ())

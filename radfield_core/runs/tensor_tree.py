@@ -20,10 +20,11 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
         ({'dict': [[0, {'tuple': [1.5, None]}]]}, {})
 
     Returns:
-        The tree as JSON values, in which each tensor is replaced by its number; and number -> tensor.
+        Two values: the tree as JSON values, in which each tensor is replaced by a number, and a dictionary: number ->
+            tensor.
 
     Raises:
-        TypeError: the tree contains an object of any other type.
+        TypeError: the tree contains an object of another type.
     """
     tensors: dict[str, Tensor] = {}
 

@@ -1,4 +1,4 @@
-"""Opening of trained runs. An opened run offers its options, data, method and model."""
+"""Open a trained run, to use its options, data, method and model."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def stored_run(folder: RunFolder) -> RunConfig:
 
 
 def open_run(path: Path, device: str | None = None) -> Trained:
-    """Open a trained run. Log a warning for each damaged checkpoint that is newer than the one that is loaded.
+    """Open a trained run. Log a warning for each damaged checkpoint that is newer than the loaded one.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -98,7 +98,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
 
 
 def load_weights(model: Model, state: State, folder: RunFolder) -> None:
-    """Set a model's parameters and buffers. Raises StorageError if tensors do not fit. The error names them."""
+    """Set a model's parameters and buffers. Raises StorageError with the names of tensors that do not fit."""
     try:
         model.load_state_dict(dict(state.model), strict=True)
     except RuntimeError as error:
