@@ -12,19 +12,11 @@ from typing import Any
 
 import torch
 
+from radfield_core.bench.offered import chosen
 from radfield_core.bench.timing import Timing
 from radfield_core.errors import UsageError
-from radfield_core.names import nearest, quoted
 from radfield_core.plugin import load
-from radfield_core.plugins.registry import Registry, get_registry
-
-
-def benchmarks(registry: Registry) -> dict[str, str]:
-    """Return name -> "module:function" for each benchmark that an installed plugin offers, sorted by name."""
-    found: dict[str, str] = {}
-    for offered in registry.hooks.hook.radfield_benchmarks():
-        found |= offered
-    return dict(sorted(found.items()))
+from radfield_core.plugins.registry import get_registry
 
 
 def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -> list[Timing]:
@@ -43,15 +35,8 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("this machine has no CUDA device", path="--device", hint="--device cpu")
-    offered = benchmarks(get_registry())
-    unknown = [name for name in names if name not in offered]
-    if unknown:
-        near = nearest(unknown[0], offered)
-        raise UsageError(
-            f"unknown benchmark {', '.join(map(repr, unknown))}; known benchmarks are {', '.join(offered)}",
-            hint=f"radfield bench micro {quoted(near)}" if near else "radfield bench micro",
-        )
-    return [timing for name in names or offered for timing in load(offered[name])(device, repeats)]
+    functions = chosen(get_registry(), names)
+    return [timing for function in functions for timing in load(function)(device, repeats)]
 
 
 def table(timings: Sequence[Timing]) -> str:

@@ -46,8 +46,23 @@ def run(args: Namespace) -> int:
         Exit code 0. If a signal ended the measurement, the exit code for this signal.
     """
     require_positive(args, "threads", "repeats", "every", "views", "seconds")
+    _check_names(args)
     set_threads(args.threads)
     return _micro(args) if args.action == "micro" else _run(args)
+
+
+def _check_names(args: Namespace) -> None:
+    """Raise an error if a benchmark, method, data set or option is unknown. No torch is imported."""
+    from radfield_core.plugins.registry import get_registry
+
+    if args.action == "micro":
+        from radfield_core.bench.offered import chosen
+
+        chosen(get_registry(), args.names)
+    else:
+        from radfield_core.config.layers import compose
+
+        compose(get_registry(), method=args.method, data=args.data, overrides=args.overrides)
 
 
 def set_threads(count: int) -> None:

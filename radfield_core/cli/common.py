@@ -42,6 +42,18 @@ def add_trained_run(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help=DEVICE_HELP)
 
 
+def check_run(args: Namespace) -> None:
+    """Raise UsageError if there is no run at the path that the arguments of `add_trained_run` name.
+
+    This takes milliseconds. Call it before torch is imported, which takes a second.
+    """
+    from pathlib import Path
+
+    from radfield_core.runs.folder import find_run
+
+    find_run(Path(args.path))
+
+
 def require_positive(args: Namespace, *names: str) -> None:
     """Raise UsageError if the user has set one of the named options to a number that is not greater than zero."""
     for name in names:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from radfield_core.cli.common import add_quiet
 
 if TYPE_CHECKING:
+    from radfield_core.config.slots import Choice
     from radfield_core.data.scene import Scene
     from radfield_core.errors import Problem, RadfieldError
     from radfield_core.inspection.report import SplitReport
-    from radfield_core.interfaces import DataParser
+    from radfield_core.interfaces import Converter, DataParser
     from radfield_core.plugin import Component
     from radfield_core.plugins.registry import Registry
 
@@ -64,11 +65,12 @@ def run(args: Namespace) -> int:
 
 def _inspect(args: Namespace) -> int:
     from radfield_core.errors import DatasetError, unwritable
+
+    choice = _choice(args.path, args)
     from radfield_core.inspection.report import inspect
 
-    parser, name = _parser(args.path, args)
-    reports = inspect(parser, args.quiet)
-    print(f"{args.path}: {name}")
+    reports = inspect(_parser(choice), args.quiet)
+    print(f"{args.path}: {choice.name}")
     for report in reports:
         _print_report(report)
     scenes = {report.split: report.scene for report in reports if report.scene is not None}
@@ -137,23 +139,22 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     with mistakes.collect():
         require_empty(folder)
     with mistakes.collect():
-        parser, name = _parser(data, args)
+        choice = _choice(data, args)
     mistakes.finish()
     assert component.writer is not None
     write = load_of(component, component.writer)
-    scenes = _read_splits(parser, args.quiet)
+    scenes = _read_splits(_parser(choice), args.quiet)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         files = write(scenes, temporary)
     views = ", ".join(f"{split}: {plural(len(scene.cameras), 'view')}" for split, scene in scenes.items())
-    print(f"{folder}: {name} as {component.name}; {views}; {plural(len(files), 'file')}")
+    print(f"{folder}: {choice.name} as {component.name}; {views}; {plural(len(files), 'file')}")
     return 0
 
 
 def _convert(args: Namespace) -> int:
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
-    from radfield_core.interfaces import Converter
     from radfield_core.names import plural, quoted
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runtime.progress import Progress
@@ -202,8 +203,8 @@ def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
     )
 
 
-def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
-    """Return the dataparser that reads the data set at `path`, and the name of the data set's format."""
+def _choice(path: str, args: Namespace) -> Choice:
+    """Return the format of the data set at `path`, with its options. The format's code is not imported yet."""
     import sys
 
     from radfield_core.config.layers import compose_data
@@ -213,8 +214,13 @@ def _parser(path: str, args: Namespace) -> tuple[DataParser, str]:
     if not args.quiet:
         for remark in remarks:
             print(remark, file=sys.stderr)
+    return choice
+
+
+def _parser(choice: Choice) -> DataParser:
+    """Return the dataparser that reads a data set. This imports the format's code, and with it torch."""
     parser: DataParser = choice.load()(choice.config)
-    return parser, choice.name
+    return parser
 
 
 def _writable_format(name: str) -> Component:

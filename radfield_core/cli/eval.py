@@ -6,8 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run
-from radfield_core.errors import UsageError
+from radfield_core.cli.common import add_trained_run, check_run
 from radfield_core.names import plural
 
 if TYPE_CHECKING:
@@ -49,11 +48,17 @@ def run(args: Namespace) -> int:
 
     set_policy()
     from radfield_core.config.layers import compose_part
+    from radfield_core.config.mistakes import Mistakes
     from radfield_core.plugins.registry import get_registry
 
+    mistakes, metric = Mistakes(), None
+    with mistakes.collect():
+        check_run(args)
     if args.metric is None and (args.overrides or args.reference != "auto"):
-        raise UsageError("--reference and key=value can be used only with --metric", hint="Add --metric chamfer")
-    metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
+        mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
+    with mistakes.collect():
+        metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
+    mistakes.finish()
     from radfield_core.files.results import write_results
     from radfield_core.runs.reports import measure, value_lines
     from radfield_core.runs.trained import open_run

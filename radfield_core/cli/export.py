@@ -6,7 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from radfield_core.cli.common import add_trained_run
+from radfield_core.cli.common import add_trained_run, check_run
 
 HELP = """Write the surface of a run as a mesh or a point cloud in the coordinates of the data set. A JSON file next to
 it states the unit, the upward axis and the transform from scene coordinates to these coordinates."""
@@ -41,11 +41,17 @@ def run(args: Namespace) -> int:
 
     set_policy()
     from radfield_core.config.layers import compose_part
+    from radfield_core.config.mistakes import Mistakes
     from radfield_core.plugins.registry import get_registry
 
+    mistakes = Mistakes()
+    with mistakes.collect():
+        check_run(args)
     words = list(args.overrides)
     words += [f"{key}={value}" for key in ("format", "resolution") if (value := getattr(args, key)) is not None]
-    choice = compose_part(get_registry(), "exporter", args.exporter, words)
+    with mistakes.collect():
+        choice = compose_part(get_registry(), "exporter", args.exporter, words)
+    mistakes.finish()
     from radfield_core.runs.exporting import export
     from radfield_core.runs.trained import open_run
 

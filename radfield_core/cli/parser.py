@@ -23,6 +23,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"{self.prog} --help")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise UsageError if an argument has none of its allowed values. The hint has the nearest one."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        near = nearest(str(value), choices)
+        if action.option_strings:
+            option = action.option_strings[-1]
+            message = f"unknown value {value!r}; known values are {', '.join(choices)}"
+            raise UsageError(message, path=option, hint=f"{option} {near or choices[0]}")
+        message = f"unknown word {value!r}; {self.prog} is followed by one of {', '.join(choices)}"
+        raise UsageError(message, hint=f"{self.prog} {near or '--help'}")
+
 
 def make_parser(verb: str, module: ModuleType) -> Parser:
     """Make the parser of a verb. The verb's module adds its arguments to the parser."""

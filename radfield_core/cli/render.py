@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from radfield_core.cli.common import add_trained_run
-from radfield_core.errors import UsageError
+from radfield_core.cli.common import add_trained_run, check_run
 
 HELP = """Render pictures of views of a trained run as PNG files, and a video along a camera path. The pictures show
 color, depth, opacity and, if the method provides them, normals."""
 
 VIDEOS = ("mp4", "gif", "webp", "none")
+PATHS = ("auto", "turntable", "spiral")
 MAX_SCALE = 16
 
 
@@ -37,6 +37,7 @@ def configure(parser: ArgumentParser) -> None:
         dest="camera_path",
         metavar="PATH",
         default="auto",
+        choices=PATHS,
         help='camera path of the video: "turntable", "spiral" or "auto"; "auto" takes the path that the data set '
         "contains, or else the one that suits its cameras (default: auto)",
     )
@@ -56,11 +57,9 @@ def run(args: Namespace) -> int:
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
-    from radfield_core.render.camera_paths import check_name
     from radfield_core.runs.reports import render_path, render_split
     from radfield_core.runs.trained import open_run
 
-    check_name(args.camera_path)
     trained = open_run(Path(args.path), args.device)
     out = Path(args.out) if args.out else trained.folder.path / "images"
     scale, quiet = args.scale, args.quiet
@@ -73,10 +72,17 @@ def run(args: Namespace) -> int:
 
 
 def _check(args: Namespace, nothing_to_do: bool) -> None:
+    """Raise a UsageError that lists every mistake in the arguments. No torch is imported."""
+    from radfield_core.config.mistakes import Mistakes
+
+    mistakes = Mistakes()
+    with mistakes.collect():
+        check_run(args)
     if args.frames < 1:
-        raise UsageError("a video needs at least 1 frame", path="--frames", hint="--video none, to render no video")
+        mistakes.add("--frames", "a video needs at least 1 frame", "--video none, to render no video")
     if not 0 < args.scale <= MAX_SCALE:
         message = f"the scale must be above 0 and at most {MAX_SCALE}, but it is {args.scale:g}"
-        raise UsageError(message, path="--scale", hint="--scale 1")
+        mistakes.add("--scale", message, "--scale 1")
     if nothing_to_do:
-        raise UsageError("neither views nor a video would be rendered", hint="--views 4, or --video mp4")
+        mistakes.add("", "neither views nor a video would be rendered", "--views 4, or --video mp4")
+    mistakes.finish()

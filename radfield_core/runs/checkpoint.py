@@ -29,9 +29,9 @@ from radfield_core.errors import StorageError
 from radfield_core.files.durable import sync, write_durably, write_new
 from radfield_core.files.json_files import MAX_CHECKPOINT_JSON_BYTES, dump_json
 from radfield_core.runs import tensor_tree
+from radfield_core.runs.checkpoint_names import list_steps
 
 FORMAT = "radfield checkpoint 1\n"
-_NAME = re.compile(r"step-(\d{9,})")
 _TEMPORARY = re.compile(r"(?:\.latest)?\.tmp-(\d+)(?:-\d+)?")
 _TENSOR_FILES = ("model", "optim", "rng")
 
@@ -127,14 +127,6 @@ def newest(
     return None, None, skipped
 
 
-def list_steps(folder: Path) -> list[Path]:
-    """Return the paths of all checkpoints below `folder`, oldest first. Damaged checkpoints are included."""
-    if not folder.is_dir():
-        return []
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found)]
-
-
 def set_aside(folder: Path, step: int) -> list[Path]:
     """Rename all checkpoints of steps after `step`, because a run that resumes from `step` repeats those steps.
 
@@ -147,11 +139,6 @@ def set_aside(folder: Path, step: int) -> list[Path]:
             number = next(n for n in itertools.count(1) if not path.with_name(f"aside-{n}-{path.name}").exists())
             moved.append(path.rename(path.with_name(f"aside-{number}-{path.name}")))
     return moved
-
-
-def is_checkpoint(path: Path) -> bool:
-    """True if there is a folder at the path and its name has the form of a checkpoint's name."""
-    return _NAME.fullmatch(path.name) is not None and path.is_dir()
 
 
 def clean(folder: Path) -> None:

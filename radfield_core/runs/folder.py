@@ -17,14 +17,17 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, dump_json, read_json
 from radfield_core.names import nearest, quoted
-from radfield_core.runs import checkpoint
+from radfield_core.runs.checkpoint_names import is_checkpoint, list_steps
+
+if TYPE_CHECKING:
+    from radfield_core.runs.checkpoint import State
 
 RESTORE = "Restore it from a copy, or start a new run: radfield train -c RUN/config.toml"
 
@@ -144,7 +147,7 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
         UsageError: `out` holds a run already.
     """
     folder = RunFolder(out if out is not None else fresh_folder(Path("outputs") / scene_name(run) / run.method.name))
-    if checkpoint.list_steps(folder.checkpoints):
+    if list_steps(folder.checkpoints):
         raise UsageError(
             "holds a run already",
             path=str(folder.path),
@@ -192,7 +195,7 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
         named = path.read_text(encoding="utf-8", errors="replace").strip()
         path = path.parent / named if named else path
     path = path.resolve()
-    chosen = path if checkpoint.is_checkpoint(path) else None
+    chosen = path if is_checkpoint(path) else None
     for folder in (path, path.parent, path.parent.parent) if path.is_dir() else ():
         if (folder / "config.toml").is_file() and (folder == path or _inside_checkpoints(path, folder)):
             return RunFolder(_relative_to_here(folder)), chosen
@@ -205,7 +208,7 @@ def _relative_to_here(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State, Path, list[str]]:
+def load_state(folder: RunFolder, chosen: Path | None) -> tuple[State, Path, list[str]]:
     """Load the checkpoint `chosen`. If `chosen` is None, load the newest checkpoint that is intact.
 
     Returns:
@@ -214,6 +217,8 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[checkpoint.State
     Raises:
         StorageError: no checkpoint can be loaded.
     """
+    from radfield_core.runs import checkpoint  # imports torch, which finding a run does not need
+
     if chosen is not None:
         return checkpoint.load(chosen), chosen, []
     state, path, skipped = checkpoint.newest(folder.checkpoints)

@@ -17,9 +17,10 @@ class Opened:
     ("out", "target"), [(None, None), ("a/b.glb", "a/b.glb"), ("new/", "new/mesh"), ("new", "new")]
 )
 def test_short_options_and_the_path_reach_the_exporter(
-    out: str | None, target: str | None, monkeypatch: pytest.MonkeyPatch, capsys
+    out: str | None, target: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
 ) -> None:
     calls = []
+    (tmp_path / "config.toml").touch()
 
     def export(trained, choice, path):
         calls.append((choice.component.name, choice.config.resolution, choice.config.format, path))
@@ -28,7 +29,7 @@ def test_short_options_and_the_path_reach_the_exporter(
     monkeypatch.setattr("radfield_core.runs.exporting.export", export)
     monkeypatch.setattr("radfield_core.runs.trained.open_run", lambda path, device: Opened())
     words = ["--format", "obj", "--resolution", "32", *([] if out is None else ["--out", out])]
-    assert main(["export", "run", *words]) == 0
+    assert main(["export", str(tmp_path), *words]) == 0
     assert calls == [("mesh", 32, "obj", None if target is None else Path(target))]
     assert capsys.readouterr().out == "x.obj\nx.obj.json\n"
 

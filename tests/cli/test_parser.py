@@ -16,12 +16,16 @@ from radfield_core.errors import UsageError
     [
         (["trian"], "unknown verb 'trian'", "radfield train"),
         (["xyzzy"], "unknown verb 'xyzzy'", "radfield --help"),
-        (["config", "shwo"], "invalid choice: 'shwo'", "radfield config --help"),
+        (["config", "shwo"], "unknown word 'shwo'", "radfield config show"),
         (["config", "show", "--methd", "nerf"], "unknown option '--methd'", "--method"),
         (["config", "show", "--meth", "nerf"], "unknown option '--meth'", "--method"),
         (["config", "show", "--method"], "expected one argument", "radfield config show --help"),
         (["plugins", "list", "all"], "unknown argument 'all'", "radfield plugins --help"),
-        (["render", "run", "--video", "avi"], "invalid choice: 'avi'", "radfield render --help"),
+        (
+            ["render", "run", "--video", "avi"],
+            "--video: unknown value 'avi'; known values are mp4",
+            "--video mp4",
+        ),
         (["bench", "micro", "--repeats", "x"], "invalid int value: 'x'", "radfield bench micro --help"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,47 @@ def test_listing_and_help_import_nothing_slow(argv):
     modules = modules_after(*argv)
     assert "radfield_core" in modules
     assert modules & SLOW == set()
+
+
+MISTAKES = [
+    (["eval", "nosuch"], "nosuch"),
+    (["render", "nosuch"], "nosuch"),
+    (["export", "nosuch"], "nosuch"),
+    (["train", "--resume", "nosuch"], "nosuch"),
+    (["train", "--method", "ngp-small", "--data", "nosuch"], "nosuch"),
+    (["train", "-c", "nosuch"], "nosuch"),
+    (["train", "--method", "nosuch", "--data", "synthetic"], "unknown method 'nosuch'"),
+    (["train", "--method", "tiny-nerf", "--data", "synthetic", "field=nosuch"], "unknown field 'nosuch'"),
+    (["bench", "run", "--method", "nosuch", "--data", "missing"], "unknown method 'nosuch'"),
+    (["bench", "micro", "nosuch"], "unknown benchmark 'nosuch'"),
+    (["data", "inspect", "nosuch"], "nosuch"),
+    (["data", "make", "x", "--format", "nosuch"], "unknown dataparser 'nosuch'"),
+    (["data", "make", "x", "--format", "blender", "--data", "nosuch"], "nosuch"),
+    (["data", "convert", "nosuch", "missing", "x"], "unknown converter or format 'nosuch'"),
+    (["data", "convert", "multiscale", "missing", "x"], "missing"),
+    (["data", "process", "missing", "x"], "missing"),
+    (["config", "show", "-c", "nosuch"], "nosuch"),
+    (["config", "validate", "nosuch"], "nosuch"),
+    (["eval", "nosuch", "--metric", "chamfre"], "unknown metric 'chamfre'"),
+    (["export", "nosuch", "--exporter", "mehs"], "unknown exporter 'mehs'"),
+    (["export", "nosuch", "resolutoin=5"], "unknown option 'resolutoin'"),
+    (["render", "nosuch", "--path", "loop"], "unknown value 'loop'"),
+]  # fmt: skip
+"""Commands that name something that does not exist, and what the error says."""
+
+
+def test_names_and_paths_are_checked_before_torch_is_imported(tmp_path):
+    program = (
+        "import contextlib, io, json, sys; from radfield_core.cli.main import main\n"
+        f"for argv in {[argv for argv, _ in MISTAKES]!r}:\n"
+        "    with contextlib.redirect_stderr(io.StringIO()) as error: code = main(argv)\n"
+        "    print(json.dumps([code, error.getvalue(), sorted({name.partition('.')[0] for name in sys.modules})]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    for (argv, says), line in zip(MISTAKES, done.stdout.splitlines(), strict=True):
+        code, error, modules = json.loads(line)
+        assert code not in (0, 70) and says in error and "Traceback" not in error, (argv, error)
+        assert not set(modules) & {"torch", "numpy", "scipy", "matplotlib", "PIL"}, argv
 
 
 def test_help_does_not_discover_plugins():
