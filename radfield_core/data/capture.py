@@ -183,7 +183,7 @@ def read_available_headers(
 
     Returns:
         A dictionary: file -> header, for all files that exist. And a list with one problem for each of these files that
-            cannot be read.
+        cannot be read.
 
     Example:
         >>> problems = Problems()

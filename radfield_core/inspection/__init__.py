@@ -1,1 +1,1 @@
-"""Inspect a data set: report what it contains, warn about poor quality, and draw pictures of its cameras and images."""
+"""Inspect a data set: list its contents, warn about poor quality, and draw pictures of its cameras and images."""

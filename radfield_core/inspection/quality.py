@@ -1,7 +1,7 @@
 """Check the quality of a capture: camera positions, near and far limits, lens, blurred images and duplicate images.
 
-Most checks return facts, as pairs (name, text), and warnings, as sentences. The command `radfield data inspect` prints
-both. V is the number of views.
+Most checks return two lists: facts, which are pairs (name, text), and warnings, which are sentences. `radfield data
+inspect` prints both. V is the number of views.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ THUMBNAIL_SIZE = 16
 SHARPNESS_WIDTH = 512
 
 MIN_BASELINE_SHARE = 0.02
-"""Cameras that are too close together cannot determine depth.
-
-They are too close if the largest distance between two cameras is at most this share of the distance to the content.
+"""Cameras are too close together to determine depth if none are farther apart than this share of the distance to the
+content.
 """
 
 BLUR_SHARE = 0.2
@@ -39,11 +38,11 @@ DUPLICATE_RMS = 1.0
 """Two images count as duplicates if the RMS difference between their thumbnails is below this gray value (0 to 255)."""
 
 MAX_COMPARED = 3000
-"""Only the first views, up to this number, are compared with each other."""
+"""Largest number of views, from the first on, that are compared with each other."""
 
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
 MAX_LENS_ERROR = 0.1
-"""Largest allowed error in pixels of the lens check, which undistorts and distorts points at the image border."""
+"""The lens check undistorts and distorts points at the image border. This is the largest allowed error in pixels."""
 
 MAX_LISTED = 5
 """A warning lists at most this many views by name."""
@@ -85,7 +84,7 @@ def coverage(scene: Scene) -> Findings:
 
 
 def limits_against_points(scene: Scene) -> Findings:
-    """Compare the near and far limits with the distances from the cameras to the known points that they see."""
+    """Check whether the known points that each camera sees lie between the near and far limits."""
     if scene.points is None or not len(scene.points) or scene.ndc:
         return [], []
     seen = []
@@ -114,7 +113,8 @@ def limits_against_points(scene: Scene) -> Findings:
 
 
 def lens(scene: Scene) -> Findings:
-    """Check by how many pixels the lens shifts the image border, and whether the lens model is invertible there."""
+    """Check two properties of the lens at the image border: by how many pixels it shifts points, and whether it is
+    invertible."""
     cameras = scene.cameras
     if cameras.model == "pinhole" or cameras.distortion is None:
         return [], []

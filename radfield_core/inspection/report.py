@@ -21,7 +21,7 @@ MAX_LISTED = 5
 """A warning lists at most this many views by name."""
 
 SAME_POSE_DIGITS = 1e6
-"""Two poses count as equal if their entries, multiplied by this factor and rounded, are equal."""
+"""Two poses count as equal if their entries are equal after multiplication by this factor and rounding."""
 
 TRANSPARENT_BELOW = 128
 
@@ -35,8 +35,8 @@ class SplitReport:
         scene: the scene of the split, or None if the dataparser failed.
         facts: facts about the split, as pairs (name, text).
         warnings: warnings, as sentences.
-        problems: faults that make some images, or the whole split, unusable.
-        absent: why the data set does not have this split, or "" if the split exists.
+        problems: faults that make some images or the whole split unusable.
+        absent: the reason why the data set does not have this split, or "" if it does.
     """
 
     split: str
@@ -103,9 +103,10 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _varied(values: list[str]) -> str:
-    """Summarize values as text. If all values are equal, return that value.
+    """Summarize values as text.
 
-    Otherwise, return the first and the last value in sorted order, and the number of different values.
+    If all values are equal, the text is that value. Otherwise, it names the first and the last value in sorted order,
+    and the number of different values.
     """
     distinct = sorted(set(values))
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
@@ -153,7 +154,7 @@ def _repeated_poses(c2w: Tensor) -> list[int]:
 
 
 def _half_angle(scene: Scene, view: int) -> float:
-    """Return the largest angle, in radians, between the optical axis of a view and any of its rays."""
+    """Return the largest angle in radians between the optical axis of a view and one of its rays."""
     corners = torch.nn.functional.normalize(corner_directions(scene.cameras.view(view)), dim=-1)
     axis = -scene.cameras.c2w[view, :, 2].detach().double()
     return float((corners @ axis).clamp(-1.0, 1.0).acos().max())

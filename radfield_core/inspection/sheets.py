@@ -61,9 +61,9 @@ def frustum_picture(scenes: Mapping[str, Scene], path: Path) -> None:
 
 
 def _known_points(scene: Scene) -> np.ndarray:
-    """Return some known points [P, 3] of the surface.
+    """Return some known points [P, 3] of the surface, or some vertices of the true mesh if no points are known.
 
-    If the scene has no known points, return some vertices of its true mesh. If it has no mesh either, return no points.
+    If the scene has neither, return no points.
     """
     known = scene.points
     if known is None and scene.ground_truth is not None:
@@ -148,9 +148,9 @@ def contact_sheet(scenes: Mapping[str, Scene], path: Path, per_split: int = 12) 
 
 
 def _section(splits: list[str], scene: Scene, most: int) -> Image.Image:
-    """Draw the part of the contact sheet for one scene, which may belong to several splits.
+    """Draw the part of the contact sheet that shows one scene, which may belong to several splits.
 
-    A heading states the splits and the number of images. Below it are up to `most` images, chosen at equal steps.
+    A heading states the splits and the number of images. Below it are up to `most` evenly spread images.
     """
     n = len(scene.images)
     chosen = sorted({round(k * (n - 1) / max(1, min(most, n) - 1)) for k in range(min(most, n))})

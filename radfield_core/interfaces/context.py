@@ -34,8 +34,9 @@ class BuildContext:
     """Facts about the scene and the run, and methods that build the parts that the config selects.
 
     Attributes:
-        bounds: region to model, in the space in which fields are evaluated. Under NDC this space is the warped space.
-        n_images: number of training images. An embedding with one row per image has this number of rows.
+        bounds: region to model, in the coordinates in which fields are evaluated. If the scene uses NDC, these are the
+            warped coordinates.
+        n_images: number of training images, and thus of the rows of an embedding with one row per image.
         has_masks: True if the data has masks that show the object.
         ndc: True if the rays are in NDC.
         max_steps: number of training steps of the run.
@@ -73,26 +74,26 @@ class BuildContext:
         return self._make(Encoding, choice, in_dim=in_dim, **sizes)
 
     def field(self, choice: Choice, **sizes: Any) -> Field:
-        """Build the field that was chosen for a slot. Raises PluginError as `encoding` does."""
+        """Build the field that was chosen for a slot. Raises PluginError in the same cases as `encoding`."""
         return self._make(Field, choice, **sizes)
 
     def sampler(self, choice: Choice, **sizes: Any) -> Sampler:
-        """Build the sampler that was chosen for a slot. Raises PluginError as `encoding` does."""
+        """Build the sampler that was chosen for a slot. Raises PluginError in the same cases as `encoding`."""
         return self._make(Sampler, choice, **sizes)
 
     def renderer(self, choice: Choice, **sizes: Any) -> Renderer:
-        """Build the renderer that was chosen for a slot. Raises PluginError as `encoding` does."""
+        """Build the renderer that was chosen for a slot. Raises PluginError in the same cases as `encoding`."""
         return self._make(Renderer, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
-        """Build the part that was chosen for a slot, whatever its kind. Raises PluginError as `encoding` does."""
+        """Build the part that was chosen for a slot of any kind. Raises PluginError in the same cases as `encoding`."""
         return self._make(Part, choice, **sizes)
 
     def level_loop(self, n_fields: int = 1) -> Model:
         """Build core's ray-marching model from the sampler, field and renderer that the config selects.
 
         Args:
-            n_fields: number of separate fields. If fewer levels need a field, only as many fields are built as needed.
+            n_fields: largest number of separate fields. No more fields are built than there are levels that need one.
 
         Raises:
             ValueError: the context has no run.

@@ -12,7 +12,7 @@ from radfield_core.interfaces.part import Part
 class Encoding(Part):
     """Computes features of points, Gaussians or directions. Constructed as `Encoding(config, ctx, in_dim=…)`.
 
-    If the inputs are positions, the encoding itself maps the region `ctx.bounds` to the range of inputs that it needs.
+    If the inputs are positions in the region `ctx.bounds`, the encoding scales them to the range that it needs.
 
     Attributes:
         in_dim: number of coordinates of one input.

@@ -17,8 +17,9 @@ from radfield_core.types import FieldOutputs, RaySamples
 class Field(Part):
     """The function of space that is trained and rendered. Constructed as `Field(config, ctx)`.
 
-    A field holds its own parameters. The field itself contracts space and computes spatial derivatives. A field may
-    also implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and metrics use.
+    A field holds its own parameters. The field itself contracts space, if needed, and computes spatial derivatives. A
+    field may also implement `HasDensity`, `HasSDF`, `HasOccupancy` and `HasColor`, which samplers, exporters and
+    metrics use.
 
     Example:
         >>> import torch
@@ -53,7 +54,8 @@ class HasSDF(Protocol):
     """A field, or another object, that can be evaluated as a signed distance."""
 
     def sdf(self, x: Tensor) -> Tensor:
-        """Return the signed distance [M], in scene units, at points x [M, 3]: 0 on the surface and positive outside."""
+        """Return the signed distance [M], in scene units, at points x [M, 3]. It is 0 on the surface and positive
+        outside."""
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the gradient [M, 3] of the signed distance with respect to position, at points x [M, 3]."""
@@ -80,8 +82,8 @@ class HasColor(Protocol):
         Args:
             x: points [M, 3].
             viewdirs: unit view directions [M, 3]; None for one color that represents all directions.
-            image_ids: for each point, the row to use in tables with one row per image [M] int64. None stands for the
-                mean over all images.
+            image_ids: image of each point [M] int64, for fields with one embedding per image. None stands for the mean
+                over all images.
         """
 
 

@@ -22,7 +22,7 @@ class Method(ABC):
     Attributes:
         config: the method's options.
         batching: "rays" trains on random pixels of all images; "images" trains on one whole image per step.
-        n_fields: number of separate fields. Level l uses field min(l, n_fields − 1).
+        n_fields: number of separate fields. Level l uses field l, or the last field if there are fewer.
 
     Example:
         >>> class Photometric(Method):
@@ -83,10 +83,11 @@ class Method(ABC):
 def background_color(
     name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
 ) -> Tensor | None:
-    """Return the colors of the background that an option names. `Method.background` can call this function.
+    """Return the background colors that an option names. `Method.background` can call this function.
 
     Args:
-        name: "none" returns None. "random" draws a color for every pixel in training, and is white in evaluation.
+        name: "black" and "white" return this color, and "none" returns None. "random" draws a color for every pixel in
+            training, and is white in evaluation.
         step: training step; None in evaluation.
         n: number of pixels.
         device: device of the result.

@@ -1,4 +1,4 @@
-"""Metrics measure a trained model. Core itself already computes the image metrics."""
+"""Metrics measure a trained model. They are not needed for image metrics such as PSNR, which core computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models: the functions of a model that core calls in training, evaluation, rendering and export."""
+"""The methods of a model that core calls in training, evaluation, rendering and export."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ class Model(nn.Module, ABC):
             progress: called as progress(done, total); both are numbers of pixels.
 
         Returns:
-            Pixels [H·W, ...], row by row. Their `depth` is the distance in the scene times the opacity Σ w.
+            Pixels [H·W, ...], row by row. Their `depth` is the mean distance in the scene, multiplied by the opacity Σ
+            w.
         """
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
@@ -99,10 +100,11 @@ class Model(nn.Module, ABC):
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:
-        """Update state that is not trained by gradients, such as occupancy grids. Called before every training step."""
+        """Update state that gradients do not train, such as occupancy grids. Called before every training step."""
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name. If two parts use one name, the second becomes "path.name"."""
+        """Collect the losses of all parts by name. If two parts use the same name, the second loss is called
+        "path.name"."""
         losses: dict[str, Tensor] = {}
         for path, part in self.parts():
             _add(losses, path, part.losses(outputs, batch, step))

@@ -28,15 +28,14 @@ class Part(nn.Module, ABC):
     """
 
     def begin_step(self, step: Step) -> None:
-        """Set all values that follow a schedule. The values must depend on nothing but the step.
+        """Set all values that follow a schedule. They must depend only on the step.
 
-        This method is called once before every training step. If a part contains other parts, the methods of the
-        contained parts are called first. Keep the values in non-persistent buffers, because a resumed run sets the
-        values again.
+        Called once before every training step, first for contained parts and then for the part that contains them. Keep
+        the values in non-persistent buffers, because a resumed run sets them again.
         """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Return, by name, the weighted losses that train this part's own parameters.
+        """Return a dictionary of weighted losses that train this part's own parameters.
 
         Each loss is a mean over rays or samples.
         """

@@ -1,6 +1,7 @@
 """Samplers choose samples on rays. Symbols in shapes: R rays.
 
-A level is one pass of sampler, field and renderer. On a later level, a sampler knows the results of the level before.
+A level is one pass of sampler, field and renderer. From the second level on, a sampler gets the results of the previous
+level.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Sampler(Part):
 
     Attributes:
         n_levels: number of levels.
-        own_fields: table of level -> field. The sampler owns these fields, such as proposal networks. On their levels
-            they are evaluated in place of the model's fields.
+        own_fields: dictionary: level -> field that belongs to the sampler, such as a proposal network. On these levels,
+            it is evaluated in place of the model's field.
 
     Example:
         >>> class Even(Sampler):
@@ -42,7 +43,7 @@ class Sampler(Part):
     _generators: dict[tuple[str, torch.device], torch.Generator]
 
     def begin_step(self, step: Step) -> None:
-        """Start new random numbers for a training step. An override must also call `super().begin_step(step)`."""
+        """Reset the random generators for a training step. An override must also call `super().begin_step(step)`."""
         self._step, self._generators = step, {}
 
     def generator(self, salt: str, device: torch.device) -> torch.Generator:
@@ -67,7 +68,7 @@ class Sampler(Part):
         return self._generators[key]
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Return, for each ray, the smallest and the largest t [R] that samples may have.
+        """Return the smallest and the largest t that the samples of each ray may have, two tensors [R].
 
         By default, these are the near and far limits of the ray.
         """

@@ -1,1 +1,1 @@
-"""Discover the installed plugins, look up their parts by name, define the hooks of a plugin, and call the hooks."""
+"""Plugins: discovery of the installed plugins, lookup of their parts by name, and definition and calls of the hooks."""

@@ -64,7 +64,7 @@ class _Fault(Exception):
 
 
 class _Stop:
-    """A finder for sys.meta_path. It raises ImportError for the packages in FORBIDDEN. `asked` lists such attempts."""
+    """A finder for sys.meta_path that raises ImportError for the packages in FORBIDDEN, and lists them in `asked`."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -118,9 +118,9 @@ def _traceback() -> str:
 
 
 def _load(entry: EntryPoint, hooks: pluggy.PluginManager, disabled: set[str]) -> Plugin:
-    """Load one plugin. If loading raises an exception, the plugin's status and message say so.
+    """Load one plugin. If loading raises an exception, describe it in the plugin's status and message.
 
-    KeyboardInterrupt is the only exception that is raised again.
+    Only KeyboardInterrupt is raised again.
     """
     distribution, version = _distribution(entry)
     row = Plugin(entry.name, distribution, version, entry.value, "ok")
@@ -186,7 +186,7 @@ def _check_version(declared: Any) -> None:
 
 
 def _check_hooks(module: Any) -> None:
-    """Raise _Fault if a function implements an unknown hook, or has the name of a hook but no @hookimpl."""
+    """Raise _Fault if a function implements an unknown hook, or if it has the name of a hook but lacks @hookimpl."""
     known = {name for name in vars(hookspecs) if name.startswith("radfield_")}
     for name, value in vars(module).items():
         marked = hasattr(value, "radfield_impl")

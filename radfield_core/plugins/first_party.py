@@ -1,4 +1,5 @@
-"""List the project's own distributions and their parts, so that the error for a missing part says what to install."""
+"""The project's own distributions and their parts. From this list, the error for a missing part says what to
+install."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The hooks that a plugin may implement. A hook is a function that radfield-core calls at a certain moment.
 
-With `radfield_components` and `radfield_benchmarks`, a plugin adds parts and benchmarks. The other hooks observe a
-run. An observing hook must not change the training, and must not depend on the order of the plugins. To change the
-training, a plugin must offer a part, because the config shows which parts a run uses. An implementation of a hook may
-omit parameters that it does not need.
+With `radfield_components` and `radfield_benchmarks`, a plugin adds parts and benchmarks. The other hooks observe a run.
+They must not change the training, and must not depend on the order of the plugins. To change the training, a plugin
+must offer a part, because the config of a run names its parts. An implementation of a hook may omit parameters that it
+does not need.
 
 The functions below are never called: pluggy reads only their signatures. Hooks with a return type raise
 NotImplementedError only to satisfy type checkers.
@@ -54,7 +54,7 @@ def radfield_train_started(run: RunConfig, folder: Path, step: int) -> None:
     run: the options of the run. folder: the run folder, to which the plugin may add its own files. step: number of
     steps that are already done. For a new run, `step` is 0.
 
-    Called once each time a run starts or resumes, after the model is built and checked. Since 1.0.
+    Called for each new or resumed training, after the model is built and checked. Since 1.0.
     """
 
 
@@ -62,8 +62,8 @@ def radfield_train_started(run: RunConfig, folder: Path, step: int) -> None:
 def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
     """Called every `trainer.log_every` training steps, after the metrics of the step were logged.
 
-    step: number of steps done so far. scalars: the metrics of the step by name, as in metrics.jsonl. They are the
-    loss, the terms of the loss, the PSNR and the speed.
+    step: number of steps done so far. scalars: the metrics of the step by name, as in metrics.jsonl, such as the loss
+    and its terms, the PSNR and the speed.
 
     Called after the optimizer has updated the parameters. Since 1.0.
     """
@@ -87,6 +87,6 @@ def radfield_run_finished(folder: Path, step: int, reason: str) -> None:
     folder: the run folder. step: number of steps done. reason: why training ended: "max_steps", "max_seconds",
     "signal" or "diverged".
 
-    Called once for each time that a run starts or resumes, even if a signal ended the training. Not called if the last
-    checkpoint could not be written. Since 1.0.
+    Called at the end of each new or resumed training, even if a signal ended it. Not called if the last checkpoint
+    could not be written. Since 1.0.
     """

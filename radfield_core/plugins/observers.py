@@ -12,7 +12,7 @@ from radfield_core.plugins.registry import Registry
 logger = logging.getLogger(__name__)
 
 MAX_ERRORS = 3
-"""After this number of errors, the hooks of a plugin are no longer called."""
+"""Number of errors after which the hooks of a plugin are no longer called."""
 
 _log = logging.getLogger(__name__)
 

@@ -69,9 +69,9 @@ class Registry:
         If radfield-core offers a part of that name, that part is returned. If several other distributions offer the
         name, the user must put the distribution in front, as in `acme-hash:hash`.
 
-        A name in a preset or a default needs no distribution in front. The part then comes from the distribution that
-        contains the preset or default. If that distribution offers no part of that name, the part comes from the
-        project's own distribution that does.
+        In a preset or a default, the name needs no distribution in front: it means the part of the distribution that
+        contains the preset or default. If that distribution offers no such part, it means the part of the project's own
+        distributions.
 
         Args:
             kind: kind of the part.
@@ -113,9 +113,8 @@ class Registry:
     def _not_found(self, kind: str, name: str, *, by_user: bool, write: Callable[[str], str]) -> RadfieldError:
         """Return the error for a name that refers to no loaded part.
 
-        There are four possible causes, and the hint is for the first one that applies. The distribution of the part is
-        not installed. The plugin of the part is not loaded. The name is misspelled. A plugin that is not loaded might
-        offer the part.
+        The hint is for the first cause that applies. The distribution of the part is not installed, or its plugin is
+        not loaded, or the name is misspelled, or a plugin that is not loaded might offer the part.
         """
         names = self.names(kind)
         known = _known_distributions(kind, name)

@@ -1,4 +1,4 @@
-"""List the capabilities that parts can declare to provide or require. This module imports no torch.
+"""The capabilities that parts can provide or require in their declarations. This module imports no torch.
 
 A capability is a word such as "density". A word that is not listed is refused, so that a misspelled one is noticed. A
 distribution can define its own capabilities if their names contain a dot, as in "acme.fisheye".
@@ -31,7 +31,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "directions": "encodes unit directions",
         "any_dim": "encodes any number of coordinates, not only three",
         "grad": "has first derivatives with respect to the position",
-        "grad2": "has second derivatives with respect to the position, which a loss on the first ones needs",
+        "grad2": "has second derivatives with respect to the position, needed for a loss on the first derivatives",
     },
     "field": {
         "density": "returns a density per unit length",

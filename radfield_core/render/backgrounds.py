@@ -1,4 +1,4 @@
-"""Choose background colors. Training, evaluation and rendering all use the same rule."""
+"""Background colors of rays, chosen by the same rule in training, evaluation and rendering."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def background_for(scene: Scene, method: Method, step: Step | None, n: int, devi
     If the data states the color of the background, that color is used. Otherwise, the method chooses the colors.
 
     Args:
-        scene: the scene. Its `background` is the color that the data states, or None if the data states no color.
-        method: the method. Its function `background` returns None if it uses no background.
+        scene: the scene. Its `background` is the color that the data states, or None.
+        method: the method. Its function `background` chooses the colors, or returns None if the method uses no
+            background.
         step: the training step, or None in evaluation.
         n: number of rays.
         device: device of the returned colors.

@@ -59,7 +59,7 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 def surrounds(scene: Scene) -> bool:
     """Return True if the cameras look at the scene from many sides.
 
-    In this case their viewing directions nearly cancel out, so the mean of the directions is a short vector.
+    If they do, their viewing directions nearly cancel out, so the mean of the directions is a short vector.
     """
     return bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
 
@@ -67,8 +67,8 @@ def surrounds(scene: Scene) -> bool:
 def turntable(scene: Scene, n: int) -> Tensor:
     """Return poses c2w [n, 3, 4] on a circle around the focus. Every pose looks at the focus.
 
-    The focus is the point that the scene's cameras look at. The axis of the circle goes through the focus, along the
-    mean upward axis of the cameras. The height of the circle is the median height of the cameras. The radius is their
+    The focus is the point that the scene's cameras look at. The axis of the circle passes through the focus, parallel
+    to the mean upward axis of the cameras. The circle has the median height of the cameras above the focus, and their
     median distance from the axis.
     """
     up, center = _mean_up(scene), _focus(scene)
@@ -105,7 +105,7 @@ def spiral(scene: Scene, n: int) -> Tensor:
 
 
 def target_depth(scene: Scene) -> float:
-    """Return the depth of the point that a spiral looks at if the optical axes of the cameras do not meet.
+    """Return the distance at which the poses of a spiral look if the optical axes of the cameras do not meet.
 
     It is the weighted harmonic mean of near (weight ¼) and far (weight ¾). LLFF uses the same weights in its function
     `render_path_spiral` (Mildenhall et al. 2019). If the scene uses NDC, the depth is always 4.
@@ -119,7 +119,7 @@ def target_depth(scene: Scene) -> float:
 def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
     """Return poses c2w [n, 3, 4] of cameras at origins [n, 3] that look at a target [3].
 
-    The y axis of each camera is as close to `up` [3] as its viewing direction allows.
+    The y axis of each camera points as nearly along `up` [3] as the viewing direction allows.
     """
     back = functional.normalize(origins - target, dim=-1)
     right = functional.normalize(torch.linalg.cross(up.expand_as(back), back), dim=-1)
@@ -147,10 +147,11 @@ def _focus(scene: Scene) -> Tensor:
 
 
 def _axes_meet(scene: Scene) -> bool:
-    """Return True if the optical axes meet in the scene: the median depth of the focus lies between near and far.
+    """Return True if the optical axes meet in the scene, that is, if the median depth of the focus is between near and
+    far.
 
-    The focus is the point nearest to all optical axes. If the axes are nearly parallel, it may be anywhere, even behind
-    the cameras. If the scene uses NDC, return False, because near and far are then not distances.
+    The focus is the point nearest to all optical axes. If the axes are nearly parallel, it may lie behind the cameras.
+    If the scene uses NDC, return False, because near and far are then not distances.
     """
     depths = ((_focus(scene) - _centers(scene)) * _viewing_directions(scene)).sum(-1)
     return not scene.ndc and scene.near < float(depths.median()) < scene.far

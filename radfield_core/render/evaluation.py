@@ -1,4 +1,5 @@
-"""Evaluate a model: render the views of a split, and compare them with the images by the NerfBaselines protocol."""
+"""Evaluate a model: render the views of a split and compare them with the images, as the NerfBaselines protocol
+states."""
 
 from __future__ import annotations
 
@@ -25,8 +26,7 @@ class ViewResult:
         name: name of the view.
         metrics: name of a metric -> value of the metric.
         seconds: time in seconds that it took to render the view.
-        group: the group that the view belongs to, such as one scale of a multiscale data set. It is None if the scene
-            has no groups.
+        group: the group of the view, such as one scale of a multiscale data set; None if the scene has no groups.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """PSNR and SSIM by the NerfBaselines protocol.
 
-The rendered and the true image are rounded to 8 bits. Each metric is computed for each image, and the mean over the
-images is reported.
+The rendered and the true image are rounded to 8 bits. Each metric is computed per image and then averaged over the
+images.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
         mask: [H, W], weights of the pixels. By default, all pixels have the same weight.
 
     Returns:
-        The mean SSIM over the channels and over those pixels whose window lies inside the image. It is 1 if the images
-        are identical.
+        The SSIM, averaged over the channels and over all pixels whose window lies inside the image. It is 1 if the
+        images are identical.
 
     Raises:
         ValueError: the image is smaller than the window.

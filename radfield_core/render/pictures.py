@@ -20,9 +20,9 @@ def make_pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.n
     """Make 8-bit pictures [H, W, 3] of a rendered view.
 
     Returns:
-        kind -> picture. `rgb` is present if the model renders color. `depth` uses false colors from red (near) to blue
-        (far), and is black where the view is empty. `opacity` is gray. `normals` is present if the field provides
-        normals. It maps the range −1 … 1 of each axis to 0 … 255, multiplied by the opacity.
+        Dictionary: kind -> picture. `rgb` is present if the model renders color. `depth` uses false colors from red
+        (near) to blue (far), and is black where the view is empty. `opacity` is gray. `normals` is present if the
+        field provides normals. Its values map −1 … 1 on each axis to 0 … 255, and are multiplied by the opacity.
     """
     shape = (height, width)
     pictures = {}
@@ -52,7 +52,7 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
 
 
 def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
-    """Return a picture of the mean depth of each pixel in false colors. A more transparent pixel has a darker color."""
+    """Return a picture of the mean depth of each pixel in false colors. Transparent pixels are darker."""
     from matplotlib import colormaps
 
     opaque = opacity > OPAQUE_ABOVE

@@ -1,4 +1,4 @@
-"""Evaluate a model quickly during training: compute metrics of a few views, and make pictures of one of these views."""
+"""A quick evaluation during training: metrics of a few views, and pictures of one of them."""
 
 from __future__ import annotations
 

@@ -45,8 +45,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_
     The file appears only when it is complete. After an error or an interruption, an earlier file of the same name is
     unchanged. GIF and WebP animations loop forever. A GIF stores the duration of a frame in hundredths of a second, so
     30 frames per second become 33. An MP4 is encoded as H.264, or as MPEG-4 if FFmpeg has no H.264 encoder. Both codecs
-    store color at half the resolution. If the height is odd, the last row is therefore cut off, and if the width is
-    odd, the last column.
+    store color at half the resolution and need even sizes, so the last row or column of an odd size is cut off.
 
     Args:
         path: a file ending in .mp4, .gif or .webp. Missing parent folders are created.

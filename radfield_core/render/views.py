@@ -24,7 +24,8 @@ def render_view(
 ) -> Rendered:
     """Render a view on the background that evaluation uses.
 
-    If memory runs out, the view is rendered again with fewer rays at a time. The pixels do not depend on this number.
+    If memory runs out, the view is rendered again with fewer rays at a time. The number of rays at a time does not
+    change the pixels.
 
     Args:
         model: the trained model, in evaluation mode.

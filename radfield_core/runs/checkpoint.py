@@ -115,7 +115,7 @@ def newest(
 
     Returns:
         Three values: the state and the path of the checkpoint (both None if there is no such checkpoint), and a list
-            with a message for each newer checkpoint that is damaged.
+        with a message for each newer checkpoint that is damaged.
     """
     skipped: list[str] = []
     for path in reversed(list_steps(folder)):

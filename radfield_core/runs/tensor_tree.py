@@ -21,7 +21,7 @@ def split(tree: Any) -> tuple[Any, dict[str, Tensor]]:
 
     Returns:
         Two values: the tree as JSON values, in which each tensor is replaced by a number, and a dictionary: number ->
-            tensor.
+        tensor.
 
     Raises:
         TypeError: the tree contains an object of another type.

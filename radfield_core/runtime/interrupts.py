@@ -63,8 +63,8 @@ class Interrupts:
     """Context manager in which SIGHUP, SIGTERM, SIGINT and SIGUSR1 do not end the program.
 
     Such a signal only sets the attribute `received`. A second SIGINT raises KeyboardInterrupt. If SIGHUP was ignored
-    before (as under `nohup`), it stays ignored. Python handles signals only in the main thread, so the context manager
-    does nothing in any other thread.
+    before (as under `nohup`), it stays ignored. In any thread but the main thread, the context manager does nothing,
+    because Python handles signals only in the main thread.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import torch
 _T = TypeVar("_T")
 
 MIN_CHUNK_RAYS = 16
-"""Number of rays in the smallest chunk that is tried. If this chunk does not fit into memory, the error is raised."""
+"""Number of rays in the smallest chunk to try. If not even this chunk fits into memory, the error is raised."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

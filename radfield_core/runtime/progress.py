@@ -33,8 +33,8 @@ _lost: WeakKeyDictionary[TextIO, OSError] = WeakKeyDictionary()  # stream that c
 def write_line(line: str, stream: TextIO) -> None:
     """Write a line to a stream, above the progress bar if one is shown.
 
-    A job must not end because its output fails, for example because the program that reads a pipe has exited. The first
-    failure of a stream is reported on stderr, and later lines to this stream are dropped.
+    If writing fails, for example because the program that reads a pipe has exited, the job continues. The first failure
+    of a stream is reported on stderr, and later lines to this stream are dropped.
     """
     if stream in _lost:
         return
@@ -115,7 +115,7 @@ class Progress:
     def due(self) -> bool:
         """True if enough time has passed since the last update to show another one.
 
-        Check this before fetching values from the GPU for `update`: the check is cheap, but fetching waits for the GPU.
+        Check this before fetching values for `update` from the GPU. The check is cheap, but fetching waits for the GPU.
         """
         return not self.quiet and self._stream not in _lost and time.monotonic() - self._shown >= self._interval
 

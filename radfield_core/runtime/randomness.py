@@ -1,7 +1,7 @@
 """The global random generators of Python, numpy and torch: seeding, saving and restoring.
 
 Core and its parts draw random numbers from `Step.generator`, which has no state to save. Third-party code may draw from
-the global generators. Their states are saved, so that a resumed run draws the same numbers as an uninterrupted one.
+the global generators. So their states are saved, and a resumed run draws the same numbers as an uninterrupted one.
 """
 
 from __future__ import annotations

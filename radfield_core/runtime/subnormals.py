@@ -1,9 +1,9 @@
 """Flushing of subnormal floats to zero during training.
 
-When rays no longer sample an entry of a hash table, Adam's moments of that entry decay at each step. After some hundred
-steps, these moments become subnormal (below 1e-38). This may happen to a third of the table. A CPU computes with
-subnormal numbers in microcode, about fifty times slower. Flushing subnormal numbers to zero changes no weight, because
-their contribution to a weight is far smaller than the weight's last bit.
+Once rays no longer sample an entry of a hash table, Adam's moments of that entry decay at each step. After some hundred
+steps they become subnormal (below 1e-38), which may happen to a third of the table. Computing with subnormal numbers
+makes a CPU about fifty times slower. Flushing them to zero changes no weight, because their contribution to a weight is
+far smaller than the weight's last bit.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def ray_difference(one: Scene, other: Scene, name: str, other_name: str | None =
 
     Returns:
         The larger of two numbers: the largest distance between two ray origins, and the largest distance between two
-            unit directions. The latter is approximately an angle in radians.
+        unit directions. The latter is approximately an angle in radians.
     """
     (origin, seen), (other_origin, other_seen) = data_rays(one, name), data_rays(other, other_name or name)
     return max(float((origin - other_origin).abs().max()), float((seen - other_seen).norm(dim=-1).max()))

@@ -18,8 +18,8 @@ from radfield_core.types import Batch, Step
 class PixelDrawer:
     """Draws a method's training batches from a scene.
 
-    Each batch depends only on the step. A resumed run therefore draws the same batches as an uninterrupted run, and no
-    position in the data has to be saved.
+    Each batch depends only on the step. A resumed run therefore draws the same batches as an uninterrupted run, and a
+    checkpoint need not store a position in the data.
     """
 
     def __init__(self, scene: Scene, method: Method, device: torch.device):
@@ -89,7 +89,7 @@ class PixelDrawer:
         )
 
     def _object(self, mask: Tensor | None) -> Tensor | None:
-        """If the scene's masks mark the object, return `mask`. If they mark the pixels to train on, return None."""
+        """Return `mask` if the scene's masks mark the object, or None if they mark the pixels to train on."""
         return mask if self.scene.masks_mean == "object" else None
 
     def _loss_weights(self, images: Tensor, mask: Tensor | None) -> Tensor | None:
@@ -106,7 +106,8 @@ class PixelDrawer:
 
 
 def _of_mean_one(weights: Tensor) -> Tensor:
-    """Divide weights [R] by their mean. The plain mean of the weighted losses is then the weighted mean of the losses.
+    """Divide weights [R] by their mean, so that the plain mean of the weighted losses is the weighted mean of the
+    losses.
 
     If all weights are 0, return them unchanged.
     """

@@ -17,7 +17,7 @@ class Counters:
         samples_per_ray: mean number of samples per ray in the last step.
         rollbacks: number of times that training diverged and returned to an earlier state.
         skipped: number of steps that were skipped because the loss or a gradient was not finite.
-        bad_in_a_row: number of steps that were skipped since the last step that was not skipped.
+        bad_in_a_row: number of steps skipped in a row, up to now.
         chunk_rays: number of rays in the largest micro-batch that fitted into memory; None if memory never ran out.
     """
 

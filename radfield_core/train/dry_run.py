@@ -1,7 +1,7 @@
 """The dry run: a check of the model before training, with a forward and a backward pass of a few rays.
 
-The dry run finds faults of parts before any time is spent on training. Such faults are wrong shapes, values that are
-not finite, and parameters that never get a gradient. The dry run also tries rays without samples.
+The dry run finds faults of parts before any time is spent on training: wrong shapes, values that are not finite, and
+parameters that never get a gradient. It also tries rays without samples.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Findings(NamedTuple):
 
     Attributes:
         samples_per_ray: mean number of samples per ray, measured on the untrained model.
-        warnings: messages, each of which names a field that may never start to learn.
+        warnings: one message for each field that may never start to learn.
     """
 
     samples_per_ray: float
@@ -44,7 +44,7 @@ def dry_run(setup: TrainingSetup) -> Findings:
 
     Raises:
         PluginError: outputs have the wrong shape or are not finite, or a trainable parameter gets no gradient. The
-            error names every faulty part. For a method with a model class of its own, the error names the method.
+            error names every faulty part, or the method if it builds a model of its own class.
     """
     step = Step(0, setup.context.max_steps, setup.config.seed)
     with randomness.undisturbed():
@@ -148,9 +148,9 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
 
 
 def _still_silent(train_step: TrainStep, drawer: PixelDrawer, step: Step, silent: list[str]) -> list[str]:
-    """Check the fields in `silent` again with `MANY_RAYS` rays, and return those that still get only zero gradients.
+    """Check the fields in `silent` again with `MANY_RAYS` rays. Return the fields that still get only zero gradients.
 
-    A second check is needed because the few rays of the first check may all have missed the scene.
+    This is needed because the few rays of the first check may all have missed the scene.
     """
     chunk = 4 * FEW_RAYS
     for start in range(0, MANY_RAYS, chunk):

@@ -64,7 +64,7 @@ class TrainingLog:
     def step(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Callable[[], Mapping[str, Tensor]]
     ) -> None:
-        """Record a step. A value is fetched from the device only if it is shown or written.
+        """Record a step. Values are fetched from the device only if they are shown or written.
 
         Args:
             counters: the run's counters after the step.
@@ -141,7 +141,7 @@ class TrainingLog:
         return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
 
     def _share_done(self, counters: Counters) -> float:
-        """Return the share of the run that is done. If both steps and seconds are limited, return the larger share."""
+        """Return the share of the run that is done: the larger of the shares of `max_steps` and of `max_seconds`."""
         share = counters.step / self._config.max_steps
         limit = self._config.max_seconds
         return min(1.0, share if limit is None else max(share, counters.seconds / limit))
@@ -165,7 +165,7 @@ def psnr_of(losses: StepLosses) -> float:
 def _step_of(line: str) -> float:
     """Return the step of an entry.
 
-    If the line is incomplete, for example because the process was killed while it wrote the line, return infinity.
+    Return infinity for an incomplete line, such as the last line of a process that was killed.
     """
     try:
         return float(json.loads(line)["step"])

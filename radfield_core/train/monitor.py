@@ -53,10 +53,10 @@ class Monitor:
             logger.warning("%s: %s; no picture was written", folder, error.strerror)
 
     def _undisturbed(self, what: str, model: Model, look: Callable[[], T]) -> T | None:
-        """Call `look()` without an effect on training, and return its result.
+        """Call `look()` and return its result. The call has no effect on training.
 
-        If a signal asks the run to end before or during the call, return None. The model is in evaluation mode during
-        the call. Afterward the global random generators are restored.
+        During the call, the model is in evaluation mode. Afterward, the global random generators are restored. If a
+        signal asks the run to end before or during the call, return None.
         """
         if self._interrupts.received is not None:
             return None

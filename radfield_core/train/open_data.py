@@ -1,4 +1,4 @@
-"""Opening a run's data for training: every image of every split is checked before the first step."""
+"""Open a run's data for training, and check every image of every split before the first step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_data(
         quiet: show no progress.
 
     Returns:
-        The splits and a list of warnings. Bad images that the options allow to skip are excluded from the splits.
+        The splits and a list of warnings. Bad images are excluded from the splits if the options allow it.
 
     Raises:
         DatasetError: the training split is empty, or images cannot be read. The error names every bad image.

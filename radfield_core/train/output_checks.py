@@ -25,7 +25,7 @@ RENDERED_PIXELS = 8  # longer side of the picture that is rendered as a check
 
 @contextlib.contextmanager
 def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[None]:
-    """If the block raises an exception, raise a PluginError instead that names the method and its distribution.
+    """Turn exceptions raised in the block into a PluginError that names the method and its distribution.
 
     Out-of-memory errors and errors about options are raised unchanged. With RADFIELD_DEBUG=1, unexpected exceptions are
     raised unchanged too, so that the user sees their traceback.
@@ -67,7 +67,7 @@ def _method_name(setup: TrainingSetup) -> str:
 def fields_checked(model: nn.Module) -> Iterator[None]:
     """Inside the block, check the outputs of every field that is called.
 
-    Faulty outputs are thus reported before later code fails on them with a less helpful error.
+    This reports faulty outputs before later code fails on them with a less helpful error.
     """
     hooks = [part.register_forward_hook(_check_field) for part in model.modules() if isinstance(part, Field)]
     try:
@@ -107,7 +107,7 @@ def _check_level(model: LevelLoop, level: Level, number: int, n_rays: int, probl
 
 
 def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], problems: Problems) -> None:
-    """Check that a model of any class has returned ModelOutputs with one color for each pixel of the batch.
+    """Check that a model, of any class, has returned ModelOutputs with one color for each pixel of the batch.
 
     Args:
         name: name of the model's class.

@@ -1,7 +1,7 @@
-"""The number of rays in a micro-batch and in a step.
+"""Choice of the number of rays in a micro-batch and in a step.
 
-A step may be split into micro-batches, so that it needs less memory. The number of rays per step is adjusted until a
-step has the wanted number of samples.
+A step may be split into micro-batches to save memory. The number of rays per step is adjusted so that a step has the
+wanted number of samples.
 """
 
 from __future__ import annotations

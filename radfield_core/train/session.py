@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0, or the usual exit code of a program that was ended by this signal."""
+        """0, or if a signal ended the run, the usual exit code for this signal."""
         return SIGNAL_CODES.get(self.reason, 0)
 
 
@@ -120,7 +120,7 @@ def train_run(
         run: the options, as returned by `compose`.
         out: folder of a new run; by default `outputs/<scene>/<method>/<time>`.
         resume: folder of the run to resume, as returned by `find_run`.
-        checkpoint: the checkpoint to resume from; by default the newest one that is intact.
+        checkpoint: the checkpoint to resume from; by default the newest intact one.
         quiet: show no progress.
         threads: text that says how the number of threads was chosen. It is logged at the start.
         keep_folder: False for a temporary run, whose path is not logged.
@@ -159,7 +159,7 @@ def prepare(
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
-    No file in the folder is changed. If the data or the checkpoint does not fit, the run is therefore not damaged.
+    No file in the folder is changed, so the run is not damaged if the data or the checkpoint does not fit.
     """
     device = choose_device(run.trainer.device)
     method = run.method.load()(run.method.config)
@@ -268,7 +268,7 @@ def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
 
 
 def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool) -> None:
-    """Log how many steps were trained, in how much time and where. Say so if there was nothing left to train."""
+    """Log the number of trained steps, the time and the folder. If there was nothing left to train, log that."""
     seconds = prepared.trainer.counters.seconds
     where = f": {outcome.folder}" if keep_folder else ""
     logger.info("trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)

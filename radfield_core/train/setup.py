@@ -1,4 +1,4 @@
-"""The training setup: the options, the method, the build context and the source of batches. It builds the model."""
+"""The training setup: the options, the method, the build context and the source of batches. It can build the model."""
 
 from __future__ import annotations
 

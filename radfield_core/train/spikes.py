@@ -6,9 +6,9 @@ from collections import deque
 from statistics import median
 
 WINDOW_STEPS = 100
-"""A step's loss is compared with the median loss of this many steps before it.
+"""Each loss is compared with the median loss of this many preceding steps.
 
-After a report, no other report follows for the same number of steps.
+After a spike, no further spike is reported for the same number of steps.
 """
 
 MIN_SPIKE_RATIO = 10.0

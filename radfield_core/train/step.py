@@ -35,8 +35,8 @@ class StepLosses(NamedTuple):
 class TrainStep(nn.Module):
     """Module that computes the losses of a batch.
 
-    For data-parallel training, wrap this module and not the model. Losses may evaluate fields again, and a wrapper
-    around the model alone would miss these evaluations.
+    For data-parallel training, wrap this module, not the model. Losses may evaluate fields outside the model's forward,
+    which a wrapper around the model would miss.
     """
 
     def __init__(self, model: Model, method: Method):
@@ -44,7 +44,7 @@ class TrainStep(nn.Module):
         self.model, self.method = model, method
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """Return the losses of a batch. They are the losses of the method and those that its parts define."""
+        """Return the losses of a batch: those of the method and those of the model's parts."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
@@ -56,7 +56,7 @@ class TrainStep(nn.Module):
 
 
 def backward(train_step: TrainStep, batch: Batch, step: Step, chunk: int | None = None) -> StepLosses:
-    """Compute the losses of a batch and accumulate their gradients. Both are means over the rays of the batch.
+    """Compute the losses of a batch, which are means over its rays, and accumulate their gradients.
 
     Args:
         train_step: the module that computes the losses, or a data-parallel wrapper around it.

@@ -86,7 +86,7 @@ class Trainer:
 
     @property
     def rate_factor(self) -> float:
-        """The factor on all learning rates. Every rollback halves it."""
+        """The factor by which all learning rates are multiplied. Every rollback halves it."""
         return float(0.5**self.counters.rollbacks)
 
     # The loop
@@ -166,7 +166,7 @@ class Trainer:
     def _update(self, losses: StepLosses, step: Step) -> bool:
         """Update the parameters with the step's learning rates, and return True.
 
-        If the loss or a gradient is not finite, update nothing and return False: Adam's moments would keep a NaN
+        If the loss or a gradient is not finite, update nothing and return False. Otherwise, Adam's moments would be NaN
         forever.
         """
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
@@ -240,7 +240,8 @@ class Trainer:
         self._roll_back()
 
     def _roll_back(self) -> None:
-        """Return to the last good checkpoint or, without one, to the start. Halve the learning rates and reseed."""
+        """Return to the last good checkpoint or, if there is none, to the start. Halve the learning rates and change
+        the seed."""
         before = self.counters
         state, path, _ = checkpoint.newest(
             self.folder.checkpoints, lambda state: not state.progress["counters"]["bad_in_a_row"]
@@ -274,7 +275,7 @@ class Trainer:
         )
 
     def machine(self) -> dict[str, str | int]:
-        """Return the device type and number of threads. If a resumed run has others, its last bits may differ."""
+        """Return the device type and the number of threads. A change of either may change the last bits of results."""
         return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
 
     def restore(self, state: checkpoint.State) -> None:
