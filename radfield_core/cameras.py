@@ -1,9 +1,10 @@
 """Cameras: poses, intrinsics and lenses, and the conversion between pixels, directions and points.
 
-Axes are OpenGL's: x right, y up, z backwards. A pixel is a column and a row, counted from 0 at the top left. The ray of
-a pixel passes through the point that lies `pixel_center` to the right of the pixel's left edge, and as far below the
-top edge. So the ray's distance from the image's left edge is column + pixel_center. `project` returns pixels in the
-same convention: the ray of the top left pixel is at (0, 0). All values are float64.
+Axes are OpenGL's: x right, y up, z backward. A pixel is a column and a row, counted from 0 at the top left. The ray of
+a pixel passes through the point (column + pixel_center, row + pixel_center), measured from the top left corner of the
+image. `project` returns pixels in the same convention: a point on the ray of the top left pixel is projected to (0, 0).
+All values are float64.
+
 Symbols in shapes: V views, M points, K lens parameters.
 """
 
@@ -20,7 +21,7 @@ from radfield_core.ops import distortion
 PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
 """Lens models for which `directions` returns vectors of unit depth.
 
-The other models can see 90° or more away from the optical axis. For those, `directions` returns vectors of unit length.
+For the other models it returns vectors of unit length, because they can see 90° or more away from the optical axis.
 """
 
 _FLIP_YZ = (1.0, -1.0, -1.0)  # in `ops.distortion`, y points down and z points forward
@@ -69,8 +70,8 @@ class View:
     Attributes:
         c2w: camera-to-world matrix [3, 4].
         camera: intrinsics.
-        image_id: row of the view in tables with one row per image, such as appearance embeddings. None if the view has
-            no row.
+        image_id: number of the view's image, which selects its embedding in a field with one embedding per image. None
+            if the view has no embedding.
     """
 
     c2w: Tensor
@@ -119,7 +120,7 @@ class Cameras:
         return View(self.c2w[index], self.camera(index), image_id)
 
     def only(self, kept: Sequence[int]) -> Cameras:
-        """Return the cameras of the views with the indices `kept`, in the order of `kept`."""
+        """Return the cameras of the views with the indices `kept`, in this order."""
         rows = list(kept)
         distortion = None if self.distortion is None else self.distortion[rows]
         return replace(
@@ -184,8 +185,8 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
         points: [M, 3] in world coordinates.
 
     Returns:
-        Columns and rows [M, 2] and depths along the optical axis [M], both float64. A point that the lens cannot see,
-        such as a point behind a pinhole camera, has a depth <= 0 or NaN pixels.
+        Columns and rows [M, 2], and depths along the optical axis [M], all float64. For a point that the lens cannot
+        see, such as one behind a pinhole camera, the depth is <= 0, or column and row are NaN.
 
     Example:
         >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))  # at the origin, looking along -z

@@ -1,4 +1,4 @@
-"""Errors that users see. An error has an exit code and one or more problems: a path, a message and a hint for each."""
+"""Errors that users see. An error has an exit code and one or more problems, each with a path, a message and a hint."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class StorageError(RadfieldError):
 
 
 def unwritable(error: OSError, path: object) -> StorageError:
-    """Return the StorageError to raise when the operating system refuses to write a file."""
+    """Return the StorageError for a file that the operating system refuses to write."""
     return StorageError(
         f"cannot be written: {error.strerror}",
         path=str(path),

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class LevelLoop(Model):
     """A model made of fields, a sampler and a renderer. A second LevelLoop may render the background.
 
-    Level l uses the field `sampler.own_fields[l]` if the sampler has a field for this level. The other levels use
-    `fields` in order. If there are more such levels than fields, the last field serves the remaining levels.
+    Level l uses the field `sampler.own_fields[l]` if there is one. The other levels use `fields` in order. If there are
+    more of these levels than fields, the last field serves the remaining levels.
 
     Args:
         fields: fields of the levels, in order.
@@ -63,7 +63,7 @@ class LevelLoop(Model):
         self.space = space
         if background is not None and renderer.opaque_far:
             raise UsageError(
-                "the far end is opaque, so a background behind it is never seen",
+                "the far end of each ray is opaque, so the background behind it is invisible",
                 path="renderer.opaque_far",
                 hint="renderer.opaque_far=false",
             )
@@ -105,7 +105,7 @@ class LevelLoop(Model):
         return self.trace(batch.rays, batch.background)
 
     def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
-        """Render rays over the background model, if there is one. Behind this model are the colors `background`.
+        """Render rays over the background model, if there is one, and then over the colors `background`.
 
         Args:
             rays: R rays.
@@ -133,13 +133,13 @@ class LevelLoop(Model):
         last = levels[-1].rendered
         if last is None:
             raise UsageError(
-                "the field of the last level gives no color", path="field", hint="Choose a field that returns rgb"
+                "the field of the last level returns no color", path="field", hint="Choose a field that returns rgb"
             )
         n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
         return ModelOutputs(last, tuple(levels), behind, n_samples)
 
     def _rays_behind(self, rays: RayBundle) -> RayBundle:
-        """Return the same rays, limited to the part between the end of the foreground and the far limit."""
+        """Return the part of each ray between the end of the foreground and the far limit."""
         _, end = self.sampler.extent(rays)
         return dataclasses.replace(rays, near=end, far=torch.maximum(rays.far, end))
 
@@ -179,10 +179,11 @@ class LevelLoop(Model):
         return _concatenated(pieces)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Collect the losses of all parts by name. If two parts use the same name, the second one becomes "path.name".
+        """Collect the losses of all parts by name. If two parts use the same name, the second loss is called
+        "path.name".
 
-        A field and its children receive only the levels on which the field was evaluated. So no level counts twice.
-        The background model receives its own outputs, and each of its losses is named "background.name".
+        A field and its children receive only the levels on which the field was evaluated, so that no level counts
+        twice. The background model receives its own outputs. Its losses are called "background.name".
         """
         field_of_part = {module: field for field in self._all_fields() for module in field.modules()}
         losses: dict[str, Tensor] = {}
@@ -237,8 +238,8 @@ def _on_background(level: Level, background: Tensor | None) -> Level:
 def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
     """Return the pixels with depths measured in the scene.
 
-    The depth is the opacity times the distance of the mean point. Without a warp this depth equals Σ w t. Under NDC the
-    two differ, because t is not a distance there.
+    The depth is the opacity times the distance of the mean point. Without a warp, this equals Σ w t. In NDC it differs,
+    because there t is not a distance.
     """
     mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
     return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the entry of `words` that is most similar to a misspelled word, or "" if no entry is similar.
+    """Return the entry of `words` that is most similar to a misspelled word, or "" if none is similar.
 
     Example:
         >>> nearest("nerff", ["nerf", "neus", "ngp"])

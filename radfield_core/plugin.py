@@ -31,7 +31,7 @@ _Function = TypeVar("_Function")
 def hookimpl(function: _Function) -> _Function:
     """Mark a function as an implementation of the hook with the same name, and return the function.
 
-    The mark is the attribute that pluggy's own marker sets, so a declaration need not import pluggy.
+    This sets the same attribute as pluggy's own marker, so a declaration need not import pluggy.
     """
     options = {name: False for name in ("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast")}
     setattr(function, "radfield_impl", {**options, "specname": None})  # noqa: B010
@@ -41,7 +41,7 @@ def hookimpl(function: _Function) -> _Function:
 class Component(NamedTuple):
     """The declaration of one part. The part's code is imported when the part is first used.
 
-    Call `component` to make a declaration. That function describes the attributes that are not listed here.
+    The function `component` makes a declaration. Its docstring describes the attributes that are not listed here.
 
     Attributes:
         distribution: name of the distribution that declares the part. It is set when the plugin is discovered.
@@ -95,16 +95,16 @@ def component(
         impl: class of the part, as "package.module:Class".
         config: class of the part's options, as "package.module:Class". The class's module must not import torch.
         summary: one line that describes the part in lists.
-        provides: capability words that tell what the part can do. `radfield_core.plugins.vocabulary` lists them. Words
-            that you add start with a name of your own, as in "acme.word".
-        requires: table of slot -> capability words. A slot is an option that names another part. The part chosen for
-            the slot must provide the words; "points|gaussians" means either of the two. Slots are options of the part
-            itself, such as "encoding", or options of the run, such as "field", "sampler" and "data".
+        provides: capabilities of the part, such as "density". `radfield_core.plugins.vocabulary` lists all of them. A
+            capability that you add starts with a name of your own, as in "acme.word".
+        requires: dictionary: slot -> capabilities that the part in this slot must provide. "points|gaussians" means
+            either of the two. A slot is an option that names another part. It is an option of the part itself, such as
+            "encoding", or an option of the run, such as "field", "sampler" and "data".
         preset: only for methods: the TOML file with the method's options, as "package:presets/neus.toml". To give
             several presets, pass a table of name -> file. The preset with the method's own name is the default.
-        capabilities: function, as "module:function", for capabilities that depend on options or hardware. It takes the
-            options and returns (provides, requires), which are added to the two arguments with these names. The
-            function must not import torch.
+        capabilities: function, as "module:function", that adds capabilities depending on options or hardware. It takes
+            the options and returns (provides, requires), which are added to the arguments `provides` and `requires`. It
+            must not import torch.
         sniff: only for dataparsers: function, as "module:function", that takes a path. It returns the reason why the
             path is in the parser's format, or None if it is not. The function must not import torch.
         writer: only for dataparsers: function, as "module:function", that writes a scene in the parser's format. The

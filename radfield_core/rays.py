@@ -1,9 +1,9 @@
 """Rays of pixels: origins, directions, near and far limits, and radii of the pixels' cones.
 
 Rays are computed in float64 and returned in float32 or another type. Directions have unit length, so t is a distance
-along the ray. In some papers directions have unit depth, so t is a depth along the optical axis. To get the samples of
-these papers, near and far are multiplied by the length of the direction with unit depth, and the radius of the cone is
-divided by this length. The NDC warp is applied last.
+along the ray. In some papers, directions have unit depth, so t is a depth along the optical axis. To get the same
+samples, near and far are multiplied by the length of the direction of unit depth, and the radius of the cone is divided
+by it. The NDC warp is applied last.
 
 Symbols in shapes: R rays, V views, P pixels.
 """
@@ -49,9 +49,10 @@ class RaySpace:
         return RaySpace(scene.near, scene.far, scene.limits_along, scene.warp)
 
     def distances(self, view: View, rays: RayBundle, t: Tensor) -> Tensor:
-        """Return the distances [R], in the scene, from the camera to the points at t [R] on the rays.
+        """Return the distances [R] in the scene from the camera to the points at t [R] on the rays.
 
-        Under NDC the far end of a ray is infinitely far away. Here it counts as 10⁴ times as far as the near plane.
+        In NDC, the far end of a ray is infinitely far away. Its distance is taken to be 10⁴ times that of the near
+        plane.
         """
         if self.warp is None:
             return t
@@ -88,7 +89,7 @@ class _Pixels:
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
         """Return each pixel and the next pixel along an axis (0 for columns, 1 for rows), both [R, 2].
 
-        For a pixel in the last column or row, return the last two pixels along the axis, because no pixel follows.
+        For a pixel in the last column or row, which has no next pixel, return the last two pixels along the axis.
         """
         last = (self.sizes[..., axis] - 2).clamp_min(0)
         step = self.pixels.new_zeros(2)
@@ -129,8 +130,8 @@ class _DirectionTable(NamedTuple):
 class PixelRays:
     """Computes the rays of any pixels in a scene's views.
 
-    If the lens distorts, the directions of all pixels are computed once and kept in a table. If the table would be too
-    large, each call computes the directions of its own pixels.
+    For a lens with distortion, the directions of all pixels are computed once and kept in a table. If the table would
+    be too large, each call computes the directions of the pixels that it needs.
     """
 
     def __init__(self, scene: Scene, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
@@ -157,7 +158,8 @@ class PixelRays:
         )
 
     def __call__(self, images: Tensor, rows: Tensor, columns: Tensor) -> RayBundle:
-        """Return the rays of the pixels at images, rows, columns [R] int64, with gradient to the cameras' c2w."""
+        """Return the rays of the pixels at images, rows and columns, each [R] int64, with gradient to the cameras'
+        c2w."""
         pixels = self.pixels(images, rows, columns)
         if self.space.warp is not None:
             return _warped_rays(pixels, self.space, self.space.warp, images, self.dtype)
@@ -218,7 +220,7 @@ def view_rays(
         dtype: type of the result.
 
     Returns:
-        Rays of these pixels, with gradient to the view's c2w. Their number is `stop − start`.
+        `stop − start` rays, with gradient to the view's c2w.
 
     Example:
         >>> from radfield_core import Camera
@@ -307,10 +309,9 @@ def _warped_widths(pixels: _Pixels, warp: Ndc) -> Tensor:
 
 
 def _direction_table(rays: PixelRays) -> _DirectionTable | None:
-    """Build the table of directions for a lens that distorts, or return None if the table would be too large.
+    """Build the table of directions for a lens with distortion. Return None if the table would be too large.
 
-    It takes several iterations to find the direction of a pixel. With the table, they need not be repeated in every
-    training step.
+    Finding the direction of a pixel takes several iterations. The table saves repeating them in every training step.
     """
     keys = [rays.intrinsics, rays.sizes.to(torch.float64)] + ([] if rays.distortion is None else [rays.distortion])
     distinct, camera_of_view = torch.unique(torch.cat(keys, 1), dim=0, return_inverse=True)

@@ -41,9 +41,9 @@ class RayBundle:
         viewdirs: unit view directions [R, 3], always in scene coordinates.
         near: near limit along the ray [R].
         far: far limit along the ray [R].
-        radii: radius [R] of the pixel's cone at t = 1. Under NDC, the radius of the pixel's cylinder.
-        image_ids: index [R] int64 of each ray's image, which selects its row in tables with one row per image. None
-            stands for the mean over all images.
+        radii: radius [R] of the pixel's cone at t = 1 or, in NDC, radius of the pixel's cylinder.
+        image_ids: index [R] int64 of each ray's image, for fields with one embedding per image. None stands for the
+            mean over all images.
 
     Example:
         >>> rays = RayBundle(
@@ -91,7 +91,7 @@ class RaySamples:
         rays: the R rays.
         t_starts: starts of the intervals [N], finite, without gradient.
         t_ends: ends of the intervals [N], not before the starts.
-        t_eval: the t of each interval at which fields are evaluated [N].
+        t_eval: the t in each interval at which fields are evaluated [N].
         samples_per_ray: number of samples S on every ray; None for a packed layout.
         packing: assignment of samples to rays; None for a uniform layout.
         footprint: shape that `gaussians()` approximates: "cone", or "cylinder" for pixels in NDC.
@@ -159,7 +159,7 @@ class RaySamples:
 
     @property
     def n(self) -> int:
-        """The number of samples N. This number is known without waiting for the device."""
+        """The number of samples N, known without waiting for the device."""
         return self.t_starts.shape[0]
 
     @property
@@ -306,13 +306,13 @@ class ModelOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rays, or the whole image, that a training step renders, with the ground truth.
+    """The rays that a training step renders, or the whole image, with the ground truth.
 
     Attributes:
         rays: the R rays; None for a batch that is a whole image.
         view: camera and pose of a whole image; None for rays.
         rgb: ground-truth colors [R, 3] of rays or [H, W, 3] of an image, composited on `background`.
-        mask: the part of each pixel's area that the object covers [R] or [H, W], in [0, 1]; None without masks.
+        mask: share of each pixel that the object covers [R] or [H, W], in [0, 1]; None without masks.
         background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method uses no background.
         loss_weights: weights of the pixels in the loss [R] or [H, W] (mip-NeRF's "lossmult"); None for equal weights.
             The weights of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
@@ -341,7 +341,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One training step. Schedules and random numbers depend on nothing else, so a resumed run repeats them exactly.
+    """One training step. Schedules and random numbers depend only on it, so a resumed run repeats them exactly.
 
     Attributes:
         index: number of the step, from 0.
@@ -384,7 +384,7 @@ class SceneBox:
         center: center of the region [3].
         radius: half the side of a box, or the radius of a sphere.
         shape: "box" or "sphere".
-        measured: True if the data states the region, False if the region was estimated from the cameras.
+        measured: True if the region comes from the data, False if it was estimated from the cameras.
 
     Example:
         >>> box = SceneBox(torch.zeros(3), radius=1.0)
@@ -400,10 +400,10 @@ class SceneBox:
     measured: bool = True
 
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Return the distances t [R] at which rays enter the region and at which they leave it, both >= 0.
+        """Return two tensors [R]: the distances t >= 0 at which rays enter the region, and at which they leave it.
 
-        For a ray that misses a box, both distances are 0. For a ray that misses a sphere, both are the t of the ray's
-        point nearest to the center, or 0 if this point lies behind the ray's origin.
+        For a ray that misses a box, both are 0. For a ray that misses a sphere, both are the t of the ray's point
+        nearest to the center, or 0 if this point lies behind the ray's origin.
         """
         origins = rays.origins - self.center.to(rays.origins)
         if self.shape == "sphere":

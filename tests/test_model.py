@@ -239,7 +239,7 @@ def test_a_ray_that_misses_the_foregrounds_box_sees_the_whole_background() -> No
 
 
 def test_an_opaque_far_end_with_a_background_is_refused() -> None:
-    with pytest.raises(UsageError, match="never seen"):
+    with pytest.raises(UsageError, match="invisible"):
         LevelLoop(
             [ConstantField()],
             Short(),

@@ -26,7 +26,7 @@ def with_backend(name: str, run: Callable[[], Result]) -> Callable[[], Result]:
 
 
 def compositing(device: str, repeats: int) -> list[Timing]:
-    """Time the compositing of 253 000 packed samples on 4096 rays. The forward and the backward pass are timed."""
+    """Time the forward and the backward pass of compositing 253 000 packed samples on 4096 rays."""
     reference, *rows = measure(repeats=repeats, device=device)
     case = f"{reference['n_samples'] // 1000}k samples, forward + backward"
     return [Timing("compositing", case, row["backend"], reference["both_ms"], row["both_ms"]) for row in rows]
@@ -47,8 +47,8 @@ def measure(
         seed: seed of the samples.
 
     Returns:
-        One row for each backend, with torch first. The keys op, backend, device, n_rays and n_samples describe the
-        case. forward_ms, backward_ms and both_ms are median times. speedup is both_ms of torch divided by both_ms of
+        One row for each backend, torch first. The keys op, backend, device, n_rays and n_samples describe the case.
+        forward_ms, backward_ms and both_ms are median times. speedup is the both_ms of torch divided by the both_ms of
         this backend.
     """
     layout, density, rgb, t, lengths = packed_samples(n_rays, n_samples, device, seed)
@@ -73,8 +73,7 @@ def packed_samples(
 ) -> tuple[Layout, Tensor, Tensor, Tensor, Tensor]:
     """Make random packed samples. Return their layout, density [N], rgb [N, 3], t [N] and interval lengths [N].
 
-    The number of samples differs from ray to ray, and some rays have no samples. Samples placed with an occupancy grid
-    are distributed like this.
+    The number of samples differs from ray to ray, and some rays have no samples, as with an occupancy grid.
     """
     generator = torch.Generator().manual_seed(seed)
     counts = torch.multinomial(torch.rand(n_rays, generator=generator), n_samples, True, generator=generator)
@@ -88,8 +87,8 @@ def packed_samples(
 def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, ...] = (32, 64, 64, 16)) -> list[Timing]:
     """Time the forward and backward pass of the chunked perceptron and of the same perceptron in plain torch.
 
-    The limit of the timing is the time that the matrix products alone would take. Only the CPU has a chunked
-    perceptron. For another device, the returned list is empty.
+    The limit of the timing is the time of the matrix products alone. Only the CPU has a chunked perceptron, so the list
+    is empty for any other device.
 
     Args:
         device: "cpu" or "cuda".
@@ -116,9 +115,8 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
 
 
 def gemm_flops(repeats: int, side: int = 512) -> float:
-    """Measure the floating-point operations per second of this machine.
-
-    The operations are products of float32 matrices that are small enough for the cache.
+    """Measure the floating-point operations per second of this machine, in products of float32 matrices that fit in the
+    cache.
     """
     a, b, out = (torch.rand(side, side) for _ in range(3))
 

@@ -1,4 +1,4 @@
-"""Learning curves. A learning curve shows how the PSNR of held-out views grows with the seconds of training."""
+"""Learning curves: the PSNR of held-out views over the seconds of training."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def whole_run(
 ) -> dict[str, Any]:
     """Train a run as `radfield train` does, and measure its learning curve.
 
-    The measured times are those of the training steps alone. They include neither the compilation of kernels, which
-    takes place before the first step, nor evaluations.
+    Only training steps count in the measured times: neither evaluations, nor the compilation of kernels before the
+    first step.
 
     Args:
         method: name of a method or of one of its presets.
@@ -129,7 +129,7 @@ def _held_out(run: RunConfig, data: str) -> str:
 
 
 def _train(run: RunConfig, out: Path) -> list[Point]:
-    """Train a run in the folder `out`, and read the points of the curve from its log."""
+    """Train a run in the folder `out`, and read the points of the learning curve from its log."""
     outcome = train_run(run, out=out, threads=str(torch.get_num_threads()), keep_folder=False)
     if outcome.exit_code:
         raise Interrupted(outcome.exit_code)

@@ -1,8 +1,7 @@
 """Benchmarks that compare each kernel with its torch reference. The results are a table and rows for a JSON file.
 
-On a machine that other programs use too, the same work may take several times as long. The CPU time of the work varies
-little, and so does the ratio of two times that are measured in one process. The results also record the load of the
-machine and the number of threads.
+On a machine with other load, the same work may take several times as long. Two quantities vary little: the CPU time,
+and the ratio of two times measured in one process. The results also record the load and the number of threads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The benchmarks that are installed. This module imports no torch, so that a misspelled name is reported at once."""
+"""The installed benchmarks. This module imports no torch, so that a misspelled name is reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timing of an operation's kernels and of its torch reference. They run alternately in one process."""
+"""Timing of the kernels of an operation and of its torch reference, which run alternately in one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARM_UP = 2  # number of runs that are not counted: the first compiles kernels, 
 Result = TypeVar("Result")
 
 Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]
-"""Function that returns a scalar loss, and the tensors for which the loss's gradients are computed."""
+"""Function that returns a scalar loss, and the tensors with respect to which the loss is differentiated."""
 
 
 @dataclass(frozen=True)

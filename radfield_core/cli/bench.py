@@ -26,7 +26,9 @@ def configure(parser: ArgumentParser) -> None:
     run = actions.add_parser("run", help="train a method, and measure the PSNR of held-out views over time")
     run.add_argument("--method", metavar="NAME", required=True, help="name of a method or of one of its presets")
     run.add_argument("--data", metavar="PATH", required=True, help="path of the data set")
-    run.add_argument("--seconds", type=float, help="limit of the training time (default: the limit of the method)")
+    run.add_argument(
+        "--seconds", type=float, help="longest training time in seconds (default: the limit that the method sets)"
+    )
     run.add_argument("--every", type=int, default=100, help="steps between two evaluations (default: 100)")
     run.add_argument("--views", type=int, default=6, help="number of views in each evaluation (default: 6)")
     run.add_argument(

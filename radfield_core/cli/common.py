@@ -17,7 +17,7 @@ DEVICE_HELP = 'device to run on: "auto", "cpu", "cuda" or "cuda:N" (default: the
 def add_run_arguments(parser: ArgumentParser) -> None:
     """Add --quiet and the arguments that define a run: --method, --data, --config and key=value."""
     parser.add_argument(
-        "--method", metavar="NAME", help="name of a method or of one of its presets; if it is missing, all are listed"
+        "--method", metavar="NAME", help="name of a method or of a method's preset; leave it out to see all names"
     )
     parser.add_argument("--data", metavar="PATH", help="path of the data set; its format is recognized from its files")
     parser.add_argument("-c", "--config", metavar="FILE", help="a TOML file that sets options of the run")
@@ -27,7 +27,7 @@ def add_run_arguments(parser: ArgumentParser) -> None:
         metavar="key=value",
         nargs="*",
         default=[],
-        help="set an option, such as trainer.max_steps=2000 or field.encoding=hash; it takes precedence over the file",
+        help="set an option, such as trainer.max_steps=2000 or field.encoding=hash; this overrides the file",
     )
 
 
@@ -55,7 +55,7 @@ def check_run(args: Namespace) -> None:
 
 
 def require_positive(args: Namespace, *names: str) -> None:
-    """Raise UsageError if the user has set one of the named options to a number that is not greater than zero."""
+    """Raise UsageError if one of the named options is set to a number that is not greater than zero."""
     for name in names:
         value = getattr(args, name, None)
         if value is not None and not value > 0:
@@ -65,8 +65,7 @@ def require_positive(args: Namespace, *names: str) -> None:
 def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
     """Compose the run that the arguments of `add_run_arguments` define, and check that the run's parts fit together.
 
-    Some choices, such as the format of the data, are made for the user. They are printed to stderr, unless the user
-    gives --quiet.
+    Automatic choices, such as the format of the data, are printed to stderr, unless the user gives --quiet.
 
     Raises:
         UsageError, PluginError, DatasetError: the arguments have mistakes. The error reports all mistakes at once.

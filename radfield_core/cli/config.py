@@ -14,16 +14,16 @@ def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="show|validate|options", required=True)
     show = actions.add_parser(
-        "show", help="print all options of a run as a TOML file, from which the run can be repeated"
+        "show", help="print all options of a run as a TOML file that can be used to repeat the run"
     )
     add_run_arguments(show)
     show.add_argument("--origin", action="store_true", help="print where the value of each option comes from")
     validate = actions.add_parser(
         "validate",
-        help="check that a file names existing options, that their values are valid and that the parts fit together",
+        help="check that all options in a file exist, that their values are valid and that the parts fit together",
     )
     validate.add_argument("file", metavar="FILE", help="a TOML file that sets options of a run")
-    options = actions.add_parser("options", help="list the options of a part, or those that every run has")
+    options = actions.add_parser("options", help="list the options of a part, or the options that every run has")
     options.add_argument(
         "part",
         metavar="KIND:NAME",
@@ -81,8 +81,8 @@ def _options(part: str | None) -> int:
 def _part_options(part: str) -> tuple[Any, str, dict[str, Any]]:
     """Return three values that describe the options of a part "kind:name".
 
-    They are the class of its options, a title for the list of the options, and the values that a preset sets. If the
-    name is not that of a preset, the values are an empty table.
+    They are the class of its options, a title for the list of the options, and the table of values that a preset sets.
+    The table is empty if the name is not that of a preset.
     """
     from radfield_core.config.files import read_preset
     from radfield_core.config.structure import options_of

@@ -1,4 +1,4 @@
-"""`radfield data`: inspects a data set, writes it in another format, converts it, or makes one from photographs."""
+"""`radfield data`: inspects, writes or converts a data set, or makes one from photographs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def configure(parser: ArgumentParser) -> None:
             metavar="key=value",
             nargs="*",
             default=[],
-            help="set an option of the converter, or of the format of the data set that is read",
+            help="set an option of the converter, or of the format that is read",
         )
 
 
@@ -181,7 +181,7 @@ def _convert(args: Namespace) -> int:
 
 
 def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
-    """Return the error that reports a name which is neither that of a converter nor that of a format.
+    """Return the error for a name that is neither a converter nor a format.
 
     If a plugin that is not installed offers this name, the error says which plugin to install.
     """
@@ -247,7 +247,7 @@ def _formats(registry: Registry) -> list[str]:
 def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
     """Read every split of a data set.
 
-    Check the images that are files, because the writer copies these files unchanged. Decode all other images.
+    Images that are files are checked, because the writer copies these files unchanged. All other images are decoded.
     """
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
     from radfield_core.errors import NoSuchSplit

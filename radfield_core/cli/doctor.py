@@ -68,7 +68,8 @@ def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the names of core's missing requirements, and (name, version) for each requirement that is installed."""
+    """Return two lists: the names of core's missing requirements, and (name, version) for each installed
+    requirement."""
     import platform
     import re
     from importlib.metadata import PackageNotFoundError, requires, version
@@ -111,9 +112,9 @@ def _devices() -> Iterator[tuple[str, str]]:
 
 
 def _accelerators() -> Iterator[tuple[str, str]]:
-    """Yield the name of each optional package that runs kernels, with its version.
+    """Yield the name and the version of each optional package that runs kernels.
 
-    If the package cannot be imported, yield the reason instead of the version.
+    If a package cannot be imported, yield the reason instead of the version.
     """
     import os
     from importlib import import_module
@@ -131,11 +132,11 @@ def _accelerators() -> Iterator[tuple[str, str]]:
             yield name, getattr(import_module(name), "__version__", "installed")
         except Exception as error:  # a broken package may raise any exception, and this report must name it
             yield name, f"does not load: {type(error).__name__}: {error}".splitlines()[0]
-    yield VARIABLE, os.environ.get(VARIABLE) or "unset: the fastest one that loads is used"
+    yield VARIABLE, os.environ.get(VARIABLE) or "unset: the fastest available one is used"
 
 
 def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield a row with the folder that runs are written to, the free space on its disk, and whether it is writable."""
+    """Yield a row about the folder of the runs: its path, the free space on its disk, and whether it is writable."""
     import os
     import shutil
 

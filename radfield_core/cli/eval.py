@@ -1,4 +1,5 @@
-"""`radfield eval`: computes image metrics of a split, or another metric such as a distance to a reference surface."""
+"""`radfield eval`: computes the image metrics of a split, or another metric, such as a distance to a reference
+surface."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def configure(parser: ArgumentParser) -> None:
         "--reference",
         metavar="FILE",
         default="auto",
-        help="file of the mesh or points that --metric compares with (default: the surface that the data set contains)",
+        help="file with the mesh or points to compare with, for --metric (default: the true surface in the data set)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the results")
     parser.add_argument(

@@ -18,10 +18,13 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--exporter", metavar="NAME", default="mesh", help="name of the exporter (default: mesh)")
     parser.add_argument(
         "--format",
-        help="file format, such as ply, obj, glb or stl; the same as format=... (default: from the suffix of --out)",
+        help="file format, such as ply, obj, glb or stl; the same as format=... (default: the suffix of --out)",
     )
     parser.add_argument(
-        "--resolution", metavar="CELLS", type=int, help="grid cells along the longest side; the same as resolution=..."
+        "--resolution",
+        metavar="CELLS",
+        type=int,
+        help="number of grid cells along the longest side; the same as resolution=...",
     )
     parser.add_argument(
         "--out", metavar="PATH", help="file or folder to write to (default: exports/ in the run folder)"

@@ -1,8 +1,8 @@
 """Printing of log records on the command line.
 
-The library logs through `logging` and attaches no handler. A notebook or another program may configure `logging`
-itself. Without such a configuration, Python prints the library's warnings on stderr and drops its INFO messages. The
-command line attaches the handler below while a verb runs.
+The library logs through `logging` and attaches no handler, so that a notebook or another program can configure
+`logging` itself. If it does not, Python prints the library's warnings on stderr and drops its INFO messages. While a
+verb runs, the command line attaches the handler below.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from contextlib import contextmanager
 from radfield_core.runtime.progress import write_line
 
 LIBRARY = "radfield_core"
-"""The logger whose INFO messages are printed. Of other loggers, such as those of plugins, only warnings are printed."""
+"""The logger whose INFO messages are printed. For other loggers, such as those of plugins, only warnings are
+printed."""
 
 
 class CommandLineHandler(logging.Handler):
     """Handler that prints INFO messages as plain lines on stdout, and warnings as `warning: …` on stderr.
 
-    If `quiet` is True, the handler prints only warnings. Tests and progress bars replace sys.stdout and sys.stderr, so
-    the handler looks these streams up for each record.
+    If `quiet` is True, the handler prints only warnings. It looks up sys.stdout and sys.stderr for each record, because
+    tests and progress bars replace these streams.
     """
 
     def __init__(self, *, quiet: bool = False):

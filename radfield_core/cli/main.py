@@ -32,7 +32,7 @@ VERBS = {
     "render": "render pictures and a video of a trained run",
     "export": "write the surface of a trained run as a mesh or a point cloud",
     "data": "inspect, write or convert a data set, or make one from photographs",
-    "plugins": "list, explain and check installed plugins, or start a new one",
+    "plugins": "list, explain and check installed plugins, or write a new one",
     "config": "show, check and explain options",
     "doctor": "report on this machine and installation",
     "bench": "measure the speed of kernels, or of a training run",
@@ -45,7 +45,7 @@ HINTS = {
     errno.EACCES: "Choose a path that you may write to",
     errno.EROFS: "Choose a path on a writable disk",
     errno.EEXIST: "Choose another name: something else has this name",
-    errno.ENOTDIR: "Choose another path: this one leads through a file, not a folder",
+    errno.ENOTDIR: "Choose another path: a part of this one is a file, not a folder",
 }
 """Error number of an OSError -> hint for the user."""
 
@@ -93,7 +93,7 @@ def _run(argv: list[str]) -> int:
 class Terminated(KeyboardInterrupt):
     """A signal ended the program.
 
-    This is a KeyboardInterrupt, so that code which cleans up after Ctrl-C also cleans up after the signal.
+    It is derived from KeyboardInterrupt, so that code that cleans up after Ctrl-C also cleans up after the signal.
     """
 
     def __init__(self, number: int):
@@ -103,7 +103,8 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise Terminated inside the block, unless the signal is already ignored or handled."""
+    """Make SIGTERM and SIGHUP raise Terminated inside the block. Leave a signal alone that is already ignored or
+    handled."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
@@ -191,12 +192,12 @@ def _bug(error: Exception) -> int:
 
 
 def _silence(stream: TextIO) -> None:
-    """Redirect a stream to the null device, so that Python's flush at exit does not fail again."""
+    """Redirect a stream that has failed to the null device, so that Python's flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(text: str) -> None:
-    """Print to stderr. If stderr cannot be written to either, only the exit code reports the error."""
+    """Print to stderr. If that fails too, only the exit code reports the error."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

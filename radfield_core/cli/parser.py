@@ -1,6 +1,6 @@
 """The argument parser of a verb.
 
-Unlike argparse's own parser, this parser raises UsageError for an unknown option, and suggests the nearest option.
+Unlike argparse's own parser, this parser raises UsageError for an unknown option, and suggests the most similar one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"{self.prog} --help")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Raise UsageError if an argument has none of its allowed values. The hint has the nearest one."""
+        """Raise UsageError if an argument has a value that is not allowed. The hint names the most similar allowed
+        value."""
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
@@ -47,14 +48,14 @@ def make_parser(verb: str, module: ModuleType) -> Parser:
 def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
     """Parse the arguments of a verb.
 
-    Words of the form `key=value` may stand anywhere among the options. Plain argparse requires that they stand next to
-    each other.
+    Words of the form `key=value` may stand anywhere among the options. With plain argparse, they would have to be
+    adjacent.
 
     Returns:
         The arguments. If the user gives --help, the help is printed and None is returned.
 
     Raises:
-        UsageError: some words are unknown. The error names each unknown word and the option nearest to it.
+        UsageError: some words are unknown. The error names each unknown word and the option most similar to it.
     """
     parser = make_parser(verb, module)
     try:
@@ -80,7 +81,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    """Return the problem that reports an unknown word. Its hint suggests the nearest option."""
+    """Return the problem that reports an unknown word. Its hint suggests the most similar option."""
     if not word.startswith("-"):
         return Problem("", f"unknown argument {word!r}", f"{prog} --help")
     near = nearest(word.partition("=")[0], known)

@@ -1,4 +1,4 @@
-"""`radfield plugins`: lists, explains and checks installed plugins, and starts a new one."""
+"""`radfield plugins`: lists, explains and checks installed plugins, and writes a new one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def configure(parser: ArgumentParser) -> None:
     info.add_argument(
         "name", metavar="NAME", help='a plugin, a distribution, or a part such as "hash" or "encoding:hash"'
     )
-    actions.add_parser("doctor", help="show why plugins do not load, with tracebacks; the exit code is 1 if one fails")
+    actions.add_parser(
+        "doctor", help="show why plugins do not load, with tracebacks; the exit code is 1 if a plugin does not load"
+    )
     new = actions.add_parser("new", help="write the files of a new plugin that already works")
     new.add_argument("name", metavar="NAME", help="name of the new distribution, such as acme-fourier")
     new.add_argument("--kind", choices=TEMPLATES, required=True, help="kind of the part that the plugin offers")
@@ -133,14 +135,14 @@ def _check(registry: Registry, name: str) -> int:
         print(f"\n{result.message}")
     print(f"\n{plural(counts['kept'], 'law')} kept, {counts['broken']} broken, {counts['untested']} untested")
     if counts["untested"]:
-        print("untested: the law needs a small data set; the plugin's own tests pass one to conformance as example=")
+        print("untested: the law needs a small data set; the plugin's own tests pass it to conformance as example=")
     return 1 if broken else 0
 
 
 def _require_installed(registry: Registry, name: str) -> None:
     """Raise PluginError if `name` has the form `kind:name` and no such part is installed.
 
-    Without this check, the names of the test kit's own toy parts would be accepted too.
+    Without this check, the test kit's toy parts would be accepted too.
     """
     from radfield_core.plugin import KINDS
 
@@ -183,7 +185,7 @@ def _print_component(component: Component) -> None:
 
 
 def _unknown_name(registry: Registry, name: str) -> Exception:
-    """Return the error that reports a name which is not the name of a plugin, a distribution or a part."""
+    """Return the error for a name that is not the name of a plugin, a distribution or a part."""
     from radfield_core.errors import PluginError
     from radfield_core.names import nearest
 

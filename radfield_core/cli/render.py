@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
         default="auto",
         choices=PATHS,
         help='camera path of the video: "turntable", "spiral" or "auto"; "auto" takes the path that the data set '
-        "contains, or else the one that suits its cameras (default: auto)",
+        "contains or, if it contains none, a path that suits its cameras (default: auto)",
     )
     parser.add_argument(
         "--frames", type=int, default=60, help="number of frames of the video, 30 per second (default: 60)"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from radfield_core.config.run import RunConfig
     from radfield_core.runs.folder import RunFolder
 
-HELP = """Train a method on a scene. With --resume, continue a run from its newest checkpoint with the options that are
+HELP = """Train a method on a scene. With --resume, continue a run from its newest checkpoint, with the options that are
 stored in its folder. Options on the command line take precedence over the stored ones."""
 
 

@@ -16,7 +16,7 @@ from radfield_core.errors import DatasetError
 from radfield_core.files.untrusted import missing_files
 
 MAX_ARRAY_BYTES = 4 * 2**30
-"""By default, an array that takes more bytes than this is refused."""
+"""Default limit for the size of an array, in bytes."""
 
 MAX_HEADER_BYTES = 4096
 """Largest allowed header of an array, in bytes. NumPy usually writes headers of 128 bytes."""
@@ -65,8 +65,8 @@ def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES)
         max_bytes: largest allowed array in bytes; 4 GiB by default.
 
     Raises:
-        DatasetError: the file is not an .npz file or lacks one of the arrays. The error is also raised if `read_npy`
-            would refuse one of the arrays.
+        DatasetError: the file is not an .npz file or lacks one of the arrays, or an array has a fault for which
+            `read_npy` raises DatasetError.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -124,10 +124,9 @@ def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_
 
 
 def _check_header(stream: IO[bytes], size: int, max_bytes: int) -> None:
-    """Check that a header describes an array of plain numbers that is not too large. Otherwise, raise ValueError.
+    """Raise ValueError unless a header describes an array of plain numbers that is not too large.
 
-    An array is too large if it takes more than `max_bytes` bytes, or more bytes than the file has. The file has `size`
-    bytes.
+    An array is too large if it takes more than `max_bytes` bytes, or more than the `size` bytes of the file.
     """
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

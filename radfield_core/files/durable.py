@@ -1,4 +1,4 @@
-"""Write files durably: a file that a function has written survives a crash of the program or of the machine.
+"""Write files that survive a crash of the program or of the machine.
 
 A new file is written under a temporary name in the same folder, synced to the disk, and renamed to its final name. Then
 the folder is synced too. The functions call `os.open`, `os.write`, `os.fsync`, and `os.rename` or `os.replace`, so that
@@ -19,7 +19,7 @@ from pathlib import Path
 def write_durably(path: Path, data: bytes | str) -> None:
     """Write or replace a file. Missing parent folders are created.
 
-    At every moment, the file has either its old content or all of the new content.
+    At every moment, the file has either its old content or its complete new content.
 
     Args:
         path: the file.
@@ -50,10 +50,10 @@ def write_durably(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Provide a temporary path for a new file or folder. After the `with` block, rename the file or folder to `path`.
+    """Provide a temporary path for a new file or folder, and rename it to `path` after the `with` block.
 
-    Before the renaming, the new files are synced to the disk. After the renaming, the parent folder of `path` is synced
-    too. If the block raises an exception, the temporary file or folder is deleted, and an existing `path` is unchanged.
+    The new files are synced to the disk before the renaming, and the parent folder of `path` is synced after it. If the
+    block raises an exception, the temporary file or folder is deleted, and an existing `path` is unchanged.
 
     Args:
         path: the final file or folder. If the block writes a folder, `path` must be an empty folder or must not exist.

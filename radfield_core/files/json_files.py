@@ -27,7 +27,7 @@ MAX_ENTRIES = 1_000_000
 """Largest number of entries in a list or object at the top two levels, where data sets list their frames."""
 
 MAX_INTEGER_DIGITS = 20
-"""Largest number of digits of an integer. The time to parse an integer grows with the square of this number."""
+"""Largest number of digits of an integer. The time to parse an integer grows with the square of its digits."""
 
 
 def read_json(path: Path, limit: int | None = None) -> Any:
@@ -38,10 +38,10 @@ def read_json(path: Path, limit: int | None = None) -> Any:
         limit: largest allowed size in bytes; 256 MiB by default.
 
     Raises:
-        DatasetError: the file cannot be read or is not valid JSON. A file that would take too much memory or time is
-            refused too. Such a file has more than 25 million values, more than a million entries in a list at the top
-            two levels, integers of more than 20 digits, or very deep nesting. A file is also refused if the meaning of
-            a value is not clear: NaN, infinity (also written as 1e999), or an object with the same key twice.
+        DatasetError: the file cannot be read or is not valid JSON. Files that could take too much memory or time are
+            refused: those with more than 25 million values, more than a million entries in a list at the top two
+            levels, integers of more than 20 digits, or very deep nesting. Ambiguous files are refused too: those with
+            NaN, infinity (also written as 1e999), or the same key twice in an object.
 
     Example:
         >>> from tempfile import TemporaryDirectory

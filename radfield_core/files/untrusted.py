@@ -1,6 +1,6 @@
 """Safe access to files of unknown origin: check their names, report missing files, and limit how much is read.
 
-A data set may come from a stranger. If a file cannot be used, DatasetError is raised, and never an exception of the
+A data set may come from a stranger. If a file cannot be used, DatasetError is raised instead of an exception of the
 library that reads the file.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from radfield_core.errors import DatasetError, Problem
 
 MAX_NAMES_COMPARED = 5000
-"""If a file is missing, at most this many names in its folder are searched for a name with a similar spelling."""
+"""Largest number of names in a folder that are searched for a spelling similar to that of a missing file."""
 
 
 def safe_join(base: Path, name: str) -> Path:
@@ -64,7 +64,7 @@ def safe_join(base: Path, name: str) -> Path:
 
 
 def display_path(path: Path, root: Path) -> str:
-    """Return a path as messages show it: relative to `root` if the path lies in that folder, and otherwise unchanged.
+    """Return a path as messages show it: relative to `root` if it lies in that folder, unchanged if it does not.
 
     Example:
         >>> display_path(Path("/data/images/a.png"), Path("/data"))
@@ -74,7 +74,7 @@ def display_path(path: Path, root: Path) -> str:
 
 
 def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
-    """Return one problem for each path that is not a file. If a file with a similar name exists, the hint names it.
+    """Return one problem for each path that is not a file. The hint names an existing file with a similar name.
 
     Names are similar if they differ only in case, in the file ending, or in a few letters.
 
@@ -134,7 +134,7 @@ def _names(folder: Path) -> list[str]:
 def _nearest(name: str, names: list[str]) -> str | None:
     """Return the name in `names` that is most similar to `name`, or None if none is similar.
 
-    A name that differs only in case comes first, then a name that differs only in its ending, then any similar name.
+    A name that differs only in case is preferred, then one that differs only in its ending, then any similar name.
     """
     lower = name.lower()
     for candidate in names:
@@ -153,7 +153,7 @@ def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
     Args:
         path: the file.
         limit: largest allowed size in bytes.
-        what: the kind of file, as the error message calls it.
+        what: the kind of file, for the error message.
 
     Raises:
         DatasetError: the file does not exist, cannot be read or is larger than `limit`.

@@ -1,4 +1,4 @@
-"""Templates of plugins: `radfield plugins new` writes a complete plugin that works before it is edited."""
+"""Templates of plugins. `radfield plugins new` makes a complete plugin from them, which works before it is edited."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from radfield_core.names import normalize_distribution
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 REQUIRES = {"field": ("radfield-frequency",), "method": ("radfield-nerf", "radfield-frequency")}
-"""Distributions whose parts a template names in a default or a preset, by kind of part."""
+"""Kind of part -> distributions whose parts the template for this kind names in a default or a preset."""
 
 
 def write_plugin(name: str, kind: str, out: str | None = None) -> tuple[Path, str]:
-    """Write a distribution with one part, completely or not at all.
+    """Write a distribution with one part. If an error occurs, nothing is written.
 
     Args:
         name: name of the distribution, such as acme-fourier.
@@ -52,7 +52,7 @@ def write_plugin(name: str, kind: str, out: str | None = None) -> tuple[Path, st
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError with everything that is wrong with the name of a distribution."""
+    """Raise UsageError with all faults of the name of a distribution."""
     problems, module = Problems(), name.replace("-", "_")
     if not _NAME.fullmatch(name):
         near = re.sub(r"[^a-z0-9-]", "", normalize_distribution(name)).lstrip("0123456789-")
@@ -90,7 +90,7 @@ def words_for(name: str, kind: str) -> dict[str, str]:
 
 
 def render(kind: str, words: dict[str, str]) -> list[tuple[str, str]]:
-    """Every file of a new plugin, as its path within the plugin's folder and its text."""
+    """Yield the path within the plugin's folder, and the text, of every file of a new plugin."""
     folder = files("radfield_core.cli.templates") / "plugin"
     found = []
     for part in ("common", kind):
@@ -101,7 +101,7 @@ def render(kind: str, words: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Every template below a folder, as its path within it and its file."""
+    """Yield every template below a folder: its path within the folder, and its file."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _templates(entry, f"{prefix}{entry.name}/")
