@@ -92,8 +92,10 @@ def whole_run(
     """
     before = machine()
     limits = [] if seconds is None else [f"trainer.max_seconds={seconds}"]
-    points_at = [f"trainer.eval_every={every}", f"trainer.eval_views={views}"]
+    points_at = [f"trainer.eval_every={every}", f"trainer.eval_views={views}", "trainer.eval_share=none"]
     run = compose(get_registry(), method=method, data=data, overrides=[*points_at, *limits, *overrides]).run
+    if not run.trainer.eval_views:
+        raise UsageError("a learning curve needs views to evaluate", path="trainer.eval_views", hint="--views 6")
     split = _held_out(run, data)
     with tempfile.TemporaryDirectory(prefix="radfield-bench-") as folder:
         out = Path(folder) / "run"

@@ -79,7 +79,22 @@ class TrainerConfig:
     eval_every: int | None = option(
         None, help='steps between evaluations on a few validation views; "none" evaluates only at the end', min=1
     )
-    eval_views: int = option(4, help="validation views per evaluation during training", min=1)
+    eval_views: int = option(
+        4, help="validation views per evaluation, during training and at its end; 0 evaluates nothing", min=0
+    )
+    eval_scale: float = option(
+        1.0,
+        help="size of the views in these evaluations, relative to the data's images",
+        min=0,
+        exclusive_min=True,
+        max=1,
+    )
+    eval_share: float | None = option(
+        0.1,
+        help="largest share of the training time that these evaluations may take, but at least 5 seconds; if it is "
+        'reached, fewer and smaller views are evaluated; "none" sets no limit',
+        min=0,
+    )
     max_bad_steps: int = option(
         10, help="return to an earlier checkpoint after this many successive steps whose loss is not finite", min=1
     )

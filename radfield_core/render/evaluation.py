@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.render.image_metrics import SSIM_WINDOW, psnr, rounded, ssim
-from radfield_core.render.views import render_view
+from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
 
@@ -36,7 +36,13 @@ class ViewResult:
 
 
 def evaluate_views(
-    model: Model, method: Method, scene: Scene, views: Sequence[int], chunk: int, report: ProgressCallback | None = None
+    model: Model,
+    method: Method,
+    scene: Scene,
+    views: Sequence[int],
+    chunk: int,
+    report: ProgressCallback | None = None,
+    scale: float = 1.0,
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
 
@@ -47,19 +53,24 @@ def evaluate_views(
         views: indices of the views.
         chunk: number of rays that are rendered at a time.
         report: called repeatedly while a view is rendered, as report(number of rendered pixels, number of pixels).
+        scale: size of the rendered views divided by the size of the true images, at most 1. The true images are
+            averaged over the area of each pixel.
 
     Yields:
         The result of each view, with the metrics that `compare` returns.
     """
     for index in views:
         view = scene.cameras.view(index)
+        view = replace(view, camera=scaled(view.camera, scale))
+        size = view.camera.width, view.camera.height
         started = time.perf_counter()
         rendered = render_view(model, method, scene, view, chunk, report)
         assert rendered.rgb is not None, "a method that is evaluated renders color"
         rgb = rendered.rgb.float().cpu().view(view.camera.height, view.camera.width, 3)
         seconds = time.perf_counter() - started
-        truth = true_colors(scene, method, index)
-        mask = None if scene.masks is None else scene.masks[index][..., -1].to(torch.float64) / 255.0
+        truth = shrunk(true_colors(scene, method, index), *size)
+        mask = None if scene.masks is None else scene.masks[index][..., -1:].to(torch.float64) / 255.0
+        mask = None if mask is None else shrunk(mask, *size)[..., 0]
         name = scene.names[index] if scene.names else f"{index:04d}"
         yield ViewResult(name, compare(rgb, truth, mask), seconds, scene.groups[index] if scene.groups else None)
 
@@ -72,6 +83,27 @@ def true_colors(scene: Scene, method: Method, index: int) -> Tensor:
     pixels = scene.images[index]
     background = background_for(scene, method, None, 1, torch.device("cpu"))
     return on_background(pixels, None if background is None else background[0].expand(*pixels.shape[:2], 3))
+
+
+def shrunk(image: Tensor, width: int, height: int) -> Tensor:
+    """Return an image [H, W, C] at a smaller size [height, width, C]. Each pixel is the mean over the area it covers.
+
+    Example:
+        >>> shrunk(torch.tensor([[[0.0], [1.0], [2.0]]]), 2, 1).flatten()  # 1.5 pixels each
+        tensor([0.3333, 1.6667])
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    rows, columns = (_area_weights(old, new).to(image) for old, new in zip(image.shape, (height, width), strict=False))
+    return torch.einsum("hy,yxc,wx->hwc", rows, image, columns)
+
+
+def _area_weights(old: int, new: int) -> Tensor:
+    """Return weights [new, old] float64: which share of each new pixel is covered by each old pixel of a line."""
+    ends = torch.arange(new + 1, dtype=torch.float64)[:, None] * old / new
+    pixels = torch.arange(old, dtype=torch.float64)
+    overlap = torch.minimum(ends[1:], pixels + 1.0) - torch.maximum(ends[:-1], pixels)
+    return overlap.clamp_min(0.0) * new / old
 
 
 def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float]:

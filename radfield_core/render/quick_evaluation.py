@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from radfield_core.data.scene import Scene
@@ -14,6 +17,35 @@ from radfield_core.render.views import evenly_spread, render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback
 
 PICTURE_SIZE = 256  # pixels along the longer side; it is small because training waits until the picture is rendered
+PROBE_SIZE = 32  # pixels along the longer side of the view whose time predicts the time of an evaluation
+SMALLEST_SIZE = 48  # pixels along the longer side; an evaluation never shrinks a view further to save time
+
+
+@dataclass(frozen=True)
+class QuickResult:
+    """The result of an evaluation of a few views.
+
+    Attributes:
+        metrics: name of a metric -> its mean over the views.
+        views: number of views that were evaluated.
+        of: number of views in the split.
+        size: width and height of the first evaluated view, in pixels.
+        reduced: True if fewer or smaller views than asked for were evaluated, to save time.
+    """
+
+    metrics: dict[str, float]
+    views: int
+    of: int
+    size: tuple[int, int]
+    reduced: bool = False
+
+    @property
+    def extent(self) -> tuple[int, tuple[int, int]]:
+        """What was evaluated: the number of views and their size. Results with other extents cannot be compared."""
+        return self.views, self.size
+
+    def __str__(self) -> str:
+        return f"{self.views} of {self.of} views at {self.size[0]}×{self.size[1]}"
 
 
 class QuickEvaluation:
@@ -25,31 +57,84 @@ class QuickEvaluation:
         split: name of the split.
         count: number of views to evaluate.
         chunk: number of rays that are rendered at a time.
+        scale: size of the evaluated views divided by the size of the data's images, at most 1.
     """
 
-    def __init__(self, method: Method, scene: Scene, split: str, count: int, chunk: int):
-        self.split = split
-        self._method, self._scene, self._chunk = method, scene, chunk
-        self._views = evenly_spread(len(scene.cameras), count)
+    def __init__(self, method: Method, scene: Scene, split: str, count: int, chunk: int, scale: float = 1.0):
+        self.split, self.count = split, min(count, len(scene.cameras))
+        self._method, self._scene, self._chunk, self._scale = method, scene, chunk, scale
+        self._seconds_per_ray: float | None = None
 
-    def __call__(self, model: Model, report: ProgressCallback) -> dict[str, float]:
-        """Evaluate the model on the chosen views. Return the mean of each metric over these views.
+    def __call__(self, model: Model, report: ProgressCallback, seconds: float = math.inf) -> QuickResult:
+        """Evaluate the model on the chosen views, or on as many of them as a time allows.
 
-        `report` is called repeatedly as report(number of rendered pixels, number of pixels of all chosen views).
+        If not even one view fits into the time, the size of that view is reduced too.
+
+        Args:
+            model: the model.
+            report: called repeatedly as report(number of rendered pixels, number of pixels of all chosen views).
+            seconds: the time that the evaluation may take, as predicted from the time of a small view.
         """
-        metrics, total = [], len(self._views)
-        for number, view in enumerate(self._views):
+        views, scale = self._affordable(model, seconds)
+        metrics, total = [], len(views)
+        started, rays = time.perf_counter(), 0
+        for number, view in enumerate(views):
 
             def report_view(done: int, of: int, number: int = number) -> None:
                 report(number * of + done, total * of)
 
-            (result,) = evaluate_views(model, self._method, self._scene, [view], self._chunk, report_view)
+            (result,) = evaluate_views(model, self._method, self._scene, [view], self._chunk, report_view, scale)
             metrics.append(result.metrics)
-        return mean_metrics(metrics)
+            rays += math.prod(self._size(view, scale))
+        self._seconds_per_ray = (time.perf_counter() - started) / max(rays, 1)
+        reduced = (len(views), scale) != (self.count, self._scale)
+        size = self._size(views[0], scale) if views else (0, 0)
+        return QuickResult(mean_metrics(metrics), len(views), len(self._scene.cameras), size, reduced)
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
         """Write small pictures of the first chosen view as `<name>_<kind>.png`, and return the files."""
-        view = self._scene.cameras.view(self._views[0])
+        view = self._scene.cameras.view(self._views(max(self.count, 1))[0])
         camera = scaled(view.camera, min(1.0, PICTURE_SIZE / max(view.camera.width, view.camera.height)))
         rendered = render_view(model, self._method, self._scene, replace(view, camera=camera), self._chunk)
         return save_pictures(make_pictures(rendered, camera.width, camera.height), folder, name)
+
+    def _affordable(self, model: Model, seconds: float) -> tuple[Sequence[int], float]:
+        """Return the views that can be evaluated within a time, and their scale."""
+        views = self._views(self.count)
+        if math.isinf(seconds) or not views:
+            return views, self._scale
+        sizes = [self._size(view, self._scale) for view in views]
+        rays_per_view = sum(map(math.prod, sizes)) / len(sizes)
+        if self._seconds_per_ray is None:
+            self._seconds_per_ray = self._probe(model, views[0], seconds / (rays_per_view * len(views)))
+        share = seconds / max(self._seconds_per_ray * rays_per_view, 1e-12)
+        if share >= 1.0:
+            return self._views(min(self.count, int(share))), self._scale
+        (view,) = self._views(1)
+        smallest = SMALLEST_SIZE / max(self._scene.cameras.sizes[view].tolist())
+        return [view], min(self._scale, max(self._scale * math.sqrt(max(share, 0.0)), smallest))
+
+    def _probe(self, model: Model, index: int, enough: float) -> float:
+        """Return the time per ray in seconds, measured on a small view.
+
+        If the first measurement is longer than `enough`, it may include the compilation of kernels. Then the second
+        measurement counts.
+        """
+        view = self._scene.cameras.view(index)
+        camera = scaled(view.camera, min(1.0, PROBE_SIZE / max(view.camera.width, view.camera.height)))
+        measured = math.inf
+        for _ in range(2):
+            started = time.perf_counter()
+            render_view(model, self._method, self._scene, replace(view, camera=camera), self._chunk)
+            measured = (time.perf_counter() - started) / (camera.width * camera.height)
+            if measured <= enough:
+                break
+        return measured
+
+    def _views(self, count: int) -> list[int]:
+        return evenly_spread(len(self._scene.cameras), count)
+
+    def _size(self, view: int, scale: float) -> tuple[int, int]:
+        """Return the width and the height at which a view is rendered."""
+        camera = scaled(self._scene.cameras.camera(view), scale)
+        return camera.width, camera.height

@@ -13,6 +13,7 @@ from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.plugins.observers import Observers
 from radfield_core.render.image_metrics import format_metrics
+from radfield_core.render.quick_evaluation import QuickResult
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runtime.progress import Progress, ProgressCallback
 
@@ -90,13 +91,16 @@ class TrainingLog:
 
         return report
 
-    def evaluated(self, counters: Counters, split: str, metrics: Mapping[str, float]) -> None:
-        """Record metrics that were computed from some views of a split."""
+    def evaluated(self, counters: Counters, split: str, result: QuickResult) -> None:
+        """Record the metrics of some views of a split. Say which part of the split they were computed from."""
         clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
-        self._append({"step": counters.step, **clocks, "split": split, "eval": dict(metrics)})
+        covered = {"split": split, "views": result.views, "size": list(result.size)}
+        self._append({"step": counters.step, **clocks, **covered, "eval": result.metrics})
         if self._observers is not None:
-            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(metrics))
-        logger.info("step %d · %.1f s · %s", counters.step, counters.seconds, format_metrics(metrics))
+            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(result.metrics))
+        why = ", reduced to stay within trainer.eval_share" if result.reduced else ""
+        measured = f"{format_metrics(result.metrics)} ({split}, {result}{why})"
+        logger.info("step %d · %.1f s · %s", counters.step, counters.seconds, measured)
 
     def _entry(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import Model
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runtime import randomness
@@ -14,6 +17,9 @@ from radfield_core.runtime.interrupts import Canceled, Interrupts
 from radfield_core.train.counters import Counters
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.spikes import WINDOW_STEPS
+
+MIN_SECONDS = 5.0
+"""The evaluations of a run may take this long together, however short the training is."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,20 +32,41 @@ class Monitor:
         evaluation: function that evaluates a few views. If it is None, nothing is evaluated.
         log: the log that metrics are written to.
         interrupts: handler of the signals that cancel an evaluation.
+        rescue: function that saves what has been trained. It is called before a failed evaluation is reported.
+        share: largest share of the training time that all evaluations together may take; None for no limit.
     """
 
-    def __init__(self, evaluation: QuickEvaluation | None, log: TrainingLog, interrupts: Interrupts):
-        self._evaluation, self._log, self._interrupts = evaluation, log, interrupts
+    def __init__(
+        self,
+        evaluation: QuickEvaluation | None,
+        log: TrainingLog,
+        interrupts: Interrupts,
+        rescue: Callable[[], object] = lambda: None,
+        share: float | None = None,
+    ):
+        self._evaluation, self._log, self._interrupts, self._rescue = evaluation, log, interrupts, rescue
+        self._share, self._spent = share, 0.0
 
     def evaluate(self, model: Model, counters: Counters) -> None:
-        """Evaluate a few views and record the metrics, unless a signal asks the run to end."""
+        """Evaluate a few views and record the metrics, unless a signal asks the run to end.
+
+        If the evaluation fails, for example because a network disk does not answer, warn about it.
+        """
         evaluation = self._evaluation
-        if evaluation is None:
+        if evaluation is None or not evaluation.count:
             return
-        report = self._log.evaluating(counters, evaluation.split)
-        metrics = self._undisturbed("evaluation", model, lambda: evaluation(model, report))
-        if metrics is not None:
-            self._log.evaluated(counters, evaluation.split, metrics)
+        report, seconds = self._log.evaluating(counters, evaluation.split), self._allowance(counters)
+        started = time.perf_counter()
+        result = self._undisturbed("evaluation", model, lambda: evaluation(model, report, seconds))
+        self._spent += time.perf_counter() - started
+        if result is not None:
+            self._log.evaluated(counters, evaluation.split, result)
+
+    def _allowance(self, counters: Counters) -> float:
+        """Return the time in seconds that the next evaluation may take."""
+        if self._share is None:
+            return math.inf
+        return max(MIN_SECONDS, self._share * counters.seconds) - self._spent
 
     def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
         """Warn that the loss is `ratio` times its median, and write pictures that the model renders at this step."""
@@ -47,25 +74,37 @@ class Monitor:
         evaluation = self._evaluation
         if evaluation is None:
             return
-        try:
-            self._undisturbed("picture", model, lambda: evaluation.show(model, folder, f"step-{step:09d}"))
-        except OSError as error:
-            logger.warning("%s: %s; no picture was written", folder, error.strerror)
+        self._undisturbed("picture", model, lambda: evaluation.show(model, folder, f"step-{step:09d}"))
 
     def _undisturbed(self, what: str, model: Model, look: Callable[[], T]) -> T | None:
         """Call `look()` and return its result. The call has no effect on training.
 
         During the call, the model is in evaluation mode. Afterward, the global random generators are restored. If a
-        signal asks the run to end before or during the call, return None.
+        signal asks the run to end before or during the call, return None. If the call fails, save what has been
+        trained, warn and return None.
         """
         if self._interrupts.received is not None:
             return None
+        failure: Exception | None = None
         model.eval()
         try:
             with randomness.undisturbed(), self._interrupts.cancelable():
-                return look()
+                found = look()
         except Canceled:
             logger.info("the %s was canceled", what)
-            return None
+        except Exception as error:  # of any kind: looking at a model must never end its training
+            failure = error
+        else:
+            return found
         finally:
             model.train()
+        if failure is not None:
+            self._rescue()
+            logger.warning("the %s failed, and training is not affected: %s", what, _in_one_line(failure))
+        return None
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return the message of an error. The messages of errors that are not radfield's own begin with their class."""
+    name = "" if isinstance(error, RadfieldError) else f"{type(error).__name__}: "
+    return name + " ".join(str(error).split())

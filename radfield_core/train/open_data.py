@@ -80,5 +80,6 @@ def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEva
                 scene = scenes.get(split)
             except NoSuchSplit:
                 continue
-            return QuickEvaluation(method, scene, split, run.trainer.eval_views, run.eval.rays_per_chunk)
+            trainer, chunk = run.trainer, run.eval.rays_per_chunk
+            return QuickEvaluation(method, scene, split, trainer.eval_views, chunk, trainer.eval_scale)
     return None

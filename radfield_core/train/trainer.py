@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 import torch
 from torch import nn
 
-from radfield_core.errors import Diverged, StorageError
+from radfield_core.errors import DatasetError, Diverged, StorageError
 from radfield_core.names import plural, quoted
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
@@ -64,7 +64,7 @@ class Trainer:
         self._saved_step: int | None = None
         self._save_due = False
         self._interrupts = Interrupts()
-        self._monitor = Monitor(evaluation, log, self._interrupts)
+        self._monitor = Monitor(evaluation, log, self._interrupts, self._rescue, self.config.eval_share)
         self._start = Counters(n_rays=self.config.n_rays, samples_per_ray=samples_per_ray)
         self._build(replace(self._start))
 
@@ -131,7 +131,7 @@ class Trainer:
         """Take one optimizer step. If the loss or a gradient is not finite, change no parameter and return None."""
         self.model.begin_step(step)
         self.model.refresh(step)
-        batch = self.drawer.draw(step, round(self.counters.n_rays))
+        batch = self._draw(step)
         losses = self._backward(batch, step)
         finite = self._update(losses, step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,6 +141,20 @@ class Trainer:
         if batch.rays is not None:
             adapt_ray_count(self.config, self.counters, len(batch.rays), losses.n_samples)
         return losses
+
+    def _draw(self, step: Step) -> Batch:
+        """Draw the batch of a step. If its images cannot be read, save what has been trained before the error ends it.
+
+        Raises:
+            DatasetError, OSError: images cannot be read, for example because their disk does not answer.
+        """
+        try:
+            return self.drawer.draw(step, round(self.counters.n_rays))
+        except (DatasetError, OSError):
+            if self._rescue():
+                resume = f"radfield train --resume {quoted(self.folder.path)}"
+                logger.warning("training stops: saved after step %d; to resume: %s", self.counters.step, resume)
+            raise
 
     def _backward(self, batch: Batch, step: Step) -> StepLosses:
         """Compute the gradients of the whole batch. If a batch is too large for memory, it is split."""
@@ -293,6 +307,15 @@ class Trainer:
                 hint="Use the options it was saved with, and install the plugin versions that its plugins.json names",
             ) from error
         self._saved_step = self.counters.step
+
+    def _rescue(self) -> bool:
+        """Save a checkpoint when something has failed. Return True if the present step is saved.
+
+        A model whose last steps were not finite is not saved: a rollback must not return to it.
+        """
+        if self._saved_step == self.counters.step:
+            return True
+        return not self.counters.bad_in_a_row and self.counters.step > 0 and self.save()
 
     def save(self) -> bool:
         """Save a checkpoint and return True. If saving fails, warn, keep older checkpoints and return False."""

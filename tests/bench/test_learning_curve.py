@@ -19,7 +19,7 @@ from radfield_core.bench.learning_curve import Point, plot, reached
 from radfield_core.cli.main import main
 from radfield_core.errors import StorageError
 from radfield_core.files.pictures import write_picture
-from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation, QuickResult
 
 LARGER_THAN_MEMORY = Path(__file__).parents[2] / "benchmarks" / "larger_than_memory.py"
 
@@ -91,11 +91,11 @@ def test_a_signal_ends_the_measurement_and_no_deleted_folder_is_named(
 ):
     calls = []
 
-    def stopped(*_: object) -> dict[str, float]:
+    def stopped(*_: object) -> QuickResult:
         calls.append(10)
         if sum(calls) >= at:
             os.kill(os.getpid(), number)
-        return {"psnr": 20.0}
+        return QuickResult({"psnr": 20.0}, 1, 1, (12, 12))
 
     monkeypatch.setattr(QuickEvaluation, "__call__", stopped)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from radfield_core.config.run import TrainerConfig
+from radfield_core.render.quick_evaluation import QuickResult
 from radfield_core.runs.folder import RunFolder
 from radfield_core.train.counters import Counters
 from radfield_core.train.log import TrainingLog, psnr_of
@@ -84,13 +85,17 @@ def test_an_evaluation_is_an_entry_is_told_and_is_logged(tmp_path: Path, caplog:
     caplog.set_level("INFO", "radfield_core")
     heard = Heard()
     counters = Counters(step=30, seconds=12.25, cpu_seconds=24.5)
-    log_in(tmp_path, heard).evaluated(counters, "val", {"psnr": 21.5, "ssim": math.nan})
+    log_in(tmp_path, heard).evaluated(
+        counters, "val", QuickResult({"psnr": 21.5, "ssim": math.nan}, 4, 100, (400, 300), reduced=True)
+    )
+    covered = {"split": "val", "views": 4, "size": [400, 300]}
     assert entries(tmp_path) == [
-        {"step": 30, "seconds": 12.25, "cpu_seconds": 24.5, "split": "val", "eval": {"psnr": 21.5, "ssim": None}}
+        {"step": 30, "seconds": 12.25, "cpu_seconds": 24.5, **covered, "eval": {"psnr": 21.5, "ssim": None}}
     ]
     ((hook, values),) = heard.calls
     assert hook == "radfield_evaluated" and (values["step"], values["split"]) == (30, "val")
     assert "step 30" in caplog.text and "21.50" in caplog.text
+    assert "(val, 4 of 100 views at 400×300, reduced to stay within trainer.eval_share)" in caplog.text
 
 
 def test_a_full_disk_is_reported_once_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

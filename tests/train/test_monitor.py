@@ -13,7 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.errors import DatasetError
+from radfield_core.render.quick_evaluation import QuickEvaluation, QuickResult
+from radfield_core.runs import checkpoint
 from radfield_core.runtime.interrupts import Interrupts
 from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 from radfield_core.train.counters import Counters
@@ -60,21 +62,21 @@ def test_a_picture_that_cannot_be_written_loses_only_the_picture(
 ) -> None:
     (tmp_path / "spikes").write_text("in the way")
     assert jumping(tmp_path, True).counters.step == 300
-    assert any("spikes" in message and "no picture" in message for message in caplog.messages)
+    assert any("spikes" in message and "the picture failed" in message for message in caplog.messages)
 
 
 class Drawing:
     """An evaluation that draws from every global generator and looks at the model's mode."""
 
-    split = "val"
+    split, count = "val", 1
 
     def __init__(self) -> None:
         self.modes: list[bool] = []
 
-    def __call__(self, model, report):
+    def __call__(self, model, report, seconds):
         self.modes.append(model.training)
         torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
-        return {"psnr": 12.5}
+        return QuickResult({"psnr": 12.5}, 1, 5, (16, 8))
 
 
 def draws() -> tuple[float, float, float]:
@@ -92,6 +94,7 @@ def test_an_evaluation_leaves_generators_and_mode_and_records_metrics(tmp_path: 
     assert evaluation.modes == [False] and trainer.model.training
     (entry,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert (entry["step"], entry["split"], entry["eval"]) == (7, "val", {"psnr": 12.5})
+    assert (entry["views"], entry["size"]) == (1, [16, 8])
 
 
 def test_after_a_signal_nothing_is_evaluated(tmp_path: Path) -> None:
@@ -100,3 +103,63 @@ def test_after_a_signal_nothing_is_evaluated(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         Monitor(evaluation, trainer.log, interrupts).evaluate(trainer.model, Counters())
     assert evaluation.modes == [] and not (tmp_path / "metrics.jsonl").exists()
+
+
+class Failing:
+    """An evaluation that fails once with each of some errors, and then succeeds."""
+
+    split, count = "val", 1
+
+    def __init__(self, *errors: Exception):
+        self.errors, self.seconds, self.calls = list(errors), [], 0
+
+    def __call__(self, model, report, seconds):
+        self.calls += 1
+        self.seconds.append(seconds)
+        if self.errors:
+            raise self.errors.pop(0)
+        return QuickResult({"psnr": 12.5}, 1, 5, (16, 8))
+
+
+def test_an_evaluation_that_fails_saves_is_reported_and_lets_training_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = [DatasetError("cannot be opened", path="val/0.png"), OSError("no answer"), RuntimeError("shapes")]
+    evaluation = Failing(*errors)
+    trainer = toy_trainer(tmp_path, evaluation=evaluation, max_steps=50, eval_every=10, save_every=1000)
+    saved: list[list[str]] = []
+    spoil = trainer.method.spoil
+    trainer.method.spoil = lambda step: (
+        saved.append([path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")]),
+        spoil(step),
+    )[1]
+    assert trainer.train() == "max_steps" and evaluation.calls == 5
+    assert saved[9] == [] and saved[10] == ["step-000000010"] and saved[30][-1] == "step-000000030"
+    reports = [message for message in caplog.messages if "the evaluation failed" in message]
+    assert len(reports) == 3
+    assert "val/0.png: cannot be opened" in reports[0] and "OSError: no answer" in reports[1]
+    assert "RuntimeError: shapes" in reports[2]
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries if "eval" in entry] == [40, 50]
+
+
+def test_a_failed_evaluation_does_not_save_weights_that_diverge(tmp_path: Path) -> None:
+    diverging = ToyMethod(spoil=lambda step: 5 <= step.index < 10)
+    trainer = toy_trainer(
+        tmp_path, diverging, evaluation=Failing(OSError("gone")), max_steps=12, eval_every=8, save_every=1000
+    )
+    trainer.train()
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000012"]
+
+
+@pytest.mark.parametrize(("share", "first"), [(None, float("inf")), (0.5, 50.0), (0.01, 5.0)])
+def test_evaluations_may_take_a_share_of_the_training_time(
+    share: float | None, first: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 3.0, 10.0, 11.0])
+    monkeypatch.setattr("radfield_core.train.monitor.time.perf_counter", lambda: next(clock))
+    evaluation, trainer = Failing(), toy_trainer(tmp_path)
+    monitor = Monitor(evaluation, trainer.log, Interrupts(), share=share)  # type: ignore[arg-type]
+    for _ in range(2):
+        monitor.evaluate(trainer.model, Counters(step=7, seconds=100.0))
+    assert evaluation.seconds == [first, first - 3.0]

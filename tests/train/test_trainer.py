@@ -14,7 +14,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from radfield_core.errors import Diverged
+from radfield_core.errors import DatasetError, Diverged
+from radfield_core.render.quick_evaluation import QuickResult
 from radfield_core.runs import checkpoint
 from radfield_core.testing.training import ToyMethod, toy_trainer
 from radfield_core.train.trainer import Trainer
@@ -218,12 +219,12 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Evaluation:
-        split, calls = "val", 0
+        split, count, calls = "val", 1, 0
 
-        def __call__(self, model: Any, report: Any) -> dict[str, float]:
+        def __call__(self, model: Any, report: Any, seconds: float) -> QuickResult:
             clock.now += 1000.0
             self.calls += 1
-            return {"psnr": 1.0}
+            return QuickResult({"psnr": 1.0}, 1, 1, (16, 16))
 
     class Clock:
         now = 0.0
@@ -291,3 +292,23 @@ def test_two_data_parallel_ranks_agree_with_one_process(tmp_path: Path) -> None:
     for name, tensor in alone.model.state_dict().items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("error", [DatasetError("cannot be read", path="train/3.png"), OSError("no answer")])
+def test_images_that_vanish_during_training_end_it_after_a_save(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=20, save_every=1000)
+    draw = trainer.drawer.draw
+
+    def fail(step: Step, n: int) -> Batch:
+        if step.index == 7:
+            raise error
+        return draw(step, n)
+
+    monkeypatch.setattr(trainer.drawer, "draw", fail)
+    with pytest.raises(type(error)) as caught:
+        trainer.train()
+    assert caught.value is error
+    assert [path.name for path in checkpoint.list_steps(tmp_path / "checkpoints")] == ["step-000000007"]
+    assert f"saved after step 7; to resume: radfield train --resume {tmp_path}" in caplog.text
