@@ -303,6 +303,12 @@ class ModelOutputs:
     background: ModelOutputs | None
     n_samples: int
 
+    @property
+    def hit_rays(self) -> Tensor:
+        """For each ray, True if it hits something [R]: its opacity, or that of the background model, is above 0."""
+        hit = self.rendered.opacity > 0
+        return hit if self.background is None else hit | self.background.hit_rays
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:

@@ -81,13 +81,16 @@ class Method(ABC):
 
 
 def background_color(
-    name: Literal["none", "black", "white", "random"], step: Step | None, n: int, device: torch.device | str
+    name: Literal["none", "black", "white", "random", "random_step"],
+    step: Step | None,
+    n: int,
+    device: torch.device | str,
 ) -> Tensor | None:
     """Return the background colors that an option names. `Method.background` can call this function.
 
     Args:
-        name: "black" and "white" return this color, and "none" returns None. "random" draws a color for every pixel in
-            training, and is white in evaluation.
+        name: "black" and "white" return this color, and "none" returns None. In training, "random" draws a color for
+            every pixel, and "random_step" draws one color for all pixels of a step. Both are white in evaluation.
         step: training step; None in evaluation.
         n: number of pixels.
         device: device of the result.
@@ -102,6 +105,7 @@ def background_color(
     """
     if name == "none":
         return None
-    if name == "random" and step is not None:
-        return torch.rand(n, 3, generator=step.generator("background", device), device=device)
+    if name in ("random", "random_step") and step is not None:
+        n_colors = n if name == "random" else 1
+        return torch.rand(n_colors, 3, generator=step.generator("background", device), device=device).expand(n, 3)
     return torch.full((n, 3), 0.0 if name == "black" else 1.0, device=device)

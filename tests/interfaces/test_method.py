@@ -64,6 +64,16 @@ def test_a_random_background_is_a_function_of_the_step_and_white_in_evaluation()
     assert torch.equal(background_color("random", None, 4, "cpu"), torch.ones(4, 3))
 
 
+def test_a_background_that_is_random_by_step_has_one_color_in_all_pixels_of_a_step() -> None:
+    found = [background_color("random_step", Step(i, 400, 0), 5, "cpu") for i in range(400)]
+    colors = torch.stack([color for color in found if color is not None])
+    assert torch.equal(colors, colors[:, :1].expand(400, 5, 3)) and len(colors[:, 0].unique(dim=0)) == 400
+    assert 0.45 < float(colors.mean()) < 0.55 and float(colors.min()) < 0.02 and float(colors.max()) > 0.98
+    again = background_color("random_step", Step(7, 400, 0), 5, "cpu")
+    assert again is not None and torch.equal(again, colors[7])
+    assert torch.equal(background_color("random_step", None, 4, "cpu"), torch.ones(4, 3))
+
+
 def test_a_method_without_losses_cannot_be_built() -> None:
     with pytest.raises(TypeError, match="losses"):
         type("Incomplete", (Method,), {})(None)

@@ -131,12 +131,26 @@ class NeuSConfig:
     opaque: float = option(
         0.0, help="weight of the loss that pushes each ray to be either opaque or transparent", min=0
     )
-    background: Literal["none", "black", "white", "random"] = option("none", help="background color")
+    background: Literal["none", "black", "white", "random", "random_step"] = option(
+        "none",
+        help='background color; "random" draws one per pixel and "random_step" one per training step, as '
+        "instant-nsr-pl does; both are replaced by white in evaluation",
+    )
+    hit_rays_only: bool = option(
+        False, help="average the photometric loss only over rays with an opacity above 0, as instant-nsr-pl does"
+    )
     lr: float = option(5e-4, help="learning rate", min=0, exclusive_min=True)
     lr_sharpness: float | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
     betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
-    warmup_steps: int = option(5000, help="steps over which the learning rate rises linearly from 0", min=0)
+    warmup_steps: int = option(5000, help="steps over which the learning rate rises linearly to lr", min=0)
+    warmup_start: float | None = option(
+        None,
+        help="learning rate of the first step, as a fraction of lr; 0 as in the paper's code, 0.01 as in "
+        "instant-nsr-pl; if unset, it is 1 / warmup_steps, so that the first step trains",
+        min=0,
+        max=1,
+    )
     lr_final: float = option(0.05, help="final learning rate, as a fraction of lr", min=0, max=1)
     decay: Literal["cosine", "exponential"] = option(
         "cosine", help="shape of the decay of the learning rate after the warm-up"

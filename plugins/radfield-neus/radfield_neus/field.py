@@ -5,6 +5,7 @@ Shapes: N samples, M points, F features.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -30,6 +31,9 @@ class NeuSField(Field):
     (see module `alpha`). The color network reads the position and the view direction, and also the gradient and the
     features of the distance network.
 
+    The encoding and the networks read positions (x − center) / radius, for which the scene is the unit sphere. So the
+    field does not depend on the scale of the scene.
+
     Args:
         config: options.
         ctx: context with the scene's bounds; builds the encodings.
@@ -48,6 +52,8 @@ class NeuSField(Field):
         self.config = config
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
+        # The networks and the encoding see the scene in the unit sphere, as in the paper's code.
+        ctx = replace(ctx, bounds=replace(ctx.bounds, center=torch.zeros(3), radius=1.0))
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         in_dim = 3 + self.encoding.out_dim
@@ -124,7 +130,8 @@ class NeuSField(Field):
             losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
         if config.curvature and config.normals == "finite_differences":
             laplacian = torch.cat([level.outputs.extras["neus.laplacian"] for level in levels])
-            losses["curvature"] = value_at(config.curvature, step.index) * segments.mean(laplacian.abs())
+            curvature = self.radius * segments.mean(laplacian.abs())  # a Laplacian is an inverse length
+            losses["curvature"] = value_at(config.curvature, step.index) * curvature
         return losses
 
     def scalars(self) -> dict[str, Tensor]:
@@ -165,7 +172,7 @@ class NeuSField(Field):
     def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance [M] in scene units, and features [M, F], at x [M, 3]."""
         unit = (x - self.center) / self.radius
-        out = at_least_float32(self.distance(torch.cat([unit, self.encoding(x)], dim=-1)))
+        out = at_least_float32(self.distance(torch.cat([unit, self.encoding(unit)], dim=-1)))
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:

@@ -40,6 +40,8 @@ class NeuS(Method):
             weights = weights * batch.loss_weights
         if config.mask > 0 and batch.mask is not None and batch.background is None:
             weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target color
+        if config.hit_rays_only:
+            weights = weights * outputs.hit_rays
         losses = {"rgb": config.loss_weight * (error * weights).sum() / (weights.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
         if config.mask > 0 and batch.mask is not None:
@@ -67,12 +69,14 @@ class NeuS(Method):
     def lr_scale(self, step: Step, group: str) -> float:
         """Return the factor on the learning rate.
 
-        The factor rises linearly from 0 to 1 during the warm-up. It then decays to `lr_final`, along a cosine or
+        The factor rises linearly to 1 during the warm-up. It then decays to `lr_final`, along a cosine or
         exponentially.
         """
         config = self.config
         if step.index < config.warmup_steps:
-            return (step.index + 1) / config.warmup_steps
+            if config.warmup_start is None:
+                return (step.index + 1) / config.warmup_steps
+            return config.warmup_start + (1.0 - config.warmup_start) * step.index / config.warmup_steps
         share = min(1.0, (step.index - config.warmup_steps) / max(1, step.max_steps - config.warmup_steps))
         if config.decay == "exponential":
             return float(config.lr_final**share)

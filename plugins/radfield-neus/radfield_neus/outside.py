@@ -15,6 +15,12 @@ from radfield_core import BuildContext, Field, FieldOutputs, Level, RayBundle, R
 from radfield_core.ops.networks import SkipMlp
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
 
+FARTHEST = 1e4
+"""Length in scene radii of the part of each ray that is sampled. Its last sample is at infinity in all but name.
+
+The length is finite, because intervals with an infinite end have no midpoint.
+"""
+
 
 class InvertedSphereField(Field):
     """Density and color, computed by an MLP.
@@ -59,7 +65,7 @@ class InvertedSphereField(Field):
 
 
 class InvertedSphereSampler(Sampler):
-    """S intervals per ray behind the foreground, evenly spaced in inverse distance.
+    """S intervals per ray behind the foreground, evenly spaced in inverse distance, out to `FARTHEST` scene radii.
 
     The first interval starts at the ray's near limit. The rays that this sampler gets start where the foreground ends.
 
@@ -74,16 +80,18 @@ class InvertedSphereSampler(Sampler):
         self.radius = ctx.bounds.radius
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Near and far limits [R] of the rays. The far limit is S scene radii beyond the near limit."""
-        return rays.near, rays.near + self.radius * self.config.n_samples
+        """Near and far limits [R] of the rays. The far limit is `FARTHEST` scene radii beyond the near limit."""
+        return rays.near, rays.near + self.radius * FARTHEST
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Return intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to 1/(S + 1).
+        """Return intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to nearly 0.
 
-        In training, the inner edges are moved randomly if `perturb` is set.
+        The distance near − radius is that of the point of the ray that is nearest to the center, if sampler:neus
+        renders the foreground. So 1/u is the distance from this point, in scene radii. In training, the inner edges
+        are moved randomly by up to half a step if `perturb` is set.
         """
         n = self.config.n_samples
-        u = torch.linspace(1.0, 1.0 / (n + 1), n + 1, device=rays.near.device, dtype=rays.near.dtype)
+        u = torch.linspace(1.0, 1.0 / (1.0 + FARTHEST), n + 1, device=rays.near.device, dtype=rays.near.dtype)
         u = u.expand(len(rays), n + 1)
         if self.training and self.config.perturb:
             generator = self.generator("sampler.inverted-sphere", u.device)

@@ -107,7 +107,7 @@ def upsampling_weights(
     inside = points.norm(dim=-1) < radius
     inside = inside[:, :-1] | inside[:, 1:]
     lengths = t[:, 1:] - t[:, :-1]
-    slope = (sdf[:, 1:] - sdf[:, :-1]) / (lengths + 1e-5)
+    slope = (sdf[:, 1:] - sdf[:, :-1]) / (lengths + 1e-5 * radius)
     previous = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], dim=1)
     slope = torch.minimum(slope, previous).clamp(-1e3, 0.0) * inside
     middle = 0.5 * (sdf[:, 1:] + sdf[:, :-1])

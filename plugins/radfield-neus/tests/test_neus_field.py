@@ -227,6 +227,50 @@ def test_the_papers_forward_pass_losses_and_gradients_in_float64(anneal: float) 
             torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [MLP, HASH, (*HASH, "normals=finite_differences", "curvature=0.7", "sparsity=0.3"), ("encoding=ipe",)],
+    ids=["mlp", "hash", "differences", "ipe"],
+)
+@pytest.mark.parametrize("scale", [0.01, 0.5, 1.7, 100.0])
+def test_the_field_and_its_losses_are_those_of_the_unit_sphere_at_every_scale(words, scale: float) -> None:
+    """NeuS's code moves every scene into the unit sphere, where its networks, samples and losses are defined."""
+    center = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64) * scale
+    found = []
+    for middle, radius in ((torch.zeros(3), 1.0), (center, scale)):
+        ctx = BuildContext(bounds=SceneBox(middle, radius, "sphere"))
+        torch.manual_seed(0)
+        field = ctx.make(compose_part(get_registry(), "field", "neus", words)).double()
+        field.center = middle.double()
+        with torch.no_grad():  # at the start the network does not look at the features
+            for parameter in field.parameters():
+                parameter.add_(0.05 * torch.randn(parameter.shape, dtype=torch.float64))
+        sampler = ctx.make(compose_part(get_registry(), "sampler", "neus", ("n_samples=8", "n_importance=8"))).double()
+        sampler.center = middle.double()
+        model = LevelLoop([field], sampler, Volume(VolumeConfig(), ctx)).eval()
+        unit = rays_of(6, torch.float64)
+        rays = dataclasses.replace(
+            unit, origins=middle + radius * unit.origins, near=radius * unit.near, far=radius * unit.far
+        )
+        batch = Batch(rays=rays, view=None, rgb=torch.zeros(6, 3))
+        outputs = model.trace(rays, None)
+        losses = field.losses(outputs, batch, Step(0, 10, 0))
+        found.append(
+            {
+                "t": outputs.levels[0].samples.t_eval / radius,
+                "sdf": outputs.levels[0].outputs.sdf / radius,
+                "gradients": outputs.levels[0].outputs.gradients,
+                "weights": outputs.levels[0].weights,
+                "rgb": outputs.rendered.rgb,
+                "occupancy": field.occupancy(middle + radius * unit.origins, 0.1 * radius),
+                **losses,
+            }
+        )
+    assert found[0].keys() == found[1].keys() and len(found[0]) >= 7
+    for name, expected in found[0].items():
+        torch.testing.assert_close(found[1][name], expected, atol=1e-5, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
 def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None:
     """One field is evaluated on both levels of sampler:mip; the second level must not replace the first."""
     torch.manual_seed(0)
@@ -251,7 +295,7 @@ def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None
     losses = model.part_losses(outputs, batch, Step(0, 10, 0))
     assert losses["eikonal"].item() == pytest.approx(0.5 * sum(off) / sum(near), rel=1e-4)
     assert losses["sparsity"].item() == pytest.approx(0.3 * sum(close) / len(close), rel=1e-4)
-    assert losses["curvature"].item() == pytest.approx(0.7 * sum(bent) / len(bent), rel=1e-4)
+    assert losses["curvature"].item() == pytest.approx(1.3 * 0.7 * sum(bent) / len(bent), rel=1e-4)
     assert abs(sum(off[:54]) / sum(near[:54]) / (sum(off) / sum(near)) - 1) > 0.01, "the levels can be told apart"
     turned = dataclasses.replace(outputs, levels=outputs.levels[::-1])
     for name, loss in field.losses(turned, batch, Step(0, 10, 0)).items():

@@ -15,7 +15,21 @@ from radfield_neus.outside import InvertedSphereSampler
 from radfield_neus.sampler import NeuSSampler, upsampling_weights
 from radfield_neus.schedule import value_at
 
-from radfield_core import BuildContext, Field, FieldOutputs, RayBundle, RaySamples, SceneBox, Step
+from radfield_core import (
+    Batch,
+    BuildContext,
+    Field,
+    FieldOutputs,
+    ModelOutputs,
+    RayBundle,
+    RaySamples,
+    Rendered,
+    SceneBox,
+    Step,
+)
+from radfield_core.builtin.config import VolumeConfig
+from radfield_core.builtin.volume import Volume
+from radfield_core.model import LevelLoop
 from radfield_core.ops import segments, volume
 
 
@@ -131,22 +145,38 @@ def outer_sampler(**options) -> InvertedSphereSampler:
     return InvertedSphereSampler(InvertedSphereSamplerConfig(**options), context)
 
 
-def test_edges_outside_the_sphere_are_even_in_inverse_distance() -> None:
+def test_edges_outside_the_sphere_are_even_in_inverse_distance_and_reach_infinity() -> None:
     rays = rays_of([[0, 0, 3.0], [0.1, 0, 3.0]], [[0, 0, -1.0]] * 2)
-    expected = [0.1 + 1.5 * (6 / k - 1) for k in (6, 5, 4, 3, 2, 1)]
+    far = 10_000 * 1.5
+    inverse = [1 - k / 5 * (1 - 1.5 / (far + 1.5)) for k in range(6)]  # of the distance from 1.5 before near, in radii
+    expected = [0.1 - 1.5 + 1.5 / u for u in inverse]
     for sampler in (outer_sampler(n_samples=5).eval(), outer_sampler(n_samples=5, perturb=False).train()):
         edges = sampler.propose(rays, 0, None, Plane()).edges()
-        np.testing.assert_allclose(edges, [expected] * 2, atol=1e-12)
-        near, far = sampler.extent(rays)
-        assert near.tolist() == [0.1, 0.1] and far.tolist() == pytest.approx([0.1 + 1.5 * 5] * 2)
+        np.testing.assert_allclose(edges, [expected] * 2, rtol=1e-9)
+        near, end = sampler.extent(rays)
+        assert near.tolist() == [0.1, 0.1] and end.tolist() == pytest.approx([0.1 + far] * 2)
+    assert edges[0, -1] > 3432, "farther than the paper's code, whose last sample is at 1000 times the far limit"
+
+
+def test_what_is_hundreds_of_radii_away_is_seen() -> None:
+    class Sky(Field):
+        """Red, and opaque from a distance of 300 radii on."""
+
+        def forward(self, samples):
+            far = samples.positions().norm(dim=-1) > 300 * 1.5
+            return FieldOutputs(rgb=torch.tensor([[1.0, 0, 0]]).expand(samples.n, 3), density=far.double())
+
+    rays, context = rays_of([[0, 0, 3.0]], [[0, 0, -1.0]]), BuildContext(bounds=SceneBox(torch.zeros(3), 1.5, "sphere"))
+    model = LevelLoop([Sky()], outer_sampler().eval(), Volume(VolumeConfig(), context))
+    np.testing.assert_allclose(model.trace(rays).rendered.rgb, [[1, 0, 0]], atol=1e-6)
 
 
 def test_edges_outside_the_sphere_move_by_up_to_half_a_stratum_in_training() -> None:
     rays, sampler = rays_of([[0, 0, 3.0]] * 200, [[0, 0, -1.0]] * 200), outer_sampler(n_samples=5)
     sampler.begin_step(Step(3, 10, 0))
     edges = sampler.train().propose(rays, 0, None, Plane()).edges()
-    parts = 6 / ((edges - 0.1) / 1.5 + 1)  # 6, 5, … 1 where nothing moves
-    moved = parts - torch.arange(6, 0, -1)
+    parts = 5 * (1 - 1 / ((edges - 0.1) / 1.5 + 1)) / (1 - 1 / 10_001)  # 0, 1, … 5 where nothing moves
+    moved = parts - torch.arange(6)
     np.testing.assert_allclose(moved[:, [0, -1]], 0, atol=1e-9)
     inner = moved[:, 1:-1]
     assert (inner.abs() <= 0.5 + 1e-9).all() and (inner.amin(0) < -0.45).all() and (inner.amax(0) > 0.45).all()
@@ -193,6 +223,39 @@ def test_the_learning_rate_warms_up_linearly_and_falls_by_a_cosine(step: int) ->
         p = (step - 5000) / 295_000
         expected = (np.cos(np.pi * p) + 1) / 2 * 0.95 + 0.05
     assert method.lr_scale(Step(step, 300_000, 0), "networks") == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.01, 1.0])
+def test_the_first_learning_rate_is_an_option(start: float) -> None:
+    """NeuS's code starts at 0 (i / 5000), instant-nsr-pl at 1 % (torch's LinearLR with start_factor 0.01)."""
+    method = NeuS(NeuSConfig(warmup_start=start))
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    if start > 0:
+        oracle = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=start, total_iters=5000)
+    else:
+        oracle = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: i / 5000)
+    for step in range(5001):
+        if step in (0, 1, 700, 4999, 5000):
+            expected = oracle.get_last_lr()[0]
+            assert method.lr_scale(Step(step, 300_000, 0), "networks") == pytest.approx(expected, rel=1e-6)
+        optimizer.step()
+        oracle.step()
+
+
+def test_rays_that_hit_nothing_can_be_left_out_of_the_photometric_loss() -> None:
+    opacity = torch.tensor([0.0, 0.2, 1.0, 0.0])
+    rgb, wanted = torch.rand(4, 3), torch.rand(4, 3)
+    outputs = ModelOutputs(Rendered(rgb=rgb, depth=opacity, opacity=opacity), (), None, 0)
+    weights = torch.tensor([0.5, 0.5, 1.5, 1.5])
+    batch = Batch(rays=None, view=None, rgb=wanted, loss_weights=weights)
+    step = Step(0, 10, 0)
+    found = NeuS(NeuSConfig(hit_rays_only=True)).losses(outputs, batch, None, step)["rgb"]
+    errors = [sum(abs(float(rgb[i, c] - wanted[i, c])) for c in range(3)) for i in range(4)]
+    assert found.item() == pytest.approx((0.5 * errors[1] + 1.5 * errors[2]) / 2.0, rel=1e-4)
+    everywhere = NeuS(NeuSConfig()).losses(outputs, batch, None, step)["rgb"]
+    total = sum(error * weight for error, weight in zip(errors, weights.tolist(), strict=True))
+    assert everywhere.item() == pytest.approx(total / 4, rel=1e-4)
 
 
 def test_a_random_background_changes_every_step_and_is_white_in_evaluation() -> None:

@@ -38,9 +38,13 @@ class NgpConfig:
     """Options of the losses and schedules of method:ngp."""
 
     loss: Literal["smooth_l1", "mse"] = option("smooth_l1", help="photometric loss")
-    background: Literal["random", "white", "black"] = option(
+    background: Literal["random", "random_step", "white", "black"] = option(
         "random",
-        help='background color; "random" needs images with an alpha channel, and is replaced by white in evaluation',
+        help='background color; "random" draws one per pixel and "random_step" one per training step, as '
+        "instant-nsr-pl does; both need images with an alpha channel, and are replaced by white in evaluation",
+    )
+    hit_rays_only: bool = option(
+        False, help="average the photometric loss only over rays with an opacity above 0, as instant-nsr-pl does"
     )
     distortion: float = option(0.0, help="weight of the distortion loss; use 1e-3 for unbounded scenes", min=0)
     lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)

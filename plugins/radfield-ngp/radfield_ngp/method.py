@@ -26,14 +26,19 @@ class Ngp(Method):
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Photometric loss, plus the distortion loss if its weight is positive.
 
-        If the batch has loss weights, each ray's photometric loss is multiplied by the ray's weight.
+        If the batch has loss weights, each ray's photometric loss is multiplied by the ray's weight. With the option
+        `hit_rays_only`, the photometric loss is a mean over the rays that hit something.
         """
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         assert outputs.rendered.rgb is not None
         error = function(outputs.rendered.rgb, batch.rgb, reduction="none").mean(-1)
         if batch.loss_weights is not None:
             error = error * batch.loss_weights
-        losses = {"rgb": segments.mean(error)}
+        if self.config.hit_rays_only:
+            counted = outputs.hit_rays
+            losses = {"rgb": (error * counted).sum() / counted.sum().clamp_min(1)}
+        else:
+            losses = {"rgb": segments.mean(error)}
         if self.config.distortion > 0:
             level = outputs.levels[-1]
             samples = level.samples

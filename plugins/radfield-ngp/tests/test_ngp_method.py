@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import attrs
@@ -11,7 +12,7 @@ from hypothesis import given, strategies as st
 from radfield_ngp.config import NgpConfig
 from radfield_ngp.method import Ngp
 
-from radfield_core import RayBundle, RaySamples, Step, compose, get_registry
+from radfield_core import ModelOutputs, RayBundle, RaySamples, Rendered, Step, compose, get_registry
 from radfield_core.ops import Packing
 from radfield_core.testing import toy_context
 
@@ -48,6 +49,29 @@ def test_the_photometric_loss_is_the_mean_over_rays_and_channels(loss, function,
             total += term * (float(weights[ray]) if weights is not None else 1.0)
     losses = method(loss=loss).losses(outputs(shown), batch(wanted, weights), None, STEP)
     assert set(losses) == {"rgb"} and losses["rgb"].item() == pytest.approx(total)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rays_that_hit_nothing_can_be_left_out_of_the_photometric_loss(weighted):
+    torch.manual_seed(0)
+    shown, wanted = torch.randn(5, 3, dtype=torch.float64), torch.rand(5, 3, dtype=torch.float64)
+    opacity = torch.tensor([0.0, 1e-9, 0.5, 0.0, 1.0], dtype=torch.float64)
+    weights = torch.rand(5, dtype=torch.float64) if weighted else torch.ones(5, dtype=torch.float64)
+    rendered = Rendered(rgb=shown, depth=opacity, opacity=opacity)
+    total = 0.0
+    for ray in (1, 2, 4):
+        for channel in range(3):
+            total += smooth_l1(float(shown[ray, channel] - wanted[ray, channel])) * float(weights[ray]) / 9
+    found = ModelOutputs(rendered, (), None, 0)
+    losses = method(hit_rays_only=True).losses(found, batch(wanted, weights if weighted else None), None, STEP)
+    assert losses["rgb"].item() == pytest.approx(total)
+    nothing = ModelOutputs(dataclasses.replace(rendered, opacity=0 * opacity), (), None, 0)
+    assert method(hit_rays_only=True).losses(nothing, batch(wanted), None, STEP)["rgb"].item() == 0
+    behind = ModelOutputs(rendered, (), None, 0)
+    both = ModelOutputs(dataclasses.replace(rendered, opacity=opacity.flip(0)), (), behind, 0)
+    assert both.hit_rays.tolist() == [True, True, True, True, True] and found.hit_rays.tolist() == [
+        False, True, True, False, True,
+    ]  # fmt: skip
 
 
 def test_distortion_is_the_double_sum_over_each_ray_s_samples():
