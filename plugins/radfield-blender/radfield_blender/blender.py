@@ -102,7 +102,8 @@ class BlenderParser(DataParser):
 
 
 def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None, list[Any]]:
-    """Return the horizontal field of view in radians, the size (width, height) if stated, and the frames of a file."""
+    """Return three entries of a file: the horizontal field of view in radians, the size (width, height) if it is
+    stated, and the list of frames."""
     data = read_json(file)
     if not isinstance(data, dict):
         raise DatasetError("is not a JSON object", path=str(file))
@@ -128,7 +129,8 @@ def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None
 def _frames(
     frames: list[Any], root: Path, file: Path, problems: Problems
 ) -> tuple[list[tuple[str, Path]], list[tuple[str, np.ndarray]]]:
-    """Return pairs (name, image file) and pairs (name, pose [4, 4]) of the frames. Faults are added to `problems`."""
+    """Return two lists with a pair for each frame: (name, image file) and (name, pose [4, 4]). Add faults to
+    `problems`."""
     files, poses = [], []
     for i, frame in enumerate(frames):
         if not isinstance(frame, dict):

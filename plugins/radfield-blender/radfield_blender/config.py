@@ -16,13 +16,13 @@ class BlenderConfig:
     root: str = option(help="folder with transforms_{train,val,test}.json")
     pixel_center: float = option(
         0.5,
-        help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the NeRF paper's code",
+        help="position of a ray inside its pixel: 0.5 for the center, 0 for the corner, as in the NeRF paper's code",
         min=0,
         max=1,
     )
-    train_skip: int = option(1, help="use every n-th frame of the training split; 1: all", min=1)
-    val_skip: int = option(1, help="use every n-th frame of the validation split; 1: all", min=1)
-    test_skip: int = option(1, help="use every n-th frame of the test split; 1: all", min=1)
+    train_skip: int = option(1, help="use every n-th frame of the training split; 1 uses all", min=1)
+    val_skip: int = option(1, help="use every n-th frame of the validation split; 1 uses all", min=1)
+    test_skip: int = option(1, help="use every n-th frame of the test split; 1 uses all", min=1)
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +31,10 @@ class TinyNerfConfig:
 
     root: str = option(help=".npz file with images, poses and focal")
     pixel_center: float = option(
-        0.5, help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the notebook", min=0, max=1
+        0.5,
+        help="position of a ray inside its pixel: 0.5 for the center, 0 for the corner, as in the notebook",
+        min=0,
+        max=1,
     )
     n_train: int = option(100, help="number of training views; the remaining views are held out", min=1)
 
@@ -42,7 +45,7 @@ class MultiscaleConfig:
 
     root: str = option(help="folder with metadata.json")
     pixel_center: float = option(
-        0.5, help="position of rays inside a pixel: 0.5: its center; 0.0: its corner", min=0, max=1
+        0.5, help="position of a ray inside its pixel: 0.5 for the center, 0 for the corner", min=0, max=1
     )
 
 
@@ -53,6 +56,6 @@ class MultiscaleConversionConfig:
     n_down: int = option(4, help="number of scales, including full size", min=1, max=10)
     average: Literal["alpha-weighted", "published"] = option(
         "alpha-weighted",
-        help="mean of 2x2 pixels: alpha-weighted: colors weighted by alpha, rounded; published: as mip-NeRF's "
-        "script computes it, unweighted and truncated",
+        help='mean of 2x2 pixels: "alpha-weighted" weights colors by alpha and rounds; "published" does neither, '
+        "like the script of mip-NeRF",
     )

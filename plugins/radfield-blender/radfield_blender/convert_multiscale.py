@@ -18,7 +18,7 @@ from radfield_core.files import atomic_path, require_empty, write_picture
 class MultiscaleConverter(Converter):
     """Converter that writes every image at several scales: full size, half size, and so on.
 
-    Each scale is the mean of 2×2 pixels of the scale before.
+    Each pixel is the mean of 2×2 pixels of the next larger scale.
     """
 
     config: MultiscaleConversionConfig

@@ -37,8 +37,8 @@ class MultiscaleParser(DataParser):
     """Parser of mip-NeRF's multiscale layout.
 
     Each image has a pose (cam2world, OpenGL axes), pix2cam (K⁻¹ with the y and z axes negated), a size, and near and
-    far limits along the optical axis. A label j means the scale 1/2ʲ. The loss weight of an image's pixels is lossmult,
-    the area that one pixel covers.
+    far limits along the optical axis. The label j of an image means the scale 1/2ʲ. The loss weight of its pixels is
+    lossmult, the area that one pixel covers.
     """
 
     config: MultiscaleConfig
@@ -104,7 +104,7 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
 
 
 def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None]:
-    """Return the image file of each name. An unusable name gives None and is added to `problems`."""
+    """Return the image file of each name. An unusable name is added to `problems`, and its file is None."""
     paths: list[Path | None] = []
     for name in names:
         try:
@@ -116,7 +116,8 @@ def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None
 
 
 def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.ndarray, list[str]]:
-    """Return poses [V, 3, 4] and the notes from `check_poses`. Values that are not matrices are added to `problems`."""
+    """Return poses [V, 3, 4], and the notes from `check_poses`. Values that are not matrices are added to
+    `problems`."""
     matrices = []
     for value, name in zip(values, names, strict=True):
         try:

@@ -30,7 +30,7 @@ def radfield_components() -> list[Component]:
         component(
             "dataparser", "tiny-nerf", impl="radfield_blender.tiny_nerf:TinyNerfParser",
             config="radfield_blender.config:TinyNerfConfig",
-            summary="the .npz file of the tiny NeRF notebook: images, poses, focal",
+            summary="the .npz file of the tiny NeRF notebook, with images, poses and focal",
             provides={"images", "bounded"}, sniff="radfield_blender.sniff:tiny_nerf",
         ),
     ]  # fmt: skip

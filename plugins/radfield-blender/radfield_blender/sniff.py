@@ -40,4 +40,4 @@ def tiny_nerf(path: Path) -> str | None:
     """
     if path.suffix.lower() != ".npz" or not path.is_file():
         return None
-    return "an .npz with images, poses, focal" if npz_names(path) >= {"images", "poses", "focal"} else None
+    return "an .npz file with images, poses and focal" if npz_names(path) >= {"images", "poses", "focal"} else None

@@ -18,9 +18,9 @@ from radfield_core.files import read_npz
 class TinyNerfParser(DataParser):
     """Parser of tiny NeRF files.
 
-    The arrays are `images` [V, H, W, 3] on black (uint8, or floats in [0, 1]), `poses` [V, 4, 4] (c2w, OpenGL axes) and
-    `focal`, one focal length in pixels. The first `n_train` views are for training. All other views are used for both
-    validation and test.
+    The arrays are `images` [V, H, W, 3] on a black background (uint8, or floats in [0, 1]), `poses` [V, 4, 4] (c2w,
+    OpenGL axes) and `focal`, a focal length in pixels. The first `n_train` views are for training. All other views are
+    used for both validation and test.
     """
 
     config: TinyNerfConfig

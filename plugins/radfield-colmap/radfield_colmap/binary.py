@@ -26,7 +26,7 @@ class Reader:
         self.at = 0
 
     def fail(self, message: str) -> DatasetError:
-        """Return a DatasetError about this file, for the caller to raise."""
+        """Return a DatasetError about this file. The caller raises it."""
         return DatasetError(message, path=str(self.path), hint="Copy the reconstruction again; the file may be damaged")
 
     def _advance(self, size: int) -> int:
@@ -41,7 +41,7 @@ class Reader:
         return layout.unpack_from(self.data, self._advance(layout.size))
 
     def count(self, smallest: int) -> int:
-        """Read the number of entries that follow. Each entry has at least `smallest` bytes.
+        """Read the number of the following entries, each of which has at least `smallest` bytes.
 
         Raises:
             DatasetError: the rest of the file is too short for so many entries.

@@ -15,25 +15,30 @@ class ColmapConfig:
 
     root: str = option(help="folder with images/ and sparse/0")
     images: str = option(
-        "images", help="folder of the images, relative to root; images_4, for example, for smaller copies"
+        "images", help="folder of the images, relative to root; for smaller copies, give a folder such as images_4"
     )
-    masks: str = option("masks", help="folder of masks, relative to root, if it exists; black pixels are ignored")
+    masks: str = option(
+        "masks", help="folder of masks, relative to root; black pixels are ignored; the folder need not exist"
+    )
     model: str | None = option(
-        None, help="folder of the reconstruction, relative to root; unset: the one with the most images"
+        None, help="folder of the reconstruction, relative to root; by default, the one with the most images"
     )
     orientation: Literal["none", "up", "vertical", "pca", "ground"] = option(
         "ground",
-        help="what becomes +z. up: the mean of the cameras' up axes; vertical: the direction most nearly perpendicular "
-        "to all their x axes; "
-        "pca: the direction in which the camera positions vary least; "
-        "ground: the normal of a plane fitted to the lowest points",
+        help='direction to rotate to +z: "up", the mean of the cameras\' up axes; "vertical", the direction most '
+        "nearly perpendicular to all their x axes; "
+        '"pca", the direction in which the camera positions vary least; "ground", '
+        'the normal of a plane fitted to the lowest points; "none" does not rotate',
     )
     center: Literal["none", "poses", "focus"] = option(
         "focus",
-        help="what becomes the origin. poses: the mean camera center; focus: the point that the cameras look at",
+        help='point to move to the origin: "poses", the mean camera center; "focus", the point that the cameras look '
+        'at; "none" does not move',
     )
-    auto_scale: bool = option(True, help="scale so that the largest camera coordinate is 1")
-    holdout: int = option(8, help="test on every n-th image by name; 0: train on all, test on every 8th", min=0)
+    auto_scale: bool = option(True, help="scale the scene so that the largest camera coordinate is 1")
+    holdout: int = option(
+        8, help="hold out every n-th image, sorted by name, for testing; 0 trains on all, and tests on every 8th", min=0
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -41,11 +46,13 @@ class PhotographsConfig:
     """Options for solving the cameras of photographs with COLMAP."""
 
     max_size: int = option(
-        1600, help="longer side in pixels to which photographs are reduced before features are extracted", min=100
+        1600,
+        help="length in pixels of the longer side to which photographs are reduced before feature extraction",
+        min=100,
     )
     pairs: Literal["auto", "all", "neighbors"] = option(
         "auto",
-        help="pairs of photographs that are matched: all, or neighbors by name as in a video; "
-        "auto: all for up to 150 photographs, else neighbors",
+        help='pairs of photographs to match: "all", or "neighbors" in the order of names, as in a video; "auto" '
+        "matches all for up to 150 photographs, and neighbors for more",
     )
     seed: int = option(0, help="random seed", min=0)

@@ -31,7 +31,8 @@ from radfield_core.files import missing_files, safe_join
 class Colmap(DataParser):
     """Parser of COLMAP reconstructions. Only registered images, whose pose COLMAP found, are used.
 
-    Near and far come from the points that the images observe. The scene box comes from the points and the cameras.
+    The near and far limits are computed from the points that the images observe, and the scene box from the points and
+    the cameras.
     """
 
     config: ColmapConfig
@@ -107,7 +108,8 @@ class Colmap(DataParser):
 
 
 def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
-    """Return a note for the user if the mask folder has images. The caller has found that none of them is a mask."""
+    """Return a note for the user if the mask folder has images. Call this only if none of them is the mask of an
+    image."""
     if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
         return ()
     return (f"no file in {folder.name}/ has the name of a mask, such as {name}.png: no masks are used",)
@@ -116,8 +118,8 @@ def _unmatched(folder: Path, name: str) -> tuple[str, ...]:
 def visible_distances(model: SparseModel) -> np.ndarray:
     """Return the distance [M] from camera to point for every observation, in the units of the reconstruction.
 
-    Near and far are distances along rays, so depths along the optical axis cannot replace them. At the border of a wide
-    image the distance is larger than the depth, and a far limit from depths would be too small.
+    Near and far are distances along rays. At the border of a wide image, such a distance is larger than the depth along
+    the optical axis, so a far limit computed from depths would be too small.
     """
     order = np.argsort(model.point_ids)
     ids, points = model.point_ids[order], model.points[order]

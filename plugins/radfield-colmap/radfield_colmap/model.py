@@ -31,14 +31,16 @@ ONE_FOCAL = frozenset(
 """Camera models that have one focal length f instead of fx and fy."""
 
 LENS_OF = {"SIMPLE_PINHOLE": "pinhole", "SIMPLE_DIVISION": "division", "SIMPLE_FISHEYE": "fisheye"}
-"""Lens in `radfield_core.ops.distortion` of some camera models. For all others it is the model's name in lower case."""
+"""Camera model -> lens in `radfield_core.ops.distortion`. For other models, the lens has the model's name in lower
+case."""
 
 _LARGEST_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
 class SparseCamera:
-    """Camera intrinsics: image size and (fx, fy, cx, cy) in pixels, and a lens from `radfield_core.ops.distortion`."""
+    """Camera intrinsics: the image size and (fx, fy, cx, cy) in pixels, and a lens from
+    `radfield_core.ops.distortion`."""
 
     width: int
     height: int
@@ -88,7 +90,7 @@ class SparseModel:
 
 
 def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
-    """Return a camera. `number` is COLMAP's id of the camera model. Raises ValueError if the camera is not usable."""
+    """Return a camera whose model has the id `number` in COLMAP. Raises ValueError if the camera is not usable."""
     name = MODEL_NAMES[number]
     if name == "EQUIRECTANGULAR":
         raise ValueError("is a 360° panorama, which is not supported; cut it into perspective views")

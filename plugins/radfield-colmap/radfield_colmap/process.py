@@ -25,7 +25,7 @@ With more photographs, each one is matched only with its neighbors in the order 
 """
 
 ENOUGH = 0.8
-"""If a smaller share of the photographs is registered, the user gets advice."""
+"""The user gets advice if a smaller share of the photographs than this is registered."""
 
 _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
@@ -35,14 +35,14 @@ _SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
 """Start and length of each stage, in percent of the whole progress."""
 
 Stages = Callable[[str, int, int], None]
-"""Progress callback. Its arguments are the stage, the work done in this stage, and the total work of this stage."""
+"""Progress callback. Its arguments are a stage, the work done in this stage, and the total work of this stage."""
 
 
 class Photographs(Converter):
     """Converter from photographs to images/ and sparse/0.
 
-    A photograph is registered if COLMAP has found its pose. The messages in `remarks` tell the user how many
-    photographs were registered and how well. They give advice if too few were registered.
+    A photograph is registered if COLMAP has found its pose. The messages in `remarks` state how many photographs were
+    registered, and the mean reprojection error. If too few were registered, they give advice.
     """
 
     config: PhotographsConfig
@@ -136,7 +136,7 @@ def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Sta
 
 
 _ADVICE = (
-    "Take photographs from many positions (do not just turn on the spot), each overlapping its neighbors by two thirds",
+    "Take photographs from many positions, not from a single one. Let each overlap its neighbors by two thirds",
     "Take sharp photographs in even light, and remove blurred ones",
     "Choose a static scene with texture, not only mirrors, glass or bare walls",
 )
@@ -154,7 +154,7 @@ def _pycolmap() -> Any:
 
 
 def _restore_handler(number: signal.Signals) -> None:
-    """Install Python's handler of a signal again. pycolmap replaces it with one that prints a stack trace and exits."""
+    """Reinstall Python's handler of a signal. pycolmap replaces it with one that prints a stack trace and exits."""
     handler = signal.getsignal(number)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)
@@ -164,7 +164,7 @@ def _restore_handler(number: signal.Signals) -> None:
 def _quiet(pycolmap: Any) -> Iterator[None]:
     """Silence COLMAP's log, which would break up the progress bar and write files.
 
-    No important message is lost. A failure still raises an exception, and unusable photographs are reported as not
+    No important message is lost: failures still raise exceptions, and unusable photographs are reported as not
     registered.
     """
     before = pycolmap.logging.minloglevel
@@ -268,7 +268,7 @@ def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed
 
 
 def _report(model: Path, names: list[str], error: float) -> Registered:
-    """Return the result. It is read back from the stored files in `model`, so that it describes what was written."""
+    """Return the result, read back from the stored files in `model`, so that it describes what was written."""
     stored = read_model(model)
     registered = {image.name for image in stored.images}
     missing = tuple(name for name in names if name not in registered)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def suffix_of(folder: Path) -> str | None:
-    """Return the suffix, .bin or .txt, of the files cameras and images in a folder. Return None if one is missing."""
+    """Return the suffix, .bin or .txt, of the files `cameras` and `images` in a folder, or None if one of them is
+    missing."""
     for suffix in (".bin", ".txt"):
         if all((folder / f"{part}{suffix}").is_file() for part in ("cameras", "images")):
             return suffix

@@ -22,12 +22,12 @@ _MOST_POINTS = 2000
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     """Write the views of all splits as one reconstruction in data coordinates. Return the files written.
 
-    The points are the sparse points of the scene. If it has none, they are vertices of its ground-truth surface. A view
-    observes a point that projects into the image. If the depth of the view is known, it must also agree with the
+    The points are the sparse points of the scene or, if it has none, vertices of its ground-truth surface. A view
+    observes a point that projects into its image. If the view has a depth image, the depth must also agree with the
     distance to the point.
 
-    A mask in this format marks the pixels that count in the loss. Masks that show an object are not written, and a
-    warning says so.
+    In this format, masks mark the pixels that count in the loss. Masks that show an object are therefore not written,
+    and a warning is logged.
     """
     views = views_to_store(scenes)
     points = _points(next(iter(scenes.values())))

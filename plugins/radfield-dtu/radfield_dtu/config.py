@@ -13,13 +13,13 @@ class DtuConfig:
 
     root: str = option(help="folder with cameras_sphere.npz (or cameras.npz), image/ and mask/")
     cameras: str | None = option(
-        None, help="file with the cameras, relative to root; unset: cameras_sphere.npz, else cameras.npz"
+        None, help="file with the cameras, relative to root; by default, cameras_sphere.npz or, without it, cameras.npz"
     )
     apply_mask: bool = option(
         False, help="make pixels outside the masks transparent, so that they show the method's background"
     )
     hold_every: int = option(
-        0, help="test on every n-th view; 0: train on all, as in the papers, and test on every 8th",
+        0, help="hold out every n-th view for testing; 0 trains on all, as in the papers, and tests on every 8th",
         min=0,
     )  # fmt: skip
     unit: str | None = option("mm", help="unit of the data coordinates, for exports and distances")

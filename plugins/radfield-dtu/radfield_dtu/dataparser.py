@@ -33,9 +33,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 class DtuParser(DataParser):
     """Parser of scenes in the layout of IDR and NeuS.
 
-    The scene is the unit sphere, which the matrix scale_mat maps to the world. NeuS reads world_mat with the center of
-    the first pixel at (0, 0). In this program that center is at (0.5, 0.5), so half a pixel is added to the principal
-    point.
+    The scene is the unit sphere, which the matrix scale_mat maps to the world. In NeuS, the center of the first pixel
+    is at (0, 0). Here it is at (0.5, 0.5), so half a pixel is added to the principal point.
     """
 
     config: DtuConfig
@@ -99,7 +98,7 @@ def _files(folder: Path, problems: Problems) -> list[Path]:
 
 
 def _unmatched(images: list[Path], masks: list[Path]) -> str:
-    """Return the end of a message that lists the images without a mask. If all have one, return "".
+    """Return text, for the end of a message, that lists the images without a mask. If all have one, return "".
 
     A mask has the same name as its image, apart from leading zeros: 012.png can be the mask of 000012.png.
     """
@@ -146,7 +145,7 @@ def _not_a_scale(matrix: Array) -> str | None:
 
 
 def _cameras(projections: list[Array], images: list[Path], problems: Problems) -> tuple[Array, Array]:
-    """Return intrinsics [V, 4], with half a pixel added to the principal point, and c2w [V, 3, 4]."""
+    """Return c2w [V, 3, 4] and intrinsics [V, 4]. Half a pixel has been added to the principal points."""
     intrinsics, c2w = np.zeros((len(images), 4)), np.zeros((len(images), 3, 4))
     for view, projection in enumerate(projections):
         try:
@@ -163,7 +162,7 @@ def _cameras(projections: list[Array], images: list[Path], problems: Problems) -
 def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -> list[ImageHeader]:
     """Return the headers of the images, and check that each mask has the size of its image.
 
-    Unreadable files are added to `problems` only if there are other problems, or if no image is readable.
+    Unreadable files are added to `problems` only if there are other problems too, or if no image can be read.
     """
     headers, faults = read_headers(images)
     unreadable = len(faults) == len(images)
@@ -179,6 +178,7 @@ def _headers(images: list[Path], masks: list[Path] | None, problems: Problems) -
 
 
 def _sizes(headers: list[ImageHeader]) -> torch.Tensor:
-    """Return the width and height [V, 2] of each view. An unreadable image gets the size of the first readable one."""
+    """Return the width and height of each view [V, 2]. An unreadable image gets the size of the first readable
+    image."""
     stand_in = next((header[:2] for header in headers if not header.fault), (0, 0))
     return torch.tensor([stand_in if header.fault else header[:2] for header in headers])

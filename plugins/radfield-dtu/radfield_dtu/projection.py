@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 FLIP = np.diag([1.0, -1.0, -1.0])
-"""Matrix that changes OpenCV axes (y down, z forward) to OpenGL axes (y up, z back). It is its own inverse."""
+"""Matrix that converts between OpenCV axes (y down, z forward) and OpenGL axes (y up, z back). It is its own
+inverse."""
 
 
 def decompose(projection: Array) -> tuple[Array, Array]:
     """Return K and c2w of a projection matrix of any scale (Hartley and Zisserman 2004, section 6.2.4).
 
-    The left block M = K R of P is split by an RQ decomposition with the Gram–Schmidt method. R's third row has the
-    direction of M's third row. The part of M's second row that is orthogonal to R's third row gives R's second row.
-    M's first row gives R's first row in the same way.
+    The left block M = K R of P is split by an RQ decomposition with the Gram–Schmidt method. The third row of R has the
+    direction of the third row of M. The second row of R has the direction of the second row of M, made orthogonal to
+    the third row of R. The first row of R has the direction of the first row of M, made orthogonal to both.
 
     Args:
         projection: P, [3, 4].

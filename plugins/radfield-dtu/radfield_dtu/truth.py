@@ -18,7 +18,8 @@ MAX_BYTES = 2**30
 
 
 def read_truth(root: Path, to_data: Array) -> Mesh | None:
-    """Return the surface in scene coordinates, or None if there is no file. Raises DatasetError for an unusable one."""
+    """Return the surface in scene coordinates, or None if there is no file. Raises DatasetError if the file is
+    unusable."""
     path = root / GROUND_TRUTH
     if not path.is_file():
         return None

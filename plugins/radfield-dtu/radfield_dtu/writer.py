@@ -38,8 +38,8 @@ PLACE = np.array([-28.0, -27.5, 640.0])
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     """Write image/, cameras_sphere.npz and, if known, mask/ and the ground-truth surface. Return the files written.
 
-    A mask in this format shows an object. If the masks of the scene mark the pixels that count in the loss instead,
-    they are not written, and a warning says so.
+    In this format, masks show an object. If the masks of the scene mark the pixels that count in the loss, they are not
+    written, and a warning is logged.
     """
     views = views_to_store(scenes)
     first = next(iter(scenes.values()))
@@ -67,9 +67,9 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
 def _placement(scene: Scene) -> Array:
     """Return the transform [4, 4] from data coordinates to the coordinates of the file.
 
-    A scene with a ground-truth surface and no unit counts as synthetic and is placed in millimeters. For all other
-    scenes the transform is the identity. The format cannot store a unit, so a warning is logged if the
-    unit is not mm.
+    A scene with a ground-truth surface but no unit counts as synthetic: it is scaled to millimeters and moved. For all
+    other scenes, the transform is the identity. The format cannot store a unit, so a warning is logged if the unit is
+    not mm.
     """
     if scene.unit is None and scene.ground_truth is not None:
         matrix = similarity_matrix(np.eye(3), np.zeros(3), MILLIMETRES)
@@ -77,7 +77,7 @@ def _placement(scene: Scene) -> Array:
         return matrix
     if scene.unit != "mm":
         logger.warning(
-            "the format does not store the unit of coordinates: set data.unit=%s when reading, or it is taken as mm",
+            "the format does not store the unit of coordinates: set data.unit=%s when reading; the default is mm",
             scene.unit or "none",
         )
     return np.eye(4)

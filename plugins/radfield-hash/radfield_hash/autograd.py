@@ -1,4 +1,4 @@
-"""Derivatives of the encoding. The four kernels of a backend compute them, and they can be differentiated again.
+"""Derivatives of the encoding. They are computed by the four kernels of a backend, and can be differentiated again.
 
 The features y(x, T) are linear in the table T. Let g be a gradient with respect to y. Let p be the position gradient,
 and v a gradient with respect to p. The kernels compute:
@@ -8,9 +8,9 @@ and v a gradient with respect to p. The kernels compute:
     second derivatives  ∂⟨v, p⟩/∂(g, x)       kernels.second(x, T, g, v)
                         ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
-Values and position gradients are two separate nodes of the autograd graph. The node of the values has no edge to the
-positions, and the node of the position gradients has no edge to the table. A gradient with respect to
-position alone (for a surface normal) is thus computed without the table gradient, which would double the cost.
+Values and position gradients are separate nodes of the autograd graph. The node of the values has no edge to the
+positions, and the node of the position gradients has no edge to the table. So a gradient with respect to position
+alone, as for a surface normal, does not compute the table gradient, which would double the cost.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class _Values(Function):
 
 
 class _Positions(Function):
-    """A function that returns the features y unchanged. Its backward pass adds the gradient with respect to x."""
+    """A function that returns the features y unchanged. Its only purpose is its backward pass, which adds the gradient
+    with respect to x."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, x: Tensor, tables: tuple[Tensor], grid: Grid, kernels: Kernels) -> Tensor:
@@ -132,7 +133,7 @@ def _second_by_reference(g: Tensor, x: Tensor, table: Tensor, v: Tensor, grid: G
     """Return gradients of ⟨v, ∂⟨g, y⟩/∂x⟩ with respect to g, x and the table. They can be differentiated again.
 
     This function is slow, but only third derivatives need it. The derivatives are taken with respect to views of g, x
-    and the table. The reason is that g itself may depend on x, and autograd accounts for that dependence elsewhere.
+    and the table, because g itself may depend on x, and autograd accounts for that dependence elsewhere.
     """
     views = [
         tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_() for tensor in (g, x, table)

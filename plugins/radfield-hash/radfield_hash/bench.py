@@ -1,9 +1,9 @@
 """Benchmark of the encoding. It times the torch reference and the kernels in one process.
 
 The times are compared with the gather limit. The encoding fetches 8 entries per point and level from random addresses.
-The gather limit is the time of a loop that only fetches entries and adds them up. The loop uses precomputed random
-indices, and tables as large as the levels. It fetches one entry at a time, and does not reuse cache lines. A kernel can
-fetch several entries at once and reuse cache lines, and can therefore be faster than the limit.
+The gather limit is the time of a loop that only fetches entries, at precomputed random indices of tables as large as
+the levels, and adds them up. This loop fetches one entry at a time. A kernel that fetches several entries at once and
+reuses cache lines can be faster than the limit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measure(
         repeats: number of runs of each kernel.
         reference_repeats: number of runs of the reference.
         device: "cpu" or "cuda".
-        sizes: one item per size, which maps its name to (log2 of the number of points, arguments of `levels.build`).
+        sizes: dictionary: name of a size -> (log2 of the number of points, arguments of `levels.build`).
 
     Returns:
         One row per size, task and backend, with the keys size, task, backend, reference_ms, kernel_ms, ratio,
@@ -116,7 +116,7 @@ def _tasks(x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> dict[str, Callabl
 
 
 def gather_limit(grid: Grid, n: int, repeats: int) -> float:
-    """Measure the gather limit: the time in which one thread fetches 8 n random entries of every level, in ms."""
+    """Measure the gather limit: the milliseconds that one thread takes to fetch 8 n random entries of every level."""
     random = np.random.default_rng(0)
     total = 0.0
     for level in grid.levels:

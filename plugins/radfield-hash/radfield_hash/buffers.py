@@ -1,8 +1,7 @@
 """Reuse of large buffers.
 
-For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. Filling
-takes a tenth of the encoding's time. numpy allocates the buffers, because numpy requests huge pages, which are mapped
-faster.
+For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. This takes
+a tenth of the encoding's time. The buffers are allocated by numpy, which requests huge pages: these are mapped faster.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def empty(*shape: int) -> Tensor:
 def outgrows_cache(tensor: Tensor) -> bool:
     """Return True if a tensor from `empty()` is larger than most caches.
 
-    After such a tensor has been written, the cache no longer holds its first part. Writes may therefore bypass the
+    After such a tensor has been written, the cache no longer holds its first part, so writes may as well bypass the
     cache.
     """
     return 4 * tensor.numel() >= MAPPED_BYTES

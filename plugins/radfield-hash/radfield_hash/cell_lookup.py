@@ -1,9 +1,9 @@
 """Cell lookup in one level for blocks of points: entry indices, fractions within the cell, and corner weights.
 
-A block has `BLOCK` points. The last block may be partly filled. A block's indices [8, BLOCK] and fractions [3, BLOCK]
-are stored as flat arrays. Every loop here thus runs over neighboring numbers, and numba compiles the loop to SIMD. No
-operation is fused or reordered, so x·scale + 0.5 is rounded as in the reference. A point on the border of two cells is
-therefore assigned to the same cell as in the reference.
+A block has `BLOCK` points; the last block may be partly filled. A block's indices [8, BLOCK] and fractions [3, BLOCK]
+are stored as flat arrays. So every loop here runs over neighboring numbers, and numba compiles it to SIMD. No operation
+is fused or reordered. Therefore x·scale + 0.5 is rounded as in the reference, and a point on the border of two cells is
+assigned to the same cell.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def store_gradient(x: Any, sums: Any, start: int, count: int, result: Any) -> No
 def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: Any, index: Any, fraction: Any) -> None:
     """Look up the cells of one block. Write the pair indices of the eight corners, and the fractions within the cell.
 
-    Corners are numbered with x varying fastest. A pair index is the entry index times `pairs` = F/2, which is a power
-    of two. The terms of the index are multiplied by this factor, because that takes fewer multiplications than at the
-    end. The branch on `hashed` is inside the loop, and the compiler moves it out. Two functions, one per branch, would
-    be slower, because numba would count references to the arrays.
+    Corners are numbered with x varying fastest. A pair index is the entry index times `pairs` = F/2, a power of two.
+    The terms of the index are multiplied by this factor before they are combined for each corner, because this takes
+    fewer multiplications. The compiler moves the branch on `hashed` out of the loop. Two functions, one per branch,
+    would be slower, because numba would count references to the arrays.
     """
     px, py, pz = points[0, start : start + BLOCK], points[1, start : start + BLOCK], points[2, start : start + BLOCK]
     hashed, step = levels[level, 3] != 0, uint32(pairs)

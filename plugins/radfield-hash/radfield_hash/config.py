@@ -13,7 +13,7 @@ from radfield_core import option
 class HashConfig:
     """Options of the multiresolution hash grid (Müller et al. 2022).
 
-    The defaults are published sizes, with which the resolution grows by a factor of 1.44727 from level to level.
+    The defaults are published sizes. With them, the resolution grows by a factor of 1.44727 from level to level.
     """
 
     n_levels: int = option(16, help="number of levels of the grid", min=1, max=32)
@@ -26,7 +26,7 @@ class HashConfig:
     include_xyz: bool = option(False, help="put the position, scaled to [−1, 1], before the features")
     start_levels: int | None = option(
         None,
-        help="number of levels used at the start of coarse-to-fine training; if unset, all are used at once",
+        help="number of levels used at the start of coarse-to-fine training; by default, all levels are used",
         min=1,
     )
     steps_per_level: int = option(

@@ -1,9 +1,9 @@
 """CPU backend of the encoding, compiled by numba. It computes the same values and derivatives as the torch reference.
 
 All numbers are float32. Points are processed in large chunks. A chunk is processed level by level, so that only one
-level's part of the table is in use at a time. Within a level, points are processed in blocks. All entry indices of a
-block are computed before the entries are fetched. The table gradient of a level is summed by one thread, in the order
-of the points. The sum needs no atomics, and is the same to the last bit in every run.
+level's part of the table is in use at a time. Within a level, points are processed in blocks: all entry indices of a
+block are computed before the entries are fetched. One thread sums the table gradient of a level in the order of the
+points. So the sum needs no atomics, and is the same to the last bit in every run.
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def warm_up() -> None:
-    """Self-test: run, on a single point, the kernels that every training step uses.
-
-    The kernels are compiled, or loaded from the cache, in the process.
+    """Self-test: run the kernels of a training step on a single point. This also compiles the kernels or loads them
+    from the cache.
     """
     reference.check(encode, "cpu")
 
@@ -104,7 +103,7 @@ _KERNELS = _Numba()
 
 @cache
 def _values() -> Any:
-    """Return the faster of two kernels for values on this processor. The other kernel is not compiled."""
+    """Return the kernel for values that is faster on this processor. The other one is not compiled."""
     if lanes.faster():
         from radfield_hash import values_avx512
 
@@ -143,7 +142,7 @@ def _slices(arrays: tuple[Any, ...], rows: tuple[int, int]) -> tuple[Any, ...]:
 
 @cache
 def _geometry(grid: Grid) -> tuple[Any, Any, int]:
-    """Return the grid in the form that the kernels take: levels [L, 4], scales [L] and F.
+    """Return the arguments that describe the grid to the kernels: levels [L, 4], scales [L] and F.
 
     A row of `levels` holds resolution, offset, size and hashed.
     """
@@ -160,7 +159,7 @@ def _point_ranges(n: int) -> list[tuple[int, int]]:
 
 
 def _level_ranges(grid: Grid) -> list[tuple[int, int]]:
-    """Divide the levels into ranges: one range in total if there is a single thread, otherwise one range per level."""
+    """Divide the levels into ranges: one range for a single thread, or one range per level for several threads."""
     n = len(grid.levels)
     return [(0, n)] if torch.get_num_threads() == 1 else [(level, level + 1) for level in reversed(range(n))]
 

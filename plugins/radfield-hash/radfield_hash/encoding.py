@@ -82,7 +82,8 @@ class HashEncoding(Encoding):
         return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of x [M, 3]. For Gaussians, x are the means. The covariances `cov` are ignored."""
+        """Features [M, out_dim] of points, or of the means of Gaussians, x [M, 3]. The covariances `cov` are
+        ignored."""
         unit = (x - self.center) / self.radius
         features = encode((unit + 1) / 2, self.table, self.grid)
         if self.config.start_levels is not None:

@@ -37,9 +37,8 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def warm_up() -> None:
-    """Self-test: run, on a single point, the kernels that every training step uses.
-
-    The kernels are compiled, or loaded from the cache, in the process.
+    """Self-test: run the kernels of a training step on a single point. This also compiles the kernels or loads them
+    from the cache.
     """
     reference.check(encode, "cuda")
 
@@ -83,7 +82,7 @@ def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: 
 
 @cache
 def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the grid in the form that the kernels take: scales [L] and levels [L, 4].
+    """Return the arguments that describe the grid to the kernels: scales [L] and levels [L, 4].
 
     A row of `levels` holds resolution, offset, size and hashed.
     """
@@ -96,8 +95,8 @@ def _geometry(grid: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
 def _coordinate(x_ptr, rows, valid, axis: tl.constexpr):
     """Load one coordinate of each point. Return the coordinate clamped to [0, 1], and two masks.
 
-    The first mask is true where the original coordinate was in [0, 1]. The second mask is true where the original
-    coordinate was NaN. A NaN is clamped to 0.
+    The first mask is true where the coordinate was in [0, 1] before clamping, and the second where it was NaN. NaN is
+    clamped to 0.
     """
     value = tl.load(x_ptr + rows * 3 + axis, mask=valid, other=0.0)
     clamped = tl.where(value > 0.0, value, 0.0)

@@ -4,9 +4,9 @@ All four kernels take contiguous float32 arrays: points x [M, 3], features [M, L
 The grid is given as levels [L, 4] (resolution, offset, size, hashed), scales [L] and F. F must be even, because
 features are processed in pairs.
 
-A chunk is a number of points that are processed together. `workspace` holds the data of one chunk. Features are stored
-there as transposed pairs [L·F/2, chunk + PAD]. Points, directions and sums are each stored as [3, chunk + BLOCK],
-because cells are looked up in whole blocks.
+A chunk is a number of points that are processed together. `workspace` holds the data of one chunk: features as
+transposed pairs [L·F/2, chunk + PAD], and points, directions and sums each as [3, chunk + BLOCK], because cells are
+looked up in whole blocks.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def table_gradient(
     The gradient is Σ w_c g, or Σ ⟨v, ∂w_c/∂x⟩ g if `directed` is set. There must be at least one point.
 
     The gradient of a level is summed in the array `sums`, which is usually the table itself. If `separate` is set,
-    `sums` is instead an array of zeros as large as the largest level. The sums of each level are then streamed to the
-    table and set to zero again, which requires that all points are in one chunk.
+    `sums` is an array of zeros as large as the largest level. The sums of each level are then streamed to the table and
+    reset to zero. In this case, all points must be in one chunk.
     """
     pairs, points, directions, _ = workspace
     chunk = pairs.shape[1] // 2 - PAD
@@ -181,7 +181,7 @@ def _lerp(a: Any, b: Any, t: Any) -> Any:
 
 @kernel
 def _along_z(entries: Any, index: Any, i: int) -> Any:
-    """Return two pairs for each of the four cell edges along z: a and b − a.
+    """Return the pairs a and b − a for each of the four cell edges along z.
 
     Here a is the entry at the start of the edge, and b is the entry at its end. Edges are ordered with x varying
     fastest.
@@ -233,8 +233,8 @@ def _second_derivatives(
 ) -> None:
     """Compute second derivatives along directions u, with respect to the fractions f within the cell.
 
-    At first, `features` holds pairs of g. Each pair is replaced by scale · Σ_k u_k ∂pair/∂f_k. The term
-    scale² · Σ_k u_k ∂²⟨g, pair⟩/∂f_j∂f_k is added to row j of `sums`.
+    `features` holds pairs of g. Each pair is replaced by scale · Σ_k u_k ∂pair/∂f_k. The term scale² · Σ_k u_k ∂²⟨g,
+    pair⟩/∂f_j∂f_k is added to row j of `sums`.
     """
     for i in range(size):
         fx, fy, fz = fraction[i], fraction[i + B1], fraction[i + B2]
@@ -258,7 +258,7 @@ def _second_derivatives(
 
 @kernel
 def spread_nan(x: Any, y: Any, start: int, stop: int) -> None:
-    """Go through points start … stop − 1. If a coordinate of a point is NaN, set all features of the point to NaN."""
+    """For each of the points start … stop − 1 that has a NaN coordinate, set all features to NaN."""
     for i in range(start, stop):
         total = x[i, 0] + x[i, 1] + x[i, 2]
         if total != total and (x[i, 0] != x[i, 0] or x[i, 1] != x[i, 1] or x[i, 2] != x[i, 2]):

@@ -78,6 +78,6 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
 
 
 def _float32(value: float) -> float:
-    """Round to the nearest float32. All kernels then use the same scale, and 2047.0000000002 becomes 2047."""
+    """Round to the nearest float32, so that all kernels use the same scale, and 2047.0000000002 becomes 2047."""
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
     return rounded

@@ -1,8 +1,8 @@
 """Backend that runs the grid of tiny-cuda-nn on CUDA, if tiny-cuda-nn's torch extension is installed.
 
-This backend uses the same table as the others, because the entries are in the order of tiny-cuda-nn's parameters.
-Computations are in float32 instead of half precision. tiny-cuda-nn computes the scale of each level from the growth in
-float32, so the last bit of a scale may differ from the scale in `levels`.
+This backend uses the same table as the others, because the table has the order of tiny-cuda-nn's parameters.
+Computations are in float32 instead of half precision. tiny-cuda-nn computes the scale of a level in float32, so its
+last bit may differ from the scale in `levels`.
 """
 
 from __future__ import annotations

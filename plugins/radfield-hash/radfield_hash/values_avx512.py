@@ -44,8 +44,8 @@ def _level(
     """Write the transposed pairs of one level.
 
     Indices are computed as in `cell_lookup.locate`, and sums are in the same order as in `kernels._interpolate`. If the
-    number of points is not a multiple of eight, the loop computes a few points too many. The workspace has space for
-    them.
+    number of points is not a multiple of eight, the loop computes a few additional points, for which the workspace has
+    space.
     """
     step, half, scales = uint32(n_features // 2), lanes.broadcast(HALF), lanes.broadcast(scale)
     hashed, row = levels[level, 3] != 0, uint32(step * uint32(levels[level, 0]))

@@ -53,7 +53,7 @@ class Ipe(Encoding):
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Features [M, out_dim] of Gaussians with means x and diagonal covariances `cov`, both [M, D].
 
-        If `cov` is None, x are points.
+        If `cov` is None, features of the points x.
         """
         angles = (x[:, None, :] * self.frequencies[:, None]).flatten(1)
         waves = torch.stack([angles.sin(), angles.cos()], dim=1)

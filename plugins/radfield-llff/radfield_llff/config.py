@@ -17,22 +17,28 @@ class LlffConfig:
     root: str = option(help="folder with poses_bounds.npy")
     factor: int | None = option(
         None,
-        help="read images_<factor>, or images for 1; unset: the first of images_8, images_4, images_2, images",
+        help="read the folder images_<factor>, or images for 1; by default, the folder with the smallest copies",
         min=1,
     )
     spherify: bool = option(
-        False, help="for cameras around an object: rotate them upright and scale them to the unit sphere"
+        False, help="rotate the scene upright, and scale it to the unit sphere; for cameras around an object"
     )
     ndc: bool | None = option(
-        None, help="use normalized device coordinates, for forward-facing cameras; unset: on unless spherify is set"
+        None, help="use normalized device coordinates, for forward-facing cameras; by default, unless spherify is set"
     )
     bound_factor: float = option(
-        0.75, help="scale the scene so that this times the nearest depth is 1", min=0, exclusive_min=True
+        0.75,
+        help="scale the scene so that the nearest depth, multiplied by this number, is 1",
+        min=0,
+        exclusive_min=True,
     )
     validation: Literal["every", "central"] = option(
-        "every", help="test views: every: each holdout-th; central: only the one nearest to the mean camera center"
+        "every",
+        help='test views: "every" n-th view (see holdout), or only the "central" one, nearest to the mean center',
     )
-    holdout: int = option(8, help="test on every n-th image by name; 0: train on all, test on every 8th", min=0)
+    holdout: int = option(
+        8, help="hold out every n-th image, sorted by name, for testing; 0 trains on all, and tests on every 8th", min=0
+    )
 
 
 def uses_ndc(config: LlffConfig) -> bool:
@@ -41,5 +47,5 @@ def uses_ndc(config: LlffConfig) -> bool:
 
 
 def capabilities(config: LlffConfig) -> tuple[set[str], Mapping[str, set[str]]]:
-    """Return the capabilities that the parser provides with these options, and the capabilities that it requires."""
+    """Return the capabilities that the parser provides with these options, and those that it requires."""
     return {"images", "ndc"} if uses_ndc(config) else {"images"}, {}

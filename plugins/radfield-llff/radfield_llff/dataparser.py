@@ -89,7 +89,8 @@ class Llff(DataParser):
 
 
 def _table(path: Path, problems: Problems) -> np.ndarray:
-    """Return the float64 rows [V, 17] of poses_bounds.npy. All numbers are checked here, but not yet the rotations."""
+    """Return the float64 rows [V, 17] of poses_bounds.npy. All numbers are checked, but whether rotations are valid is
+    not."""
     table = read_npy(path, _MAX_BYTES)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "fiu" or not len(table):
         raise DatasetError(
@@ -118,7 +119,7 @@ def _poses(table: np.ndarray) -> np.ndarray:
 
 
 def _images_folder(root: Path, factor: int | None) -> Path:
-    """Return the folder of the images for `factor`. For None, return the one that holds the smallest copies.
+    """Return the folder of the images for `factor`. If it is None, return the folder that holds the smallest copies.
 
     Raises:
         DatasetError: there is no such folder.
@@ -142,7 +143,7 @@ def _folder_notes(root: Path, folder: Path) -> list[str]:
 
 
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
-    """Return the n images, sorted by name as the rows of poses_bounds.npy are.
+    """Return the n images, sorted by name, which is the order of the rows of poses_bounds.npy.
 
     Raises:
         DatasetError: the folder does not hold exactly n images.
@@ -162,7 +163,7 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
 def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:
     """Return the transform `to_scene` [4, 4] from data coordinates to scene coordinates.
 
-    In the scene, the pose of the mean camera is the identity, and bound_factor times the nearest depth is 1.
+    In the scene, the pose of the mean camera is the identity, and the nearest depth is 1 / bound_factor.
     """
     middle = average(c2w)
     return similarity_matrix(middle[:, :3].T, middle[:, 3], 1.0 / (bound_factor * float(bounds.min())))
@@ -186,7 +187,8 @@ def _reach(posed: np.ndarray) -> float:
 
 
 def _seen_box(capture: Capture, posed: np.ndarray, far: float) -> tuple[np.ndarray, float]:
-    """Return the center [3] and half side of a cube around the cameras and all that they see up to the depth `far`."""
+    """Return the center [3] and half the side of a cube that contains the cameras and their views up to the depth
+    `far`."""
     half = capture.sizes / 2 / capture.intrinsics[:, :2]
     signs = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)], dtype=np.float64)
     local = np.concatenate([half[:, None] * signs, np.full((len(half), 4, 1), -1.0)], axis=-1)

@@ -1,6 +1,6 @@
 """Camera paths for videos: a spiral in front of a scene, or a circle around an object.
 
-A path is c2w [F, 3, 4], one camera for each of F frames.
+A path has one camera for each of F frames: c2w [F, 3, 4].
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _Z_RATE = 0.5
 def look(back: np.ndarray, up: np.ndarray, position: np.ndarray) -> np.ndarray:
     """Return c2w [..., 3, 4] of cameras at `position` [..., 3].
 
-    The z axis of each camera has the direction `back`. Its y axis is as close to `up` as possible.
+    The z axis of each camera has the direction `back`. Its y axis points as nearly along `up` as possible.
     """
     z = back / np.linalg.norm(back, axis=-1, keepdims=True)
     x = np.cross(up, z)
@@ -26,7 +26,7 @@ def look(back: np.ndarray, up: np.ndarray, position: np.ndarray) -> np.ndarray:
 def average(c2w: np.ndarray) -> np.ndarray:
     """Return the mean camera [3, 4] of cameras c2w [V, 3, 4].
 
-    It has the mean center and the mean z axis. Its y axis is as close to the mean y axis as possible.
+    It has the mean center and the mean z axis. Its y axis points as nearly along the mean y axis as possible.
     """
     return look(c2w[:, :, 2].mean(0), c2w[:, :, 1].mean(0), c2w[:, :, 3].mean(0))
 
@@ -35,8 +35,8 @@ def spiral(c2w: np.ndarray, bounds: np.ndarray, frames: int = FRAMES) -> np.ndar
     """Return a spiral of two turns around the mean camera. All frames look at one target in front of the mean camera.
 
     The radii in x, y and z are the 90th percentiles of the absolute coordinates of the camera centers. The distance to
-    the target is the weighted harmonic mean of 0.9 · the nearest depth (weight ¼) and 5 · the farthest depth (weight
-    ¾), as in NeRF's code.
+    the target is the weighted harmonic mean of two depths, as in NeRF's code: 0.9 times the nearest depth (weight ¼)
+    and 5 times the farthest depth (weight ¾).
 
     Args:
         c2w: [V, 3, 4], the cameras.

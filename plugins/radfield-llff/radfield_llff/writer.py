@@ -48,7 +48,8 @@ def _height_width_focal(camera: Camera) -> np.ndarray:
 
 
 def _bounds(view: StoredView) -> np.ndarray:
-    """Return the nearest and farthest depth of a view, or the scene's near and far if the view has no depth image."""
+    """Return the nearest and the farthest depth of a view. If it has no depth image, return the scene's near and far
+    limits."""
     scale = similarity_scale(view.scene.to_data.double().numpy())
     truth = view.view_depth
     seen = None if truth is None else truth[truth.isfinite()].double()

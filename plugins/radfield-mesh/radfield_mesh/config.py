@@ -17,7 +17,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 def _resolution(default: int) -> int:
     resolution: int = option(
-        default, help="grid cells along the longest side of the surface's bounding box", min=8, max=2048
+        default, help="number of grid cells along the longest side of the surface's bounding box", min=8, max=2048
     )
     return resolution
 
@@ -31,7 +31,7 @@ class SurfaceConfig:
         10.0, help="density at the surface, for fields without a signed distance", exclusive_min=True, min=0
     )
     min_component: float = option(
-        0.001, help="remove components with fewer faces than this share of the largest one's; 1: keep only the largest",
+        0.001, help="remove components with fewer faces than this share of the largest one; 1 keeps only the largest",
         min=0, max=1,
     )  # fmt: skip
 
@@ -42,15 +42,17 @@ class MeshConfig(SurfaceConfig):
 
     format: Format | None = option(
         None,
-        help="file format; unset: that of the file's suffix, else ply; glb is rotated to y-up, as its readers expect, "
-        "if the data set gives its upward axis",
+        help="file format; by default, that of the file's suffix, or ply without a suffix; glb files are rotated to "
+        "y-up, as their readers expect, if the data set states its upward axis",
     )
     resolution: int = _resolution(512)
     exhaustive: bool = option(
         False, help="search the whole box at full resolution, not only where a coarse grid finds the surface"
     )
     max_faces: int | None = option(None, help="simplify the mesh to at most this number of faces", min=4)
-    colors: bool = option(True, help="write vertex colors, viewed along the inward normal, if the field has colors")
+    colors: bool = option(
+        True, help="write the colors of vertices, as seen from outside at a right angle, if the field has colors"
+    )
     chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256)
 
 
@@ -69,10 +71,10 @@ class ChamferConfig(SurfaceConfig):
 
     n_samples: int = option(200_000, help="number of points sampled on each surface", min=100)
     spacing: float | None = option(
-        None, help="thin the samples so that none are closer than this (DTU: 0.2 mm)", min=0, exclusive_min=True
+        None, help="remove samples until no two are closer than this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
     )
     max_distance: float | None = option(
-        None, help="leave larger distances out of the means (DTU: 20 mm)", min=0, exclusive_min=True
+        None, help="larger distances are left out of the means (DTU: 20 mm)", min=0, exclusive_min=True
     )
     thresholds: tuple[float, ...] = option(
         (0.005, 0.01, 0.02),
@@ -81,8 +83,7 @@ class ChamferConfig(SurfaceConfig):
     )
     cull_masks: int | None = option(
         None,
-        help="remove points outside any view's mask after widening the masks by this number of pixels (DTU: 50 at "
-        "full size)",
+        help="remove parts that lie outside a view's mask, widened by this number of pixels (DTU: 50 at full size)",
         min=0,
     )
     seed: int = option(0, help="random seed of the samples", min=0)

@@ -1,6 +1,6 @@
 """Culling of meshes: faces outside the widened masks of the views are removed.
 
-NeuS culls meshes in this way, with masks widened by 50 pixels, before it measures them on DTU.
+This is how NeuS culls its meshes before it measures them on DTU, with masks widened by 50 pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radfield_mesh.mesh import only_faces
 
 
 def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:
-    """Return True [P] for each covered point: it is inside the widened masks of all views that see the point.
+    """Return a mask [P] that is True for each point inside the widened masks of all views that see the point.
 
     Args:
         points_data: [P, 3], points in data coordinates. A point that no view sees counts as covered.

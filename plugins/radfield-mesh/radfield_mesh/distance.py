@@ -36,9 +36,9 @@ class Triangles:
     def distance(self, points: Array) -> Array:
         """Return the distance [M] from each point [M, 3] to the triangle nearest to the point.
 
-        For each point, only the triangles with the k nearest centroids are measured. The distance to every other
-        triangle is at least the distance to the k-th centroid minus `reach`. A measured distance below this bound is
-        exact. The search is repeated with 4k for all points without an exact distance.
+        For each point, only the triangles with the k nearest centroids are measured. All other triangles are at least
+        as far away as the k-th centroid minus `reach`, so a measured distance below this bound is exact. For all points
+        without an exact distance, the search is repeated with 4k.
         """
         best = np.full(len(points), np.inf)
         todo, k = np.arange(len(points)), 8
@@ -119,9 +119,9 @@ def thin(points: Array, spacing: float, seed: int) -> Array:
 
 
 def summary(distances: Array, cap: float | None) -> dict[str, float]:
-    """Return the mean of the distances below `cap`, and the median, percentiles and maximum of all distances.
+    """Return the mean of all distances below `cap`, and the median, percentiles and maximum of all distances.
 
-    A `cap` of None counts all distances in the mean. Without distances, the result is {}.
+    If `cap` is None, the mean includes all distances. If there are no distances, the result is {}.
     """
     if not len(distances):
         return {}

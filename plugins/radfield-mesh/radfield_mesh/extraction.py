@@ -2,7 +2,7 @@
 
 A grid has `resolution` cells along the longest side of its box. It is cut into blocks of `BLOCK`³ cells, so that memory
 does not grow with the cube of the resolution. Neighboring blocks compute equal values at the grid points on their
-common border. Therefore their vertices agree there and can be joined.
+common border, so their vertices agree there and can be joined.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BLOCK = 64
 """Number of cells along each side of a block. The values of one block take 1 MiB."""
 
 COARSE = 96
-"""Number of cells along the longest side of the coarse grid, which is searched first to locate the surface."""
+"""Number of cells along the longest side of the coarse grid that is searched first, to locate the surface."""
 
 Points = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -53,7 +53,8 @@ class Grid:
         return Grid(low, cell, tuple(shape.tolist()))
 
     def blocks(self) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the indices (i, j, k) of the first and last grid point of each block. The last point is included."""
+        """Yield the indices (i, j, k) of the first and the last grid point of each block. The last point belongs to the
+        block."""
         for i in range(0, self.shape[0], BLOCK):
             for j in range(0, self.shape[1], BLOCK):
                 for k in range(0, self.shape[2], BLOCK):
@@ -76,10 +77,10 @@ class Grid:
 def crossed_cells(
     query: Query, grid: Grid, coarse: Grid, level: float, chunk: int, report: Report
 ) -> tuple[Cells, tuple[float, float]]:
-    """Return the crossed cells of `grid` as a mask over the cells of `coarse`, and the range of the values.
+    """Return a mask of the cells of `coarse` that contain the center of a crossed cell of `grid`, and the range of the
+    values.
 
-    A cell is crossed if the level lies between the values at its corners. The mask is True for each cell of `coarse`
-    that contains the center of a crossed cell. Both grids have the same origin.
+    A cell is crossed if the level lies between the values at its corners. Both grids have the same origin.
     """
     crossed = np.zeros(coarse.shape, bool)
     smallest, largest = np.inf, -np.inf
@@ -95,9 +96,9 @@ def crossed_cells(
 
 
 def _crossed(values: Values, level: float) -> Cells:
-    """Return the mask of cells that have corners on both sides of the level.
+    """Return the mask of the cells that have corners on both sides of the level.
 
-    A value equal to the level counts as above it, as in `_block_surface`.
+    As in `_block_surface`, a value equal to the level counts as above it.
     """
     above = values >= level
     i, j, k = (n - 1 for n in values.shape)
@@ -119,7 +120,7 @@ def _dilate(mask: Cells) -> Cells:
 
 
 class NotCrossed(NoSurface):
-    """Error for values that do not cross the level. All of them lie between `low` and `high`."""
+    """Error for values that do not cross the level, because all of them lie between `low` and `high`."""
 
     def __init__(self, level: float, low: float, high: float):
         self.low, self.high = low, high
@@ -151,7 +152,8 @@ def extract(
         high: [3], upper corner of the box.
         resolution: number of cells of the fine grid along its longest side.
         level: value at the surface.
-        exhaustive: if True, also search the whole box with `resolution` cells. This finds thin parts.
+        exhaustive: if True, also search the whole box with `resolution` cells along its longest side. This finds thin
+            parts.
         chunk: number of points evaluated at once.
         report: progress callback.
 

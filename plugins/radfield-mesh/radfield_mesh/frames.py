@@ -1,6 +1,6 @@
 """Transforms of a mesh from field space to the coordinates of a file.
 
-Field space is the space in which a field is evaluated: NDC if the scene uses NDC, else scene coordinates. The
+Field space is the space in which a field is evaluated: NDC if the scene uses NDC, and scene coordinates otherwise. The
 transforms undo NDC, correct the winding of faces, and rotate to the y-up axes of glTF.
 """
 
@@ -25,7 +25,7 @@ UPRIGHT = {
     "x": ("-y", "x", "z"), "y": ("x", "y", "z"), "z": ("x", "z", "-y"),
     "-x": ("y", "-x", "z"), "-y": ("x", "-y", "-z"), "-z": ("x", "-z", "y"),
 }  # fmt: skip
-"""For each upward axis of the data, the three axes of the data that become x, y and z in glTF, where y is up."""
+"""Upward axis of the data -> the three axes of the data that become x, y and z in glTF, where y is up."""
 
 
 def y_up(up: str | None) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def y_up(up: str | None) -> NDArray[np.float64]:
 
 
 def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
-    """Return True [P] for each point [P, 3] in field space that has a finite position in the scene.
+    """Return a mask [P] that is True for each point [P, 3] in field space with a finite position in the scene.
 
     In NDC, the position must also be closer than HORIZON.
     """
@@ -58,8 +58,8 @@ def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
 def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:
     """Return unit normals [P, 3] in scene coordinates, from normals [P, 3] at points [P, 3] in field space.
 
-    A normal in field space is the gradient of a function of the warped position. The transposed Jacobian of the warp
-    therefore maps the normal to scene coordinates.
+    A normal in field space is the gradient of a function of the warped position, so the transposed Jacobian of the warp
+    maps it to scene coordinates.
     """
     if scene.warp is None:
         return normals
@@ -70,7 +70,7 @@ def world_normals(normals: NDArray[np.float64], points: NDArray[np.float64], sce
 
 
 def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
-    """Return a mesh in field space as a mesh in data coordinates. Normals and face winding are transformed too."""
+    """Convert a mesh from field space to data coordinates. Normals and face winding are transformed too."""
     linear = scene.to_data.double().cpu().numpy()[:3, :3]
     points = np.asarray(mesh.vertices, np.float64)
     normals = world_normals(np.asarray(mesh.vertex_normals), points, scene) @ np.linalg.inv(linear)

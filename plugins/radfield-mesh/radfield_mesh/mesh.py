@@ -64,10 +64,7 @@ class MeshExporter(Exporter):
 
 
 def surface_query(field: object, density: float) -> tuple[Query, float]:
-    """Return a function of points in field space, and the value of this function at the surface.
-
-    The function increases outwards.
-    """
+    """Return a function of points in field space that increases outwards, and its value at the surface."""
     if isinstance(field, HasSDF):
         return field.sdf, 0.0
     if isinstance(field, HasDensity):
@@ -83,7 +80,7 @@ def _without_surface(field: object) -> UsageError:
 
 
 def _no_surface(field: object, density: float, found: NotCrossed) -> NoSurface:
-    hint = "Train longer; check the result with radfield render"
+    hint = "Train longer, and check the result with radfield render"
     if isinstance(field, HasSDF):
         return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
     low, high = -found.high, -found.low
@@ -94,7 +91,7 @@ def _no_surface(field: object, density: float, found: NotCrossed) -> NoSurface:
 def surface_of(
     field: object, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
 ) -> trimesh.Trimesh:  # fmt: skip
-    """Return the surface of a field in the scene box as a mesh in field space. Parts at infinity are left out.
+    """Return the surface of a field in the scene box, as a mesh in field space. Parts at infinity are left out.
 
     Raises:
         NoSurface: there is no surface in the box, or all of it is at infinity.
@@ -164,7 +161,7 @@ def inward(field: object, vertices: NDArray[np.float64], chunk: int) -> NDArray[
 def vertex_colors(
     field: HasColor, device: torch.device, vertices: NDArray[np.float64], viewdirs: NDArray[np.float64], chunk: int
 ) -> NDArray[np.uint8]:
-    """Return the uint8 colors [V, 3] of vertices [V, 3] that are viewed along `viewdirs` [V, 3]."""
+    """Return the uint8 colors [V, 3] of vertices [V, 3], as seen along `viewdirs` [V, 3]."""
     both = np.concatenate([vertices, viewdirs], axis=1)
     with torch.no_grad():
         colors = _evaluate(lambda x: field.point_color(x[:, :3], x[:, 3:]), device, both, chunk)

@@ -26,7 +26,8 @@ MAX_BYTES = 2**31
 
 
 class Chamfer(Metric):
-    """Chamfer distance and F-scores. Both surfaces are sampled. Distances to the other surface are exact."""
+    """Chamfer distance and F-scores. Points are sampled on both surfaces, and their distances to the other surface are
+    exact."""
 
     config: ChamferConfig
 
@@ -71,7 +72,8 @@ class Chamfer(Metric):
 
 
 class PointToMesh(Metric):
-    """Distances from sparse points to the surface. Surface parts far from all points have no influence."""
+    """Distances from sparse points to the surface. Parts of the surface that are far from all points have no
+    influence."""
 
     config: PointToMeshConfig
 
@@ -135,7 +137,7 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
 class _NoOtherFile(Resolver):
     """Resolver that opens no file, for reading untrusted meshes.
 
-    Without a resolver, trimesh would open any file beside the mesh that the mesh names.
+    Without a resolver, trimesh would open other files whose names are in the mesh file.
     """
 
     def __init__(self) -> None:
@@ -150,7 +152,7 @@ class _NoOtherFile(Resolver):
         raise ValueError("nothing is written")
 
     def namespaced(self, namespace: str) -> _NoOtherFile:
-        """Return this resolver. It serves all folders."""
+        """Return this resolver, which serves all folders."""
         return self
 
     def keys(self) -> list[str]:

@@ -20,7 +20,7 @@ from radfield_mesh.mesh import inward
 class PointCloudExporter(Exporter):
     """Exporter of points on surfaces.
 
-    In every view, rays are rendered through a regular grid of pixels. Each ray gives a point at its mean depth.
+    Rays are rendered through a regular grid of pixels in every view. Each ray gives a point at its mean depth.
     """
 
     config: PointCloudConfig

@@ -20,21 +20,23 @@ class TransformsConfig:
     root: str = option(help="folder with transforms.json, or the file itself")
     orientation: Literal["none", "up", "vertical", "pca"] | None = option(
         None,
-        help="what becomes +z. up: the mean of the cameras' up axes; vertical: the direction most nearly perpendicular "
-        "to all their x axes; "
-        "pca: the direction in which the camera positions vary least; unset: none if the file defines a box, else up",
+        help='direction to rotate to +z: "up", the mean of the cameras\' up axes; "vertical", the direction most '
+        "nearly perpendicular to all their x axes; "
+        '"pca", the direction in which the camera positions vary least; "none" does '
+        "not rotate (default: none if the file defines a box, up otherwise)",
     )
     center: Literal["none", "poses", "focus"] | None = option(
         None,
-        help="what becomes the origin. poses: the mean camera center; focus: the point that the cameras look at; "
-        "unset: none if the file defines a box, else focus",
+        help='point to move to the origin: "poses", the mean camera center; "focus", the point that the cameras look '
+        'at; "none" does not move (default: none if the file defines a box, focus otherwise)',
     )
     auto_scale: bool | None = option(
         None,
-        help="scale so that the largest camera coordinate is 1; unset: off if the file defines a box, else on",
+        help="scale the scene so that the largest camera coordinate is 1; by default, unless the file defines a box",
     )
     holdout: int = option(
         8,
-        help="test on every n-th frame by name, if the file lists no splits; 0: train on all, test on every 8th",
+        help="if the file lists no splits: hold out every n-th frame, sorted by name, for testing; 0 trains on all, "
+        "and tests on every 8th",
         min=0,
     )

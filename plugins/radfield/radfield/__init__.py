@@ -1,4 +1,4 @@
-"""Every public name of `radfield_core`, under the name of the distribution that installs all first-party plugins.
+"""All public names of `radfield_core`. The distribution `radfield` also installs all first-party plugins.
 
     from pathlib import Path
 
@@ -6,7 +6,7 @@
 
     run = radfield.open_run(Path("outputs/latest"))
 
-Names are loaded when they are first used: importing this package imports neither torch nor a plugin.
+A name is loaded when it is first used, so importing this package imports neither torch nor a plugin.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """Vector values for numba kernels on processors with AVX-512.
 
-A value holds eight numbers or eight pairs of features, one per point. Each position in a value is a lane. Operators
+A value holds eight numbers or eight pairs of features, one per point. A lane is the position of one of them. Operators
 combine values of the same kind. One instruction gathers eight pairs from a table. README.md in this folder explains the
 purpose of this module, how to measure its benefit, and how to switch it off.
 """
@@ -121,7 +121,7 @@ def to_float(typing_context: Any, a: Any) -> Any:
 def gather(typing_context: Any, array: Any, start: Any, index: Any) -> Any:
     """Return the pairs of a contiguous float32 array at the given indices.
 
-    The indices must be below 2³¹. They count pairs from element `start` of the array.
+    The indices must be below 2³¹. They count pairs, starting at element `start` of the array.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -17,7 +17,8 @@ LINE_BYTES = 64  # size of a cache line
 def kernel_function(function: Callable[..., Any]) -> Any:
     """Return a numba intrinsic: a function that kernels call, and whose LLVM code `function` generates.
 
-    Kernels omit the first parameter, the typing context. The return type is Any, because types cannot express this.
+    A kernel calls the intrinsic without the first parameter, the typing context. The return type is Any, because types
+    cannot express this.
     """
     return intrinsic(function)
 
@@ -85,7 +86,7 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
 
     Args:
         builder: LLVM builder.
-        pointer: address to store to, aligned to 4 bytes; if streamed, aligned to a cache line.
+        pointer: address to store to, aligned to 4 bytes or, if streamed, to a cache line.
         vector: value to store; if streamed, it must fill a cache line.
         streamed: if True, the store bypasses the cache (a non-temporal store).
     """
@@ -96,7 +97,7 @@ def store_vector(builder: Any, pointer: Any, vector: Any, streamed: bool = False
 
 
 def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
-    """Return a vector of lanes that are picked from two vectors. `lanes` lists the numbers of these lanes.
+    """Return a vector made of lanes of two vectors. `lanes` lists the numbers of these lanes.
 
     The lanes of `first` are numbered from 0, and the numbers of the lanes of `second` follow.
     """

@@ -1,6 +1,7 @@
 """Two neighboring float32 numbers as one value in numba kernels. One load, store or FMA handles both numbers.
 
-With two separate numbers, there would be twice as many instructions. Those would take a quarter of the encoding's time.
+Two separate numbers would take twice as many instructions. The additional ones would take a quarter of the encoding's
+time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Transposition of features between rows and pairs.
 
-The encoding's output has one row per point: [M, 2P]. Kernels work level by level on transposed pairs [P, M]. In the
-output, the features that belong to one level are far apart, in different rows. If a kernel wrote directly to the rows,
-it would touch one cache line per point, and would take longer than fetching the entries. Instead, all features of a
-chunk of points are transposed when all levels are done, in blocks of eight pairs by eight points.
+The encoding's output has one row per point: [M, 2P]. In it, the features of one level are far apart, in different rows.
+A kernel that wrote directly to the rows would touch one cache line per point, which takes longer than fetching the
+entries. Instead, kernels work level by level on transposed pairs [P, M]. When all levels are done, all features of a
+chunk of points are transposed, in blocks of eight pairs by eight points.
 """
 
 from __future__ import annotations
