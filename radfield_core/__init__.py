@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Method as Method,
         Metric as Metric,
         Model as Model,
+        ParameterGroup as ParameterGroup,
         Part as Part,
         Renderer as Renderer,
         Sampler as Sampler,
@@ -96,7 +97,7 @@ _HOMES = {
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
-        "HasOccupancy HasSDF Method Metric Model Part Renderer Sampler background_color"
+        "HasOccupancy HasSDF Method Metric Model ParameterGroup Part Renderer Sampler background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

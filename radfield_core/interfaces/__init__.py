@@ -9,12 +9,12 @@ from radfield_core.interfaces.field import DensityOccupancy, Field, HasColor, Ha
 from radfield_core.interfaces.method import Method, background_color
 from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
-from radfield_core.interfaces.part import Part
+from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
     "BuildContext", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field", "HasColor",
-    "HasDensity", "HasOccupancy", "HasSDF", "Method", "Metric", "Model", "Part", "Renderer", "Sampler",
-    "background_color",
+    "HasDensity", "HasOccupancy", "HasSDF", "Method", "Metric", "Model", "ParameterGroup", "Part", "Renderer",
+    "Sampler", "background_color",
 ]  # fmt: skip

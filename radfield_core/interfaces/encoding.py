@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from radfield_core.interfaces.part import Part
+from radfield_core.interfaces.part import ParameterGroup, Part
 
 
 class Encoding(Part):
@@ -33,6 +33,14 @@ class Encoding(Part):
 
     in_dim: int
     out_dim: int
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return one group, "encodings", without weight decay.
+
+        Weight decay would shrink the entries of a grid wherever no sample falls.
+        """
+        own = self.own_parameters()
+        return [ParameterGroup("encodings", own, weight_decay=0.0)] if own else []
 
     @abstractmethod
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from radfield_core.errors import UsageError
-from radfield_core.interfaces.part import Part
+from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.types import Batch, ModelOutputs, RayBundle, Rendered, Step
 
 if TYPE_CHECKING:
@@ -116,6 +116,22 @@ class Model(nn.Module, ABC):
         for path, part in self.parts():
             _add(scalars, path, part.scalars())
         return scalars
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Collect the parameter groups of all parts. Groups that have the same name and settings are joined.
+
+        If two groups have the same name and different settings, the second becomes "path.name".
+        """
+        groups: dict[str, ParameterGroup] = {}
+        for path, module in self.named_modules():
+            for group in module.parameter_groups() if isinstance(module, Part) else ():
+                same = groups.get(group.name)
+                name = group.name
+                if same is not None and same[2:] != group[2:]:
+                    name, same = f"{path}.{name}", None
+                before = same.params if same is not None else ()
+                groups[name] = group._replace(name=name, params=[*before, *group.params])
+        return list(groups.values())
 
     def parts(self) -> Iterator[tuple[str, Part]]:
         """Iterate over the parts of the model, each once, as (path, part)."""

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from radfield_core.config.schedules import Schedule
 from radfield_core.types import Batch, ModelOutputs, Step
+
+
+class ParameterGroup(NamedTuple):
+    """Parameters of a part, and the way in which they are trained. What a group does not say, the method decides.
+
+    Attributes:
+        name: name of the group, such as "encodings" or "poses". It appears in the log.
+        params: the parameters.
+        lr: learning rate, which replaces that of the method and all of its decay; None for the method's rate.
+        lr_factor: factor on the method's learning rate. It is ignored if `lr` is given.
+        weight_decay: weight decay; None for the method's.
+    """
+
+    name: str
+    params: Sequence[nn.Parameter]
+    lr: Schedule | float | None = None
+    lr_factor: float = 1.0
+    weight_decay: float | None = None
 
 
 class Part(nn.Module, ABC):
@@ -33,6 +54,32 @@ class Part(nn.Module, ABC):
         Called once before every training step, first for contained parts and then for the part that contains them. Keep
         the values in non-persistent buffers, because a resumed run sets them again.
         """
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return this part's own parameters that need another rate or decay than the method's. By default, return none.
+
+        Every method honors these groups. Leave out the parameters of contained parts, which return their own groups.
+
+        Example:
+            >>> import torch
+            >>> class Poses(Part):
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.twists = nn.Parameter(torch.zeros(10, 6))
+            ...
+            ...     def parameter_groups(self):
+            ...         rate = Schedule.of({"curve": "exponential", "values": [1e-3, 1e-5]})
+            ...         return [ParameterGroup("poses", [self.twists], lr=rate, weight_decay=0.0)]
+            >>> Poses().parameter_groups()[0].name
+            'poses'
+        """
+        return []
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of this part without those of the parts that it contains."""
+        inner = {id(p) for module in self.modules() if module is not self and isinstance(module, Part)
+                 for p in module.parameters()}  # fmt: skip
+        return [parameter for parameter in self.parameters() if id(parameter) not in inner]
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return a dictionary of weighted losses that train this part's own parameters.

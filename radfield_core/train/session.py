@@ -210,6 +210,7 @@ def _header(prepared: Prepared, threads: str) -> list[str]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
     return [
         f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
+        *(f"rates    {group}" for group in prepared.trainer.groups.described()),
         f"data     {run.data.name}: {plural(len(scene.cameras), 'image')}, {size}",
         f"device   {device} ({name})" + (f"; threads: {threads}" if threads else ""),
         *(f"backend  {selection}" for selection in backend.selections()),

@@ -25,6 +25,7 @@ from radfield_core.runtime.interrupts import Interrupts
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.train.batches import save_batch
 from radfield_core.train.counters import Counters
+from radfield_core.train.groups import Groups
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.monitor import Monitor
 from radfield_core.train.ray_count import adapt_ray_count, micro_batch_rays
@@ -73,8 +74,8 @@ class Trainer:
         self.counters = counters
         self.train_step = self._setup.build(self.seed)
         self.model = self.train_step.model
-        self.optimizer = self.method.optimizer(self.method.param_groups(self.model))
-        self._base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.groups = Groups(self.method, self.model)
+        self.optimizer = self.method.optimizer(self.groups.tables)
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self._spikes = SpikeWatch()
         self._spike: float | None = None
@@ -192,8 +193,7 @@ class Trainer:
         self._spike = self._spikes.add(numbers[1])
         if self.config.clip_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_grad_norm, norm)
-        for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = rate * self.method.lr_scale(step, group["name"]) * self.rate_factor
+        self.groups.set_rates(self.optimizer, step, self.rate_factor)
         self.optimizer.step()
         return True
 

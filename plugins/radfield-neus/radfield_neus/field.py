@@ -12,7 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radfield_core import Batch, BuildContext, Field, FieldOutputs, ModelOutputs, RaySamples, Step, UsageError
+from radfield_core import (
+    Batch,
+    BuildContext,
+    Field,
+    FieldOutputs,
+    ModelOutputs,
+    ParameterGroup,
+    RaySamples,
+    Step,
+    UsageError,
+)
 from radfield_core.ops import at_least_float32, derivatives, segments
 from radfield_core.ops.networks import SkipMlp
 from radfield_neus.alpha import annealed_cosine, interval_alpha
@@ -76,6 +86,10 @@ class NeuSField(Field):
         self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
         self.register_buffer("fd_step", torch.tensor(value_at(config.fd_step, 0) * self.radius), persistent=False)
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return the group "sharpness", to which the method may give a learning rate of its own."""
+        return [ParameterGroup("sharpness", [self.sharpness_log])]
 
     def begin_step(self, step: Step) -> None:
         """Update the ratio of the cosine annealing and the step of the finite differences."""

@@ -57,8 +57,9 @@ class NeuS(Method):
         The sharpness may have its own learning rate.
         """
         common = {"betas": self.config.betas, "eps": self.config.eps}
-        sharpness = [p for name, p in model.named_parameters() if name.endswith("sharpness_log")]
-        others = [p for name, p in model.named_parameters() if not name.endswith("sharpness_log")]
+        sharpness = [p for group in model.parameter_groups() if group.name == "sharpness" for p in group.params]
+        apart = set(map(id, sharpness))
+        others = [parameter for parameter in model.parameters() if id(parameter) not in apart]
         lr = self.config.lr if self.config.lr_sharpness is None else self.config.lr_sharpness
         groups = [
             {"name": "networks", "params": others, "lr": self.config.lr, **common},

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter, functional as F
+from torch.nn import functional as F
 
 from radfield_core import Batch, Method, Model, ModelOutputs, Step, background_color
 from radfield_core.ops import segments, volume
@@ -47,21 +47,10 @@ class Ngp(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Return one parameter group for the networks and one for the encodings. Empty groups are left out.
-
-        Only the networks get weight decay. In encodings, weight decay would shrink the grid entries of regions that
-        are never sampled.
-        """
-        common = {"lr": self.config.lr, "betas": self.config.betas, "eps": self.config.eps}
-        tables: list[Parameter] = []
-        networks: list[Parameter] = []
-        for name, parameter in model.named_parameters():
-            (tables if "encoding" in name else networks).append(parameter)
-        groups = [
-            {"name": "networks", "params": networks, "weight_decay": self.config.weight_decay, **common},
-            {"name": "encodings", "params": tables, "weight_decay": 0.0, **common},
-        ]
-        return [group for group in groups if group["params"]]
+        """Return one group with all parameters. Encodings themselves ask for no weight decay."""
+        config = self.config
+        adam = {"lr": config.lr, "betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
+        return [{"name": "networks", "params": list(model.parameters()), **adam}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return AdamW in its fused variant, which runs a step as one kernel."""

@@ -15,6 +15,7 @@ from radfield_ngp.method import Ngp
 from radfield_core import ModelOutputs, RayBundle, RaySamples, Rendered, Step, compose, get_registry
 from radfield_core.ops import Packing
 from radfield_core.testing import toy_context
+from radfield_core.train.groups import Groups
 
 STEP = Step(3, 100, 0)
 
@@ -143,7 +144,7 @@ def model_of(*overrides: str):
 
 def test_networks_decay_tables_do_not_and_each_parameter_is_in_one_group():
     made, model = model_of()
-    groups = {group["name"]: group for group in made.param_groups(model)}
+    groups = {group["name"]: group for group in Groups(made, model).tables}
     assert groups["networks"]["weight_decay"] == 0.01 and groups["encodings"]["weight_decay"] == 0.0
     sizes = {name: sum(p.numel() for p in group["params"]) for name, group in groups.items()}
     assert sizes["encodings"] == model.main_field.encoding.table.numel()
@@ -152,7 +153,7 @@ def test_networks_decay_tables_do_not_and_each_parameter_is_in_one_group():
 
 def test_an_entry_without_gradient_does_not_move():
     made, model = model_of()
-    optimizer = made.optimizer(made.param_groups(model))
+    optimizer = made.optimizer(Groups(made, model).tables)
     table = model.main_field.encoding.table
     table.grad = torch.zeros_like(table)
     table.grad[3] = 1.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from radfield_core.config.schedules import Schedule
+from radfield_core.names import plural
 from radfield_core.ops import backend
 from radfield_core.testing.inputs import (
     at_step,
@@ -127,3 +129,24 @@ def evaluation_is_deterministic(tested: PartUnderTest) -> None:
     part = at_step(tested.build())
     for first, second in zip(fixed_outputs(tested, part), fixed_outputs(tested, part), strict=True):
         expect_close("the output of a second evaluation", second, first, 0.0)
+
+
+@law(
+    *PARTS, fix="Return parameters that own_parameters() contains, each in one group with a finite rate and decay ≥ 0."
+)
+def parameter_groups_hold_own_parameters(tested: PartUnderTest) -> None:
+    """parameter_groups contains no parameter twice, none of a contained part, and none that the part does not have. All
+    learning rates, factors and weight decays are finite and at least 0."""
+    part = tested.build()
+    groups = part.parameter_groups()
+    found = [id(parameter) for group in groups for parameter in group.params]
+    expect(len(found) == len(set(found)), "a parameter is in two groups")
+    foreign = len(set(found) - {id(parameter) for parameter in part.own_parameters()})
+    expect(
+        not foreign,
+        f"{plural(foreign, 'parameter')} of the groups {'is' if foreign == 1 else 'are'} not the part's own",
+    )
+    for group in groups:
+        rates = () if group.lr is None else Schedule.of(group.lr).values()
+        for value in (*rates, group.lr_factor, group.weight_decay or 0.0):
+            expect(0 <= value < float("inf"), f"group {group.name!r} has a rate, factor or decay of {value}")

@@ -27,7 +27,6 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
     the loss of that batch."""
     trainer = tested.trainer(tested.run_config(), "three-steps")
     model, method = trainer.model, trainer.method
-    rates = [float(group["lr"]) for group in trainer.optimizer.param_groups]
     start = Step(0, 3, 0)
     model.refresh(start)
     batch = trainer.drawer.draw(start, 128)
@@ -41,8 +40,7 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
     for index in range(3):
         step = Step(index, 3, 0)
         loss_now().backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
-        for group, rate in zip(trainer.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * method.lr_scale(step, group["name"])
+        trainer.groups.set_rates(trainer.optimizer, step)
         trainer.optimizer.step()
         trainer.optimizer.zero_grad(set_to_none=True)
         method.after_step(model, trainer.optimizer, step)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import torch
+from radfield_hash.encoding import HashEncoding
 
 from mutants.caught import caught_by
 from mutants.gradients import with_gradient
+from radfield_core import ParameterGroup
 from radfield_core.config.slots import option
 from radfield_core.testing.toy_parts import ToyEncoding
 from radfield_core.types import Step
@@ -19,6 +21,18 @@ from radfield_core.types import Step
 class ForgetsRowsWhenThereAreNone(ToyEncoding):
     def forward(self, x, cov=None):
         return super().forward(x, cov) if len(x) else x.new_zeros(self.out_dim)
+
+
+@caught_by("parameter_groups_hold_own_parameters", "encoding:toy")
+class ClaimsAParameterOfNobody(ToyEncoding):
+    def parameter_groups(self):
+        return [ParameterGroup("poses", [torch.nn.Parameter(torch.zeros(2))], lr=1e-3)]
+
+
+@caught_by("parameter_groups_hold_own_parameters", "encoding:hash")
+class LearnsBackwards(HashEncoding):
+    def parameter_groups(self):
+        return [ParameterGroup("table", self.own_parameters(), lr_factor=-1.0)]
 
 
 @caught_by("any_dimension_is_encoded", "encoding:toy")

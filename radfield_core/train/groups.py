@@ -1,0 +1,124 @@
+"""Parameter groups of the optimizer. A method defines groups, and parts define how some of their parameters differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from radfield_core.config.schedules import Schedule
+from radfield_core.errors import PluginError
+from radfield_core.interfaces import Method, Model, ParameterGroup
+from radfield_core.names import plural
+from radfield_core.types import Step
+
+
+class _Rate(NamedTuple):
+    """The learning rate of one group: an own schedule, or `base` times the method's scale for the group `of`."""
+
+    own: Schedule | None
+    base: float
+    of: str
+
+
+class Groups:
+    """The parameter groups of a model, for its optimizer.
+
+    Each group of the method is split: the parameters for which a part asks for another learning rate or weight decay
+    move to a group of their own.
+
+    Args:
+        method: the method of the run.
+        model: the model to train.
+
+    Raises:
+        PluginError: two parts claim the same parameter, or a part claims one that the method does not train.
+
+    Attributes:
+        tables: one dict for each group, as torch's optimizers expect them.
+    """
+
+    def __init__(self, method: Method, model: Model):
+        self._method = method
+        self.tables: list[dict[str, Any]] = []
+        self._rates: list[_Rate] = []
+        claims = _claims(model)
+        for table in method.param_groups(model):
+            self._split(table, claims)
+        if claims:
+            names = ", ".join(sorted({group.name for group in claims.values()}))
+            raise PluginError(
+                f"a part has its own settings for {plural(len(claims), 'parameter')} ({names}) that the method "
+                "does not train",
+                hint="Return all parameters of the model from the method's param_groups",
+            )
+
+    def _split(self, table: dict[str, Any], claims: dict[int, ParameterGroup]) -> None:
+        """Add a group of the method, without the parameters that parts claim, and one group for each claim on it."""
+        rest = []
+        claimed: dict[int, tuple[ParameterGroup, list[torch.nn.Parameter]]] = {}
+        for parameter in table["params"]:
+            group = claims.pop(id(parameter), None)
+            if group is None or not _differs(group, table):
+                rest.append(parameter)
+            else:
+                claimed.setdefault(id(group), (group, []))[1].append(parameter)
+        name, lr = table["name"], float(table["lr"])
+        if rest:
+            self._add({**table, "params": rest}, _Rate(None, lr, name))
+        for group, params in claimed.values():
+            own = None if group.lr is None else Schedule.of(group.lr)
+            changed = {**table, "name": self._unused(group.name, name), "params": params}
+            if group.weight_decay is not None:
+                changed["weight_decay"] = group.weight_decay
+            changed["lr"] = lr * group.lr_factor if own is None else next(own.values())
+            self._add(changed, _Rate(own, lr * group.lr_factor, name))
+
+    def _add(self, table: dict[str, Any], rate: _Rate) -> None:
+        self.tables.append(table)
+        self._rates.append(rate)
+
+    def _unused(self, name: str, of: str) -> str:
+        return f"{of}.{name}" if any(table["name"] == name for table in self.tables) else name
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: Step, factor: float = 1.0) -> None:
+        """Set the learning rates of an optimizer that was built from `tables`.
+
+        Args:
+            optimizer: the optimizer.
+            step: the current step.
+            factor: factor on all learning rates.
+        """
+        for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
+            if rate.own is not None:
+                group["lr"] = rate.own.value(step) * factor
+            else:
+                group["lr"] = rate.base * self._method.lr_scale(step, rate.of) * factor
+
+    def described(self) -> Iterator[str]:
+        """Iterate over one line of text for each group: its name, its size, its learning rate and its weight decay."""
+        for table, rate in zip(self.tables, self._rates, strict=True):
+            size = sum(parameter.numel() for parameter in table["params"])
+            lr = f"lr {table['lr']:g}" if rate.own is None or rate.own.constant else f"lr from {table['lr']:g}"
+            decay = f", weight decay {table['weight_decay']:g}" if table.get("weight_decay") else ""
+            yield f"{table['name']} ({plural(size, 'number')}): {lr}{decay}"
+
+
+def _claims(model: Model) -> dict[int, ParameterGroup]:
+    """Return id of a parameter -> the group that a part puts it in. Raises PluginError if two groups contain it."""
+    claims: dict[int, ParameterGroup] = {}
+    for group in model.parameter_groups():
+        for parameter in group.params:
+            other = claims.setdefault(id(parameter), group)
+            if other is not group:
+                raise PluginError(
+                    f"a parameter is in two parameter groups, {other.name!r} and {group.name!r}",
+                    hint="Return each parameter from parameter_groups of the part that owns it, and nowhere else",
+                )
+    return {key: group for key, group in claims.items() if group.lr is not None or group[3:] != (1.0, None)}
+
+
+def _differs(group: ParameterGroup, table: dict[str, Any]) -> bool:
+    decays = group.weight_decay is not None and group.weight_decay != table.get("weight_decay")
+    return group.lr is not None or group.lr_factor != 1.0 or decays
