@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import NamedTuple
+
+STORAGE_HINTS = {
+    errno.ENOSPC: "Free space on the disk",
+    errno.EDQUOT: "Free space on the disk: your quota is used up",
+    errno.EACCES: "Choose a path that you may write to",
+    errno.EPERM: "Choose a path that you may write to",
+    errno.EROFS: "Choose a path on a writable disk",
+    errno.EEXIST: "Choose another name: something else has this name",
+    errno.ENOTDIR: "Choose another path: this one leads through a file, not a folder",
+    errno.EISDIR: "Choose another name: a folder has this name",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+}
+"""Error number of an OSError -> hint for the user."""
 
 
 class Problem(NamedTuple):
@@ -100,7 +114,7 @@ def unwritable(error: OSError, path: object) -> StorageError:
     return StorageError(
         f"cannot be written: {error.strerror}",
         path=str(path),
-        hint="Make room on the disk, and check the permissions of the folder",
+        hint=STORAGE_HINTS.get(error.errno or 0, "Make room on the disk, and check the permissions of the folder"),
     )
 
 

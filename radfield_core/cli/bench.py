@@ -81,13 +81,16 @@ def set_threads(count: int) -> None:
 
 
 def _micro(args: Namespace) -> int:
+    from radfield_core.files.output import check_file
+
+    path = Path(args.out) / "micro.json"
+    check_file(path)
     from radfield_core.bench.machine import machine
     from radfield_core.bench.micro import micro, table, timing_row
     from radfield_core.files.results import write_results
 
     timings = micro(args.names, device=args.device, repeats=args.repeats)
     print(table(timings))
-    path = Path(args.out) / "micro.json"
     rows = [timing_row(timing) for timing in timings]
     write_results(path, {"machine": machine(), "repeats": args.repeats, "rows": rows})
     print(path)
@@ -95,6 +98,12 @@ def _micro(args: Namespace) -> int:
 
 
 def _run(args: Namespace) -> int:
+    from radfield_core.files.output import check_file
+
+    path = Path(args.out) / f"{args.method}-{Path(args.data).stem}.json"
+    picture = path.with_suffix(".png")
+    for file in (path, picture):
+        check_file(file)
     from radfield_core.bench.learning_curve import Interrupted, plot, whole_run
     from radfield_core.files.results import write_results
 
@@ -108,8 +117,6 @@ def _run(args: Namespace) -> int:
     for threshold, times in results["reached"].items():
         text = f"{times['seconds']:.1f} s ({times['cpu_seconds']:.1f} CPU s)" if times else "not reached"
         print(f"{threshold:>4} dB: {text}")
-    path = Path(args.out) / f"{args.method}-{Path(args.data).stem}.json"
-    picture = path.with_suffix(".png")
     write_results(path, results)
     plot(results, picture)
     print(f"{path}\n{picture}")

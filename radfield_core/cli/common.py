@@ -9,6 +9,7 @@ from radfield_core.errors import UsageError
 
 if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
+    from radfield_core.runs.folder import RunFolder
     from radfield_core.train.session import Outcome
 
 DEVICE_HELP = 'device to run on: "auto", "cpu", "cuda" or "cuda:N" (default: the device that the run was trained on)'
@@ -42,8 +43,10 @@ def add_trained_run(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help=DEVICE_HELP)
 
 
-def check_run(args: Namespace) -> None:
-    """Raise UsageError if there is no run at the path that the arguments of `add_trained_run` name.
+def check_run(args: Namespace) -> RunFolder:
+    """Return the folder of the run that the arguments of `add_trained_run` name.
+
+    Raises UsageError if there is no run at this path.
 
     This takes milliseconds. Call it before torch is imported, which takes a second.
     """
@@ -51,7 +54,7 @@ def check_run(args: Namespace) -> None:
 
     from radfield_core.runs.folder import find_run
 
-    find_run(Path(args.path))
+    return find_run(Path(args.path))[0]
 
 
 def require_positive(args: Namespace, *names: str) -> None:

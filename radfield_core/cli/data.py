@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +65,16 @@ def run(args: Namespace) -> int:
 
 
 def _inspect(args: Namespace) -> int:
-    from radfield_core.errors import DatasetError, unwritable
+    from radfield_core.errors import DatasetError, StorageError, unwritable
+    from radfield_core.files.output import check_folder
 
     choice = _choice(args.path, args)
+    folder, fault = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data")), None
+    try:
+        check_folder(folder)
+    except StorageError as error:
+        fault = error
+        print("warning: no pictures will be drawn, because their folder cannot be written", file=sys.stderr)
     from radfield_core.inspection.report import inspect
 
     reports = inspect(_parser(choice), args.quiet)
@@ -75,17 +83,15 @@ def _inspect(args: Namespace) -> int:
         _print_report(report)
     scenes = {report.split: report.scene for report in reports if report.scene is not None}
     problems = _faults(reports)
-    folder = Path(args.out or Path("outputs") / "inspect" / (Path(args.path).resolve().stem or "data"))
-    try:
-        if scenes:
+    if scenes and fault is None:
+        try:
             _draw(scenes, folder)
-    except OSError as error:
-        fault = unwritable(error, folder)
-        if not problems:
-            raise fault from error
-        problems += fault.problems
+        except OSError as error:
+            fault = unwritable(error, folder)
     if problems:
-        raise DatasetError(problems=problems)
+        raise DatasetError(problems=[*problems, *(fault.problems if fault else ())])
+    if fault:
+        raise fault
     return 0
 
 
@@ -129,7 +135,7 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     """Write a data set to a new folder, in the format `form`. If an error occurs, the folder is not created."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.durable import atomic_path
-    from radfield_core.files.output import require_empty
+    from radfield_core.files.output import check_folder, require_empty
     from radfield_core.names import plural
     from radfield_core.plugin import load_of
 
@@ -138,6 +144,7 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
         component = _writable_format(form)
     with mistakes.collect():
         require_empty(folder)
+        check_folder(folder)
     with mistakes.collect():
         choice = _choice(data, args)
     mistakes.finish()
@@ -155,6 +162,7 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
 def _convert(args: Namespace) -> int:
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
+    from radfield_core.files.output import check_folder
     from radfield_core.names import plural, quoted
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runtime.progress import Progress
@@ -170,6 +178,8 @@ def _convert(args: Namespace) -> int:
         choice = compose_part(registry, "converter", args.name, args.overrides)
     if not source.exists():
         mistakes.add(str(source), "there is no such file or folder", f"ls {quoted(source.parent)}")
+    with mistakes.collect():
+        check_folder(target)
     mistakes.finish()
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
@@ -205,8 +215,6 @@ def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
 
 def _choice(path: str, args: Namespace) -> Choice:
     """Return the format of the data set at `path`, with its options. The format's code is not imported yet."""
-    import sys
-
     from radfield_core.config.layers import compose_data
     from radfield_core.plugins.registry import get_registry
 

@@ -137,11 +137,17 @@ def _accelerators() -> Iterator[tuple[str, str]]:
 
 def _outputs(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield a row about the folder of the runs: its path, the free space on its disk, and whether it is writable."""
-    import os
     import shutil
+
+    from radfield_core.errors import StorageError
+    from radfield_core.files.output import check_folder
 
     path = folder.absolute()
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / _GIB
-    writable = "" if os.access(existing, os.W_OK) else ", not writable"
-    yield "folder", f"{path}, {free:.1f} GiB free{writable}"
+    try:
+        check_folder(path)
+        fault = ""
+    except StorageError as error:
+        fault = f"; {error.problems[0].message}"
+    yield "folder", f"{path}, {free:.1f} GiB free{fault}"

@@ -50,11 +50,12 @@ def run(args: Namespace) -> int:
     set_policy()
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
+    from radfield_core.files.output import check_folder
     from radfield_core.plugins.registry import get_registry
 
     mistakes, metric = Mistakes(), None
     with mistakes.collect():
-        check_run(args)
+        check_folder(check_run(args).path)
     if args.metric is None and (args.overrides or args.reference != "auto"):
         mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
     with mistakes.collect():

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_run
+
+if TYPE_CHECKING:
+    from radfield_core.runs.folder import RunFolder
 
 HELP = """Write the surface of a run as a mesh or a point cloud in the coordinates of the data set. A JSON file next to
 it states the unit, the upward axis and the transform from scene coordinates to these coordinates."""
@@ -49,7 +53,7 @@ def run(args: Namespace) -> int:
 
     mistakes = Mistakes()
     with mistakes.collect():
-        check_run(args)
+        _check_place(check_run(args), args.out)
     words = list(args.overrides)
     words += [f"{key}={value}" for key in ("format", "resolution") if (value := getattr(args, key)) is not None]
     with mistakes.collect():
@@ -64,3 +68,13 @@ def run(args: Namespace) -> int:
     for path in export(open_run(Path(args.path), args.device), choice, out):
         print(path)
     return 0
+
+
+def _check_place(run: RunFolder, out: str | None) -> None:
+    """Raise StorageError if nothing can be written at the place that --out names, or at its default place."""
+    from radfield_core.files.output import check_file, check_folder
+
+    if out is None or out.endswith(os.sep) or Path(out).is_dir():
+        check_folder(run.path / "exports" if out is None else Path(out))
+    else:
+        check_file(Path(out))

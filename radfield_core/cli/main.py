@@ -9,7 +9,6 @@ failed · 129, 130, 143 ended by a signal · 141 the program that read the outpu
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -21,7 +20,7 @@ from types import FrameType
 from typing import TextIO
 
 from radfield_core import __version__
-from radfield_core.errors import Problem, RadfieldError, UsageError
+from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError
 from radfield_core.names import nearest
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.progress import output_error
@@ -39,15 +38,6 @@ VERBS = {
     "demo": "train, evaluate and render a synthetic scene",
 }
 """verb -> one line of help. The module `radfield_core.cli.<verb>` is imported only if that verb is run."""
-
-HINTS = {
-    errno.ENOSPC: "Free space on the disk",
-    errno.EACCES: "Choose a path that you may write to",
-    errno.EROFS: "Choose a path on a writable disk",
-    errno.EEXIST: "Choose another name: something else has this name",
-    errno.ENOTDIR: "Choose another path: a part of this one is a file, not a folder",
-}
-"""Error number of an OSError -> hint for the user."""
 
 STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes of errors other than RadfieldError
 
@@ -173,7 +163,7 @@ def _storage_failed(error: OSError) -> int:
     """Print an error of the operating system and return its exit code."""
     if os.environ.get("RADFIELD_DEBUG") == "1":
         raise error
-    hint = HINTS.get(error.errno or 0, "Set RADFIELD_DEBUG=1 to see the traceback")
+    hint = STORAGE_HINTS.get(error.errno or 0, "Set RADFIELD_DEBUG=1 to see the traceback")
     _print_problems([Problem(error.filename or "", error.strerror or str(error), hint)])
     try:
         sys.stdout.flush()

@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
     """Render and return exit code 0."""
     no_views = args.views.isdecimal() and not int(args.views)
     no_video = args.video == "none"
-    _check(args, no_views and no_video)
+    out = _check(args, no_views and no_video)
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -61,7 +61,6 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device)
-    out = Path(args.out) if args.out else trained.folder.path / "images"
     scale, quiet = args.scale, args.quiet
     files = [] if no_views else render_split(trained, args.split, args.views, out, scale=scale, quiet=quiet)
     if not no_video:
@@ -71,13 +70,16 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _check(args: Namespace, nothing_to_do: bool) -> None:
-    """Raise a UsageError that lists every mistake in the arguments. No torch is imported."""
+def _check(args: Namespace, nothing_to_do: bool) -> Path:
+    """Return the folder to write to. Raise an error that lists every mistake in the arguments. No torch is imported."""
     from radfield_core.config.mistakes import Mistakes
+    from radfield_core.files.output import check_folder
 
-    mistakes = Mistakes()
+    mistakes, out = Mistakes(), Path(args.out or ".")
     with mistakes.collect():
-        check_run(args)
+        folder = check_run(args)
+        out = Path(args.out) if args.out else folder.path / "images"
+        check_folder(out)
     if args.frames < 1:
         mistakes.add("--frames", "a video needs at least 1 frame", "--video none, to render no video")
     if not 0 < args.scale <= MAX_SCALE:
@@ -86,3 +88,4 @@ def _check(args: Namespace, nothing_to_do: bool) -> None:
     if nothing_to_do:
         mistakes.add("", "neither views nor a video would be rendered", "--views 4, or --video mp4")
     mistakes.finish()
+    return out

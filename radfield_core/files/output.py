@@ -1,12 +1,16 @@
-"""Choose the format of an output file, and check that an output folder is empty, so that nothing is overwritten."""
+"""Choose the format of an output file, and check before long work that its place can be written and is empty."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from radfield_core.errors import UsageError
+from radfield_core.errors import StorageError, UsageError, unwritable
+from radfield_core.files.durable import write_new
 
 
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
@@ -49,6 +53,55 @@ def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = Non
         )
     ending = chosen or formats[0]
     return path.with_name(f"{path.name}.{ending}"), ending
+
+
+def check_file(path: Path) -> None:
+    """Raise StorageError if a file cannot be written at a path. Call this before a long computation of its content.
+
+    A file is written under a temporary name and deleted. Folders that are made for it are deleted too.
+
+    Example:
+        >>> check_file(Path("/dev/null/mesh.ply"))
+        Traceback (most recent call last):
+        ...
+        radfield_core.errors.StorageError: /dev/null/mesh.ply: cannot be written: Not a directory
+            try: Choose another path: this one leads through a file, not a folder
+    """
+    made, trial = [], path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        for folder in reversed(path.parents):
+            if folder.exists() and not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not folder.is_dir():
+                folder.mkdir()
+                made.append(folder)
+        write_new(trial, b"radfield\n")
+    except OSError as error:
+        raise unwritable(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in reversed(made):
+                folder.rmdir()
+
+
+def check_folder(path: Path) -> None:
+    """Raise StorageError if files cannot be written to a folder, which need not exist. See `check_file`.
+
+    Example:
+        >>> check_folder(Path("/dev/null/images"))
+        Traceback (most recent call last):
+        ...
+        radfield_core.errors.StorageError: /dev/null/images: cannot be written: Not a directory
+            try: Choose another path: this one leads through a file, not a folder
+    """
+    try:
+        check_file(path / "radfield")
+    except StorageError as error:
+        raise StorageError(problems=[error.problems[0]._replace(path=str(path))]) from error.__cause__
 
 
 def require_empty(folder: Path) -> None:

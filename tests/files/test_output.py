@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.errors import UsageError
-from radfield_core.files.output import file_and_format, require_empty
+from radfield_core.errors import StorageError, UsageError
+from radfield_core.files.output import check_file, check_folder, file_and_format, require_empty
 
 FORMATS = ("ply", "obj")
 
@@ -40,3 +40,40 @@ def test_only_an_absent_or_an_empty_folder_is_written_to(tmp_path):
     for path in (tmp_path, tmp_path / "file"):
         with pytest.raises(UsageError, match="not an empty folder"):
             require_empty(path)
+
+
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
+    (tmp_path / "old.ply").write_text("old")
+    for check, path in (
+        (check_file, "old.ply"),
+        (check_file, "a/b/new.ply"),
+        (check_folder, "a/b"),
+        (check_folder, ""),
+    ):
+        check(tmp_path / path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["old.ply"]
+    assert (tmp_path / "old.ply").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "reason", "hint"),
+    [
+        (check_file, "file/a.ply", "Not a directory", "leads through a file"),
+        (check_file, "file/a/b.ply", "Not a directory", "leads through a file"),
+        (check_folder, "file", "Not a directory", "leads through a file"),
+        (check_file, "folder", "Is a directory", "a folder has this name"),
+        (check_file, "new/" + "x" * 300, "File name too long", "shorter"),
+        (check_folder, "y" * 300, "File name too long", "shorter"),
+        (check_file, "dangling/a.ply", "File exists", "another name"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(check, path, reason, hint, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StorageError, match=reason) as caught:
+        check(tmp_path / path)
+    (problem,) = caught.value.problems
+    assert problem.path == str(tmp_path / path) and hint in problem.hint
+    assert sorted(tmp_path.rglob("*")) == before
