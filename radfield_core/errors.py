@@ -13,6 +13,8 @@ STORAGE_HINTS = {
     errno.EPERM: "Choose a path that you may write to",
     errno.EROFS: "Choose a path on a writable disk",
     errno.EEXIST: "Choose another name: something else has this name",
+    errno.ELOOP: "Put a copy of the file in the place of the link",
+    errno.EINVAL: "Put a regular file in its place",
     errno.ENOTDIR: "Choose another path: this one leads through a file, not a folder",
     errno.EISDIR: "Choose another name: a folder has this name",
     errno.ENAMETOOLONG: "Choose a shorter name",

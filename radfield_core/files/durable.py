@@ -3,17 +3,30 @@
 A new file is written under a temporary name in the same folder, synced to the disk, and renamed to its final name. Then
 the folder is synced too. The functions call `os.open`, `os.write`, `os.fsync`, and `os.rename` or `os.replace`, so that
 tests can simulate a crash at each of these calls.
+
+If a process is killed, its temporary files stay behind. They are removed when another process of this machine first
+writes to the same folder. The name of a temporary file is `.tmp-<pid>-<machine and process>-<n>-<name>`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_MACHINE = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
+_PROCESS = uuid.uuid4().hex[:8]  # tells this process from an earlier one with the same id, as in a container
+_TEMPORARY = re.compile(r"\.tmp-([0-9]{1,9})-([0-9a-f]{8})([0-9a-f]{8})-.+", re.DOTALL)
+_numbers = itertools.count()  # tells two temporary files of this process apart
+_MAX_NAME = 60  # characters of the final name in the temporary one, so that this is not too long for the file system
+_cleaned: set[str] = set()  # folders that this process has searched for temporary files of killed processes
 
 
 def write_durably(path: Path, data: bytes | str) -> None:
@@ -36,8 +49,7 @@ def write_durably(path: Path, data: bytes | str) -> None:
         ...     path.read_text()
         'text'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_path(path)
     try:
         write_new(temporary, data.encode() if isinstance(data, str) else data)
         os.replace(temporary, path)
@@ -69,8 +81,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ...     (Path(folder) / "b.txt").read_text()
         'text'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}"
+    temporary = temporary_path(path)
     try:
         yield temporary
         for file in [temporary, *temporary.rglob("*")] if temporary.is_dir() else [temporary]:
@@ -85,13 +96,60 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def temporary_path(path: Path) -> Path:
+    """Return a temporary path in the folder of `path`, which nobody else uses at the same time.
+
+    A missing folder is created. Temporary files that killed processes left in the folder are removed.
+    """
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if (key := os.path.realpath(folder)) not in _cleaned:
+        _cleaned.add(key)
+        remove_leftovers(folder)
+    return folder / f".tmp-{os.getpid()}-{_MACHINE}{_PROCESS}-{next(_numbers)}-{path.name[-_MAX_NAME:]}"
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that processes of this machine left in a folder when they were killed.
+
+    A file that cannot be removed is left where it is. Of a link, only the link itself is removed.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or match[2] != _MACHINE or is_running(int(match[1])):
+                continue
+            if (int(match[1]), match[3]) == (os.getpid(), _PROCESS):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def is_running(pid: int) -> bool:
+    """True if another process with this id is running on this machine.
+
+    If a temporary file has the id of this process, an earlier process with the same id must have left it.
+    """
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Write a file directly under its final name, and sync the file to the disk.
 
     Use this function inside a temporary folder that is renamed when the folder is complete. If the function raises
     OSError, the file may be incomplete.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
     try:
         rest = memoryview(data)
         while rest:

@@ -51,7 +51,16 @@ def read_json(path: Path, limit: int | None = None) -> Any:
         ...     read_json(path)
         {'frames': [1, 2]}
     """
-    data = read_limited(path, MAX_DATASET_JSON_BYTES if limit is None else limit, "JSON file")
+    return parse_json(read_limited(path, MAX_DATASET_JSON_BYTES if limit is None else limit, "JSON file"), path)
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """Parse the content of a JSON file, which `read_json` has read or would read. `path` is named in errors.
+
+    Example:
+        >>> parse_json(b"[1, 2]", Path("numbers.json"))
+        [1, 2]
+    """
     if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_VALUES:
         raise DatasetError(f"has more than {MAX_JSON_VALUES} values", path=str(path))
     value = _parsed(data, path)

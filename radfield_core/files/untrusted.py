@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from radfield_core.errors import DatasetError, Problem
+from radfield_core.files.regular import open_regular
 
 MAX_NAMES_COMPARED = 5000
 """Largest number of names in a folder that are searched for a spelling similar to that of a missing file."""
@@ -170,7 +171,7 @@ def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
         if not path.is_file():
             problems = missing_files([path], path.parent)
             raise DatasetError(problems=[problem._replace(path=str(path)) for problem in problems])
-        with path.open("rb") as stream:
+        with open_regular(path, follow_links=True) as stream:
             data = stream.read(limit + 1)
     except (OSError, ValueError) as error:
         raise DatasetError(f"cannot be read: {error}", path=str(path)) from None

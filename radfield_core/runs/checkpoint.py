@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -25,15 +24,18 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from radfield_core.errors import StorageError
-from radfield_core.files.durable import sync, write_durably, write_new
-from radfield_core.files.json_files import MAX_CHECKPOINT_JSON_BYTES, dump_json
+from radfield_core.errors import DatasetError, StorageError
+from radfield_core.files.durable import is_running, remove_leftovers, sync, write_durably, write_new
+from radfield_core.files.json_files import MAX_CHECKPOINT_JSON_BYTES, dump_json, parse_json
+from radfield_core.files.regular import open_regular
 from radfield_core.runs import tensor_tree
-from radfield_core.runs.checkpoint_names import list_steps
+from radfield_core.runs.checkpoint_names import list_steps, named_step
 
 FORMAT = "radfield checkpoint 1\n"
-_TEMPORARY = re.compile(r"(?:\.latest)?\.tmp-(\d+)(?:-\d+)?")
+_TEMPORARY = re.compile(r"\.tmp-([0-9]{1,9})-[0-9]+")
 _TENSOR_FILES = ("model", "optim", "rng")
+_FILES = ("FORMAT", "state.json", *(f"{name}.safetensors" for name in _TENSOR_FILES))
+_PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
         CorruptCheckpoint: the files that were read back differ from those written.
     """
     final = folder / f"step-{state.step:09d}"
-    if final.exists():
+    if os.path.lexists(final):
         with contextlib.suppress(CorruptCheckpoint):
             _verified(final)
             return final
@@ -96,22 +98,41 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
 
 def load(path: Path) -> State:
     """Load the state that a checkpoint stores. Raises CorruptCheckpoint if the checkpoint is damaged."""
-    contents = _verified(path)
+    contents = _verified(path, keep=True)
     try:
         tensors = {name: safetensors.torch.load(contents[f"{name}.safetensors"]) for name in _TENSOR_FILES}
         if len(contents["state.json"]) > MAX_CHECKPOINT_JSON_BYTES:
             raise CorruptCheckpoint("state.json is too large", path=str(path))
-        head = json.loads(contents["state.json"])
+        head = parse_json(contents["state.json"], path / "state.json")
+        if not isinstance(head["progress"], dict):
+            raise TypeError("state.json has no table of progress")
         optimizer = tensor_tree.join(head["optimizer"], tensors["optim"])
-        return State(int(head["step"]), tensors["model"], optimizer, tensors["rng"], head["progress"])
-    except (KeyError, TypeError, ValueError, RecursionError, safetensors.SafetensorError) as error:
-        raise CorruptCheckpoint(f"not a radfield checkpoint: {error}", path=str(path)) from error
+        return State(_step(path, head["step"]), tensors["model"], optimizer, tensors["rng"], head["progress"])
+    except StorageError:
+        raise
+    except Exception as error:  # safetensors and torch raise exceptions of many classes for damaged tensors
+        raise CorruptCheckpoint(f"not a radfield checkpoint: {reason(error)}", path=str(path)) from error
+
+
+def reason(error: Exception) -> str:
+    """Return the text of an exception on one line: without the paths and hints of an error of radfield's own."""
+    text = error.problems[0].message if isinstance(error, DatasetError) else str(error)
+    return " ".join(text.split())[:300] or type(error).__name__
+
+
+def _step(path: Path, stored: Any) -> int:
+    """Return the number of steps that a checkpoint states. It must be the number in the checkpoint's name."""
+    if type(stored) is not int or stored < 0 or named_step(path) not in (None, stored):
+        raise ValueError(f"state.json states step {stored!r:.40}")
+    return stored
 
 
 def newest(
     folder: Path, wanted: Callable[[State], bool] = lambda state: True
 ) -> tuple[State | None, Path | None, list[str]]:
     """Load the newest intact checkpoint below `folder` for which `wanted(state)` is true.
+
+    A checkpoint for which `wanted` raises CorruptCheckpoint counts as damaged.
 
     Returns:
         Three values: the state and the path of the checkpoint (both None if there is no such checkpoint), and a list
@@ -147,13 +168,12 @@ def clean(folder: Path) -> None:
     A folder is removed only if its FORMAT file identifies it as a checkpoint, or if it contains at most an incomplete
     FORMAT file.
     """
+    remove_leftovers(folder)
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         match = _TEMPORARY.fullmatch(path.name)
-        if match is None or _alive(int(match[1])):
+        if match is None or not path.is_dir() or path.is_symlink() or is_running(int(match[1])):
             continue
-        if path.is_file():
-            path.unlink()
-        elif _text(path / "FORMAT") == FORMAT or _barely_begun(path):
+        if _text(path / "FORMAT") == FORMAT or _barely_begun(path):
             _remove(path)
 
 
@@ -198,33 +218,68 @@ def _digest(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _verified(path: Path) -> dict[str, bytes]:
-    """Return the files of a checkpoint: file name -> content. Raises CorruptCheckpoint if a file differs from the
-    manifest."""
+def _verified(path: Path, *, keep: bool = False) -> dict[str, bytes]:
+    """Compare the files of a checkpoint with its manifest. Raises CorruptCheckpoint if a file differs.
+
+    Returns:
+        file name -> content if `keep` is True, and otherwise nothing: a checkpoint may be as large as the memory.
+    """
     contents = {}
     try:
-        for name, expected in _manifest(path).items():
-            if Path(name).name != name:
-                raise CorruptCheckpoint(f"{name!r} is outside the checkpoint", path=str(path))
-            if (path / name).stat().st_size != expected["size"]:
-                raise CorruptCheckpoint(f"{name} has a size that differs from the manifest", path=str(path))
-            contents[name] = (path / name).read_bytes()
-            if _digest(contents[name]) != expected:
+        if path.is_symlink():
+            raise CorruptCheckpoint("is a link, which is not followed here", path=str(path))
+        files = _manifest(path)
+        for name in _FILES:
+            data = _read(path / name, files[name], keep or name == "FORMAT")
+            if data is None:
                 raise CorruptCheckpoint(f"{name} is damaged: its SHA-256 differs from the manifest", path=str(path))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise CorruptCheckpoint(f"incomplete or damaged: {error}", path=str(path)) from error
-    if contents.get("FORMAT") != FORMAT.encode():
+            contents[name] = data
+    except CorruptCheckpoint:
+        raise
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else "a file"
+        raise CorruptCheckpoint(f"incomplete or damaged: {name}: {error.strerror}", path=str(path)) from error
+    except (KeyError, TypeError, AttributeError, ValueError, MemoryError, DatasetError) as error:
+        raise CorruptCheckpoint(f"incomplete or damaged: {reason(error)}", path=str(path)) from error
+    if contents["FORMAT"] != FORMAT.encode():
         raise CorruptCheckpoint("written in a format unknown to this version", path=str(path))
     return contents
+
+
+def _read(path: Path, expected: Mapping[str, Any], keep: bool) -> bytes | None:
+    """Read a file of at most the expected size. Return None if its SHA-256 is not the expected one.
+
+    Otherwise, return the content, or no bytes if `keep` is False.
+    """
+    size, digest = expected["size"], hashlib.sha256()
+    with open_regular(path) as stream:
+        if type(size) is not int or os.fstat(stream.fileno()).st_size != size:
+            raise ValueError(f"{path.name} has a size that differs from the manifest")
+        if keep and 2 * size > _memory_bytes():  # the content and the tensors that are made from it
+            raise MemoryError(f"{path.name} does not fit into the memory of this machine")
+        data = stream.read(size) if keep else b""
+        for start in range(0, len(data), _PIECE_BYTES):
+            digest.update(memoryview(data)[start : start + _PIECE_BYTES])
+        while not keep and size > 0 and (piece := stream.read(min(_PIECE_BYTES, size))):
+            digest.update(piece)
+            size -= len(piece)
+    return data if digest.hexdigest() == expected["sha256"] else None
+
+
+def _memory_bytes() -> int:
+    """Return the size of the memory of this machine in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     """Verify the checksum of a checkpoint's manifest. Return the size and SHA-256 that the manifest states for each
     file."""
-    if (path / "MANIFEST.json").stat().st_size > MAX_CHECKPOINT_JSON_BYTES:
+    file = path / "MANIFEST.json"
+    with open_regular(file) as stream:
+        text = stream.read(MAX_CHECKPOINT_JSON_BYTES + 1)
+    if len(text) > MAX_CHECKPOINT_JSON_BYTES:
         raise CorruptCheckpoint("MANIFEST.json is too large", path=str(path))
-    text = (path / "MANIFEST.json").read_bytes()
-    manifest = json.loads(text)
+    manifest = parse_json(text, file)
     files: dict[str, dict[str, Any]] = manifest["files"]
     if text != _canonical(manifest) or manifest["sha256"] != _digest(_canonical(files))["sha256"]:
         raise CorruptCheckpoint("MANIFEST.json is damaged", path=str(path))
@@ -251,27 +306,17 @@ def _prune(folder: Path, verified: Path, keep: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a checkpoint's folder. FORMAT is deleted last, so that `clean` recognizes the folder after a crash."""
+    """Delete a checkpoint's folder. FORMAT is deleted last, so that `clean` recognizes the folder after a crash.
+
+    Of a link, only the link itself is deleted.
+    """
     with contextlib.suppress(OSError):
+        if folder.is_symlink():
+            folder.unlink()
+            return
         for path in sorted(folder.iterdir(), key=lambda path: path.name == "FORMAT"):
             path.unlink()
         folder.rmdir()
-
-
-def _alive(pid: int) -> bool:
-    """True if another process with this id is running.
-
-    The id of this process does not count, because a temporary file with this id comes from an earlier process.
-    """
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _barely_begun(folder: Path) -> bool:
@@ -283,6 +328,7 @@ def _barely_begun(folder: Path) -> bool:
 def _text(path: Path) -> str | None:
     """Return the text of a file, or None if the file cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        with open_regular(path) as stream:
+            return stream.read(_PIECE_BYTES).decode()
     except (OSError, ValueError):
         return None

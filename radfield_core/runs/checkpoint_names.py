@@ -5,17 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_NAME = re.compile(r"step-(\d{9,})")
+_NAME = re.compile(r"step-([0-9]{9,12})")
 
 
 def list_steps(folder: Path) -> list[Path]:
     """Return the paths of all checkpoints below `folder`, oldest first. Damaged checkpoints are included."""
     if not folder.is_dir():
         return []
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    found = [(step, path) for path in folder.iterdir() if (step := named_step(path)) is not None]
     return [path for _, path in sorted(found)]
+
+
+def named_step(path: Path) -> int | None:
+    """Return the step in the name of a checkpoint, or None if the name is not that of a checkpoint.
+
+    Example:
+        >>> named_step(Path("checkpoints/step-000001000")), named_step(Path("checkpoints/latest"))
+        (1000, None)
+    """
+    match = _NAME.fullmatch(path.name)
+    return None if match is None else int(match[1])
 
 
 def is_checkpoint(path: Path) -> bool:
     """True if there is a folder at the path and its name has the form of a checkpoint's name."""
-    return _NAME.fullmatch(path.name) is not None and path.is_dir()
+    return named_step(path) is not None and path.is_dir() and not path.is_symlink()

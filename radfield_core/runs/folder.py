@@ -14,21 +14,23 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import DatasetError, StorageError, UsageError
-from radfield_core.files.durable import write_durably
+from radfield_core.files.durable import temporary_path, write_durably, write_new
 from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, dump_json, read_json
+from radfield_core.files.regular import open_regular, open_to_append, refuse_links_out
 from radfield_core.names import nearest, quoted
 from radfield_core.runs.checkpoint_names import is_checkpoint, list_steps
 
 if TYPE_CHECKING:
     from radfield_core.runs.checkpoint import State
 
+MAX_PATH_BYTES = 4096
 RESTORE = "Restore it from a copy, or start a new run: radfield train -c RUN/config.toml"
 
 
@@ -98,9 +100,15 @@ class RunFolder:
         If the process ends or crashes inside the block, the operating system releases the lock.
 
         Raises:
-            StorageError: another process has locked the folder. The message names the process.
+            StorageError: another process has locked the folder. The message names the process. The error is also raised
+                if the lock is not a file of this folder alone.
         """
-        with open(self.path / ".lock", "a+", encoding="utf-8") as file:
+        lock = self.path / ".lock"
+        try:
+            opened = open_to_append(lock)
+        except OSError as error:
+            raise StorageError(str(error.strerror), path=str(lock), hint=f"rm {quoted(lock)}") from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -129,8 +137,8 @@ class RunFolder:
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             for folder in (self.path, self.checkpoints):
-                trial = folder / f".writable-{os.getpid()}"
-                write_durably(trial, "radfield\n")
+                trial = temporary_path(folder / "writable")
+                write_new(trial, b"radfield\n")
                 trial.unlink()
         except OSError as error:
             raise StorageError(
@@ -153,6 +161,7 @@ def new_run(run: RunConfig, out: Path | None) -> RunFolder:
             path=str(folder.path),
             hint=f"Resume it with: radfield train --resume {quoted(folder.path)}, or choose another --out",
         )
+    refuse_links_out(folder.path, folder.checkpoints)
     if out is None:
         folder.check_writable()  # creates the folder, so that another process cannot take the same name
     return folder
@@ -191,15 +200,34 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
     Raises:
         UsageError: there is no run at the path. If there is a run nearby, the hint names it.
     """
-    if path.is_file() and path.name == "latest":
-        named = path.read_text(encoding="utf-8", errors="replace").strip()
+    if path.name == "latest" and path.is_file():
+        with open_regular(path, follow_links=True) as file:
+            named = file.read(MAX_PATH_BYTES).decode(errors="replace").strip()
+        if not (path.parent / named).exists():
+            raise _broken(path, named)
         path = path.parent / named if named else path
+    for part in (path, *path.parents):
+        if part.is_symlink() and not part.exists():
+            raise _broken(part, os.readlink(part))
     path = path.resolve()
     chosen = path if is_checkpoint(path) else None
     for folder in (path, path.parent, path.parent.parent) if path.is_dir() else ():
         if (folder / "config.toml").is_file() and (folder == path or _inside_checkpoints(path, folder)):
-            return RunFolder(_relative_to_here(folder)), chosen
+            found = RunFolder(_relative_to_here(folder))
+            refuse_links_out(found.path, found.checkpoints)
+            return found, chosen
     raise UsageError("is neither a run folder nor a checkpoint", path=str(path), hint=_nearest_run(path))
+
+
+def _broken(link: Path, target: str) -> UsageError:
+    """Return the error for a link to a run, or a file that names a run, where the run does not exist any more.
+
+    The hint names the newest run beside it.
+    """
+    outputs = link.parent
+    configs = [(path.stat().st_mtime, path.parent) for path in outputs.glob("*/*/*/config.toml") if path.is_file()]
+    hint = f"Use the newest run there is: {quoted(max(configs)[1])}" if configs else "radfield train --data PATH"
+    return UsageError(f"leads to {target}, which does not exist", path=str(link), hint=hint)
 
 
 def _relative_to_here(path: Path) -> Path:
@@ -208,8 +236,15 @@ def _relative_to_here(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def load_state(folder: RunFolder, chosen: Path | None) -> tuple[State, Path, list[str]]:
+def load_state(
+    folder: RunFolder, chosen: Path | None, use: Callable[[State], None] = lambda state: None
+) -> tuple[State, Path, list[str]]:
     """Load the checkpoint `chosen`. If `chosen` is None, load the newest checkpoint that is intact.
+
+    Args:
+        folder: the run's folder.
+        chosen: a checkpoint, or None.
+        use: function that is called with the state. If it raises CorruptCheckpoint, an older checkpoint is tried.
 
     Returns:
         The state, the path of its checkpoint, and a list with a message for each newer checkpoint that is damaged.
@@ -220,15 +255,22 @@ def load_state(folder: RunFolder, chosen: Path | None) -> tuple[State, Path, lis
     from radfield_core.runs import checkpoint  # imports torch, which finding a run does not need
 
     if chosen is not None:
-        return checkpoint.load(chosen), chosen, []
-    state, path, skipped = checkpoint.newest(folder.checkpoints)
-    if state is None or path is None:
+        state = checkpoint.load(chosen)
+        use(state)
+        return state, chosen, []
+
+    def usable(state: State) -> bool:
+        use(state)
+        return True
+
+    found, path, skipped = checkpoint.newest(folder.checkpoints, usable)
+    if found is None or path is None:
         raise StorageError(
             "\n".join(["has no checkpoint that can be loaded", *skipped]),
             path=str(folder.path),
             hint=f"radfield train -c {quoted(folder.config)}",
         )
-    return state, path, skipped
+    return found, path, skipped
 
 
 def fresh_folder(parent: Path) -> Path:
@@ -244,11 +286,12 @@ def point_latest(run: Path) -> None:
     Do nothing if the run is not below `outputs/`.
     """
     outputs = Path("outputs")
-    link, beside = outputs / "latest", outputs / f".latest.tmp-{os.getpid()}"
+    link = outputs / "latest"
     if outputs.resolve() not in run.resolve().parents or (link.is_dir() and not link.is_symlink()):
         return
     target = run.resolve().relative_to(outputs.resolve())
     with contextlib.suppress(OSError):
+        beside = temporary_path(link)
         try:
             beside.symlink_to(target, target_is_directory=True)
             os.replace(beside, link)

@@ -52,8 +52,10 @@ def join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
     Raises:
         KeyError, TypeError or ValueError: the values do not come from `split`.
     """
-    if not isinstance(node, dict):
+    if not isinstance(node, (dict, list)):
         return node
+    if isinstance(node, list):
+        raise ValueError("a list stands without its kind")
     ((kind, value),) = node.items()
     if kind == "tensor":
         return tensors[value]
@@ -61,5 +63,7 @@ def join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
         return float(value)
     if kind == "dict":
         return {join(key, tensors): join(item, tensors) for key, item in value}
+    if kind not in ("tuple", "list"):
+        raise ValueError(f"{kind!r} is not a kind of value that a checkpoint stores")
     items = [join(item, tensors) for item in value]
     return tuple(items) if kind == "tuple" else items

@@ -101,10 +101,10 @@ def load_weights(model: Model, state: State, folder: RunFolder) -> None:
     """Set a model's parameters and buffers. Raises StorageError with the names of tensors that do not fit."""
     try:
         model.load_state_dict(dict(state.model), strict=True)
-    except RuntimeError as error:
+    except Exception as error:  # RuntimeError; tensors of a stranger may fail in other ways
         text = " ".join(str(error).split())
         raise StorageError(
-            f"the checkpoint does not fit its config: {text}",
+            f"the checkpoint does not fit its config: {text:.2000}",
             path=str(folder.path),
             hint="Install the plugin versions that its plugins.json names",
         ) from error

@@ -43,15 +43,33 @@ def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Set the global generators to the states that `state` returned. Ignore states of GPUs that are not present."""
+    """Set the global generators to the states that `state` returned. Ignore states of GPUs that are not present.
+
+    Raises:
+        ValueError: a state is not one that `state` can return. No generator has been changed.
+    """
+    before = state()
+    try:
+        _restore(tensors, numbers)
+    except Exception as error:  # the generators raise exceptions of many classes for states that are not theirs
+        _restore(*before)
+        raise ValueError(f"the state of a random generator is not valid: {error}") from error
+
+
+def _restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    name, keys, position, has_gauss, cached = numbers["numpy"]
+    words = np.asarray(keys, dtype=np.uint32)
+    if name != "MT19937" or words.shape != (624,) or position not in range(625) or has_gauss not in (0, 1):
+        raise ValueError("numpy's generator has no such state")  # numpy itself would read beyond its state
+    version, python_words, gauss = numbers["python"]
+    if gauss is not None and type(gauss) is not float:
+        raise ValueError("Python's generator has no such state")
     torch.set_rng_state(tensors["torch"])
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         if f"cuda:{i}" in tensors:
             torch.cuda.set_rng_state(tensors[f"cuda:{i}"], i)
-    version, words, gauss = numbers["python"]
-    random.setstate((version, tuple(words), gauss))
-    name, keys, position, has_gauss, cached = numbers["numpy"]
-    np.random.set_state((name, np.asarray(keys, dtype=np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    random.setstate((version, tuple(python_words), gauss))
+    np.random.set_state((name, words, position, has_gauss, float(cached)))  # noqa: NPY002
 
 
 @contextlib.contextmanager

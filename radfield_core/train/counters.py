@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+MAX_COUNT = 10**12
+"""Largest value of a counter that is believed when a checkpoint is read."""
 
 
 @dataclass
@@ -30,3 +35,28 @@ class Counters:
     skipped: int = 0
     bad_in_a_row: int = 0
     chunk_rays: int | None = None
+
+    @classmethod
+    def of(cls, stored: Any) -> Counters:
+        """Return the counters that a checkpoint stores. Raises ValueError for values that no run can have reached.
+
+        Example:
+            >>> Counters.of({"step": 3, "n_rays": 16.0}).step
+            3
+            >>> Counters.of({"step": -5, "n_rays": 16.0})
+            Traceback (most recent call last):
+            ...
+            ValueError: the counter step is -5
+        """
+        names = {field.name: field.type for field in fields(cls)}
+        if not isinstance(stored, dict) or not stored.keys() <= names.keys():
+            raise ValueError("its counters are not those of a training run")
+        for name, value in stored.items():
+            kinds = (int, float) if names[name] == "float" else (int,)
+            absent = value is None and names[name] == "int | None"
+            lowest = 1 if name in ("n_rays", "chunk_rays") else 0
+            if not absent and (
+                type(value) not in kinds or not math.isfinite(value) or not lowest <= value <= MAX_COUNT
+            ):
+                raise ValueError(f"the counter {name} is {value!r:.40}")
+        return cls(**stored)

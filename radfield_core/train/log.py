@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from radfield_core.config.run import TrainerConfig
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
+from radfield_core.files.regular import open_regular, open_to_append
 from radfield_core.plugins.observers import Observers
 from radfield_core.render.image_metrics import format_metrics
 from radfield_core.render.quick_evaluation import QuickResult
@@ -131,7 +132,7 @@ class TrainingLog:
     def _append(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to metrics.jsonl. If writing fails, for example on a full disk, warn once and continue."""
         try:
-            with open(self._folder.metrics, "a", encoding="utf-8") as file:
+            with open_to_append(self._folder.metrics) as file:
                 file.write(dump_json(entry) + "\n")
         except OSError as error:
             if not self._failed:
@@ -142,7 +143,8 @@ class TrainingLog:
         """Return the lines of metrics.jsonl, or an empty list if the file does not exist."""
         if not self._folder.metrics.exists():
             return []
-        return self._folder.metrics.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        with open_regular(self._folder.metrics) as file:
+            return file.read().decode(errors="replace").splitlines(keepends=True)
 
     def _share_done(self, counters: Counters) -> float:
         """Return the share of the run that is done: the larger of the shares of `max_steps` and of `max_seconds`."""

@@ -171,10 +171,9 @@ def prepare(
     warnings += found
     resumed_from = None
     if resume:
-        state, resumed_from, skipped = load_state(folder, checkpoint)
-        trainer.restore(state)
+        state, resumed_from, skipped = load_state(folder, checkpoint, trainer.restore)
         warnings += skipped
-        if state.progress["machine"] != trainer.machine():
+        if state.progress.get("machine") != trainer.machine():
             warnings.append("saved with another device or number of threads, so results may differ in the last bits")
     return Prepared(run, scenes, trainer, observers, warnings, resumed_from)
 

@@ -20,6 +20,7 @@ from radfield_core.names import plural, quoted
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.trained import load_weights
 from radfield_core.runtime import randomness
 from radfield_core.runtime.interrupts import Interrupts
 from radfield_core.runtime.memory import with_smaller_chunks
@@ -32,6 +33,7 @@ from radfield_core.train.ray_count import adapt_ray_count, micro_batch_rays
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.spikes import SpikeWatch
 from radfield_core.train.step import StepLosses, backward
+from radfield_core.train.stored_optimizer import checked_state
 from radfield_core.types import Batch, Step
 
 MAX_ROLLBACKS = 3
@@ -257,13 +259,9 @@ class Trainer:
         """Return to the last good checkpoint or, if there is none, to the start. Halve the learning rates and change
         the seed."""
         before = self.counters
-        state, path, _ = checkpoint.newest(
-            self.folder.checkpoints, lambda state: not state.progress["counters"]["bad_in_a_row"]
-        )
-        if state is None:
+        _, path, _ = checkpoint.newest(self.folder.checkpoints, self._restore_good)
+        if path is None:
             self._build(replace(self._start))
-        else:
-            self.restore(state)
         counters = self.counters
         counters.rollbacks, counters.skipped = before.rollbacks + 1, before.skipped
         counters.seconds, counters.cpu_seconds, counters.bad_in_a_row = before.seconds, before.cpu_seconds, 0
@@ -277,6 +275,11 @@ class Trainer:
             path.name if path else "the start",
             self.rate_factor,
         )
+
+    def _restore_good(self, state: checkpoint.State) -> bool:
+        """Restore a state and return True if its last step was not skipped. Otherwise, return False."""
+        self.restore(state)
+        return not self.counters.bad_in_a_row
 
     # Checkpoints
 
@@ -293,19 +296,27 @@ class Trainer:
         return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
 
     def restore(self, state: checkpoint.State) -> None:
-        """Continue from a saved state. Raises StorageError if the state does not fit the model."""
+        """Continue from a saved state.
+
+        Raises:
+            StorageError: the state does not fit the model.
+            CorruptCheckpoint: counters, generators or optimizer have values that no run can have reached.
+        """
+        load_weights(self.model, state, self.folder)
         try:
-            self.model.load_state_dict(dict(state.model), strict=True)
-            self.optimizer.load_state_dict(state.optimizer)
-            self.counters = Counters(**state.progress["counters"])
+            counters = Counters.of(state.progress["counters"])
+            if counters.step != state.step:
+                raise ValueError(f"the counters are at step {counters.step}")
+            optimizer = checked_state(self.optimizer, self.method.optimizer, state.optimizer)
+            self.optimizer.load_state_dict(optimizer)
             randomness.restore(state.generators, state.progress["generators"])
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            text = " ".join(str(error).split())
-            raise StorageError(
-                f"the checkpoint does not fit this run: {text:.300}",
-                path=str(self.folder.path),
-                hint="Use the options it was saved with, and install the plugin versions that its plugins.json names",
+        except Exception as error:  # a stranger's values may fail in any way
+            raise checkpoint.CorruptCheckpoint(
+                f"holds values that no training run has: {checkpoint.reason(error)}",
+                path=str(self.folder.checkpoints / f"step-{state.step:09d}"),
+                hint="Use an older checkpoint, or the options and plugin versions that it was saved with",
             ) from error
+        self.counters = counters
         self._saved_step = self.counters.step
 
     def _rescue(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 
 import pytest
 
-from radfield_core.files.durable import atomic_path, write_durably
+from radfield_core.files import durable
+from radfield_core.files.durable import atomic_path, temporary_path, write_durably
 
 
 def test_folders_above_a_new_file_are_created_and_text_is_utf8(tmp_path):
@@ -70,3 +73,55 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path):
     with atomic_path(tmp_path / "d") as temporary:
         (temporary / "inner").mkdir(parents=True)
     assert os.listdir(tmp_path / "d") == ["inner"]
+
+
+def killed_while_writing(folder, kind):
+    """Start to write a file or a folder in another process, and kill that process halfway."""
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException), atomic_path(folder / "final") as temporary:
+            if kind == "folder":
+                (temporary / "inner").mkdir(parents=True)
+                (temporary / "inner" / "x").write_text("half")
+            elif kind == "link":
+                temporary.symlink_to(folder / "precious")
+            else:
+                temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+@pytest.mark.parametrize("again", ["file", "folder"])
+def test_what_a_killed_process_left_goes_when_another_writes_there(tmp_path, monkeypatch, kind, again):
+    (tmp_path / "precious").write_text("mine")
+    killed_while_writing(tmp_path, kind)
+    (left,) = tmp_path.glob(".tmp-*")
+    monkeypatch.setattr(durable, "_cleaned", set())  # as a new process has it
+    if again == "file":
+        write_durably(tmp_path / "new", "text")
+    else:
+        with atomic_path(tmp_path / "new") as temporary:
+            temporary.mkdir()
+    assert not os.path.lexists(left) and sorted(os.listdir(tmp_path)) == ["new", "precious"]
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_temporary_files_of_others_stay(tmp_path, monkeypatch):
+    alive = temporary_path(tmp_path / "mine")
+    other_machine = tmp_path / f".tmp-{2**22 + 1}-{'0' * 16}-0-x"
+    running = tmp_path / alive.name.replace(str(os.getpid()), str(os.getppid()), 1)
+    foreign = [tmp_path / name for name in (".tmp-1", ".tmp-99999999-x", ".tmp-notes", "tmp-1-2")]
+    for path in (alive, other_machine, running, *foreign):
+        path.write_text("x")
+    durable.remove_leftovers(tmp_path)
+    assert len(os.listdir(tmp_path)) == 7
+
+
+def test_temporary_names_differ_and_are_short_enough_for_long_names(tmp_path):
+    final = tmp_path / ("n" * 250 + ".png")
+    assert temporary_path(final) != temporary_path(final)
+    assert temporary_path(final).suffix == ".png"
+    write_durably(final, "text")
+    assert final.read_text() == "text"

@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from radfield_core.runs import checkpoint
 from radfield_core.runs.checkpoint import CorruptCheckpoint, State
+from radfield_core.runs.checkpoint_names import is_checkpoint
 
 
 def small(step: int) -> State:
@@ -46,7 +47,7 @@ trees = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.tuples(inner, inner)
-        | st.dictionaries(st.integers() | st.text(max_size=3), inner, max_size=3)
+        | st.dictionaries(st.integers(-(2**60), 2**60) | st.text(max_size=3), inner, max_size=3)
     ),
     max_leaves=12,
 )
@@ -149,14 +150,121 @@ def test_a_hostile_manifest_is_an_error(tmp_path: Path, text: str) -> None:
         checkpoint.load(path)
 
 
-def test_a_manifest_that_names_files_outside_is_refused(tmp_path: Path) -> None:
-    path = checkpoint.save(tmp_path, small(1))
-    (tmp_path / "secret").write_text("x")
-    files = {**json.loads((path / "MANIFEST.json").read_text())["files"], "../secret": checkpoint._digest(b"x")}
+def sign(path: Path, **sizes: int) -> None:
+    """Write a manifest that holds, as a stranger can. Files in `sizes` get this size and no true digest."""
+    (path / "MANIFEST.json").unlink()
+    files = {
+        file.name: {"size": sizes[file.stem], "sha256": "0" * 64}
+        if file.stem in sizes
+        else checkpoint._digest(file.read_bytes())
+        for file in sorted(path.iterdir())
+    }
     signature = checkpoint._digest(checkpoint._canonical(files))["sha256"]
     (path / "MANIFEST.json").write_bytes(checkpoint._canonical({"files": files, "sha256": signature}))
-    with pytest.raises(CorruptCheckpoint, match=r"secret.* is outside"):
-        checkpoint.load(path)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """The newer of two checkpoints."""
+    checkpoint.save(tmp_path, small(1), keep=5)
+    return checkpoint.save(tmp_path, small(2), keep=5)
+
+
+def test_files_that_only_the_manifest_names_are_never_opened(two: Path) -> None:
+    os.mkfifo(two / "pipe")
+    manifest = json.loads((two / "MANIFEST.json").read_text())
+    files = {**manifest["files"], "../secret": checkpoint._digest(b"x"), "pipe": checkpoint._digest(b"")}
+    signature = checkpoint._digest(checkpoint._canonical(files))["sha256"]
+    (two / "MANIFEST.json").write_bytes(checkpoint._canonical({"files": files, "sha256": signature}))
+    assert checkpoint.load(two).step == 2
+
+
+@pytest.mark.parametrize("name", ["FORMAT", "model.safetensors", "optim.safetensors", "rng.safetensors", "state.json"])
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "link to a file", "socket folder", "sparse"])
+def test_a_file_that_is_not_a_regular_one_of_the_stated_size_makes_the_older_checkpoint_load(
+    two: Path, name: str, kind: str
+) -> None:
+    file = two / name
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "link to a device":
+        file.symlink_to("/dev/zero")
+    elif kind == "link to a file":
+        file.symlink_to(two.with_name("step-000000001") / name)
+    elif kind == "sparse":
+        with file.open("wb") as stream:
+            stream.truncate(2**43)  # larger than the memory of any machine that runs this
+    else:
+        file.mkdir()
+    size = 2**43 if kind == "sparse" else 0
+    plain = {path: path.read_bytes() for path in two.iterdir() if path != file and path.name != "MANIFEST.json"}
+    files = {path.name: checkpoint._digest(data) for path, data in plain.items()}
+    files[name] = {"size": size, "sha256": "0" * 64}
+    signature = checkpoint._digest(checkpoint._canonical(files))["sha256"]
+    (two / "MANIFEST.json").write_bytes(checkpoint._canonical({"files": files, "sha256": signature}))
+    state, path, skipped = checkpoint.newest(two.parent)
+    assert state is not None and state.step == 1 and path is not None and path.name == "step-000000001"
+    assert len(skipped) == 1 and name in skipped[0]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_manifest_that_is_not_a_regular_file_makes_the_older_checkpoint_load(two: Path, kind: str) -> None:
+    manifest = two / "MANIFEST.json"
+    moved = manifest.rename(two / "moved")
+    os.mkfifo(manifest) if kind == "pipe" else manifest.symlink_to(moved)
+    state, _, skipped = checkpoint.newest(two.parent)
+    assert state is not None and state.step == 1 and "MANIFEST.json" in skipped[0]
+
+
+@pytest.mark.parametrize(
+    "step", ["-5", "18446744073709551616", "1e999", "NaN", "2.0", "true", '"2"', "null", "3", "[]"]
+)
+def test_a_signed_checkpoint_of_an_impossible_step_makes_the_older_one_load(two: Path, step: str) -> None:
+    file = two / "state.json"
+    file.write_text(file.read_text().replace('"step": 2', f'"step": {step}'))
+    sign(two)
+    state, _, skipped = checkpoint.newest(two.parent)
+    assert state is not None and state.step == 1 and len(skipped) == 1
+
+
+@pytest.mark.parametrize("text", ['{"tensor": "99"}', '{"tensor": []}', '{"set": [1]}', "[1]", '{"dict": 3}', "{}"])
+def test_a_signed_checkpoint_with_an_impossible_optimizer_makes_the_older_one_load(two: Path, text: str) -> None:
+    head = json.loads((two / "state.json").read_text())
+    (two / "state.json").write_text(json.dumps(head | {"optimizer": json.loads(text)}))
+    sign(two)
+    state, _, skipped = checkpoint.newest(two.parent)
+    assert state is not None and state.step == 1 and len(skipped) == 1
+
+
+def test_memory_that_does_not_suffice_makes_the_older_checkpoint_load(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = checkpoint.safetensors.torch.load
+    calls = iter([MemoryError(), *[None] * 9])
+
+    def load(data: bytes) -> object:
+        if (error := next(calls)) is not None:
+            raise error
+        return real(data)
+
+    monkeypatch.setattr("safetensors.torch.load", load)
+    state, _, skipped = checkpoint.newest(two.parent)
+    assert state is not None and state.step == 1 and "MemoryError" in skipped[0]
+
+
+def test_links_among_checkpoints_are_neither_read_nor_emptied(two: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    shutil.move(two, outside)
+    two.symlink_to(outside)
+    (tmp_path / f".tmp-{dead_pid()}-3").symlink_to(outside)
+    assert not is_checkpoint(two)
+    state, _, _ = checkpoint.newest(tmp_path)
+    assert state is not None and state.step == 1
+    checkpoint.clean(tmp_path)
+    checkpoint.save(tmp_path, small(2))
+    assert not two.is_symlink() and checkpoint.load(two).step == 2
+    assert sorted(path.name for path in outside.iterdir()) == sorted(path.name for path in two.iterdir())
 
 
 def dead_pid() -> int:

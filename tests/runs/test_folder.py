@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import attrs
@@ -209,3 +211,80 @@ def test_a_folder_below_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written to"):
         RunFolder(tmp_path / "file" / "run").check_writable()
+
+
+IN_A_RUN = (
+    ".lock", "config.toml", "plugins.json", "scene.json", "metrics.jsonl", "results.json", "checkpoints", "images",
+    "exports", "spikes", "exports/mesh.ply", "checkpoints/latest", "checkpoints/step-000000002",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_A_RUN)
+def test_no_link_in_a_run_may_lead_out_of_it(made: RunFolder, tmp_path: Path, name: str) -> None:
+    link = made.path / name
+    target = tmp_path / "outside"
+    if link.exists():
+        link.rename(target)
+    elif "." in name:
+        target.write_text("precious")
+    else:
+        target.mkdir()
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(target)
+    with pytest.raises(StorageError, match="leads out of the folder") as caught:
+        find_run(made.path)
+    assert [problem.path for problem in caught.value.problems] == [str(link)] and str(target) in str(caught.value)
+
+
+def test_a_new_run_does_not_start_in_a_folder_with_links_that_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metrics.jsonl").symlink_to(tmp_path / "victim")
+    with pytest.raises(StorageError, match=r"metrics\.jsonl: is a link that leads out"):
+        new_run(a_run(), tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "victim").exists()
+
+
+def test_all_links_that_lead_out_are_reported_at_once_and_a_run_may_itself_be_reached_by_a_link(
+    made: RunFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").symlink_to(made.path)
+    (made.path / "inside").symlink_to("config.toml")
+    assert find_run(tmp_path / "elsewhere")[0].path == made.path
+    for name in ("a", "b"):
+        (made.path / name).symlink_to("/etc")
+    with pytest.raises(StorageError) as caught:
+        find_run(made.path)
+    assert sorted(Path(problem.path).name for problem in caught.value.problems) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "hard link", "folder"])
+def test_a_lock_that_is_not_a_file_of_the_run_alone_is_refused(made: RunFolder, kind: str) -> None:
+    lock, victim = made.path / ".lock", made.path / "victim"
+    victim.write_text("precious")
+    if kind == "link":
+        lock.symlink_to(victim)
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        os.link(victim, lock)
+    with pytest.raises(StorageError) as caught, made.locked():
+        pass
+    assert caught.value.problems[0].path == str(lock) and victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_broken_latest_is_reported_by_name_with_the_newest_run(
+    made: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    latest = Path("outputs/latest")
+    there = Path("outputs/lego/nerf/now")
+    shutil.copytree(made.path, there)
+    latest.symlink_to("lego/nerf/gone") if kind == "link" else latest.write_text("lego/nerf/gone\n")
+    for path in (latest, latest / "checkpoints/step-000000002") if kind == "link" else (latest,):
+        with pytest.raises(UsageError, match="leads to lego/nerf/gone, which does not exist") as caught:
+            find_run(path)
+        (problem,) = caught.value.problems
+        assert problem.path == "outputs/latest" and problem.hint.endswith(str(there))

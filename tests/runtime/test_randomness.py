@@ -52,3 +52,32 @@ def test_draws_in_an_undisturbed_block_change_nothing_outside() -> None:
         draw()
         raise RuntimeError
     assert draw() == expected
+
+
+@pytest.mark.parametrize(
+    ("generator", "index", "value"),
+    [
+        ("numpy", 0, "PCG64"), ("numpy", 1, [0] * 623), ("numpy", 1, [2**40] * 624), ("numpy", 1, "x"),
+        ("numpy", 2, 10**6), ("numpy", 2, -1), ("numpy", 2, 1.5), ("numpy", 3, 7), ("numpy", 4, "x"),
+        ("python", 0, 9), ("python", 1, [0] * 3), ("python", 1, [-1] * 625), ("python", 2, "x"),
+    ],
+)  # fmt: skip
+def test_an_impossible_state_is_refused_and_changes_nothing(generator: str, index: int, value: object) -> None:
+    tensors, numbers = randomness.state()
+    expected = draw()
+    randomness.restore(tensors, numbers)
+    hostile = json.loads(json.dumps(numbers))
+    hostile[generator][index] = value
+    with pytest.raises(ValueError, match="random generator"):
+        randomness.restore({"torch": tensors["torch"]}, hostile)
+    assert draw() == expected
+
+
+@pytest.mark.parametrize("state", [torch.zeros(3, dtype=torch.uint8), torch.zeros(5056), torch.ones(5056).byte() * 255])
+def test_an_impossible_state_of_torch_is_refused_and_changes_nothing(state: torch.Tensor) -> None:
+    tensors, numbers = randomness.state()
+    expected = draw()
+    randomness.restore(tensors, numbers)
+    with pytest.raises(ValueError, match="random generator"):
+        randomness.restore({"torch": state}, numbers)
+    assert draw() == expected

@@ -185,7 +185,11 @@ def test_dropping_any_one_item_of_the_state_is_noticed(
         shown_by = "at the brink" if path[-1] == "bad_in_a_row" else "eventful" if shown_by_events else "plain"
         if kind != shown_by:
             continue
-        resumed = run_on(tmp_path_factory.mktemp("dropped"), without(half, fresh, path), method, options, earlier)
+        try:
+            resumed = run_on(tmp_path_factory.mktemp("dropped"), without(half, fresh, path), method, options, earlier)
+        except checkpoint.CorruptCheckpoint:  # a step that differs from the checkpoint's is refused
+            assert path == ("progress", "counters", "step")
+            continue
         if same(resumed, whole) and min(resumed.counters.seconds, resumed.counters.cpu_seconds) > 1000.0:
             unnoticed.append(path)
     assert unnoticed == []

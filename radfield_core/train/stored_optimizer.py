@@ -1,0 +1,85 @@
+"""Validation of an optimizer's state from a checkpoint, which a stranger may have written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
+"""Function that makes an optimizer from parameter groups, such as `Method.optimizer`."""
+
+
+def checked_state(optimizer: torch.optim.Optimizer, make: MakeOptimizer, stored: Any) -> dict[str, Any]:
+    """Return the state to load into a new optimizer.
+
+    The options of the optimizer's class, such as the decay rates of Adam, are those of the run's config. Other values
+    of a group, such as counters, are restored.
+
+    Args:
+        optimizer: a new optimizer of the run.
+        make: the function that made this optimizer.
+        stored: what the checkpoint stores: the `state_dict` of an optimizer.
+
+    Raises:
+        ValueError, KeyError, TypeError: the stored state does not belong to such an optimizer, or holds values that it
+            cannot have reached.
+    """
+    fresh = optimizer.state_dict()
+    groups = fresh["param_groups"]
+    if [group["params"] for group in stored["param_groups"]] != [group["params"] for group in groups]:
+        raise ValueError("the optimizer has other groups of parameters")
+    for group, kept in zip(groups, stored["param_groups"], strict=True):
+        for key in group.keys() - optimizer.defaults.keys() - {"params", "name"}:
+            group[key] = _like(kept[key], group[key], key)
+    owners = [(group, parameter) for group in optimizer.param_groups for parameter in group["params"]]
+    states = stored["state"]
+    if not isinstance(states, dict) or not states.keys() <= set(range(len(owners))):
+        raise ValueError("the optimizer has state of parameters that do not exist")
+    for index, entries in states.items():
+        group, parameter = owners[index]
+        pattern = _state_after_one_step(make, group, parameter)
+        if pattern is not None:
+            _check_entries(entries, pattern)
+    return {"state": states, "param_groups": groups}
+
+
+def _like(value: Any, fresh: Any, key: str) -> Any:
+    """Return a stored value if it has the type of the new optimizer's value and is finite."""
+    if type(value) is not type(fresh) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"the optimizer's {key} is {value!r:.40}")
+    return value
+
+
+def _state_after_one_step(make: MakeOptimizer, group: dict[str, Any], parameter: nn.Parameter) -> dict[str, Any] | None:
+    """Return the state that the optimizer keeps for such a parameter after one step on a copy of it.
+
+    Return None if the optimizer cannot take a step on a single parameter without a loss.
+    """
+    trial = nn.Parameter(torch.zeros_like(parameter))
+    trial.grad = torch.zeros_like(parameter)
+    try:
+        small = make([{**group, "params": [trial]}])
+        small.step()
+    except Exception:  # an optimizer of a third party may need more than this
+        return None
+    return dict(small.state[trial])
+
+
+def _check_entries(entries: Any, pattern: dict[str, Any]) -> None:
+    """Raise ValueError if the state of a parameter is not like `pattern`, or has impossible values."""
+    if not isinstance(entries, dict) or entries.keys() != pattern.keys():
+        raise ValueError("the optimizer's state does not have the entries of its class")
+    for name, model in pattern.items():
+        value = entries[name]
+        if not isinstance(model, Tensor):
+            _like(value, model, name)
+        elif not isinstance(value, Tensor) or (value.shape, value.dtype) != (model.shape, model.dtype):
+            raise ValueError(f"the optimizer's {name} is not a tensor like its parameter")
+        elif not bool(value.isfinite().all()):
+            raise ValueError(f"the optimizer's {name} is not finite")
+        elif (name == "step" or name.endswith("_sq")) and bool((value < 0).any()):
+            raise ValueError(f"the optimizer's {name} is negative")
