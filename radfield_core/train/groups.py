@@ -97,12 +97,12 @@ class Groups:
                 group["lr"] = rate.base * self._method.lr_scale(step, rate.of) * factor
 
     def described(self) -> Iterator[str]:
-        """Iterate over one line of text for each group: its name, its size, its learning rate and its weight decay."""
+        """Iterate over one line of text for each group: its name, number of parameters, learning rate and weight decay."""
         for table, rate in zip(self.tables, self._rates, strict=True):
             size = sum(parameter.numel() for parameter in table["params"])
             lr = f"lr {table['lr']:g}" if rate.own is None or rate.own.constant else f"lr from {table['lr']:g}"
             decay = f", weight decay {table['weight_decay']:g}" if table.get("weight_decay") else ""
-            yield f"{table['name']} ({plural(size, 'number')}): {lr}{decay}"
+            yield f"{table['name']} ({size:,} numbers): {lr}{decay}"
 
 
 def _claims(model: Model) -> dict[int, ParameterGroup]:
