@@ -97,7 +97,7 @@ class Groups:
                 group["lr"] = rate.base * self._method.lr_scale(step, rate.of) * factor
 
     def described(self) -> Iterator[str]:
-        """Iterate over one line of text for each group: its name, number of parameters, learning rate and weight decay."""
+        """Iterate over one line for each group: its name, number of parameters, learning rate and weight decay."""
         for table, rate in zip(self.tables, self._rates, strict=True):
             size = sum(parameter.numel() for parameter in table["params"])
             lr = f"lr {table['lr']:g}" if rate.own is None or rate.own.constant else f"lr from {table['lr']:g}"
