@@ -89,13 +89,13 @@ class _Pixels:
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
         """Return each pixel and the next pixel along an axis (0 for columns, 1 for rows), both [R, 2].
 
-        For a pixel in the last column or row, which has no next pixel, return the last two pixels along the axis.
+        No pixel follows the last column or row, n − 1. Its pixels have the pair of n − 3 and n − 2 instead, as in the
+        code of mip-NeRF, or the only pair if n is 2.
         """
-        last = (self.sizes[..., axis] - 2).clamp_min(0)
-        step = self.pixels.new_zeros(2)
+        size, step = self.sizes[..., axis], self.pixels.new_zeros(2)
         step[axis] = 1
         first = self.pixels.clone()
-        first[:, axis] = torch.minimum(first[:, axis], last)
+        first[:, axis] = torch.where(first[:, axis] < size - 1, first[:, axis], (size - 3).clamp_min(0))
         return first, first + step
 
     def widths(self) -> Tensor:

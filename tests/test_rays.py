@@ -115,7 +115,7 @@ def test_ndc_rays_equal_the_formulas_one_pixel_at_a_time() -> None:
         def start(r: int, c: int, image: int = image) -> np.ndarray:
             return to_ndc(made, *by_hand(made, image, r, c))[0]
 
-        up, left = min(row, H - 2), min(column, W - 2)
+        up, left = (index if index < size - 1 else size - 3 for index, size in ((row, H), (column, W)))
         dx = np.linalg.norm(start(up, column) - start(up + 1, column))
         dy = np.linalg.norm(start(row, left) - start(row, left + 1))
         length = np.linalg.norm(direction)
@@ -125,6 +125,29 @@ def test_ndc_rays_equal_the_formulas_one_pixel_at_a_time() -> None:
         np.testing.assert_allclose(bundle.radii[i], 0.5 * (dx + dy) * 2 / math.sqrt(12), rtol=1e-10)
         np.testing.assert_allclose([bundle.near[i], bundle.far[i]], [0.0, length], rtol=1e-12)
         assert origin[2] == pytest.approx(-1) and (origin + direction)[2] == pytest.approx(1)
+
+
+def test_ndc_radii_are_those_of_mip_nerf_s_arrays_up_to_the_last_row_and_column() -> None:
+    """mip-NeRF appends dx[-2:-1] to the H − 1 distances between rows: the last row gets the second to last distance."""
+    made = scene(ndc=True)
+    view = made.cameras.view(0)
+    found = view_rays(made, view, dtype=torch.float64)
+    starts = found.origins.numpy().reshape(H, W, 3)
+    rows = np.sqrt(np.sum((starts[:-1] - starts[1:]) ** 2, -1))
+    columns = np.sqrt(np.sum((starts[:, :-1] - starts[:, 1:]) ** 2, -1))
+    rows = np.concatenate([rows, rows[-2:-1]], 0)
+    columns = np.concatenate([columns, columns[:, -2:-1]], 1)
+    np.testing.assert_allclose(found.radii.view(H, W), 0.5 * (rows + columns) * 2 / np.sqrt(12), rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_images_of_one_or_two_pixels_have_radii(size: int) -> None:
+    c2w = torch.eye(4, dtype=torch.float64)[:3]
+    for lens in ("pinhole", "opencv"):
+        parameters = () if lens == "pinhole" else (0.0, 0.0, 0.0, 0.0)
+        camera = Camera(size, size, 2.0, 2.0, size / 2, size / 2, 0.5, lens, parameters)
+        radii = view_rays(RaySpace(0.0, 1.0, warp=Ndc(1.0, 1.0)), View(c2w, camera)).radii
+        assert radii.isfinite().all() and (radii > 0).all()
 
 
 def test_points_on_ndc_rays_lie_on_the_scene_rays_and_give_their_distances() -> None:
@@ -199,7 +222,7 @@ def test_distorted_rays_pass_through_their_pixels_and_have_their_radii() -> None
     length = points.norm(dim=-1)
     grid = points.view(H, W, 3)
     apart = (grid[1:] - grid[:-1]).norm(dim=-1)
-    radii = torch.cat([apart, apart[-1:]]).view(-1) * 2 / math.sqrt(12) / length
+    radii = torch.cat([apart, apart[-2:-1]]).view(-1) * 2 / math.sqrt(12) / length
     torch.testing.assert_close(bundle.directions, points / length[:, None])
     torch.testing.assert_close(bundle.radii, radii)
     torch.testing.assert_close(bundle.near, 2 * length)

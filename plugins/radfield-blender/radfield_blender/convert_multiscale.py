@@ -52,18 +52,22 @@ class MultiscaleConverter(Converter):
 
     def pyramid(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the uint8 image [H, W, C] at every scale. Each scale is computed from unrounded means."""
-        exact, scales = image.astype(np.float64), [image]
+        scales = [image]
+        if self.config.average == "published":  # in float32 between 0 and 1, and truncated, as the published script
+            single = image.astype(np.float32) / np.float32(255)
+            for _ in range(self.config.n_down - 1):
+                single = _mean(single)
+                scales.append((single * np.float32(255)).astype(np.uint8))
+            return scales
+        exact = image.astype(np.float64)
         for _ in range(self.config.n_down - 1):
             exact = self._halved(exact)
-            # The published script truncates. Adding 1e-6 corrects a mean that a float64 error leaves just below a whole
-            # number.
-            rounded = np.floor(exact + 1e-6) if self.config.average == "published" else np.round(exact)
-            scales.append(rounded.astype(np.uint8))
+            scales.append(np.round(exact).astype(np.uint8))
         return scales
 
     def _halved(self, image: np.ndarray) -> np.ndarray:
-        """Return the 2×2 means of an image [H, W, C]. Colors are weighted by alpha unless `average` is "published"."""
-        if image.shape[-1] != 4 or self.config.average == "published":
+        """Return the 2×2 means of an image [H, W, C]. Colors are weighted by alpha if there is an alpha channel."""
+        if image.shape[-1] != 4:
             return _mean(image)
         alpha = image[..., 3:]
         mean_alpha = _mean(alpha)

@@ -117,7 +117,32 @@ def test_no_scale_is_made_from_a_rounded_one(small, tmp_path):
     convert(small, tmp_path / "out", average="published")
     full = pixels(small / "train/r_1.png")
     eighth = pixels(tmp_path / "out/images_train/001_d3.png")
-    np.testing.assert_array_equal(eighth[0, 0], np.floor(full.mean(axis=(0, 1)) + 1e-6))
+    assert np.abs(eighth[0, 0] + 0.5 - full.mean(axis=(0, 1))).max() <= 0.5 + 1e-4
+
+
+def test_published_means_are_truncated_float32_as_mip_nerf_s_script_computes_them():
+    """Every block of a random image, worked out alone in single precision and in the order of the script."""
+    image = np.random.default_rng(3).integers(0, 256, (64, 64, 4), dtype=np.uint8)
+    image[:2, :2] = 7  # a mean that is a whole number
+    found = MultiscaleConverter(MultiscaleConversionConfig(n_down=3, average="published")).pyramid(image)
+    expected, near_whole = [np.float32(value) / np.float32(255) for value in image.reshape(-1).tolist()], 0
+    for scale in (1, 2):
+        side, finer = 64 >> scale, 64 >> (scale - 1)
+        means = []
+        for row in range(side):
+            for column in range(side):
+                for channel in range(4):
+                    at = [((2 * row + i) * finer + 2 * column + j) * 4 + channel for i in (0, 1) for j in (0, 1)]
+                    total = np.float32(0)
+                    for index in at:
+                        total = np.float32(total + expected[index])
+                    means.append(np.float32(total / np.float32(4)))
+        written = [int(np.float32(mean * np.float32(255))) for mean in means]
+        assert found[scale].reshape(-1).tolist() == written
+        exact = [round(float(mean) * 255 * 4**scale) // 4**scale for mean in means]
+        near_whole += sum(a != b for a, b in zip(written, exact, strict=True))
+        expected = means
+    assert near_whole > 0, "some numbers differ from those of exact arithmetic, or the test would show nothing"
 
 
 def test_weighted_means_lay_over_any_background_as_the_mean_of_what_lay_over_it(small, tmp_path):

@@ -72,9 +72,10 @@ class HashEncoding(Encoding):
         )
 
     def begin_step(self, step: Step) -> None:
-        """Use one more level after every `steps_per_level` steps, if `start_levels` is set."""
+        """Use one more level after every `steps_per_level` steps from `start_step` on, if `start_levels` is set."""
         if self.config.start_levels is not None:
-            active = self.config.start_levels + step.index // self.config.steps_per_level
+            steps = max(0, step.index - self.config.start_step)
+            active = self.config.start_levels + steps // self.config.steps_per_level
             self.active_levels.fill_(min(active, self.config.n_levels))
 
     def scalars(self) -> dict[str, Tensor]:

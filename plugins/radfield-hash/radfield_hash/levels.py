@@ -5,6 +5,9 @@ levels are l = 0 … L − 1. Level l has
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
+As in tiny-cuda-nn, growth^l is exp2(l · log2(growth)), and every step is rounded to float32. Where base · growth^l is a
+whole number n, the scale may thus be slightly larger than n − 1, and the resolution is then n + 1.
+
 A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ is at most 2^T, the level is dense: the
 entry of vertex (i, j, k) has the index (i + j·r + k·r²) mod size, where r is the resolution. Otherwise, the level has
 2^T entries, and the index is a hash of the vertex.
@@ -34,10 +37,11 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A grid: its levels, from coarse to fine, and the number F of features per entry."""
+    """A grid: its levels, from coarse to fine, the number F of features per entry, and the growth, a float32."""
 
     levels: tuple[Level, ...]
     n_features: int
+    growth: float
 
     @property
     def n_entries(self) -> int:
@@ -64,20 +68,22 @@ def build(n_levels: int, n_features: int, log2_table_size: int, base_resolution:
         >>> [(level.resolution, level.size, level.hashed) for level in build(3, 2, 12, 8, 32).levels]
         [(8, 512, False), (16, 4096, False), (32, 4096, True)]
     """
-    growth = (finest_resolution / base_resolution) ** (1 / max(n_levels - 1, 1))
+    growth = _float32((finest_resolution / base_resolution) ** (1 / max(n_levels - 1, 1)))
+    log2_growth = _float32(math.log2(growth))
     levels: list[Level] = []
     offset = 0
     for index in range(n_levels):
-        scale = _float32(base_resolution * growth**index - 1)
+        power = _float32(2.0 ** _float32(index * log2_growth))
+        scale = _float32(_float32(power * base_resolution) - 1)
         resolution = math.ceil(scale) + 1
         cells = resolution**3
         size = min(-(-cells // 8) * 8, 2**log2_table_size)
         levels.append(Level(scale, resolution, offset, size, cells > size))
         offset += size
-    return Grid(tuple(levels), n_features)
+    return Grid(tuple(levels), n_features, growth)
 
 
 def _float32(value: float) -> float:
-    """Round to the nearest float32, so that all kernels use the same scale, and 2047.0000000002 becomes 2047."""
+    """Round to the nearest float32."""
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
     return rounded

@@ -50,13 +50,12 @@ def _module(grid: Grid, device: torch.device) -> Any:
 
 def settings(grid: Grid) -> dict[str, Any]:
     """Return the grid as a configuration of tiny-cuda-nn."""
-    first, last = grid.levels[0], grid.levels[-1]
     return {
         "otype": "HashGrid",
         "n_levels": len(grid.levels),
         "n_features_per_level": grid.n_features,
         "log2_hashmap_size": (max(level.size for level in grid.levels) - 1).bit_length(),
-        "base_resolution": round(first.scale + 1),
-        "per_level_scale": ((last.scale + 1) / (first.scale + 1)) ** (1 / max(len(grid.levels) - 1, 1)),
+        "base_resolution": round(grid.levels[0].scale + 1),
+        "per_level_scale": grid.growth,
         "interpolation": "Linear",
     }

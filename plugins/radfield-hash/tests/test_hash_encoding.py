@@ -53,6 +53,20 @@ def test_the_levels_in_use_follow_from_the_step_alone():
         assert in_use.tolist() == [level < active for level in range(4)]
 
 
+@pytest.mark.parametrize("start_step", [0, 5, 37])
+def test_levels_are_added_as_by_instant_nsr_pl_s_progressive_grid(start_step):
+    """Its update_step: min(start_level + max(global_step − start_step, 0) // update_steps, n_level)."""
+    part = make(start_levels=1, start_step=start_step, steps_per_level=10)
+    for index in range(90):
+        expected, waited = 1, 0
+        for step in range(1, index + 1):  # one step after another, without the formula
+            waited += step > start_step
+            if waited == 10 and expected < 4:
+                expected, waited = expected + 1, 0
+        part.begin_step(Step(index, 100, 0))
+        assert part.scalars()["active_levels"] == expected, index
+
+
 def test_levels_not_in_use_get_no_gradient():
     part = make(start_levels=1)
     part.begin_step(Step(0, 100, 0))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
@@ -76,6 +79,35 @@ def test_published_sizes_grow_by_the_published_factors():
             assert level.hashed == (level.resolution**3 > 2**19)
     assert [level.hashed for level in blender.levels] == [False] * 5 + [True] * 11
     assert blender.levels[-1].resolution == 4096
+
+
+def in_c(n_levels: int, base: int, finest: int) -> list[int]:
+    """Resolutions by tiny-cuda-nn's host code, `exp2f(level * log2f(growth)) * base - 1`, with the floats of C."""
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    for name in ("exp2f", "log2f"):
+        function = getattr(libm, name)
+        function.argtypes, function.restype = [ctypes.c_float], ctypes.c_float
+    growth = np.float32((finest / base) ** (1 / max(n_levels - 1, 1)))
+    log2_growth = np.float32(libm.log2f(growth))
+    powers = [np.float32(libm.exp2f(np.float32(level) * log2_growth)) for level in range(n_levels)]
+    return [int(np.ceil(power * np.float32(base) - np.float32(1))) + 1 for power in powers]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(16, 32, 2048), (16, 16, 4096), (8, 16, 512), (8, 16, 256), (10, 16, 2048), (7, 3, 90), (1, 16, 16), (4, 4, 32)],
+)
+def test_resolutions_are_those_of_tiny_cuda_nn_where_a_level_is_whole(sizes):
+    n_levels, base, finest = sizes
+    assert [level.resolution for level in build(n_levels, 2, 24, base, finest).levels] == in_c(*sizes)
+
+
+def test_resolutions_recorded_from_tiny_cuda_nn():
+    """instant-nsr-pl's grid for surfaces: base · growth^l is 128, 512 and 2048 on levels 5, 10 and 15."""
+    found = [level.resolution for level in build(16, 2, 24, 32, 2048).levels]
+    assert [found[5], found[10], found[15]] == [129, 513, 2049]
+    dense = build(16, 2, 24, 32, 2048).levels[5]
+    assert not dense.hashed and dense.size == 129**3 + 7 and dense.size % 8 == 0
 
 
 def test_levels_fill_the_table_without_gaps():

@@ -43,7 +43,9 @@ def tcnn(monkeypatch):
     sys.modules.pop("radfield_hash.tcnn", None)
 
 
-@pytest.mark.parametrize("sizes", [(16, 2, 19, 16, 4096), (5, 4, 8, 3, 40), (1, 2, 14, 16, 16), (3, 2, 19, 4, 16)])
+@pytest.mark.parametrize(
+    "sizes", [(16, 2, 19, 16, 4096), (5, 4, 8, 3, 40), (1, 2, 14, 16, 16), (3, 2, 19, 4, 16), (7, 2, 24, 3, 90)]
+)
 def test_the_adapter_passes_the_same_grid_and_table(tcnn, sizes):
     grid = build(*sizes)
     table = torch.randn(grid.n_entries, grid.n_features, requires_grad=True)

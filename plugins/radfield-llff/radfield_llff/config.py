@@ -39,6 +39,12 @@ class LlffConfig:
     holdout: int = option(
         8, help="hold out every n-th image, sorted by name, for testing; 0 trains on all, and tests on every 8th", min=0
     )
+    pixel_center: float = option(
+        0.5,
+        help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the NeRF paper's code",
+        min=0,
+        max=1,
+    )
 
 
 def uses_ndc(config: LlffConfig) -> bool:

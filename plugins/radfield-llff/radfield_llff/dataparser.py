@@ -74,7 +74,8 @@ class Llff(DataParser):
             notes=[*_folder_notes(root, folder), *split_notes(splits)],
             box=scene_box(center, radius, np.eye(4), measured=not config.spherify),
         )  # fmt: skip
-        scene = replace(scene, limits_along="axis", render_path=torch.from_numpy(path))
+        cameras = replace(scene.cameras, pixel_center=config.pixel_center)
+        scene = replace(scene, cameras=cameras, limits_along="axis", render_path=torch.from_numpy(path))
         if not uses_ndc(config):
             return scene
         everything = capture.scene(range(len(c2w)), to_scene, near=0.0, far=1.0, box=scene.box)

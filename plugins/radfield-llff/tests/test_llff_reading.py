@@ -69,6 +69,18 @@ def test_the_mean_camera_is_the_identity_and_the_nearest_depth_four_thirds(folde
     assert scene.limits_along == "axis"
 
 
+@pytest.mark.parametrize("options", [{}, {"ndc": False}, {"spherify": True}])
+@pytest.mark.parametrize("center", [0.0, 0.5])
+def test_rays_go_through_the_stated_place_of_a_pixel(folder, options, center):
+    """NeRF's get_rays: ((i − W/2)/f, −(j − H/2)/f, −1), with the corner of the pixel for whole i and j."""
+    scene = parse(folder, holdout=0, pixel_center=center, **options)
+    column, row, f, w, h = 31, 7, 32.0, 32, 24
+    rays = pixel_rays(scene, torch.tensor([4]), torch.tensor([row]), torch.tensor([column]), torch.float64)
+    local = np.array([(column + center - w / 2) / f, -(row + center - h / 2) / f, -1.0])
+    expected = scene.cameras.c2w[4, :, :3].numpy() @ local
+    np.testing.assert_allclose(rays.viewdirs[0], expected / np.linalg.norm(expected), atol=1e-9)
+
+
 def test_ndc_is_the_papers_formula(folder):
     scene = parse(folder, holdout=0)
     assert scene.ndc and (scene.near, scene.far) == (0.0, 1.0)
