@@ -26,7 +26,7 @@ class MipNerfFieldConfig:
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
         6,
-        help='hidden layer, counted from 1, that reads the encoded Gaussian again; "none": no skip connection',
+        help='hidden layer, counted from 1, that reads the encoded Gaussian again; "none" means no skip connection',
         min=2,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
@@ -39,19 +39,21 @@ class MipNerfFieldConfig:
         help="standard deviation of the noise added to the raw density in training; the paper uses 1 for real scenes",
         min=0,
     )
-    rgb_padding: float = option(0.001, help="amount by which the color activation may go below 0 and above 1", min=0)
+    rgb_padding: float = option(0.001, help="amount by which colors may lie below 0 or above 1", min=0)
     disable_integration: bool = option(
-        False, help='encode the mean of each Gaussian as a point; this is the paper\'s ablation "w/o IPE"'
+        False, help='encode only the mean of each Gaussian, as a point (ablation "w/o IPE" of the paper)'
     )
 
 
 @attrs.frozen(kw_only=True)
 class MipSamplerConfig:
-    """Options that set how mip-NeRF takes samples along rays (sections 3 and 3.1)."""
+    """Options of mip-NeRF's sampling along rays (sections 3 and 3.1)."""
 
     n_samples: int = option(128, help="number of intervals per ray on each level", min=2)
     n_levels: int = option(
-        2, help="number of levels; each level after the first is resampled from the weights of the level before", min=1
+        2,
+        help="number of levels; each level after the first is resampled from the weights of the previous level",
+        min=1,
     )
     spacing: Literal["linear", "disparity", "log"] = option(
         "linear",
@@ -61,7 +63,8 @@ class MipSamplerConfig:
         0.01, help="constant added to the blurred weights before they are used for resampling", min=0
     )
     ray_shape: Literal["auto", "cone", "cylinder"] = option(
-        "auto", help='shape that a pixel casts into the scene; "auto": a cylinder if rays are in NDC, a cone otherwise'
+        "auto",
+        help='shape that a pixel covers in the scene; "auto" is a cylinder if rays are in NDC, and a cone otherwise',
     )
 
 
@@ -69,17 +72,19 @@ class MipSamplerConfig:
 class MipNerfConfig:
     """Options of the losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
 
-    single_mlp: bool = option(
-        True, help="use one network for all levels; if false, the last level has a network of its own"
-    )
+    single_mlp: bool = option(True, help="use one network for all levels; if false, the last level has its own network")
     coarse_loss: float = option(0.1, help="weight of the loss of every level except the last", min=0)
     multiscale_loss: bool = option(
-        True, help="weight the loss of each pixel by the area it covers, if the data provides it (lossmult)"
+        True, help="multiply the loss of each pixel by the area that it covers (lossmult), if the data states it"
     )
-    lr: float = option(5e-4, help="initial learning rate, not counting the warm-up", min=0, exclusive_min=True)
+    lr: float = option(
+        5e-4, help="learning rate at the start of training, without the warm-up", min=0, exclusive_min=True
+    )
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
     lr_delay_steps: int = option(2500, help="number of warm-up steps; 0 disables the warm-up", min=0)
-    lr_delay_mult: float = option(0.01, help="factor on the learning rate at the start of the warm-up", min=0, max=1)
+    lr_delay_mult: float = option(
+        0.01, help="factor by which the learning rate is multiplied at the start of the warm-up", min=0, max=1
+    )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(

@@ -18,7 +18,7 @@ class MipNerfField(DensityOccupancy, Field):
     """Density and color of Gaussians, computed by an MLP with a skip connection (mip-NeRF, section 3).
 
     By default, the density is softplus(raw − 1), and colors range from −0.001 to 1.001. As in the paper's code, weights
-    get Glorot initialization, and biases start at zero.
+    are initialized by Glorot's method, and biases by zero.
 
     Args:
         config: options.
@@ -76,9 +76,10 @@ class MipNerfField(DensityOccupancy, Field):
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Return the part [R, color_width] of the color layer's sum that depends on the view directions [R, 3].
+        """Return the part of the color layer's inputs to its activation that depends on the view directions.
 
-        The other part depends on the features. The activation is applied to the sum of both.
+        It is [R, color_width] for view directions [R, 3]. The other part depends on the features. The activation is
+        applied to the sum of both.
         """
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
@@ -86,8 +87,8 @@ class MipNerfField(DensityOccupancy, Field):
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
         """Color [M, 3] from features [M, width].
 
-        If the color depends on the view direction, pass what `direction_half()` returns, with one row per point:
-        [M, color_width].
+        If the color depends on the view direction, pass the result of `direction_half()` with one row per point [M,
+        color_width].
         """
         padding = self.config.rgb_padding
         return torch.sigmoid(self.color_head(features, direction_half)) * (1.0 + 2.0 * padding) - padding
@@ -102,7 +103,8 @@ class MipNerfField(DensityOccupancy, Field):
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
         """Color [M, 3] at x [M, 3].
 
-        If no view directions are given, the color is the mean over six view directions: both ways along each axis.
+        If no view directions are given, the color is the mean over six view directions: the positive and the negative
+        direction of each axis.
         """
         features = self.features(x, None)
         if self.direction_encoding is None:

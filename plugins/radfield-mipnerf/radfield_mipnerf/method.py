@@ -1,4 +1,4 @@
-"""method:mipnerf, which defines the photometric losses, the learning rate and the background."""
+"""method:mipnerf: the photometric losses, the learning rate and the background of mip-NeRF."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class MipNerf(Method):
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on `lr`, which is the product of a decay and a warm-up.
+        """Return the factor by which `lr` is multiplied: the product of a decay and a warm-up.
 
-        The decay is exponential and reaches `lr_final` at the end of the run. The warm-up rises to 1 like the first
-        quarter of a sine wave.
+        The decay is exponential, so that the learning rate is `lr_final` at the end of the run. The warm-up rises to 1
+        like the first quarter of a sine wave.
         """
         config, warm = self.config, 1.0
         if config.lr_delay_steps:

@@ -23,7 +23,7 @@ def radfield_components() -> list[Component]:
             "mip",
             impl="radfield_mipnerf.sampler:MipSampler",
             config="radfield_mipnerf.config:MipSamplerConfig",
-            summary="adjacent intervals, resampled from blurred weights (mip-NeRF)",
+            summary="adjacent intervals, which later levels resample from blurred weights (mip-NeRF)",
             provides={"dense", "multilevel"},
         ),
         component(

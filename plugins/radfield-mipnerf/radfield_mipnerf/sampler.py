@@ -1,6 +1,6 @@
 """sampler:mip, the sampler of mip-NeRF.
 
-Samples are adjacent intervals. Later levels draw new intervals from the blurred weights of the level before.
+Samples are adjacent intervals. Later levels draw new intervals from the blurred weights of the previous level.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from radfield_mipnerf.config import MipSamplerConfig
 class MipSampler(Sampler):
     """S adjacent intervals per ray and level (mip-NeRF, sections 3 and 3.1).
 
-    The first level has S + 1 evenly spaced edges. In training, each edge is moved randomly, at most halfway to a
-    neighboring edge. Each later level draws S + 1 new edges from the previous level's blurred weights (equation 18).
+    The first level has S + 1 evenly spaced edges. In training, each edge is moved randomly, by at most half the
+    distance to a neighboring edge. Each later level draws S + 1 new edges from the previous level's blurred weights
+    (equation 18).
 
     Args:
         config: options.

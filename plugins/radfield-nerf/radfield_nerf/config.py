@@ -26,7 +26,7 @@ class NerfFieldConfig:
     width: int = option(256, help="units per hidden layer", min=1)
     skip_layer: int | None = option(
         5,
-        help='hidden layer, counted from 1, that reads the encoded position again; "none": no skip connection',
+        help='hidden layer, counted from 1, that reads the encoded position again; "none" means no skip connection',
         min=2,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
@@ -35,7 +35,7 @@ class NerfFieldConfig:
     )
     density_bias: float = option(
         0.1,
-        help="initial bias of the raw density; positive, because a ReLU whose input starts below zero never learns",
+        help="initial bias of the raw density; positive, because a ReLU whose inputs are all negative never learns",
     )
     density_noise: float = option(
         0.0,
@@ -51,7 +51,7 @@ class NerfConfig:
     lr: float = option(5e-4, help="initial learning rate", min=0, exclusive_min=True)
     lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     lr_decay_steps: int = option(
-        500_000, help="steps after which the learning rate has been multiplied by lr_decay", min=1
+        500_000, help="number of steps after which the learning rate has decreased by the factor lr_decay", min=1
     )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
@@ -65,8 +65,7 @@ class NerfConfig:
 class TinyNerfConfig(NerfConfig):
     """Options of the losses and schedules of tiny-NeRF.
 
-    tiny-NeRF has the same options as NeRF, but two defaults differ: the background is black, and the learning rate is
-    constant.
+    They are the options of NeRF. Two defaults differ: the background is black, and the learning rate is constant.
     """
 
     lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)

@@ -27,7 +27,8 @@ class NerfField(DensityOccupancy, Field):
     """Density and color, computed by an MLP with one skip connection (NeRF, appendix A, figure 7).
 
     The MLP reads encoded Gaussians if the encoding supports Gaussians, and encoded points otherwise. As in the paper's
-    code, weights get Glorot initialization, and biases start at zero. Only the density bias starts at `density_bias`.
+    code, weights are initialized by Glorot's method, and biases by zero. Only the bias of the density is initialized by
+    `density_bias`.
 
     Args:
         config: options.
@@ -89,9 +90,10 @@ class NerfField(DensityOccupancy, Field):
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Return the part [R, color_width] of the color layer's sum that depends on the view directions [R, 3].
+        """Return the part of the color layer's inputs to its activation that depends on the view directions.
 
-        The other part depends on the features. The activation is applied to the sum of both.
+        It is [R, color_width] for view directions [R, 3]. The other part depends on the features. The activation is
+        applied to the sum of both.
         """
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))
@@ -99,8 +101,8 @@ class NerfField(DensityOccupancy, Field):
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
         """Color [M, 3] from features [M, width].
 
-        If the color depends on the view direction, pass what `direction_half()` returns, with one row per point:
-        [M, color_width].
+        If the color depends on the view direction, pass the result of `direction_half()` with one row per point [M,
+        color_width].
         """
         return torch.sigmoid(self.color_head(features, direction_half))
 
@@ -114,7 +116,8 @@ class NerfField(DensityOccupancy, Field):
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
         """Color [M, 3] at x [M, 3].
 
-        If no view directions are given, the color is the mean over six view directions: both ways along each axis.
+        If no view directions are given, the color is the mean over six view directions: the positive and the negative
+        direction of each axis.
         """
         features = self.features(x)
         if self.direction_encoding is None:

@@ -1,4 +1,5 @@
-"""method:nerf and method:tiny-nerf. Both define the photometric losses, the learning rate and the background."""
+"""method:nerf and method:tiny-nerf: the photometric losses, the learning rate and the background of NeRF and
+tiny-NeRF."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Nerf(Method):
         return [{"name": "all", "params": list(model.parameters()), **adam}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on `lr`. The factor decays exponentially: lr_decay ^ (step / lr_decay_steps)."""
+        """Return the factor by which `lr` is multiplied. It decays exponentially: lr_decay ^ (step /
+        lr_decay_steps)."""
         return float(self.config.lr_decay ** (step.index / self.config.lr_decay_steps))
 
 
@@ -53,6 +55,6 @@ def mean_squared_error(rgb: Tensor, batch: Batch) -> Tensor:
 
 
 class TinyNerf(Nerf):
-    """NeRF with one network, evaluated on one level of samples."""
+    """NeRF with a single network and a single level of samples."""
 
     n_fields = 1

@@ -36,7 +36,7 @@ def radfield_components() -> list[Component]:
             "tiny-nerf",
             impl="radfield_nerf.method:TinyNerf",
             config="radfield_nerf.config:TinyNerfConfig",
-            summary="small NeRF with one MLP, one level of samples and no view directions",
+            summary="small NeRF with one MLP and one level of samples, without view directions",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
             preset={
                 "tiny-nerf": "radfield_nerf:presets/tiny-nerf.toml",

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 def annealed_cosine(cosine: Tensor, ratio: Tensor | float) -> Tensor:
     """Slope [N] of the signed distance along the ray: −(relu(½ − ½ c)(1 − ratio) + relu(−c) ratio).
 
-    The slope is never positive. While the ratio is below 1, surfaces that face away from the camera get gradients too.
-    The annealing is from the code of NeuS, where the ratio starts at 0.
+    The slope is never positive. As long as the ratio is below 1, surfaces that face away from the camera get gradients
+    too. The annealing is taken from the code of NeuS, where the ratio starts at 0.
 
     Args:
         cosine: cosines c [N] of the angles between rays and normals.

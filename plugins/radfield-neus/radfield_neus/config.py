@@ -25,7 +25,7 @@ class NeuSFieldConfig:
     encoding: Choice = slot(
         "encoding",
         default={"type": "frequency", "n_frequencies": 6, "include_input": False},
-        help="encoding of positions; the network always reads the position itself as well",
+        help="encoding of positions; in addition, the network always reads the position itself",
     )
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
@@ -51,7 +51,7 @@ class NeuSFieldConfig:
     color_width: int = option(256, help="units per hidden layer of the color network", min=1)
     color_layers: int = option(4, help="number of hidden layers of the color network", min=1)
     unit_normals: bool = option(
-        False, help="scale gradients to unit length before they are used as normals; the paper's code does not"
+        False, help="scale gradients to unit length before they are used as normals, unlike the paper's code"
     )
     normals: Literal["analytic", "finite_differences"] = option(
         "analytic", help="method that computes the gradients of the distance"
@@ -60,17 +60,19 @@ class NeuSFieldConfig:
         0.005, help=f"step of finite differences, as a fraction of the scene's radius: {FORMAT}", min=0
     )
     init_sharpness: float = option(
-        0.3, help="initial value of v, which sets the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3
+        0.3, help="initial value of v, which determines the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3
     )
     anneal_end: int = option(
-        50_000, help="steps over which the cosine between ray and normal is annealed; 0 disables annealing", min=0
+        50_000,
+        help="number of steps in which the cosine between ray and normal is annealed; 0 disables annealing",
+        min=0,
     )
     eikonal: Schedule = option(0.1, help=f"weight of the eikonal loss: {FORMAT}", min=0)
     sparsity: Schedule = option(
         0.0, help=f"weight of the sparsity loss, which removes surfaces that no camera sees: {FORMAT}", min=0
     )
     sparsity_scale: float = option(
-        1.0, help="rate at which the sparsity loss decays with the distance from the surface, per scene radius", min=0
+        1.0, help="rate, per scene radius, at which the sparsity loss decays with the distance from the surface", min=0
     )
     curvature: Schedule = option(
         0.0, help=f'weight of the curvature loss, which requires normals="finite_differences": {FORMAT}', min=0
@@ -79,11 +81,12 @@ class NeuSFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NeuSSamplerConfig:
-    """Options of sampler:neus, which takes evenly spaced samples and then adds samples near the surface in rounds."""
+    """Options of sampler:neus. It takes evenly spaced samples, and then adds samples near the surface in several
+    rounds."""
 
     n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2)
     n_importance: int = option(
-        64, help="number of samples that all upsampling rounds together add to each ray near the surface", min=0
+        64, help="total number of samples per ray that the upsampling rounds add near the surface", min=0
     )
     n_rounds: int = option(4, help="number of rounds in which samples are added", min=1)
     base_sharpness: float = option(
@@ -96,7 +99,7 @@ class NeuSSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """Options of the background's MLP. The MLP reads (x/r, 1/r), where r is the distance from the center."""
+    """Options of the MLP of the background, which reads (x/r, 1/r). Here r is the distance from the center."""
 
     encoding: Choice = slot(
         "encoding",
@@ -106,7 +109,7 @@ class InvertedSphereFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer; the hidden layer of the color has half as many", min=2)
+    width: int = option(256, help="units per hidden layer; the hidden layer for color has half as many", min=2)
     n_layers: int = option(8, help="number of hidden layers", min=1)
     skip_layer: int | None = option(
         5, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
@@ -128,9 +131,7 @@ class NeuSConfig:
     loss: Literal["l1", "mse"] = option("l1", help="photometric loss")
     loss_weight: float = option(1.0, help="weight of the photometric loss", min=0)
     mask: float = option(0.0, help="weight of the mask loss; use 0.1 for data with masks", min=0)
-    opaque: float = option(
-        0.0, help="weight of the loss that pushes each ray to be either opaque or transparent", min=0
-    )
+    opaque: float = option(0.0, help="weight of the loss that makes each ray either opaque or transparent", min=0)
     background: Literal["none", "black", "white", "random", "random_step"] = option(
         "none",
         help='background color; "random" draws one per pixel and "random_step" one per training step, as '
@@ -143,7 +144,7 @@ class NeuSConfig:
     lr_sharpness: float | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
     betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
-    warmup_steps: int = option(5000, help="steps over which the learning rate rises linearly to lr", min=0)
+    warmup_steps: int = option(5000, help="number of steps in which the learning rate rises linearly to lr", min=0)
     warmup_start: float | None = option(
         None,
         help="learning rate of the first step, as a fraction of lr; 0 as in the paper's code, 0.01 as in "
@@ -165,8 +166,8 @@ class SlicesConfig:
 
 
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
-    """Return the capabilities that depend on the options: those that the field provides (none), and those it requires.
+    """Return the capabilities that depend on the options: those that the field provides, and those that it requires.
 
-    Analytic normals require an encoding with second derivatives.
+    The options add none to the former. Analytic normals require an encoding with second derivatives.
     """
     return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

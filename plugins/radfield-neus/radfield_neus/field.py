@@ -38,8 +38,8 @@ class NeuSField(Field):
     """Signed distance, color and a learned sharpness 1/s.
 
     The opacity of an interval is computed from the distance at its center and the slope of the distance along the ray
-    (see module `alpha`). The color network reads the position and the view direction, and also the gradient and the
-    features of the distance network.
+    (see module `alpha`). The color network reads the position, the view direction, and the gradient and features of the
+    distance network.
 
     The encoding and the networks read positions (x − center) / radius, for which the scene is the unit sphere. So the
     field does not depend on the scale of the scene.
@@ -166,9 +166,8 @@ class NeuSField(Field):
     def occupancy(self, x: Tensor, length: float, cov: Tensor | None = None) -> Tensor:
         """Rendering weight [M] of an interval at x [M, 3], for a ray that hits the surface at a right angle.
 
-        The interval is `length` long. Deep inside a solid object, the opacity of the interval is high, but its
-        rendering weight is 0, because a ray is blocked before it gets there. An occupancy grid thus treats the deep
-        interior as empty, although it is opaque.
+        The interval is `length` long. Deep inside a solid object, the interval is opaque, but its rendering weight is
+        0, because a ray is blocked before it gets there. So an occupancy grid treats the deep interior as empty.
         """
         sdf, half, sharpness = self.sdf(x), 0.5 * length, self.sharpness / self.radius
         return torch.sigmoid((sdf + half) * sharpness) - torch.sigmoid((sdf - half) * sharpness)
@@ -190,9 +189,9 @@ class NeuSField(Field):
         return out[:, 0] * self.radius, out[:, 1:]
 
     def _surface(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Signed distance, gradient, features and Laplacian.
+        """Signed distance, gradient, features and Laplacian at x [M, 3].
 
-        Only finite differences give the Laplacian. With analytic gradients, the Laplacian is None.
+        The Laplacian is None with analytic gradients. Only finite differences give it.
         """
         if self.config.normals == "analytic":
             (sdf, features), gradients = derivatives.gradient(self._distance, x)

@@ -1,4 +1,4 @@
-"""method:neus, which defines the photometric, mask and opacity losses and the learning rates."""
+"""method:neus: the photometric, mask and opacity losses and the learning rates of NeuS."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class NeuS(Method):
         return [group for group in groups if group["params"]]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on the learning rate.
+        """Return the factor by which the learning rate is multiplied.
 
         The factor rises linearly to 1 during the warm-up. It then decays to `lr_final`, along a cosine or
         exponentially.

@@ -16,9 +16,9 @@ from radfield_core.ops.networks import SkipMlp
 class DistanceNetwork(SkipMlp):
     """Network that maps an input [M, in_dim] to the signed distance and features [M, 1 + F].
 
-    The first three entries of the input are the position. At the start, the network gives approximately the signed
-    distance from a sphere of radius `init_radius` around the origin (SAL, Atzmon and Lipman 2020). It does so because
-    it ignores all inputs except the position, and its last layer computes an average.
+    The first three entries of the input are the position. At the start, the network ignores all other inputs, and its
+    last layer computes an average. Its output is then approximately the signed distance from a sphere of radius
+    `init_radius` around the origin (SAL, Atzmon and Lipman 2020).
 
     With the published initialization, the initial surface may by chance have holes. Here, the directions of the first
     layer are spread evenly, and the last layer is scaled so that the mean distance is correct.

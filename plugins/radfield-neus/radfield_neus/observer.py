@@ -19,7 +19,7 @@ VANISHED_BELOW = 0.01
 """The surface counts as vanished if the mean rendering weight inside the scene is below this value."""
 
 ENTRIES_BEFORE_WARNING = 5
-"""A warning is logged when the surface has been absent in this many consecutive log entries."""
+"""A warning is logged when the surface has vanished in this many consecutive log entries."""
 
 
 class SurfaceWatch:
@@ -35,8 +35,7 @@ class SurfaceWatch:
     def step(self, step: int, scalars: Mapping[str, float]) -> str | None:
         """Return a warning if this log entry calls for one, and None otherwise.
 
-        The warning is returned once, when the surface has been absent for `ENTRIES_BEFORE_WARNING` consecutive
-        entries.
+        The warning is returned once, when the surface has vanished in `ENTRIES_BEFORE_WARNING` consecutive entries.
 
         Args:
             step: training step of the entry.
@@ -72,7 +71,7 @@ def radfield_step_ended(step: int, scalars: Mapping[str, float]) -> None:
 
 @hookimpl
 def radfield_run_finished(folder: Path, reason: str) -> None:
-    """After a completed run, write sdf-slices.png into its folder, if the run used field:neus of this distribution."""
+    """After a completed run that used field:neus of this distribution, write sdf-slices.png into the run's folder."""
     if reason not in ("max_steps", "max_seconds"):
         return
     from radfield_core import compose, get_registry

@@ -67,7 +67,7 @@ class InvertedSphereField(Field):
 class InvertedSphereSampler(Sampler):
     """S intervals per ray behind the foreground, evenly spaced in inverse distance, out to `FARTHEST` scene radii.
 
-    The first interval starts at the ray's near limit. The rays that this sampler gets start where the foreground ends.
+    The first interval starts at the ray's near limit, which is where the foreground ends.
 
     Args:
         config: options.
@@ -84,7 +84,7 @@ class InvertedSphereSampler(Sampler):
         return rays.near, rays.near + self.radius * FARTHEST
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Return intervals with edges t = near + radius (1/u − 1), where u falls in equal steps from 1 to nearly 0.
+        """Return intervals with edges t = near + radius (1/u − 1), where u decreases in equal steps from 1 to nearly 0.
 
         The distance near − radius is that of the point of the ray that is nearest to the center, if sampler:neus
         renders the foreground. So 1/u is the distance from this point, in scene radii. In training, the inner edges

@@ -40,7 +40,7 @@ def radfield_components() -> list[Component]:
             "neus",
             impl="radfield_neus.sampler:NeuSSampler",
             config=f"{CONFIG}:NeuSSamplerConfig",
-            summary="evenly spaced samples, then more near the zero level of the signed distance",
+            summary="evenly spaced samples, and additional samples near the zero level of the signed distance",
             provides={"dense"},
             requires={"field": {"sdf"}},
         ),

@@ -1,4 +1,4 @@
-"""sampler:neus. It first spaces samples evenly in the scene's sphere, then adds more near the surface.
+"""sampler:neus, which takes evenly spaced samples in the scene's sphere, and then adds samples near the surface.
 
 Shapes: R rays, S samples per ray.
 """
@@ -34,7 +34,8 @@ class NeuSSampler(Sampler):
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """Near and far limits [R] of the rays, as in the paper's code.
 
-        The limits lie one scene radius before and one behind the point where the ray is nearest to the center.
+        Take the point of the ray nearest to the center. The limits lie one scene radius in front of it and one behind
+        it.
         """
         middle = -((rays.origins - self.center) * rays.directions).sum(-1)
         near = (middle - self.radius).clamp_min(0.0)
@@ -43,7 +44,7 @@ class NeuSSampler(Sampler):
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Take evenly spaced samples (with a random shift per ray in training), then add samples in rounds.
 
-        Each round draws from weights computed with twice the sharpness of the round before.
+        Each round draws from weights computed with twice the sharpness of the previous round.
         """
         assert isinstance(field, HasSDF)
         config = self.config
@@ -91,9 +92,8 @@ def upsampling_weights(
     """Rendering weights [R, S − 1] of intervals, for a fixed sharpness.
 
     The weights are computed from the signed distances at the edges of the intervals. The slope in an interval is the
-    finite difference of the distance. If the distance falls more steeply in the previous interval, the slope of the
-    previous interval is used instead. Positive slopes are set to 0, and so are all slopes outside the sphere (NeuS,
-    section 3.3 and its code).
+    finite difference of the distance. If the slope of the previous interval is smaller, that slope is used instead.
+    Positive slopes are set to 0, and so are all slopes outside the sphere (NeuS, section 3.3 and its code).
 
     Args:
         rays: the R rays.

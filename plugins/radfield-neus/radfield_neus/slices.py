@@ -20,7 +20,7 @@ POINTS_PER_BATCH = 1 << 16
 """Number of points that the field evaluates in one call."""
 
 PLANES = ((0, 1), (0, 2), (1, 2))
-"""Horizontal and vertical axis of each plane: xy, xz and yz in scene coordinates."""
+"""Horizontal and vertical axis of each plane. The planes are xy, xz and yz in scene coordinates."""
 
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 64
 """Margins around each plane, in pixels. They leave space for the title, the axes and the legend."""
@@ -34,8 +34,8 @@ _DPI = 100
 class SdfSlices(Exporter):
     """PNG image of the xy, xz and yz planes side by side, with axes in scene coordinates.
 
-    The inside is blue, and the outside is red. Both colors grow paler toward the surface, and the surface itself is
-    black. Thin contour lines follow every tenth of the scene's radius.
+    The inside is blue, and the outside is red. Both colors grow paler toward the surface, which is black. Thin contour
+    lines are drawn at each tenth of the scene's radius.
     """
 
     config: SlicesConfig

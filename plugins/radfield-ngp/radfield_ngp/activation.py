@@ -1,6 +1,6 @@
 """Exponential activation with a limited gradient.
 
-The limit takes effect only for large inputs, where the density is already opaque.
+The gradient is limited only for large inputs, at which the density is opaque anyway.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor
 GRADIENT_LIMIT = 15.0
 """Input above which the gradient stays constant.
 
-A density of exp(15) ≈ 3.3e6 is opaque at any usual scene scale, and a larger gradient could overflow.
+A density of exp(15) ≈ 3.3e6 is opaque at any usual scene scale. A larger gradient could overflow.
 """
 
 VALUE_LIMIT = 80.0
 """Input above which the value stays constant.
 
-A density of exp(80) ≈ 5.5e34 remains finite when multiplied by the length of an interval. An infinite density,
-multiplied by a length of zero, would give NaN.
+A density of exp(80) ≈ 5.5e34 is still finite when it is multiplied by the length of an interval. An infinite density,
+multiplied by a length of zero, would be NaN.
 """
 
 
@@ -39,7 +39,7 @@ class _TruncatedExp(torch.autograd.Function):
 def truncated_exp(x: Tensor) -> Tensor:
     """Return exp(min(x, 80)), with the gradient exp(min(x, 15)). The result is differentiable to any order.
 
-    The truncated gradient is from instant-ngp (Müller et al. 2022). The limit on the value is an addition.
+    The limit of the gradient is from instant-ngp (Müller et al. 2022). instant-ngp does not limit the value.
 
     Args:
         x: raw densities, of any shape.

@@ -51,10 +51,14 @@ class NgpConfig:
     betas: tuple[float, float] = option((0.9, 0.99), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
     weight_decay: float = option(
-        0.01, help="decoupled weight decay of the networks; it is not applied to encodings", min=0
+        0.01, help="decoupled weight decay of the networks; encodings have no weight decay", min=0
     )
-    warmup_steps: int = option(0, help="steps in which the learning rate rises linearly from 1 % of lr to lr", min=0)
+    warmup_steps: int = option(
+        0, help="number of steps in which the learning rate rises linearly from 1 % of lr to lr", min=0
+    )
     lr_milestones: tuple[int, ...] = option(
         (10000, 15000, 18000), help="steps at which the learning rate is multiplied by lr_gamma"
     )
-    lr_gamma: float = option(0.33, help="factor on the learning rate at each milestone", min=0, exclusive_min=True)
+    lr_gamma: float = option(
+        0.33, help="factor by which the learning rate is multiplied at each milestone", min=0, exclusive_min=True
+    )

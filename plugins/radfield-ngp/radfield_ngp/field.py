@@ -74,7 +74,7 @@ class NgpField(DensityOccupancy, Field):
         return self._color(self._features(x, None), self.direction_encoding(viewdirs))
 
     def _inward(self, x: Tensor) -> Tensor:
-        """Unit vectors [M, 3] that point where the density rises fastest, which is into the surface."""
+        """Unit vectors [M, 3] in the direction in which the density increases fastest, which is into the surface."""
         with torch.enable_grad():
             points = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.density(points).sum(), points)

@@ -15,7 +15,7 @@ from radfield_ngp.config import NgpConfig
 
 
 class Ngp(Method):
-    """Training of one field by a photometric loss. The networks of the field get decoupled weight decay."""
+    """Training of one field by a photometric loss, with decoupled weight decay of the field's networks."""
 
     config: NgpConfig
 
@@ -53,13 +53,13 @@ class Ngp(Method):
         return [{"name": "networks", "params": list(model.parameters()), **adam}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Return AdamW in its fused variant, which runs a step as one kernel."""
+        """Return the fused variant of AdamW, which takes a step with one kernel."""
         return torch.optim.AdamW(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on `lr`.
+        """Return the factor by which `lr` is multiplied.
 
-        The factor rises linearly from 1 % during the warm-up. It is multiplied by `lr_gamma` at each milestone.
+        The factor rises linearly from 1 % to 1 during the warm-up. It is multiplied by `lr_gamma` at each milestone.
         """
         warmup = 1.0
         if step.index < self.config.warmup_steps:

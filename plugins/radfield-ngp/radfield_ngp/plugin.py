@@ -14,7 +14,7 @@ def radfield_components() -> list[Component]:
             "ngp",
             impl="radfield_ngp.field:NgpField",
             config="radfield_ngp.config:NgpFieldConfig",
-            summary="density and color by small networks on a hash grid (instant-ngp)",
+            summary="density and color, computed by small networks from a hash grid (instant-ngp)",
             provides={"density", "rgb", "occupancy", "point_color"},
             requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
         ),
@@ -23,7 +23,7 @@ def radfield_components() -> list[Component]:
             "ngp",
             impl="radfield_ngp.method:Ngp",
             config="radfield_ngp.config:NgpConfig",
-            summary="instant-ngp, which trains in a minute instead of hours, by a hash grid and an occupancy grid",
+            summary="instant-ngp, which uses a hash grid and an occupancy grid to train in a minute instead of hours",
             requires={"field": {"rgb", "density|alpha"}},
             preset={
                 "ngp": "radfield_ngp:presets/ngp.toml",

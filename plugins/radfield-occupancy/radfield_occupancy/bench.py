@@ -1,6 +1,6 @@
 """Benchmarks of ray marching and of grid updates.
 
-The torch definition and the kernels run alternately in one process. Changes in the machine's speed thus affect both.
+The torch definition and the kernels run alternately in one process, so that changes in the machine's speed affect both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RADIUS = 1.5
 def measure(
     n_rays: int = 4096, resolution: int = 128, repeats: int = 7, device: str = "cpu", seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Measure the median time in which each backend marches rays through a spherical shell.
+    """Measure the median time that each backend takes to march rays through a spherical shell.
 
     Each ray gets about 62 samples on average.
 

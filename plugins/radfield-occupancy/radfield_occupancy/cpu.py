@@ -1,8 +1,8 @@
 """CPU backend of ray marching, compiled by numba. Rays jump over empty cells and over empty bricks of 8³ cells.
 
 This backend keeps the same steps as the definition in `march.reference`. Each jump is shortened by the largest possible
-rounding error, so the jump never goes beyond the empty block. The end points of a kept step are computed from the
-step's number, by the same float32 operations in the same order as in the definition.
+rounding error, so that it never goes beyond the empty block. The end points of a kept step are computed from the step's
+number, by the same float32 operations, in the same order, as in the definition.
 """
 
 # mypy: allow-untyped-defs
@@ -69,7 +69,7 @@ def _locate(x, y, z, n_levels, contracted):
 
 @kernel
 def _cell(x, half, last):
-    """Return the number of the cell, from 0 to `last`, that holds a coordinate in [−1, 1].
+    """Return the number of the cell, from 0 to `last`, that contains a coordinate in [−1, 1].
 
     `half` is half the number of cells along the axis.
     """
@@ -78,7 +78,7 @@ def _cell(x, half, last):
 
 @kernel
 def _exit(x, cell, shift, width, inverse, forwards):
-    """Return the distance to the point where the ray leaves a block, considering one axis only.
+    """Return the distance at which the ray leaves a block along one axis.
 
     The block is 2^shift cells long along the axis. The distance is in units of the level's radius.
     """
@@ -87,7 +87,7 @@ def _exit(x, cell, shift, width, inverse, forwards):
 
 @inlined
 def _empty_block(cells, use_bricks, level, cx, cy, cz):
-    """Return log2 of the side, in cells, of the largest known empty block around a cell.
+    """Return log2 of the side, in cells, of the largest block around a cell that is known to be empty.
 
     The value is 3 for a brick, 2 for an octant (an eighth of a brick), and 0 for the cell alone. If the cell is
     occupied, the value is −1.

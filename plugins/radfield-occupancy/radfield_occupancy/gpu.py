@@ -1,7 +1,7 @@
 """CUDA backend of ray marching, in Triton.
 
 Each lane walks along one ray twice: first to count the kept steps, then to write them. Products and sums are not fused,
-and divisions and roots are rounded correctly. The kept steps are therefore the same as in `march.reference`.
+and divisions and roots are rounded correctly, so the kept steps are the same as in `march.reference`.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -83,7 +83,7 @@ def _edge(i, first, even, step, growth, n_growth, lane):
 
 @triton.jit
 def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.constexpr):
-    """Return the level of a point, its coordinates within that level, from −1 to 1, and the factor that scaled them.
+    """Return the level of a point, its coordinates within that level (from −1 to 1), and the factor that scaled them.
 
     The arguments x, y and z are relative to the center, in units of the radius.
     """
@@ -107,7 +107,7 @@ def _locate(x, y, z, LEVELS: tl.constexpr, CONTRACTED: tl.constexpr, SIZE: tl.co
 
 @triton.jit
 def _cell(x, RES: tl.constexpr):
-    """Return the number of the cell that holds a coordinate in [−1, 1]."""
+    """Return the number of the cell that contains a coordinate in [−1, 1]."""
     return tl.minimum(tl.maximum(((x + 1.0) * (0.5 * RES)).to(tl.int32), 0), RES - 1)
 
 
@@ -127,7 +127,7 @@ def _low_bits(bricks, level, cx, cy, cz, active, RES: tl.constexpr, BRICK: tl.co
 
 @triton.jit
 def _exit(x, cell, low_bits, inverse, RES: tl.constexpr):
-    """Return the distance to the point where the ray leaves a block, considering one axis only.
+    """Return the distance at which the ray leaves a block along one axis.
 
     The distance is in units of the level's radius.
     """

@@ -1,9 +1,8 @@
 """Occupancy grid: the opacity stored in each cell, and the cells that count as occupied.
 
-The grid has L levels of res³ cells. Each level is twice as wide as the previous one. A cell stores the opacity
-of one marching step inside the cell. An update evaluates the field in some of the cells. There, the stored opacity is
-first multiplied by a decay factor. If the new opacity is larger, it then replaces the stored one (instant-ngp, appendix
-C).
+The grid has L levels of res³ cells. Each level is twice as wide as the previous one. A cell stores the opacity of one
+marching step inside the cell. An update evaluates the field in some of the cells. The stored opacity of such a cell is
+multiplied by a decay factor, and is then replaced by the new opacity if that is larger (instant-ngp, appendix C).
 
 An update depends only on the grid's state, the training step and the field. A resumed run therefore equals an
 uninterrupted one to the last bit.
@@ -46,7 +45,7 @@ def unpack(bits: Tensor, resolution: int) -> Tensor:
 def world_points(
     cells: Tensor, jitter: Tensor, resolution: int, center: Tensor, radius: float, contracted: bool
 ) -> Tensor:
-    """Return the world coordinates [M, 3] of points that are given by a cell and a position within the cell.
+    """Return the world coordinates [M, 3] of points, each given by a cell and a position within the cell.
 
     Args:
         cells: flat indices [M] of cells.
@@ -77,8 +76,8 @@ def world_points(
 def cells_to_update(occupied: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Return the flat indices of the cells to update, in two parts.
 
-    The first part is drawn from all cells, and its size is the given share of them. The second part is drawn from the
-    occupied cells. It is at most as large as the first part.
+    The first part is drawn from all cells, and contains the given share of them. The second part is drawn from the
+    occupied cells, and is at most as large as the first part.
 
     Each part is a stratified sample: the cells are divided into equally long runs, and one cell is drawn from each run.
     Within a part, all cells differ, and indices ascend, which makes hash table lookups faster. A cell may be in both
@@ -109,8 +108,8 @@ def updated(memory: Tensor, cells: Tensor, opacity: Tensor, decay: float) -> Ten
 def occupied_cells(memory: Tensor, threshold: float) -> Tensor:
     """Return a bool mask [C] that is True for cells with an opacity of at least min(mean of all cells, threshold).
 
-    The published test is "greater than". At the start of training, all opacities are equal. With "at least", all cells
-    then count as occupied.
+    The published test is "greater than". With "at least", all cells count as occupied at the start of training, when
+    all opacities are equal.
     """
     return memory >= memory.double().mean().clamp_max(threshold).to(memory.dtype)
 

@@ -1,7 +1,7 @@
 """Definition of ray marching in torch. A ray is divided into steps, and steps in occupied cells are kept.
 
-The steps of a ray are numbered, and the end points of a step depend only on the step's number. The definition examines
-every step. Kernels that skip empty space still agree with the definition to the last bit. Step i starts at
+The steps of a ray are numbered, and the end points of a step depend only on its number. The definition examines every
+step. Kernels skip empty space, but agree with the definition to the last bit. Step i starts at
 
     t_i = (t_first + min(i, n_even) · step) · growth[max(i − n_even, 0)]
 
@@ -32,7 +32,7 @@ correct only for bricks of 8³ cells.
 """
 
 ROUNDING = 4e-7
-"""Largest rounding error of a computed position, relative to the size of the numbers in its computation.
+"""Largest rounding error of a computed position, relative to the numbers from which it is computed.
 
 Kernels shorten their jumps by this error.
 """
@@ -45,8 +45,8 @@ MAX_GROWTH = 1e6  # a ray ends when its steps have grown by this factor
 class Grid:
     """Occupied cells of an occupancy grid.
 
-    Level 0 spans center ± radius, and each further level is twice as wide as the level before. A contracted grid has
-    only one level. It spans the contracted space, which is a ball of radius 2.
+    Level 0 spans center ± radius, and each further level is twice as wide as the previous one. A contracted grid has a
+    single level, which spans the contracted space, a ball of radius 2.
 
     Attributes:
         bits: uint8 [L·res³/8]; the cell with flat index i of (level, x, y, z) is bit i % 8 of byte i // 8.
@@ -71,8 +71,8 @@ class Grid:
         """True if a ray may cross an empty brick, or an empty octant, in a single jump.
 
         With several levels, jumps are allowed only if the border of each level coincides with brick borders of the next
-        level. The reason is that a level's cells are not marked in the region that a finer level covers. A brick partly
-        inside that region could thus look empty. In contracted space, rays are curved, so they never jump.
+        level. Otherwise, a brick could look empty although it is not, because cells of a level are not marked in the
+        region that a finer level covers. In contracted space, rays are curved, so they never jump.
         """
         return not self.contracted and (self.n_levels == 1 or self.resolution % (4 * BRICK) == 0)
 
@@ -107,7 +107,7 @@ class StepLengths:
 
     Attributes:
         step: length of the equal steps at the start of a ray.
-        cone_angle: later steps are (1 + cone_angle) times as long as the step before; if 0, all steps are equal.
+        cone_angle: each later step is (1 + cone_angle) times as long as the previous one; if 0, all steps are equal.
         growth: float32 [G]; entry k is the factor by which k growing steps increase t.
         n_steps: largest number K of steps per ray.
         max_samples: largest number of kept samples per ray.

@@ -43,7 +43,7 @@ class OccupancySampler(Sampler):
         ctx: context with the scene's bounds.
 
     Attributes:
-        memory: stored opacity of each cell, float32 [L, res³]; it is the opacity of one step inside the cell.
+        memory: opacity of one step inside each cell, float32 [L, res³].
         bits: one bit per cell, set if the cell is occupied, uint8 [L·res³/8]; see `march.Grid`.
         bricks: one byte per brick of 8³ cells, which summarizes `bits`, uint8 [L·(res/8)³]; see `march.Grid`.
 
@@ -87,8 +87,8 @@ class OccupancySampler(Sampler):
     def refresh(self, step: Step, field: Field) -> None:
         """Update the grid once in every `update_every` steps.
 
-        During the warm-up, an update evaluates all cells. Afterwards, an update evaluates a random quarter of all
-        cells, plus at most the same number of occupied cells.
+        During the warm-up, an update evaluates all cells. After it, an update evaluates a random quarter of all cells,
+        and at most the same number of occupied cells.
 
         Raises:
             UsageError: the field has no method `occupancy`.
@@ -113,7 +113,8 @@ class OccupancySampler(Sampler):
         self.bricks.copy_(bricks)
 
     def _opacity(self, field: HasOccupancy, cells: Tensor, generator: torch.Generator) -> Tensor:
-        """Evaluate the field at one random point in each of the cells [M]. Return the opacities [M] of one step."""
+        """Evaluate the field at a random point in each of the cells [M]. Return the opacity of one step at each point
+        [M]."""
         jitter = torch.rand(len(cells), 3, generator=generator, device=cells.device)
         center = self.memory.new_tensor(self.center)
         x = grid.world_points(cells, jitter, self.config.resolution, center, self.radius, self.contracted)
@@ -123,7 +124,7 @@ class OccupancySampler(Sampler):
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Return packed samples in occupied cells.
 
-        In training, the first step of each ray starts later by a random fraction of a step.
+        In training, the first step of each ray is delayed by a random fraction of a step.
         """
         near, far = self.extent(rays)
         first = near
@@ -163,7 +164,7 @@ def _check(config: OccupancyConfig) -> None:
     if config.contraction == "sphere" and config.n_levels > 1:
         problems.add(
             "sampler.n_levels",
-            "contraction=sphere covers all of space with one level, so more levels are of no use",
+            "contraction=sphere needs only one level, which covers all of space",
             "Set sampler.n_levels=1",
         )
     problems.raise_as(UsageError)

@@ -1,4 +1,4 @@
-"""Selection of visible samples. A ray ends early, where the density along the ray has blocked nearly all light."""
+"""Selection of visible samples. A ray ends where the density along it has blocked nearly all light."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from radfield_core import HasDensity, RaySamples
 from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
 
 SLAB = 32
-"""Number of consecutive samples per ray that form a slab. The field evaluates one slab of each ray in one call."""
+"""Number of consecutive samples of a ray that form a slab. The field evaluates one slab of each ray in one call."""
 
 
 def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
     """Keep the samples that have a transmittance T of at least `eps` and an opacity of at least `alpha_threshold`.
 
-    The samples of a ray are evaluated slab by slab, and evaluation ends when T is below `eps`. Little density is thus
-    computed behind a surface. If the density of a sample is NaN, the sample and all samples behind it are kept, so that
-    the NaN shows in the loss and in images.
+    The samples of a ray are evaluated slab by slab until T is below `eps`, so that little density is computed behind a
+    surface. If the density of a sample is NaN, this sample and all samples behind it are kept, so that the NaN appears
+    in the loss and in images.
 
     Args:
         samples: packed samples [N].

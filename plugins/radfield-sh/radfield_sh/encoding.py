@@ -53,8 +53,8 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
         √2 K_l^|m| Q_l^|m|(z) · Im (x + iy)^|m|    for m < 0
 
     with K_l^m = √((2l + 1)/4π · (l − m)!/(l + m)!) and the polynomials Q_l^m = P_l^m / (1 − z²)^(m/2), where P_l^m are
-    the associated Legendre functions. The polynomials are computed by the recurrence in l that holds for these
-    functions (NIST Digital Library of Mathematical Functions, 14.10.3).
+    the associated Legendre functions. The Q_l^m are computed by the same recurrence in l as the P_l^m (NIST Digital
+    Library of Mathematical Functions, 14.10.3).
 
     Args:
         directions: unit vectors [M, 3]. Vectors of other lengths give the values of the same polynomials.

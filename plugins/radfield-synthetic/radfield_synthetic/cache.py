@@ -21,7 +21,8 @@ from radfield_core.files import cache_dir, write_durably
 
 @cache
 def _code() -> str:
-    """Return a digest of this package's source. It is part of file names, so that a changed scene is computed again."""
+    """Return a digest of this package's source. It is part of the file names, so that a changed scene is computed
+    again."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
@@ -29,7 +30,7 @@ def _code() -> str:
 
 
 class Kept:
-    """Cache file for tensors of one kind that are computed with the given options."""
+    """Cache file for tensors of one kind, computed with the given options."""
 
     def __init__(self, kind: str, options: Mapping[str, Any]):
         words = json.dumps([kind, _code(), dict(sorted(options.items()))])
@@ -45,7 +46,7 @@ class Kept:
             return None
 
     def write(self, tensors: Mapping[str, Tensor]) -> None:
-        """Write tensors to the cache. If this fails, do nothing: the tensors are then computed again next time."""
+        """Write tensors to the cache. If this fails, do nothing, because the tensors can be computed again."""
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         try:
             write_durably(cache_dir("synthetic") / self.name, hashlib.sha256(content).digest() + content)

@@ -11,7 +11,7 @@ from radfield_core import option
 
 @attrs.frozen(kw_only=True)
 class SyntheticConfig:
-    """Options for the number, cameras and quality of images of the analytic scene."""
+    """Options of the analytic scene: number, cameras and quality of its images."""
 
     resolution: int = option(128, help="width and height of the images in pixels", min=8, max=4096)
     n_train: int = option(100, help="number of training views, spread over the hemisphere", min=1, max=10000)

@@ -20,14 +20,14 @@ from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.tracing import BOUND
 
 NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
-"""Near and far limits along rays. The scene lies between them for every camera."""
+"""Near and far limits along rays. For every camera, the scene lies between them."""
 
 _TOGETHER = 1 << 17
-"""Number of pixels rendered together. It is so large that the fixed cost of each rendering step does not matter."""
+"""Number of pixels rendered together. It is so large that the fixed cost of a rendering step is negligible."""
 
 
 class SyntheticParser(DataParser):
-    """Parser that makes a data set of the analytic scene. The options determine the splits train, val and test."""
+    """Parser that makes a data set of the analytic scene, with the splits train, val and test."""
 
     config: SyntheticConfig
 
@@ -105,7 +105,8 @@ class RenderedImages:
         self._render([range(start, min(start + self._together, len(self))) for start in starts], progress)
 
     def _render(self, blocks: list[range], progress: ProgressCallback | None) -> None:
-        """Render blocks of views in parallel, each on one core. A block is too small to be split between cores."""
+        """Render blocks of views in parallel, each block on one core, because a block is too small to be split between
+        cores."""
         threads = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

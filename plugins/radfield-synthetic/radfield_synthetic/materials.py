@@ -1,6 +1,6 @@
 """Albedo of the solids in the scene.
 
-The function of a solid returns linear RGB [M, 3] at surface points x [M, 3].
+There is one function per solid. It returns linear RGB [M, 3] at surface points x [M, 3].
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _angle(p: Tensor) -> Tensor:
 
 
 def _scatter(*cells: Tensor) -> Tensor:
-    """Return pseudorandom numbers in [0, 1): each is a hash of the whole numbers at the same index in all `cells`."""
+    """Return pseudorandom numbers in [0, 1). Number i is a hash of the whole numbers at index i of all `cells`."""
     mixed = torch.zeros_like(cells[0])
     for cell, factor in zip(cells, (12.9898, 78.233, 37.719), strict=False):
         mixed = mixed + cell * factor
@@ -94,7 +94,7 @@ def _axis(x: Tensor) -> Tensor:
 
 
 def _doughnut(x: Tensor) -> Tensor:
-    """Return the color of the doughnut: dough below a wavy edge, icing with sprinkles above it."""
+    """Return the color of the doughnut: dough below a wavy edge, and icing with sprinkles above it."""
     p = x - x.new_tensor(surface.DOUGHNUT_CENTER)
     turn = _angle(p)
     radial = (p[..., 0].square() + p[..., 1].square()).sqrt() - surface.DOUGHNUT_RADIUS

@@ -50,7 +50,7 @@ def spread(n: int, seed: int, lowest: float) -> Tensor:
 
 
 def round_trip(n: int) -> Tensor:
-    """Return n cameras, c2w [n, 3, 4], along one orbit that rises and falls. The views in this order form a video."""
+    """Return n cameras, c2w [n, 3, 4], along one orbit that rises and falls. In this order, the views form a video."""
     turn = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
     return look_at_origin(turn - math.pi / 3, math.radians(28) + math.radians(14) * turn.sin())
 

@@ -33,7 +33,7 @@ def _sky(directions: Tensor) -> Tensor:
 
 
 def _matte(x: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
-    """Return the light [M, 3] that points with the albedo `paint` reflect diffusely."""
+    """Return the light [M, 3] that is reflected diffusely by points with the albedo `paint`."""
     sun, lamp = _direction(x, _SUN), _direction(x, _LAMP)
     lifted = x + 0.004 * normals
     facing = (normals @ sun).clamp_min(0.0)
@@ -62,7 +62,8 @@ def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
 def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
     """Return the specular reflection [M, 3] with Schlick's Fresnel term (Schlick 1994).
 
-    If a reflected ray hits the scene, it sees the diffuse light there. Otherwise it sees the sky.
+    A reflected ray that hits the scene adds the diffuse light there. A ray that misses the scene adds the light of the
+    sky.
     """
     facing = -(viewdirs * normals).sum(-1, keepdim=True)
     away = torch.nn.functional.normalize(viewdirs + 2 * facing * normals, dim=-1)

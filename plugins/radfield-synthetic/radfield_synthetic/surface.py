@@ -2,8 +2,7 @@
 
 The scene lies inside the unit ball. Distances are positive outside the solids. The distance to a single solid is exact.
 The function of the whole scene is a lower bound of the distance, with a slope of at most 1. On the surface and outside,
-it is exact except near the fillets, which are the rounded joints with the plinth. Points x are [..., 3] of any floating
-dtype.
+it is exact, except near the fillets (the rounded joints with the plinth). Points x are [..., 3] of any floating dtype.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ def _union(plinth_distance: Tensor, others: Tensor) -> Tensor:
 
 
 def sdf_of(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Return the same as `sdf`, from separate coordinates. This is faster than `sdf`."""
+    """Return the same as `sdf`, but from separate coordinates, which is faster."""
     others = ring(x, y, z)
     for solid in _OTHERS[1:]:
         others = torch.minimum(others, solid(x, y, z))
@@ -140,7 +139,7 @@ def solid(x: Tensor) -> Tensor:
 
 
 def gradient(x: Tensor) -> Tensor:
-    """Return the gradient [..., 3] of `sdf`. Its length is 1, but it can be less near the fillets."""
+    """Return the gradient [..., 3] of `sdf`. Its length is 1, or less near the fillets."""
     with torch.enable_grad():
         at = x.detach().requires_grad_(True)
         (result,) = torch.autograd.grad(sdf(at).sum(), at)

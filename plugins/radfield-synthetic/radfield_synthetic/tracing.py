@@ -1,4 +1,4 @@
-"""Intersection of R rays with the scene by sphere tracing (Hart 1996), and soft shadows and ambient occlusion."""
+"""Sphere tracing (Hart 1996): intersection of R rays with the scene, soft shadows, and ambient occlusion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
     Args:
         origins: [R, 3].
         directions: [R, 3], unit vectors.
-        start: [R], a distance for each ray. The ray is known to meet nothing before this distance.
+        start: [R], a distance for each ray before which the ray is known to meet nothing.
         spread: if positive, each ray is a cone with the radius spread · t at distance t (Crassin et al. 2011). The
             result is then a distance up to which nothing touches the cone. It is infinite if nothing touches the cone
             at all.
@@ -57,7 +57,7 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
 
 
 def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tensor:
-    """Return the visible share [M], in [0, 1], of a soft light, as seen from points x [M, 3].
+    """Return the share [M], in [0, 1], of a soft light that is visible from each of the points x [M, 3].
 
     The light is in the direction of the unit vector `direction` [3]. A ray from each point towards the light is
     followed in steps. At each step, the distance to the nearest surface is divided by the distance along the ray. The
@@ -81,7 +81,8 @@ def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tens
 
 
 def openness(x: Tensor, normals: Tensor) -> Tensor:
-    """Return the ambient openness [M] of points x [M, 3] with normals [M, 3]: 1 if nothing is near, less in corners.
+    """Return the ambient openness [M] of points x [M, 3] with normals [M, 3]. It is 1 if nothing is near, and less in
+    corners.
 
     It is estimated from the distance to the surface at several heights above each point, along the normal.
     """

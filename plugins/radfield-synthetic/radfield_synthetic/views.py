@@ -60,8 +60,8 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
     """Return images [V, H, W, 4] as uint8 sRGB with straight alpha.
 
     Each pixel has supersample² rays. The alpha of a pixel is the share of its rays that hit the scene. The color is the
-    mean color of the rays that hit the scene. A first pass traces one cone per pixel. It finds the pixels that are
-    empty, and for each other pixel a distance before which its rays meet nothing.
+    mean color of the rays that hit the scene. A first pass traces one cone per pixel. It finds the empty pixels and,
+    for each other pixel, a distance before which its rays meet nothing.
     """
     pixels = Pixels(cameras, views)
     image = torch.zeros(len(pixels), 4, dtype=torch.uint8)
@@ -74,7 +74,7 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
 
 
 def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) -> Tensor:
-    """Return the uint8 RGBA [P, 4] of the chosen pixels. Their rays meet nothing before the distances `free` [P]."""
+    """Return the uint8 RGBA [P, 4] of the chosen pixels, whose rays meet nothing before the distances `free` [P]."""
     steps = [(i + 0.5) / supersample for i in range(supersample)]
     rays = [pixels.rays(chosen, (x, y)) for y in steps for x in steps]
     origins, directions = (torch.cat(parts) for parts in zip(*rays, strict=True))
@@ -88,7 +88,8 @@ def _mean_color(pixels: Pixels, chosen: Tensor, free: Tensor, supersample: int) 
 
 
 def depth(cameras: Cameras, view: int) -> Tensor:
-    """Return the distance [H, W] along the ray through each pixel center. It is infinite where the scene is missed."""
+    """Return the distance [H, W] along the ray through each pixel center. It is infinite if the ray misses the
+    scene."""
     pixels = Pixels(cameras, range(view, view + 1))
     chunks = torch.split(torch.arange(len(pixels)), _CHUNK)
     return torch.cat([trace(*pixels.rays(chunk, (0.5, 0.5))) for chunk in chunks]).reshape(pixels.shape[1:])

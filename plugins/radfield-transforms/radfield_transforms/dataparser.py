@@ -83,9 +83,9 @@ def _splits(
 ) -> dict[str, list[int]]:
     """Return the indices of the frames of each split.
 
-    If there is one file per split, each file lists the frames of its split. Otherwise the lists train_filenames,
-    val_filenames and test_filenames name them. If there are no such lists, `holdout_splits` divides
-    the frames.
+    If there is one file per split, each file lists the frames of its split. If there is a single file, its lists
+    train_filenames, val_filenames and test_filenames name the frames. Without such lists, `holdout_splits` divides the
+    frames.
     """
     named: dict[str, list[str]] = {}
     meta = next(iter(metas.values()))
@@ -130,8 +130,8 @@ def _ngp_box(
 ) -> tuple[np.ndarray, float, bool, float, float] | None:
     """Return (center, half side, True, near, far) of instant-ngp's box, or None if the file has none of its keys.
 
-    True means that the box is measured, not estimated. instant-ngp maps a position x to x · scale + offset. It renders
-    the cube of side aabb_scale around (½, ½, ½), starting 0.1 in front of the camera.
+    The third value means that the box is measured, not estimated. instant-ngp maps a position x to x · scale + offset.
+    It renders the cube of side aabb_scale around (½, ½, ½). Its rays start at a distance of 0.1 from the camera.
 
     Args:
         meta: keys of the file.
@@ -160,7 +160,7 @@ def _ngp_box(
 
 
 def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
-    """Return the center and half side of the scene box, whether the box is measured, near, and far.
+    """Return the center and half the side of the scene box, True if the box is measured, and the near and far limits.
 
     With at least 10 sparse points, the box is measured from them. Otherwise it is estimated from the cameras.
     """

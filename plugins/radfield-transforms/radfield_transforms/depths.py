@@ -1,6 +1,6 @@
 """Checks of the depth images that a capture lists. All of them must exist.
 
-If they seem to have another unit than the poses, a note tells the user.
+A note tells the user if their unit seems to differ from the unit of the poses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOOKED_AT = 5
 def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, problems: Problems) -> list[Path]:
     """Return the depth image of every frame, or [] if no frame has one.
 
-    If only some frames have one, or a file is missing, this is added to `problems`.
+    Add a problem if only some frames have one, or if a file is missing.
     """
     for key in KEYS:
         if not present_in_all(tables, key, names, problems):
@@ -55,8 +55,8 @@ def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, pr
 def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float, problems: Problems) -> list[str]:
     """Return notes for the user, or [] if there are no depth images.
 
-    The first note says that the depth images are not used. A second one is added if the depths seem to have another
-    unit than the poses.
+    The first note says that the depth images are not used. There is a second note if the unit of the depths seems to
+    differ from the unit of the poses.
 
     Args:
         paths: the depth images.

@@ -67,7 +67,7 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Captu
     """Return the frames as a `Capture`. Every fault is added to `problems`.
 
     Raises:
-        DatasetError: the faults are so severe that the rest cannot be checked.
+        DatasetError: the faults are so severe that nothing else can be checked.
     """
     names, tables = [frame.name for frame in frames], [frame.table for frame in frames]
     for key in sorted(_keys_in_frames(frames) - set(keys.LENS_KEYS) - {"camera_angle_y"}):
@@ -88,7 +88,7 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Captu
 
 
 def _keys_in_frames(frames: list[Frame]) -> set[str]:
-    """Return the intrinsic keys that at least one frame overrides."""
+    """Return the keys of intrinsics that at least one frame overrides."""
     return {key for key in keys.INTRINSIC_KEYS if any(key in frame.table for frame in frames)}
 
 
@@ -137,8 +137,8 @@ def _cameras(
 def _image_path(folder: Path, name: str) -> Path:
     """Return the image of a frame.
 
-    If the name lacks an image suffix, return the first existing file with this name and an image suffix. If
-    there is none, return the name with the suffix .png.
+    If the name lacks an image suffix, return the first existing file with this name and any image suffix. If there is
+    none, append the suffix .png.
     """
     path = safe_join(folder, name)
     if path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
@@ -150,7 +150,8 @@ def _image_path(folder: Path, name: str) -> Path:
 def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> tuple[float, float] | None:
     """Return the width and height. They come from the keys `w` and `h`, or from the image if a key is missing.
 
-    If the image cannot be read, return None. This fault is not added to `problems`: the check of images reports it.
+    If the image cannot be read, return None. This fault is not added to `problems`, because the check of images reports
+    it.
     """
     where = display_path(path, root)
     width, height = (keys.number(table, key, where, problems) for key in ("w", "h"))

@@ -34,7 +34,7 @@ _LENS_PARAMETERS = {
     "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
     "opencv_fisheye": ("k1", "k2", "k3", "k4"),
 }
-"""For each lens, the keys that hold its parameters, in the order that `radfield_core.ops.distortion` expects."""
+"""Lens -> the keys that hold its parameters, in the order that `radfield_core.ops.distortion` expects."""
 
 assert all(MODELS[lens] == len(keys) for lens, keys in _LENS_PARAMETERS.items())
 
@@ -45,7 +45,7 @@ def parameters_of(lens: str) -> tuple[str, ...] | None:
 
 
 def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -> float | None:
-    """Return the number under a key, or None if there is none. An unusable value is added to `problems`."""
+    """Return the number under a key, or None if the key is missing. An unusable value is added to `problems`."""
     value = table.get(key)
     if value is None:
         return None

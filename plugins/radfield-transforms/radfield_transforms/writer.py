@@ -26,8 +26,8 @@ from radfield_transforms.meta import parameters_of
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     """Write all splits as one transforms.json in data coordinates. Return the files written.
 
-    Intrinsics are written once if all views share them, and otherwise in every frame. A mask in this format marks the
-    pixels that count in the loss. Masks that show an object are not written, and a warning says so.
+    Intrinsics are written once if all views share them, and in every frame otherwise. In this format, masks mark the
+    pixels that count in the loss. Masks that show an object are therefore not written, and a warning is logged.
 
     Raises:
         UsageError: the format does not support the lens.
