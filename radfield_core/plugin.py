@@ -21,6 +21,7 @@ A plugin is a Python module that a distribution lists as an entry point in the g
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 KINDS = ("dataparser", "encoding", "field", "sampler", "renderer", "method", "exporter", "metric", "converter")
@@ -59,6 +60,7 @@ class Component(NamedTuple):
     capabilities: str | None
     sniff: str | None
     writer: str | None
+    aliases: Mapping[str, str] = MappingProxyType({})
     distribution: str = ""
     plugin: str = ""
 
@@ -86,6 +88,7 @@ def component(
     capabilities: str | None = None,
     sniff: str | None = None,
     writer: str | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Component:
     """Declare one part.
 
@@ -109,6 +112,8 @@ def component(
             path is in the parser's format, or None if it is not. The function must not import torch.
         writer: only for dataparsers: function, as "module:function", that writes a scene in the parser's format. The
             command `radfield data make --format` calls it.
+        aliases: table of a name in other programs -> the name here, such as {"instant-ngp": "ngp"}. An alias chooses
+            nothing by itself: the error for it names the part that was meant.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -123,9 +128,9 @@ def component(
     """
     presets = {name: preset} if isinstance(preset, str) else dict(preset or {})
     needs = {slot: frozenset(words) for slot, words in (requires or {}).items()}
-    return Component(
-        kind, name, impl, config, summary, frozenset(provides), needs, presets, capabilities, sniff, writer
-    )
+    given = frozenset(provides)
+    known_as = dict(aliases or {})
+    return Component(kind, name, impl, config, summary, given, needs, presets, capabilities, sniff, writer, known_as)
 
 
 def load(reference: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from radfield_core.errors import UsageError
+from radfield_core.errors import RadfieldError, UsageError
 
 if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
@@ -80,19 +80,30 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
     from radfield_core.plugins.registry import get_registry
 
     registry = get_registry()
-    composed = compose(
-        registry,
-        method=args.method,
-        data=args.data,
-        file=args.config,
-        overrides=args.overrides,
-        needs_data=needs_data,
-    )
+    try:
+        composed = compose(
+            registry,
+            method=args.method,
+            data=args.data,
+            file=args.config,
+            overrides=args.overrides,
+            needs_data=needs_data,
+        )
+    except RadfieldError as error:
+        raise _with_command(error, args) from None
     check(composed.run, registry)
     if not args.quiet:
         for remark in composed.remarks:
             print(remark, file=sys.stderr)
     return composed
+
+
+def _with_command(error: RadfieldError, args: Namespace) -> RadfieldError:
+    """Return an error whose hint for an unknown method is the whole command that was meant."""
+    from radfield_core.cli.meant import with_command
+
+    prog, *argv = args.command
+    return with_command(error, prog, argv, args.method)
 
 
 def print_resume_command(outcome: Outcome) -> None:

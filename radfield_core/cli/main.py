@@ -21,7 +21,6 @@ from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError
-from radfield_core.names import nearest
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.progress import output_error
 
@@ -120,7 +119,7 @@ def _dispatch(argv: list[str]) -> int:
         print(f"radfield {__version__}")
         return 0
     if verb not in VERBS:
-        raise UsageError(f"unknown verb {verb!r}", hint=f"radfield {nearest(verb, VERBS) or '--help'}")
+        raise UsageError(f"unknown verb {verb!r}", hint=_verb_meant(argv))
     from radfield_core.cli.parser import (
         parse,
     )  # imported late, because importing argparse takes longer than printing --help
@@ -134,6 +133,14 @@ def _dispatch(argv: list[str]) -> int:
     with printed(quiet=getattr(args, "quiet", False)):
         code: int = module.run(args)
     return code
+
+
+def _verb_meant(argv: list[str]) -> str:
+    """Return the command that was meant by words that do not begin with a verb."""
+    from radfield_core.cli.meant import verb_meant
+    from radfield_core.cli.parser import make_parser
+
+    return verb_meant(argv, list(VERBS), lambda verb: make_parser(verb, import_module(f"radfield_core.cli.{verb}")))
 
 
 def _help() -> str:

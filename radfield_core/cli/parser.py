@@ -6,7 +6,7 @@ Unlike argparse's own parser, this parser raises UsageError for an unknown optio
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -55,34 +55,28 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
         The arguments. If the user gives --help, the help is printed and None is returned.
 
     Raises:
-        UsageError: some words are unknown. The error names each unknown word and the option most similar to it.
+        UsageError: some words are unknown. The error names each unknown word, and the command that was meant.
     """
     parser = make_parser(verb, module)
     try:
         args, rest = parser.parse_known_args(argv)
     except SystemExit:  # argparse's own --help
         return None
+    except UsageError as error:
+        raise _explained(parser, argv) or error from None
     if hasattr(args, "overrides"):
         args.overrides = [*args.overrides, *(word for word in rest if not word.startswith("-"))]
-        rest = [word for word in rest if word.startswith("-")]
+        rest = [word for word in (*rest, *args.overrides) if word.startswith("-") or "=" not in word]
     if rest:
-        known = sorted(set(_options(parser)))
-        raise UsageError(problems=[_unknown(parser.prog, word, known) for word in rest])
+        hint = f"{parser.prog} --help"
+        raise _explained(parser, argv) or UsageError(
+            problems=[Problem("", f"unknown argument {word!r}", hint) for word in rest]
+        )
+    args.command = (parser.prog, *argv)
     return args
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield every option of a parser and of its subcommands."""
-    for action in parser._actions:
-        yield from action.option_strings
-        if isinstance(action, argparse._SubParsersAction):
-            for child in action.choices.values():
-                yield from _options(child)
+def _explained(parser: argparse.ArgumentParser, argv: Sequence[str]) -> UsageError | None:
+    from radfield_core.cli.meant import explained  # discovers the plugins, which only a mistake needs
 
-
-def _unknown(prog: str, word: str, known: Sequence[str]) -> Problem:
-    """Return the problem that reports an unknown word. Its hint suggests the most similar option."""
-    if not word.startswith("-"):
-        return Problem("", f"unknown argument {word!r}", f"{prog} --help")
-    near = nearest(word.partition("=")[0], known)
-    return Problem("", f"unknown option {word!r}", f"Use {near}" if near else f"{prog} --help")
+    return explained(parser, argv)

@@ -20,11 +20,10 @@ from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import reads_no_files, recognize
 from radfield_core.config.structure import Entry, Owner, Structurer
+from radfield_core.config.unknown_options import COMMAND_LINE
 from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import quoted
 from radfield_core.plugins.registry import Registry
-
-COMMAND_LINE = "command line"
 
 
 @attrs.frozen
@@ -118,6 +117,7 @@ def compose(
         skipped.add("data")
     structurer = Structurer(registry, mistakes)
     run = structurer.table(RunConfig, layers.given(), "", Owner(), skipped)
+    structurer.suggest()
     mistakes.finish()
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 

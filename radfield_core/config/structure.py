@@ -16,13 +16,12 @@ import attrs
 from radfield_core.config import scalars
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import Choice, Slot
+from radfield_core.config.unknown_options import UnknownOptions
 from radfield_core.errors import PluginError, RadfieldError, UsageError
-from radfield_core.names import nearest
 from radfield_core.plugin import Component, load_of
 from radfield_core.plugins.registry import Registry
 
 DEFAULT = "default"
-
 EMPTIED: Any = None
 """Stands for a layer's value "none", which empties a slot. The slot then ignores all layers with a lower priority."""
 
@@ -84,6 +83,7 @@ class Structurer:
         self.mistakes = mistakes
         self.origins: dict[str, str] = {}
         self.remarks: list[str] = []
+        self._unknown = UnknownOptions(mistakes)
 
     def table(self, options: Any, entries: Sequence[Entry], path: str, owner: Owner, skip: Collection[str] = ()) -> Any:
         """Build an instance of an option class. Return None if there is a mistake in its options.
@@ -101,7 +101,9 @@ class Structurer:
         for entry in tables:
             for key in entry.value:
                 if key not in known and key != "type":
-                    self._unknown(_join(path, key), key, list(known), entry, owner)
+                    self._unknown.add(
+                        _join(path, key), entry.value[key], entry.origin, list(known), _options_hint(owner)
+                    )
         arguments: dict[str, Any] = {}
         for name, field in known.items():
             if name in skip:
@@ -257,10 +259,9 @@ class Structurer:
         self._problem(path, f"must be a table of options, not {entry.value!r}", f"Write {path}.OPTION=VALUE", entry)
         return False
 
-    def _unknown(self, path: str, key: str, known: Sequence[str], entry: Entry, owner: Owner) -> None:
-        near = nearest(key, known)
-        hint = f"Use {path.removesuffix(key)}{near}" if near else _options_hint(owner)
-        self._problem(path, f"unknown option {key!r}; the options are {', '.join(known) or 'none'}", hint, entry)
+    def suggest(self) -> None:
+        """Give unknown options that exist elsewhere in the run a hint that says where. Call this after `table`."""
+        self._unknown.suggest(list(self.origins))
 
     def _problem(
         self,

@@ -214,4 +214,7 @@ def _component_faults(component: Any) -> list[str]:
     for name, reference in references.items():
         if reference is not None and not all(reference.partition(":")[::2]):
             faults.append(f"{component.key}: {name}={reference!r} is not 'module:attribute'")
+    for alias, name in component.aliases.items():
+        if name not in component.names:
+            faults.append(f"{component.key}: the alias {alias!r} stands for {name!r}, which the part does not offer")
     return faults + [f"{component.key}: {fault}" for fault in vocabulary_faults(component)]

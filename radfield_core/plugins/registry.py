@@ -98,6 +98,12 @@ class Registry:
             raise UsageError(f"{kind} {name!r} is offered by {owners}", hint=f"Use {spellings}")
         raise self._not_found(kind, name, by_user=home is None, write=write)
 
+    def meant(self, kind: str, name: str) -> str:
+        """Return the installed name that an unknown one stands for: an alias, or else the nearest name, or else ""."""
+        bare = name.rpartition(":")[2]
+        aliases = {alias: each for part in self.of_kind(kind) for alias, each in part.aliases.items()}
+        return aliases.get(bare.lower()) or nearest(bare, self.names(kind))
+
     def spelling(self, component: Component, name: str) -> str:
         """Return the shortest unambiguous name of a part.
 
@@ -130,7 +136,7 @@ class Registry:
             return PluginError(message, hint=f"pip install {known[0]}")
         if any(plugin.distribution in known for plugin in unloaded):
             return PluginError(message, hint=_remedy(unloaded))
-        near = nearest(name.rpartition(":")[2], names)
+        near = self.meant(kind, name)
         if unloaded and not near:
             return PluginError(message, hint=_remedy(unloaded))
         error = UsageError if by_user else PluginError

@@ -20,7 +20,7 @@ from radfield_core.errors import UsageError
         (["config", "show", "--methd", "nerf"], "unknown option '--methd'", "--method"),
         (["config", "show", "--meth", "nerf"], "unknown option '--meth'", "--method"),
         (["config", "show", "--method"], "expected one argument", "radfield config show --help"),
-        (["plugins", "list", "all"], "unknown argument 'all'", "radfield plugins --help"),
+        (["plugins", "list", "all"], "unknown argument 'all'", "radfield plugins list --help"),
         (
             ["render", "run", "--video", "avi"],
             "--video: unknown value 'avi'; known values are mp4",

@@ -107,6 +107,22 @@ def test_options_for_the_old_part_written_beside_the_new_one_are_mistakes(study)
         study("field.encoding=cells", "field.encoding.n=4")
 
 
+def test_an_option_in_the_wrong_table_is_answered_with_the_table_it_is_in(study, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        study("lr=0.5", "max_steps=7", "field.n=3", "trainer.max_step=9", "trainer.near=2", "trainer.xyzzy=1")
+    assert {problem.path: problem.hint for problem in caught.value.problems} == {
+        "lr": "method.lr=0.5",
+        "max_steps": "trainer.max_steps=7",
+        "field.n": "Write field.encoding.n=3 or field.direction_encoding.n=3",
+        "trainer.max_step": "trainer.max_steps=9",
+        "trainer.near": "scene.near=2",
+        "trainer.xyzzy": "radfield config options",
+    }
+    with pytest.raises(UsageError) as caught:
+        study(file=write(tmp_path, "max_steps = 7\n"))
+    assert caught.value.problems[0].hint == "Use trainer.max_steps"
+
+
 def test_a_part_brought_back_has_the_options_written_for_it(study, tmp_path):
     file = write(tmp_path, '[field]\nencoding = "cells"\n')
     assert study("field.encoding=wave", file=file).run.field.config.encoding.config.n == 5

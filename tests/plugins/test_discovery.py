@@ -79,6 +79,7 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         (GOOD.replace("[component", "2 * [component"), "error", "encoding:maze is declared twice"),
         (PRESETS, "error", "method:deep is declared twice"),
         (GOOD.replace("{name!r}", "'a:b'"), "error", "'a:b' is not a valid name"),
+        (GOOD.replace("summary=", "aliases={'x': 'y'}, summary="), "error", "alias 'x' stands for 'y', which the part"),
         (GOOD.replace("points", "acme.fog"), "ok", ""),
         ("RADFIELD_API = (1, 0)", "ok", ""),
     ],

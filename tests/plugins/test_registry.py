@@ -141,3 +141,13 @@ def test_hints_write_a_name_in_the_words_of_its_layer(fakes):
     with pytest.raises(UsageError) as caught:
         both.find("encoding", "hash", write=write)
     assert caught.value.problems[0].hint == "Use field.encoding=acme-hash:hash or field.encoding=zeta-hash:hash"
+
+
+def test_a_name_in_other_programs_is_answered_with_the_name_here_and_chooses_nothing():
+    plugins = made_of(("acme-hash", "encoding", "hash"), ("acme-sh", "encoding", "sh")).plugins
+    aliased = plugins[0].components[0]._replace(aliases={"hashgrid": "hash", "shh": "hash"})
+    registry = Registry([plugins[0]._replace(components=(aliased,)), plugins[1]], hooks=None)
+    assert [registry.meant("encoding", name) for name in ("HashGrid", "shh", "hahs", "xyzzy")] == [*["hash"] * 3, ""]
+    with pytest.raises(UsageError, match="unknown encoding 'hashgrid'") as caught:
+        registry.find("encoding", "hashgrid")
+    assert caught.value.problems[0].hint == "Use hash"

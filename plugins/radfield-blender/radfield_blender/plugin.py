@@ -14,6 +14,7 @@ def radfield_components() -> list[Component]:
             config="radfield_blender.config:BlenderConfig",
             summary="NeRF-synthetic folders: transforms_{train,val,test}.json and RGBA images",
             provides={"images", "bounded"}, sniff="radfield_blender.sniff:blender",
+            aliases={"blender-data": "blender", "nerf-synthetic": "blender"},
             writer="radfield_blender.writer:write_blender",
         ),
         component(

@@ -16,5 +16,6 @@ def radfield_components() -> list[Component]:
             config="radfield_frequency.config:FrequencyConfig",
             summary="sines and cosines of coordinates, at frequencies 1, 2, 4, … (NeRF)",
             provides={"points", "directions", "any_dim", "grad", "grad2"},
+            aliases={"positional": "frequency"},
         )
     ]

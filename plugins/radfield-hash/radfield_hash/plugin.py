@@ -16,6 +16,7 @@ def radfield_components() -> list[Component]:
             config="radfield_hash.config:HashConfig",
             summary="multiresolution hash grid of trainable features (instant-ngp)",
             provides={"points", "grad", "grad2"},
+            aliases={"hashgrid": "hash", "hash-grid": "hash"},
         )
     ]
 

@@ -16,5 +16,6 @@ def radfield_components() -> list[Component]:
             config="radfield_ipe.config:IpeConfig",
             summary="expected sines and cosines of Gaussians (mip-NeRF)",
             provides={"points", "gaussians", "any_dim", "grad", "grad2"},
+            aliases={"integrated": "ipe"},
         )
     ]

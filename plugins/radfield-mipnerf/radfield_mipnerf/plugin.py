@@ -38,5 +38,6 @@ def radfield_components() -> list[Component]:
                 "mipnerf-llff": "radfield_mipnerf:presets/mipnerf-llff.toml",
                 "mipnerf-small": "radfield_mipnerf:presets/mipnerf-small.toml",
             },
+            aliases={"mip-nerf": "mipnerf"},
         ),
     ]

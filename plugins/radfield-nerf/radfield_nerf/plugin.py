@@ -30,6 +30,7 @@ def radfield_components() -> list[Component]:
                 "nerf-llff": "radfield_nerf:presets/nerf-llff.toml",
                 "nerf-small": "radfield_nerf:presets/nerf-small.toml",
             },
+            aliases={"vanilla-nerf": "nerf", "nerf-pytorch": "nerf"},
         ),
         component(
             "method",

@@ -10,6 +10,7 @@ from radfield_neus.observer import (
 RADFIELD_API = (1, 0)
 CONFIG = "radfield_neus.config"
 PRESETS = ("neus", "neus-masks", "neus-fast", "neus-fast-open")
+ALIASES = {"neus-facto": "neus-fast-open", "instant-nsr": "neus-fast", "instant-nsr-pl": "neus-fast"}
 
 
 @hookimpl
@@ -24,6 +25,7 @@ def radfield_components() -> list[Component]:
             summary="NeuS: reconstructs surfaces by rendering a signed distance as a volume (Wang et al. 2021)",
             requires={"field": {"sdf", "alpha", "rgb"}},
             preset={name: f"radfield_neus:presets/{name}.toml" for name in PRESETS},
+            aliases=ALIASES,
         ),
         component(
             "field",
@@ -45,6 +47,13 @@ def radfield_components() -> list[Component]:
             requires={"field": {"sdf"}},
         ),
         *_background(),
+        *_exporters(),
+    ]
+
+
+def _exporters() -> list[Component]:
+    """Components that write files."""
+    return [
         component(
             "exporter",
             "sdf-slices",
@@ -52,7 +61,7 @@ def radfield_components() -> list[Component]:
             config=f"{CONFIG}:SlicesConfig",
             summary="an image of the signed distance on three planes",
             requires={"field": {"sdf"}},
-        ),
+        )
     ]
 
 

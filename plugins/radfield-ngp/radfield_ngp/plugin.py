@@ -30,5 +30,6 @@ def radfield_components() -> list[Component]:
                 "ngp-small": "radfield_ngp:presets/ngp-small.toml",
                 "ngp-capture": "radfield_ngp:presets/ngp-capture.toml",
             },
+            aliases={"instant-ngp": "ngp", "instant-ngp-bounded": "ngp", "nerfacto": "ngp-capture"},
         ),
     ]

@@ -16,5 +16,6 @@ def radfield_components() -> list[Component]:
             config="radfield_sh.config:SHConfig",
             summary="spherical harmonics of directions",
             provides={"directions", "grad", "grad2"},
+            aliases={"sphericalharmonics": "sh", "spherical-harmonics": "sh"},
         )
     ]

@@ -1,0 +1,91 @@
+"""Report options that do not exist, each with the option that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from radfield_core.config.files import inline
+from radfield_core.config.mistakes import Mistakes
+from radfield_core.config.option_names import OWN_TABLES, meant_paths
+from radfield_core.errors import Problem
+from radfield_core.names import nearest
+
+COMMAND_LINE = "command line"
+"""Origin of an option that was written as `key=value` on the command line."""
+
+MAX_SUGGESTED = 3
+"""A hint names at most this many options that can be meant."""
+
+
+class _Unknown(NamedTuple):
+    """An option that does not exist.
+
+    Attributes:
+        number: number of the problem that reports it.
+        path: its path, as it was written.
+        value: its value.
+        origin: where it was written.
+        near: the most similar name in the same table, or "".
+    """
+
+    number: int
+    path: str
+    value: Any
+    origin: str
+    near: str
+
+
+class UnknownOptions:
+    """The options of a run that do not exist. Each is a problem in `mistakes`."""
+
+    def __init__(self, mistakes: Mistakes):
+        self._mistakes = mistakes
+        self._found: list[_Unknown] = []
+
+    def add(self, path: str, value: Any, origin: str, known: Sequence[str], hint: str) -> None:
+        """Report an option that does not exist.
+
+        Args:
+            path: its path.
+            value: its value.
+            origin: where it was written.
+            known: the names of the options in the same table.
+            hint: what to try if no name is similar.
+        """
+        table, key = _split(path)
+        near = nearest(key, known)
+        listed = "" if near else f"; the options are {', '.join(known) or 'none'}"
+        hint = _written(f"{table}{near}", value, origin) if near else hint
+        self._found.append(_Unknown(len(self._mistakes), path, value, origin, near))
+        self._mistakes.add(path, f"unknown option {key!r}{listed} ({origin})", hint)
+
+    def suggest(self, paths: Sequence[str]) -> None:
+        """Give each option whose name is that of an option elsewhere in the run a hint that says where.
+
+        Args:
+            paths: the paths of all options of the run.
+        """
+        for unknown in self._found:
+            table, key = _split(unknown.path)
+            found = meant_paths(key, [path for path in paths if path.startswith((table, *OWN_TABLES))])
+            if unknown.near and any(_split(path)[1] != key for path in found):
+                continue  # a similar name in the same table is more likely than a similar one elsewhere
+            if 0 < len(found) <= MAX_SUGGESTED:
+                hint = " or ".join(_written(path, unknown.value, unknown.origin) for path in found)
+                hint = f"Write {hint}" if len(found) > 1 and not hint.startswith("Use ") else hint
+                message = f"unknown option {key!r} ({unknown.origin})"
+                self._mistakes.problems[unknown.number] = Problem(unknown.path, message, hint)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return the table of an option, with a dot at its end unless it is the run's own table, and the option's name."""
+    table, dot, key = path.rpartition(".")
+    return table + dot, key
+
+
+def _written(path: str, value: Any, origin: str) -> str:
+    """Return what to write for an option: `path=value` on the command line, its path in a file."""
+    if origin != COMMAND_LINE or isinstance(value, Mapping):
+        return f"Use {path}"
+    return f"{path}={value if isinstance(value, str) else inline(value)}"
