@@ -26,6 +26,7 @@ from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered,
 
 if TYPE_CHECKING:
     from radfield_core.config.run import BackgroundConfig, RunConfig
+    from radfield_core.data.cropping import Crop
     from radfield_core.data.scene import Scene
     from radfield_core.runtime.progress import ProgressCallback
 
@@ -42,6 +43,9 @@ class LevelLoop(Model):
         renderer: renderer of all levels.
         background: model of the background. On each ray, the background begins where the foreground ends.
         space: limits and NDC warp of the rays that `render` makes; None if only `render_rays` will be called.
+
+    Attributes:
+        crop: a box; nothing outside it is rendered, and no background model. None to render everything.
 
     Raises:
         UsageError: there is a background model, but `renderer.opaque_far` would hide the background.
@@ -61,6 +65,7 @@ class LevelLoop(Model):
         self.renderer = renderer
         self.background = background
         self.space = space
+        self.crop: Crop | None = None
         if background is not None and renderer.opaque_far:
             raise UsageError(
                 "the far end of each ray is opaque, so the background behind it is invisible",
@@ -115,17 +120,21 @@ class LevelLoop(Model):
             UsageError: the field of the last level returns no color.
         """
         levels: list[Level] = []
+        if self.crop is not None and not self.renderer.opaque_far:  # an opaque far end must not move to the box
+            rays = self.crop.limited(rays)
         for index in range(self.sampler.n_levels):
             field = self.field_of(index)
             with torch.no_grad():
                 samples = self.sampler.propose(rays, index, levels[-1] if levels else None, field)
             outputs = field(samples)
+            if self.crop is not None:
+                outputs = self.crop.applied(outputs, samples.positions())
             weights = self.renderer.weights(samples, outputs)
             rendered = self.renderer.composite(samples, outputs, weights) if outputs.rgb is not None else None
             levels.append(Level(samples, outputs, weights, rendered))
 
         behind = None
-        if self.background is not None:
+        if self.background is not None and self.crop is None:
             behind = self.background.trace(self._rays_behind(rays), background)
             background = behind.rendered.rgb
         levels = [_on_background(level, background) for level in levels]

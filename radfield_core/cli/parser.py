@@ -6,6 +6,7 @@ Unlike argparse's own parser, this parser raises UsageError for an unknown optio
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NoReturn
@@ -57,7 +58,7 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
     Raises:
         UsageError: some words are unknown. The error names each unknown word, and the command that was meant.
     """
-    parser = make_parser(verb, module)
+    parser, argv = make_parser(verb, module), _with_negative_numbers(argv)
     try:
         args, rest = parser.parse_known_args(argv)
     except SystemExit:  # argparse's own --help
@@ -74,6 +75,22 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
         )
     args.command = (parser.prog, *argv)
     return args
+
+
+def _with_negative_numbers(argv: Sequence[str]) -> list[str]:
+    """Join an option and a list of numbers that begins with a minus sign, which argparse takes for another option.
+
+    Example:
+        >>> _with_negative_numbers(["--crop", "-1,0,1,1"])
+        ['--crop=-1,0,1,1']
+    """
+    words: list[str] = []
+    for word in argv:
+        if words and re.fullmatch(r"--[\w-]+", words[-1]) and re.fullmatch(r"-[\d.][\d.eE+-]*(,.*)", word):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _explained(parser: argparse.ArgumentParser, argv: Sequence[str]) -> UsageError | None:

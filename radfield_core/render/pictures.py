@@ -16,7 +16,7 @@ DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first an
 OPAQUE_ABOVE = 0.5  # the quantiles are computed from pixels whose opacity is larger than this
 
 
-def make_pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.ndarray]:
+def make_pictures(rendered: Rendered, width: int, height: int, *, transparent: bool = False) -> dict[str, np.ndarray]:
     """Make 8-bit pictures [H, W, 3] of a rendered view.
 
     Returns:
@@ -25,16 +25,22 @@ def make_pictures(rendered: Rendered, width: int, height: int) -> dict[str, np.n
         field provides normals. Its values map −1 … 1 on each axis to 0 … 255, and are multiplied by the opacity.
     """
     shape = (height, width)
-    pictures = {}
+    pictures, opacity = {}, rendered.opacity.float().cpu().view(shape)
     if rendered.rgb is not None:
-        pictures["rgb"] = to_uint8(rendered.rgb.float().cpu().view(*shape, 3)).numpy()
-    opacity = rendered.opacity.float().cpu().view(shape)
+        rgb = rendered.rgb.float().cpu().view(*shape, 3)
+        pictures["rgb"] = to_uint8(_straight_alpha(rgb, opacity) if transparent else rgb).numpy()
     pictures["depth"] = _depth_picture(rendered.depth.float().cpu().view(shape), opacity)
     pictures["opacity"] = to_uint8(opacity)[..., None].expand(*shape, 3).numpy()
     if rendered.normals is not None:
         normals = rendered.normals.float().cpu().view(*shape, 3)
         pictures["normals"] = to_uint8((0.5 + 0.5 * normals) * opacity[..., None]).numpy()
     return pictures
+
+
+def _straight_alpha(rgb: Tensor, opacity: Tensor) -> Tensor:
+    """Return colors [H, W, 4] with straight alpha, from colors on black [H, W, 3] and opacities [H, W]."""
+    alpha = opacity.clamp(0.0, 1.0)[..., None]
+    return torch.cat([rgb / alpha.clamp_min(1e-6), alpha], -1)
 
 
 def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> list[Path]:

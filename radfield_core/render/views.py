@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from radfield_core.cameras import Camera, View
+from radfield_core.data.cropping import Crop
 from radfield_core.data.scene import Scene
+from radfield_core.errors import UsageError
 from radfield_core.interfaces import Method, Model
+from radfield_core.model import LevelLoop
 from radfield_core.ops.backend import device_of
 from radfield_core.render.backgrounds import background_for
+from radfield_core.render.look import Look
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.types import Rendered
@@ -20,9 +26,15 @@ SMALLEST_VIDEO_SIDE = 2  # pixels; a smaller video is impossible because MP4 sto
 
 
 def render_view(
-    model: Model, method: Method, scene: Scene, view: View, chunk: int, report: ProgressCallback | None = None
+    model: Model,
+    method: Method,
+    scene: Scene,
+    view: View,
+    chunk: int,
+    report: ProgressCallback | None = None,
+    look: Look | None = None,
 ) -> Rendered:
-    """Render a view on the background that evaluation uses.
+    """Render a view on the background that evaluation uses, or on the one that `look` sets.
 
     If memory runs out, the view is rendered again with fewer rays at a time. The number of rays at a time does not
     change the pixels.
@@ -38,10 +50,50 @@ def render_view(
     Returns:
         The rendered pixels [H·W, ...], row by row.
     """
-    background = background_for(scene, method, None, 1, device_of(model))
-    color = None if background is None else background[0]
-    rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, color, chunk, report), chunk)
+    look = look or Look()
+    color = None
+    if look.background is not None:
+        color = torch.tensor(look.background, device=device_of(model))
+    elif not look.transparent and (usual := background_for(scene, method, None, 1, device_of(model))) is not None:
+        color = usual[0]
+    with _cropped(model, None if look.box is None else Crop.of(scene, look.box)):
+        rendered, _ = with_smaller_chunks(lambda chunk: model.render(view, color, chunk, report), chunk)
     return rendered
+
+
+@contextmanager
+def _cropped(model: Model, crop: Crop | None) -> Iterator[None]:
+    """Let a model render only a box inside the block. Raises UsageError if this kind of model cannot do so."""
+    if crop is None:
+        yield
+        return
+    if not isinstance(model, LevelLoop):
+        message = f"{type(model).__name__} renders whole views only, so no box can be cut out"
+        raise UsageError(message, path="--crop", hint="--crop LEFT,TOP,RIGHT,BOTTOM, in pixels")
+    model.crop = crop
+    try:
+        yield
+    finally:
+        model.crop = None
+
+
+def framed(camera: Camera, look: Look, smallest_side: int = 1) -> Camera:
+    """Return the camera of a picture: with the size and the window that `look` sets.
+
+    Raises:
+        UsageError: the picture would be too large, or the window reaches beyond the picture.
+    """
+    camera = scaled(camera, look.scale_of(camera.width), smallest_side)
+    if look.window is None:
+        return camera
+    left, top, right, bottom = look.window
+    if right > camera.width or bottom > camera.height:
+        raise UsageError(
+            f"the window ends at {right},{bottom}, but the picture has {camera.width} × {camera.height} pixels",
+            path="--crop",
+            hint=f"--crop 0,0,{camera.width},{camera.height}, or a larger --width",
+        )
+    return replace(camera, width=right - left, height=bottom - top, cx=camera.cx - left, cy=camera.cy - top)
 
 
 def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
@@ -60,12 +112,12 @@ def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
     )
 
 
-def path_views(scene: Scene, c2w: Tensor, scale: float) -> list[View]:
+def path_views(scene: Scene, c2w: Tensor, look: Look) -> list[View]:
     """Return n views along a camera path c2w [n, 3, 4].
 
     All views use the first camera of the scene, with its image size multiplied by `scale` and without lens distortion.
     """
-    camera = scaled(scene.cameras.camera(0), scale, SMALLEST_VIDEO_SIDE)
+    camera = framed(scene.cameras.camera(0), look, SMALLEST_VIDEO_SIDE)
     undistorted = replace(camera, model="pinhole", distortion=())
     return [View(pose, undistorted) for pose in c2w]
 

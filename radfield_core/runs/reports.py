@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,12 +20,21 @@ from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.evaluation import evaluate_all
+from radfield_core.render.look import Look
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
-from radfield_core.render.views import evenly_spread, path_views, render_view, scaled, view_names
+from radfield_core.render.views import evenly_spread, framed, path_views, render_view, view_names
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked
+
+FEW = 4
+"""Number of views that are rendered if the user names none."""
+
+USUAL = Look()
+"""Pictures of the size of the data's images, on the background that evaluation uses."""
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, Any]:
@@ -104,28 +114,29 @@ def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def render_split(
-    trained: Trained, split: str, views: str, out: Path, *, scale: float = 1.0, quiet: bool = False
+    trained: Trained, split: str, views: str | None, out: Path, *, look: Look = USUAL, quiet: bool = False
 ) -> list[Path]:
     """Render views of a split and write their pictures to files.
 
     Args:
         trained: the run.
         split: name of the split.
-        views: "all", a number of evenly spread views, or view numbers such as "0,5,9".
+        views: "all", a number of evenly spread views, or view numbers such as "0,5,9"; None for a few views.
         out: folder for the pictures.
-        scale: size of the pictures divided by the size of the data's images.
+        look: size, background and crop of the pictures.
         quiet: show no progress.
 
     Returns:
         The paths of the files that were written.
     """
     scene = trained.scenes.get(split)
-    indices = choose_views(views, len(scene.cameras))
+    indices = evenly_spread(len(scene.cameras), FEW) if views is None else choose_views(views, len(scene.cameras))
+    check_look(trained, look)
     written = []
     named = list(zip(indices, view_names(scene, split, indices), strict=True))
     for (index, name), within in tracked(named, f"render {split}", quiet=quiet):
-        view = View(scene.cameras.c2w[index], scaled(scene.cameras.camera(index), scale))
-        shown = _pictures(trained, split, view, within)
+        view = View(scene.cameras.c2w[index], framed(scene.cameras.camera(index), look))
+        shown = _pictures(trained, split, view, within, look)
         try:
             written += save_pictures(shown, out, name)
         except OSError as error:
@@ -140,7 +151,7 @@ def render_path(
     out: Path,
     *,
     video: str = "mp4",
-    scale: float = 1.0,
+    look: Look = USUAL,
     quiet: bool = False,
 ) -> Path:
     """Write a video along a camera path.
@@ -151,7 +162,7 @@ def render_path(
         n_frames: number of frames.
         out: folder for the video.
         video: the format, one of `render.videos.FORMATS`.
-        scale: size of the frames divided by the size of the data's images.
+        look: size, background and crop of the frames.
         quiet: show no progress.
 
     Returns:
@@ -159,12 +170,13 @@ def render_path(
     """
     scene = trained.scenes.get("train")
     name, c2w = camera_path(scene, path, n_frames)
-    views = path_views(scene, c2w, scale)
+    views = path_views(scene, c2w, look)
+    check_look(trained, look)
     check_format(video, n_frames, views[0].camera.width, views[0].camera.height)
 
     def frames() -> Iterator[np.ndarray]:
         for view, within in tracked(views, f"render {name}", quiet=quiet):
-            yield _pictures(trained, "train", view, within)["rgb"]
+            yield _pictures(trained, "train", view, within, look)["rgb"]
 
     file = out / f"{name}.{video}"
     try:
@@ -185,10 +197,16 @@ def choose_views(text: str, n: int) -> list[int]:
         n: number of views.
 
     Raises:
-        UsageError: a view number is `n` or larger, or a word is not a number.
+        UsageError: more views than `n` are asked for, a view number is `n` or larger, or a word is not a number.
     """
     if text == "all":
         return list(range(n))
+    if text.isdecimal() and int(text) > n:
+        raise UsageError(
+            f"{text} views are asked for, but the split has {n}; {text!r} is a number of views",
+            path="--views",
+            hint=f"--views all, or --views {n - 1}, for the last view (a comma makes it a list)",
+        )
     if text.isdecimal():
         return evenly_spread(n, int(text))
     words = [word.strip() for word in text.split(",") if word.strip()]
@@ -202,8 +220,18 @@ def choose_views(text: str, n: int) -> list[int]:
     return [int(word) for word in words]
 
 
-def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback) -> dict[str, np.ndarray]:
-    """Render a view. Return its pictures by kind ("rgb", "depth", …), each [H, W, 3] uint8."""
+def check_look(trained: Trained, look: Look) -> None:
+    """Raise UsageError if a run cannot be rendered as `look` asks. Warn about a background that is hardly seen."""
+    behind = getattr(trained.model, "background", None) is not None and look.box is None
+    if behind and look.transparent:
+        message = "this run has a learned background, so its pictures cannot be transparent"
+        raise UsageError(message, path="--background", hint="Cut the object out: --crop X0,Y0,Z0,X1,Y1,Z1")
+    if behind and look.background is not None:
+        logger.warning("this run has a learned background: --background is seen only where that is transparent")
+
+
+def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> dict[str, np.ndarray]:
+    """Render a view. Return its pictures by kind ("rgb", "depth", …), each uint8 [H, W, 3], or [H, W, 4] with alpha."""
     scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
-    rendered = render_view(trained.model, trained.method, scene, view, chunk, report)
-    return make_pictures(rendered, view.camera.width, view.camera.height)
+    rendered = render_view(trained.model, trained.method, scene, view, chunk, report, look)
+    return make_pictures(rendered, view.camera.width, view.camera.height, transparent=look.transparent)

@@ -68,3 +68,47 @@ def test_a_path_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["render", str(tmp_path / "nothing")]) in (2, 74)
     error = capsys.readouterr().err
     assert str(tmp_path / "nothing") in error and "try: " in error and "Traceback" not in error
+
+
+def sizes_and_channels(folder: Path) -> set[tuple[int, ...]]:
+    return {iio.imread(path).shape for path in folder.glob("*_rgb.png")}
+
+
+def test_width_crop_and_background_shape_the_pictures(run: Path, tmp_path: Path) -> None:
+    still = ["--views", "1", "--video", "none", "-q"]
+    for name, words, shape in [
+        ("wide", ["--width", "40"], (40, 40, 3)),
+        ("window", ["--width", "40", "--crop", "5,10,25,40"], (30, 20, 3)),
+        ("clear", ["--background", "transparent"], (17, 17, 4)),
+        ("box", ["--crop", "-0.01,-0.01,50,0.01,0.01,51", "--background", "1,0,0"], (17, 17, 3)),
+        ("path", ["--path", "none", "--video", "mp4"], (17, 17, 3)),
+    ]:
+        assert main(["render", str(run), *still, *words, "--out", str(tmp_path / name)]) == 0
+        assert sizes_and_channels(tmp_path / name) == {shape}
+        assert not list((tmp_path / name).glob("*.mp4"))
+    (picture,) = (tmp_path / "box").glob("*_rgb.png")
+    assert np.unique(iio.imread(picture).reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]], "an empty box: only red"
+
+
+def test_a_video_has_the_width_that_was_asked_for(run: Path, tmp_path: Path) -> None:
+    words = ["--views", "0", "--video", "gif", "--frames", "2", "--width", "30", "--background", "#0000ff", "-q"]
+    assert main(["render", str(run), *words, "--path", "turntable", "--out", str(tmp_path)]) == 0
+    assert np.asarray(iio.imread(tmp_path / "turntable.gif")).shape[-3:-1] == (30, 30)
+
+
+def test_views_beyond_the_split_are_refused_but_the_default_fits_any_split(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", str(run), "--views", "99", "--video", "none", "--out", str(tmp_path / "x")]) == 2
+    error = capsys.readouterr().err
+    assert "99 views are asked for, but the split has 2" in error and "--views all" in error
+    assert main(["render", str(run), "--video", "none", "--out", str(tmp_path / "y"), "-q"]) == 0
+    assert len(list((tmp_path / "y").glob("*_rgb.png"))) == 2
+
+
+def test_all_mistakes_in_the_look_are_named_at_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--width", "0", "--scale", "2", "--background", "transparent", "--crop", "1,2,3"]
+    assert main(["render", str(run), *words]) == 2
+    error = capsys.readouterr().err
+    for said in ("at least 1 pixel", "exclude each other", "a video cannot be transparent", "four nor six"):
+        assert said in error

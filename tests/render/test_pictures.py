@@ -54,3 +54,11 @@ def test_pictures_that_find_no_room_leave_those_before(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="No space"):
         save_pictures({"rgb": np.full((8, 8, 3), 9, dtype=np.uint8)}, tmp_path, "a")
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_transparent_picture_has_straight_alpha() -> None:
+    premultiplied = torch.tensor([[0.5, 0.25, 0.0], [0.0, 0.0, 0.0], [0.2, 0.4, 1.0]])
+    rendered = Rendered(premultiplied, torch.ones(3), torch.tensor([0.5, 0.0, 1.0]))
+    made = make_pictures(rendered, 3, 1, transparent=True)
+    assert made["rgb"].tolist() == [[[255, 128, 0, 128], [0, 0, 0, 0], [51, 102, 255, 255]]]
+    assert made["depth"].shape == (1, 3, 3)

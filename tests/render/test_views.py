@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from radfield_core.render.views import evenly_spread, path_views, render_view, scaled, view_names
+from radfield_core.errors import UsageError
+from radfield_core.render.look import Look
+from radfield_core.render.views import evenly_spread, framed, path_views, render_view, scaled, view_names
 from radfield_core.testing.training import ToyField, ToyMethod, toy_scene, toy_trainer
 from radfield_core.types import RaySamples
 
@@ -53,7 +56,7 @@ def test_a_scaled_camera_sees_the_same_field_of_view(scale: float) -> None:
 
 def test_a_path_s_camera_has_no_distortion_and_sides_of_two_pixels_at_least() -> None:
     poses = torch.eye(4, dtype=torch.float64)[None, :3].repeat(2, 1, 1)
-    small, other = path_views(toy_scene(size=16), poses, 0.001)
+    small, other = path_views(toy_scene(size=16), poses, Look(0.001))
     assert (small.camera.width, small.camera.height) == (2, 2)
     assert small.camera.model == "pinhole" and small.camera.distortion == ()
     assert torch.equal(small.c2w, poses[0]) and torch.equal(other.c2w, poses[1])
@@ -61,3 +64,47 @@ def test_a_path_s_camera_has_no_distortion_and_sides_of_two_pixels_at_least() ->
 
 def test_names_of_views_are_equally_wide() -> None:
     assert view_names(toy_scene(6), "test", [0, 5]) == ["test-000", "test-005"]
+
+
+def test_a_window_shows_the_same_pixels_as_the_whole_picture(tmp_path: Path) -> None:
+    scene, method = toy_scene(), ToyMethod(noise=False)
+    model, view = toy_trainer(tmp_path, method).model, scene.cameras.view(0)
+    whole = render_view(model, method, scene, view, 999)
+    part = replace(view, camera=framed(view.camera, Look(window=(3, 5, 13, 9))))
+    cut = render_view(model, method, scene, part, 999)
+    assert (part.camera.width, part.camera.height) == (10, 4) and whole.rgb is not None and cut.rgb is not None
+    torch.testing.assert_close(cut.rgb.view(4, 10, 3), whole.rgb.view(16, 16, 3)[5:9, 3:13], atol=1e-5, rtol=0)
+    with pytest.raises(UsageError, match="ends at 17,9, but the picture has 16 × 16"):
+        framed(view.camera, Look(window=(3, 5, 17, 9)))
+
+
+def test_a_background_is_seen_where_the_scene_is_transparent(tmp_path: Path) -> None:
+    scene, method = toy_scene(), ToyMethod(noise=False)
+    model, view = toy_trainer(tmp_path, method).model, scene.cameras.view(0)
+
+    def shown(look: Look) -> torch.Tensor:
+        rgb = render_view(model, method, scene, view, 999, look=look).rgb
+        assert rgb is not None
+        return rgb
+
+    black, red = shown(Look(transparent=True)), shown(Look(background=(1.0, 0.0, 0.0)))
+    opacity = render_view(model, method, scene, view, 999).opacity
+    torch.testing.assert_close(red - black, (1 - opacity)[:, None] * torch.tensor([1.0, 0.0, 0.0]))
+    torch.testing.assert_close(shown(Look()), shown(Look(background=(1.0, 1.0, 1.0))))  # the method's own is white
+
+
+def test_a_box_empties_the_rest_only_while_it_is_rendered(tmp_path: Path) -> None:
+    scene, method = toy_scene(), ToyMethod(noise=False)
+    model, view = toy_trainer(tmp_path, method).model, scene.cameras.view(0)
+    away = render_view(model, method, scene, view, 999, look=Look(box=(50.0, 50.0, 50.0, 51.0, 51.0, 51.0)))
+    assert float(away.opacity.max()) == 0.0 and model.crop is None
+    assert float(render_view(model, method, scene, view, 999).opacity.max()) > 0.1
+    with pytest.raises(UsageError, match="Whole renders whole views"):
+        render_view(Whole(), method, scene, view, 999, look=Look(box=(0.0, 0.0, 0.0, 1.0, 1.0, 1.0)))
+
+
+class Whole(torch.nn.Linear):
+    """Stands for a model that is not the level loop."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)

@@ -15,6 +15,7 @@ from radfield_core.config.slots import Choice
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.plugin import component
 from radfield_core.render.image_metrics import psnr, to_uint8
+from radfield_core.render.look import Look
 from radfield_core.render.views import render_view
 from radfield_core.runs import reports
 from radfield_core.runs.folder import RunFolder
@@ -37,6 +38,9 @@ def test_views_are_chosen_by_all_a_number_or_a_list() -> None:
     assert choose_views("0,9", 10) == [0, 9]
     with pytest.raises(UsageError, match="10, x; views are numbered 0 to 9"):
         choose_views("1,10,x", 10)
+    assert choose_views("10", 10) == list(range(10))
+    with pytest.raises(UsageError, match="99 views are asked for, but the split has 10"):
+        choose_views("99", 10)
 
 
 def test_an_evaluation_is_the_mean_psnr_of_every_view(trained: Trained) -> None:
@@ -97,7 +101,7 @@ def test_a_measurement_names_metric_step_and_reference(trained: Trained, monkeyp
 
 
 def test_pictures_are_written_for_the_chosen_views_at_the_chosen_size(trained: Trained, tmp_path: Path) -> None:
-    files = render_split(trained, "test", "0,2", tmp_path, scale=2.0, quiet=True)
+    files = render_split(trained, "test", "0,2", tmp_path, look=Look(scale=2.0), quiet=True)
     colors = [path for path in files if path.name.endswith("_rgb.png")]
     assert len(colors) == 2 and len(files) == len(list(tmp_path.iterdir()))
     assert {Image.open(path).size for path in colors} == {(24, 24)}

@@ -1,0 +1,112 @@
+"""How pictures are made: their size, their background, and what is cut off. This module imports no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from radfield_core.errors import UsageError
+
+MAX_SCALE = 16
+COLORS = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "gray": (0.5, 0.5, 0.5)}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are made.
+
+    Attributes:
+        scale: size of the pictures divided by the size of the data's images.
+        width: width of the pictures in pixels; the height follows. It replaces `scale`.
+        background: color in [0, 1]; None for the background that evaluation uses.
+        transparent: True to make pictures with an alpha channel and without a background.
+        window: left, top, right and bottom edge, in pixels, of the part of the picture that is kept.
+        box: smallest x, y and z and largest x, y and z, in the data's own coordinates, of the box that is rendered.
+    """
+
+    scale: float = 1.0
+    width: int | None = None
+    background: tuple[float, float, float] | None = None
+    transparent: bool = False
+    window: tuple[int, int, int, int] | None = None
+    box: tuple[float, ...] | None = None
+
+    def scale_of(self, width: int) -> float:
+        """Return the scale of the picture of a view whose image has this width.
+
+        Raises:
+            UsageError: the picture would be too large.
+        """
+        scale = self.scale if self.width is None else self.width / width
+        if scale > MAX_SCALE:
+            raise UsageError(
+                f"{self.width} pixels are more than {MAX_SCALE} times the {width} of the data's images",
+                path="--width",
+                hint=f"--width {MAX_SCALE * width}",
+            )
+        return scale
+
+
+def read_color(text: str) -> tuple[float, float, float]:
+    """Return the color in [0, 1] that a text names.
+
+    Example:
+        >>> read_color("white"), read_color("#ff0000"), read_color("0,0.5,1")
+        ((1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 0.5, 1.0))
+
+    Raises:
+        UsageError: the text names no color.
+    """
+    if text in COLORS:
+        return COLORS[text]
+    if re.fullmatch("#[0-9a-fA-F]{6}", text):
+        red, green, blue = (int(text[start : start + 2], 16) / 255 for start in (1, 3, 5))
+        return red, green, blue
+    numbers = _numbers(text)
+    if len(numbers) == 3 and all(0.0 <= number <= 1.0 for number in numbers):
+        return numbers[0], numbers[1], numbers[2]
+    raise UsageError(
+        f'{text!r} is no color; use "transparent", {", ".join(COLORS)}, #RRGGBB, or three numbers between 0 and 1',
+        path="--background",
+        hint="--background white",
+    )
+
+
+def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float, ...] | None]:
+    """Return the window (four numbers) or the box (six numbers) that a text gives. The other one is None.
+
+    Example:
+        >>> read_crop("10,20,110,120")
+        ((10, 20, 110, 120), None)
+        >>> read_crop("-1,-1,0,1,1,0.5")
+        (None, (-1.0, -1.0, 0.0, 1.0, 1.0, 0.5))
+
+    Raises:
+        UsageError: the text gives neither, or the window or box is empty.
+    """
+    numbers = _numbers(text)
+    half = len(numbers) // 2
+    if len(numbers) not in (4, 6):
+        raise UsageError(
+            f"{text!r} has neither four nor six numbers",
+            path="--crop",
+            hint="--crop LEFT,TOP,RIGHT,BOTTOM in pixels, or --crop X0,Y0,Z0,X1,Y1,Z1 in the data's coordinates",
+        )
+    if not all(low < high for low, high in zip(numbers[:half], numbers[half:], strict=True)):
+        message = f"{text} keeps nothing: each of the first {half} numbers must be less than its partner in the rest"
+        raise UsageError(message, path="--crop", hint="Give the smaller corner first")
+    if half == 3:
+        return None, tuple(numbers)
+    if any(number != int(number) or number < 0 for number in numbers):
+        raise UsageError(f"{text}: edges are whole numbers of pixels, from 0", path="--crop", hint="--crop 0,0,100,100")
+    left, top, right, bottom = map(int, numbers)
+    return (left, top, right, bottom), None
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the finite numbers in a text, which are separated by commas; an empty list if a word is no number."""
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        return []
+    return numbers if all(abs(number) < 1e30 for number in numbers) else []
