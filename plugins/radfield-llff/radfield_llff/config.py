@@ -41,7 +41,7 @@ class LlffConfig:
     )
     pixel_center: float = option(
         0.5,
-        help="position of rays inside a pixel: 0.5: its center; 0.0: its corner, as in the NeRF paper's code",
+        help="position of a ray inside its pixel: 0.5 for the center, 0 for the corner, as in the NeRF paper's code",
         min=0,
         max=1,
     )
