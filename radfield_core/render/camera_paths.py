@@ -21,6 +21,9 @@ SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; it is 1 if all c
 NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
 FAR_WEIGHT = 0.75  # `target_depth` is a weighted mean of near and far; this is the weight of far
 SPIRAL_SIZE = 0.5  # radius of a spiral, as a share of the spread of the cameras
+FLAT_BELOW = 0.2  # cameras lie in a plane if they spread this much less across it than along its shorter side
+LEVEL_BELOW = 0.2  # cameras are level if their x axes leave a plane this much less than they spread within it
+MIN_UP_COSINE = 0.5  # an estimated upward axis is within 60° of the mean upward axis of the cameras
 
 
 def check_name(name: str) -> None:
@@ -68,10 +71,10 @@ def turntable(scene: Scene, n: int) -> Tensor:
     """Return poses c2w [n, 3, 4] on a circle around the focus. Every pose looks at the focus.
 
     The focus is the point that the scene's cameras look at. The axis of the circle passes through the focus, parallel
-    to the mean upward axis of the cameras. The circle has the median height of the cameras above the focus, and their
-    median distance from the axis.
+    to the upward axis of the scene, which `upward_axis` returns. The circle has the median height of the cameras above
+    the focus, and their median distance from the axis.
     """
-    up, center = _mean_up(scene), _focus(scene)
+    up, center = upward_axis(scene), _focus(scene)
     offsets = _centers(scene) - center
     height = (offsets @ up).median()
     radius = (offsets - (offsets @ up)[:, None] * up).norm(dim=-1).median()
@@ -81,6 +84,26 @@ def turntable(scene: Scene, n: int) -> Tensor:
     angles = _angles(n)
     circle = torch.cos(angles)[:, None] * first + torch.sin(angles)[:, None] * second
     return look_at(center + radius * circle + height * up, center, up)
+
+
+def upward_axis(scene: Scene) -> Tensor:
+    """Return the upward axis [3] of a scene in scene coordinates: a unit vector.
+
+    It is the axis that the data states. If the data states none, it is the normal of the plane in which the cameras
+    lie, or else the direction to which the x axes of all cameras are perpendicular, as those of level cameras are. If
+    the cameras neither lie in a plane nor are level, it is the mean of their upward axes.
+    """
+    if scene.up is not None and scene.up[-1:] in ("x", "y", "z"):
+        axis = torch.zeros(3, dtype=torch.float64)
+        axis["xyz".index(scene.up[-1])] = -1.0 if scene.up.startswith("-") else 1.0
+        return functional.normalize(scene.to_data[:3, :3].to(torch.float64).T @ axis, dim=0)
+    mean, centers = _mean_up(scene), _centers(scene)
+    right = scene.cameras.c2w[:, :, 0].to(torch.float64)
+    for vectors, limit in ((centers - centers.mean(0), FLAT_BELOW), (right, LEVEL_BELOW)):
+        normal = _normal(vectors, limit)
+        if normal is not None and float((normal @ mean).abs()) >= MIN_UP_COSINE:
+            return normal if float(normal @ mean) > 0 else -normal
+    return mean
 
 
 def spiral(scene: Scene, n: int) -> Tensor:
@@ -155,6 +178,19 @@ def _axes_meet(scene: Scene) -> bool:
     """
     depths = ((_focus(scene) - _centers(scene)) * _viewing_directions(scene)).sum(-1)
     return not scene.ndc and scene.near < float(depths.median()) < scene.far
+
+
+def _normal(vectors: Tensor, limit: float) -> Tensor | None:
+    """Return the unit normal [3] of the plane through the origin that is nearest to vectors [V, 3], by least squares.
+
+    Return None if the vectors lie on a line, or if their spread across the plane is at least `limit` times their spread
+    along the shorter side of the plane.
+    """
+    if len(vectors) < 3:
+        return None
+    _, (longest, shorter, across), axes = torch.linalg.svd(vectors, full_matrices=False)
+    flat = float(shorter) > 0.1 * float(longest) and float(across) < limit * float(shorter)
+    return axes[2] if flat else None
 
 
 def _mean_up(scene: Scene) -> Tensor:

@@ -11,7 +11,14 @@ from radfield_core.data.normalize import normalized
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
-from radfield_core.render.camera_paths import NDC_TARGET_DEPTH, camera_path, look_at, surrounds, turntable
+from radfield_core.render.camera_paths import (
+    NDC_TARGET_DEPTH,
+    camera_path,
+    look_at,
+    surrounds,
+    turntable,
+    upward_axis,
+)
 from radfield_core.testing.training import toy_scene
 
 
@@ -43,6 +50,77 @@ def test_a_turntable_has_the_focus_height_and_distance_of_the_cameras() -> None:
     toward = torch.nn.functional.normalize(-centers, dim=-1)
     torch.testing.assert_close(-c2w[:, :, 2], toward, atol=1e-9, rtol=0)
     assert bool((c2w[:, 2, 1] > 0).all()), "upright"
+
+
+def with_cameras(centers: torch.Tensor, up: str | None = None, roll: float = 0.0) -> Scene:
+    """The toy scene seen by upright cameras at `centers` that look at the origin and roll about their axes."""
+    zero, z = torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    c2w = look_at(centers.double(), zero, z)
+    angle = roll * torch.sin(17.0 * torch.arange(len(centers), dtype=torch.float64))[:, None]
+    x, y = c2w[:, :, 0].clone(), c2w[:, :, 1].clone()
+    c2w[:, :, 0], c2w[:, :, 1] = angle.cos() * x + angle.sin() * y, angle.cos() * y - angle.sin() * x
+    scene = toy_scene(len(centers))
+    return dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w), up=up)
+
+
+def one_sided(n: int = 40) -> torch.Tensor:
+    """Camera centers on a quarter of a hemisphere: the mean of the cameras' upward axes is far from vertical."""
+    generator = torch.Generator().manual_seed(0)
+    azimuth, height = (torch.rand(n, generator=generator, dtype=torch.float64) for _ in range(2))
+    azimuth, height = 1.6 * azimuth, 0.6 + 0.3 * height
+    across = (1 - height * height).sqrt()
+    return 4.0 * torch.stack([across * azimuth.cos(), across * azimuth.sin(), height], -1)
+
+
+def tilt(axis: torch.Tensor, truth: tuple[float, float, float]) -> float:
+    """Angle in degrees between two directions."""
+    cosine = axis @ torch.tensor(truth, dtype=torch.float64)
+    return float(torch.rad2deg(torch.acos(cosine.clamp(-1, 1))))
+
+
+def test_a_turntable_turns_about_the_axis_that_the_data_states() -> None:
+    scene = with_cameras(one_sided(), up="z", roll=0.4)
+    assert tilt(torch.nn.functional.normalize(scene.cameras.c2w[:, :, 1].mean(0), dim=0), (0, 0, 1)) > 20
+    c2w = turntable(scene, 8)
+    assert tilt(upward_axis(scene), (0, 0, 1)) < 1e-6
+    torch.testing.assert_close(c2w[:, 2, 3], c2w[:1, 2, 3].expand(8))
+    assert float(c2w[:, 2, 0].abs().max()) < 1e-9, "cameras are level"
+    assert tilt(upward_axis(dataclasses.replace(scene, up="-y")), (0, -1, 0)) < 1e-6
+
+
+def test_the_axis_that_the_data_states_turns_with_the_scene() -> None:
+    scene = with_cameras(one_sided(), up="-x")
+    turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)  # scene to data: x becomes y
+    to_data = torch.eye(4, dtype=torch.float64)
+    to_data[:3, :3], to_data[:3, 3] = 3.0 * turn, 5.0
+    assert tilt(upward_axis(dataclasses.replace(scene, to_data=to_data)), (0, 1, 0)) < 1e-6  # scene y is data −x
+
+
+def test_without_a_stated_axis_level_cameras_say_what_is_up() -> None:
+    assert tilt(upward_axis(with_cameras(one_sided())), (0, 0, 1)) < 1e-6
+    assert tilt(upward_axis(with_cameras(one_sided(), roll=0.05)), (0, 0, 1)) < 3
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.6])
+def test_without_a_stated_axis_cameras_in_a_plane_say_what_is_up(roll: float) -> None:
+    angles = torch.linspace(0.0, 2.0, 30, dtype=torch.float64)  # an arc, seen from above
+    centers = torch.stack([3 * angles.cos(), 3 * angles.sin(), 2.5 + 0.05 * torch.sin(9 * angles)], -1)
+    scene = with_cameras(centers, roll=roll)
+    assert tilt(torch.nn.functional.normalize(scene.cameras.c2w[:, :, 1].mean(0), dim=0), (0, 0, 1)) > 20
+    assert tilt(upward_axis(scene), (0, 0, 1)) < 3
+
+
+def test_cameras_on_a_wall_or_a_line_say_nothing_by_their_plane() -> None:
+    """The plane of forward-facing cameras is a wall, and its normal is where they look."""
+    grid = torch.stack([*torch.meshgrid(torch.arange(5.0), torch.arange(4.0), indexing="ij")], -1).reshape(-1, 2)
+    scene = toy_scene(20)
+    c2w = torch.eye(4, dtype=torch.float64)[None, :3].repeat(20, 1, 1)
+    c2w[:, :2, 3] = grid.double()
+    wall = dataclasses.replace(scene, cameras=dataclasses.replace(scene.cameras, c2w=c2w))
+    assert tilt(upward_axis(wall), (0, 1, 0)) < 1e-6
+    assert tilt(upward_axis(forward_facing()), (0, 1, 0)) < 1e-6
+    two = with_cameras(torch.tensor([[3.0, 0, 1], [0, 3.0, 1]]))
+    assert upward_axis(two).isfinite().all()
 
 
 def meeting_point(c2w: torch.Tensor) -> torch.Tensor:

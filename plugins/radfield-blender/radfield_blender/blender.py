@@ -29,6 +29,9 @@ NEAR, FAR = 2.0, 6.0
 NeRF's code does not normalize ray directions, so its limits are depths and not distances along rays.
 """
 
+UP = "z"
+"""Upward axis of Blender's scenes."""
+
 RADIUS = 1.5
 """Half the side of a cube around the origin. The cube contains every scene in the format."""
 
@@ -83,7 +86,7 @@ class BlenderParser(DataParser):
         return Scene(
             cameras=Cameras.pinhole(torch.from_numpy(c2w), focal, width, height, self.config.pixel_center),
             images=FileImages(paths, channels, headers=headers), near=NEAR, far=FAR, limits_along="axis",
-            box=SceneBox(torch.zeros(3), RADIUS), names=names, notes=(*notes, *orientation_notes(headers)),
+            box=SceneBox(torch.zeros(3), RADIUS), up=UP, names=names, notes=(*notes, *orientation_notes(headers)),
         )  # fmt: skip
 
     def _split_file(self, root: Path, split: str) -> Path:

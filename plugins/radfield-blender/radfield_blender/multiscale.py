@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from radfield_blender import sniff
-from radfield_blender.blender import RADIUS
+from radfield_blender.blender import RADIUS, UP
 from radfield_blender.config import MultiscaleConfig
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
 from radfield_core.data import (
@@ -75,7 +75,8 @@ class MultiscaleParser(DataParser):
             ),
             images=FileImages(files, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
             near=float(numbers[:, 3].min()), far=float(numbers[:, 4].max()), limits_along="axis",
-            box=SceneBox(torch.zeros(3), RADIUS), names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
+            box=SceneBox(torch.zeros(3), RADIUS), up=UP,
+            names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
             loss_weights=torch.from_numpy(numbers[:, 5]), notes=(*notes, *orientation_notes(headers)),
         )  # fmt: skip
 

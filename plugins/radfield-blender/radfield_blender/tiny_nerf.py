@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from radfield_blender import sniff
-from radfield_blender.blender import FAR, NEAR, RADIUS
+from radfield_blender.blender import FAR, NEAR, RADIUS, UP
 from radfield_blender.config import TinyNerfConfig
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox, plural
 from radfield_core.data import MemoryImages, check_poses
@@ -55,7 +55,8 @@ class TinyNerfParser(DataParser):
         return Scene(
             cameras=Cameras.pinhole(torch.from_numpy(c2w[chosen]), focal, width, height, self.config.pixel_center),
             images=MemoryImages(torch.from_numpy(_eight_bits(images[chosen]))), near=NEAR, far=FAR,
-            limits_along="axis", box=SceneBox(torch.zeros(3), RADIUS), names=all_names[chosen], notes=tuple(notes),
+            limits_along="axis", box=SceneBox(torch.zeros(3), RADIUS), up=UP,
+            names=all_names[chosen], notes=tuple(notes),
             background=(0.0, 0.0, 0.0),
         )  # fmt: skip
 
