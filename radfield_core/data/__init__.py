@@ -25,10 +25,18 @@ if TYPE_CHECKING:
         read_headers as read_headers,
     )
     from radfield_core.data.images import FileImages as FileImages, MemoryImages as MemoryImages
+    from radfield_core.data.mask_files import FileMasks as FileMasks
     from radfield_core.data.masks import (
         WithAlpha as WithAlpha,
         all_have_masks as all_have_masks,
         warn_about_lost_masks as warn_about_lost_masks,
+    )
+    from radfield_core.data.pairing import (
+        in_other_order as in_other_order,
+        listed as listed,
+        numbers_in as numbers_in,
+        pair_names as pair_names,
+        pair_with_numbers as pair_with_numbers,
     )
     from radfield_core.data.placement import (
         MAX_DISTANCE as MAX_DISTANCE,
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
         near_far_limits as near_far_limits,
         normalizing_similarity as normalizing_similarity,
     )
+    from radfield_core.data.points import unused_points as unused_points, usable_points as usable_points
     from radfield_core.data.poses import (
         check_poses as check_poses,
         pose_fault as pose_fault,
@@ -61,8 +70,11 @@ _HOMES = {
     "capture": "Capture common_lens read_available_headers scene_box shrink_factor",
     "image_files": "IMAGE_SUFFIXES MAX_IMAGE_PIXELS ImageFault ImageHeader orientation_notes read_header read_headers",
     "images": "FileImages MemoryImages",
+    "mask_files": "FileMasks",
     "masks": "WithAlpha all_have_masks warn_about_lost_masks",
+    "pairing": "in_other_order listed numbers_in pair_names pair_with_numbers",
     "placement": "MAX_DISTANCE camera_box content_box focus_point near_far_limits normalizing_similarity",
+    "points": "unused_points usable_points",
     "poses": "check_poses pose_fault read_pose",
     "scene": "ImageSource",
     "similarity": "similarity_matrix similarity_scale transform_cameras transform_points",

@@ -12,6 +12,7 @@ import torch
 from radfield_core.cameras import Cameras
 from radfield_core.data.image_files import ImageHeader, orientation_notes, read_headers
 from radfield_core.data.images import FileImages
+from radfield_core.data.mask_files import FileMasks
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
 from radfield_core.errors import DatasetError, Problem, Problems
@@ -159,7 +160,7 @@ class Capture:
         return Scene(
             cameras=self.cameras(to_scene, chosen),
             images=FileImages([self.images[i] for i in chosen], channels, headers=headers),
-            masks=None if self.masks is None else FileImages([self.masks[i] for i in chosen], 1),
+            masks=None if self.masks is None else FileMasks([self.masks[i] for i in chosen]),
             masks_mean="counted",
             near=near,
             far=far,

@@ -27,9 +27,13 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 MAX_IMAGE_PIXELS = 64_000_000
 """Largest number of pixels of one image. Without this limit, a small file could claim billions of pixels."""
 
+MIN_SHARE_OF_ONES = 0.01
+"""An alpha channel whose largest value is 1 is read as 0 and 255 if at least this share of its values is 1."""
+
 UPRIGHT = 1
 """EXIF orientation of an image that is displayed as it is stored, without a rotation."""
 
+_ONE_CHANNEL = ("1", "L", "I", "F")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ORIENTATION_TAG = 0x0112
 
@@ -73,12 +77,12 @@ def read_header(path: Path) -> ImageHeader:
         ...     read_header(Path(folder) / "a.png")[:3]
         (4, 3, 3)
     """
-    with warnings.catch_warnings():  # not in `_opened`, which also runs in threads, where changing filters is unsafe
+    with warnings.catch_warnings():  # not in `opened`, which also runs in threads, where changing filters is unsafe
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        opened = _opened(path)
-    with opened as image:
+        image_file = opened(path)
+    with image_file as image:
         alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-        channels = 4 if alpha else 1 if image.mode in ("1", "L") or image.mode.startswith("I;16") else 3
+        channels = 4 if alpha else 1 if image.mode in _ONE_CHANNEL or image.mode.startswith("I;16") else 3
         try:
             orientation = int(image.getexif().get(_ORIENTATION_TAG, UPRIGHT))
         except Exception:  # a damaged EXIF block does not make the pixels unusable
@@ -131,25 +135,50 @@ def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
 
 
 def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
-    """Decode an image file. Return its pixels [H, W, channels] uint8. 16-bit gray values are scaled to 8 bits.
+    """Decode an image file. Return its pixels [H, W, channels] uint8. Gray of 16 or 32 bits is scaled to 8 bits.
 
-    Raises ImageFault if the file is damaged, is not an image, or has pixels of 32 bits.
+    Floats are colors in [0, 1], or in [0, 255] if one of them is larger than 1. NaN is black. If the alpha channel
+    has only the values 0 and 1, it is read as transparent and opaque.
+
+    Raises ImageFault if the file is damaged, is not an image, or has values outside of these ranges.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         try:
-            if image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image).astype(np.uint32) * 255 // 65535).astype(np.uint8))
-            elif image.mode in ("I", "F"):
-                raise ImageFault(f"has pixels of 32 bits (mode {image.mode}); only 8 and 16 bits are supported")
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                image = Image.fromarray(_eight_bits(np.asarray(image), image.mode.startswith("I;16")))
             pixels: npt.NDArray[Any] = np.asarray(image.convert(_MODES[channels]))
         except ImageFault:
             raise
         except Exception as error:  # for damaged files, decoders raise exceptions of many classes
             raise ImageFault(f"cannot be decoded: {error}") from None
-    return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
+    pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
+    return _visible(pixels) if channels == 4 else pixels
 
 
-def _opened(path: Path) -> Image.Image:
+def _eight_bits(values: npt.NDArray[Any], is_16_bit: bool) -> npt.NDArray[np.uint8]:
+    """Return gray values [H, W] of 16 or 32 bits as 8 bits. Raises ImageFault if they are outside of the range."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    highest = 65535 if values.dtype.kind != "f" else 255
+    if low < 0 or high > highest:
+        raise ImageFault(f"has values from {low:g} to {high:g}; 0 to {highest} are expected")
+    if values.dtype.kind == "f":
+        return np.round(values * (255.0 if high <= 1 else 1.0)).astype(np.uint8)
+    if not is_16_bit and high <= 255:
+        return values.astype(np.uint8)
+    return (values.astype(np.uint32) * 255 // 65535).astype(np.uint8)
+
+
+def _visible(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return RGBA pixels with the alpha values 0 and 1 replaced by 0 and 255, if there are no others."""
+    alpha = pixels[..., 3]
+    if alpha.size == 0 or alpha.max() != 1 or alpha.mean() < MIN_SHARE_OF_ONES:
+        return pixels
+    return np.concatenate([pixels[..., :3], 255 * alpha[..., None]], axis=-1)
+
+
+def opened(path: Path) -> Image.Image:
     """Open an image file with one of the allowed decoders. Its pixels are not decoded yet.
 
     Raises ImageFault if the file cannot be opened, is in another format, or has too many pixels.

@@ -173,11 +173,15 @@ class FileImages:
     def _decode(self, index: int) -> Pixels:
         if self._headers[index].fault:
             raise ImageFault(self._headers[index].fault)
-        pixels = decode(self.paths[index], self.channels)
+        pixels = self._pixels(index)
         width, height = self.sizes[index].tolist()
         if pixels.shape[:2] != (height, width):
             raise ImageFault(f"has {pixels.shape[1]}×{pixels.shape[0]} pixels, but its header states {width}×{height}")
         return pixels
+
+    def _pixels(self, index: int) -> Pixels:
+        """Decode a file. A subclass may decode another kind of image."""
+        return decode(self.paths[index], self.channels)
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Return the pixels [n, C] uint8 at the given image numbers, rows and columns, each [n] int64.

@@ -54,9 +54,9 @@ class StoredView:
         _write(self.scene.images, self.index, path)
 
     def write_mask(self, path: Path) -> None:
-        """Write the mask to a file in the same way as `write_image`. The scene must have masks."""
+        """Write the mask to a file, in black and white however it was stored before. The scene must have masks."""
         assert self.scene.masks is not None
-        _write(self.scene.masks, self.index, path)
+        write_picture(path, self.scene.masks[self.index].numpy())
 
 
 def views_to_store(scenes: Mapping[str, Scene]) -> list[StoredView]:

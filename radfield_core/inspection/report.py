@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import corner_directions
+from radfield_core.data.mask_files import mask_facts, mask_warnings
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
@@ -190,6 +191,8 @@ def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
         text += f", {100 * sum(transparent) / len(transparent):.0f} % transparent"
     n_read = sum(small is not None for small in thumbnails)
     report.facts.append(("pixels", f"{text}; {plural(n_read, 'image')} can be read"))
+    report.facts += mask_facts(scene)
+    report.warnings += mask_warnings(scene)
     facts, warnings = quality.blur(scene, scores)
     report.facts += facts
     report.warnings += [*warnings, *quality.duplicates(scene, thumbnails)]

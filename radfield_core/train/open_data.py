@@ -7,6 +7,7 @@ from pathlib import Path
 
 from radfield_core.config.run import RunConfig
 from radfield_core.data import bad_images
+from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit
 from radfield_core.interfaces import Method
@@ -44,7 +45,8 @@ def open_data(
     scenes.leave_out(bad)
     if cache_mb is not None and scenes.left_out:
         bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
-    return scenes, [*_warnings(opened), *(f"left out: {image}" for image in found)]
+    warnings = [*_warnings(opened), *mask_warnings(scenes.get("train"))]
+    return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 
 def _open_splits(scenes: Scenes) -> dict[str, Scene]:

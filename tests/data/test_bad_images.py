@@ -20,6 +20,7 @@ from radfield_core.cli.main import main
 from radfield_core.data.bad_images import BadImage, choose_left_out, find_bad_images
 from radfield_core.data.image_files import decode
 from radfield_core.data.images import FileImages
+from radfield_core.data.mask_files import decode_mask
 from radfield_core.errors import DatasetError
 from radfield_core.runs.trained import open_run
 from radfield_core.testing.captures import toy_capture
@@ -174,7 +175,12 @@ def test_every_file_is_decoded_once_before_the_first_step(tmp_path: Path, monkey
         decoded.append(path)
         return decode(path, channels)
 
+    def counted_mask(path: Path) -> np.ndarray:
+        decoded.append(path)
+        return decode_mask(path)
+
     monkeypatch.setattr("radfield_core.data.images.decode", counted)
+    monkeypatch.setattr("radfield_core.data.mask_files.decode_mask", counted_mask)
     assert train(folder, tmp_path / "run", "data.holdout=0") == 65
     assert sorted(decoded) == sorted(p for kind in ("images", "masks") for p in (folder / kind).iterdir())
 

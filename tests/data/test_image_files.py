@@ -69,10 +69,39 @@ def test_other_formats_are_refused_whatever_their_name(tmp_path, kind):
         read_header(tmp_path / "x.png")
 
 
-def test_32_bit_pixels_are_refused(tmp_path):
-    Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(tmp_path / "x.tif")
-    with pytest.raises(ImageFault, match="32 bits"):
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.float32([[0.0, 0.5, 1.0]]), [0, 128, 255]),
+        (np.float32([[0.0, 100.0, 255.0]]), [0, 100, 255]),
+        (np.float32([[np.nan, 0.2, 1.0]]), [0, 51, 255]),
+        (np.int32([[0, 100, 255]]), [0, 100, 255]),
+        (np.int32([[0, 257, 65535]]), [0, 1, 255]),
+    ],
+)
+def test_gray_of_32_bits_is_scaled_to_8(tmp_path, values, expected):
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    assert read_header(tmp_path / "x.tif").channels == 1
+    assert decode(tmp_path / "x.tif", 1)[0, :, 0].tolist() == expected
+    assert decode(tmp_path / "x.tif", 3)[0, :, 2].tolist() == expected
+
+
+@pytest.mark.parametrize("values", [np.float32([[-1.0, 0.5]]), np.float32([[0.0, np.inf]]), np.int32([[0, 70000]])])
+def test_values_outside_of_the_range_of_an_image_are_refused_with_numbers(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    with pytest.raises(ImageFault, match=r"has values from .* are expected"):
         decode(tmp_path / "x.tif", 1)
+
+
+def test_alpha_of_0_and_1_is_transparent_and_opaque(tmp_path):
+    alpha = np.zeros((10, 10), np.uint8)
+    alpha[3:] = 1
+    pixels = np.dstack([np.full((10, 10, 3), 77, np.uint8), alpha])
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    assert (decode(tmp_path / "x.png", 4)[..., 3] == 255 * alpha).all()
+    pixels[0, 0, 3] = 2  # then 1 means nearly transparent
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    assert (decode(tmp_path / "x.png", 4) == pixels).all()
 
 
 def test_a_file_without_a_header_keeps_its_place_and_is_a_problem(tmp_path):

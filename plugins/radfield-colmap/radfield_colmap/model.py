@@ -6,6 +6,7 @@ COLMAP uses OpenCV axes: x right, y down, z forward.
 from __future__ import annotations
 
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,7 @@ class SparseModel:
         point_ids: [P] int64, ids of the points.
         points: [P, 3], positions of the points.
         errors: [P], mean reprojection error of each point in pixels.
+        notes: messages for the user about points that are not used.
     """
 
     cameras: Mapping[int, SparseCamera]
@@ -87,6 +89,7 @@ class SparseModel:
     point_ids: np.ndarray
     points: np.ndarray
     errors: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
@@ -138,7 +141,7 @@ def count_images(folder: Path) -> int:
             with (folder / "images.bin").open("rb") as stream:
                 return int(struct.unpack("<Q", stream.read(8))[0])
         with (folder / "images.txt").open("rb") as stream:
-            return sum(not line.startswith(b"#") for line in stream) // 2
+            return sum(not line.removeprefix(BOM_UTF8).startswith(b"#") for line in stream) // 2
     except (OSError, struct.error):
         return 0
 

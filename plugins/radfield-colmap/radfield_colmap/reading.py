@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from radfield_colmap import binary, text
 from radfield_colmap.model import SparseImage, SparseModel
 from radfield_colmap.sniff import suffix_of
 from radfield_core import DatasetError, Problems
-from radfield_core.data import MAX_DISTANCE
+from radfield_core.data import MAX_DISTANCE, unused_points, usable_points
 
 
 def read_model(folder: Path) -> SparseModel:
-    """Return the reconstruction in a folder. Raises a DatasetError that lists every faulty entry."""
+    """Return the reconstruction in a folder. Raises a DatasetError that lists every faulty camera and image."""
     suffix = suffix_of(folder)
     if suffix is None:
         raise DatasetError("has no cameras and images as .bin or .txt", path=str(folder))
@@ -22,14 +23,7 @@ def read_model(folder: Path) -> SparseModel:
     problems = Problems()
     cameras = form.read_cameras(folder / f"cameras{suffix}")
     images = form.read_images(folder / f"images{suffix}")
-    ids, points, errors = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
-    if (folder / f"points3D{suffix}").is_file():
-        ids, points, errors = form.read_points(folder / f"points3D{suffix}")
-        if not np.isfinite(points).all() or np.abs(points).max(initial=0.0) > MAX_DISTANCE:
-            problems.add(
-                folder / f"points3D{suffix}",
-                f"has points that are not finite, or farther than {MAX_DISTANCE:g} from the origin",
-            )
+    ids, points, errors, notes = _read_points(folder / f"points3D{suffix}", form.read_points)
     names = set()
     for image in images:
         fault = _fault(image, image.camera_id in cameras)
@@ -39,7 +33,25 @@ def read_model(folder: Path) -> SparseModel:
         if fault:
             problems.add(folder / f"images{suffix}", f"image {image.name!r:.200} {fault}")
     problems.raise_as(DatasetError)
-    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), ids, points, errors)
+    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), ids, points, errors, tuple(notes))
+
+
+def _read_points(
+    path: Path, read: Callable[[Path], tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Return the ids [P], positions [P, 3] and errors [P] of the usable points, and messages for the user.
+
+    Points are optional: they only improve the limits and the region. If the file is damaged, there are no points.
+    """
+    nothing = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
+    if not path.is_file():
+        return *nothing, []
+    try:
+        ids, points, errors = read(path)
+    except DatasetError as error:
+        return *nothing, [unused_points(error)]
+    usable, notes = usable_points(points, path.name)
+    return ids[usable], points[usable], errors[usable], notes
 
 
 def _fault(image: SparseImage, has_camera: bool) -> str | None:

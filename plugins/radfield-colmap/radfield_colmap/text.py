@@ -15,9 +15,12 @@ MAX_BYTES = 2**30
 
 
 def _lines(path: Path, keep_empty: bool = False) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of every line that is not a comment. Empty lines are skipped unless `keep_empty`."""
+    """Yield the number and text of every line that is not a comment. Empty lines are skipped unless `keep_empty`.
+
+    The file may begin with a byte order mark, which some editors write.
+    """
     try:
-        text = read_limited(path, MAX_BYTES).decode("utf-8")
+        text = read_limited(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DatasetError("is not UTF-8 text", path=str(path)) from None
     for number, line in enumerate(text.split("\n"), start=1):

@@ -14,7 +14,7 @@ from PIL import Image
 from radfield_colmap import binary, text
 from radfield_colmap.config import ColmapConfig
 from radfield_colmap.dataparser import Colmap, visible_distances
-from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS
+from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, count_images
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
 from radfield_colmap.writer import write
@@ -223,7 +223,7 @@ def test_an_image_that_leaves_the_folder_is_refused(folder):
     assert "leads out of the folder" in faults(folder)
 
 
-@pytest.mark.parametrize("name", ["cameras.bin", "images.bin", "points3D.bin"])
+@pytest.mark.parametrize("name", ["cameras.bin", "images.bin"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_file_that_is_cut_off_is_one_clear_error(folder, name, share):
     path = folder / "sparse" / "0" / name
@@ -232,11 +232,55 @@ def test_a_file_that_is_cut_off_is_one_clear_error(folder, name, share):
     assert name in faults(folder)
 
 
-@pytest.mark.parametrize("name", ["cameras.bin", "images.bin", "points3D.bin"])
+@pytest.mark.parametrize("name", ["cameras.bin", "images.bin"])
 def test_a_count_beyond_the_file_is_refused_before_memory_is_asked_for(folder, name):
     path = folder / "sparse" / "0" / name
     path.write_bytes(struct.pack("<Q", 2**63) + path.read_bytes()[8:])
     assert "states 9223372036854775808 entries" in faults(folder)
+
+
+@pytest.mark.parametrize("as_words", [False, True])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: data[:40], lambda data: b"\xff" * 8 + data[8:], lambda data: b"\xff" + data[1:]],
+)
+def test_points_that_cannot_be_read_are_left_aside_with_a_warning(folder, damage, as_words):
+    if as_words:
+        as_text(folder)
+    path = folder / "sparse" / "0" / f"points3D.{'txt' if as_words else 'bin'}"
+    path.write_bytes(damage(path.read_bytes()))
+    scene = parse(folder, holdout=0)
+    assert scene.points is None and not scene.box.measured and len(scene.cameras) == 9
+    empty_text = as_words and not path.read_bytes()  # a text file without lines has no points, which is no fault
+    assert empty_text or any("points3D" in note and "not used" in note for note in scene.notes)
+
+
+@pytest.mark.parametrize("as_words", [False, True])
+def test_points_that_are_not_finite_are_left_out_and_the_others_used(folder, as_words):
+    before = parse(folder, holdout=0, orientation="up")
+    model = read_model(folder / "sparse" / "0")
+    if as_words:
+        as_text(folder)
+        path = folder / "sparse" / "0" / "points3D.txt"
+        lines = path.read_text().splitlines()
+        words = lines[3].split()
+        path.write_text("\n".join([*lines[:3], " ".join([words[0], "nan", *words[2:]]), *lines[4:]]) + "\n")
+    else:
+        path = folder / "sparse" / "0" / "points3D.bin"
+        path.write_bytes(path.read_bytes().replace(struct.pack("<d", model.points[3, 0]), struct.pack("<d", np.nan)))
+    scene = parse(folder, holdout=0, orientation="up")
+    torch.testing.assert_close(scene.points, torch.cat([before.points[:3], before.points[4:]]))
+    assert any(f"1 point of {len(before.points)} is not finite" in note for note in scene.notes)
+
+
+def test_text_files_may_begin_with_a_byte_order_mark(folder):
+    as_text(folder)
+    expected = parse(folder)
+    for path in (folder / "sparse" / "0").iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    scene = parse(folder)
+    assert torch.equal(scene.cameras.c2w, expected.cameras.c2w) and torch.equal(scene.points, expected.points)
+    assert count_images(folder / "sparse" / "0") == 9
 
 
 @pytest.mark.parametrize(

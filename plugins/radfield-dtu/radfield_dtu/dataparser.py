@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox, plural
+from radfield_core import Cameras, DataParser, DatasetError, Problems, Scene, SceneBox
 from radfield_core.data import (
     FileImages,
+    FileMasks,
     ImageHeader,
     WithAlpha,
     choose_split,
     holdout_splits,
+    listed,
     orientation_notes,
+    pair_names,
+    pair_with_numbers,
     read_headers,
     split_notes,
 )
@@ -48,12 +52,9 @@ class DtuParser(DataParser):
         """Return the split "train", "val" or "test". Raises a DatasetError that lists every fault of the files."""
         root = Path(self.config.root)
         problems = Problems()
-        images = _files(root / "image", problems)
-        projections, to_data = _matrices(self._cameras_file(root), len(images), problems)
-        masks = _files(root / "mask", problems) if (root / "mask").is_dir() else None
-        if masks is not None and len(masks) != len(images):
-            counts = f"has {plural(len(masks), 'mask')} for {plural(len(images), 'image')}"
-            problems.add(root / "mask", counts + _unmatched(images, masks))
+        images = _images_of(root / "image", problems)
+        images, projections, to_data, notes = _cameras_of(self._cameras_file(root), images, problems)
+        masks, more = _masks_of(root / "mask", images, problems)
         if masks is None and self.config.apply_mask:
             problems.add(root / "mask", "there are no masks to apply", "Set data.apply_mask=false")
         problems.raise_as(DatasetError)
@@ -61,6 +62,7 @@ class DtuParser(DataParser):
         intrinsics, c2w = _cameras(projections, images, problems)
         problems.raise_as(DatasetError)
 
+        truth, truth_notes = read_truth(root, to_data)
         splits = holdout_splits(len(images), self.config.hold_every, root, "hold_every")
         rows = choose_split(splits, split, root)
         cameras = Cameras(
@@ -69,13 +71,13 @@ class DtuParser(DataParser):
         )  # fmt: skip
         distance = np.linalg.norm(c2w[:, :, 3], axis=1)
         pictures = FileImages([images[row] for row in rows], 3, headers=[headers[row] for row in rows])
-        covers = None if masks is None else FileImages([masks[row] for row in rows], 1)
+        covers = None if masks is None else FileMasks([masks[row] for row in rows])
         return Scene(
             cameras=cameras, images=WithAlpha(pictures, covers) if self.config.apply_mask and covers else pictures,
             masks=covers, near=max(0.05, float(distance.min()) - 1.0), far=float(distance.max()) + 1.0,
             box=SceneBox(torch.zeros(3), 1.0, "sphere"), to_data=torch.from_numpy(to_data), unit=self.config.unit,
-            ground_truth=read_truth(root, to_data), names=[images[row].stem for row in rows],
-            notes=(*split_notes(splits), *orientation_notes(headers)),
+            ground_truth=truth, names=[images[row].stem for row in rows],
+            notes=(*notes, *more, *truth_notes, *split_notes(splits), *orientation_notes(headers)),
         )  # fmt: skip
 
     def _cameras_file(self, root: Path) -> Path:
@@ -86,55 +88,83 @@ class DtuParser(DataParser):
         )
 
 
-def _files(folder: Path, problems: Problems) -> list[Path]:
-    found = (
-        sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
-    )
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _images_of(folder: Path, problems: Problems) -> list[Path]:
+    images = _files(folder)
     if not folder.is_dir():
         problems.found.extend(missing_files([folder], folder.parent))
-    elif not found:
+    elif not images:
         problems.add(folder, "has no images")
-    return found
+    return images
 
 
-def _unmatched(images: list[Path], masks: list[Path]) -> str:
-    """Return text, for the end of a message, that lists the images without a mask. If all have one, return "".
+def _masks_of(folder: Path, images: list[Path], problems: Problems) -> tuple[list[Path] | None, list[str]]:
+    """Return the mask of each image, or None if there are no masks, and messages for the user."""
+    masks = _files(folder)
+    if not masks:
+        return None, [f"{folder.name}/ has no images, so there are no masks"] if folder.is_dir() else []
+    partners, unused = pair_names(images, masks)
+    alone = [image.name for image, partner in zip(images, partners, strict=True) if partner is None]
+    if alone:
+        problems.add(folder, f"there is no mask for {listed(alone)}", "Give each mask the name of its image")
+    if unused:
+        problems.add(
+            folder, f"there is no image for the mask {listed([masks[i].name for i in unused])}",
+            "Give each mask the name of its image, and remove the others",
+        )  # fmt: skip
+    return [masks[partner] for partner in partners if partner is not None], []
 
-    A mask has the same name as its image, apart from leading zeros: 012.png can be the mask of 000012.png.
-    """
-    known = {path.stem.lstrip("0") for path in masks}
-    alone = [path.name for path in images if path.stem.lstrip("0") not in known]
-    return f"; there is no mask for {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}" if alone else ""
 
+def _cameras_of(path: Path, images: list[Path], problems: Problems) -> tuple[list[Path], list[Array], Array, list[str]]:
+    """Return the images in the order of their cameras, their projections, the unit sphere, and messages for the user.
 
-def _matrices(path: Path, n: int, problems: Problems) -> tuple[list[Array], Array]:
-    """Return the projection [3, 4] of each view and the transform [4, 4] from the unit sphere to the world.
-
-    A projection maps points in the coordinates of the unit sphere to pixels.
+    A projection [3, 4] maps points in the coordinates of the unit sphere to pixels. The unit sphere is the transform
+    [4, 4] from its coordinates to the world. The image with the number i in its name belongs to world_mat_i.
     """
     if missing := missing_files([path], path.parent):
         problems.found.extend(missing)
-        return [], np.eye(4)
-    there = sum(name.startswith("world_mat_") and name[10:].isdigit() for name in npz_names(path))
-    if there != n:
-        problems.add(path, f"has {plural(there, 'camera')} for {plural(n, 'image')}")
-        return [], np.eye(4)
-    names = [f"{kind}_{i}" for i in range(n) for kind in ("world_mat", "scale_mat")]
-    arrays = read_npz(path, names, max_bytes=2**20)
-    for name in names:
-        matrix = arrays[name]
-        if matrix.shape != (4, 4) or matrix.dtype.kind != "f" or not np.isfinite(matrix).all():
-            problems.add(f"{path.name}: {name}", f"is {matrix.dtype} {matrix.shape}, not a finite 4x4 matrix")
+        return images, [], np.eye(4), []
+    known = [name[10:] for name in npz_names(path) if name.startswith("world_mat_")]
+    entries = sorted(int(number) for number in known if number.isascii() and number.isdecimal() and len(number) < 10)
+    if not images:
+        return images, [], np.eye(4), []
+    try:
+        numbers, note = pair_with_numbers(images, entries, "world_mat_")
+    except ValueError as error:
+        problems.add(path.name, str(error), "Name the images by the numbers of their cameras: 000.png is world_mat_0")
+        return images, [], np.eye(4), []
+    pairs = sorted(zip(numbers, images, strict=True))
+    projections, to_data = _matrices(path, [number for number, _ in pairs], problems)
+    return [image for _, image in pairs], projections, to_data, [note] if note else []
+
+
+def _matrices(path: Path, numbers: list[int], problems: Problems) -> tuple[list[Array], Array]:
+    """Return the projection [3, 4] of each camera and the transform [4, 4] from the unit sphere to the world."""
+    names = [f"{kind}_{i}" for i in numbers for kind in ("world_mat", "scale_mat")]
+    arrays = {name: _four_rows(array) for name, array in read_npz(path, names, max_bytes=2**20).items()}
+    for name, matrix in arrays.items():
+        if matrix.shape != (4, 4) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
+            problems.add(f"{path.name}: {name}", f"is {matrix.dtype} {matrix.shape}, not a finite 4x4 or 3x4 matrix")
     problems.raise_as(DatasetError)
-    scales = [arrays[f"scale_mat_{i}"].astype(np.float64) for i in range(n)]
-    for i, scale in enumerate(scales):
+    scales = [arrays[f"scale_mat_{i}"].astype(np.float64) for i in numbers]
+    for i, scale in zip(numbers, scales, strict=True):
         fault = _not_a_scale(scale)
         if fault is None and np.abs(scale - scales[0]).max() > 1e-4 * abs(scales[0][0, 0]):
-            fault = "differs from scale_mat_0, but all views must share one sphere"
+            fault = f"differs from scale_mat_{numbers[0]}, but all views must share one sphere"
         if fault:
             problems.add(f"{path.name}: scale_mat_{i}", fault)
-    worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in range(n)]
+    worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in numbers]
     return [(world @ scale)[:3] for world, scale in zip(worlds, scales, strict=True)], scales[0]
+
+
+def _four_rows(matrix: np.ndarray) -> np.ndarray:
+    """Return a matrix with the row (0, 0, 0, 1) added if it has the shape [3, 4], and otherwise unchanged."""
+    if matrix.shape != (3, 4) or matrix.dtype.kind not in "fiu":
+        return matrix
+    return np.concatenate([matrix, np.array([[0, 0, 0, 1]], matrix.dtype)])
 
 
 def _not_a_scale(matrix: Array) -> str | None:

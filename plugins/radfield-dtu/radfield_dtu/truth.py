@@ -17,12 +17,22 @@ GROUND_TRUTH = "ground_truth.ply"
 MAX_BYTES = 2**30
 
 
-def read_truth(root: Path, to_data: Array) -> Mesh | None:
-    """Return the surface in scene coordinates, or None if there is no file. Raises DatasetError if the file is
-    unusable."""
+def read_truth(root: Path, to_data: Array) -> tuple[Mesh | None, list[str]]:
+    """Return the surface in scene coordinates, and messages for the user.
+
+    The file is optional. The surface is None if there is no file, or if it cannot be used. A message says so then.
+    """
     path = root / GROUND_TRUTH
     if not path.is_file():
-        return None
+        return None, []
+    try:
+        return _read(path, to_data), []
+    except DatasetError as error:
+        problem = error.problems[0]
+        return None, [f"the true surface is not used: {GROUND_TRUTH} {problem.message}"]
+
+
+def _read(path: Path, to_data: Array) -> Mesh:
     if path.stat().st_size > MAX_BYTES:
         raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
     try:

@@ -141,30 +141,9 @@ end_header
 """
 
 
-def damage_truth_faces(root: Path, arrays: dict) -> str:
-    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 77\n")
-    return "refer to missing vertices"
-
-
-def damage_truth_nan(root: Path, arrays: dict) -> str:
-    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 nan\n0 1 0\n3 0 1 2\n")
-    return "not finite"
-
-
-def damage_truth_far(root: Path, arrays: dict) -> str:
-    (root / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 1e12\n0 1 0\n3 0 1 2\n")
-    return "from the origin"
-
-
-def damage_truth_points(root: Path, arrays: dict) -> str:
-    text = TRUTH.replace("element face 1\nproperty list uchar int vertex_indices\n", "")
-    (root / "ground_truth.ply").write_text(text + "0 0 0\n1 0 0\n0 1 0\n")
-    return "ground_truth.ply"
-
-
 def damage_count(root: Path, arrays: dict) -> str:
     del arrays["world_mat_2"]
-    return "2 cameras for 3 images"
+    return "there is no world_mat_ with the number of 000002.png"
 
 
 def damage_size(root: Path, arrays: dict) -> str:
@@ -181,7 +160,29 @@ def damage_images(root: Path, arrays: dict) -> str:
 
 def damage_masks(root: Path, arrays: dict) -> str:
     sorted((root / "mask").iterdir())[0].unlink()
-    return f"2 masks for 3 images; there is no mask for {sorted((root / 'image').iterdir())[0].name}"
+    return f"there is no mask for {sorted((root / 'image').iterdir())[0].name}"
+
+
+def damage_extra_mask(root: Path, arrays: dict) -> str:
+    shutil.copy(sorted((root / "mask").iterdir())[0], root / "mask" / "777.png")
+    return "there is no image for the mask 777.png"
+
+
+def damage_names_of_masks(root: Path, arrays: dict) -> str:
+    for i, path in enumerate(sorted((root / "mask").iterdir())):
+        path.rename(path.with_name("xyz"[i] + ".png"))
+    return "there is no image for the mask x.png, y.png, z.png"
+
+
+def damage_extra_camera(root: Path, arrays: dict) -> str:
+    arrays["world_mat_7"] = arrays["world_mat_2"]
+    return "there is no file for world_mat_7"
+
+
+def damage_shifted_image(root: Path, arrays: dict) -> str:
+    path = sorted((root / "image").iterdir())[2]
+    path.rename(path.with_name("000004.png"))
+    return "there is no world_mat_ with the number of 000004.png; there is no file for world_mat_2"
 
 
 @pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])
@@ -195,12 +196,120 @@ def test_each_fault_is_named(small: Path, damage) -> None:
     assert "which exists" not in str(caught.value)
 
 
-def test_a_true_surface_larger_than_is_read_is_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("0 0 0\n1 0 0\n0 1 0\n3 0 1 77\n", "refer to missing vertices"),
+        ("0 0 0\n1 0 nan\n0 1 0\n3 0 1 2\n", "not finite"),
+        ("0 0 0\n1 0 1e12\n0 1 0\n3 0 1 2\n", "from the origin"),
+        ("0 0 0\n", "ground_truth.ply"),
+    ],
+)
+def test_a_true_surface_that_is_damaged_is_left_aside_with_a_warning(small: Path, rows: str, reason: str) -> None:
+    (small / "ground_truth.ply").write_text(TRUTH + rows)
+    scene = DtuParser(DtuConfig(root=str(small))).parse("train")
+    assert scene.ground_truth is None and len(scene.cameras) == 3
+    assert any("the true surface is not used: ground_truth.ply" in note and reason in note for note in scene.notes)
+
+
+def test_a_true_surface_of_either_byte_order_is_read(small: Path) -> None:
+    text = TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
+    (small / "ground_truth.ply").write_text(text)
+    expected = DtuParser(DtuConfig(root=str(small))).parse("train").ground_truth
+    head = text[: text.index("end_header")].replace("ascii", "binary_big_endian") + "end_header\n"
+    body = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], ">f4").tobytes() + b"\3" + np.array([0, 1, 2], ">i4").tobytes()
+    (small / "ground_truth.ply").write_bytes(head.encode() + body)
+    found = DtuParser(DtuConfig(root=str(small))).parse("train").ground_truth
+    assert found is not None and expected is not None
+    assert torch.equal(found.vertices, expected.vertices) and torch.equal(found.faces, expected.faces)
+
+
+def test_a_true_surface_larger_than_is_read_is_left_aside(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (small / "ground_truth.ply").write_text(TRUTH + "0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
     assert DtuParser(DtuConfig(root=str(small))).parse("train").ground_truth is not None
     monkeypatch.setattr("radfield_dtu.truth.MAX_BYTES", 100)
-    with pytest.raises(DatasetError, match="is larger than"):
-        DtuParser(DtuConfig(root=str(small))).parse("train")
+    scene = DtuParser(DtuConfig(root=str(small))).parse("train")
+    assert scene.ground_truth is None and any("is larger than" in note for note in scene.notes)
+
+
+@pytest.mark.parametrize("kind", ["world_mat", "scale_mat"])
+@pytest.mark.parametrize("rows", [3, 4])
+@pytest.mark.parametrize("dtype", ["i4", "f2", "f8"])
+def test_matrices_of_whole_numbers_and_of_three_rows_are_read(tmp_path: Path, kind: str, rows: int, dtype: str) -> None:
+    write({"train": toy_capture(3)}, tmp_path)
+    arrays = dict(np.load(tmp_path / "cameras_sphere.npz"))
+    exact = {"world_mat": np.array([[40, 0, 16, 99], [0, 40, 12, 60], [0, 0, 1, 5], [0, 0, 0, 1]], "f8"),
+             "scale_mat": np.diag([2.0, 2.0, 2.0, 1.0])}[kind]  # fmt: skip
+    for i in range(3):
+        arrays[f"{kind}_{i}"] = exact
+    np.savez(tmp_path / "cameras_sphere.npz", **arrays)
+    expected = DtuParser(DtuConfig(root=str(tmp_path))).parse("train")
+    for i in range(3):
+        arrays[f"{kind}_{i}"] = exact[:rows].astype(dtype)
+    np.savez(tmp_path / "cameras_sphere.npz", **arrays)
+    found = DtuParser(DtuConfig(root=str(tmp_path))).parse("train")
+    assert torch.equal(found.cameras.c2w, expected.cameras.c2w) and torch.equal(found.to_data, expected.to_data)
+    assert torch.equal(found.cameras.intrinsics, expected.cameras.intrinsics)
+
+
+def places(root: Path) -> dict[str, list[float]]:
+    scene = DtuParser(DtuConfig(root=str(root))).parse("train")
+    return {name: scene.data_points(scene.cameras.c2w[i, :, 3]).tolist() for i, name in enumerate(scene.names)}
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """Twelve views with masks. The color of each image and the gray of its mask are its number."""
+    write({"train": toy_capture(12, masks=True)}, tmp_path)
+    for i in range(12):
+        Image.new("RGB", (32, 24), (i, i, i)).save(tmp_path / "image" / f"{i:03d}.png")
+        Image.fromarray(np.where(np.arange(24 * 32).reshape(24, 32) < 64 * (i + 1), 255, 0).astype(np.uint8)).save(
+            tmp_path / "mask" / f"{i:03d}.png"
+        )
+    return tmp_path
+
+
+@pytest.mark.parametrize("image", ["{}.png", "{:03d}.png", "img_{}.png", "rect_{:03d}_3_r5000.png"])
+@pytest.mark.parametrize("mask", ["{}.png", "{:06d}.png", "mask_{}.png"])
+def test_images_masks_and_cameras_are_paired_by_the_number_in_the_name(numbered: Path, image: str, mask: str) -> None:
+    expected = {int(name): place for name, place in places(numbered).items()}
+    for kind, name in (("image", image), ("mask", mask)):
+        for i in range(12):
+            (numbered / kind / f"{i:03d}.png").rename(numbered / kind / f"new_{name.format(i)}")
+    scene = DtuParser(DtuConfig(root=str(numbered))).parse("train")
+    assert len(scene.cameras) == 12 and scene.masks is not None
+    for view in range(12):
+        number = int(scene.images[view][0, 0, 0])
+        assert scene.data_points(scene.cameras.c2w[view, :, 3]).tolist() == expected[number]
+        assert int((scene.masks[view] == 255).sum()) == 64 * (number + 1)
+    assert "paired in" not in " ".join(scene.notes)
+    assert ("paired by number" in " ".join(scene.notes)) == ("{}" in image), "other programs need leading zeros"
+
+
+def test_images_that_are_numbered_otherwise_are_paired_in_order_with_a_warning(numbered: Path) -> None:
+    expected = list(places(numbered).values())
+    for i in reversed(range(12)):
+        for kind in ("image", "mask"):
+            (numbered / kind / f"{i:03d}.png").rename(numbered / kind / f"{i + 1}.png")
+    scene = DtuParser(DtuConfig(root=str(numbered))).parse("train")
+    assert [scene.data_points(place).tolist() for place in scene.cameras.c2w[:, :, 3]] == expected
+    assert scene.names[:3] == ["1", "2", "3"]
+    assert any("1.png … 12.png" in note and "paired in their order" in note for note in scene.notes)
+
+
+def test_names_in_another_order_than_their_numbers_are_refused_if_no_number_is_a_camera_s(numbered: Path) -> None:
+    for i in range(12):
+        for kind in ("image", "mask"):
+            (numbered / kind / f"{i:03d}.png").rename(numbered / kind / f"{3 * i + 95}.png")
+    with pytest.raises(DatasetError, match="the order of the names differs from the order of their numbers"):
+        DtuParser(DtuConfig(root=str(numbered))).parse("train")
+
+
+def test_a_mask_folder_without_images_is_no_fault(small: Path) -> None:
+    for path in (small / "mask").iterdir():
+        path.unlink()
+    scene = DtuParser(DtuConfig(root=str(small))).parse("train")
+    assert scene.masks is None and any("mask/ has no images" in note for note in scene.notes)
 
 
 def test_a_camera_file_outside_the_folder_is_refused(small: Path) -> None:

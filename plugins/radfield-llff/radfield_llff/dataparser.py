@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radfield_core import DataParser, DatasetError, Problems, Scene, plural, warped_box
+from radfield_core import DataParser, DatasetError, Problem, Problems, Scene, plural, warped_box
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     Capture,
@@ -17,6 +17,8 @@ from radfield_core.data import (
     choose_split,
     focus_point,
     holdout_splits,
+    in_other_order,
+    listed,
     scene_box,
     similarity_matrix,
     similarity_scale,
@@ -71,7 +73,7 @@ class Llff(DataParser):
         center, radius = _seen_box(capture, posed, far) if not config.spherify else (np.zeros(3), _reach(posed))
         scene = capture.scene(
             choose_split(splits, split, root), to_scene, near=near, far=far,
-            notes=[*_folder_notes(root, folder), *split_notes(splits)],
+            notes=[*_folder_notes(root, folder), *_order_notes(images), *split_notes(splits)],
             box=scene_box(center, radius, np.eye(4), measured=not config.spherify),
         )  # fmt: skip
         cameras = replace(scene.cameras, pixel_center=config.pixel_center)
@@ -158,7 +160,39 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
             "Keep exactly the images that the poses were solved for",
         )  # fmt: skip
         problems.raise_as(DatasetError)
-    return [safe_join(folder, name) for name in names]
+    images = [safe_join(folder, name) for name in names]
+    problems.found += _other_images(images, folder)
+    return images
+
+
+def _other_images(images: list[Path], folder: Path) -> list[Problem]:
+    """Return a problem if some images of `images_<factor>`, but not all, have the name of a full-size image.
+
+    The rows of poses_bounds.npy belong to the images in images/. Smaller copies may have names of their own, but if
+    some names are the same and others are not, a copy is missing, and all later rows would belong to another image.
+    """
+    whole = folder.parent / "images"
+    if folder.name == "images" or not whole.is_dir():
+        return []
+    stems = {Path(name).stem for name in os.listdir(whole) if name.lower().endswith(IMAGE_SUFFIXES)}
+    strangers = [path.name for path in images if path.stem not in stems]
+    if not strangers or len(strangers) == len(images):
+        return []
+    return [Problem(folder.name, f"images/ has no image with the name of {listed(strangers)}", "Make the copies again")]
+
+
+def _order_notes(images: list[Path]) -> list[str]:
+    """Return a note if the alphabetical order of the images, which is that of the rows, is not that of their numbers.
+
+    LLFF's own script writes the rows in alphabetical order. Other programs may not.
+    """
+    if not in_other_order(images):
+        return []
+    names = sorted(path.name for path in images)
+    return [
+        f"row 0 of poses_bounds.npy belongs to {names[0]}, row 1 to {names[1]}, and so on in alphabetical order; "
+        "if the rows are in the order of the numbers, rename the images with leading zeros"
+    ]
 
 
 def _recenter(c2w: np.ndarray, bounds: np.ndarray, bound_factor: float) -> np.ndarray:

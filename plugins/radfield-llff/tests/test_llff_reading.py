@@ -257,3 +257,28 @@ def test_real_captures_are_read_whole(test_data, name, n, focal):
     assert scenes[0].cameras.sizes[0].tolist() == [504, 378]
     assert scenes[0].cameras.intrinsics[0, 0].item() == pytest.approx(focal, abs=1e-3)
     assert not scenes[1].images.check()
+
+
+def test_rows_belong_to_names_in_alphabetical_order_which_is_said_where_numbers_have_another(tmp_path):
+    write({"train": toy_capture(12, forward=True)}, tmp_path)
+    expected = parse(tmp_path, holdout=0)
+    assert not any("alphabetical" in note for note in expected.notes)
+    by_name = sorted(f"IMG_{i}.png" for i in range(12))
+    for path, name in zip(sorted((tmp_path / "images").iterdir()), by_name, strict=True):
+        path.rename(path.with_name(name))
+    scene = parse(tmp_path, holdout=0)
+    assert scene.names == by_name and torch.equal(scene.cameras.c2w, expected.cameras.c2w)
+    (note,) = (note for note in scene.notes if "alphabetical" in note)
+    assert "row 1 to IMG_1.png" in note and "leading zeros" in note
+
+
+def test_a_smaller_copy_that_is_missing_cannot_shift_the_others(folder):
+    (folder / "images_2").mkdir()
+    for i, path in enumerate(sorted((folder / "images").iterdir())):
+        Image.open(path).resize((16, 12)).save(folder / "images_2" / f"image{i:03d}.png")
+    assert len(parse(folder, holdout=0, factor=2).cameras) == 9, "copies may have names of their own"
+    for path in (folder / "images_2").iterdir():
+        path.rename(path.with_name(path.name.replace("image", "view_")))
+    assert len(parse(folder, holdout=0, factor=2).cameras) == 9
+    (folder / "images_2" / "view_003.png").rename(folder / "images_2" / "view_009.png")
+    assert "images_2: images/ has no image with the name of view_009.png" in faults(folder, factor=2)

@@ -1,4 +1,4 @@
-"""Checks of the depth images that a capture lists. All of them must exist.
+"""Checks of the depth images that a capture lists. They are not used, so no fault of theirs is an error.
 
 A note tells the user if their unit seems to differ from the unit of the poses.
 """
@@ -15,7 +15,7 @@ from PIL import Image
 from radfield_core import DatasetError, Problems, plural
 from radfield_core.data import MAX_IMAGE_PIXELS
 from radfield_core.files import missing_files, read_npy, safe_join
-from radfield_transforms.meta import number, present_in_all
+from radfield_transforms.meta import number
 
 KEYS = ("depth_file_path", "depth_path")
 MILLIMETRES = 1e-3
@@ -30,43 +30,30 @@ A wrong unit (mm instead of m) changes the ratio by a factor of 1000.
 _LOOKED_AT = 5
 
 
-def depth_paths(tables: list[dict[str, Any]], names: list[str], folder: Path, problems: Problems) -> list[Path]:
-    """Return the depth image of every frame, or [] if no frame has one.
+def depth_notes(
+    tables: Sequence[Mapping[str, Any]], folder: Path, meta: Mapping[str, Any], distance: float, problems: Problems
+) -> list[str]:
+    """Return notes for the user, or [] if the frames list no depth images.
 
-    Add a problem if only some frames have one, or if a file is missing.
-    """
-    for key in KEYS:
-        if not present_in_all(tables, key, names, problems):
-            continue
-        paths = []
-        for table, name in zip(tables, names, strict=True):
-            if not isinstance(table[key], str):
-                problems.add(name, f"{key} is {table[key]!r:.60}, not a file name")
-                continue
-            try:
-                paths.append(safe_join(folder, table[key]))
-            except DatasetError as error:
-                problems.found.extend(error.problems)
-        problems.found.extend(missing_files(paths, folder.resolve()))
-        return paths
-    return []
-
-
-def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float, problems: Problems) -> list[str]:
-    """Return notes for the user, or [] if there are no depth images.
-
-    The first note says that the depth images are not used. There is a second note if the unit of the depths seems to
-    differ from the unit of the poses.
+    The first note says that the depth images are not used, and how many of them are missing. A second one is added if
+    the depths seem to have another unit than the poses.
 
     Args:
-        paths: the depth images.
+        tables: keys of each frame.
+        folder: folder of the transforms file.
         meta: keys of the transforms file.
         distance: distance from the cameras to the point that they look at, in the unit of the poses.
         problems: gets an entry if integer_depth_scale is faulty.
     """
-    if not paths:
+    listed = [next(table[key] for key in KEYS if table.get(key)) for table in tables if any(map(table.get, KEYS))]
+    if not listed:
         return []
-    notes = [f"the file lists {plural(len(paths), 'depth image')}, which radfield does not use"]
+    paths = [path for path in (_existing(folder, name) for name in listed) if path is not None]
+    missing = len(listed) - len(paths)
+    notes = [
+        f"the file lists {plural(len(listed), 'depth image')}, which radfield does not use"
+        + (f"; {missing} of them cannot be found" if missing else "")
+    ]
     scale = number(meta, "integer_depth_scale", "integer_depth_scale", problems)
     medians = [_median(path, MILLIMETRES if scale is None else scale)
                for path in paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT]]  # fmt: skip
@@ -81,6 +68,14 @@ def depth_notes(paths: Sequence[Path], meta: Mapping[str, Any], distance: float,
             f"to the point that they look at ({distance:.3g}); the depths may be in {theirs}, the poses in {the_poses}"
         )
     return notes
+
+
+def _existing(folder: Path, name: Any) -> Path | None:
+    try:
+        path = safe_join(folder, name)
+    except DatasetError:
+        return None
+    return None if missing_files([path], folder) else path
 
 
 def _median(path: Path, integer_scale: float) -> float | None:

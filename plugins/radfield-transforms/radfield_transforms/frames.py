@@ -18,10 +18,12 @@ from radfield_core.data import (
     common_lens,
     read_header,
     read_pose,
+    unused_points,
+    usable_points,
 )
 from radfield_core.files import display_path, missing_files, safe_join
 from radfield_transforms import meta as keys
-from radfield_transforms.depths import depth_notes, depth_paths
+from radfield_transforms.depths import depth_notes
 from radfield_transforms.ply import read_points
 
 
@@ -72,18 +74,18 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Captu
     names, tables = [frame.name for frame in frames], [frame.table for frame in frames]
     for key in sorted(_keys_in_frames(frames) - set(keys.LENS_KEYS) - {"camera_angle_y"}):
         keys.present_in_all(tables, key, names, problems)
-    depths = depth_paths(tables, names, folder, problems)
     images, masks, poses = _files_and_poses(frames, folder, problems)
     problems.found.extend(missing_files(images, folder.resolve()))
     c2w, notes = check_poses(poses, names, problems)
     problems.raise_as(DatasetError)
     intrinsics, sizes, lenses = _cameras(frames, images, folder, problems)
     model, distortion = common_lens(lenses, folder)
+    points, more = _points(frames[0].meta, folder)
     return Capture(
         root=folder.resolve(), names=names, images=images, c2w=c2w, intrinsics=intrinsics,
         sizes=sizes, model=model, distortion=distortion,
-        masks=masks, points=_points(frames[0].meta, folder),
-        notes=(*notes, *depth_notes(depths, frames[0].meta, camera_box(c2w)[1], problems)),
+        masks=masks, points=points,
+        notes=(*notes, *more, *depth_notes(tables, folder, frames[0].meta, camera_box(c2w)[1], problems)),
     )  # fmt: skip
 
 
@@ -166,10 +168,17 @@ def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> 
     return float(header.width), float(header.height)
 
 
-def _points(meta: dict[str, Any], folder: Path) -> np.ndarray | None:
-    """Return the sparse points [P, 3] in the file that `ply_file_path` names, or None if there are no points."""
+def _points(meta: dict[str, Any], folder: Path) -> tuple[np.ndarray | None, list[str]]:
+    """Return the sparse points [P, 3] in the file that `ply_file_path` names, and messages for the user.
+
+    The points are None if there are none. The file is optional: if it is missing or damaged, a message says so.
+    """
     name = meta.get("ply_file_path")
     if name is None:
-        return None
-    points = read_points(safe_join(folder, name))
-    return points if len(points) else None
+        return None, []
+    try:
+        points = read_points(safe_join(folder, name))
+    except DatasetError as error:
+        return None, [unused_points(error)]
+    usable, notes = usable_points(points, name)
+    return points[usable] if usable.any() else None, notes

@@ -1,26 +1,30 @@
-"""Reader of the points in a PLY file, ASCII or binary little-endian. Every size is checked before it is used."""
+"""Reader of the points in a PLY file, ASCII or binary. Every size is checked before it is used."""
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import numpy as np
 
 from radfield_core import DatasetError
-from radfield_core.data import MAX_DISTANCE
 from radfield_core.files import read_limited
 
 _MAX_BYTES = 2**30
 _TYPES = {
-    "char": "i1", "uchar": "u1", "short": "<i2", "ushort": "<u2", "int": "<i4", "uint": "<u4", "float": "<f4",
-    "double": "<f8", "int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4",
-    "float32": "<f4", "float64": "<f8",
+    "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
+    "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
+    "float32": "f4", "float64": "f8",
 }  # fmt: skip
+_BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 def read_points(path: Path) -> np.ndarray:
-    """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are its first element."""
-    data = read_limited(path, _MAX_BYTES)
+    """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are its first element.
+
+    The coordinates are returned as they are stored: they may be NaN or infinite.
+    """
+    data = read_limited(path, _MAX_BYTES).removeprefix(BOM_UTF8)
     try:
         return _parse(data)
     except (ValueError, IndexError, UnicodeDecodeError, OverflowError) as error:
@@ -53,16 +57,13 @@ def _parse(data: bytes) -> np.ndarray:
         if table.shape != (n, len(names)) and n > 0:
             raise ValueError(f"its header states {n} vertices of {len(names)} numbers, which the file does not hold")
         points = table.reshape(n, len(names))[:, [names.index(axis) for axis in "xyz"]]
-    elif form == "binary_little_endian":
-        dtype = np.dtype([(name, _TYPES[kind]) for kind, name in columns])
+    elif form in _BYTE_ORDERS:
+        dtype = np.dtype([(name, _BYTE_ORDERS[form] + _TYPES[kind]) for kind, name in columns])
         if n * dtype.itemsize > len(data) - start:
             raise ValueError(f"its header states {n} vertices, for which the file is too short")
         records = np.frombuffer(data, dtype, n, start)
-        points = np.stack([records[axis].astype(np.float64) for axis in "xyz"], axis=-1)
+        with np.errstate(invalid="ignore"):  # a signaling NaN
+            points = np.stack([records[axis].astype(np.float64) for axis in "xyz"], axis=-1)
     else:
-        raise ValueError(f"its format is {form!r}; only ascii and binary_little_endian can be read")
-    if not np.isfinite(points).all():
-        raise ValueError("a vertex is not finite")
-    if np.abs(points).max(initial=0.0) > MAX_DISTANCE:
-        raise ValueError(f"a vertex is {np.abs(points).max():.3g} units from the origin; the limit is {MAX_DISTANCE:g}")
+        raise ValueError(f"its format is {form!r}; ascii and {' and '.join(_BYTE_ORDERS)} can be read")
     return points
