@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from radfield_core.data.placement import MAX_DISTANCE
 from radfield_core.data.similarity import Array
 from radfield_core.names import plural
 
 
-def usable_points(points: Array, file: str) -> tuple[np.ndarray, list[str]]:
+def usable_points(points: Array, file: str) -> tuple[npt.NDArray[np.bool_], list[str]]:
     """Find the usable points: those that are finite and at most `MAX_DISTANCE` from the origin along each axis.
 
     Args:
@@ -24,7 +25,7 @@ def usable_points(points: Array, file: str) -> tuple[np.ndarray, list[str]]:
         [True, False]
     """
     with np.errstate(invalid="ignore"):
-        usable: np.ndarray = (np.abs(points) <= MAX_DISTANCE).all(axis=-1)  # False for NaN
+        usable = np.all(np.abs(points) <= MAX_DISTANCE, axis=-1)  # False for NaN
     bad = int((~usable).sum())
     if not bad:
         return usable, []
