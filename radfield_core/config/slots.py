@@ -75,10 +75,14 @@ class Range:
     def fault(self, value: Any) -> str | None:
         """Return the reason why a value is out of range, or None if the value is in range.
 
-        If the value is a list, a tuple or a schedule, all its elements are checked.
+        If the value is a list, a tuple or a schedule, all its elements are checked. A schedule may begin or end at an
+        excluded `min`, but not stay there.
         """
         if isinstance(value, Schedule):
-            value = tuple(value.values())
+            values, limits = tuple(value.values()), self
+            if value.constant is None:
+                limits = attrs.evolve(self, exclusive_min=False)
+            return limits.fault(values)
         if isinstance(value, (list, tuple)):
             return next((fault for item in value if (fault := self.fault(item))), None)
         if value is None or isinstance(value, (str, bool)):

@@ -65,7 +65,11 @@ class Method(ABC):
         """Return the weighted photometric losses by name. Each loss is a mean over the rays of the batch."""
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Return the parameter groups of the optimizer. Each group has the keys "name", "params" and "lr"."""
+        """Return the parameter groups of the optimizer. Each group has the keys "name", "params" and "lr".
+
+        The learning rate "lr" is a number or a `Schedule`. A number, or a constant schedule, is multiplied by
+        `lr_scale`. Any other schedule is used as it is.
+        """
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

@@ -15,11 +15,22 @@ from radfield_core.types import Step
 
 
 class _Rate(NamedTuple):
-    """The learning rate of one group: an own schedule, or `base` times the method's scale for the group `of`."""
+    """The learning rate of a group.
 
-    own: Schedule | None
-    base: float
-    of: str
+    Attributes:
+        lr: the rate. A constant is multiplied by the method's scale, and any other schedule is used as it is.
+        factor: factor on the rate.
+        of: the group of the method whose scale applies; None if no scale applies.
+    """
+
+    lr: Schedule
+    factor: float
+    of: str | None
+
+    @property
+    def first(self) -> float:
+        """The rate at the first step, without the method's scale."""
+        return next(self.lr.values()) * self.factor
 
 
 class Groups:
@@ -64,19 +75,19 @@ class Groups:
                 rest.append(parameter)
             else:
                 claimed.setdefault(id(group), (group, []))[1].append(parameter)
-        name, lr = table["name"], float(table["lr"])
+        name, lr = table["name"], Schedule.of(table["lr"])
+        scaled = name if lr.constant is not None else None
         if rest:
-            self._add({**table, "params": rest}, _Rate(None, lr, name))
+            self._add({**table, "params": rest}, _Rate(lr, 1.0, scaled))
         for group, params in claimed.values():
-            own = None if group.lr is None else Schedule.of(group.lr)
             changed = {**table, "name": self._unused(group.name, name), "params": params}
             if group.weight_decay is not None:
                 changed["weight_decay"] = group.weight_decay
-            changed["lr"] = lr * group.lr_factor if own is None else next(own.values())
-            self._add(changed, _Rate(own, lr * group.lr_factor, name))
+            own = group.lr is not None
+            self._add(changed, _Rate(Schedule.of(group.lr), 1.0, None) if own else _Rate(lr, group.lr_factor, scaled))
 
     def _add(self, table: dict[str, Any], rate: _Rate) -> None:
-        self.tables.append(table)
+        self.tables.append({**table, "lr": rate.first})
         self._rates.append(rate)
 
     def _unused(self, name: str, of: str) -> str:
@@ -91,16 +102,14 @@ class Groups:
             factor: factor on all learning rates.
         """
         for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
-            if rate.own is not None:
-                group["lr"] = rate.own.value(step) * factor
-            else:
-                group["lr"] = rate.base * self._method.lr_scale(step, rate.of) * factor
+            scale = 1.0 if rate.of is None else self._method.lr_scale(step, rate.of)
+            group["lr"] = rate.lr.value(step) * rate.factor * scale * factor
 
     def described(self) -> Iterator[str]:
         """Iterate over one line for each group: its name, number of parameters, learning rate and weight decay."""
         for table, rate in zip(self.tables, self._rates, strict=True):
             size = sum(parameter.numel() for parameter in table["params"])
-            lr = f"lr {table['lr']:g}" if rate.own is None or rate.own.constant else f"lr from {table['lr']:g}"
+            lr = f"lr {table['lr']:g}" if rate.lr.constant is not None else f"lr from {table['lr']:g}"
             decay = f", weight decay {table['weight_decay']:g}" if table.get("weight_decay") else ""
             yield f"{table['name']} ({size:,} numbers): {lr}{decay}"
 

@@ -131,3 +131,9 @@ def test_range_of_an_option_holds_for_every_value() -> None:
     ]
     assert limits.fault(Schedule.of([0.0, 1.0, 5])) is None
     assert "-1" in (limits.fault(Schedule.of([[0.0, 1.0, 5], [6, 1.0, -1.0, 7]])) or "")
+
+
+def test_schedule_may_begin_at_an_excluded_bound_but_not_stay_there() -> None:
+    limits = Range(min=0, exclusive_min=True)
+    assert limits.fault(Schedule.of([0.0, 1e-2, 500])) is None
+    assert limits.fault(Schedule.of(0)) and limits.fault(Schedule.of([0.0, 0.0, 500]))

@@ -70,6 +70,17 @@ def test_factor_multiplies_the_rate_of_the_method_at_every_step() -> None:
     assert rates_at(groups, 200) == {"all": pytest.approx(0.025), "slow": pytest.approx(0.0025)}
 
 
+class Scheduled(Halving):
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        return [{"name": "all", "params": list(model.parameters()), "lr": Schedule.of([1.0, 3.0, 100])}]
+
+
+def test_schedule_as_the_rate_of_a_method_replaces_its_decay_and_factors_multiply_it() -> None:
+    model = Holder(leaf=Leaf(lambda leaf: [ParameterGroup("slow", [leaf.a], lr_factor=0.1)]))
+    rates = rates_at(Groups(Scheduled(None), model), 50)
+    assert rates == {"all": pytest.approx(2.0), "slow": pytest.approx(0.2)}
+
+
 def test_own_rate_replaces_that_of_the_method_and_follows_its_own_schedule() -> None:
     ramp = Schedule.of([0.0, 1.0, 100])
     groups, _ = groups_of(leaf=Leaf(lambda leaf: [ParameterGroup("poses", [leaf.b], lr=ramp)]))

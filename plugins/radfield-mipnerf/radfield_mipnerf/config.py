@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import Choice, option, slot
+from radfield_core import Choice, Schedule, option, slot
 
 
 @attrs.frozen(kw_only=True)
@@ -73,12 +73,15 @@ class MipNerfConfig:
     """Options of the losses and schedules of mip-NeRF (section 3.2 and the published configurations)."""
 
     single_mlp: bool = option(True, help="use one network for all levels; if false, the last level has its own network")
-    coarse_loss: float = option(0.1, help="weight of the loss of every level except the last", min=0)
+    coarse_loss: Schedule = option(Schedule.of(0.1), help="weight of the loss of every level except the last", min=0)
     multiscale_loss: bool = option(
         True, help="multiply the loss of each pixel by the area that it covers (lossmult), if the data states it"
     )
-    lr: float = option(
-        5e-4, help="learning rate at the start of training, without the warm-up", min=0, exclusive_min=True
+    lr: Schedule = option(
+        Schedule.of(5e-4),
+        help="learning rate at the start, without the warm-up; a schedule replaces the warm-up and decay below",
+        min=0,
+        exclusive_min=True,
     )
     lr_final: float = option(5e-6, help="learning rate at the last step", min=0, exclusive_min=True)
     lr_delay_steps: int = option(2500, help="number of warm-up steps; 0 disables the warm-up", min=0)

@@ -38,7 +38,7 @@ class MipNerf(Method):
         weights = batch.loss_weights if self.config.multiscale_loss else None
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch.rgb, weights) for rgb in pixels]
-        coarse = {f"coarse{i or ''}": self.config.coarse_loss * loss for i, loss in enumerate(losses[:-1])}
+        coarse = {f"coarse{i or ''}": self.config.coarse_loss.value(step) * loss for i, loss in enumerate(losses[:-1])}
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ class MipNerf(Method):
         if config.lr_delay_steps:
             rise = math.sin(0.5 * math.pi * min(step.index / config.lr_delay_steps, 1.0))
             warm = config.lr_delay_mult + (1.0 - config.lr_delay_mult) * rise
-        return float(warm * (config.lr_final / config.lr) ** step.progress)
+        return float(warm * (config.lr_final / next(config.lr.values())) ** step.progress)
 
 
 def mean_squared_error(rgb: Tensor, pixels: Tensor, weights: Tensor | None) -> Tensor:

@@ -172,5 +172,5 @@ def test_learning_rate_follows_the_published_curve():
         delay = 0.01 + 0.99 * math.sin(0.5 * math.pi * min(max(step / 2500, 0), 1))
         share = step / 1_000_000
         expected = delay * math.exp((1 - share) * math.log(5e-4) + share * math.log(5e-6))
-        actual = run.method.config.lr * method.lr_scale(Step(step, 1_000_000, 0), "all")
+        actual = next(run.method.config.lr.values()) * method.lr_scale(Step(step, 1_000_000, 0), "all")
         assert actual == pytest.approx(expected, rel=1e-6)

@@ -19,6 +19,7 @@ from radfield_core import (
 )
 from radfield_core.config import fit
 from radfield_core.testing import toy_context
+from radfield_core.train.groups import Groups
 
 
 def run_of(method: str, *overrides: str):
@@ -52,8 +53,9 @@ def test_the_preset_is_the_published_one():
     assert (field.encoding.config.min_degree, field.encoding.config.max_degree) == (0, 16)
     assert (field.density_activation, field.density_bias, field.rgb_padding) == ("softplus", -1.0, 0.001)
     assert (sampler.n_samples, sampler.n_levels, sampler.resample_padding) == (128, 2, 0.01)
-    assert (method.lr, method.lr_final, method.lr_delay_steps, method.lr_delay_mult) == (5e-4, 5e-6, 2500, 0.01)
-    assert (method.coarse_loss, run.trainer.n_rays, run.trainer.max_steps) == (0.1, 4096, 1_000_000)
+    assert method.lr.constant == 5e-4
+    assert (method.lr_final, method.lr_delay_steps, method.lr_delay_mult) == (5e-6, 2500, 0.01)
+    assert (method.coarse_loss.constant, run.trainer.n_rays, run.trainer.max_steps) == (0.1, 4096, 1_000_000)
     model = method_of().build(toy_context(run))
     assert sum(parameter.numel() for parameter in model.parameters()) // 1000 == 612
 
@@ -74,7 +76,9 @@ def test_the_coarse_level_counts_a_tenth_and_pixels_by_the_area_they_cover():
 
 def test_the_options_of_adam_reach_the_optimizer():
     method = method_of("method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
-    optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
+    model = torch.nn.Linear(2, 2)
+    model.parameter_groups = list
+    optimizer = method.optimizer(Groups(method, model).tables)
     (group,) = optimizer.param_groups
     assert isinstance(optimizer, torch.optim.Adam) and len(group["params"]) == 2
     assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.003, (0.8, 0.95), 1e-7, 0)

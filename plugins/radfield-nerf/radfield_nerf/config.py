@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import Choice, option, slot
+from radfield_core import Choice, Schedule, option, slot
 
 
 @attrs.frozen(kw_only=True)
@@ -48,14 +48,16 @@ class NerfFieldConfig:
 class NerfConfig:
     """Options of the losses and schedules of NeRF (section 5.3 and the published configurations)."""
 
-    lr: float = option(5e-4, help="initial learning rate", min=0, exclusive_min=True)
+    lr: Schedule = option(
+        Schedule.of(5e-4), help="initial learning rate; a schedule replaces the decay below", min=0, exclusive_min=True
+    )
     lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     lr_decay_steps: int = option(
         500_000, help="number of steps after which the learning rate has decreased by the factor lr_decay", min=1
     )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
-    coarse_loss: float = option(1.0, help="weight of the loss of every level except the last", min=0)
+    coarse_loss: Schedule = option(Schedule.of(1.0), help="weight of the loss of every level except the last", min=0)
     background: Literal["white", "black", "none"] = option(
         "white", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )

@@ -31,7 +31,7 @@ class Nerf(Method):
         """
         pixels = [rgb for level in outputs.levels if level.rendered and (rgb := level.rendered.rgb) is not None]
         losses = [mean_squared_error(rgb, batch) for rgb in pixels]
-        coarse = {f"coarse{i or ''}": self.config.coarse_loss * loss for i, loss in enumerate(losses[:-1])}
+        coarse = {f"coarse{i or ''}": self.config.coarse_loss.value(step) * loss for i, loss in enumerate(losses[:-1])}
         return {**coarse, "fine": losses[-1]}
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from radfield_core import (
     get_registry,
 )
 from radfield_core.config import fit
+from radfield_core.train.groups import Groups
 
 PRESETS = ["nerf", "nerf-llff", "nerf-small", "tiny-nerf", "tiny-nerf-tutorial"]
 
@@ -52,7 +53,8 @@ def test_the_nerf_preset_is_the_published_one():
     assert (field.depth, field.width, field.skip_layer, field.color_width) == (8, 256, 5, 128)
     assert (field.encoding.config.n_frequencies, field.direction_encoding.config.n_frequencies) == (10, 4)
     assert (sampler.n_samples, sampler.n_importance, run.trainer.n_rays) == (64, 128, 1024)
-    assert (method.lr, method.lr_decay, method.lr_decay_steps, method.background) == (5e-4, 0.1, 500_000, "white")
+    assert method.lr.constant == 5e-4
+    assert (method.lr_decay, method.lr_decay_steps, method.background) == (0.1, 500_000, "white")
     llff = run_of("nerf-llff")
     assert (llff.trainer.n_rays, llff.trainer.max_steps, llff.field.config.density_noise) == (4096, 200_000, 1.0)
     assert llff.method.config.lr_decay_steps == 250_000
@@ -80,14 +82,16 @@ def test_loss_weights_weigh_rays():
 
 def test_the_learning_rate_falls_by_ten_every_500000_steps():
     method = method_of("nerf")
-    assert method.param_groups(torch.nn.Linear(2, 2))[0]["lr"] == 5e-4
+    assert method.param_groups(torch.nn.Linear(2, 2))[0]["lr"].constant == 5e-4
     for step, factor in ((0, 1.0), (250_000, 10**-0.5), (500_000, 0.1), (1_000_000, 0.01)):
         assert method.lr_scale(Step(step, 500_000, 0), "all") == pytest.approx(factor)
 
 
 def test_the_options_of_adam_reach_the_optimizer():
     method = method_of("nerf", "method.lr=0.003", "method.adam_betas=[0.8, 0.95]", "method.adam_eps=1e-7")
-    optimizer = method.optimizer(method.param_groups(torch.nn.Linear(2, 2)))
+    model = torch.nn.Linear(2, 2)
+    model.parameter_groups = list
+    optimizer = method.optimizer(Groups(method, model).tables)
     (group,) = optimizer.param_groups
     assert isinstance(optimizer, torch.optim.Adam) and len(group["params"]) == 2
     assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.003, (0.8, 0.95), 1e-7, 0)

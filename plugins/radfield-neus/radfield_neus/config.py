@@ -7,15 +7,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import Choice, option, slot
-
-Schedule = float | tuple[float, float, float, float]
-"""A constant, or a tuple (start step, value before, value after, end step).
-
-With a tuple, the value changes linearly from the start step to the end step.
-"""
-
-FORMAT = "a number, or [start step, value before, value after, end step]"
+from radfield_core import Choice, Schedule, option, slot
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +49,7 @@ class NeuSFieldConfig:
         "analytic", help="method that computes the gradients of the distance"
     )
     fd_step: Schedule = option(
-        0.005, help=f"step of finite differences, as a fraction of the scene's radius: {FORMAT}", min=0
+        Schedule.of(0.005), help="step of finite differences, as a fraction of the scene's radius", min=0
     )
     init_sharpness: float = option(
         0.3, help="initial value of v, which determines the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3
@@ -67,15 +59,15 @@ class NeuSFieldConfig:
         help="number of steps in which the cosine between ray and normal is annealed; 0 disables annealing",
         min=0,
     )
-    eikonal: Schedule = option(0.1, help=f"weight of the eikonal loss: {FORMAT}", min=0)
+    eikonal: Schedule = option(Schedule.of(0.1), help="weight of the eikonal loss", min=0)
     sparsity: Schedule = option(
-        0.0, help=f"weight of the sparsity loss, which removes surfaces that no camera sees: {FORMAT}", min=0
+        Schedule.of(0.0), help="weight of the sparsity loss, which removes surfaces that no camera sees", min=0
     )
     sparsity_scale: float = option(
         1.0, help="rate, per scene radius, at which the sparsity loss decays with the distance from the surface", min=0
     )
     curvature: Schedule = option(
-        0.0, help=f'weight of the curvature loss, which requires normals="finite_differences": {FORMAT}', min=0
+        Schedule.of(0.0), help='weight of the curvature loss, which requires normals="finite_differences"', min=0
     )
 
 
@@ -129,9 +121,11 @@ class NeuSConfig:
     """Options of the losses and schedules of method:neus."""
 
     loss: Literal["l1", "mse"] = option("l1", help="photometric loss")
-    loss_weight: float = option(1.0, help="weight of the photometric loss", min=0)
-    mask: float = option(0.0, help="weight of the mask loss; use 0.1 for data with masks", min=0)
-    opaque: float = option(0.0, help="weight of the loss that makes each ray either opaque or transparent", min=0)
+    loss_weight: Schedule = option(Schedule.of(1.0), help="weight of the photometric loss", min=0)
+    mask: Schedule = option(Schedule.of(0.0), help="weight of the mask loss; use 0.1 for data with masks", min=0)
+    opaque: Schedule = option(
+        Schedule.of(0.0), help="weight of the loss that makes each ray either opaque or transparent", min=0
+    )
     background: Literal["none", "black", "white", "random", "random_step"] = option(
         "none",
         help='background color; "random" draws one per pixel and "random_step" one per training step, as '
@@ -140,8 +134,13 @@ class NeuSConfig:
     hit_rays_only: bool = option(
         False, help="average the photometric loss only over rays with an opacity above 0, as instant-nsr-pl does"
     )
-    lr: float = option(5e-4, help="learning rate", min=0, exclusive_min=True)
-    lr_sharpness: float | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
+    lr: Schedule = option(
+        Schedule.of(5e-4),
+        help="learning rate; a schedule replaces the warm-up and decay below",
+        min=0,
+        exclusive_min=True,
+    )
+    lr_sharpness: Schedule | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
     betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     warmup_steps: int = option(5000, help="number of steps in which the learning rate rises linearly to lr", min=0)

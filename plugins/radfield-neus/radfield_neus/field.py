@@ -28,7 +28,6 @@ from radfield_core.ops.networks import SkipMlp
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
 from radfield_neus.networks import DistanceNetwork
-from radfield_neus.schedule import value_at
 
 EIKONAL_RADIUS = 1.2
 """Radius of the ball in which the eikonal loss applies, in scene radii. The value is from the paper's code."""
@@ -84,7 +83,7 @@ class NeuSField(Field):
             self.color.normalize_weights()
         self.sharpness_log = nn.Parameter(torch.tensor(config.init_sharpness))
         self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
-        self.register_buffer("fd_step", torch.tensor(value_at(config.fd_step, 0) * self.radius), persistent=False)
+        self.register_buffer("fd_step", torch.tensor(next(config.fd_step.values()) * self.radius), persistent=False)
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -95,7 +94,7 @@ class NeuSField(Field):
         """Update the ratio of the cosine annealing and the step of the finite differences."""
         end = self.config.anneal_end
         self.anneal.fill_(min(1.0, step.index / end) if end else 1.0)
-        self.fd_step.fill_(value_at(self.config.fd_step, step.index) * self.radius)
+        self.fd_step.fill_(self.config.fd_step.value(step) * self.radius)
 
     @property
     def sharpness(self) -> Tensor:
@@ -137,15 +136,15 @@ class NeuSField(Field):
         gradients = torch.cat([cast(Tensor, level.outputs.gradients) for level in levels])
         near = (x - self.center).norm(dim=-1) < EIKONAL_RADIUS * self.radius
         off_unit = torch.where(near, (gradients.norm(dim=-1) - 1.0).square(), 0.0)
-        losses = {"eikonal": value_at(config.eikonal, step.index) * off_unit.sum() / near.sum().clamp_min(1)}
-        if config.sparsity:
+        losses = {"eikonal": config.eikonal.value(step) * off_unit.sum() / near.sum().clamp_min(1)}
+        if config.sparsity.constant != 0:
             sdf = torch.cat([cast(Tensor, level.outputs.sdf) for level in levels])
-            weight = value_at(config.sparsity, step.index)
+            weight = config.sparsity.value(step)
             losses["sparsity"] = weight * segments.mean((-config.sparsity_scale / self.radius * sdf.abs()).exp())
-        if config.curvature and config.normals == "finite_differences":
+        if config.curvature.constant != 0 and config.normals == "finite_differences":
             laplacian = torch.cat([level.outputs.extras["neus.laplacian"] for level in levels])
             curvature = self.radius * segments.mean(laplacian.abs())  # a Laplacian is an inverse length
-            losses["curvature"] = value_at(config.curvature, step.index) * curvature
+            losses["curvature"] = config.curvature.value(step) * curvature
         return losses
 
     def scalars(self) -> dict[str, Tensor]:

@@ -38,17 +38,19 @@ class NeuS(Method):
         weights = torch.ones_like(error)
         if batch.loss_weights is not None:
             weights = weights * batch.loss_weights
-        if config.mask > 0 and batch.mask is not None and batch.background is None:
+        if config.mask.constant != 0 and batch.mask is not None and batch.background is None:
             weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target color
         if config.hit_rays_only:
             weights = weights * outputs.hit_rays
-        losses = {"rgb": config.loss_weight * (error * weights).sum() / (weights.sum() + 1e-5)}
+        losses = {"rgb": config.loss_weight.value(step) * (error * weights).sum() / (weights.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
-        if config.mask > 0 and batch.mask is not None:
+        if config.mask.constant != 0 and batch.mask is not None:
             wrong = F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity), reduction="none")
-            losses["mask"] = config.mask * segments.mean(wrong)
-        if config.opaque > 0:
-            losses["opaque"] = config.opaque * segments.mean(F.binary_cross_entropy(opacity, opacity, reduction="none"))
+            losses["mask"] = config.mask.value(step) * segments.mean(wrong)
+        if config.opaque.constant != 0:
+            losses["opaque"] = config.opaque.value(step) * segments.mean(
+                F.binary_cross_entropy(opacity, opacity, reduction="none")
+            )
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:

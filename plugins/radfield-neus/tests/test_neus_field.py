@@ -13,7 +13,18 @@ from radfield_neus.method import NeuS
 from torch import Tensor
 from torch.nn import functional as F
 
-from radfield_core import Batch, BuildContext, Model, RayBundle, SceneBox, Step, UsageError, compose_part, get_registry
+from radfield_core import (
+    Batch,
+    BuildContext,
+    Model,
+    RayBundle,
+    SceneBox,
+    Schedule,
+    Step,
+    UsageError,
+    compose_part,
+    get_registry,
+)
 from radfield_core.builtin.config import VolumeConfig
 from radfield_core.builtin.volume import Volume
 from radfield_core.model import LevelLoop
@@ -205,7 +216,9 @@ def test_the_papers_forward_pass_losses_and_gradients_in_float64(anneal: float) 
     field.anneal.fill_(anneal)
     outputs = model.trace(rays, None)
     step = Step(0, 300_000, 0)
-    losses = NeuS(NeuSConfig(mask=0.1)).losses(outputs, batch, model, step) | field.losses(outputs, batch, step)
+    losses = NeuS(NeuSConfig(mask=Schedule.of(0.1))).losses(outputs, batch, model, step) | field.losses(
+        outputs, batch, step
+    )
     total = sum(losses.values())
     parameters = list(field.parameters())
     grads = torch.autograd.grad(total, parameters, allow_unused=True)

@@ -13,7 +13,6 @@ from radfield_neus.config import InvertedSphereSamplerConfig, NeuSConfig, NeuSSa
 from radfield_neus.method import NeuS
 from radfield_neus.outside import InvertedSphereSampler
 from radfield_neus.sampler import NeuSSampler, upsampling_weights
-from radfield_neus.schedule import value_at
 
 from radfield_core import (
     Batch,
@@ -204,14 +203,6 @@ def test_random_sampling_before_any_step_is_an_error() -> None:
 def test_no_rays_give_no_samples() -> None:
     rays = rays_of([[0, 0, 3.0]], [[0, 0, -1.0]], torch.float32)[:0]
     assert sampler_of().eval().propose(rays, 0, None, Plane()).n == 0
-
-
-@pytest.mark.parametrize(
-    ("schedule", "step", "value"),
-    [(0.3, 5, 0.3), ((10, 0.0, 1.0, 20), 5, 0.0), ((10, 0.0, 1.0, 20), 15, 0.5), ((10, 0.0, 1.0, 20), 99, 1.0)],
-)
-def test_a_schedule_is_linear_between_its_steps(schedule, step: int, value: float) -> None:
-    assert value_at(schedule, step) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("step", [0, 100, 4999, 5000, 77_000, 300_000])

@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import Choice, option, slot
+from radfield_core import Choice, Schedule, option, slot
 
 
 @attrs.frozen(kw_only=True)
@@ -46,8 +46,15 @@ class NgpConfig:
     hit_rays_only: bool = option(
         False, help="average the photometric loss only over rays with an opacity above 0, as instant-nsr-pl does"
     )
-    distortion: float = option(0.0, help="weight of the distortion loss; use 1e-3 for unbounded scenes", min=0)
-    lr: float = option(1e-2, help="learning rate", min=0, exclusive_min=True)
+    distortion: Schedule = option(
+        Schedule.of(0.0), help="weight of the distortion loss; use 1e-3 for unbounded scenes", min=0
+    )
+    lr: Schedule = option(
+        Schedule.of(1e-2),
+        help="learning rate; a schedule replaces the warm-up and decay below",
+        min=0,
+        exclusive_min=True,
+    )
     betas: tuple[float, float] = option((0.9, 0.99), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
     weight_decay: float = option(

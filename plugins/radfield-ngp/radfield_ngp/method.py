@@ -39,11 +39,11 @@ class Ngp(Method):
             losses = {"rgb": (error * counted).sum() / counted.sum().clamp_min(1)}
         else:
             losses = {"rgb": segments.mean(error)}
-        if self.config.distortion > 0:
+        if self.config.distortion.constant != 0:
             level = outputs.levels[-1]
             samples = level.samples
             per_ray = volume.distortion(level.weights, samples.t_starts, samples.t_ends, samples.layout)
-            losses["distortion"] = self.config.distortion * segments.mean(per_ray)
+            losses["distortion"] = self.config.distortion.value(step) * segments.mean(per_ray)
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from radfield_ngp.config import NgpConfig
 from radfield_ngp.method import Ngp
 
-from radfield_core import ModelOutputs, RayBundle, RaySamples, Rendered, Step, compose, get_registry
+from radfield_core import ModelOutputs, RayBundle, RaySamples, Rendered, Schedule, Step, compose, get_registry
 from radfield_core.ops import Packing
 from radfield_core.testing import toy_context
 from radfield_core.train.groups import Groups
@@ -95,7 +95,7 @@ def test_distortion_is_the_double_sum_over_each_ray_s_samples():
         first += count
     rgb = torch.zeros(4, 3, dtype=torch.float64)
     level = SimpleNamespace(samples=samples, weights=weights)
-    losses = method(distortion=0.25).losses(outputs(rgb, level), batch(rgb), None, STEP)
+    losses = method(distortion=Schedule.of(0.25)).losses(outputs(rgb, level), batch(rgb), None, STEP)
     assert losses["distortion"].item() == pytest.approx(0.25 * total / 4)
     assert losses["rgb"].item() == 0.0
 

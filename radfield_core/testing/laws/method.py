@@ -10,6 +10,7 @@ from radfield_core.config.files import dump, parse_table, read_preset
 from radfield_core.config.fit import check
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.run import RunConfig
+from radfield_core.config.schedules import Schedule
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context
@@ -59,7 +60,10 @@ def every_parameter_is_in_one_group(tested: PartUnderTest) -> None:
     names = [group.get("name") for group in groups]
     unique = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     expect(unique, f"the groups do not have unique names: {names}")
-    expect(all(float(group.get("lr", 0)) > 0 for group in groups), "a group has no learning rate above 0")
+    expect(
+        all(max(Schedule.of(group.get("lr", 0)).values()) > 0 for group in groups),
+        "a group has no learning rate above 0",
+    )
     found = [id(parameter) for group in groups for parameter in group["params"]]
     expect(len(found) == len(set(found)), "a parameter is in two groups")
     missing = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in set(found)]
