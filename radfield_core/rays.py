@@ -89,8 +89,8 @@ class _Pixels:
     def neighbors(self, axis: int) -> tuple[Tensor, Tensor]:
         """Return each pixel and the next pixel along an axis (0 for columns, 1 for rows), both [R, 2].
 
-        No pixel follows the last column or row, n − 1. Its pixels have the pair of n − 3 and n − 2 instead, as in the
-        code of mip-NeRF, or the only pair if n is 2.
+        Pixels in the last column or row, n − 1, have no next pixel. For them, return the pixels n − 3 and n − 2, as in
+        the code of mip-NeRF. If n is 2, return the only pair.
         """
         size, step = self.sizes[..., axis], self.pixels.new_zeros(2)
         step[axis] = 1

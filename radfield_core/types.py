@@ -305,7 +305,7 @@ class ModelOutputs:
 
     @property
     def hit_rays(self) -> Tensor:
-        """For each ray, True if it hits something [R]: its opacity, or that of the background model, is above 0."""
+        """Return a mask [R] that is True for rays whose opacity, or opacity in the background model, is above 0."""
         hit = self.rendered.opacity > 0
         return hit if self.background is None else hit | self.background.hit_rays
 

@@ -18,7 +18,7 @@ def benchmarks(registry: Registry) -> dict[str, str]:
 
 
 def chosen(registry: Registry, names: Sequence[str]) -> list[str]:
-    """Return the function of each named benchmark as "module:function". Without names, return those of all benchmarks.
+    """Return the function of each named benchmark as "module:function". If no names are given, return all functions.
 
     Raises:
         UsageError: a benchmark is unknown.

@@ -99,7 +99,7 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
 
 
 def _with_command(error: RadfieldError, args: Namespace) -> RadfieldError:
-    """Return an error whose hint for an unknown method is the whole command that was meant."""
+    """Return the same error. If it is about an unknown method, its hint becomes the complete corrected command."""
     from radfield_core.cli.meant import with_command
 
     prog, *argv = args.command

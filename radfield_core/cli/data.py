@@ -214,7 +214,7 @@ def _unknown_conversion(registry: Registry, name: str) -> RadfieldError:
 
 
 def _choice(path: str, args: Namespace) -> Choice:
-    """Return the format of the data set at `path`, with its options. The format's code is not imported yet."""
+    """Return the format of the data set at `path`, with its options. This does not import the format's code."""
     from radfield_core.config.layers import compose_data
     from radfield_core.plugins.registry import get_registry
 

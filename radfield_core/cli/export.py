@@ -71,7 +71,7 @@ def run(args: Namespace) -> int:
 
 
 def _check_place(run: RunFolder, out: str | None) -> None:
-    """Raise StorageError if nothing can be written at the place that --out names, or at its default place."""
+    """Raise StorageError if nothing can be written to the path given by --out or, without --out, to its default."""
     from radfield_core.files.output import check_file, check_folder
 
     if out is None or out.endswith(os.sep) or Path(out).is_dir():

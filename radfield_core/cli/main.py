@@ -136,7 +136,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _verb_meant(argv: list[str]) -> str:
-    """Return the command that was meant by words that do not begin with a verb."""
+    """Return the command that the user probably meant by words that do not begin with a verb."""
     from radfield_core.cli.meant import verb_meant
     from radfield_core.cli.parser import make_parser
 

@@ -1,6 +1,6 @@
-"""The command that was meant: a command line with unknown words, rewritten with the words of this program.
+"""Suggest a corrected command for a command line with unknown words.
 
-The rewritten command is only shown. It is never run, because the user may have meant something else.
+The corrected command is only shown. It is never run, because the user may have meant something else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radfield_core.names import nearest, plural, quoted
 from radfield_core.plugins.registry import Registry, get_registry
 
 KINDS = {"--method": "method", "--exporter": "exporter", "--metric": "metric"}
-"""Option of a verb -> the kind of the parts that the option names."""
+"""Option of a verb -> the kind of part that its value names."""
 
 ELSEWHERE = {
     "--case": "--data", "--checkpoint": "--resume", "--ckpt": "--resume", "--conf": "--config", "--datadir": "--data",
@@ -27,18 +27,18 @@ ELSEWHERE = {
     "--scene": "--data", "--source-path": "--data", "--source_path": "--data", "--model_path": "--out", "-s": "--data",
     "-m": "--method", "-o": "--out", "-d": "--data", "--output-path": "--out", "--type": "--format",
 }  # fmt: skip
-"""Option of another program -> the option of the same meaning here."""
+"""Option of another program -> radfield's option with the same meaning."""
 
 SPLITS = ("train", "val", "test")
 
 
 class Found(NamedTuple):
-    """An unknown word, and what was meant by it.
+    """An unknown word, and the words that the user probably meant.
 
     Attributes:
-        message: says that the word is unknown.
+        message: message that the word is unknown.
         words: the words to type instead; empty if nothing is similar.
-        hint: what to do if `words` is empty.
+        hint: hint for the user if `words` is empty.
     """
 
     message: str
@@ -47,9 +47,9 @@ class Found(NamedTuple):
 
 
 def explained(parser: argparse.ArgumentParser, argv: Sequence[str]) -> UsageError | None:
-    """Return the error that reports every unknown word of a command line. Return None if every word is known.
+    """Return the error that reports every unknown word of a command line, or None if every word is known.
 
-    If it is clear what was meant by each of them, the hint is the whole command.
+    If each unknown word has a clear correction, the hint is the complete corrected command.
 
     Args:
         parser: parser of the verb.
@@ -70,7 +70,7 @@ def explained(parser: argparse.ArgumentParser, argv: Sequence[str]) -> UsageErro
 
 
 def command_line(prog: str, words: Sequence[str]) -> str:
-    """Return a command as it is typed into a shell. Options stand before `key=value`, where readers expect them.
+    """Return a command in the form in which it is typed into a shell, with options before `key=value` words.
 
     Example:
         >>> command_line("radfield train", ["trainer.seed=3", "--data", "my scene"])
@@ -105,7 +105,8 @@ def verb_meant(argv: Sequence[str], verbs: Sequence[str], parser_of: Callable[[s
 
 
 def with_command(error: RadfieldError, prog: str, argv: Sequence[str], method: str | None) -> RadfieldError:
-    """Return an error about an unknown method with the whole command as its hint, if it is clear which was meant."""
+    """Return an error about an unknown method. If the correct name is clear, the hint is the complete corrected
+    command."""
     near = get_registry().meant("method", method) if method else ""
     if not near or not any(problem.path == "method" for problem in error.problems):
         return error
@@ -118,7 +119,7 @@ def with_command(error: RadfieldError, prog: str, argv: Sequence[str], method: s
 
 
 class _Reader:
-    """Reads a command line word by word, as argparse would, but also past words that are unknown."""
+    """Reads a command line word by word, as argparse does, but continues after unknown words."""
 
     def __init__(self, parser: argparse.ArgumentParser, registry: Registry):
         self.prog, self.registry = parser.prog, registry
@@ -133,7 +134,7 @@ class _Reader:
         self.positionals = [action for action in self.positionals if action.dest != "overrides"]
 
     def read(self, argv: Sequence[str]) -> Iterator[Found]:
-        """Yield every word or option with its value: as it stands if it is known, else with what was meant."""
+        """Yield every word, and every option with its value. An unknown one is yielded with its correction."""
         self.method = next((value for name, value in pairwise(argv) if name in ("--method", "--model")), None)
         rest = list(argv)
         while rest:
@@ -151,7 +152,7 @@ class _Reader:
                 yield self._word(word)
 
     def _word(self, word: str) -> Found:
-        """Return what a word means that is neither an option nor the value of one."""
+        """Return the probable meaning of a word that is neither an option nor the value of an option."""
         action = self.positionals[0] if self.positionals else None
         if action is not None:
             if isinstance(action, argparse._SubParsersAction) and word in action.choices:
@@ -167,7 +168,8 @@ class _Reader:
         return Found(f"unknown argument {word!r}", meant, hint)
 
     def _bare(self, word: str) -> list[str]:
-        """Return the option that a bare word lacks, and the word. Return an empty list if it can be none."""
+        """Return the option for which a bare word is a suitable value, and the word. If there is none, return an empty
+        list."""
         path = Path(word)
         for option, kind in KINDS.items():
             if option in self.options and (self.registry.candidates(kind, word) or self._alias(kind, word)):
@@ -193,7 +195,7 @@ class _Reader:
         return []
 
     def _alias(self, kind: str, word: str) -> str:
-        """Return the name here of a part that other programs call `word`, or ""."""
+        """Return radfield's name of a part that other programs call `word`, or "" if there is none."""
         aliases = [part.aliases for part in self.registry.of_kind(kind)]
         return next((each[word.lower()] for each in aliases if word.lower() in each), "")
 
@@ -203,7 +205,7 @@ class _Reader:
         return reads_no_files(self.registry, word)
 
     def _option(self, name: str, value: str) -> Found:
-        """Return what an unknown option means: another option of the verb, or a `key=value`."""
+        """Return the probable meaning of an unknown option: another option of the verb, or a `key=value` word."""
         message = f"unknown option {name!r}"
         same = ELSEWHERE.get(name, "")
         if same in self.options:
@@ -226,7 +228,7 @@ class _Reader:
         return [option] if flag or not value else [option, value]
 
     def _paths(self, name: str) -> list[str]:
-        """Return the paths of the options that an unknown option of the command line can mean."""
+        """Return the paths of all options that an unknown option of the command line may refer to."""
         from radfield_core.config.option_names import meant_paths
         from radfield_core.config.option_paths import part_paths, run_paths
 
@@ -240,7 +242,7 @@ class _Reader:
 
     @staticmethod
     def _is_exact(name: str, paths: Sequence[str]) -> bool:
-        """True if an option's name is, apart from hyphens, the end of the paths that were found for it."""
+        """True if the paths found for an option's name end with that name. Hyphens count as underscores."""
         return any(path.endswith(name.lstrip("-").replace("-", "_")) for path in paths)
 
 

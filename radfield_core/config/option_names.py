@@ -1,4 +1,4 @@
-"""Find the options that a short, misspelled or foreign name can mean."""
+"""Find the options that a name may refer to, if it is abbreviated, misspelled, or from another program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from radfield_core.names import nearest
 
 OWN_TABLES = ("trainer", "scene", "eval")
-"""Tables of options that every run has. If a name could also mean an option of a part, it means one of these."""
+"""Tables of options that every run has. They take precedence over options of parts with the same name."""
 
 ELSEWHERE = {
     "dataparser": "data.type",
@@ -36,11 +36,11 @@ ELSEWHERE = {
     "train_num_rays_per_batch": "trainer.n_rays",
     "type": "data.type",
 }
-"""The last word of an option in another program -> the option here."""
+"""Last word of another program's option -> radfield's option with the same meaning."""
 
 
 def meant_paths(name: str, paths: Sequence[str]) -> list[str]:
-    """Return the paths that a name can mean. There is one if the name is clear, and none if nothing is similar.
+    """Return the paths that a name may refer to: a single path if the name is clear, and none if no path is similar.
 
     Example:
         >>> paths = ["data.root", "field.lr", "method.lr", "trainer.max_steps"]
@@ -69,6 +69,6 @@ def meant_paths(name: str, paths: Sequence[str]) -> list[str]:
 
 
 def _preferred(paths: Sequence[str]) -> list[str]:
-    """Return those of the paths that are options of every run; without any, return all paths."""
+    """Return the paths that are options of every run or, if there are none among them, all paths."""
     own = [path for path in paths if path.partition(".")[0] in OWN_TABLES]
     return own or list(paths)

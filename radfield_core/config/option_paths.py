@@ -1,4 +1,4 @@
-"""List the paths of the options that a run or a part may have, to find the one that a user meant."""
+"""List the paths of all options that a run or a part may have, so that hints can suggest one of them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from radfield_core.plugins.registry import Registry
 def run_paths(registry: Registry, method: str | None) -> list[str]:
     """Return the paths of all options that a run may have, such as "trainer.max_steps" and "field.encoding.n_levels".
 
-    They are those of the parts that the method's preset chooses and, because the data is not known here, those of
-    every installed dataparser. Without a method, they are those of every installed part.
+    The options are those of the parts that the method's preset chooses. The data set is unknown, so the options of
+    every installed dataparser are added. If `method` is None, the options are those of every installed part.
 
     Example:
         >>> from radfield_core.plugins.registry import get_registry
@@ -43,7 +43,7 @@ def run_paths(registry: Registry, method: str | None) -> list[str]:
 def _of_parts(registry: Registry, kind: str, slot: str) -> Iterator[str]:
     """Yield the paths of the options of every installed part of a kind, below the slot that takes such a part.
 
-    The options of parts within such a part follow, but not those of parts within these: an encoding may nest in itself.
+    Options of parts inside these parts are included, but deeper ones are not, because an encoding may contain itself.
     """
     for component in registry.of_kind(kind):
         try:

@@ -80,11 +80,11 @@ class TrainerConfig:
         None, help='steps between evaluations on a few validation views; "none" evaluates only at the end', min=1
     )
     eval_views: int = option(
-        4, help="validation views per evaluation, during training and at its end; 0 evaluates nothing", min=0
+        4, help="number of validation views in an evaluation, during and after training; 0 turns evaluations off", min=0
     )
     eval_scale: float = option(
         1.0,
-        help="size of the views in these evaluations, relative to the data's images",
+        help="size of the views in these evaluations, divided by the size of the data's images",
         min=0,
         exclusive_min=True,
         max=1,

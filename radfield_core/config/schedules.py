@@ -9,8 +9,8 @@ A schedule is an option's value. In TOML it is written in one of these forms:
     lr = {curve = "cosine", values = [1e-2, 1e-4], span = [500, 1.0]}
     lr = [[0.0, 1e-2, 500], {curve = "exponential", values = [1e-2, 1e-4], span = [500, 1.0]}]   one stage, then another
 
-A whole number such as 500 counts steps. A number with a point, such as 0.25 or 1.0, is a share of the run. This module
-imports no torch.
+A start or an end that is a whole number, such as 500, counts steps. With a decimal point, as in 0.25 or 1.0, it is a
+share of the run. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEYS = ("curve", "values", "span")
 
 
 class _Step(Protocol):
-    """The part of `Step` that a schedule reads."""
+    """The attributes of `Step` that a schedule uses."""
 
     @property
     def index(self) -> int: ...
@@ -42,10 +42,10 @@ class Stage(NamedTuple):
     """A change from one value to another.
 
     Attributes:
-        curve: "linear", "cosine" (half a wave, which begins and ends level) or "exponential" (equal factors in equal
+        curve: "linear", "cosine" (half a wave, with slope 0 at both ends) or "exponential" (equal factors in equal
             times).
-        values: the value at the start and the value at the end.
-        span: the start and the end. A whole number counts steps; any other number is a share of the run.
+        values: values at the start and at the end.
+        span: start and end. An int counts steps, and a float is a share of the run.
     """
 
     curve: Curve
@@ -53,7 +53,7 @@ class Stage(NamedTuple):
     span: tuple[int | float, int | float]
 
     def value(self, share: float) -> float:
-        """Return the value when `share`, from 0 to 1, of the stage is over."""
+        """Return the value after a share of the stage, from 0 to 1."""
         first, last = self.values
         if self.curve == "exponential":
             return float(first * (last / first) ** share)
@@ -64,7 +64,7 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """A value that depends on the training step, and on nothing else.
+    """A value that depends only on the training step.
 
     Before its first stage, a schedule has the first value of that stage. After a stage, it keeps the stage's last value
     until the next stage starts.
@@ -103,12 +103,12 @@ class Schedule:
 
     @property
     def constant(self) -> float | None:
-        """The value, if it never changes; otherwise None."""
+        """The value if it never changes, and None otherwise."""
         values = set(self.values())
         return values.pop() if len(values) == 1 else None
 
     def values(self) -> Iterator[float]:
-        """Iterate over the values at the ends of all stages. Between its ends, a stage stays between its two values."""
+        """Iterate over the values at both ends of every stage. Within a stage, the value lies between these two."""
         for stage in self.stages:
             yield from stage.values
 
@@ -138,7 +138,7 @@ def _in_steps(limit: int | float, max_steps: int) -> float:
 
 
 def _stage(item: Any) -> Stage:
-    """Return the stage that a number, a list or a table describes. Raises ValueError if it describes none."""
+    """Return the stage that a number, a list or a table describes. Raises ValueError if it is not valid."""
     if isinstance(item, Mapping):
         return _stage_of_table(item)
     if isinstance(item, (list, tuple)):

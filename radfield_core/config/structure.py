@@ -260,7 +260,7 @@ class Structurer:
         return False
 
     def suggest(self) -> None:
-        """Give unknown options that exist elsewhere in the run a hint that says where. Call this after `table`."""
+        """Add hints for unknown options that exist in other tables of the run. Call this after `table`."""
         self._unknown.suggest(list(self.origins))
 
     def _problem(

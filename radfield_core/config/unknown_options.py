@@ -1,4 +1,4 @@
-"""Report options that do not exist, each with the option that was meant."""
+"""Report options that do not exist, with suggestions of the options that were meant."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COMMAND_LINE = "command line"
 """Origin of an option that was written as `key=value` on the command line."""
 
 MAX_SUGGESTED = 3
-"""A hint names at most this many options that can be meant."""
+"""Largest number of options that a hint suggests."""
 
 
 class _Unknown(NamedTuple):
     """An option that does not exist.
 
     Attributes:
-        number: number of the problem that reports it.
+        number: index of the problem that reports the option.
         path: its path, as it was written.
         value: its value.
         origin: where it was written.
@@ -51,7 +51,7 @@ class UnknownOptions:
             value: its value.
             origin: where it was written.
             known: the names of the options in the same table.
-            hint: what to try if no name is similar.
+            hint: hint for the case that no name is similar.
         """
         table, key = _split(path)
         near = nearest(key, known)
@@ -61,7 +61,7 @@ class UnknownOptions:
         self._mistakes.add(path, f"unknown option {key!r}{listed} ({origin})", hint)
 
     def suggest(self, paths: Sequence[str]) -> None:
-        """Give each option whose name is that of an option elsewhere in the run a hint that says where.
+        """Add a hint to each unknown option whose name exists in another table of the run. The hint gives its path.
 
         Args:
             paths: the paths of all options of the run.
@@ -79,13 +79,14 @@ class UnknownOptions:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Return the table of an option, with a dot at its end unless it is the run's own table, and the option's name."""
+    """Split the path of an option into its table and its name. The table ends with a dot, or is "" for the run's
+    own."""
     table, dot, key = path.rpartition(".")
     return table + dot, key
 
 
 def _written(path: str, value: Any, origin: str) -> str:
-    """Return what to write for an option: `path=value` on the command line, its path in a file."""
+    """Return text that sets an option: `path=value` for the command line, or only the path for a file."""
     if origin != COMMAND_LINE or isinstance(value, Mapping):
         return f"Use {path}"
     return f"{path}={value if isinstance(value, str) else inline(value)}"

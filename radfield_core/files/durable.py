@@ -97,7 +97,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a temporary path in the folder of `path`, which nobody else uses at the same time.
+    """Return a temporary path in the folder of `path`. No other process uses this temporary path at the same time.
 
     A missing folder is created. Temporary files that killed processes left in the folder are removed.
     """
@@ -112,7 +112,7 @@ def temporary_path(path: Path) -> Path:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that processes of this machine left in a folder when they were killed.
 
-    A file that cannot be removed is left where it is. Of a link, only the link itself is removed.
+    A file that cannot be removed is ignored. A link is removed, but its target is not.
     """
     with contextlib.suppress(OSError):
         for path in list(folder.iterdir()):
@@ -130,7 +130,7 @@ def remove_leftovers(folder: Path) -> None:
 def is_running(pid: int) -> bool:
     """True if another process with this id is running on this machine.
 
-    If a temporary file has the id of this process, an earlier process with the same id must have left it.
+    The id of this process does not count, because a temporary file with this id comes from an earlier process.
     """
     if pid == os.getpid():
         return False

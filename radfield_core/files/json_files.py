@@ -55,7 +55,7 @@ def read_json(path: Path, limit: int | None = None) -> Any:
 
 
 def parse_json(data: bytes, path: Path) -> Any:
-    """Parse the content of a JSON file, which `read_json` has read or would read. `path` is named in errors.
+    """Parse the content of a JSON file with the same checks as `read_json`. Errors name `path`.
 
     Example:
         >>> parse_json(b"[1, 2]", Path("numbers.json"))

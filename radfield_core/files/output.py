@@ -1,4 +1,4 @@
-"""Choose the format of an output file, and check before long work that its place can be written and is empty."""
+"""Choose the format of an output file. Check, before long work, that its path is writable and its folder is empty."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = Non
 def check_file(path: Path) -> None:
     """Raise StorageError if a file cannot be written at a path. Call this before a long computation of its content.
 
-    A file is written under a temporary name and deleted. Folders that are made for it are deleted too.
+    A temporary file is written and deleted. Folders that are created for it are deleted too.
 
     Example:
         >>> check_file(Path("/dev/null/mesh.ply"))

@@ -1,7 +1,7 @@
-"""Open regular files only: a pipe would make a reader wait forever, and a device such as /dev/zero has no end.
+"""Open regular files only. Reading a pipe could wait forever, and a device such as /dev/zero never ends.
 
 A run folder may come from a stranger. A link in it could lead to any file of the user, so files of a run are opened
-without following links. A data set may contain links; `safe_join` has resolved them before its files are opened.
+without following links. A data set may contain links. `safe_join` resolves and checks them before its files are opened.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
 
     Args:
         path: the file.
-        follow_links: if False, `path` itself must not be a link. Links among its parent folders are followed.
+        follow_links: if False, `path` itself must not be a link. Links in its parent folders are always followed.
 
     Raises:
         OSError: the file cannot be opened, is a link, or is not a regular file.
@@ -40,18 +40,18 @@ def open_to_append(path: Path) -> IO[str]:
     """Open a text file to read it and to append to it. A missing file is created.
 
     Raises:
-        OSError: the file cannot be opened, is a link, or is not a regular file. The error is also raised if the file
-            has a second name (a hard link), under which it would change too.
+        OSError: the file cannot be opened, is a link, or is not a regular file. Or the file has a second name (a hard
+            link), so that appending would also change the file of that name.
     """
     handle = _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, follow_links=False)
     if os.fstat(handle).st_nlink > 1:
         os.close(handle)
-        raise OSError(errno.EMLINK, "has a second name (a hard link), under which it would change too", str(path))
+        raise OSError(errno.EMLINK, "has a second name (a hard link), and would change under this name too", str(path))
     return os.fdopen(handle, "a+", encoding="utf-8", errors="replace")
 
 
 def _opened(path: Path, flags: int, follow_links: bool) -> int:
-    """Open a regular file and return its descriptor. O_NONBLOCK keeps the system from waiting for a pipe's writer."""
+    """Open a regular file and return its descriptor. With O_NONBLOCK, opening a pipe does not wait for a writer."""
     flags |= os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
     try:
         handle = os.open(path, flags, 0o666)
@@ -66,11 +66,11 @@ def _opened(path: Path, flags: int, follow_links: bool) -> int:
 
 
 def refuse_links_out(folder: Path, skipped: Path | None = None) -> None:
-    """Raise StorageError if a link below `folder` leads out of it. The error lists such links.
+    """Raise StorageError if links below `folder` lead out of the folder. The error lists these links.
 
     Args:
         folder: the folder. It may itself be a link.
-        skipped: a folder whose subfolders are not searched. Links directly in it are found.
+        skipped: a folder whose subfolders are not searched. Links directly inside this folder are still found.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -80,7 +80,7 @@ def refuse_links_out(folder: Path, skipped: Path | None = None) -> None:
         Traceback (most recent call last):
         ...
         radfield_core.errors.StorageError: .../b: is a link that leads out of the folder, to /etc
-            try: Put a copy of the file or folder in the place of the link
+            try: Replace the link by a copy of the file or folder
     """
     root, found = Path(os.path.realpath(folder)), []
     for parent, folders, files in os.walk(root):
@@ -89,7 +89,7 @@ def refuse_links_out(folder: Path, skipped: Path | None = None) -> None:
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 shown = folder / path.relative_to(root)
                 message = f"is a link that leads out of the folder, to {os.readlink(path)}"
-                found.append(Problem(str(shown), message, "Put a copy of the file or folder in the place of the link"))
+                found.append(Problem(str(shown), message, "Replace the link by a copy of the file or folder"))
         if skipped is not None and parent == str(root / skipped.name):
             folders.clear()
     if found:

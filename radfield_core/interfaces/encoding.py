@@ -37,7 +37,7 @@ class Encoding(Part):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return one group, "encodings", without weight decay.
 
-        Weight decay would shrink the entries of a grid wherever no sample falls.
+        Weight decay would shrink the entries of a grid in regions that are never sampled.
         """
         own = self.own_parameters()
         return [ParameterGroup("encodings", own, weight_decay=0.0)] if own else []

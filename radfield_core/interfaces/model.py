@@ -120,7 +120,7 @@ class Model(nn.Module, ABC):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Collect the parameter groups of all parts. Groups that have the same name and settings are joined.
 
-        If two groups have the same name and different settings, the second becomes "path.name".
+        If two groups have the same name but different settings, the second is called "path.name".
         """
         groups: dict[str, ParameterGroup] = {}
         for path, module in self.named_modules():

@@ -13,14 +13,14 @@ from radfield_core.types import Batch, ModelOutputs, Step
 
 
 class ParameterGroup(NamedTuple):
-    """Parameters of a part, and the way in which they are trained. What a group does not say, the method decides.
+    """Parameters of a part, with their own learning rate or weight decay. A setting that is None is set by the method.
 
     Attributes:
         name: name of the group, such as "encodings" or "poses". It appears in the log.
         params: the parameters.
-        lr: learning rate, which replaces that of the method and all of its decay; None for the method's rate.
-        lr_factor: factor on the method's learning rate. It is ignored if `lr` is given.
-        weight_decay: weight decay; None for the method's.
+        lr: learning rate, which replaces the method's learning rate and its schedule; None for the method's rate.
+        lr_factor: factor by which the method's learning rate is multiplied; ignored if `lr` is given.
+        weight_decay: weight decay; None for the method's weight decay.
     """
 
     name: str
@@ -56,9 +56,10 @@ class Part(nn.Module, ABC):
         """
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return this part's own parameters that need another rate or decay than the method's. By default, return none.
+        """Return groups of this part's own parameters that need their own learning rate or weight decay.
 
-        Every method honors these groups. Leave out the parameters of contained parts, which return their own groups.
+        By default, there are none. Every method must respect these groups. Leave out the parameters of contained parts,
+        which return their own groups.
 
         Example:
             >>> import torch
@@ -76,7 +77,7 @@ class Part(nn.Module, ABC):
         return []
 
     def own_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of this part without those of the parts that it contains."""
+        """Return the parameters of this part, without those of the parts that it contains."""
         inner = {id(p) for module in self.modules() if module is not self and isinstance(module, Part)
                  for p in module.parameters()}  # fmt: skip
         return [parameter for parameter in self.parameters() if id(parameter) not in inner]

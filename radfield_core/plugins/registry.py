@@ -99,7 +99,11 @@ class Registry:
         raise self._not_found(kind, name, by_user=home is None, write=write)
 
     def meant(self, kind: str, name: str) -> str:
-        """Return the installed name that an unknown one stands for: an alias, or else the nearest name, or else ""."""
+        """Return the installed name that an unknown name probably means.
+
+        If the unknown name is an alias, return the name for which it stands. Otherwise, return the most similar name,
+        or "" if none is similar.
+        """
         bare = name.rpartition(":")[2]
         aliases = {alias: each for part in self.of_kind(kind) for alias, each in part.aliases.items()}
         return aliases.get(bare.lower()) or nearest(bare, self.names(kind))

@@ -86,7 +86,7 @@ def true_colors(scene: Scene, method: Method, index: int) -> Tensor:
 
 
 def shrunk(image: Tensor, width: int, height: int) -> Tensor:
-    """Return an image [H, W, C] at a smaller size [height, width, C]. Each pixel is the mean over the area it covers.
+    """Scale an image [H, W, C] down to [height, width, C]. Each pixel is the mean over the area that it covers.
 
     Example:
         >>> shrunk(torch.tensor([[[0.0], [1.0], [2.0]]]), 2, 1).flatten()  # 1.5 pixels each
@@ -99,7 +99,7 @@ def shrunk(image: Tensor, width: int, height: int) -> Tensor:
 
 
 def _area_weights(old: int, new: int) -> Tensor:
-    """Return weights [new, old] float64: which share of each new pixel is covered by each old pixel of a line."""
+    """Return weights [new, old] float64: the share of each new pixel of a line that each old pixel covers."""
     ends = torch.arange(new + 1, dtype=torch.float64)[:, None] * old / new
     pixels = torch.arange(old, dtype=torch.float64)
     overlap = torch.minimum(ends[1:], pixels + 1.0) - torch.maximum(ends[:-1], pixels)

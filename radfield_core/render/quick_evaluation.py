@@ -30,7 +30,7 @@ class QuickResult:
         views: number of views that were evaluated.
         of: number of views in the split.
         size: width and height of the first evaluated view, in pixels.
-        reduced: True if fewer or smaller views than asked for were evaluated, to save time.
+        reduced: True if, to save time, fewer or smaller views were evaluated than requested.
     """
 
     metrics: dict[str, float]
@@ -41,7 +41,7 @@ class QuickResult:
 
     @property
     def extent(self) -> tuple[int, tuple[int, int]]:
-        """What was evaluated: the number of views and their size. Results with other extents cannot be compared."""
+        """The number and the size of the evaluated views. Results with different extents cannot be compared."""
         return self.views, self.size
 
     def __str__(self) -> str:
@@ -66,14 +66,14 @@ class QuickEvaluation:
         self._seconds_per_ray: float | None = None
 
     def __call__(self, model: Model, report: ProgressCallback, seconds: float = math.inf) -> QuickResult:
-        """Evaluate the model on the chosen views, or on as many of them as a time allows.
+        """Evaluate the model on the chosen views, or on as many of them as the time limit allows.
 
-        If not even one view fits into the time, the size of that view is reduced too.
+        If the time does not suffice for a single view, its size is reduced.
 
         Args:
             model: the model.
             report: called repeatedly as report(number of rendered pixels, number of pixels of all chosen views).
-            seconds: the time that the evaluation may take, as predicted from the time of a small view.
+            seconds: the time limit. The duration of the evaluation is predicted from the time of a small view.
         """
         views, scale = self._affordable(model, seconds)
         metrics, total = [], len(views)
@@ -99,7 +99,7 @@ class QuickEvaluation:
         return save_pictures(make_pictures(rendered, camera.width, camera.height), folder, name)
 
     def _affordable(self, model: Model, seconds: float) -> tuple[Sequence[int], float]:
-        """Return the views that can be evaluated within a time, and their scale."""
+        """Return the views that can be evaluated within a time limit, and their scale."""
         views = self._views(self.count)
         if math.isinf(seconds) or not views:
             return views, self._scale
@@ -117,8 +117,8 @@ class QuickEvaluation:
     def _probe(self, model: Model, index: int, enough: float) -> float:
         """Return the time per ray in seconds, measured on a small view.
 
-        If the first measurement is longer than `enough`, it may include the compilation of kernels. Then the second
-        measurement counts.
+        If the first measurement exceeds `enough`, it may include the compilation of kernels, so a second one is made
+        and used.
         """
         view = self._scene.cameras.view(index)
         camera = scaled(view.camera, min(1.0, PROBE_SIZE / max(view.camera.width, view.camera.height)))

@@ -105,7 +105,7 @@ def load(path: Path) -> State:
             raise CorruptCheckpoint("state.json is too large", path=str(path))
         head = parse_json(contents["state.json"], path / "state.json")
         if not isinstance(head["progress"], dict):
-            raise TypeError("state.json has no table of progress")
+            raise TypeError("state.json has no table `progress`")
         optimizer = tensor_tree.join(head["optimizer"], tensors["optim"])
         return State(_step(path, head["step"]), tensors["model"], optimizer, tensors["rng"], head["progress"])
     except StorageError:
@@ -115,15 +115,15 @@ def load(path: Path) -> State:
 
 
 def reason(error: Exception) -> str:
-    """Return the text of an exception on one line: without the paths and hints of an error of radfield's own."""
+    """Return the message of an exception on one line. For radfield's own errors, paths and hints are left out."""
     text = error.problems[0].message if isinstance(error, DatasetError) else str(error)
     return " ".join(text.split())[:300] or type(error).__name__
 
 
 def _step(path: Path, stored: Any) -> int:
-    """Return the number of steps that a checkpoint states. It must be the number in the checkpoint's name."""
+    """Return the number of steps stored in a checkpoint. Raises ValueError unless its name has the same number."""
     if type(stored) is not int or stored < 0 or named_step(path) not in (None, stored):
-        raise ValueError(f"state.json states step {stored!r:.40}")
+        raise ValueError(f"state.json has the wrong step {stored!r:.40}")
     return stored
 
 
@@ -247,9 +247,9 @@ def _verified(path: Path, *, keep: bool = False) -> dict[str, bytes]:
 
 
 def _read(path: Path, expected: Mapping[str, Any], keep: bool) -> bytes | None:
-    """Read a file of at most the expected size. Return None if its SHA-256 is not the expected one.
+    """Read a file and check its size and SHA-256. Return None if the SHA-256 is wrong.
 
-    Otherwise, return the content, or no bytes if `keep` is False.
+    If it is right, return the content, or no bytes if `keep` is False.
     """
     size, digest = expected["size"], hashlib.sha256()
     with open_regular(path) as stream:
@@ -308,7 +308,7 @@ def _prune(folder: Path, verified: Path, keep: int) -> None:
 def _remove(folder: Path) -> None:
     """Delete a checkpoint's folder. FORMAT is deleted last, so that `clean` recognizes the folder after a crash.
 
-    Of a link, only the link itself is deleted.
+    If the path is a link, only the link itself is deleted.
     """
     with contextlib.suppress(OSError):
         if folder.is_symlink():

@@ -1,4 +1,4 @@
-"""The names of checkpoints. This module imports no torch, so that a path that is no run is reported at once."""
+"""The names of checkpoints. This module imports no torch, so that a path without a run is reported at once."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ class RunFolder:
         If the process ends or crashes inside the block, the operating system releases the lock.
 
         Raises:
-            StorageError: another process has locked the folder. The message names the process. The error is also raised
-                if the lock is not a file of this folder alone.
+            StorageError: another process has locked the folder (the message names it), or the lock file is a link or
+                has a second name.
         """
         lock = self.path / ".lock"
         try:
@@ -220,13 +220,13 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
 
 
 def _broken(link: Path, target: str) -> UsageError:
-    """Return the error for a link to a run, or a file that names a run, where the run does not exist any more.
+    """Return the error for a link or file that leads to a run which no longer exists.
 
-    The hint names the newest run beside it.
+    The hint names the newest existing run in the same folder.
     """
     outputs = link.parent
     configs = [(path.stat().st_mtime, path.parent) for path in outputs.glob("*/*/*/config.toml") if path.is_file()]
-    hint = f"Use the newest run there is: {quoted(max(configs)[1])}" if configs else "radfield train --data PATH"
+    hint = f"Use the newest existing run: {quoted(max(configs)[1])}" if configs else "radfield train --data PATH"
     return UsageError(f"leads to {target}, which does not exist", path=str(link), hint=hint)
 
 
@@ -244,7 +244,7 @@ def load_state(
     Args:
         folder: the run's folder.
         chosen: a checkpoint, or None.
-        use: function that is called with the state. If it raises CorruptCheckpoint, an older checkpoint is tried.
+        use: function to call with the state. If it raises CorruptCheckpoint, an older checkpoint is tried.
 
     Returns:
         The state, the path of its checkpoint, and a list with a message for each newer checkpoint that is damaged.

@@ -46,7 +46,7 @@ def restore(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
     """Set the global generators to the states that `state` returned. Ignore states of GPUs that are not present.
 
     Raises:
-        ValueError: a state is not one that `state` can return. No generator has been changed.
+        ValueError: a state is not valid. In this case, no generator has been changed.
     """
     before = state()
     try:

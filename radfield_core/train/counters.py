@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 MAX_COUNT = 10**12
-"""Largest value of a counter that is believed when a checkpoint is read."""
+"""A checkpoint with a counter larger than this is rejected."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Counters:
 
     @classmethod
     def of(cls, stored: Any) -> Counters:
-        """Return the counters that a checkpoint stores. Raises ValueError for values that no run can have reached.
+        """Return the counters that a checkpoint stores. Raises ValueError for impossible values.
 
         Example:
             >>> Counters.of({"step": 3, "n_rays": 16.0}).step
@@ -50,7 +50,7 @@ class Counters:
         """
         names = {field.name: field.type for field in fields(cls)}
         if not isinstance(stored, dict) or not stored.keys() <= names.keys():
-            raise ValueError("its counters are not those of a training run")
+            raise ValueError("its counters have unknown names")
         for name, value in stored.items():
             kinds = (int, float) if names[name] == "float" else (int,)
             absent = value is None and names[name] == "int | None"

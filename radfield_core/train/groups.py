@@ -1,4 +1,5 @@
-"""Parameter groups of the optimizer. A method defines groups, and parts define how some of their parameters differ."""
+"""Parameter groups of the optimizer. A method defines the groups. Parts may set other rates for some of their
+parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ class _Rate(NamedTuple):
 
     Attributes:
         lr: the rate. A constant is multiplied by the method's scale, and any other schedule is used as it is.
-        factor: factor on the rate.
+        factor: factor by which the rate is multiplied.
         of: the group of the method whose scale applies; None if no scale applies.
     """
 
@@ -36,15 +37,15 @@ class _Rate(NamedTuple):
 class Groups:
     """The parameter groups of a model, for its optimizer.
 
-    Each group of the method is split: the parameters for which a part asks for another learning rate or weight decay
-    move to a group of their own.
+    Each group of the method is split: parameters for which a part sets its own learning rate or weight decay are moved
+    to separate groups.
 
     Args:
         method: the method of the run.
         model: the model to train.
 
     Raises:
-        PluginError: two parts claim the same parameter, or a part claims one that the method does not train.
+        PluginError: a parameter is in two groups of parts, or in a group of a part but in none of the method.
 
     Attributes:
         tables: one dict for each group, as torch's optimizers expect them.
@@ -66,7 +67,8 @@ class Groups:
             )
 
     def _split(self, table: dict[str, Any], claims: dict[int, ParameterGroup]) -> None:
-        """Add a group of the method, without the parameters that parts claim, and one group for each claim on it."""
+        """Add a group of the method, without the parameters in groups of parts, and add these as groups of their
+        own."""
         rest = []
         claimed: dict[int, tuple[ParameterGroup, list[torch.nn.Parameter]]] = {}
         for parameter in table["params"]:
@@ -99,7 +101,7 @@ class Groups:
         Args:
             optimizer: the optimizer.
             step: the current step.
-            factor: factor on all learning rates.
+            factor: factor by which all learning rates are multiplied.
         """
         for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
             scale = 1.0 if rate.of is None else self._method.lr_scale(step, rate.of)
@@ -115,7 +117,8 @@ class Groups:
 
 
 def _claims(model: Model) -> dict[int, ParameterGroup]:
-    """Return id of a parameter -> the group that a part puts it in. Raises PluginError if two groups contain it."""
+    """Return a dictionary: id of a parameter -> its group. Raises PluginError if a parameter is in two groups of
+    parts."""
     claims: dict[int, ParameterGroup] = {}
     for group in model.parameter_groups():
         for parameter in group.params:

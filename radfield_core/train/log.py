@@ -93,7 +93,7 @@ class TrainingLog:
         return report
 
     def evaluated(self, counters: Counters, split: str, result: QuickResult) -> None:
-        """Record the metrics of some views of a split. Say which part of the split they were computed from."""
+        """Record the metrics of some views of a split, with the number and the size of these views."""
         clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
         covered = {"split": split, "views": result.views, "size": list(result.size)}
         self._append({"step": counters.step, **clocks, **covered, "eval": result.metrics})

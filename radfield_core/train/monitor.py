@@ -19,7 +19,7 @@ from radfield_core.train.log import TrainingLog
 from radfield_core.train.spikes import WINDOW_STEPS
 
 MIN_SECONDS = 5.0
-"""The evaluations of a run may take this long together, however short the training is."""
+"""The evaluations of a run may always take this long in total, even if training is short."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -105,6 +105,7 @@ class Monitor:
 
 
 def _in_one_line(error: Exception) -> str:
-    """Return the message of an error. The messages of errors that are not radfield's own begin with their class."""
+    """Return the message of an error on one line. For errors other than radfield's own, it begins with the class
+    name."""
     name = "" if isinstance(error, RadfieldError) else f"{type(error).__name__}: "
     return name + " ".join(str(error).split())

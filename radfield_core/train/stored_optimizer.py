@@ -1,4 +1,4 @@
-"""Validation of an optimizer's state from a checkpoint, which a stranger may have written."""
+"""Validation of the optimizer state in a checkpoint. The checkpoint may come from a stranger."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 def checked_state(optimizer: torch.optim.Optimizer, make: MakeOptimizer, stored: Any) -> dict[str, Any]:
     """Return the state to load into a new optimizer.
 
-    The options of the optimizer's class, such as the decay rates of Adam, are those of the run's config. Other values
-    of a group, such as counters, are restored.
+    Options of the optimizer's class, such as Adam's betas, are taken from the new optimizer. Other values of a group,
+    such as counters, are taken from the stored state.
 
     Args:
         optimizer: a new optimizer of the run.
         make: the function that made this optimizer.
-        stored: what the checkpoint stores: the `state_dict` of an optimizer.
+        stored: the `state_dict` of an optimizer, as read from a checkpoint.
 
     Raises:
-        ValueError, KeyError, TypeError: the stored state does not belong to such an optimizer, or holds values that it
-            cannot have reached.
+        ValueError, KeyError, TypeError: the stored state does not belong to such an optimizer, or has impossible
+            values.
     """
     fresh = optimizer.state_dict()
     groups = fresh["param_groups"]
     if [group["params"] for group in stored["param_groups"]] != [group["params"] for group in groups]:
-        raise ValueError("the optimizer has other groups of parameters")
+        raise ValueError("the optimizer's parameter groups differ from those of the run")
     for group, kept in zip(groups, stored["param_groups"], strict=True):
         for key in group.keys() - optimizer.defaults.keys() - {"params", "name"}:
             group[key] = _like(kept[key], group[key], key)
     owners = [(group, parameter) for group in optimizer.param_groups for parameter in group["params"]]
     states = stored["state"]
     if not isinstance(states, dict) or not states.keys() <= set(range(len(owners))):
-        raise ValueError("the optimizer has state of parameters that do not exist")
+        raise ValueError("the optimizer's state belongs to parameters that do not exist")
     for index, entries in states.items():
         group, parameter = owners[index]
         pattern = _state_after_one_step(make, group, parameter)
@@ -48,14 +48,14 @@ def checked_state(optimizer: torch.optim.Optimizer, make: MakeOptimizer, stored:
 
 
 def _like(value: Any, fresh: Any, key: str) -> Any:
-    """Return a stored value if it has the type of the new optimizer's value and is finite."""
+    """Return a stored value. Raises ValueError unless it is finite and has the type of the new optimizer's value."""
     if type(value) is not type(fresh) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"the optimizer's {key} is {value!r:.40}")
     return value
 
 
 def _state_after_one_step(make: MakeOptimizer, group: dict[str, Any], parameter: nn.Parameter) -> dict[str, Any] | None:
-    """Return the state that the optimizer keeps for such a parameter after one step on a copy of it.
+    """Return the optimizer's state for a parameter, after one step on a copy of the parameter.
 
     Return None if the optimizer cannot take a step on a single parameter without a loss.
     """
@@ -70,9 +70,9 @@ def _state_after_one_step(make: MakeOptimizer, group: dict[str, Any], parameter:
 
 
 def _check_entries(entries: Any, pattern: dict[str, Any]) -> None:
-    """Raise ValueError if the state of a parameter is not like `pattern`, or has impossible values."""
+    """Raise ValueError if the state of a parameter has other entries than `pattern`, or impossible values."""
     if not isinstance(entries, dict) or entries.keys() != pattern.keys():
-        raise ValueError("the optimizer's state does not have the entries of its class")
+        raise ValueError("the optimizer's state has other entries than an optimizer of its class")
     for name, model in pattern.items():
         value = entries[name]
         if not isinstance(model, Tensor):

@@ -146,7 +146,7 @@ class Trainer:
         return losses
 
     def _draw(self, step: Step) -> Batch:
-        """Draw the batch of a step. If its images cannot be read, save what has been trained before the error ends it.
+        """Draw the batch of a step. If its images cannot be read, save a checkpoint and then raise the error.
 
         Raises:
             DatasetError, OSError: images cannot be read, for example because their disk does not answer.
@@ -277,7 +277,7 @@ class Trainer:
         )
 
     def _restore_good(self, state: checkpoint.State) -> bool:
-        """Restore a state and return True if its last step was not skipped. Otherwise, return False."""
+        """Restore a state and return True if its last step was not skipped. If it was skipped, only return False."""
         self.restore(state)
         return not self.counters.bad_in_a_row
 
@@ -300,7 +300,7 @@ class Trainer:
 
         Raises:
             StorageError: the state does not fit the model.
-            CorruptCheckpoint: counters, generators or optimizer have values that no run can have reached.
+            CorruptCheckpoint: the counters, the random generators or the optimizer have impossible values.
         """
         load_weights(self.model, state, self.folder)
         try:
@@ -312,7 +312,7 @@ class Trainer:
             randomness.restore(state.generators, state.progress["generators"])
         except Exception as error:  # a stranger's values may fail in any way
             raise checkpoint.CorruptCheckpoint(
-                f"holds values that no training run has: {checkpoint.reason(error)}",
+                f"has impossible values: {checkpoint.reason(error)}",
                 path=str(self.folder.checkpoints / f"step-{state.step:09d}"),
                 hint="Use an older checkpoint, or the options and plugin versions that it was saved with",
             ) from error
@@ -320,9 +320,10 @@ class Trainer:
         self._saved_step = self.counters.step
 
     def _rescue(self) -> bool:
-        """Save a checkpoint when something has failed. Return True if the present step is saved.
+        """Save a checkpoint after a failure. Return True if the current step is saved.
 
-        A model whose last steps were not finite is not saved: a rollback must not return to it.
+        If the losses of the last steps were not finite, nothing is saved, because a rollback must not return to this
+        state.
         """
         if self._saved_step == self.counters.step:
             return True

@@ -30,7 +30,7 @@ class HashConfig:
         min=1,
     )
     start_step: int = option(
-        0, help="training step from which the steps until the next level are counted, if start_levels is set", min=0
+        0, help="training step at which coarse-to-fine training starts to add levels, if start_levels is set", min=0
     )
     steps_per_level: int = option(
         1000, help="number of training steps after which the next level is added, if start_levels is set", min=1

@@ -72,7 +72,8 @@ class HashEncoding(Encoding):
         )
 
     def begin_step(self, step: Step) -> None:
-        """Use one more level after every `steps_per_level` steps from `start_step` on, if `start_levels` is set."""
+        """If `start_levels` is set, use one more level after every `steps_per_level` steps, counted from
+        `start_step`."""
         if self.config.start_levels is not None:
             steps = max(0, step.index - self.config.start_step)
             active = self.config.start_levels + steps // self.config.steps_per_level

@@ -5,8 +5,8 @@ levels are l = 0 … L − 1. Level l has
 
     scale = base · growth^l − 1        resolution = ceil(scale) + 1        growth = (finest / base)^(1 / (L − 1))
 
-As in tiny-cuda-nn, growth^l is exp2(l · log2(growth)), and every step is rounded to float32. Where base · growth^l is a
-whole number n, the scale may thus be slightly larger than n − 1, and the resolution is then n + 1.
+As in tiny-cuda-nn, growth^l is computed as exp2(l · log2(growth)), and every intermediate result is rounded to float32.
+If base · growth^l is a whole number n, the scale may therefore be slightly larger than n − 1, and the resolution n + 1.
 
 A point x in [0, 1]³ has the grid coordinates x·scale + 0.5. If resolution³ is at most 2^T, the level is dense: the
 entry of vertex (i, j, k) has the index (i + j·r + k·r²) mod size, where r is the resolution. Otherwise, the level has
@@ -37,7 +37,7 @@ class Level(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """A grid: its levels, from coarse to fine, the number F of features per entry, and the growth, a float32."""
+    """A grid: its levels from coarse to fine, the number F of features per entry, and the float32 growth."""
 
     levels: tuple[Level, ...]
     n_features: int

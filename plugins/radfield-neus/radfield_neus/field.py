@@ -87,7 +87,7 @@ class NeuSField(Field):
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return the group "sharpness", to which the method may give a learning rate of its own."""
+        """Return the group "sharpness", for which the method may set a separate learning rate."""
         return [ParameterGroup("sharpness", [self.sharpness_log])]
 
     def begin_step(self, step: Step) -> None:

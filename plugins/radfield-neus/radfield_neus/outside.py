@@ -16,9 +16,9 @@ from radfield_core.ops.networks import SkipMlp
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
 
 FARTHEST = 1e4
-"""Length in scene radii of the part of each ray that is sampled. Its last sample is at infinity in all but name.
+"""Length, in scene radii, of the sampled part of each ray. In effect, the last sample is at infinity.
 
-The length is finite, because intervals with an infinite end have no midpoint.
+The length is finite, because an interval with an infinite end has no midpoint.
 """
 
 
@@ -86,9 +86,9 @@ class InvertedSphereSampler(Sampler):
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Return intervals with edges t = near + radius (1/u − 1), where u decreases in equal steps from 1 to nearly 0.
 
-        The distance near − radius is that of the point of the ray that is nearest to the center, if sampler:neus
-        renders the foreground. So 1/u is the distance from this point, in scene radii. In training, the inner edges
-        are moved randomly by up to half a step if `perturb` is set.
+        If sampler:neus renders the foreground, the point at the distance near − radius is the point of the ray nearest
+        to the center. So 1/u is the distance from this point, in scene radii. In training, the inner edges are moved
+        randomly by up to half a step if `perturb` is set.
         """
         n = self.config.n_samples
         u = torch.linspace(1.0, 1.0 / (1.0 + FARTHEST), n + 1, device=rays.near.device, dtype=rays.near.dtype)

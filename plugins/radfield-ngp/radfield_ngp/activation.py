@@ -39,7 +39,7 @@ class _TruncatedExp(torch.autograd.Function):
 def truncated_exp(x: Tensor) -> Tensor:
     """Return exp(min(x, 80)), with the gradient exp(min(x, 15)). The result is differentiable to any order.
 
-    The limit of the gradient is from instant-ngp (Müller et al. 2022). instant-ngp does not limit the value.
+    The gradient is limited as in instant-ngp (Müller et al. 2022), which does not limit the value.
 
     Args:
         x: raw densities, of any shape.

@@ -27,7 +27,7 @@ class Ngp(Method):
         """Photometric loss, plus the distortion loss if its weight is positive.
 
         If the batch has loss weights, each ray's photometric loss is multiplied by the ray's weight. With the option
-        `hit_rays_only`, the photometric loss is a mean over the rays that hit something.
+        `hit_rays_only`, the photometric loss is a mean over the rays with an opacity above 0.
         """
         function = F.smooth_l1_loss if self.config.loss == "smooth_l1" else F.mse_loss
         assert outputs.rendered.rgb is not None
@@ -47,7 +47,7 @@ class Ngp(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Return one group with all parameters. Encodings themselves ask for no weight decay."""
+        """Return one group with all parameters. The encodings themselves turn off their weight decay."""
         config = self.config
         adam = {"lr": config.lr, "betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
         return [{"name": "networks", "params": list(model.parameters()), **adam}]

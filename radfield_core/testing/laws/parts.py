@@ -132,11 +132,12 @@ def evaluation_is_deterministic(tested: PartUnderTest) -> None:
 
 
 @law(
-    *PARTS, fix="Return parameters that own_parameters() contains, each in one group with a finite rate and decay ≥ 0."
+    *PARTS,
+    fix="Put each parameter, from own_parameters() only, into one group. Rates and decays must be finite and ≥ 0.",
 )
 def parameter_groups_hold_own_parameters(tested: PartUnderTest) -> None:
-    """parameter_groups contains no parameter twice, none of a contained part, and none that the part does not have. All
-    learning rates, factors and weight decays are finite and at least 0."""
+    """parameter_groups contains only the part's own parameters, without those of contained parts, and each at most
+    once. All learning rates, factors and weight decays are finite and at least 0."""
     part = tested.build()
     groups = part.parameter_groups()
     found = [id(parameter) for group in groups for parameter in group.params]
