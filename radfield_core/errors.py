@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from radfield_core.names import Lines, printable
+
 STORAGE_HINTS = {
     errno.ENOSPC: "Free space on the disk",
     errno.EDQUOT: "Free space on the disk: your quota is used up",
@@ -27,7 +29,8 @@ class Problem(NamedTuple):
 
     Attributes:
         path: option or file that is at fault; "" if there is none.
-        message: what is wrong. It starts without a capital letter and ends without a full stop.
+        message: what is wrong. It starts without a capital letter and ends without a full stop. Line breaks in it are
+            escaped, because names in it may come from a stranger; for a message of several lines, pass a `Lines`.
         hint: a command to type, or an imperative sentence; "" if there is none.
 
     Example:
@@ -41,9 +44,9 @@ class Problem(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.path}: " if self.path else ""
-        hint = f"\n    try: {self.hint}" if self.hint else ""
-        return f"{where}{self.message}{hint}"
+        where = f"{printable(self.path)}: " if self.path else ""
+        hint = f"\n    try: {printable(self.hint)}" if self.hint else ""
+        return f"{where}{printable(self.message)}{hint}"
 
 
 class RadfieldError(Exception):
@@ -62,7 +65,7 @@ class RadfieldError(Exception):
 
     def __init__(self, message: str = "", *, path: str = "", hint: str = "", problems: Iterable[Problem] = ()):
         self.problems = tuple(problems) or (Problem(str(path), message, hint),)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(Lines("\n".join(str(problem) for problem in self.problems)))
 
 
 class UsageError(RadfieldError):
@@ -112,7 +115,12 @@ class StorageError(RadfieldError):
 
 
 def unwritable(error: OSError, path: object) -> StorageError:
-    """Return the StorageError for a file that the operating system refuses to write."""
+    """Return the StorageError for a file that the operating system refuses to write.
+
+    A BrokenPipeError is raised again: the file is not at fault, the program that read the output has exited.
+    """
+    if isinstance(error, BrokenPipeError):
+        raise error
     return StorageError(
         f"cannot be written: {error.strerror}",
         path=str(path),

@@ -1,10 +1,47 @@
-"""Helpers for names: spelling suggestions, shell quoting, plurals, names of distributions, and lazy imports."""
+"""Helpers for names: safe display, spelling suggestions, quoting, plurals, names of distributions, lazy imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
+
+
+class Lines(str):
+    """Text of several lines, each of which is safe to print.
+
+    Example:
+        >>> print(Lines.of("these differ:", "  a\\nb"))
+        these differ:
+          a\\nb
+    """
+
+    @classmethod
+    def of(cls, *lines: str) -> Lines:
+        """Join lines. Line breaks and other unprintable characters inside a line are escaped."""
+        return cls("\n".join(map(printable, lines)))
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Escape everything in a text that could change how a terminal shows the text around it.
+
+    Names of files, keys and options may come from a stranger. Control characters, line breaks, marks that reverse the
+    direction of writing, invisible characters and undecodable bytes are replaced by escape sequences. The lines of a
+    `Lines` stay apart.
+
+    Args:
+        text: any text.
+        keep: characters that stay, although they cannot be printed.
+
+    Example:
+        >>> printable("a\\x1b[2J\\nb\\u202e")
+        'a\\\\x1b[2J\\\\nb\\\\u202e'
+    """
+    if text.isprintable() or (isinstance(text, Lines) and not keep):
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from radfield_core.errors import (
     UsageError,
     unwritable,
 )
+from radfield_core.names import Lines
 
 
 def test_every_error_has_the_documented_exit_code() -> None:
@@ -79,3 +80,15 @@ def test_an_error_survives_the_way_out_of_a_worker_process() -> None:
     error = DatasetError("is empty", path="a.png", hint="Copy it")
     rebuilt = copy.copy(error)
     assert str(rebuilt) == str(error) and rebuilt.problems == error.problems and rebuilt is not error
+
+
+def test_every_text_of_a_problem_is_one_line_unless_it_is_made_of_lines() -> None:
+    hostile = "a\nerror: b\x1b[2J"
+    shown = str(UsageError(hostile, path=hostile, hint=hostile))
+    assert shown == "a\\nerror: b\\x1b[2J: a\\nerror: b\\x1b[2J\n    try: a\\nerror: b\\x1b[2J"
+    assert str(Problem("", Lines.of("these:", "  a\nb"))) == "these:\n  a\\nb"
+
+
+def test_a_reader_that_has_exited_is_not_a_disk_that_cannot_be_written() -> None:
+    with pytest.raises(BrokenPipeError):
+        unwritable(BrokenPipeError(32, "Broken pipe"), "picture.png")

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, strategies as st
 
-from radfield_core.names import lazy, nearest, normalize_distribution, plural, quoted
+from radfield_core.names import Lines, lazy, nearest, normalize_distribution, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,18 @@ def test_the_package_imports_no_torch_and_every_public_name_is_found() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[31mb", "a\nerror: b", "a\rb", "a\u202eb", "a\u2028b", "a\x9bb", "a\x00b", "a\udcffb"]
+)
+def test_nothing_that_moves_the_text_around_it_is_printable(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable() and shown.startswith("a\\") and shown.endswith("b")
+    assert printable(shown) == shown
+
+
+def test_lines_stay_apart_and_what_is_in_them_does_not_break() -> None:
+    lines = Lines.of("one\ntwo", "three")
+    assert printable(lines) == lines == "one\\ntwo\nthree"
+    assert printable(f"{lines}") == "one\\ntwo\\nthree", "text made of lines is a line again"

@@ -34,7 +34,8 @@ FLOORS = (
     ("plugins",),
     ("ops", "plugin"),
     ("files", "runtime"),
-    ("errors", "names"),
+    ("errors",),
+    ("names",),
     ("__init__",),
 )
 """The rooms of core, from the top floor down: a module imports from its own room and from lower floors."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from radfield_core.names import Lines, printable
 from radfield_core.runtime.progress import write_line
 
 LIBRARY = "radfield_core"
@@ -32,14 +33,14 @@ class CommandLineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, above the progress bar if there is one."""
         try:
-            text = self.format(record)
+            text = record.msg if isinstance(record.msg, Lines) and not record.args else self.format(record)
         except Exception:
             self.handleError(record)
             return
         if record.levelno >= logging.WARNING:
-            write_line(f"warning: {text}", sys.stderr)
+            write_line(f"warning: {printable(text)}", sys.stderr)
         else:
-            write_line(text, sys.stdout)
+            write_line(printable(text), sys.stdout)
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 
 Errors are reported on stderr and by the exit code.
 
-Exit codes: 0 success · 1 `doctor` or `check` found a fault · 2 wrong usage · 3 training diverged · 4 the run has no
-surface · 65 invalid data · 69 a plugin is missing or broken · 70 bug in the program · 74 reading or writing a file
-failed · 129, 130, 143 ended by a signal · 141 the program that read the output has exited.
+Exit codes: 0 success · 1 `doctor` or `check` found a fault · 2 wrong usage, or sizes that do not fit into memory ·
+3 training diverged · 4 the run has no surface · 65 invalid data · 69 a plugin is missing or broken · 70 bug in the
+program · 74 reading or writing a file failed · 129, 130, 143 ended by a signal · 141 the program that read the output
+has exited.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
@@ -21,7 +21,9 @@ from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError
+from radfield_core.names import printable
 from radfield_core.runtime.interrupts import signals_unwrapped
+from radfield_core.runtime.output import safe_output
 from radfield_core.runtime.progress import output_error
 
 VERBS = {
@@ -43,12 +45,7 @@ STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes o
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the calling program closed the stream
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  open until the program ends
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # write each line at once, so that a log file can be followed
-    with _terminable():
+    with safe_output(), _terminable():
         return _run(list(sys.argv[1:] if argv is None else argv))
 
 
@@ -62,7 +59,7 @@ def _run(argv: list[str]) -> int:
             raise error
         return code
     except BrokenPipeError:  # the program that reads the output, such as `head`, has exited
-        _silence(sys.stdout)
+        _silence_failed()
         return READER_GONE
     except Terminated as end:
         _print_error(f"stopped by {end.signal.name}")
@@ -159,11 +156,12 @@ def _help() -> str:
 
 def _print_problems(problems: Iterable[Problem]) -> None:
     """Print each problem as a line on stderr. If the problem has a hint, print the hint on the next line."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         sys.stdout.flush()
     for problem in problems:
-        path = f"{problem.path}: " if problem.path else ""
-        _print_error(f"error: {path}{problem.message}" + (f"\n  try: {problem.hint}" if problem.hint else ""))
+        path = f"{printable(problem.path)}: " if problem.path else ""
+        hint = f"\n  try: {printable(problem.hint)}" if problem.hint else ""
+        _print_error(f"error: {path}{printable(problem.message)}{hint}")
 
 
 def _storage_failed(error: OSError) -> int:
@@ -171,11 +169,12 @@ def _storage_failed(error: OSError) -> int:
     if os.environ.get("RADFIELD_DEBUG") == "1":
         raise error
     hint = STORAGE_HINTS.get(error.errno or 0, "Set RADFIELD_DEBUG=1 to see the traceback")
-    _print_problems([Problem(error.filename or "", error.strerror or str(error), hint)])
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _silence(sys.stdout)
+    path = "" if error.filename is None else os.fsdecode(error.filename)
+    if not path and _fails(sys.stdout):
+        path = "the output of this command"
+        hint = STORAGE_HINTS.get(error.errno or 0, "Redirect the output to a file that can be written")
+    _print_problems([Problem(path, error.strerror or str(error), hint)])
+    _silence_failed()
     return STORAGE_FAILED
 
 
@@ -183,22 +182,47 @@ def _bug(error: Exception) -> int:
     """Print an unexpected exception on one line and return its exit code."""
     if os.environ.get("RADFIELD_DEBUG") == "1":
         raise error
+    if _out_of_memory(error):
+        hint = "Choose smaller sizes, such as trainer.n_rays, eval.rays_per_chunk or the width of the field"
+        _print_problems([Problem("", "this machine does not have enough memory for this", hint)])
+        return UsageError.code
     text = " ".join(f"{type(error).__name__}: {error}".split())
     _print_problems([Problem("", f"unexpected {text}", "Set RADFIELD_DEBUG=1 to see the traceback")])
     return BUG
 
 
-def _silence(stream: TextIO) -> None:
-    """Redirect a stream that has failed to the null device, so that Python's flush at exit does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _out_of_memory(error: Exception) -> bool:
+    """True if memory has run out. torch is not imported for this."""
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from radfield_core.runtime.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
+def _fails(stream: TextIO) -> bool:
+    """True if a stream cannot be written to."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return True
+    return output_error(stream) is not None
+
+
+def _silence_failed() -> None:
+    """Redirect the streams that have failed to the null device, so that Python's flush at exit does not fail again."""
+    for stream in (sys.stdout, sys.stderr):
+        if _fails(stream):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(text: str) -> None:
     """Print to stderr. If that fails too, only the exit code reports the error."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        _silence(sys.stderr)
+    except (OSError, ValueError):
+        _silence_failed()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_run_arguments, compose_from, print_resume_command
 from radfield_core.errors import UsageError
+from radfield_core.names import Lines
 
 if TYPE_CHECKING:
     from radfield_core.config.run import RunConfig
@@ -78,12 +79,12 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     stored = folder.config.read_text(encoding="utf-8")
     differences = changes(stored, dump(config), folder.stored_plugins(), plugin_versions(config))
     if differences:
-        listed = "\n".join(f"  {line}" for line in differences)
+        listed = [f"  {line}" for line in differences]
         if not args.allow_config_change:
             raise UsageError(
-                f"options or plugin versions differ from those stored in the run folder:\n{listed}",
+                Lines.of("options or plugin versions differ from those stored in the run folder:", *listed),
                 path=str(folder.path),
                 hint="Add --allow-config-change to resume with these changes",
             )
-        print(f"resuming with changes:\n{listed}")
+        print(Lines.of("resuming with changes:", *listed))
     return config, folder, checkpoint

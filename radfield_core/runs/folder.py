@@ -24,7 +24,7 @@ from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.files.durable import temporary_path, write_durably, write_new
 from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, dump_json, read_json
 from radfield_core.files.regular import open_regular, open_to_append, refuse_links_out
-from radfield_core.names import nearest, quoted
+from radfield_core.names import Lines, nearest, quoted
 from radfield_core.runs.checkpoint_names import is_checkpoint, list_steps
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def load_state(
     found, path, skipped = checkpoint.newest(folder.checkpoints, usable)
     if found is None or path is None:
         raise StorageError(
-            "\n".join(["has no checkpoint that can be loaded", *skipped]),
+            Lines.of("has no checkpoint that can be loaded", *skipped),
             path=str(folder.path),
             hint=f"radfield train -c {quoted(folder.config)}",
         )

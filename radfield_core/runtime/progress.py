@@ -7,12 +7,16 @@ quiet job shows nothing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 from weakref import WeakKeyDictionary
+
+from radfield_core.names import printable
+from radfield_core.runtime.output import unescaped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -40,14 +44,16 @@ def write_line(line: str, stream: TextIO) -> None:
         return
     try:
         if _shown_bar is not None:
-            _shown_bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            text = printable(line, keep="\n")
+            _shown_bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         else:
             stream.write(f"{line}\n")
             stream.flush()
-    except OSError as error:
-        _lost[stream] = error.with_traceback(None)
+    except (OSError, ValueError) as error:  # ValueError: the stream is closed
+        failed = error if isinstance(error, OSError) else OSError(errno.EBADF, "is closed")
+        _lost[stream] = failed.with_traceback(None)
         if stream is not sys.stderr:
-            write_line(f"warning: output: {error.strerror}; the job continues without output", sys.stderr)
+            write_line(f"warning: output: {failed.strerror}; the job continues without output", sys.stderr)
 
 
 def output_error(stream: TextIO) -> OSError | None:
@@ -90,11 +96,12 @@ class Progress:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        console = Console(file=self._stream)
+        console = Console(file=unescaped(self._stream))
         bar = [BarColumn(bar_width=30)] if console.width >= MIN_BAR_COLUMNS else []
-        columns = (TextColumn("{task.description}"), *bar, TextColumn("{task.fields[text]}"))
+        texts = [TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[text]")]
+        columns = (texts[0], *bar, texts[1])
         self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)
-        self._task = self._bar.add_task(self._title, total=self._total, text="")
+        self._task = self._bar.add_task(printable(self._title), total=self._total, text="")
         self._bar.start()
         _shown_bar = self._bar
 
@@ -127,9 +134,9 @@ class Progress:
         if done < self._total:
             text = f"{text} · {self._left(done)} left"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, text=text)
+            self._bar.update(self._task, completed=done, text=printable(text))
         else:
-            write_line(f"{self._title} {text}", self._stream)
+            write_line(printable(f"{self._title} {text}"), self._stream)
 
     def report(self, done: int, total: int) -> None:
         """If an update is due, show that `done` of `total` items are done. This method is a ProgressCallback.

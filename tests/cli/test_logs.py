@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from radfield_core.cli.logs import printed
+from radfield_core.names import Lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,3 +93,11 @@ def test_only_the_command_line_prints() -> None:
         if command_line not in path.parents
         for line in prints(path.read_text(encoding="utf-8"))
     ] == []
+
+
+def test_a_record_is_one_line_unless_it_is_made_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with printed():
+        logging.getLogger("radfield_core.x").warning("%s: is bad", "a\nerror: all\x1b[2J is lost")
+        logging.getLogger("radfield_core.x").info(Lines.of("two", "li\rnes"))
+    out, err = capsys.readouterr()
+    assert err == "warning: a\\nerror: all\\x1b[2J is lost: is bad\n" and out == "two\nli\\rnes\n"

@@ -155,7 +155,7 @@ def test_output_that_a_job_gave_up_is_not_a_success(number: int, code: int, monk
             raise OSError(number, os.strerror(number))
 
     monkeypatch.delenv("RADFIELD_DEBUG", raising=False)
-    monkeypatch.setattr(program, "_silence", lambda stream: None)
+    monkeypatch.setattr(program, "_silence_failed", lambda: None)
     monkeypatch.setattr(sys, "stdout", Broken())
     monkeypatch.setattr(program, "_dispatch", lambda argv: write_line("step 5", sys.stdout) or 0)
     assert program.main([]) == code

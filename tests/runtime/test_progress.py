@@ -139,3 +139,26 @@ def test_tracked_shows_progress_over_and_within_items(
 @pytest.mark.parametrize(("seconds", "text"), [(9.4, "9s"), (65, "1m 05s"), (7384, "2h 03m"), (-1, "0s")])
 def test_durations_are_shown_in_seconds_minutes_or_hours(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_names_in_a_bar_are_neither_markup_nor_emoji_nor_control_characters() -> None:
+    stream = Terminal()
+    with Progress("render [bold]x[/y] :smile:\n\x1b[2J", total=4, stream=stream) as shown:
+        shown.update(2, "[red]a[/b] :smile:\x1b[2J")
+        write_line("[red]line[/b] :smile:\x1b[2J", stream)
+    text = stream.getvalue()
+    for name in (
+        "render [bold]x[/y] :smile:\\n\\x1b[2J",
+        "[red]a[/b] :smile:\\x1b[2J",
+        "[red]line[/b] :smile:\\x1b[2J",
+    ):
+        assert name in text
+    assert "\x1b[2J" not in text
+
+
+def test_a_stream_that_was_closed_ends_no_job(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    stream.close()
+    write_line("a line", stream)
+    write_line("another", stream)
+    assert capsys.readouterr().err == "warning: output: is closed; the job continues without output\n"
