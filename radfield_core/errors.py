@@ -11,6 +11,7 @@ from radfield_core.names import Lines, printable
 STORAGE_HINTS = {
     errno.ENOSPC: "Free space on the disk",
     errno.EDQUOT: "Free space on the disk: your quota is used up",
+    errno.EFBIG: "Raise the limit on the size of files: ulimit -f unlimited",
     errno.EACCES: "Choose a path that you may write to",
     errno.EPERM: "Choose a path that you may write to",
     errno.EROFS: "Choose a path on a writable disk",
@@ -117,13 +118,16 @@ class StorageError(RadfieldError):
 def unwritable(error: OSError, path: object) -> StorageError:
     """Return the StorageError for a file that the operating system refuses to write.
 
+    The error names the file that the system names or, if it names none, `path`.
+
     A BrokenPipeError is raised again: the file is not at fault, the program that read the output has exited.
     """
     if isinstance(error, BrokenPipeError):
         raise error
+    named = error.filename if isinstance(error.filename, str) else path
     return StorageError(
         f"cannot be written: {error.strerror}",
-        path=str(path),
+        path=str(named),
         hint=STORAGE_HINTS.get(error.errno or 0, "Make room on the disk, and check the permissions of the folder"),
     )
 

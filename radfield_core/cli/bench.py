@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from radfield_core.cli.common import require_positive
+from radfield_core.runtime.output import say
 
 HELP = """Compare the speed of kernels with their torch reference (micro), or measure the PSNR of a training run over
 time (run). Both use one thread by default, because with more threads other load on the machine distorts the result."""
@@ -93,7 +94,7 @@ def _micro(args: Namespace) -> int:
     print(table(timings))
     rows = [timing_row(timing) for timing in timings]
     write_results(path, {"machine": machine(), "repeats": args.repeats, "rows": rows})
-    print(path)
+    say(path)
     return 0
 
 
@@ -119,5 +120,5 @@ def _run(args: Namespace) -> int:
         print(f"{threshold:>4} dB: {text}")
     write_results(path, results)
     plot(results, picture)
-    print(f"{path}\n{picture}")
+    say(path, picture)
     return 0

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from radfield_core.errors import RadfieldError, UsageError
+from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.config.layers import Composed
@@ -94,7 +95,7 @@ def compose_from(args: Namespace, *, needs_data: bool = True) -> Composed:
     check(composed.run, registry)
     if not args.quiet:
         for remark in composed.remarks:
-            print(remark, file=sys.stderr)
+            say(remark, file=sys.stderr)
     return composed
 
 
@@ -111,4 +112,4 @@ def print_resume_command(outcome: Outcome) -> None:
     from radfield_core.names import quoted
 
     command = f"radfield train --resume {quoted(outcome.folder)}"
-    print(f"{outcome.reason}: saved after step {outcome.step}; to resume: {command}")
+    say(f"{outcome.reason}: saved after step {outcome.step}; to resume: {command}")

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
+from radfield_core.runtime.output import say
 
 HELP = "Show the options of a run, check a file that sets options, or list the options of a part."
 
@@ -62,7 +63,7 @@ def _validate(file: str) -> int:
     composed = compose(registry, file=file, needs_data=False)
     check(composed.run, registry)
     data = "" if composed.run.data is not None else "; it sets no data set, so training needs --data"
-    print(f"{file}: valid, method {composed.run.method.name}{data}")
+    say(f"{file}: valid, method {composed.run.method.name}{data}")
     return 0
 
 

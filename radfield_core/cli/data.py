@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_quiet
+from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
@@ -78,7 +79,7 @@ def _inspect(args: Namespace) -> int:
     from radfield_core.inspection.report import inspect
 
     reports = inspect(_parser(choice), args.quiet)
-    print(f"{args.path}: {choice.name}")
+    say(f"{args.path}: {choice.name}")
     for report in reports:
         _print_report(report)
     scenes = {report.split: report.scene for report in reports if report.scene is not None}
@@ -102,17 +103,17 @@ def _draw(scenes: dict[str, Scene], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     frustum_picture(scenes, folder / "cameras.png")
     contact_sheet(scenes, folder / "images.png")
-    print(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
+    say(f"pictures: {folder / 'cameras.png'}, {folder / 'images.png'}")
 
 
 def _print_report(report: SplitReport) -> None:
     from radfield_core.names import plural
 
-    print(report.split if not report.absent else f"{report.split}: none ({report.absent})")
+    say(report.split if not report.absent else f"{report.split}: none ({report.absent})")
     for name, text in report.facts:
-        print(f"  {name:<8} {text}")
+        say(f"  {name:<8} {text}")
     for warning in report.warnings:
-        print(f"  warning: {warning}")
+        say(f"  warning: {warning}")
     if report.problems:
         print(f"  {plural(len(report.problems), 'fault')}, listed below")
 
@@ -155,7 +156,7 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
         temporary.mkdir()
         files = write(scenes, temporary)
     views = ", ".join(f"{split}: {plural(len(scene.cameras), 'view')}" for split, scene in scenes.items())
-    print(f"{folder}: {choice.name} as {component.name}; {views}; {plural(len(files), 'file')}")
+    say(f"{folder}: {choice.name} as {component.name}; {views}; {plural(len(files), 'file')}")
     return 0
 
 
@@ -184,9 +185,9 @@ def _convert(args: Namespace) -> int:
     converter: Converter = choice.load()(choice.config)
     with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
         files = converter.convert(source, target, progress.report)
-    print(f"{target}: {args.name} of {source}, {plural(len(files), 'file')}")
+    say(f"{target}: {args.name} of {source}, {plural(len(files), 'file')}")
     for remark in converter.remarks:
-        print(remark)
+        say(remark)
     return 0
 
 
@@ -221,7 +222,7 @@ def _choice(path: str, args: Namespace) -> Choice:
     choice, remarks = compose_data(get_registry(), path, args.overrides)
     if not args.quiet:
         for remark in remarks:
-            print(remark, file=sys.stderr)
+            say(remark, file=sys.stderr)
     return choice
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from radfield_core.cli.common import add_quiet, print_resume_command, require_positive
+from radfield_core.runtime.output import say
 
 HELP = """Train on a synthetic scene, evaluate the result, and render pictures and a video. This takes a few minutes and
 downloads nothing."""
@@ -49,5 +50,5 @@ def run(args: Namespace) -> int:
     images = out / "images"
     render_split(trained, "test", str(VIEWS), images, quiet=args.quiet)
     video = render_path(trained, "turntable", FRAMES, images, quiet=args.quiet)
-    print(f"pictures: {images}\nvideo:    {video}")
+    say(f"pictures: {images}", f"video:    {video}")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_run
 from radfield_core.names import plural
+from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.runs.trained import Trained
@@ -71,10 +72,10 @@ def run(args: Namespace) -> int:
         return 0
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
-    print("\n".join(value_lines(values)))
+    say(*value_lines(values))
     path = trained.folder.path / f"{found['metric']}.json"
     write_results(path, found)
-    print(path)
+    say(path)
     return 0
 
 
@@ -89,9 +90,9 @@ def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
 
     results = evaluate_split(trained, split, quiet=quiet)
     for line in group_table(results.get("groups", {}), results["metrics"]):
-        print(line)
+        say(line)
     views = plural(len(results["per_image"]), "view")
-    print(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
+    say(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
     path = results_path(trained, split)
     write_results(path, results)
-    print(path)
+    say(path)

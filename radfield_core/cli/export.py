@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_run
+from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.runs.folder import RunFolder
@@ -66,7 +67,7 @@ def run(args: Namespace) -> int:
     if out is not None and args.out.endswith(os.sep):  # the user means a folder, even if it does not exist yet
         out /= choice.component.name
     for path in export(open_run(Path(args.path), args.device), choice, out):
-        print(path)
+        say(path)
     return 0
 
 

@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from radfield_core.runtime.output import say
+
 if TYPE_CHECKING:
     from radfield_core.plugin import Component
     from radfield_core.plugins.discovery import Plugin
@@ -57,7 +59,7 @@ def _new(args: Namespace) -> int:
     from radfield_core.cli.templates import write_plugin
 
     folder, part = write_plugin(args.name, args.kind, args.out)
-    print(f"{folder}: {part}, with its options, tests, README and CI")
+    say(f"{folder}: {part}, with its options, tests, README and CI")
     print(f"next:\n  pip install -e '{folder}[test]'\n  pytest {folder}\n  radfield plugins info {part}")
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_run
+from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.render.look import Look
@@ -87,7 +88,7 @@ def run(args: Namespace) -> int:
     if not no_video:
         path, video = args.camera_path, args.video
         files.append(render_path(trained, path, args.frames, out, video=video, look=look, quiet=quiet))
-    print("\n".join(map(str, files)))
+    say(*files)
     return 0
 
 

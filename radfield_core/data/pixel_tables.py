@@ -142,7 +142,9 @@ class MappedTable:
                 written = os.pwrite(self._file, rest[:BYTES_PER_TOUCH], position)
                 rest, position = rest[written:], position + written
         except OSError as error:
-            raise StorageError(f"decoded images cannot be stored: {error.strerror}", hint=_HINT) from None
+            raise StorageError(
+                f"decoded images cannot be stored: {error.strerror}", path=str(cache_dir("pixels")), hint=_HINT
+            ) from None
 
     def read(self, span: slice) -> Tensor:
         """Return the pixels [m, C] of a range of m flat indices."""

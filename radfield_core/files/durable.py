@@ -49,13 +49,18 @@ def write_durably(path: Path, data: bytes | str) -> None:
         ...     path.read_text()
         'text'
     """
-    temporary = temporary_path(path)
+    try:
+        temporary = temporary_path(path)
+    except OSError as error:
+        raise named(error, path) from None
     try:
         write_new(temporary, data.encode() if isinstance(data, str) else data)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            named(error, path, temporary)
         raise
     sync(path.parent)
 
@@ -88,12 +93,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
             sync(file)
         os.replace(temporary, path)
         sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            named(error, path, temporary)
         raise
+
+
+def named(error: OSError, path: Path, temporary: Path | None = None) -> OSError:
+    """Let an error name the file that was to be written, in place of none or of the temporary one. Return the error."""
+    file = error.filename
+    if not isinstance(file, str) or file == str(temporary):
+        error.filename, error.filename2 = str(path), None
+    elif temporary is not None and Path(file).is_relative_to(temporary):
+        error.filename, error.filename2 = str(path / Path(file).relative_to(temporary)), None
+    return error
 
 
 def temporary_path(path: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radfield_core.errors import StorageError, UsageError, unwritable
-from radfield_core.files.durable import write_new
+from radfield_core.files.durable import temporary_path, write_new
 
 
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
@@ -67,7 +67,8 @@ def check_file(path: Path) -> None:
         radfield_core.errors.StorageError: /dev/null/mesh.ply: cannot be written: Not a directory
             try: Choose another path: this one leads through a file, not a folder
     """
-    made, trial = [], path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    made: list[Path] = []
+    trial: Path | None = None
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -77,12 +78,16 @@ def check_file(path: Path) -> None:
             if not folder.is_dir():
                 folder.mkdir()
                 made.append(folder)
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # fails if the name is too long
+        trial = temporary_path(path)
         write_new(trial, b"radfield\n")
     except OSError as error:
-        raise unwritable(error, path) from error
+        raise unwritable(OSError(error.errno, error.strerror), path) from error  # the path that the user gave
     finally:
         with contextlib.suppress(OSError):
-            trial.unlink(missing_ok=True)
+            if trial is not None:
+                trial.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             for folder in reversed(made):
                 folder.rmdir()

@@ -25,7 +25,7 @@ import safetensors.torch
 from torch import Tensor
 
 from radfield_core.errors import DatasetError, StorageError
-from radfield_core.files.durable import is_running, remove_leftovers, sync, write_durably, write_new
+from radfield_core.files.durable import is_running, named, remove_leftovers, sync, write_durably, write_new
 from radfield_core.files.json_files import MAX_CHECKPOINT_JSON_BYTES, dump_json, parse_json
 from radfield_core.files.regular import open_regular
 from radfield_core.runs import tensor_tree
@@ -88,9 +88,9 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
         os.rename(temporary, final)
         sync(folder)
         write_durably(folder / "latest", final.name + "\n")
-    except OSError:
+    except OSError as error:
         _remove(temporary)
-        raise
+        raise named(error, final, temporary) from None
     _verified(final)
     _prune(folder, final, keep)
     return final

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from radfield_core.names import printable
+from radfield_core.names import Lines, printable
 
 
 class SafeOutput:
@@ -48,6 +48,19 @@ def unescaped(stream: TextIO) -> TextIO:
     """
     found: TextIO = getattr(stream, "unescaped", stream)
     return found
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print lines. Use this instead of `print` for texts with names of files, keys or options.
+
+    Line breaks in such names are escaped, so that they cannot be taken for lines of the program.
+
+    Example:
+        >>> say("images/a\nb.png", "done")
+        images/a\\nb.png
+        done
+    """
+    print(Lines.of(*map(str, lines)), file=file)
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from dataclasses import asdict, replace
 import torch
 from torch import nn
 
-from radfield_core.errors import DatasetError, Diverged, StorageError
+from radfield_core.errors import DatasetError, Diverged, StorageError, unwritable
 from radfield_core.names import plural, quoted
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
+from radfield_core.runs.checkpoint_names import list_steps
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.trained import load_weights
 from radfield_core.runtime import randomness
@@ -66,6 +67,7 @@ class Trainer:
         self.folder, self.log = folder, log
         self._saved_step: int | None = None
         self._save_due = False
+        self._save_fault = StorageError()
         self._interrupts = Interrupts()
         self._monitor = Monitor(evaluation, log, self._interrupts, self._rescue, self.config.eval_share)
         self._start = Counters(n_rays=self.config.n_rays, samples_per_ray=samples_per_ray)
@@ -226,10 +228,13 @@ class Trainer:
         if bad := self.counters.bad_in_a_row:
             logger.warning("the run ends with %s skipped: the loss or a gradient was not finite", plural(bad, "step"))
         if self._saved_step != self.counters.step and not self.save():
+            file, message, hint = self._save_fault.problems[0]
+            run, config = quoted(self.folder.path), quoted(self.folder.config)
+            again = f"--resume {run}" if list_steps(self.folder.checkpoints) else f"-c {config}"
             raise StorageError(
-                f"the state after step {self.counters.step} could not be saved",
-                path=str(self.folder.checkpoints),
-                hint=f"Make room on the disk, then type: radfield train --resume {quoted(self.folder.path)}",
+                f"the state after step {self.counters.step} could not be saved: {message}",
+                path=file,
+                hint=f"{hint or 'Check the disk'}, then type: radfield train {again}",
             )
 
     # Divergence
@@ -331,10 +336,14 @@ class Trainer:
 
     def save(self) -> bool:
         """Save a checkpoint and return True. If saving fails, warn, keep older checkpoints and return False."""
+        folder = self.folder.checkpoints
         try:
-            checkpoint.save(self.folder.checkpoints, self.state(), self.config.keep_checkpoints)
+            checkpoint.save(folder, self.state(), self.config.keep_checkpoints)
         except (OSError, checkpoint.CorruptCheckpoint) as error:
-            logger.warning("step %d could not be saved (%s); older checkpoints are intact", self.counters.step, error)
+            self._save_fault = error if isinstance(error, StorageError) else unwritable(error, folder)
+            older = "older checkpoints are intact" if list_steps(folder) else "there is no older checkpoint"
+            file, message, _ = self._save_fault.problems[0]
+            logger.warning("step %d could not be saved: %s: %s; %s", self.counters.step, file, message, older)
             return False
         self._saved_step = self.counters.step
         return True

@@ -125,3 +125,23 @@ def test_temporary_names_differ_and_are_short_enough_for_long_names(tmp_path):
     assert temporary_path(final).suffix == ".png"
     write_durably(final, "text")
     assert final.read_text() == "text"
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path, monkeypatch, call):
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device", *args[:1] if call in ("open", "replace") else ())
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match="No space") as caught:
+        write_durably(tmp_path / "x", "new")
+    assert caught.value.filename == str(tmp_path / "x") and caught.value.filename2 is None
+
+
+def test_an_error_within_a_new_folder_names_the_file_at_its_final_place(tmp_path):
+    with pytest.raises(OSError, match="No such file") as caught, atomic_path(tmp_path / "d") as temporary:
+        (temporary / "a" / "b").write_text("x")
+    assert caught.value.filename == str(tmp_path / "d" / "a" / "b")
+    with pytest.raises(OSError, match="No such file") as caught, atomic_path(tmp_path / "d"):
+        (tmp_path / "other" / "b").write_text("x")
+    assert caught.value.filename == str(tmp_path / "other" / "b")

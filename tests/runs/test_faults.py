@@ -283,3 +283,25 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert in_child(killed) == -signal.SIGKILL
     with run.locked():
         assert f"pid {os.getpid()} on" in (tmp_path / ".lock").read_text()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_messages_on_a_full_disk_name_the_file_and_only_checkpoints_that_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, earlier: bool
+) -> None:
+    trainer = toy_trainer(tmp_path, max_steps=4)
+    if earlier:
+        checkpoint.save(tmp_path / "checkpoints", trainer.state())
+    disk = Disk()
+    disk.full = True
+    monkeypatch.setattr(os, "write", disk.write)
+    with pytest.raises(StorageError) as caught:
+        trainer.train()
+    file = tmp_path / "checkpoints" / "step-000000004"
+    (problem,) = caught.value.problems
+    assert problem.path.startswith(str(file)) and "No space left on device" in problem.message
+    command = f"--resume {tmp_path}" if earlier else f"-c {tmp_path / 'config.toml'}"
+    assert problem.hint == f"Free space on the disk, then type: radfield train {command}"
+    warning = next(line for line in caplog.messages if "could not be saved" in line)
+    assert str(file) in warning and ("older checkpoints are intact" in warning) == earlier
+    assert ("there is no older checkpoint" in warning) != earlier
