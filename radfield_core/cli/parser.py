@@ -78,7 +78,9 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
 
 
 def _with_negative_numbers(argv: Sequence[str]) -> list[str]:
-    """Join an option and a list of numbers that begins with a minus sign, which argparse takes for another option.
+    """Join each option with its value if the value is a list of numbers that begins with a minus sign.
+
+    Otherwise, argparse would take the value for another option.
 
     Example:
         >>> _with_negative_numbers(["--crop", "-1,0,1,1"])

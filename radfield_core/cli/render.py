@@ -54,7 +54,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def _add_look(parser: ArgumentParser) -> None:
-    """Add the arguments that decide how the pictures look."""
+    """Add the arguments that set the size, the background and the crop of the pictures."""
     parser.add_argument("--scale", type=float, help="size relative to the data set's images (default: 1)")
     parser.add_argument("--width", metavar="PIXELS", type=int, help="width of the pictures; it replaces --scale")
     parser.add_argument(
@@ -117,7 +117,8 @@ def _check(args: Namespace, no_views: bool, no_video: bool) -> tuple[Path, Look]
 
 
 def _look(args: Namespace, no_video: bool) -> Look:
-    """Return the look of the pictures. Raises UsageError that lists the mistakes in the options of the look."""
+    """Return the size, the background and the crop of the pictures. Raises a UsageError that lists all mistakes in
+    them."""
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.render.look import MAX_SCALE, Look, read_color, read_crop
 

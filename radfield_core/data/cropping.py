@@ -1,4 +1,4 @@
-"""Keep only the part of a model that lies in a box. The box has faces along the axes of the data's own coordinates."""
+"""Render only the part of a model inside a box. The box is parallel to the axes of the data's own coordinates."""
 
 from __future__ import annotations
 
@@ -39,17 +39,20 @@ class Crop:
 
     @staticmethod
     def of(scene: Scene, corners: tuple[float, ...]) -> Crop:
-        """Return the box of a scene. `corners` has the smallest x, y and z, and then the largest x, y and z."""
+        """Return the crop of a scene. `corners` has the smallest x, y and z, followed by the largest x, y and z."""
         low, high = torch.tensor(corners, dtype=torch.float64).view(2, 3)
         return Crop(low, high, scene.to_data, scene.warp)
 
     def inside(self, x: Tensor) -> Tensor:
-        """Return whether points [..., 3], in the coordinates in which a field is evaluated, lie in the box [...]."""
+        """Return a mask [...] that is True for points [..., 3] inside the box.
+
+        The points are in the coordinates in which a field is evaluated.
+        """
         points = transform_points(self.to_data, (x if self.warp is None else self.warp.unwarp(x)).double())
         return ((points >= self.low.to(points)) & (points <= self.high.to(points))).all(-1)
 
     def limited(self, rays: RayBundle) -> RayBundle:
-        """Return rays that are limited to the box. A ray that misses the box gets the length 0.
+        """Return the rays, limited to the box. A ray that misses the box gets the length 0.
 
         Rays in NDC are returned unchanged.
         """
@@ -64,7 +67,7 @@ class Crop:
         return replace(rays, near=near, far=torch.maximum(torch.minimum(rays.far, leave.to(rays.far)), near))
 
     def applied(self, outputs: FieldOutputs, x: Tensor) -> FieldOutputs:
-        """Return a field's outputs at points x [N, 3], with no density and no opacity outside the box."""
+        """Return a field's outputs at points x [N, 3], with density and opacity set to 0 outside the box."""
         kept = self.inside(x)
         if outputs.density is not None:
             return replace(outputs, density=outputs.density * kept)

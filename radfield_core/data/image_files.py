@@ -28,7 +28,8 @@ MAX_IMAGE_PIXELS = 64_000_000
 """Largest number of pixels of one image. Without this limit, a small file could claim billions of pixels."""
 
 MIN_SHARE_OF_ONES = 0.01
-"""An alpha channel whose largest value is 1 is read as 0 and 255 if at least this share of its values is 1."""
+"""If the largest alpha value is 1, and at least this share of the values is 1, the values 0 and 1 are read as 0 and
+255."""
 
 UPRIGHT = 1
 """EXIF orientation of an image that is displayed as it is stored, without a rotation."""
@@ -135,10 +136,11 @@ def orientation_notes(headers: Sequence[ImageHeader]) -> list[str]:
 
 
 def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
-    """Decode an image file. Return its pixels [H, W, channels] uint8. Gray of 16 or 32 bits is scaled to 8 bits.
+    """Decode an image file. Return its pixels [H, W, channels] uint8. Gray values of 16 or 32 bits are scaled to 8
+    bits.
 
-    Floats are colors in [0, 1], or in [0, 255] if one of them is larger than 1. NaN is black. If the alpha channel
-    has only the values 0 and 1, it is read as transparent and opaque.
+    Floating-point values are taken to be in [0, 1], or in [0, 255] if one of them is larger than 1. NaN becomes black.
+    If the alpha channel has only the values 0 and 1, they are read as transparent and opaque.
 
     Raises ImageFault if the file is damaged, is not an image, or has values outside of these ranges.
     """
@@ -156,7 +158,7 @@ def decode(path: Path, channels: int) -> npt.NDArray[np.uint8]:
 
 
 def _eight_bits(values: npt.NDArray[Any], is_16_bit: bool) -> npt.NDArray[np.uint8]:
-    """Return gray values [H, W] of 16 or 32 bits as 8 bits. Raises ImageFault if they are outside of the range."""
+    """Scale gray values [H, W] of 16 or 32 bits to 8 bits. Raises ImageFault for values that are out of range."""
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
     low, high = (values.min(), values.max()) if values.size else (0, 0)

@@ -180,7 +180,7 @@ class FileImages:
         return pixels
 
     def _pixels(self, index: int) -> Pixels:
-        """Decode a file. A subclass may decode another kind of image."""
+        """Decode a file. A subclass can override this for another kind of image."""
         return decode(self.paths[index], self.channels)
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Masks in files. However a mask is stored, its pixels are read as black (0) and white (255)."""
+"""Masks in files. The pixels of a mask are read as black (0) and white (255), whatever values the file stores."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from radfield_core.data.scene import Scene
 from radfield_core.names import plural
 
 WHITE_NOISE = 16
-"""A mask whose values are all bright and within this range is white. Compression changes white by a few values."""
+"""A mask is all white if its values are all bright and differ by at most this much. Compression can change white by a
+few values."""
 
 MIN_WHITE_SHARE = 0.01
-"""The user is told about a mask, and about all masks together, if less than this share of the pixels is white."""
+"""There is a warning if less than this share of the pixels is white, in one mask or in all masks together."""
 
 WHITE_FROM = 128
 """A pixel of a mask is white if its value is at least this."""
@@ -30,7 +31,7 @@ WHITE_FROM = 128
 class FileMasks(FileImages):
     """An `ImageSource` of masks with one channel, which are decoded by `decode_mask` when they are needed.
 
-    A mask without any white pixel counts as a file that cannot be used.
+    A mask without any white pixel counts as unusable.
 
     Args:
         paths: V files.
@@ -38,7 +39,7 @@ class FileMasks(FileImages):
         cache_mb: memory for decoded masks, in MiB.
 
     Attributes:
-        white: share of white pixels of each mask that has been decoded, by its number.
+        white: dictionary: number of a mask -> share of its white pixels. It has the masks that have been decoded.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -60,13 +61,14 @@ class FileMasks(FileImages):
         return pixels
 
     def only(self, kept: Sequence[int]) -> FileMasks:
-        """Return an image source of some of the masks. `kept` has their numbers, in the order of the result."""
+        """Return an image source of the masks with the numbers `kept`, in this order."""
         headers = [self._headers[index] for index in kept]
         return FileMasks([self.paths[index] for index in kept], headers=headers, cache_mb=self.cache_mb)
 
 
 def mask_facts(scene: Scene) -> list[tuple[str, str]]:
-    """Return the share of white pixels in the masks of a scene, as a pair (name, text), or [] if it is unknown."""
+    """Return a list with the share of white pixels in the masks of a scene, as a pair (name, text), or [] if it is
+    unknown."""
     shares = dict(_white_shares(scene))
     if not shares:
         return []
@@ -75,7 +77,7 @@ def mask_facts(scene: Scene) -> list[tuple[str, str]]:
 
 
 def mask_warnings(scene: Scene) -> list[str]:
-    """Return warnings about masks of a scene that are black almost everywhere.
+    """Return warnings about masks of a scene that are almost completely black.
 
     Masks in files are checked only if they have been decoded before.
     """
@@ -106,9 +108,9 @@ def _white_shares(scene: Scene) -> Iterator[tuple[int, float]]:
 def decode_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Decode a mask file. Return its pixels [H, W, 1] uint8, where 0 is black and 255 is white.
 
-    Masks are stored in many ways, so the two values of a mask are read as black and white, whatever they are: 0 and 1,
-    or 0 and 200. If there are more values but none is bright, such as numbers of objects, all values above 0 are white.
-    If the color is the same everywhere, the alpha channel is the mask.
+    Masks are stored in many ways. If a mask has two values, such as 0 and 1, or 0 and 200, they are read as black and
+    white. If it has more values but none is bright, as with numbers of objects, all values above 0 are white. If the
+    whole image has one color, its alpha channel is the mask.
 
     Raises ImageFault if the file is damaged or is not an image.
     """

@@ -1,6 +1,6 @@
-"""Pair files by the number or the stem in their names, so that a missing or oddly named file shifts no other pair.
+"""Pair files by the number or the stem in their names, so that a missing file does not shift all later pairs.
 
-A stem is the name of a file without its ending. The order of a sorted list is no safe key: `10.png` comes before
+A stem is the name of a file without its ending. Files cannot be paired safely in sorted order: `10.png` comes before
 `2.png`, and one missing file shifts all later ones.
 """
 
@@ -23,11 +23,11 @@ _PAIRED_BY_NUMBER = (
 
 
 class Pairs(NamedTuple):
-    """Which file belongs to which.
+    """The pairs of two lists of files.
 
     Attributes:
-        partners: for each of the first files, the number of its partner among the second files, or None.
-        unused: numbers of the second files that are nobody's partner.
+        partners: for each file of the first list, the index of its partner in the second list, or None.
+        unused: indices of the files in the second list that have no partner.
     """
 
     partners: list[int | None]
@@ -40,7 +40,8 @@ class Pairs(NamedTuple):
 
 
 def numbers_in(stems: Sequence[str]) -> list[int] | None:
-    """Return the number by which names differ, one for each name. Return None if there is no such number.
+    """Return, for each name, the number by which it differs from the other names. Return None if there is no such
+    number.
 
     The names must be equal apart from numbers, and exactly one of these numbers must be different in every name.
 
@@ -83,7 +84,7 @@ def pair_names(first: Sequence[Path], second: Sequence[Path]) -> Pairs:
 
 
 def _matched(first: Sequence[Hashable], second: Sequence[Hashable]) -> Pairs:
-    """Pair equal keys. A key that occurs twice in a list has no partner, because the choice would be a guess."""
+    """Pair equal keys. A key that occurs twice in a list gets no partner, because the choice would be ambiguous."""
     times, times_second = Counter(first), Counter(second)
     places = {key: i for i, key in enumerate(second) if times_second[key] == 1}
     partners = [places.get(key) if times[key] == 1 else None for key in first]
@@ -96,21 +97,21 @@ def _number_of_pairs(pairs: Pairs) -> int:
 
 
 def pair_with_numbers(files: Sequence[Path], entries: Sequence[int], prefix: str) -> tuple[list[int], str]:
-    """Pair files with numbered entries of another file, such as images with cameras: `12.png` has entry 12.
+    """Pair files with numbered entries of another file, such as images with cameras: `12.png` has the entry 12.
 
-    If no number fits, but the files have an unambiguous order, they are paired with the entries in this order.
+    If no number matches, but the files have an unambiguous order, they are paired with the entries in this order.
 
     Args:
-        files: the files. Their names differ.
+        files: the files, which must have different names.
         entries: numbers of the entries, in ascending order.
-        prefix: what comes before the number in the name of an entry, for messages, such as "world_mat_".
+        prefix: text before the number in the name of an entry, such as "world_mat_", for messages.
 
     Returns:
-        The number of the entry of each file, and a message for the user. The message is "" unless the pairs are a
-        guess, or other programs would pair the files differently.
+        The number of each file's entry, and a message for the user. The message is "" if the pairs are certain, and if
+        other programs would pair the files in the same way.
 
     Raises:
-        ValueError: files and entries cannot be paired. The message lists all without a partner.
+        ValueError: files and entries cannot be paired. The message lists those without a partner.
 
     Example:
         >>> pair_with_numbers([Path("010.png"), Path("002.png")], [2, 10], "world_mat_")
@@ -151,7 +152,8 @@ def in_other_order(files: Sequence[Path]) -> bool:
 
 
 def _shifted(numbers: Sequence[int], entries: Sequence[int]) -> bool:
-    """Return True if all numbers differ from those of the entries by the same amount, as in 1, 2, 3 and 0, 1, 2."""
+    """Return True if all numbers differ from the numbers of the entries by the same amount, as 1, 2, 3 differ from 0,
+    1, 2."""
     return len({number - entry for number, entry in zip(sorted(numbers), entries, strict=True)}) == 1
 
 
@@ -162,7 +164,7 @@ def _without_partner(files: Sequence[str], entries: Sequence[str], prefix: str) 
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names, separated by commas, and how many more there are.
+    """Return text that lists the first names, and says how many more there are.
 
     Example:
         >>> listed(["a", "b"])

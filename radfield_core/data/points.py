@@ -1,4 +1,4 @@
-"""Check the known points of a surface that come with a data set. They are optional, so bad points are left out."""
+"""Check the known surface points of a data set. These points are optional, so bad ones are left out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from radfield_core.names import plural
 
 
 def usable_points(points: Array, file: str) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Find the usable points: those that are finite and at most `MAX_DISTANCE` from the origin along each axis.
+    """Find the usable points, which are finite and at most `MAX_DISTANCE` from the origin along each axis.
 
     Args:
         points: [P, 3], the points in the data's own units.
         file: name of the file that contains the points, for the message.
 
     Returns:
-        True [P] for each usable point, and a list with one message for the user if there are others.
+        A mask [P] that is True for usable points, and a list with one message for the user if some points are not
+        usable.
 
     Example:
         >>> usable_points(np.array([[0.0, 1.0, 2.0], [np.nan, 0.0, 0.0]]), "points.ply")[0].tolist()
@@ -37,7 +38,7 @@ def usable_points(points: Array, file: str) -> tuple[npt.NDArray[np.bool_], list
 
 
 def unused_points(error: Exception) -> str:
-    """Return the message for the user that a file of known points cannot be read and is therefore not used.
+    """Return a message for the user that says why the known points are not used.
 
     Example:
         >>> unused_points(ValueError("points.ply: is empty"))

@@ -54,7 +54,7 @@ class StoredView:
         _write(self.scene.images, self.index, path)
 
     def write_mask(self, path: Path) -> None:
-        """Write the mask to a file, in black and white however it was stored before. The scene must have masks."""
+        """Write the mask to a file, always in black and white. The scene must have masks."""
         assert self.scene.masks is not None
         write_picture(path, self.scene.masks[self.index].numpy())
 

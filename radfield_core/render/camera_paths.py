@@ -89,9 +89,8 @@ def turntable(scene: Scene, n: int) -> Tensor:
 def upward_axis(scene: Scene) -> Tensor:
     """Return the upward axis [3] of a scene in scene coordinates: a unit vector.
 
-    It is the axis that the data states. If the data states none, it is the normal of the plane in which the cameras
-    lie, or else the direction to which the x axes of all cameras are perpendicular, as those of level cameras are. If
-    the cameras neither lie in a plane nor are level, it is the mean of their upward axes.
+    It is the first of these that exists: the axis that the data states; the normal of the plane in which the cameras
+    lie; the direction perpendicular to the x axes of all cameras, if they are level; and the mean of their upward axes.
     """
     if scene.up is not None and scene.up[-1:] in ("x", "y", "z"):
         axis = torch.zeros(3, dtype=torch.float64)
@@ -183,8 +182,8 @@ def _axes_meet(scene: Scene) -> bool:
 def _normal(vectors: Tensor, limit: float) -> Tensor | None:
     """Return the unit normal [3] of the plane through the origin that is nearest to vectors [V, 3], by least squares.
 
-    Return None if the vectors lie on a line, or if their spread across the plane is at least `limit` times their spread
-    along the shorter side of the plane.
+    Return None if the vectors lie on a line, or if they are not flat: their spread perpendicular to the plane is at
+    least `limit` times their smallest spread within the plane.
     """
     if len(vectors) < 3:
         return None

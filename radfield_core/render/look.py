@@ -1,4 +1,4 @@
-"""How pictures are made: their size, their background, and what is cut off. This module imports no torch."""
+"""The look of pictures: their size, their background and their crop. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ COLORS = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "gray": (0.5, 0.5,
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are made.
+    """The look of pictures.
 
     Attributes:
         scale: size of the pictures divided by the size of the data's images.
-        width: width of the pictures in pixels; the height follows. It replaces `scale`.
+        width: width of the pictures in pixels, which replaces `scale`. The height keeps the proportions.
         background: color in [0, 1]; None for the background that evaluation uses.
         transparent: True to make pictures with an alpha channel and without a background.
-        window: left, top, right and bottom edge, in pixels, of the part of the picture that is kept.
-        box: smallest x, y and z and largest x, y and z, in the data's own coordinates, of the box that is rendered.
+        window: left, top, right and bottom edge in pixels of the part of the picture to keep.
+        box: box to render, in the data's own coordinates: the smallest x, y and z, and the largest x, y and z.
     """
 
     scale: float = 1.0
@@ -32,7 +32,7 @@ class Look:
     box: tuple[float, ...] | None = None
 
     def scale_of(self, width: int) -> float:
-        """Return the scale of the picture of a view whose image has this width.
+        """Return the scale of the picture of a view whose image has the width `width`.
 
         Raises:
             UsageError: the picture would be too large.
@@ -48,14 +48,14 @@ class Look:
 
 
 def read_color(text: str) -> tuple[float, float, float]:
-    """Return the color in [0, 1] that a text names.
+    """Return the color in [0, 1] that a text describes.
 
     Example:
         >>> read_color("white"), read_color("#ff0000"), read_color("0,0.5,1")
         ((1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 0.5, 1.0))
 
     Raises:
-        UsageError: the text names no color.
+        UsageError: the text does not describe a color.
     """
     if text in COLORS:
         return COLORS[text]
@@ -73,7 +73,8 @@ def read_color(text: str) -> tuple[float, float, float]:
 
 
 def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float, ...] | None]:
-    """Return the window (four numbers) or the box (six numbers) that a text gives. The other one is None.
+    """Return the window that a text describes by four numbers, and the box that it describes by six. One of them is
+    None.
 
     Example:
         >>> read_crop("10,20,110,120")
@@ -82,7 +83,7 @@ def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float,
         (None, (-1.0, -1.0, 0.0, 1.0, 1.0, 0.5))
 
     Raises:
-        UsageError: the text gives neither, or the window or box is empty.
+        UsageError: the text has another number of numbers, or the window or box is empty.
     """
     numbers = _numbers(text)
     half = len(numbers) // 2
@@ -104,7 +105,8 @@ def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float,
 
 
 def _numbers(text: str) -> list[float]:
-    """Return the finite numbers in a text, which are separated by commas; an empty list if a word is no number."""
+    """Return the numbers in a text, which are separated by commas. If one is not a finite number, return an empty
+    list."""
     try:
         numbers = [float(word) for word in text.split(",")]
     except ValueError:

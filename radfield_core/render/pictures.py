@@ -38,7 +38,7 @@ def make_pictures(rendered: Rendered, width: int, height: int, *, transparent: b
 
 
 def _straight_alpha(rgb: Tensor, opacity: Tensor) -> Tensor:
-    """Return colors [H, W, 4] with straight alpha, from colors on black [H, W, 3] and opacities [H, W]."""
+    """Convert colors on black [H, W, 3] and opacities [H, W] to colors with straight alpha [H, W, 4]."""
     alpha = opacity.clamp(0.0, 1.0)[..., None]
     return torch.cat([rgb / alpha.clamp_min(1e-6), alpha], -1)
 

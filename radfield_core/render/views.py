@@ -63,7 +63,8 @@ def render_view(
 
 @contextmanager
 def _cropped(model: Model, crop: Crop | None) -> Iterator[None]:
-    """Let a model render only a box inside the block. Raises UsageError if this kind of model cannot do so."""
+    """Inside the `with` block, make a model render only what is inside the box of `crop`. Raises UsageError for models
+    that cannot."""
     if crop is None:
         yield
         return
@@ -78,7 +79,7 @@ def _cropped(model: Model, crop: Crop | None) -> Iterator[None]:
 
 
 def framed(camera: Camera, look: Look, smallest_side: int = 1) -> Camera:
-    """Return the camera of a picture: with the size and the window that `look` sets.
+    """Return the camera of a picture, with the size and the window that `look` sets.
 
     Raises:
         UsageError: the picture would be too large, or the window reaches beyond the picture.

@@ -29,10 +29,10 @@ from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
 FEW = 4
-"""Number of views that are rendered if the user names none."""
+"""Default number of views to render."""
 
 USUAL = Look()
-"""Pictures of the size of the data's images, on the background that evaluation uses."""
+"""The default look: the size of the data's images, and the background that evaluation uses."""
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,8 @@ def render_split(
     Args:
         trained: the run.
         split: name of the split.
-        views: "all", a number of evenly spread views, or view numbers such as "0,5,9"; None for a few views.
+        views: "all", a number such as "5" for that many evenly spread views, or view numbers such as "0,5,9"; None for
+            a few views.
         out: folder for the pictures.
         look: size, background and crop of the pictures.
         quiet: show no progress.
@@ -197,7 +198,8 @@ def choose_views(text: str, n: int) -> list[int]:
         n: number of views.
 
     Raises:
-        UsageError: more views than `n` are asked for, a view number is `n` or larger, or a word is not a number.
+        UsageError: the text asks for more than `n` views, has a view number of `n` or more, or has a word that is not a
+            number.
     """
     if text == "all":
         return list(range(n))
@@ -221,13 +223,16 @@ def choose_views(text: str, n: int) -> list[int]:
 
 
 def check_look(trained: Trained, look: Look) -> None:
-    """Raise UsageError if a run cannot be rendered as `look` asks. Warn about a background that is hardly seen."""
+    """Raise UsageError if a run cannot be rendered with a look. Warn if the background of the look is hardly
+    visible."""
     behind = getattr(trained.model, "background", None) is not None and look.box is None
     if behind and look.transparent:
         message = "this run has a learned background, so its pictures cannot be transparent"
         raise UsageError(message, path="--background", hint="Cut the object out: --crop X0,Y0,Z0,X1,Y1,Z1")
     if behind and look.background is not None:
-        logger.warning("this run has a learned background: --background is seen only where that is transparent")
+        logger.warning(
+            "this run has a learned background; the color of --background is visible only where that is transparent"
+        )
 
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> dict[str, np.ndarray]:

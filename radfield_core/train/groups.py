@@ -19,9 +19,9 @@ class _Rate(NamedTuple):
     """The learning rate of a group.
 
     Attributes:
-        lr: the rate. A constant is multiplied by the method's scale, and any other schedule is used as it is.
+        lr: the rate. A constant is multiplied by the method's `lr_scale`, and any other schedule is used as it is.
         factor: factor by which the rate is multiplied.
-        of: the group of the method whose scale applies; None if no scale applies.
+        of: the method's group whose `lr_scale` applies; None if the rate is used as it is.
     """
 
     lr: Schedule
@@ -30,7 +30,7 @@ class _Rate(NamedTuple):
 
     @property
     def first(self) -> float:
-        """The rate at the first step, without the method's scale."""
+        """The rate at the first step, without the method's `lr_scale`."""
         return next(self.lr.values()) * self.factor
 
 

@@ -41,7 +41,8 @@ def _read_points(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Return the ids [P], positions [P, 3] and errors [P] of the usable points, and messages for the user.
 
-    Points are optional: they only improve the limits and the region. If the file is damaged, there are no points.
+    Points are optional, because they only improve the near and far limits and the region. If the file is damaged, no
+    points are returned.
     """
     nothing = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
     if not path.is_file():

@@ -113,16 +113,17 @@ def _masks_of(folder: Path, images: list[Path], problems: Problems) -> tuple[lis
     if unused:
         problems.add(
             folder, f"there is no image for the mask {listed([masks[i].name for i in unused])}",
-            "Give each mask the name of its image, and remove the others",
+            "Give each mask the name of its image, and remove all other masks",
         )  # fmt: skip
     return [masks[partner] for partner in partners if partner is not None], []
 
 
 def _cameras_of(path: Path, images: list[Path], problems: Problems) -> tuple[list[Path], list[Array], Array, list[str]]:
-    """Return the images in the order of their cameras, their projections, the unit sphere, and messages for the user.
+    """Return four values: the images in the order of their cameras, their projections, the unit sphere, and messages
+    for the user.
 
-    A projection [3, 4] maps points in the coordinates of the unit sphere to pixels. The unit sphere is the transform
-    [4, 4] from its coordinates to the world. The image with the number i in its name belongs to world_mat_i.
+    A projection [3, 4] maps points in the coordinates of the unit sphere to pixels. The unit sphere is given by the
+    transform [4, 4] from its coordinates to the world. The image with the number i in its name belongs to world_mat_i.
     """
     if missing := missing_files([path], path.parent):
         problems.found.extend(missing)
@@ -161,7 +162,7 @@ def _matrices(path: Path, numbers: list[int], problems: Problems) -> tuple[list[
 
 
 def _four_rows(matrix: np.ndarray) -> np.ndarray:
-    """Return a matrix with the row (0, 0, 0, 1) added if it has the shape [3, 4], and otherwise unchanged."""
+    """Append the row (0, 0, 0, 1) to a matrix [3, 4]. Return any other matrix unchanged."""
     if matrix.shape != (3, 4) or matrix.dtype.kind not in "fiu":
         return matrix
     return np.concatenate([matrix, np.array([[0, 0, 0, 1]], matrix.dtype)])

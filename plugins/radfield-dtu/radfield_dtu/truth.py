@@ -20,7 +20,8 @@ MAX_BYTES = 2**30
 def read_truth(root: Path, to_data: Array) -> tuple[Mesh | None, list[str]]:
     """Return the surface in scene coordinates, and messages for the user.
 
-    The file is optional. The surface is None if there is no file, or if it cannot be used. A message says so then.
+    The file is optional. The surface is None if there is no file. If the file cannot be used, the surface is None, and
+    a message says why.
     """
     path = root / GROUND_TRUTH
     if not path.is_file():

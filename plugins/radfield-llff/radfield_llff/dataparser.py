@@ -168,8 +168,8 @@ def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
 def _other_images(images: list[Path], folder: Path) -> list[Problem]:
     """Return a problem if some images of `images_<factor>`, but not all, have the name of a full-size image.
 
-    The rows of poses_bounds.npy belong to the images in images/. Smaller copies may have names of their own, but if
-    some names are the same and others are not, a copy is missing, and all later rows would belong to another image.
+    The rows of poses_bounds.npy belong to the images in images/. Smaller copies may have other names. But if only some
+    of the names are the same, a copy is missing, and all later rows would belong to wrong images.
     """
     whole = folder.parent / "images"
     if folder.name == "images" or not whole.is_dir():
@@ -182,9 +182,10 @@ def _other_images(images: list[Path], folder: Path) -> list[Problem]:
 
 
 def _order_notes(images: list[Path]) -> list[str]:
-    """Return a note if the alphabetical order of the images, which is that of the rows, is not that of their numbers.
+    """Return a note if the alphabetical order of the images, in which rows are read, differs from the order of their
+    numbers.
 
-    LLFF's own script writes the rows in alphabetical order. Other programs may not.
+    LLFF's own script writes the rows in alphabetical order, but other programs may not.
     """
     if not in_other_order(images):
         return []

@@ -1,4 +1,4 @@
-"""Checks of the depth images that a capture lists. They are not used, so no fault of theirs is an error.
+"""Checks of the depth images that a capture lists. Their faults are not errors, because radfield does not use them.
 
 A note tells the user if their unit seems to differ from the unit of the poses.
 """
@@ -35,8 +35,8 @@ def depth_notes(
 ) -> list[str]:
     """Return notes for the user, or [] if the frames list no depth images.
 
-    The first note says that the depth images are not used, and how many of them are missing. A second one is added if
-    the depths seem to have another unit than the poses.
+    The first note says that the depth images are not used, and how many of them are missing. There is a second note if
+    the unit of the depths seems to differ from the unit of the poses.
 
     Args:
         tables: keys of each frame.

@@ -171,7 +171,8 @@ def _size(table: dict[str, Any], path: Path, root: Path, problems: Problems) -> 
 def _points(meta: dict[str, Any], folder: Path) -> tuple[np.ndarray | None, list[str]]:
     """Return the sparse points [P, 3] in the file that `ply_file_path` names, and messages for the user.
 
-    The points are None if there are none. The file is optional: if it is missing or damaged, a message says so.
+    The file is optional. The points are None if no file is named, or if the file is missing or damaged, which a message
+    states.
     """
     name = meta.get("ply_file_path")
     if name is None:

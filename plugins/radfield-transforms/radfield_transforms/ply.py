@@ -22,7 +22,7 @@ _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 def read_points(path: Path) -> np.ndarray:
     """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are its first element.
 
-    The coordinates are returned as they are stored: they may be NaN or infinite.
+    The coordinates are returned as they are stored, so they may be NaN or infinite.
     """
     data = read_limited(path, _MAX_BYTES).removeprefix(BOM_UTF8)
     try:
