@@ -31,7 +31,8 @@ class Problem(NamedTuple):
     Attributes:
         path: option or file that is at fault; "" if there is none.
         message: what is wrong. It starts without a capital letter and ends without a full stop. Line breaks in it are
-            escaped, because names in it may come from a stranger; for a message of several lines, pass a `Lines`.
+            escaped, because names in it may come from a stranger. For a message of several lines, pass a `Lines`
+            object.
         hint: a command to type, or an imperative sentence; "" if there is none.
 
     Example:

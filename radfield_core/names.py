@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Lines(str):
-    """Text of several lines, each of which is safe to print.
+    """Text of several lines. Each line is safe to print.
 
     Example:
         >>> print(Lines.of("these differ:", "  a\\nb"))
@@ -23,15 +23,15 @@ class Lines(str):
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Escape everything in a text that could change how a terminal shows the text around it.
+    """Escape all characters in a text that could change how a terminal shows other text.
 
     Names of files, keys and options may come from a stranger. Control characters, line breaks, marks that reverse the
-    direction of writing, invisible characters and undecodable bytes are replaced by escape sequences. The lines of a
-    `Lines` stay apart.
+    direction of writing, invisible characters and undecodable bytes are replaced by escape sequences. The line breaks
+    of a `Lines` object are kept.
 
     Args:
         text: any text.
-        keep: characters that stay, although they cannot be printed.
+        keep: unprintable characters that are not escaped.
 
     Example:
         >>> printable("a\\x1b[2J\\nb\\u202e")

@@ -184,7 +184,7 @@ def _bug(error: Exception) -> int:
         raise error
     if _out_of_memory(error):
         hint = "Choose smaller sizes, such as trainer.n_rays, eval.rays_per_chunk or the width of the field"
-        _print_problems([Problem("", "this machine does not have enough memory for this", hint)])
+        _print_problems([Problem("", "this machine does not have enough memory", hint)])
         return UsageError.code
     text = " ".join(f"{type(error).__name__}: {error}".split())
     _print_problems([Problem("", f"unexpected {text}", "Set RADFIELD_DEBUG=1 to see the traceback")])
@@ -192,7 +192,7 @@ def _bug(error: Exception) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """True if memory has run out. torch is not imported for this."""
+    """True if an error means that memory has run out. This does not import torch."""
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from radfield_core.runtime.memory import is_out_of_memory
@@ -210,7 +210,7 @@ def _fails(stream: TextIO) -> bool:
 
 
 def _silence_failed() -> None:
-    """Redirect the streams that have failed to the null device, so that Python's flush at exit does not fail again."""
+    """Redirect failed streams to the null device, so that Python's flush at exit does not fail again."""
     for stream in (sys.stdout, sys.stderr):
         if _fails(stream):
             with suppress(OSError, ValueError):

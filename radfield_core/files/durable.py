@@ -105,7 +105,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def named(error: OSError, path: Path, temporary: Path | None = None) -> OSError:
-    """Let an error name the file that was to be written, in place of none or of the temporary one. Return the error."""
+    """Set the file name in an error to the final path, if the error has no file name or the temporary one. Return the
+    error."""
     file = error.filename
     if not isinstance(file, str) or file == str(temporary):
         error.filename, error.filename2 = str(path), None

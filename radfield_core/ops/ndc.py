@@ -53,8 +53,8 @@ class Ndc:
             directions: directions in the scene [..., 3], of any length, with z < 0.
 
         Returns:
-            Warped origins [..., 3], which lie on the near plane, and warped directions [..., 3]. The directions have
-            the length for which t = 1 is infinitely far away in the scene.
+            Warped origins [..., 3], which lie on the near plane, and warped directions [..., 3]. The length of the
+            directions is chosen so that t = 1 is infinitely far away in the scene.
         """
         t = -(self.n + origins[..., 2]) / directions[..., 2]
         warped = self.points(origins + t[..., None] * directions)

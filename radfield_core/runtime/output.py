@@ -1,4 +1,5 @@
-"""The output of a command: nothing that is printed can control the terminal, and no output can end the command."""
+"""The output of a command. Printed text cannot control the terminal, and a failure to print does not end the
+command."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from radfield_core.names import Lines, printable
 
 
 class SafeOutput:
-    """A text stream that escapes control characters before it writes. Line breaks stay.
+    """A text stream that escapes control characters, except line breaks, before it writes a text.
 
     Example:
         >>> import io
@@ -21,7 +22,7 @@ class SafeOutput:
         'a\\\\x1b[2J\\n'
 
     Attributes:
-        unescaped: the stream itself, for a progress bar, which moves the cursor, and for colors.
+        unescaped: the wrapped stream, for colors and for progress bars, which move the cursor.
     """
 
     def __init__(self, stream: TextIO):
@@ -42,9 +43,9 @@ class SafeOutput:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """Return the stream to write control characters to, such as those of a progress bar.
+    """Return the stream for text with control characters, such as a progress bar.
 
-    Names that a stranger may have chosen must pass through `printable` first.
+    Names in the text that may come from a stranger must be passed through `printable` first.
     """
     found: TextIO = getattr(stream, "unescaped", stream)
     return found
@@ -53,7 +54,7 @@ def unescaped(stream: TextIO) -> TextIO:
 def say(*lines: object, file: TextIO | None = None) -> None:
     """Print lines. Use this instead of `print` for texts with names of files, keys or options.
 
-    Line breaks in such names are escaped, so that they cannot be taken for lines of the program.
+    Line breaks in such names are escaped, so that no part of a name looks like a line printed by the program.
 
     Example:
         >>> say("images/a\nb.png", "done")

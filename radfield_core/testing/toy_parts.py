@@ -199,7 +199,8 @@ class SquaredError(Method):
         return [{"name": "all", "params": list(model.parameters()), "lr": self.config.lr}]
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on the learning rate. It decays from 1 at the start to 0.5 at the end."""
+        """Return the factor by which the learning rate is multiplied. It decays from 1 at the start to 0.5 at the
+        end."""
         return math.exp(-math.log(2.0) * step.progress)
 
 

@@ -148,7 +148,8 @@ class ToyMethod(Method):
         return CountingAdam(groups)
 
     def lr_scale(self, step: Step, group: str) -> float:
-        """Return the factor on the learning rate. It decays from 1 at the start to 0.5 at the end."""
+        """Return the factor by which the learning rate is multiplied. It decays from 1 at the start to 0.5 at the
+        end."""
         return float(0.5**step.progress)
 
 

@@ -51,7 +51,7 @@ class NerfConfig:
     lr: Schedule = option(
         Schedule.of(5e-4), help="initial learning rate; a schedule replaces the decay below", min=0, exclusive_min=True
     )
-    lr_decay: float = option(0.1, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
+    lr_decay: float = option(0.1, help="factor of the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     lr_decay_steps: int = option(
         500_000, help="number of steps after which the learning rate has decreased by the factor lr_decay", min=1
     )
@@ -70,7 +70,7 @@ class TinyNerfConfig(NerfConfig):
     They are the options of NeRF. Two defaults differ: the background is black, and the learning rate is constant.
     """
 
-    lr_decay: float = option(1.0, help="factor on the learning rate after lr_decay_steps", min=0, exclusive_min=True)
+    lr_decay: float = option(1.0, help="factor of the learning rate after lr_decay_steps", min=0, exclusive_min=True)
     background: Literal["white", "black", "none"] = option(
         "black", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )

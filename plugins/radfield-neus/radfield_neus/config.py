@@ -91,7 +91,7 @@ class NeuSSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """Options of the MLP of the background, which reads (x/r, 1/r). Here r is the distance from the center."""
+    """Options of the background's MLP. For a point x at the distance r from the center, it reads (x/r, 1/r)."""
 
     encoding: Choice = slot(
         "encoding",
@@ -146,8 +146,8 @@ class NeuSConfig:
     warmup_steps: int = option(5000, help="number of steps in which the learning rate rises linearly to lr", min=0)
     warmup_start: float | None = option(
         None,
-        help="learning rate of the first step, as a fraction of lr; 0 as in the paper's code, 0.01 as in "
-        "instant-nsr-pl; if unset, it is 1 / warmup_steps, so that the first step trains",
+        help="learning rate of the first step, as a fraction of lr; the paper's code uses 0, and instant-nsr-pl 0.01; "
+        "by default, it is 1 / warmup_steps, because with 0 the first step would change nothing",
         min=0,
         max=1,
     )

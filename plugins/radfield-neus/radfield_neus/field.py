@@ -210,7 +210,7 @@ def _check(config: NeuSFieldConfig, in_dim: int) -> None:
     if skips and config.width <= in_dim:
         raise UsageError(
             f"hidden layer {config.skip_layer} reads the {in_dim} inputs again, so width {config.width} leaves no "
-            "units for the output of the layer before",
+            "units for the output of the previous layer",
             path="field.width",
             hint=f"Set field.width={in_dim + 1} or more, or field.skip_layer=none",
         )
