@@ -26,7 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--allow-config-change",
         action="store_true",
-        help="resume a run even if options or plugin versions differ from the stored ones",
+        help="resume a run even if its data, plugin versions, or options that affect what is trained have changed",
     )
     parser.add_argument(
         "--skip-bad-images",
@@ -63,7 +63,8 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     Raises:
         UsageError: options or plugin versions differ from the stored ones, and --allow-config-change is not given.
     """
-    from radfield_core.config.files import dump
+    from radfield_core.config.layers import compose
+    from radfield_core.plugins.registry import get_registry
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.record import changes, plugin_versions
 
@@ -76,15 +77,17 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     folder, checkpoint = find_run(Path(args.resume))
     args.config = str(folder.config)
     config = compose_from(args).run
-    stored = folder.config.read_text(encoding="utf-8")
-    differences = changes(stored, dump(config), folder.stored_plugins(), plugin_versions(config))
-    if differences:
-        listed = [f"  {line}" for line in differences]
-        if not args.allow_config_change:
-            raise UsageError(
-                Lines.of("options or plugin versions differ from those stored in the run folder:", *listed),
-                path=str(folder.path),
-                hint="Add --allow-config-change to resume with these changes",
-            )
-        print(Lines.of("resuming with changes:", *listed))
+    stored = compose(get_registry(), file=folder.config).run
+    found = changes(stored, config, folder.stored_plugins(), plugin_versions(config))
+    if found.other and not args.allow_config_change:
+        listed = [f"  {line}" for line in found.other]
+        raise UsageError(
+            Lines.of("options or plugin versions differ from those stored in the run folder:", *listed),
+            path=str(folder.path),
+            hint="Add --allow-config-change to resume with these changes",
+        )
+    schedules = [f"schedules, such as that of the learning rate, now end at step {config.trainer.max_steps}"]
+    longer = config.trainer.max_steps != stored.trainer.max_steps
+    for line in (*found.other, *(() if args.quiet else found.continuing), *(schedules if longer else ())):
+        print(f"changed: {line}")
     return config, folder, checkpoint

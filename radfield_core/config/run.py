@@ -33,10 +33,15 @@ class SceneConfig:
         None, help='distance where rays end, in scene units; "none" takes it from the data', min=0, exclusive_min=True
     )
     image_cache_mb: int = option(
-        1024, help="memory for decoded images, in MiB; images that need more are stored in a memory-mapped file", min=16
+        1024,
+        help="memory for decoded images, in MiB; images that need more are stored in a memory-mapped file",
+        min=16,
+        continues=True,
     )
     skip_bad_images: bool = option(
-        False, help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error"
+        False,
+        help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error",
+        continues=True,
     )
 
 
@@ -44,12 +49,13 @@ class SceneConfig:
 class TrainerConfig:
     """Options of the training loop."""
 
-    max_steps: int = option(20000, help="the run ends after this number of optimizer steps", min=1)
+    max_steps: int = option(20000, help="the run ends after this number of optimizer steps", min=1, continues=True)
     max_seconds: float | None = option(
         None,
         help='the run ends after this many seconds, not counting evaluation and saving; "none" sets no limit',
         min=0,
         exclusive_min=True,
+        continues=True,
     )
     n_rays: int = option(
         1024, help="rays per step; if target_samples is set, this holds only for the first step", min=1
@@ -64,23 +70,34 @@ class TrainerConfig:
         None,
         help='samples per micro-batch; a step sums the gradients of its micro-batches; "none" makes the step one batch',
         min=1,
+        continues=True,
     )
     seed: int = option(0, help="seed of all random numbers", min=0, max=2**32 - 1)
-    device: str = option("auto", help='"cpu", "cuda" or "cuda:N"; "auto" takes the GPU if there is one')
+    device: str = option("auto", help='"cpu", "cuda" or "cuda:N"; "auto" takes the GPU if there is one', continues=True)
     clip_grad_norm: float | None = option(
         None,
         help='scale the gradient down if its norm over all parameters is larger than this; "none" never scales it',
         min=0,
         exclusive_min=True,
     )
-    save_every: int = option(5000, help="steps between checkpoints; the last step is always saved", min=1)
-    keep_checkpoints: int = option(2, help="number of valid checkpoints to keep; older ones are deleted", min=2)
-    log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1)
+    save_every: int = option(
+        5000, help="steps between checkpoints; the last step is always saved", min=1, continues=True
+    )
+    keep_checkpoints: int = option(
+        2, help="number of valid checkpoints to keep; older ones are deleted", min=2, continues=True
+    )
+    log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1, continues=True)
     eval_every: int | None = option(
-        None, help='steps between evaluations on a few validation views; "none" evaluates only at the end', min=1
+        None,
+        help='steps between evaluations on a few validation views; "none" evaluates only at the end',
+        min=1,
+        continues=True,
     )
     eval_views: int = option(
-        4, help="number of validation views in an evaluation, during and after training; 0 turns evaluations off", min=0
+        4,
+        help="number of validation views in an evaluation, during and after training; 0 turns evaluations off",
+        min=0,
+        continues=True,
     )
     eval_scale: float = option(
         1.0,
@@ -88,15 +105,20 @@ class TrainerConfig:
         min=0,
         exclusive_min=True,
         max=1,
+        continues=True,
     )
     eval_share: float | None = option(
         0.1,
         help="largest share of the training time that these evaluations may take, but at least 5 seconds; if it is "
         'reached, fewer and smaller views are evaluated; "none" sets no limit',
         min=0,
+        continues=True,
     )
     max_bad_steps: int = option(
-        10, help="return to an earlier checkpoint after this many successive steps whose loss is not finite", min=1
+        10,
+        help="return to an earlier checkpoint after this many successive steps whose loss is not finite",
+        min=1,
+        continues=True,
     )
 
 
@@ -104,7 +126,7 @@ class TrainerConfig:
 class EvalConfig:
     """Options for rendering and evaluating whole images."""
 
-    rays_per_chunk: int = option(4096, help="number of rays that are rendered at once", min=1)
+    rays_per_chunk: int = option(4096, help="number of rays that are rendered at once", min=1, continues=True)
 
 
 @attrs.frozen(kw_only=True)

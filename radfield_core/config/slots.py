@@ -103,6 +103,7 @@ def option(
     min: float | None = None,
     max: float | None = None,
     exclusive_min: bool = False,
+    continues: bool = False,
 ) -> Any:
     """Declare an option that takes a value. Assign the result to an attribute of an attrs class.
 
@@ -113,6 +114,8 @@ def option(
         min: smallest allowed number.
         max: largest allowed number.
         exclusive_min: if True, `min` itself is not allowed.
+        continues: True if the value has no effect on what is trained, only on how long, or on what is saved and shown.
+            Such an option can be changed freely when a run is resumed.
 
     Example:
         >>> @attrs.frozen(kw_only=True)
@@ -122,7 +125,7 @@ def option(
         256
     """
     limits = Range(min, max, exclusive_min)
-    return attrs.field(default=default, metadata={"help": help, "range": limits})
+    return attrs.field(default=default, metadata={"help": help, "range": limits, "continues": continues})
 
 
 def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str, optional: bool = False) -> Any:

@@ -3,13 +3,13 @@ records."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
+from radfield_core.config.files import dump_lines
 from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice
 
@@ -30,23 +30,49 @@ def plugin_versions(run: RunConfig) -> dict[str, str]:
     return {name: _version(name) for name in sorted(names - {""})}
 
 
-def changes(
-    stored: str, current: str, stored_plugins: Mapping[str, str], current_plugins: Mapping[str, str]
-) -> list[str]:
-    """Compare two configs and two tables of plugin versions.
+class Changes(NamedTuple):
+    """The differences between a stored run and the run to resume, each as a line of text.
 
-    Return the differences as lines of a diff. If there are no differences, the list is empty.
+    Attributes:
+        continuing: differences that have no effect on what is trained, such as a larger number of steps.
+        other: all other differences.
     """
-    lines = [
-        line
-        for line in difflib.unified_diff(stored.splitlines(), current.splitlines(), n=0, lineterm="")
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+
+    continuing: list[str]
+    other: list[str]
+
+
+def changes(
+    stored: RunConfig, current: RunConfig, stored_plugins: Mapping[str, str], current_plugins: Mapping[str, str]
+) -> Changes:
+    """Compare two configs and two tables of plugin versions."""
+    free = {*_continuing(stored, ""), *_continuing(current, ""), "data.root"}
+    before, after = dict(dump_lines(stored)), dict(dump_lines(current))
+    found = Changes([], [])
+    for path in dict.fromkeys([*before, *after]):
+        if line := _change(path, before, after):
+            (found.continuing if path in free else found.other).append(line)
     for name in sorted(stored_plugins.keys() | current_plugins.keys()):
-        old, new = stored_plugins.get(name, "absent"), current_plugins.get(name, "absent")
-        if old != new:
-            lines.append(f"{name}: {old} -> {new}")
-    return lines
+        if line := _change(name, stored_plugins, current_plugins):
+            found.other.append(line)
+    return found
+
+
+def _change(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Return a line if the value of this name differs, and "" if it does not."""
+    old, new = before.get(name, "absent"), after.get(name, "absent")
+    return f"{name}: {old} -> {new}" if old != new else ""
+
+
+def _continuing(options: Any, prefix: str) -> Iterator[str]:
+    """Yield the paths of all options that are declared with `continues=True`."""
+    for item in attrs.fields(type(options)):
+        value = getattr(options, item.name)
+        if item.metadata.get("continues"):
+            yield f"{prefix}{item.name}"
+        inner = value.config if isinstance(value, Choice) else value
+        if attrs.has(type(inner)):
+            yield from _continuing(inner, f"{prefix}{item.name}.")
 
 
 def _version(distribution: str) -> str:

@@ -19,7 +19,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import Diverged, PluginError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
-from radfield_core.names import plural
+from radfield_core.names import plural, quoted
 from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
 from radfield_core.plugins.observers import Observers
@@ -274,9 +274,7 @@ def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool
     logger.info("trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)
     if outcome.step == first:
         limit = getattr(prepared.run.trainer, outcome.reason)
+        resume = f"radfield train --resume {quoted(outcome.folder)} trainer.{outcome.reason}={2 * limit:g}"
         logger.info(
-            "nothing was left to train: trainer.%s=%g is reached; to continue, set a larger value and add "
-            "--allow-config-change",
-            outcome.reason,
-            limit,
+            "nothing was left to train: trainer.%s=%g is reached; to continue: %s", outcome.reason, limit, resume
         )

@@ -98,7 +98,7 @@ def test_with_the_flag_training_resuming_and_all_that_follows_do_without_them(
     assert main(["eval", str(run), "-q"]) == 0 and "test, 19 views" in capsys.readouterr().out
     assert main(["render", str(run), "--views", "all", "--out", str(tmp_path / "pictures"), "-q"]) == 0
     assert not [path for path in (tmp_path / "pictures").rglob("*r_4*")]
-    assert main(["train", "--resume", str(run), "-q", "trainer.max_steps=4", "--allow-config-change"]) == 0
+    assert main(["train", "--resume", str(run), "-q", "trainer.max_steps=4"]) == 0
     assert json.loads((run / "scene.json").read_text())["left_out"] == {"train": [0, 17], "test": [4]}
     capsys.readouterr()
 

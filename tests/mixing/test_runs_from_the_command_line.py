@@ -71,7 +71,7 @@ def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
     shutil.copytree(run, copy)
     before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file() and path.name != ".lock"}
     assert main(["train", "--quiet", "--resume", str(copy), "--allow-config-change", "field.width=32"]) == 74
-    assert "the checkpoint does not fit this run" in capsys.readouterr().err
+    assert "the checkpoint does not fit its config" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in copy.iterdir() if path.name in before} == before
     assert main(["eval", str(copy), "--quiet"]) == 0
 
@@ -121,16 +121,31 @@ def test_a_start_that_fails_leaves_latest_with_the_run_before(
     capsys.readouterr()
 
 
-def test_other_options_at_resuming_are_refused_and_shown_unless_allowed(
+def test_options_that_only_continue_are_changed_at_resuming_and_shown(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    longer = ["train", "--quiet", "--resume", str(copy), "trainer.max_steps=12"]
-    assert main(longer) == 2
+    longer = ["train", "--resume", str(copy), "trainer.max_steps=12", "trainer.save_every=11", "trainer.eval_views=0"]
+    assert main(longer) == 0
+    shown = capsys.readouterr().out
+    assert "changed: trainer.max_steps: 10 -> 12\n" in shown and "changed: trainer.eval_views: 4 -> 0\n" in shown
+    assert "now end at step 12" in shown and " dB" not in shown
+    assert (copy / "checkpoints" / "latest").read_text() == "step-000000012\n"
+    assert "max_steps = 12" in (copy / "config.toml").read_text()
+
+
+def test_options_that_change_the_training_are_refused_at_resuming_and_shown_unless_allowed(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    other = ["train", "--quiet", "--resume", str(copy), "trainer.max_steps=12", "trainer.clip_grad_norm=2"]
+    assert main(other) == 2
     error = capsys.readouterr().err
-    assert "-max_steps = 10" in error and "+max_steps = 12" in error and "--allow-config-change" in error
-    assert main([*longer, "--allow-config-change"]) == 0
+    assert 'trainer.clip_grad_norm: "none" -> 2.0' in error and "--allow-config-change" in error
+    assert "max_steps" not in error.partition("trainer.clip_grad_norm")[2]
+    assert main([*other, "--allow-config-change"]) == 0
     assert (copy / "checkpoints" / "latest").read_text() == "step-000000012\n"
 
 

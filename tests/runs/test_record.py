@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.config.slots import Choice, option, slot
 from radfield_core.plugin import component
 from radfield_core.runs.record import changes, parts_of, plugin_versions
@@ -56,7 +57,48 @@ def test_parts_are_found_at_any_depth_with_their_distributions() -> None:
     assert versions["no-such-distribution"] == "unknown" and versions["torch"] and versions["radfield-core"]
 
 
-def test_changes_show_options_and_versions_that_differ_and_nothing_else() -> None:
-    assert changes("a = 1\nb = 2\n", "a = 1\nb = 2\n", {"p": "1"}, {"p": "1"}) == []
-    found = changes("a = 1\nb = 2\n", "a = 1\nb = 3\n", {"p": "1", "q": "1"}, {"p": "2"})
-    assert found == ["-b = 2", "+b = 3", "p: 1 -> 2", "q: 1 -> absent"]
+@attrs.frozen(kw_only=True)
+class Waves:
+    """Options of a part, one of which only continues."""
+
+    count: int = option(3, help="how many")
+    patience: int = option(5, help="when to give up", continues=True)
+
+
+def with_waves(root: str = "/data", **options: int) -> Run:
+    encoding = choice("encoding", "waves", Waves(**options))
+    return Run(
+        method=choice("method", "toy", Inner()), data=choice("dataparser", "files", Data(root=root)),
+        field=choice("field", "net", Outer(encoding=encoding)),
+    )  # fmt: skip
+
+
+def test_changes_are_the_options_and_versions_that_differ_and_nothing_else() -> None:
+    assert changes(with_waves(), with_waves(), {"p": "1"}, {"p": "1"}) == ([], [])  # type: ignore[arg-type]
+    found = changes(with_waves(), with_waves(count=4), {"p": "1", "q": "1"}, {"p": "2"})  # type: ignore[arg-type]
+    assert found == ([], ["field.encoding.count: 3 -> 4", "p: 1 -> 2", "q: 1 -> absent"])
+    found = changes(a_run(), with_waves("/data/my scene/"), {}, {})  # type: ignore[arg-type]
+    assert found.other == ["field.encoding.count: absent -> 3"], "an option that did not exist"
+
+
+def test_options_that_only_continue_and_the_place_of_the_data_are_changes_of_their_own() -> None:
+    found = changes(with_waves(), with_waves("/moved", patience=9), {}, {})  # type: ignore[arg-type]
+    assert found == (['data.root: "/data" -> "/moved"', "field.encoding.patience: 5 -> 9"], [])
+
+
+def test_length_saving_evaluation_and_logging_continue_a_run_and_what_trains_it_does_not() -> None:
+    run = RunConfig(**{name: None for name in ("method", "data", "field", "sampler", "renderer")})  # type: ignore[arg-type]
+    other = attrs.evolve(
+        run,
+        trainer=TrainerConfig(
+            max_steps=9, max_seconds=1.0, save_every=2, keep_checkpoints=9, log_every=3, eval_every=4, eval_views=0,
+            eval_scale=0.5, eval_share=None, n_rays=7, seed=1, clip_grad_norm=1.0, target_samples=5,
+        ),
+    )  # fmt: skip
+    found = changes(run, other, {}, {})
+    options = [[line.partition(":")[0] for line in lines] for lines in found]
+    assert options[0] == [
+        f"trainer.{name}" for name in ("max_steps", "max_seconds", "save_every", "keep_checkpoints", "log_every",
+        "eval_every", "eval_views", "eval_scale", "eval_share")
+    ]  # fmt: skip
+    assert sorted(options[1]) == [f"trainer.{name}" for name in ("clip_grad_norm", "n_rays", "seed", "target_samples")]
