@@ -228,8 +228,9 @@ def _choice(path: str, args: Namespace) -> Choice:
 
 def _parser(choice: Choice) -> DataParser:
     """Return the dataparser that reads a data set. This imports the format's code, and with it torch."""
-    parser: DataParser = choice.load()(choice.config)
-    return parser
+    from radfield_core.interfaces.dataparser import open_data_set
+
+    return open_data_set(choice)
 
 
 def _writable_format(name: str) -> Component:

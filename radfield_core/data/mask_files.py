@@ -62,7 +62,7 @@ class FileMasks(FileImages):
 
     def only(self, kept: Sequence[int]) -> FileMasks:
         """Return an image source of the masks with the numbers `kept`, in this order."""
-        headers = [self._headers[index] for index in kept]
+        headers = [self.headers[index] for index in kept]
         return FileMasks([self.paths[index] for index in kept], headers=headers, cache_mb=self.cache_mb)
 
 

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from radfield_core.config.view_options import ViewOptions, divided
+from radfield_core.data.resized import resized, smaller_sizes
 from radfield_core.data.scene import Scene
+from radfield_core.data.view_selection import selected
+
+if TYPE_CHECKING:
+    from radfield_core.config.slots import Choice
 
 
 class DataParser(ABC):
@@ -50,3 +56,34 @@ class DataParser(ABC):
             NoSuchSplit: the data has no split of this name.
             DatasetError: the data cannot be used. The error lists every fault.
         """
+
+
+def open_data_set(choice: Choice) -> DataParser:
+    """Return the dataparser that was chosen for a data set. Its scenes have the views and sizes that the user chose.
+
+    Everything that reads a data set for a user opens it here. So the view options apply to every format and every
+    command in the same way.
+
+    Args:
+        choice: the dataparser with its options, as in `RunConfig.data`.
+
+    Raises:
+        PluginError: the dataparser cannot be imported.
+    """
+    own, options = divided(choice.config)
+    return _ChosenViews(choice.load()(own), options)
+
+
+class _ChosenViews(DataParser):
+    """A dataparser that applies the view options to the scenes of another dataparser."""
+
+    def __init__(self, parser: DataParser, options: ViewOptions):
+        super().__init__(parser.config)
+        self._parser, self._options = parser, options
+        self.splits = parser.splits
+
+    def parse(self, split: str) -> Scene:
+        """Read the metadata of one split, and return the chosen views in the chosen size."""
+        options = self._options
+        scene = selected(self._parser.parse(split), split, options.views, options.every)
+        return resized(scene, smaller_sizes(scene.cameras.sizes, options.downscale, options.size))

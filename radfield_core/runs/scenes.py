@@ -8,7 +8,7 @@ from radfield_core.config.run import RunConfig
 from radfield_core.data.normalize import prepare_scene
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit, UsageError
-from radfield_core.interfaces import DataParser
+from radfield_core.interfaces.dataparser import open_data_set
 
 
 class Scenes:
@@ -22,7 +22,7 @@ class Scenes:
     def __init__(self, run: RunConfig, left_out: Mapping[str, Sequence[int]] | None = None):
         self.left_out = dict(left_out or {})
         self._config = run.scene
-        self._parser: DataParser = run.data.load()(run.data.config)
+        self._parser = open_data_set(run.data)
         self._parsed: dict[str, Scene] = {}
 
     @property

@@ -11,11 +11,13 @@ import torch
 from radfield_core.cameras import Cameras, project
 from radfield_core.cli.main import main
 from radfield_core.config.layers import compose_data
+from radfield_core.data.area_average import area_average
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import transform_points
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.inspection.quality import limits_against_points
+from radfield_core.interfaces.dataparser import open_data_set
 from radfield_core.plugin import load
 from radfield_core.plugins.registry import get_registry
 from radfield_core.testing.captures import pixel_difference, ray_difference, toy_capture
@@ -211,3 +213,64 @@ def test_holding_every_view_out_is_refused_with_the_options_name(tmp_path, name,
     assert f"data.{option}=8" in str(caught.value)
     scenes = scenes_of(tmp_path / "capture", [f"data.type={name}", f"data.{option}=0"])
     assert [len(scene.cameras) for scene in scenes.values()] == [9, 2, 2], "all trained on, every eighth tested"
+
+
+EVERY_FORMAT = ["synthetic", "blender", "blender-multiscale", "tiny-nerf", "llff", "dtu", "transforms", "colmap"]
+
+
+@pytest.fixture(scope="module")
+def every_format(tmp_path_factory, request):
+    """The synthetic scene in every format: a table of format -> (path, options)."""
+    folder = tmp_path_factory.mktemp("formats")
+    small = [*SMALL, "data.resolution=48"][1:]
+    made = scenes_of("synthetic", small)
+    paths = {"synthetic": ("synthetic", small)}
+    for name in ("blender", "llff", "dtu", "transforms", "colmap"):
+        load(get_registry().find("dataparser", name).writer)(made, folder / name)
+        paths[name] = (str(folder / name), ["data.ndc=false"] if name == "llff" else [])
+    main(["data", "convert", "multiscale", paths["blender"][0], str(folder / "multi"), "n_down=2", "-q"])
+    paths["blender-multiscale"] = (str(folder / "multi"), [])
+    train = made["train"]
+    images = torch.stack([train.images[i][..., :3] for i in range(len(train.images))]).numpy()
+    bottom = torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]).expand(len(images), 1, 4)
+    poses = torch.cat([train.cameras.c2w.float(), bottom], 1).numpy()
+    np.savez(folder / "tiny.npz", images=images, poses=poses, focal=train.cameras.intrinsics[0, 0].numpy())
+    paths["tiny-nerf"] = (str(folder / "tiny.npz"), ["data.n_train=6"])
+    return paths
+
+
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_view_options_hold_for_every_format(every_format, name):
+    path, options = every_format[name]
+    full = _opened(path, options)
+    small = _opened(path, [*options, "data.every=2", "data.downscale=1.5"])
+    for split, scene in full.items():
+        kept = range(0, len(scene.cameras), 2)
+        assert small[split].names == [scene.names[view] for view in kept]
+        for row, view in enumerate(kept):
+            (width, height), (w, h) = scene.cameras.sizes[view].tolist(), small[split].cameras.sizes[row].tolist()
+            assert (w, h) == (round(width / 1.5), round(height / 1.5))
+            assert torch.equal(small[split].cameras.c2w[row], scene.cameras.c2w[view])
+            scale = torch.tensor([w / width, h / height] * 2, dtype=torch.float64)
+            assert torch.allclose(small[split].cameras.intrinsics[row], scene.cameras.intrinsics[view] * scale)
+            wanted = area_average(scene.images[view].numpy(), w, h)
+            assert np.array_equal(small[split].images[row].numpy(), wanted)
+            if scene.masks is not None:
+                mask = area_average(scene.masks[view].numpy(), w, h)
+                assert np.array_equal(small[split].masks[row].numpy(), mask)
+    assert (small["train"].near, small["train"].far) == (full["train"].near, full["train"].far)
+
+
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_training_views_are_chosen_by_number_and_sizes_by_the_longer_side(every_format, name):
+    path, options = every_format[name]
+    full, few = _opened(path, options), _opened(path, [*options, "data.views=1,3-4", "data.size=20"])
+    assert few["train"].names == [full["train"].names[view] for view in (1, 3, 4)]
+    assert few["test"].names == full["test"].names
+    assert few["train"].cameras.sizes.amax(-1).tolist() == [20, 20, 20]
+
+
+def _opened(path, overrides):
+    choice, _ = compose_data(get_registry(), path, overrides)
+    parser = open_data_set(choice)
+    return {split: parser.parse(split) for split in parser.splits}

@@ -148,4 +148,4 @@ def test_a_file_that_changes_after_its_header_was_read_is_a_fault(tmp_path):
     Image.new("RGB", (30, 10)).save(paths[1])
     assert source.check()[0][0] == 1
     with pytest.raises(ImageFault):
-        source._decode(1)
+        source.decode(1)

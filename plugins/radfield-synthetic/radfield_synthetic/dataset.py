@@ -60,10 +60,12 @@ class SyntheticParser(DataParser):
 class RenderedImages:
     """Uint8 images [H, W, 4] that are rendered on first use. Once all are rendered, they are cached on disk."""
 
-    def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str):
+    def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str, chosen: Sequence[int] | None = None):
         self.sizes, self.channels = cameras.sizes, 4
-        self._cameras, self._supersample = cameras, config.supersample
-        self._kept = Kept("images", {"split": split, **attrs.asdict(config)})
+        self._cameras, self._config, self._split, self._chosen = cameras, config, split, chosen
+        self._supersample = config.supersample
+        part = {} if chosen is None else {"views": list(chosen)}
+        self._kept = Kept("images", {"split": split, **attrs.asdict(config), **part})
         self._together = max(1, _TOGETHER // int(self.sizes[0].prod()))
         self._made: dict[int, Tensor] = {}
         self._whole: MemoryImages | None = None
@@ -93,9 +95,13 @@ class RenderedImages:
         """Return an empty list of faults, because rendered images are never damaged."""
         return []
 
-    def only(self, kept: Sequence[int]) -> MemoryImages:
-        """Return the images whose indices are in `kept`."""
-        return MemoryImages([self[index] for index in kept])
+    def only(self, kept: Sequence[int]) -> MemoryImages | RenderedImages:
+        """Return the images whose indices are in `kept`. If no images have been rendered, none are rendered now."""
+        whole = self._whole or self._read()
+        if whole is not None:
+            return whole.only(kept)
+        chosen = [index if self._chosen is None else self._chosen[index] for index in kept]
+        return RenderedImages(self._cameras.only(kept), self._config, self._split, chosen)
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Render all missing views. The arguments of `progress` are the number of finished views and of all views."""

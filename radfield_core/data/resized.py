@@ -1,0 +1,172 @@
+"""Reduce the images of a scene, with its masks, depths, normals and intrinsics, to a smaller size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import Cameras
+from radfield_core.data.area_average import Array, area_average, average_known
+from radfield_core.data.decoding import DecodedImages
+from radfield_core.data.image_files import ImageFault
+from radfield_core.data.pixel_tables import Pixels
+from radfield_core.data.scene import ImageSource, Scene
+from radfield_core.errors import DatasetError, UsageError
+from radfield_core.names import plural
+from radfield_core.runtime.progress import ProgressCallback
+
+
+def smaller_sizes(sizes: Tensor, downscale: float, longest: int | None) -> Tensor:
+    """Return the sizes of reduced images.
+
+    Args:
+        sizes: [V, 2] int64, width and height of each image.
+        downscale: the factor by which both are divided. They are rounded to whole pixels.
+        longest: if given, the longer side of each image is reduced to this number of pixels instead. Images that are
+            not larger keep their size.
+
+    Raises:
+        UsageError: an image would have less than one pixel.
+
+    Example:
+        >>> smaller_sizes(torch.tensor([[101, 50], [20, 40]]), 2.0, None).tolist()
+        [[50, 25], [10, 20]]
+        >>> smaller_sizes(torch.tensor([[100, 50], [20, 40]]), 1.0, 40).tolist()
+        [[40, 20], [20, 40]]
+    """
+    factors = torch.full((len(sizes), 1), downscale, dtype=torch.float64)
+    if longest is not None:
+        factors = (sizes.amax(-1, keepdim=True) / longest).clamp_min(1.0).to(torch.float64)
+    exact = sizes / factors
+    present = sizes.amin(-1) > 0  # an image whose header cannot be read has the size 0×0
+    if bool((exact[present] < 1.0).any()):
+        width, height = sizes[present][exact[present].amin(-1).argmin()].tolist()
+        option, hint = ("data.downscale", "data.downscale=2") if longest is None else ("data.size", "data.size=400")
+        raise UsageError(f"images of {width}×{height} would have less than one pixel", path=option, hint=hint)
+    return exact.round().to(torch.int64)
+
+
+def resized(scene: Scene, sizes: Tensor) -> Scene:
+    """Return the same scene with reduced images.
+
+    Images and masks become area averages when they are decoded. Depths and normals become area averages of the pixels
+    where they are known. The intrinsics are scaled, so that every ray and every point stays where it was.
+
+    Args:
+        scene: the scene.
+        sizes: [V, 2] int64, the new width and height of each image. They are at most as large as the old ones.
+    """
+    old = scene.cameras.sizes
+    if torch.equal(old, sizes):
+        return scene
+    names = sorted({f"{width}×{height}" for width, height in old.tolist()}) if len(old) else []
+    before = names[0] if len(names) == 1 else plural(len(names), "size")
+    after = sorted({f"{width}×{height}" for width, height in sizes.tolist()})
+    note = f"images are reduced from {before} to {after[0] if len(after) == 1 else plural(len(after), 'size')}"
+    return replace(
+        scene,
+        cameras=resized_cameras(scene.cameras, sizes),
+        images=ResizedImages(scene.images, sizes),
+        masks=None if scene.masks is None else ResizedImages(scene.masks, sizes),
+        depths=None if scene.depths is None else _Reduced(scene.depths, sizes, _reduced_depth),
+        normals=None if scene.normals is None else _Reduced(scene.normals, sizes, _reduced_normals),
+        notes=(*scene.notes, note),
+    )
+
+
+def resized_cameras(cameras: Cameras, sizes: Tensor) -> Cameras:
+    """Return the cameras of images that were reduced or enlarged to the given sizes [V, 2].
+
+    A point that was projected to the share x of an image's width and y of its height is still projected there. Lens
+    parameters do not depend on the size, because they apply before the focal length does.
+    """
+    scale = (sizes / cameras.sizes.clamp_min(1)).to(torch.float64)
+    return replace(cameras, intrinsics=cameras.intrinsics * scale.repeat(1, 2), sizes=sizes)
+
+
+class ResizedImages(DecodedImages):
+    """An `ImageSource` of area averages of the images of another source. Only the averages are kept in memory.
+
+    Args:
+        source: V images.
+        sizes: [V, 2] int64, width and height of each average.
+    """
+
+    def __init__(self, source: ImageSource, sizes: Tensor, cache_mb: int = 1024):
+        super().__init__([(height, width) for width, height in sizes.tolist()], source.channels, cache_mb)
+        self.source = source
+        self._decode: Callable[[int], Pixels] | None = getattr(source, "decode", None)
+
+    def path(self, index: int) -> Path | None:
+        """Return None, unless the image keeps its size."""
+        return self.source.path(index) if self._keeps_size(index) else None
+
+    def label(self, index: int) -> str:
+        """Return the text that names an image in messages."""
+        return str(self.source.path(index) or f"view {index}")
+
+    def _keeps_size(self, index: int) -> bool:
+        return bool(torch.equal(self.sizes[index], self.source.sizes[index]))
+
+    def decode(self, index: int) -> Pixels:
+        """Decode an image and return its area average [h, w, C] uint8. Raises ImageFault if it cannot be decoded."""
+        if self._decode is not None:
+            pixels = self._decode(index)
+        else:
+            try:
+                pixels = self.source[index].numpy()
+            except DatasetError as error:
+                raise ImageFault(error.problems[0].message) from None
+        width, height = self.sizes[index].tolist()
+        return pixels if pixels.shape[:2] == (height, width) else area_average(pixels, width, height)
+
+    def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
+        """Decode all images once, and keep their averages. See `ImageSource.prepare`."""
+        if self._decode is None and self._table is None:
+            self.source.prepare(cache_mb)  # such a source makes its images faster all at once
+        super().prepare(cache_mb, progress)
+
+    def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:
+        """Return the number of each image that cannot be decoded, with the reason. See `ImageSource.check`."""
+        return super().check(progress) if self._faults is not None else self.source.check(progress)
+
+    def only(self, kept: Sequence[int]) -> ResizedImages:
+        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
+        return ResizedImages(self.source.only(kept), self.sizes[list(kept)], self.cache_mb)
+
+
+class _Reduced(Sequence[Tensor]):
+    """A sequence of maps [H, W, ...] that are reduced when they are accessed."""
+
+    def __init__(self, maps: Sequence[Tensor], sizes: Tensor, reduce: Callable[[Array, int, int], Array]):
+        self._maps, self._sizes, self._reduce = maps, sizes, reduce
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        values: Tensor = self._maps[index]
+        width, height = self._sizes[index].tolist()
+        if values.shape[:2] == (height, width):
+            return values
+        return torch.from_numpy(self._reduce(values.double().numpy(), width, height)).to(values.dtype)
+
+
+def _reduced_depth(depth: Array, width: int, height: int) -> Array:
+    """Return the mean depth [h, w] of each pixel's area. It is infinite where most of the area has no depth."""
+    return average_known(depth[..., None], np.isfinite(depth), width, height, np.inf)[..., 0]
+
+
+def _reduced_normals(normals: Array, width: int, height: int) -> Array:
+    """Return the mean normal [h, w, 3] of each pixel's area as a unit vector. It is zero where there is no surface."""
+    mean = average_known(normals, (normals != 0).any(-1), width, height, 0.0)
+    length = np.linalg.norm(mean, axis=-1, keepdims=True)
+    return np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)
