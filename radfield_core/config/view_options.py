@@ -44,7 +44,7 @@ class ViewOptions:
         exclusive_min=True,
     )
 
-    @size.validator  # type: ignore[attr-defined]
+    @size.validator
     def _one_size(self, attribute: Any, value: Any) -> None:
         if value is not None and getattr(self, "downscale", 1.0) != 1.0:
             raise ValueError("data.downscale and data.size exclude each other; set only one of them")
@@ -79,7 +79,7 @@ def divided(config: Any) -> tuple[Any, ViewOptions]:
     Args:
         config: an instance of a class that `with_view_options` returned, or of a dataparser's own class.
     """
-    fields = attrs.fields(type(config))
+    fields = attrs.fields(type(config)) if attrs.has(type(config)) else ()
     ours = {field.name: getattr(config, field.name) for field in fields if _OURS in field.metadata}
     if not ours:
         return config, ViewOptions()

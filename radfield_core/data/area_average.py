@@ -88,7 +88,8 @@ def _mean(
     tall, wide = full_height or values.shape[0], values.shape[1]
     vertical = _along_first(values, *_taps(tall, height, rows), top)
     across = _along_first(vertical.swapaxes(0, 1), *_taps(wide, width, slice(0, width)), 0)
-    return across.swapaxes(0, 1) / (tall * wide)  # divided last: until here, sums of bytes are exact
+    mean: Array = across.swapaxes(0, 1) / (tall * wide)  # divided last: until here, sums of bytes are exact
+    return mean
 
 
 def _covered_rows(n: int, n_out: int, chosen: slice) -> tuple[int, int]:

@@ -162,11 +162,13 @@ class _Reduced(Sequence[Tensor]):
 
 def _reduced_depth(depth: Array, width: int, height: int) -> Array:
     """Return the mean depth [h, w] of each pixel's area. It is infinite where most of the area has no depth."""
-    return average_known(depth[..., None], np.isfinite(depth), width, height, np.inf)[..., 0]
+    mean: Array = average_known(depth[..., None], np.isfinite(depth), width, height, np.inf)[..., 0]
+    return mean
 
 
 def _reduced_normals(normals: Array, width: int, height: int) -> Array:
     """Return the mean normal [h, w, 3] of each pixel's area as a unit vector. It is zero where there is no surface."""
     mean = average_known(normals, (normals != 0).any(-1), width, height, 0.0)
     length = np.linalg.norm(mean, axis=-1, keepdims=True)
-    return np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)
+    unit: Array = np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)
+    return unit

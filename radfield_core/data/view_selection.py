@@ -14,7 +14,9 @@ from radfield_core.names import nearest, plural
 
 Views = int | str | Sequence[int] | None
 
-_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+_COUNTED = re.compile(r"(0|[1-9]\d*)", re.ASCII)
+"""A number as one counts. 007 is a name if a view is called so."""
+
 _RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})", re.ASCII)
 
 
@@ -47,7 +49,7 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
     Args:
         views: a number, a list of numbers, or a text with entries between commas. An entry is a number, a range such as
             "10-19" (with both ends), or a name. A name may lack its folder and its ending, and may contain the
-            wildcards * and ?.
+            wildcards * and ?. A whole number without leading zeros is always the number of a view, never a name.
         scene: the scene of the training split.
 
     Raises:
@@ -60,7 +62,8 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
     """
     listed = [views] if isinstance(views, int) else views.split(",") if isinstance(views, str) else views
     entries = [str(entry).strip() for entry in listed]
-    problems, found, total = Problems(), set(), len(scene.cameras)
+    problems, total = Problems(), len(scene.cameras)
+    found: set[int] = set()
     for entry in entries:
         numbers = _numbers(entry, scene)
         outside = [number for number in numbers if not 0 <= number < total]
@@ -73,14 +76,19 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
 
 def _numbers(entry: str, scene: Scene) -> Sequence[int]:
     """Return the numbers that one entry names. They may be too large. The result is empty if nothing fits."""
-    if _NUMBER.fullmatch(entry) or entry.startswith("-"):
-        return [int(entry)] if entry.lstrip("-").isdecimal() else []
+    named = [number for number, name in enumerate(scene.names) if _fits(name, entry)]
+    if named and not _COUNTED.fullmatch(entry):
+        return named
+    if re.fullmatch(r"-?\d{1,9}", entry, re.ASCII):
+        return [int(entry)]
     if limits := _RANGE.fullmatch(entry):
         first, last = int(limits[1]), int(limits[2])
         return range(first, last + 1) if last - first < len(scene.cameras) else [last]
-    return [
-        number for number, name in enumerate(scene.names) if any(fnmatchcase(each, entry) for each in _spellings(name))
-    ]
+    return []
+
+
+def _fits(name: str, entry: str) -> bool:
+    return any(fnmatchcase(spelling, entry) for spelling in _spellings(name))
 
 
 def _spellings(name: str) -> tuple[str, str, str]:
@@ -98,4 +106,7 @@ def _fault(entry: str, scene: Scene, too_large: bool) -> tuple[str, str]:
     names = [spelling for name in scene.names for spelling in _spellings(name)]
     near = nearest(entry, names)
     there = f"names are like {scene.names[0]}" if scene.names else "the views have no names, so give numbers"
-    return f"no training view is named {entry!r}; {there}", f"data.views={near}" if near else "data.views=0-9"
+    return (
+        f"no training view is named {entry!r}; {there}",
+        f"data.views={near}" if near else f"data.views=0-{total - 1}",
+    )

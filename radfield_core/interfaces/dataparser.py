@@ -71,14 +71,14 @@ def open_data_set(choice: Choice) -> DataParser:
         PluginError: the dataparser cannot be imported.
     """
     own, options = divided(choice.config)
-    return _ChosenViews(choice.load()(own), options)
+    return _ChosenViews(own, choice.load()(own), options)
 
 
 class _ChosenViews(DataParser):
     """A dataparser that applies the view options to the scenes of another dataparser."""
 
-    def __init__(self, parser: DataParser, options: ViewOptions):
-        super().__init__(parser.config)
+    def __init__(self, config: Any, parser: DataParser, options: ViewOptions):
+        super().__init__(config)
         self._parser, self._options = parser, options
         self.splits = parser.splits
 

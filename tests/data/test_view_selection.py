@@ -28,6 +28,7 @@ def scene() -> Scene:
         ("train/*", [0, 1, 2]),
         ("IMG 7.jpg,b", [3, 4]),
         ("images/b.jpg", [4]),
+        ("04,train/r_0", [0, 4]),  # no view is called 04, so it is a number
     ],
 )
 def test_views_are_named_by_numbers_ranges_and_names(scene: Scene, views: object, wanted: list[int]) -> None:
@@ -42,6 +43,13 @@ def test_everything_that_fits_no_view_is_listed_at_once(scene: Scene) -> None:
     assert messages[0] == "there is no view 5: the training split has 5 views, which are numbered from 0 to 4"
     assert messages[2] == "no training view is named 'r_2'; names are like train/r_0"
     assert error.value.problems[2].hint.startswith("data.views=r_")
+
+
+def test_names_of_digits_are_names_if_they_have_leading_zeros() -> None:
+    scene = replace(toy_capture(4), names=["0001.png", "0002.png", "0004.png", "3.png"])
+    assert view_numbers("0002,0004", scene) == [1, 2]
+    assert view_numbers("2,3", scene) == [2, 3]
+    assert view_numbers("3.png", scene) == [3]
 
 
 def test_a_huge_range_is_refused_without_being_listed(scene: Scene) -> None:

@@ -49,7 +49,7 @@ def test_each_split_is_parsed_once() -> None:
     scenes = scenes_of()
     for split in ("train", "val", "train", "val"):
         scenes.get(split)
-    assert sorted(scenes._parser.parsed) == ["train", "val"]  # type: ignore[attr-defined]
+    assert sorted(scenes._parser._parser.parsed) == ["train", "val"]  # type: ignore[attr-defined]
 
 
 def test_views_left_out_are_numbered_as_in_the_data() -> None:
