@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from radfield_core.data.masks import WithAlpha
+from radfield_core.data.resized import stored
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, Problem, Problems
 from radfield_core.names import plural
@@ -75,9 +76,14 @@ def image_and_mask_sources(scene: Scene) -> Iterator[tuple[ImageSource, str]]:
 
     Each source comes with a prefix for messages about its files.
     """
-    if isinstance(scene.images, WithAlpha):  # its alpha channel holds the masks; `scene.masks` would be the same files
-        yield scene.images.images, ""
-        yield scene.images.masks, "its mask "
+    if isinstance(
+        stored(scene.images), WithAlpha
+    ):  # its alpha channel holds the masks; `scene.masks` would be the same files
+        if isinstance(scene.images, WithAlpha):
+            yield scene.images.images, ""
+            yield scene.images.masks, "its mask "
+        else:
+            yield scene.images, ""  # reduced together with its alpha channel; its faults name the masks
         return
     yield scene.images, ""
     if scene.masks is not None:
@@ -89,7 +95,8 @@ def _faults(images: ImageSource, seen: dict[Path, str], title: str, *, quiet: bo
 
     Files in `seen` are not decoded again. All other files are decoded and added to `seen`.
     """
-    paths = [images.path(index) for index in range(len(images))]
+    files = stored(images)
+    paths = [files.path(index) for index in range(len(images))]
     new = [index for index, path in enumerate(paths) if path is None or path not in seen]
     unseen = images if len(new) == len(images) else images.only(new)
     new_files = any(paths[index] is not None for index in new)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from radfield_core.data.image_files import ImageFault
 from radfield_core.data.pixel_tables import MappedTable, MemoryTable, PixelIndex, Pixels
+from radfield_core.data.scene import ImageSource
 from radfield_core.errors import DatasetError, Problem
 from radfield_core.runtime.progress import ProgressCallback
 
@@ -178,3 +179,18 @@ class DecodedImages(ABC):
             if progress is not None:
                 progress(index + 1, len(self))
         return faults
+
+
+def decoded(source: ImageSource, index: int) -> Pixels:
+    """Return one image of a source [H, W, C] uint8. If the source can decode images on demand, do not keep the image.
+
+    Raises ImageFault if the image cannot be decoded.
+    """
+    decode = getattr(source, "decode", None)
+    if decode is not None:
+        pixels: Pixels = decode(index)
+        return pixels
+    try:
+        return source[index].numpy()
+    except DatasetError as error:
+        raise ImageFault(error.problems[0].message) from None

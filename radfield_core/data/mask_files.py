@@ -14,6 +14,7 @@ from radfield_core.data.image_files import ImageFault, ImageHeader, opened
 from radfield_core.data.images import FileImages
 from radfield_core.data.pairing import listed
 from radfield_core.data.pixel_tables import Pixels
+from radfield_core.data.resized import stored
 from radfield_core.data.scene import Scene
 from radfield_core.names import plural
 
@@ -97,8 +98,9 @@ def mask_warnings(scene: Scene) -> list[str]:
 
 def _white_shares(scene: Scene) -> Iterator[tuple[int, float]]:
     """Yield the number of each view and the share of white pixels of its mask, if the mask has been decoded."""
-    if isinstance(scene.masks, FileMasks):
-        yield from sorted(scene.masks.white.items())
+    masks = None if scene.masks is None else stored(scene.masks)
+    if isinstance(masks, FileMasks):
+        yield from sorted(masks.white.items())
     elif scene.masks is not None:
         for view in range(len(scene.masks)):
             if scene.masks.path(view) is None:

@@ -6,9 +6,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from radfield_core.data.decoding import decoded
+from radfield_core.data.image_files import ImageFault
+from radfield_core.data.pixel_tables import Pixels
 from radfield_core.data.scene import ImageSource, MaskMeaning, Scene
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.runtime.progress import ProgressCallback
@@ -93,6 +97,18 @@ class WithAlpha:
 
     def __getitem__(self, index: int) -> Tensor:
         return torch.cat([self.images[index], self.masks[index]], dim=-1)
+
+    def decode(self, index: int) -> Pixels:
+        """Decode an image and its mask, and return their pixels [H, W, 4] uint8 without keeping them in memory.
+
+        Raises ImageFault if one of them cannot be decoded.
+        """
+        color = decoded(self.images, index)
+        try:
+            mask = decoded(self.masks, index)
+        except ImageFault as fault:
+            raise ImageFault(f"its mask {fault}") from None
+        return np.concatenate([color, mask], axis=-1)
 
     def gather(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Return the pixels [n, 4] uint8 at the given image numbers, rows and columns, each [n] int64."""

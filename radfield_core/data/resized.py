@@ -13,11 +13,10 @@ from torch import Tensor
 
 from radfield_core.cameras import Cameras
 from radfield_core.data.area_average import Array, area_average, average_known
-from radfield_core.data.decoding import DecodedImages
-from radfield_core.data.image_files import ImageFault
+from radfield_core.data.decoding import DecodedImages, decoded
 from radfield_core.data.pixel_tables import Pixels
 from radfield_core.data.scene import ImageSource, Scene
-from radfield_core.errors import DatasetError, UsageError
+from radfield_core.errors import UsageError
 from radfield_core.names import plural
 from radfield_core.runtime.progress import ProgressCallback
 
@@ -101,7 +100,6 @@ class ResizedImages(DecodedImages):
     def __init__(self, source: ImageSource, sizes: Tensor, cache_mb: int = 1024):
         super().__init__([(height, width) for width, height in sizes.tolist()], source.channels, cache_mb)
         self.source = source
-        self._decode: Callable[[int], Pixels] | None = getattr(source, "decode", None)
 
     def path(self, index: int) -> Path | None:
         """Return None, unless the image keeps its size."""
@@ -116,19 +114,13 @@ class ResizedImages(DecodedImages):
 
     def decode(self, index: int) -> Pixels:
         """Decode an image and return its area average [h, w, C] uint8. Raises ImageFault if it cannot be decoded."""
-        if self._decode is not None:
-            pixels = self._decode(index)
-        else:
-            try:
-                pixels = self.source[index].numpy()
-            except DatasetError as error:
-                raise ImageFault(error.problems[0].message) from None
+        pixels = decoded(self.source, index)
         width, height = self.sizes[index].tolist()
         return pixels if pixels.shape[:2] == (height, width) else area_average(pixels, width, height)
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Decode all images once, and keep their averages. See `ImageSource.prepare`."""
-        if self._decode is None and self._table is None:
+        if self._table is None and not hasattr(self.source, "decode"):
             self.source.prepare(cache_mb)  # such a source makes its images faster all at once
         super().prepare(cache_mb, progress)
 
@@ -139,6 +131,11 @@ class ResizedImages(DecodedImages):
     def only(self, kept: Sequence[int]) -> ResizedImages:
         """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
         return ResizedImages(self.source.only(kept), self.sizes[list(kept)], self.cache_mb)
+
+
+def stored(images: ImageSource) -> ImageSource:
+    """Return the source of the images before they were reduced."""
+    return images.source if isinstance(images, ResizedImages) else images
 
 
 class _Reduced(Sequence[Tensor]):
