@@ -1,7 +1,7 @@
 """Options of the sampler "importance" and the renderer "volume", and the capabilities that depend on these options.
 
-A capability is a word for what a part can do. Each function returns the capabilities that a part provides, and a table
-of the capabilities that it requires.
+A capability is something that a part can do. Each function returns the capabilities that a part provides, and a
+dictionary: slot -> capabilities that it requires of the part in that slot.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
 class ImportanceConfig:
     """Hierarchical sampling (NeRF, section 5.2)."""
 
-    n_samples: int = option(64, help="coarse samples per ray, one in each stratum", min=3)
+    n_samples: int = option(64, help="number of coarse samples per ray, one in each stratum", min=3)
     n_importance: int = option(
-        128, help="fine samples per ray, drawn from the coarse weights; 0 for a single level", min=0
+        128, help="number of fine samples per ray, drawn from the coarse weights; 0 means a single level", min=0
     )
-    perturb: bool = option(True, help="draw samples at random within their strata in training")
+    perturb: bool = option(True, help="in training, draw samples at random positions in their strata")
     spacing: Literal["linear", "disparity", "log"] = option(
-        "linear", help='strata are even in distance ("linear"), inverse distance ("disparity") or log distance ("log")'
+        "linear",
+        help='quantity in which strata have equal lengths: distance t ("linear"), 1/t ("disparity") or log t ("log")',
     )
 
 
@@ -35,7 +36,8 @@ class VolumeConfig:
     """Volume rendering (NeRF, equation 3)."""
 
     opaque_far: bool = option(
-        False, help="treat the last interval of each ray as infinitely long, as NeRF does; no background can be used"
+        False,
+        help="treat the last interval of each ray as infinitely long, as NeRF does; this excludes a background model",
     )
 
 

@@ -1,4 +1,4 @@
-"""Hierarchical sampling: stratified samples first, then more samples where the first samples have large weights.
+"""Hierarchical sampling: stratified samples, and then additional samples where these have large weights.
 
 Symbols in shapes: R rays.
 """
@@ -20,7 +20,7 @@ class Importance(Sampler):
     """The sampler of NeRF, section 5.2.
 
     The first level has one sample in each stratum, that is, in each of `n_samples` ranges of t. The second level keeps
-    these samples and adds more samples, which are drawn from the distribution that the first level's weights define.
+    these samples, and adds samples drawn from the distribution defined by the weights of the first level.
     """
 
     def __init__(self, config: ImportanceConfig, ctx: BuildContext):

@@ -13,7 +13,7 @@ def radfield_components() -> list[Component]:
         component(
             "sampler", "importance",
             impl="radfield_core.builtin.importance:Importance", config="radfield_core.builtin.config:ImportanceConfig",
-            summary="stratified samples, then more where weights are large (NeRF)",
+            summary="stratified samples, and additional samples where weights are large (NeRF)",
             provides={"dense"}, capabilities="radfield_core.builtin.config:importance_capabilities",
         ),
         component(

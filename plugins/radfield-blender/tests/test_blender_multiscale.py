@@ -1,4 +1,5 @@
-"""The multiscale layout: read back what was written, compared with the shipped scene and with means worked out here."""
+"""The multiscale layout: written files are read back, and compared with the published scene and with means computed
+here."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def lego(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real Blender scene with three views a split, converted."""
+    """The real Blender scene, with three views per split, after conversion."""
     source, target = tmp_path_factory.mktemp("lego") / "blender", tmp_path_factory.mktemp("lego") / "multiscale"
     source.mkdir()
     for split in ("train", "val", "test"):
@@ -80,7 +81,7 @@ def test_conversion_has_the_keys_types_shapes_and_order_of_the_shipped_scene(leg
 
 
 def test_converted_cameras_equal_the_shipped_ones(lego, test_data):
-    """The shipped full size is half of ours: its scale j is our scale j + 1."""
+    """The full size of the published scene is half of ours, so its scale j is our scale j + 1."""
     ours = json.loads((lego / "metadata.json").read_text())["train"]
     shipped = json.loads((test_data / "blender_multiscale/lego/metadata.json").read_text())["train"]
     np.testing.assert_allclose(ours["cam2world"], shipped["cam2world"][:12], atol=1e-6)
@@ -121,7 +122,7 @@ def test_no_scale_is_made_from_a_rounded_one(small, tmp_path):
 
 
 def test_published_means_are_truncated_float32_as_mip_nerf_s_script_computes_them():
-    """Every block of a random image, worked out alone in single precision and in the order of the script."""
+    """Compute every block of a random image separately, in single precision and in the order of the script."""
     image = np.random.default_rng(3).integers(0, 256, (64, 64, 4), dtype=np.uint8)
     image[:2, :2] = 7  # a mean that is a whole number
     found = MultiscaleConverter(MultiscaleConversionConfig(n_down=3, average="published")).pyramid(image)

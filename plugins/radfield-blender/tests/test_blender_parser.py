@@ -1,4 +1,5 @@
-"""Blender folders: the real ones read as published, every fault is named at once, and no bytes break the parser."""
+"""Blender folders: real ones are read as published, one error reports all faults, and damaged bytes do not crash the
+parser."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def test_project_finds_the_pixel_of_points_on_its_ray_for_the_real_cameras(test_
 
 
 def test_rays_are_the_published_formula(test_data):
-    """Official code at pixel center 0: directions ((i − W/2)/f, −(j − H/2)/f, −1) rotated, t from 2 to 6 along them."""
+    """The official code has the pixel center 0. Its directions are rotated ((i − W/2)/f, −(j − H/2)/f, −1), with t from
+    2 to 6."""
     scene = _parse(test_data / "blender" / "lego", pixel_center=0.0)
     rays = view_rays(scene, scene.cameras.view(5))
     focal, c2w = float(scene.cameras.intrinsics[5, 0]), scene.cameras.c2w[5].numpy()

@@ -1,4 +1,4 @@
-"""Tiny NeRF files: the real one reads as described, and arrays that do not fit are named at once."""
+"""Tiny NeRF files: the real file is read as documented, and one error reports all unusable arrays."""
 
 from __future__ import annotations
 

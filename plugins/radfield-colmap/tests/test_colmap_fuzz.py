@@ -1,4 +1,4 @@
-"""Whatever is done to a real reconstruction's files, the answer is a sound scene or a DatasetError."""
+"""For any damage to the files of a real reconstruction, the result is a valid scene or a DatasetError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PARTS = ("cameras", "images", "points3D")
 
 @pytest.fixture(scope="module")
 def can(test_data, tmp_path_factory):
-    """Three images of the real capture with 40 observations each, in binary and in text; blank photographs."""
+    """Three images of the real capture, with 40 observations each, as binary and as text files. The photographs are
+    blank."""
     model = test_data / "colmap" / "can" / "sparse" / "0"
     cameras, images = read_cameras(model / "cameras.bin"), read_images(model / "images.bin")[:3]
     ids, points, errors = read_points(model / "points3D.bin")

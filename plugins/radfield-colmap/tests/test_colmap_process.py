@@ -1,4 +1,4 @@
-"""Photographs become a capture; and our lens models are COLMAP's own."""
+"""Photographs become a capture, and our lens models equal those of COLMAP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""COLMAP reconstructions: the same rays back, every camera model, text and binary alike, and every fault named."""
+"""COLMAP reconstructions: written rays are read back for every camera model, in text and binary, and errors report
+every fault."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def faults(folder, split="train", **options) -> str:
 
 
 def as_text(folder: Path) -> None:
-    """Turn sparse/0 into text, by hand."""
+    """Convert sparse/0 to text files without COLMAP."""
     sparse = folder / "sparse" / "0"
     model = read_model(sparse)
     lines = ["# cameras"]
@@ -380,7 +381,7 @@ def test_can_is_read_whole_and_its_points_fall_where_they_were_seen(test_data):
 
 
 def test_the_can_stands_upright_as_the_photographer_held_the_phone(test_data):
-    """Most of its points are of the can; what the pictures' x axes are all at right angles to knows nothing of them."""
+    """Most points lie on the can. The direction perpendicular to the x axes of all images does not depend on them."""
     c2w = parse(test_data / "colmap" / "can").cameras.c2w.numpy()
     vertical = np.linalg.svd(c2w[:, :, 0])[2][-1]
     assert abs(vertical[2]) > np.cos(np.radians(5.0)) and (c2w[:, 2, 1] > 0).all()

@@ -1,4 +1,5 @@
-"""DTU scenes: the decomposition against scipy's, real scans, the transform to millimeters, and every fault named."""
+"""DTU scenes: the decomposition is compared with scipy's. Also: real scans, the transform to millimeters, and all
+faults."""
 
 from __future__ import annotations
 
@@ -259,7 +260,7 @@ def places(root: Path) -> dict[str, list[float]]:
 
 @pytest.fixture
 def numbered(tmp_path: Path) -> Path:
-    """Twelve views with masks. The color of each image and the gray of its mask are its number."""
+    """Twelve views with masks. The color of each image, and the gray value of its mask, are the number of the view."""
     write({"train": toy_capture(12, masks=True)}, tmp_path)
     for i in range(12):
         Image.new("RGB", (32, 24), (i, i, i)).save(tmp_path / "image" / f"{i:03d}.png")
@@ -357,7 +358,8 @@ def test_rays_pass_through_the_pixels_that_the_matrices_project_to(test_data: Pa
 
 
 def ray_ends(scene: Scene, reach: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Origins [R, 3] and points `reach` along the rays of every pixel, in the data's own coordinates."""
+    """Return the origins [R, 3] of the rays of all pixels, and the points at the distance `reach` on them, in the
+    data's own coordinates."""
     height, width = scene.images[0].shape[:2]
     pixels = torch.cartesian_prod(torch.arange(len(scene.cameras)), torch.arange(height), torch.arange(width))
     rays = pixel_rays(scene, *pixels.unbind(-1), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The positional encoding against the formula written out with Python's own sines."""
+"""The positional encoding is compared with its formula, computed with Python's sines."""
 
 from __future__ import annotations
 

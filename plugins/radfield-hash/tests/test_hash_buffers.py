@@ -1,4 +1,4 @@
-"""Buffers are reused, but never while a tensor or a view of it is alive."""
+"""Buffers are reused, but never while a tensor that uses them, or a view of it, exists."""
 
 from __future__ import annotations
 

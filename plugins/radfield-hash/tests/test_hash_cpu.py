@@ -1,4 +1,4 @@
-"""The numba kernel equals the reference: values to 1e-5, gradients to 1e-4, wherever the points are."""
+"""The numba kernel agrees with the reference for all points: values to 1e-5, and gradients to 1e-4."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ("values", "by position", "by table", "second by position", "second by t
 
 
 def derivatives(encode, x, table, g, v, w, grid) -> dict[str, torch.Tensor]:
-    """Values, first derivatives along g, and the derivatives of ⟨v, by position⟩ + ⟨w, by table⟩."""
+    """Return values, first derivatives along g, and derivatives of ⟨v, position gradient⟩ + ⟨w, table gradient⟩."""
     x, table, g = (tensor.clone().requires_grad_() for tensor in (x, table, g))
     y = encode(x, table, grid)
     by_x, by_table = torch.autograd.grad(y, (x, table), g, create_graph=True)
@@ -140,7 +140,7 @@ def test_a_gradient_by_position_alone_computes_no_table_gradient(monkeypatch):
 
 
 def test_the_table_gradient_of_a_sum_is_differentiated_by_position():
-    """The gradient of a sum is one number, expanded to all entries."""
+    """The gradient of a sum is a single number that is expanded to all entries."""
     grid = build(4, 2, 8, 4, 32)
     x0, table = torch.rand(9, 3), torch.randn(grid.n_entries, 2, requires_grad=True)
     g = torch.randn(9, grid.out_dim)

@@ -1,4 +1,4 @@
-"""encoding:hash: bounds, options, schedule of levels, choice of backend."""
+"""encoding:hash: bounds, options, coarse-to-fine schedule and choice of the backend."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_levels_in_use_follow_from_the_step_alone():
 
 @pytest.mark.parametrize("start_step", [0, 5, 37])
 def test_levels_are_added_as_by_instant_nsr_pl_s_progressive_grid(start_step):
-    """Its update_step: min(start_level + max(global_step − start_step, 0) // update_steps, n_level)."""
+    """Its number of levels is min(start_level + max(global_step − start_step, 0) // update_steps, n_level)."""
     part = make(start_levels=1, start_step=start_step, steps_per_level=10)
     for index in range(90):
         expected, waited = 1, 0

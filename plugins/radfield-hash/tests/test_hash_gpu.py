@@ -1,4 +1,4 @@
-"""The Triton kernel equals the reference; run by Triton's interpreter on the CPU, in processes of their own."""
+"""The Triton kernel equals the reference. Triton's interpreter runs it on the CPU, in separate processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference against a nested loop that restates the published formulas, and against finite differences."""
+"""The reference is compared with the published formulas in a nested loop, and with finite differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from radfield_hash.levels import build
 
 
 def number_written_out(vertex: tuple[int, int, int], resolution: int, size: int) -> int:
-    """tiny-cuda-nn's grid_index: strides while they fit, else a hash; 32-bit arithmetic; modulo the level's size."""
+    """grid_index of tiny-cuda-nn in 32-bit arithmetic. The index is computed by strides if they fit into the level, and
+    by a hash otherwise. It is taken modulo the level's size."""
     stride, index = 1, 0
     for coordinate in vertex:
         if stride > size:
@@ -82,7 +83,8 @@ def test_published_sizes_grow_by_the_published_factors():
 
 
 def in_c(n_levels: int, base: int, finest: int) -> list[int]:
-    """Resolutions by tiny-cuda-nn's host code, `exp2f(level * log2f(growth)) * base - 1`, with the floats of C."""
+    """Resolutions computed as in tiny-cuda-nn's host code, `exp2f(level * log2f(growth)) * base - 1`, in C's float
+    type."""
     libm = ctypes.CDLL(ctypes.util.find_library("m"))
     for name in ("exp2f", "log2f"):
         function = getattr(libm, name)
@@ -103,7 +105,8 @@ def test_resolutions_are_those_of_tiny_cuda_nn_where_a_level_is_whole(sizes):
 
 
 def test_resolutions_recorded_from_tiny_cuda_nn():
-    """instant-nsr-pl's grid for surfaces: base · growth^l is 128, 512 and 2048 on levels 5, 10 and 15."""
+    """The grid is that of instant-nsr-pl for surfaces. Its base · growth^l is 128, 512 and 2048 on levels 5, 10 and
+    15."""
     found = [level.resolution for level in build(16, 2, 24, 32, 2048).levels]
     assert [found[5], found[10], found[15]] == [129, 513, 2049]
     dense = build(16, 2, 24, 32, 2048).levels[5]
@@ -122,7 +125,8 @@ def test_levels_fill_the_table_without_gaps():
 
 @pytest.fixture
 def smooth():
-    """Points well inside their cells at every level, where finite differences of 1e-6 stay in one cell; and a table."""
+    """Return points and a table. At every level, the points are so far inside their cells that steps of 1e-6 stay in
+    the cell."""
     grid = build(3, 2, 6, 2, 9)
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(200, 3, generator=generator, dtype=torch.float64)

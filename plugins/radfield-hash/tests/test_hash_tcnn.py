@@ -1,4 +1,5 @@
-"""The adapter to tiny-cuda-nn, against a stand-in with its documented interface that computes by our definition."""
+"""The adapter to tiny-cuda-nn is tested with a stand-in that has the documented interface and computes our
+definition."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from radfield_hash.levels import build
 
 
 class Encoding(torch.nn.Module):
-    """Takes what tinycudann.Encoding takes; as there, all parameters are one flat float32 vector."""
+    """Stand-in with the arguments of tinycudann.Encoding. As there, all parameters form one flat float32 vector."""
 
     def __init__(self, n_input_dims, encoding_config, seed=1337, dtype=None):
         super().__init__()

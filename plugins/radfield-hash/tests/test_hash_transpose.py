@@ -1,4 +1,4 @@
-"""Features are transposed as numpy does it, and streaming past the cache changes no bit."""
+"""Features are transposed as by numpy, and streaming stores change no bit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_features_that_outgrow_the_cache_are_the_same(
 
 
 def _recorded(kernel: Any) -> tuple[list[Any], Any]:
-    """The arguments of all calls so far, and a kernel that records its calls there."""
+    """Return a list, and a kernel that appends the arguments of each call to the list."""
     calls: list[Any] = []
 
     def call(*arguments: Any) -> None:

@@ -1,4 +1,5 @@
-"""The AVX-512 kernel gives the bits of the plain one, and is chosen only where it is faster."""
+"""The AVX-512 kernel gives the same bits as the plain kernel, and is chosen only on processors on which it is
+faster."""
 
 from __future__ import annotations
 

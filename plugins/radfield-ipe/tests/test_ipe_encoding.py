@@ -1,4 +1,4 @@
-"""The integrated encoding against quadrature over the Gaussian, and against the plain encoding where it is a point."""
+"""The integrated encoding is compared with quadrature over the Gaussian and, for points, with the plain encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a real poses_bounds.npy, the answer is a sound scene or a DatasetError."""
+"""For any damage to a real poses_bounds.npy, the result is a valid scene or a DatasetError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""poses_bounds.npy: the same rays back, the published recentring, NDC, paths, and every fault named."""
+"""poses_bounds.npy: written rays are read back. Also: the published recentering, NDC, paths, and all faults."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_the_mean_camera_is_the_identity_and_the_nearest_depth_four_thirds(folde
 @pytest.mark.parametrize("options", [{}, {"ndc": False}, {"spherify": True}])
 @pytest.mark.parametrize("center", [0.0, 0.5])
 def test_rays_go_through_the_stated_place_of_a_pixel(folder, options, center):
-    """NeRF's get_rays: ((i − W/2)/f, −(j − H/2)/f, −1), with the corner of the pixel for whole i and j."""
+    """get_rays of NeRF has the directions ((i − W/2)/f, −(j − H/2)/f, −1). Whole numbers i and j are corners of
+    pixels."""
     scene = parse(folder, holdout=0, pixel_center=center, **options)
     column, row, f, w, h = 31, 7, 32.0, 32, 24
     rays = pixel_rays(scene, torch.tensor([4]), torch.tensor([row]), torch.tensor([column]), torch.float64)

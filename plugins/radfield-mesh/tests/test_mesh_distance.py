@@ -1,4 +1,4 @@
-"""Distances against closed forms, trimesh's brute force and nested loops."""
+"""Distances are compared with closed forms, with trimesh's exhaustive search and with nested loops."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def test_samples_of_a_sphere_are_uniform_and_their_distances_to_another_are_know
 
 
 def test_samples_fill_a_triangle_evenly_and_triangles_by_their_area() -> None:
-    """Each of four similar parts of a triangle gets a quarter of its points, and a triangle of threefold area three."""
+    """Each of four equal parts of a triangle gets a quarter of its points. A triangle of three times the area gets
+    three times as many points."""
     vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 5], [3, 0, 5], [0, 1, 5]])
     points = distance.sample_surface(vertices, np.array([[0, 1, 2], [3, 4, 5]]), 40_000, seed=0)
     small = points[points[:, 2] == 0]

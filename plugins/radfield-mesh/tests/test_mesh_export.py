@@ -1,4 +1,4 @@
-"""Exports of a known solid: closed, in the data's own coordinates, colored, and its error measured."""
+"""Exports of a known solid are closed, colored and in the data's own coordinates, and their error is measured."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
 
 
 class Ball(Field):
-    """A ball whose color is its position; its density is a steep function of the distance."""
+    """A ball whose color encodes the position, and whose density is a steep function of the distance."""
 
     def __init__(self, offset: float = 0.0) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Ball(Field):
 
 
 class Cloud(Field):
-    """The same ball, known by its density only."""
+    """The same ball, without a signed distance: only its density can be queried."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,8 @@ class Cloud(Field):
 
 
 def scene_of(ground_truth: Mesh | None = None, masks: MemoryImages | None = None) -> Scene:
-    """Six cameras around the ball, in scene coordinates; the data are in millimeters, turned, and off-center."""
+    """Six cameras around the ball. Data coordinates are in millimeters, rotated, and off-center relative to the
+    scene."""
     eyes = 3.0 * torch.cat([torch.eye(3), -torch.eye(3)]).double()
     c2w = torch.zeros(6, 3, 4, dtype=torch.float64)
     for view, eye in enumerate(eyes):
@@ -169,7 +170,7 @@ def test_a_density_has_the_surface_of_its_threshold(tmp_path: Path) -> None:
 
 
 class WithOthers(Ball):
-    """Beside the ball a small one, and a speck that is smaller than a cell of most grids."""
+    """The ball, a small ball beside it, and a speck that is smaller than a cell of most grids."""
 
     def sdf(self, x):
         small, speck = (x - 0.85).norm(dim=-1) - 0.1, (x - torch.tensor([0.8, 0.8, -0.8])).norm(dim=-1) - 0.02
@@ -310,7 +311,7 @@ def test_a_reference_that_cannot_be_sampled_is_an_error_in_words(far: float, tmp
 
 
 def glb_with_buffer(uri: str) -> bytes:
-    """One triangle whose numbers lie in the file of this name."""
+    """A glb file with one triangle, whose data is in the file at this URI."""
     accessors = [
         {"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3", "min": [0, 0, 0], "max": [1, 1, 0]},
         {"bufferView": 1, "componentType": 5125, "count": 3, "type": "SCALAR"},

@@ -1,4 +1,5 @@
-"""Marching cubes by blocks: exact geometry of known solids, closed surfaces across block borders, honest errors."""
+"""Marching cubes in blocks: exact geometry of known solids, closed surfaces across block borders, and correct
+errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The way out of the space that fields live in: NDC, mirrored data, and the upward axis, against a true ball."""
+"""Transforms from field space to the data, with NDC, mirrored data and an upward axis, are compared with an exact
+ball."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
 
 
 def scene_of(ndc: bool = True, mirror: bool = False, radius: float = 1.0) -> Scene:
-    """A camera at the origin that looks along -z; the data are larger, turned, elsewhere, and mirrored if asked."""
+    """A camera at the origin that looks along -z. The data coordinates are scaled, rotated, shifted and, if `mirror`,
+    mirrored."""
     turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, -1 if mirror else 1]], dtype=torch.float64)
     to_data = torch.eye(4, dtype=torch.float64)
     to_data[:3, :3], to_data[:3, 3] = SCALE * turn, SHIFT
@@ -54,8 +56,8 @@ def scene_of(ndc: bool = True, mirror: bool = False, radius: float = 1.0) -> Sce
 
 
 class Ball(Field):
-    """A ball of the scene, known by its distance there, as the space that fields live in shows it. Its color is the
-    direction it is seen along. It has no parameter."""
+    """A ball with a signed distance in the scene, evaluated in field space. Its color encodes the view direction. It
+    has no parameters."""
 
     def __init__(self, scene: Scene, center: torch.Tensor = CENTER) -> None:
         super().__init__()
@@ -86,7 +88,7 @@ def model_of(field: Field, scene: Scene) -> Model:
 
 
 def outward(points: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from the ball's center, and unit direction away from it, both in the data's coordinates."""
+    """Return the distance from the ball's center, and the unit direction away from it, both in data coordinates."""
     center = (scene.to_data[:3, :3] @ CENTER.double() + scene.to_data[:3, 3]).numpy()
     distance = np.linalg.norm(points - center, axis=1)
     return distance, (points - center) / distance[:, None]
@@ -119,7 +121,7 @@ def test_the_points_of_a_cloud_have_the_normals_of_the_ball(ndc: bool, tmp_path:
 
 
 class WithHorizon(Ball):
-    """Beside the ball something that reaches from before the end of NDC to behind it."""
+    """The ball, and beside it an object that extends beyond the far end of NDC."""
 
     def sdf(self, x):
         return torch.minimum(super().sdf(x), (x - torch.tensor([0.3, 0.2, 1.0])).norm(dim=-1) - 0.1)
@@ -171,7 +173,7 @@ def test_a_module_is_where_its_parameters_are_else_its_buffers_else_on_the_cpu()
 
 
 class Elsewhere(torch.nn.Module):
-    """A model on another device, which keeps the rays it was given."""
+    """A model on another device that stores the rays it is called with."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
-"""The whole forward pass of mip-NeRF at the paper's settings, against its formulas restated in float64 loops.
+"""The complete forward pass of mip-NeRF, with the paper's settings, is compared with its formulas in float64 loops.
 
-The oracle uses the plain forms: differences of powers for the moments of a frustum, explicit loops for the rest.
+The formulas have their plain forms: differences of powers for the moments of a frustum, and explicit loops for the
+rest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ NEAR, FAR, S = 2.0, 6.0, 128
 
 
 def cone(t0, t1, radius):
-    """Mean and variance along a cone, and variance across it (equation 7, as printed in the paper)."""
+    """Return the mean and the variance along a cone, and the variance across it (equation 7, as printed in the
+    paper)."""
     volume = t1**3 - t0**3
     mean = 3 * (t1**4 - t0**4) / (4 * volume)
     along = 3 * (t1**5 - t0**5) / (5 * volume) - mean**2
@@ -31,7 +33,7 @@ def cylinder(t0, t1, radius):
 
 
 def gaussian(origin, direction, moments):
-    """Mean and diagonal of the covariance in space (equations 8 and 16)."""
+    """Return the mean and the diagonal of the covariance in space (equations 8 and 16)."""
     mean, along, across = moments
     outer = np.outer(direction, direction)
     covariance = along * outer + across * (np.eye(3) - outer / (direction @ direction))
@@ -57,7 +59,8 @@ def dense(weights, name, x):
 
 
 def mlp(weights, encoded, direction):
-    """Density and color: eight layers of 256, the input again after the fifth, softplus(raw − 1), padded colors."""
+    """Return density and color. There are eight layers of 256 units, with the input again after the fifth. The density
+    is softplus(raw − 1), and colors are padded."""
     h = encoded
     for layer in range(8):
         h = np.maximum(dense(weights, f"trunk.layers.{layer}", h), 0.0)
@@ -71,7 +74,7 @@ def mlp(weights, encoded, direction):
 
 
 def render(weights, origin, direction, edges, radius, moments):
-    """Color on white and the weight of each interval."""
+    """Return the color on a white background, and the weight of each interval."""
     optical, color, shares = 0.0, np.zeros(3), []
     for t0, t1 in itertools.pairwise(edges):
         mean, variance = gaussian(origin, direction, moments(t0, t1, radius))
@@ -83,7 +86,7 @@ def render(weights, origin, direction, edges, radius, moments):
 
 
 def resample(edges, shares, u):
-    """Edges at u of the blurred and padded weights' integral."""
+    """Return the edges at which the integral of the blurred and padded weights has the values u."""
     n = len(shares)
     larger = [max(shares[max(i - 1, 0)], shares[min(i, n - 1)]) for i in range(n + 1)]
     blurred = [(larger[i] + larger[i + 1]) / 2 + 0.01 for i in range(n)]

@@ -1,6 +1,6 @@
-"""The whole forward pass of NeRF at the paper's settings, against its formulas restated in numpy with float64 loops.
+"""The complete forward pass of NeRF, with the paper's settings, is compared with its formulas in float64 numpy loops.
 
-Nothing below the line of imports calls the code under test: encoding, MLP, sampling, compositing are written again.
+The formulas do not call the code under test: encoding, MLP, sampling and compositing are written again here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def dense(weights, name, x):
 
 
 def mlp(weights, position, direction):
-    """Raw density and color at one point: eight layers of 256, the input again before the fifth, then the color."""
+    """Return raw density and color at one point, from eight layers of 256 units, with the input again before the fifth,
+    and the color layers."""
     encoded = h = encode(position, 10)
     for layer in range(8):
         if layer == 4:
@@ -44,7 +45,7 @@ def mlp(weights, position, direction):
 
 
 def render(weights, origin, direction, t, noise):
-    """Color on white, and the weight of each sample: the last interval reaches to 1e10."""
+    """Return the color on a white background, and the weight of each sample. The last interval has the length 1e10."""
     transmittance, color, shares = 1.0, np.zeros(3), []
     for i, ti in enumerate(t):
         raw, rgb = mlp(weights, origin + ti * direction, direction)
@@ -57,7 +58,8 @@ def render(weights, origin, direction, t, noise):
 
 
 def inverse_cdf(t, shares, n):
-    """n places between the middles of t where the piecewise constant density of the inner shares puts them."""
+    """Return n distances between the midpoints of t, by inverting the CDF of the inner shares, which are constant
+    between midpoints."""
     middles = [(a + b) / 2 for a, b in itertools.pairwise(t)]
     pdf = (shares[1:-1] + 1e-5) / np.sum(shares[1:-1] + 1e-5)
     cdf = [0.0]
@@ -85,7 +87,7 @@ def rays(n):
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """NeRF by its preset, with colors that differ and densities that are zero in half of space, large elsewhere."""
+    """NeRF with its preset. Colors vary, and densities are zero in half of space and large in the other half."""
     torch.manual_seed(0)
     run = compose(get_registry(), method="nerf", overrides=["field.density_noise=1.0"], needs_data=False).run
     model = level_loop(BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run), n_fields=2).double()

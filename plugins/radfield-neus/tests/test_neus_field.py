@@ -1,4 +1,4 @@
-"""The NeuS field and model: initialization, derivatives, and the paper's forward pass restated in float64."""
+"""The NeuS field and model: initialization, derivatives, and a comparison with the paper's forward pass in float64."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def encoded(x: Tensor, n: int, identity: bool) -> Tensor:
 
 
 def restated(field, rays: RayBundle, edges: Tensor, anneal: float) -> dict[str, Tensor]:
-    """The paper's networks, α and compositing written out, from the field's own weights."""
+    """Compute the paper's networks, α and compositing in plain form, from the weights of the field."""
     starts, ends = edges[:, :-1], edges[:, 1:]
     t = (starts + ends) / 2
     x = (rays.origins[:, None] + rays.directions[:, None] * t[..., None]).view(-1, 3).detach().requires_grad_()
@@ -247,7 +247,7 @@ def test_the_papers_forward_pass_losses_and_gradients_in_float64(anneal: float) 
 )
 @pytest.mark.parametrize("scale", [0.01, 0.5, 1.7, 100.0])
 def test_the_field_and_its_losses_are_those_of_the_unit_sphere_at_every_scale(words, scale: float) -> None:
-    """NeuS's code moves every scene into the unit sphere, where its networks, samples and losses are defined."""
+    """The code of NeuS scales every scene to the unit sphere, in which its networks, samples and losses are defined."""
     center = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64) * scale
     found = []
     for middle, radius in ((torch.zeros(3), 1.0), (center, scale)):
@@ -285,7 +285,7 @@ def test_the_field_and_its_losses_are_those_of_the_unit_sphere_at_every_scale(wo
 
 
 def test_the_fields_losses_are_means_over_the_points_of_all_its_levels() -> None:
-    """One field is evaluated on both levels of sampler:mip; the second level must not replace the first."""
+    """With sampler:mip, one field is evaluated on two levels. The second level must not replace the first."""
     torch.manual_seed(0)
     words = ("normals=finite_differences", "sparsity=0.3", "sparsity_scale=2", "curvature=0.7", "eikonal=0.5")
     field = make("field", "neus", *HASH, *words, radius=1.3)

@@ -1,4 +1,4 @@
-"""NeuS against float64 restatements of its formulas, finite differences and closed forms."""
+"""NeuS is compared with its formulas in float64, with finite differences and with closed forms."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_edges_outside_the_sphere_are_even_in_inverse_distance_and_reach_infinit
 
 def test_what_is_hundreds_of_radii_away_is_seen() -> None:
     class Sky(Field):
-        """Red, and opaque from a distance of 300 radii on."""
+        """A red background that is opaque at distances of 300 radii or more."""
 
         def forward(self, samples):
             far = samples.positions().norm(dim=-1) > 300 * 1.5
@@ -218,7 +218,7 @@ def test_the_learning_rate_warms_up_linearly_and_falls_by_a_cosine(step: int) ->
 
 @pytest.mark.parametrize("start", [0.0, 0.01, 1.0])
 def test_the_first_learning_rate_is_an_option(start: float) -> None:
-    """NeuS's code starts at 0 (i / 5000), instant-nsr-pl at 1 % (torch's LinearLR with start_factor 0.01)."""
+    """The code of NeuS starts at 0 (i / 5000), and instant-nsr-pl at 1 % (torch's LinearLR with start_factor 0.01)."""
     method = NeuS(NeuSConfig(warmup_start=start))
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)

@@ -1,4 +1,4 @@
-"""exporter:sdf-slices: what the picture shows, and which files it leaves."""
+"""exporter:sdf-slices: the content of the picture, and the files that are written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from radfield_core import SceneBox, StorageError, compose, compose_part, export,
 
 
 class Ball(torch.nn.Module):
-    """A ball about (0.5, 0, 0) of radius 0.6."""
+    """A ball of radius 0.6 around (0.5, 0, 0)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def test_planes_keep_their_pixels_and_are_titled(monkeypatch) -> None:
 
 
 def trained() -> Any:
-    """As much of a run as `export` reads, with the ball as its field."""
+    """The attributes of a run that `export` reads, with the ball as the field."""
     run = compose(get_registry(), method="neus", needs_data=False).run
     scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
     return SimpleNamespace(run=run, model=SimpleNamespace(queries=Ball), scenes={"train": scene})

@@ -43,6 +43,6 @@ def test_large_inputs_give_finite_slopes_in_float32():
 
 
 def test_no_density_is_infinite():
-    """An infinite density times an interval of zero length would be NaN, where the opacity is 0."""
+    """An infinite density, multiplied by an interval of length zero, would be NaN, although the opacity is 0."""
     x = torch.tensor([80.0, 90.0, 1e30, math.inf])
     assert (truncated_exp(x) * 0.0 == 0.0).all() and (truncated_exp(x) * 1e3).isfinite().all()

@@ -1,4 +1,4 @@
-"""The field of instant-ngp against its formulas written again in float64, and its queries against its forward pass."""
+"""The field of instant-ngp is compared with its formulas in float64, and its queries with its forward pass."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def packed(bundle: RayBundle, counts: list[int]) -> RaySamples:
 
 
 def perceptron(weights: list[np.ndarray], x: np.ndarray) -> np.ndarray:
-    """Layer by layer, unit by unit; the last layer stays linear."""
+    """Compute a perceptron layer by layer and unit by unit. The last layer is linear."""
     for number, weight in enumerate(weights):
         x = np.array([sum(w * v for w, v in zip(row, x, strict=True)) for row in weight])
         if number < len(weights) - 1:
@@ -120,7 +120,8 @@ def test_color_without_a_direction_is_seen_along_the_rise_of_density():
 @given(st.floats(1.0, 1e3))
 @settings(max_examples=20, deadline=None)
 def test_the_encoding_is_evaluated_at_contracted_positions(distance):
-    """Outside the bounds, r becomes 2 − 1/r in radii (mip-NeRF 360, equation 10); inside, nothing moves."""
+    """Outside the bounds, the distance r in radii becomes 2 − 1/r (mip-NeRF 360, equation 10). Inside, it does not
+    change."""
     center, radius = (0.1, -0.2, 0.3), 1.5
     field = build("field.contraction=sphere", center=center, radius=radius)
     toward = torch.nn.functional.normalize(torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64), dim=-1)
@@ -133,7 +134,8 @@ def test_the_encoding_is_evaluated_at_contracted_positions(distance):
 
 
 def test_a_gaussian_far_away_is_contracted_with_its_mean():
-    """A Gaussian at (100, 0, 0) with σ = 5 shrinks by 1/r² along the ray from the center, by (2 − 1/r)/r across it."""
+    """A Gaussian at (100, 0, 0) with σ = 5 is scaled by 1/r² in the direction of the center, and by (2 − 1/r)/r across
+    it."""
     field = build("field.contraction=sphere", "field.encoding.type=ipe", sizes=[], center=(0.0, 0.0, 0.0), radius=1.0)
     encoded = []
     field.encoding.register_forward_pre_hook(lambda module, inputs: encoded.append(inputs[1]))
@@ -143,7 +145,8 @@ def test_a_gaussian_far_away_is_contracted_with_its_mean():
 
 
 def test_an_encoding_that_takes_gaussians_under_its_options_is_given_them(monkeypatch):
-    """An encoding provides what it declares and what its options add; the field uses both, as the fit check does."""
+    """An encoding provides the capabilities that it declares, and those that its options add. The field uses both, like
+    the check that parts fit."""
     late = SimpleNamespace(capabilities=lambda config: (frozenset({"gaussians"}), {}))
     monkeypatch.setitem(sys.modules, "gaussians_by_option", late)
     run = compose(get_registry(), method="ngp-small", overrides=["field.encoding.type=ipe"], needs_data=False).run

@@ -1,4 +1,4 @@
-"""Losses, backgrounds and schedules of `method:ngp` against loops and closed forms."""
+"""Losses, backgrounds and schedules of `method:ngp` are compared with loops and closed forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def method(**options) -> Ngp:
 
 
 def outputs(rgb, level=None):
-    """As much of a model's outputs as the losses read."""
+    """The attributes of a model's outputs that the losses read."""
     return SimpleNamespace(rendered=SimpleNamespace(rgb=rgb), levels=(level,))
 
 
@@ -76,7 +76,7 @@ def test_rays_that_hit_nothing_can_be_left_out_of_the_photometric_loss(weighted)
 
 
 def test_distortion_is_the_double_sum_over_each_ray_s_samples():
-    """Mip-NeRF 360, equation 15, by its definition: every pair of samples of every ray."""
+    """Compute equation 15 of mip-NeRF 360 from its definition, over every pair of samples of every ray."""
     torch.manual_seed(0)
     counts = [3, 0, 5, 1]
     n = sum(counts)

@@ -1,4 +1,5 @@
-"""A resumed run equals an uninterrupted one bit for bit, though grid, levels in use and number of rays change."""
+"""A resumed run equals an uninterrupted one bit for bit, although the grid, the levels in use and the number of rays
+change."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def halfway(whole: Trainer) -> checkpoint.State:
 
 
 def differing(a: Trainer, b: Trainer) -> set[str]:
-    """Names of the model's and optimizer's tensors, and of counters, that differ between two runs in any bit."""
+    """Return the names of the tensors (of model and optimizer) and counters that differ in any bit between two runs."""
     one, other = a.state(), b.state()
     names = {name for name in one.model if not torch.equal(one.model[name], other.model[name])}
     for index, entries in one.optimizer["state"].items():

@@ -1,4 +1,4 @@
-"""The Triton kernel equals the definition to the bit in Triton's interpreter on a CPU, and it compiles for CUDA."""
+"""In Triton's interpreter on a CPU, the Triton kernel equals the definition bit for bit. It also compiles for CUDA."""
 
 from __future__ import annotations
 

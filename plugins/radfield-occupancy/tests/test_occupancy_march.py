@@ -1,4 +1,5 @@
-"""Marching: the definition against a float64 loop over steps, and the CPU kernel against the definition, to the bit."""
+"""Marching: the definition is compared with a float64 loop over steps, and the CPU kernel equals the definition bit for
+bit."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def make_grid(share: float, n: int = 16, levels: int = 1, contracted: bool = Fal
 
 
 def make_rays(n: int, box: SceneBox, seed: int = 0, dtype: torch.dtype = torch.float32) -> RayBundle:
-    """Rays from outside and inside the box; some miss it, some are parallel to one axis or two."""
+    """Make rays that start outside and inside the box. Some miss the box, and some are parallel to one or two axes."""
     generator = torch.Generator().manual_seed(seed)
     origins = torch.randn(n, 3, generator=generator) * torch.rand(n, 1, generator=generator) * 3
     directions = torch.randn(n, 3, generator=generator) - 0.5 * origins
@@ -53,7 +54,8 @@ def steps_for(n: int, levels: int, cone: float, contracted: bool = False, max_sa
 
 
 def oracle(rays: RayBundle, r: int, grid: Grid, step: float, cone: float) -> list[tuple[float, float, bool, bool]]:
-    """Every step of a ray in float64: start, end, occupied, and True if rounding cannot change the cell."""
+    """Return four values for every step of a ray, in float64: start, end, True if occupied, and True if rounding cannot
+    change the cell."""
     cells = ((grid.bits[:, None].int() >> torch.arange(8)) & 1).bool().view(grid.n_levels, *[grid.resolution] * 3)
     t, far, steps = float(rays.near[r]), float(rays.far[r]), []
     o, d = rays.origins[r].double().tolist(), rays.directions[r].double().tolist()
@@ -166,7 +168,8 @@ def test_the_growth_table_is_no_longer_than_the_box_has_steps() -> None:
 
 @pytest.mark.parametrize("n", [8, 16, 24, 32, 40, 64, 96])
 def test_bricks_are_skipped_unless_partly_under_an_inner_level_or_contracted(n: int) -> None:
-    """Cells under an inner level are not marked in the outer one, so a brick half under it may only look empty."""
+    """An outer level does not mark cells that an inner level covers. So a brick that is partly covered may look empty
+    although it is not."""
     halved = 0
     for brick in range(0, n, 8):
         covered = [n / 4 <= cell and cell + 1 <= 3 * n / 4 for cell in range(brick, brick + 8)]

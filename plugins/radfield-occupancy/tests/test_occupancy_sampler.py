@@ -130,7 +130,7 @@ def test_early_stop_applies_as_set_and_thin_samples_are_dropped_by_threshold() -
 
 @pytest.mark.parametrize("when", ["render", "always"])
 def test_samples_with_nan_density_are_kept(when: str) -> None:
-    """Dropping them would keep the loss finite, and training would silently stop to learn."""
+    """If they were dropped, the loss would stay finite, and training would silently stop making progress."""
     part, bundle = sampler(early_stop=when, alpha_threshold=0.01), rays(20)
     all_of_it = sampler(early_stop="never").eval().propose(bundle, 0, None, Ball())
     if when == "always":

@@ -1,4 +1,5 @@
-"""Spherical harmonics against scipy's complex ones, against integrals over the sphere, and their derivatives."""
+"""Spherical harmonics are compared with scipy's complex ones and with integrals over the sphere. Their derivatives are
+tested too."""
 
 from __future__ import annotations
 

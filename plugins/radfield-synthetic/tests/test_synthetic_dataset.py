@@ -1,4 +1,5 @@
-"""The synthetic data set: same options, same pictures; a pixel shows what stands behind it; damage is noticed."""
+"""The synthetic data set: the same options give the same images, pixels show the surface behind them, and damage is
+detected."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def _cache(tmp_path_factory, monkeypatch, request):
 
 @pytest.fixture
 def fresh_cache():
-    """Asks for an empty cache folder."""
+    """Use an empty cache folder."""
 
 
 def _scene(split="train", **options):
@@ -92,7 +93,8 @@ def test_drawn_pixels_are_those_of_the_images():
 
 
 def test_a_point_on_the_surface_projects_to_its_own_color():
-    """Points of the true mesh that a camera sees have, at the pixel they fall on, the color of the paint there."""
+    """If a camera sees a point of the true mesh, the pixel at its projection has the color of the surface at this
+    point."""
     scene = SyntheticParser(SyntheticConfig(resolution=256, n_test=2, supersample=2)).parse("test")
     view = scene.cameras.view(0)
     points = scene.ground_truth.vertices
@@ -137,7 +139,8 @@ def test_points_on_a_pixels_ray_project_to_the_pixel():
 
 
 def test_images_converge_with_supersampling():
-    """The error against 144 rays a pixel falls as rays are added, about as a smooth integral's does."""
+    """The difference from an image with 144 rays per pixel decreases with the number of rays, about as for a smooth
+    integral."""
     cameras = orbit.cameras(orbit.round_trip(2), 48)
     images = {n: views.render(cameras, range(2), n).float() for n in (1, 2, 4, 12)}
 

@@ -10,7 +10,7 @@ from radfield_synthetic.shading import encode
 
 
 def srgb(light: float) -> float:
-    """Encoding of IEC 61966-2-1."""
+    """Encode linear light as sRGB (IEC 61966-2-1)."""
     return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 

@@ -1,4 +1,5 @@
-"""The analytic surface: a distance nowhere steeper than 1, right normals, one watertight mesh on its zero level."""
+"""The analytic surface: its distance has slopes of at most 1, normals are correct, and the mesh of its zero level is
+watertight."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def test_inside_is_negative(place, inside):
 
 
 def test_solids_are_at_the_distance_that_their_formulas_in_words_say():
-    """Each solid against the nearest of many points on it, placed by its own parametrisation."""
+    """Compare the distance to each solid with the nearest of many points on it, which come from a parametrization of
+    the solid."""
     x = _points(400, 5, 0.9)
     turn = torch.linspace(0, 2 * math.pi, 1001, dtype=torch.float64)[:-1]
     circle = torch.stack([turn.cos(), turn.sin()], -1)

@@ -1,4 +1,4 @@
-"""transforms.json: every fault is named, in words, and nothing else is raised."""
+"""transforms.json: a DatasetError describes every fault, and no other error is raised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a real transforms.json, the answer is a sound scene or a DatasetError."""
+"""For any damage to a real transforms.json, the result is a valid scene or a DatasetError."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FUZZ = settings(
 
 @pytest.fixture(scope="module")
 def fox(test_data, tmp_path_factory):
-    """Three frames of the real capture, with blank photographs, points, masks and every key that is read."""
+    """Three frames of the real capture, with blank photographs, points, masks and all keys that the parser reads."""
     folder = tmp_path_factory.mktemp("fox")
     (folder / "images").mkdir()
     meta = json.loads((test_data / "instant_ngp" / "fox" / "transforms.json").read_text())

@@ -1,4 +1,4 @@
-"""transforms.json: what is written is read, and keys mean what nerfstudio and instant-ngp say."""
+"""transforms.json: written captures are read back, and keys have their meaning in nerfstudio and instant-ngp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small capture on disk for the tests beside this file, and ways to change it."""
+"""A small capture on disk for the tests in this folder, and functions that change it."""
 
 from __future__ import annotations
 
