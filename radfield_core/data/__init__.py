@@ -25,6 +25,18 @@ if TYPE_CHECKING:
         read_headers as read_headers,
     )
     from radfield_core.data.images import FileImages as FileImages, MemoryImages as MemoryImages
+    from radfield_core.data.json_cameras import (
+        CAMERA_KEYS as CAMERA_KEYS,
+        INTRINSIC_KEYS as INTRINSIC_KEYS,
+        LENS_KEYS as LENS_KEYS,
+        JsonCameras as JsonCameras,
+        number as number,
+        parameters_of as parameters_of,
+        present_in_all as present_in_all,
+        read_json_cameras as read_json_cameras,
+        unknown_key_notes as unknown_key_notes,
+        unknown_keys as unknown_keys,
+    )
     from radfield_core.data.mask_files import FileMasks as FileMasks
     from radfield_core.data.masks import (
         WithAlpha as WithAlpha,
@@ -70,6 +82,10 @@ _HOMES = {
     "capture": "Capture common_lens read_available_headers scene_box shrink_factor",
     "image_files": "IMAGE_SUFFIXES MAX_IMAGE_PIXELS ImageFault ImageHeader orientation_notes read_header read_headers",
     "images": "FileImages MemoryImages",
+    "json_cameras": (
+        "CAMERA_KEYS INTRINSIC_KEYS LENS_KEYS JsonCameras number parameters_of present_in_all read_json_cameras "
+        "unknown_key_notes unknown_keys"
+    ),
     "mask_files": "FileMasks",
     "masks": "WithAlpha all_have_masks warn_about_lost_masks",
     "pairing": "in_other_order listed numbers_in pair_names pair_with_numbers",

@@ -41,6 +41,12 @@ MAX_COMPARED = 3000
 """Largest number of views, from the first on, that are compared with each other."""
 
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
+MAX_SHARE_OFF_CENTER = 0.25
+"""A principal point that is farther from the middle of the image than this share of the width or height is unusual."""
+
+MAX_PIXEL_ASPECT = 1.2
+"""Largest ratio of the two focal lengths of a view that is not reported."""
+
 MAX_LENS_ERROR = 0.1
 """The lens check undistorts and distorts points at the image border. This is the largest allowed error in pixels."""
 
@@ -110,6 +116,36 @@ def limits_against_points(scene: Scene) -> Findings:
         f"{100 * outside:.0f} % of the known points that the views see are nearer than {scene.near:.4g} or farther "
         f"than {scene.far:.4g}; set scene.near={0.9 * low:.3g} scene.far={1.1 * high:.3g} to include them"
     ]
+
+
+def intrinsics(scene: Scene) -> Findings:
+    """Check that the principal points are near the middle of the images, and that the pixels are about square.
+
+    Otherwise the intrinsics may belong to images of another size. Without a size in the data, only this shows it.
+    """
+    cameras = scene.cameras
+    sizes = cameras.sizes.double()
+    principal = cameras.intrinsics[:, 2:] + 0.5 - cameras.pixel_center
+    off = ((principal / sizes) - 0.5).abs().amax(-1)
+    focal = cameras.intrinsics[:, :2]
+    aspect = torch.maximum(focal[:, 0] / focal[:, 1], focal[:, 1] / focal[:, 0])
+    found = []
+    if float(off.max()) > MAX_SHARE_OFF_CENTER:
+        view = int(off.argmax())
+        (cx, cy), (width, height) = principal[view].tolist(), cameras.sizes[view].tolist()
+        found.append(
+            f"the principal point of {plural(int((off > MAX_SHARE_OFF_CENTER).sum()), 'view')} is far from the middle "
+            f"of the image: ({cx:.4g}, {cy:.4g}) in {scene.name(view)}, which is {width}×{height}; the intrinsics may "
+            f"be those of images of about {2 * cx:.0f}×{2 * cy:.0f}"
+        )
+    if float(aspect.max()) > MAX_PIXEL_ASPECT:
+        view = int(aspect.argmax())
+        fx, fy = focal[view].tolist()
+        found.append(
+            f"the pixels of {plural(int((aspect > MAX_PIXEL_ASPECT).sum()), 'view')} are not square: the focal lengths "
+            f"of {scene.name(view)} are {fx:.4g} and {fy:.4g} pixels"
+        )
+    return [], found
 
 
 def lens(scene: Scene) -> Findings:

@@ -66,10 +66,10 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
             report.problems += error.problems
             continue
         report.facts += scene_facts(scene)
-        report.warnings += [*scene.notes, *camera_warnings(scene)]
-        for facts, warnings in (quality.coverage(scene), quality.lens(scene), quality.limits_against_points(scene)):
-            report.facts += facts
-            report.warnings += warnings
+        report.warnings += scene.notes
+        facts, warnings = camera_findings(scene)
+        report.facts += facts
+        report.warnings += warnings
         _inspect_images(scene, report, quiet)
     return reports
 
@@ -87,7 +87,7 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
         ("views", str(len(cameras))),
         ("size", _varied([f"{w}×{h}" for w, h in cameras.sizes.tolist()])),
         ("lens", f"{cameras.model}, pixel center +{cameras.pixel_center:g}"),
-        ("focal", f"{_varied([f'{fx:.2f}' for fx in cameras.intrinsics[:, 0].tolist()])} px ({angle:.1f}° across)"),
+        ("focal", f"{_varied([_focal(*row) for row in cameras.intrinsics[:, :2].tolist()])} px ({angle:.1f}° across)"),
         ("center", _varied([f"{cx:.2f}, {cy:.2f}" for cx, cy in cameras.intrinsics[:, 2:].tolist()]) + " px"),
         ("limits", f"{scene.near:.4g} to {scene.far:.4g} along the {along}" + (", in NDC" if scene.ndc else "")),
         ("region", f"{scene.box.shape} of radius {scene.box.radius:.4g} at ({center}){measured}"),
@@ -103,6 +103,10 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
     return [*facts, ("also", also)] if also else facts
 
 
+def _focal(fx: float, fy: float) -> str:
+    return f"{fx:.2f}" if abs(fx - fy) < 5e-3 * fx else f"{fx:.2f} × {fy:.2f}"
+
+
 def _varied(values: list[str]) -> str:
     """Summarize values as text.
 
@@ -111,6 +115,16 @@ def _varied(values: list[str]) -> str:
     """
     distinct = sorted(set(values))
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
+
+
+def camera_findings(scene: Scene) -> quality.Findings:
+    """Return facts and warnings about a scene's cameras: their poses, intrinsics, lens, and near and far limits."""
+    facts, warnings = [], camera_warnings(scene)
+    for check in (quality.coverage, quality.intrinsics, quality.lens, quality.limits_against_points):
+        more, found = check(scene)
+        facts += more
+        warnings += found
+    return facts, warnings
 
 
 def camera_warnings(scene: Scene) -> list[str]:

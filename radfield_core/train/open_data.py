@@ -10,6 +10,7 @@ from radfield_core.data import bad_images
 from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit
+from radfield_core.inspection.report import camera_findings
 from radfield_core.interfaces import Method
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs.scenes import Scenes
@@ -45,7 +46,8 @@ def open_data(
     scenes.leave_out(bad)
     if cache_mb is not None and scenes.left_out:
         bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
-    warnings = [*_warnings(opened), *mask_warnings(scenes.get("train"))]
+    train = scenes.get("train")
+    warnings = [*_warnings(opened), *camera_findings(train)[1], *mask_warnings(train)]
     return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 

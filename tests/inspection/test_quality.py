@@ -99,3 +99,24 @@ def test_pictures_that_look_the_same_are_paired_and_others_are_not():
     warnings = quality.duplicates(toy_capture(6), [*thumbnails, None])
     assert warnings == ["1 pair of images looks the same: view_001 = view_004"]
     assert quality.duplicates(toy_capture(6), thumbnails[:4]) == []
+
+
+def test_a_principal_point_far_from_the_middle_is_warned_of_with_numbers():
+    scene = toy_capture(3)  # 32×24
+    assert quality.intrinsics(scene) == ([], [])
+    for cx, warned in ((16.0 + 7.9, False), (16.0 + 8.1, True), (7.8, True)):
+        cameras = replace(scene.cameras, intrinsics=scene.cameras.intrinsics.clone())
+        cameras.intrinsics[1, 2] = cx
+        _, warnings = quality.intrinsics(replace(scene, cameras=cameras))
+        assert bool(warnings) == warned
+        if warned:
+            assert f"principal point of 1 view is far from the middle of the image: ({cx:.4g}, 12)" in warnings[0]
+            assert "view_001, which is 32×24" in warnings[0] and f"about {2 * cx:.0f}×24" in warnings[0]
+
+
+def test_pixels_that_are_not_square_are_warned_of_with_numbers():
+    scene = toy_capture(3)
+    cameras = replace(scene.cameras, intrinsics=scene.cameras.intrinsics.clone())
+    cameras.intrinsics[2, 1] *= 1.25
+    (warning,) = quality.intrinsics(replace(scene, cameras=cameras))[1]
+    assert "pixels of 1 view are not square" in warning and "view_002 are 32 and 40" in warning

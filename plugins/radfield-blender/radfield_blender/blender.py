@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
-from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core import DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
 from radfield_core.data import (
+    CAMERA_KEYS,
     IMAGE_SUFFIXES,
-    FileImages,
+    Capture,
     check_poses,
-    orientation_notes,
-    read_available_headers,
+    present_in_all,
+    read_json_cameras,
     read_pose,
-    shrink_factor,
+    unknown_key_notes,
+    unknown_keys,
 )
 from radfield_core.files import missing_files, read_json, safe_join
 
@@ -28,6 +30,8 @@ NEAR, FAR = 2.0, 6.0
 
 NeRF's code does not normalize ray directions, so its limits are depths and not distances along rays.
 """
+
+FRAME_KEYS = frozenset({"file_path", "transform_matrix", "mask_path", "rotation", *CAMERA_KEYS})
 
 UP = "z"
 """Upward axis of Blender's scenes."""
@@ -40,7 +44,8 @@ class BlenderParser(DataParser):
     """Parser of NeRF-synthetic folders.
 
     Poses are camera-to-world in OpenGL axes. The focal length is f = W / (2 tan(camera_angle_x / 2)), and the principal
-    point is the image center. The alpha channel is kept, so that the method chooses the background.
+    point is the image center. Other programs write more keys, which are used in the file and in its frames: fl_x, fl_y,
+    cx, cy, k1 … p2, camera_angle_y and mask_path. The alpha channel is kept, so that the method chooses the background.
     """
 
     config: BlenderConfig
@@ -55,39 +60,20 @@ class BlenderParser(DataParser):
         root = Path(self.config.root)
         file = self._split_file(root, split)
         problems = Problems()
-        angle, stated, frames = _read(file, problems)
-        frames = frames[:: getattr(self.config, f"{split}_skip")]
-        files, poses = _frames(frames, root, file, problems)
+        meta = _read(file)
+        listed = meta["frames"][:: getattr(self.config, f"{split}_skip")]
+        frames, poses = _frames(listed, root, file, problems)
         c2w, notes = check_poses([pose for _, pose in poses], [name for name, _ in poses], problems)
-        found, faults = read_available_headers([path for _, path in files], root.resolve(), problems)
-        width, height = next((header[:2] for header in found.values() if not header.fault), (0, 0))
-        for name, path in files:
-            header = found.get(path)
-            if header is not None and not header.fault and header[:2] != (width, height):
-                problems.add(
-                    name, f"the image is {header.width}×{header.height}, the first one is {width}×{height}",
-                    "Give all images the same size; the file has one field of view for all of them",
-                )  # fmt: skip
-        factor = shrink_factor(stated, (width, height)) if stated is not None and width else 1
-        if factor is None and stated is not None:
-            problems.add(
-                file, f"w is {stated[0]} and h is {stated[1]}, but the images are {width}×{height}",
-                "Use images of that size, or smaller by an integer factor",
-            )  # fmt: skip
-        if problems or not width:  # otherwise `images.check` reports the unreadable images
-            problems.found += faults
+        if len(c2w) != len(frames):
+            c2w = np.zeros((len(frames), 3, 4))  # there are problems, so the poses are not used
+        capture = _capture(meta, frames, c2w, root, file, problems).fitted(problems)
         problems.raise_as(DatasetError)
-        if factor != 1:
-            notes.append(f"images are 1/{factor} of the size in the file; the focal length is scaled accordingly")
-        names, paths = [name for name, _ in files], [path for _, path in files]
-        headers = [found[path] for path in paths]
-        focal = 0.5 * width / math.tan(0.5 * angle)
-        channels = 4 if any(header.channels == 4 for header in headers) else 3
-        return Scene(
-            cameras=Cameras.pinhole(torch.from_numpy(c2w), focal, width, height, self.config.pixel_center),
-            images=FileImages(paths, channels, headers=headers), near=NEAR, far=FAR, limits_along="axis",
-            box=SceneBox(torch.zeros(3), RADIUS), up=UP, names=names, notes=(*notes, *orientation_notes(headers)),
+        scene = capture.scene(
+            range(len(frames)), np.eye(4), near=NEAR, far=FAR, box=SceneBox(torch.zeros(3), RADIUS),
+            notes=[*notes, *unknown_key_notes(_unknown_keys(meta))],
         )  # fmt: skip
+        cameras = replace(scene.cameras, pixel_center=self.config.pixel_center)
+        return replace(scene, cameras=cameras, limits_along="axis", up=UP)
 
     def _split_file(self, root: Path, split: str) -> Path:
         if split not in self.splits:
@@ -104,54 +90,71 @@ class BlenderParser(DataParser):
         return safe_join(root, file.name)
 
 
-def _read(file: Path, problems: Problems) -> tuple[float, tuple[int, int] | None, list[Any]]:
-    """Return three entries of a file: the horizontal field of view in radians, the size (width, height) if it is
-    stated, and the list of frames."""
-    data = read_json(file)
-    if not isinstance(data, dict):
+class _Frame(NamedTuple):
+    """A frame with a usable file name: its name, its image, its mask (if any), and its keys."""
+
+    name: str
+    image: Path
+    mask: Path | None
+    table: dict[str, Any]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the keys of a file. "frames" is a list with at least one entry."""
+    meta = read_json(file)
+    if not isinstance(meta, dict):
         raise DatasetError("is not a JSON object", path=str(file))
-    angle = data.get("camera_angle_x")
-    if not isinstance(angle, (int, float)) or not 1e-3 < angle < math.pi - 1e-3:
-        problems.add(file, f"camera_angle_x is {angle!r:.80}; an angle in radians between 0 and π is needed")
-    frames = data.get("frames")
-    if not isinstance(frames, list):
-        problems.add(file, "has no list of frames")
-    size = [data[key] for key in ("w", "h") if data.get(key) is not None]
-    if any(type(value) not in (int, float) or not 1 <= value <= 1e6 or value % 1 for value in size) or len(size) == 1:
-        problems.add(
-            file, f"w is {data.get('w')!r:.40} and h is {data.get('h')!r:.40}; give both in whole pixels, or neither"
-        )
-    problems.raise_as(DatasetError)
-    assert isinstance(angle, (int, float)) and isinstance(frames, list)
-    if not frames:
+    if not isinstance(meta.get("frames"), list):
+        raise DatasetError("has no list of frames", path=str(file))
+    if not meta["frames"]:
         kind = DatasetError if file.name == "transforms_train.json" else NoSuchSplit
         raise kind("has no frames: the split is empty", path=str(file))
-    return float(angle), (int(size[0]), int(size[1])) if size else None, frames
+    return meta
 
 
 def _frames(
-    frames: list[Any], root: Path, file: Path, problems: Problems
-) -> tuple[list[tuple[str, Path]], list[tuple[str, np.ndarray]]]:
-    """Return two lists with a pair for each frame: (name, image file) and (name, pose [4, 4]). Add faults to
-    `problems`."""
-    files, poses = [], []
-    for i, frame in enumerate(frames):
-        if not isinstance(frame, dict):
+    listed: list[Any], root: Path, file: Path, problems: Problems
+) -> tuple[list[_Frame], list[tuple[str, np.ndarray]]]:
+    """Return the frames with usable file names, and (name, pose [4, 4]) of all frames. Add faults to `problems`."""
+    frames, poses = [], []
+    for i, table in enumerate(listed):
+        if not isinstance(table, dict):
             problems.add(f"{file.name} frame {i}", "is not a JSON object")
             continue
-        stated = frame.get("file_path")
+        stated = table.get("file_path")
         name = stated.removeprefix("./") if isinstance(stated, str) else f"{file.name} frame {i}"
         if not isinstance(stated, str):
             problems.add(name, f"file_path is {stated!r:.80}, not a file name")
         else:
             try:
-                files.append(
-                    (name, safe_join(root, stated if stated.lower().endswith(IMAGE_SUFFIXES) else f"{stated}.png"))
-                )
+                image = safe_join(root, stated if stated.lower().endswith(IMAGE_SUFFIXES) else f"{stated}.png")
+                mask = safe_join(root, table["mask_path"]) if table.get("mask_path") else None
+                frames.append(_Frame(name, image, mask, table))
             except DatasetError as error:
                 problems.found += error.problems
         try:
-            poses.append((name, read_pose(frame.get("transform_matrix"))))
+            poses.append((name, read_pose(table.get("transform_matrix"))))
         except ValueError as error:
             problems.add(f"{file.name} {name:.200}" if isinstance(stated, str) else name, str(error))
-    return files, poses
+    return frames, poses
+
+
+def _capture(
+    meta: dict[str, Any], frames: list[_Frame], c2w: np.ndarray, root: Path, file: Path, problems: Problems
+) -> Capture:
+    """Return the frames as a capture. Add faults of their cameras to `problems`."""
+    names, tables = [frame.name for frame in frames], [frame.table for frame in frames]
+    images = [frame.image for frame in frames]
+    cameras = read_json_cameras([(meta, table) for table in tables], images, names, str(file), root, problems)
+    masked = present_in_all(tables, "mask_path", names, problems)
+    return Capture(
+        root=root.resolve(), names=names, images=images, c2w=c2w, intrinsics=cameras.intrinsics, sizes=cameras.sizes,
+        model=cameras.model, distortion=cameras.distortion,
+        masks=[frame.mask for frame in frames if frame.mask is not None] if masked and frames else None,
+        notes=tuple(cameras.notes),
+    )  # fmt: skip
+
+
+def _unknown_keys(meta: dict[str, Any]) -> list[str]:
+    frames = [table for table in meta["frames"] if isinstance(table, dict)]
+    return unknown_keys([meta], {"frames", *CAMERA_KEYS}) + unknown_keys(frames, FRAME_KEYS)

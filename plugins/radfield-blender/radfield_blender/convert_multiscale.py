@@ -75,6 +75,11 @@ class MultiscaleConverter(Converter):
         return np.concatenate([color, mean_alpha], axis=-1)
 
     def _check(self, scene: Scene, source: Path) -> None:
+        if scene.cameras.model != "pinhole":
+            raise DatasetError(
+                f"the lens {scene.cameras.model} cannot be written, because the layout has only pinhole cameras",
+                path=str(source), hint="Undistort the images first",
+            )  # fmt: skip
         halvings = self.config.n_down - 1
         factor = 2**halvings
         width, height = scene.cameras.sizes[0].tolist()

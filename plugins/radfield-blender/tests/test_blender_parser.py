@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from radfield_blender import sniff
 from radfield_blender.blender import BlenderParser
-from radfield_blender.config import BlenderConfig
+from radfield_blender.config import BlenderConfig, MultiscaleConversionConfig
+from radfield_blender.convert_multiscale import MultiscaleConverter
 from radfield_blender.writer import write_blender
 
 from radfield_core import Cameras, DatasetError, NoSuchSplit, Scene, SceneBox, UsageError, project, view_rays
@@ -154,7 +155,7 @@ def test_a_missing_image_hides_no_bad_pose_and_no_odd_size(tmp_path):
     assert found == [
         ("train/r_1", "the pose is not rigid"),
         ("train/r_1.png", "there is no such file"),
-        ("train/r_2", "the image is 21×10, the first one is 20×10"),
+        ("train/r_2.png", "the image is 21×10, but its camera is for 20×10"),
         ("train/r_4.png", "is not a PNG, JPEG, WebP or TIFF image"),
         ("transforms_train.json frame 5", "file_path is 7, not a file name"),
         ("transforms_train.json frame 5", "the pose is not rigid"),
@@ -167,10 +168,13 @@ def test_a_missing_image_hides_no_bad_pose_and_no_odd_size(tmp_path):
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"frames": []}', "camera_angle_x"),
+        ('{"frames": []}', "empty"),
         ('{"camera_angle_x": 0.7, "frames": []}', "empty"),
         ('{"camera_angle_x": 0.7}', "no list of frames"),
-        ('{"camera_angle_x": 4.0, "frames": 3}', "camera_angle_x"),
+        ('{"camera_angle_x": 4.0, "frames": 3}', "no list of frames"),
+        ('{"camera_angle_x": 4.0, "frames": [{"file_path": "a"}]}', "camera_angle_x is 4; an angle in radians"),
+        ('{"camera_angle_x": "wide", "frames": [{"file_path": "a"}]}', "camera_angle_x is 'wide'"),
+        ('{"frames": [{"file_path": "a"}]}', "there is no focal length"),
         ('{"camera_angle_x": NaN, "frames": []}', "NaN"),
     ],
 )
@@ -191,15 +195,104 @@ def test_images_an_integer_factor_smaller_than_stated_get_a_shorter_focal_length
     scene = _parse(_with_size(_write(tmp_path), w=w, h=h))
     assert scene.cameras.sizes[0].tolist() == [20, 10]
     fx, fy, cx, cy = scene.cameras.intrinsics[0].tolist()
-    assert fx == fy == pytest.approx(0.5 * 20 / math.tan(0.35)) and (cx, cy) == (10, 5)
-    assert scene.notes == ((f"images are 1/{factor} of the size in the file; the focal length is scaled accordingly",)
-                           if factor > 1 else ())  # fmt: skip
+    focal = 0.5 * w / math.tan(0.35)
+    assert (fx, fy) == pytest.approx((focal * 20 / w, focal * 10 / h)) and (cx, cy) == pytest.approx((10, 5))
+    assert bool(scene.notes) == (factor > 1) and all(f"1/{factor} of the size" in note for note in scene.notes)
 
 
 @pytest.mark.parametrize("size", [{"w": 30, "h": 15}, {"w": 10, "h": 5}, {"w": 10, "h": 20}, {"w": 40, "h": 10}])
 def test_images_of_any_other_size_than_stated_are_refused(tmp_path, size):
-    with pytest.raises(DatasetError, match=f"w is {size['w']} and h is {size['h']}, but the images are 20×10"):
+    with pytest.raises(DatasetError, match=f"the image is 20×10, but its camera is for {size['w']}×{size['h']}"):
         _parse(_with_size(_write(tmp_path), **size))
+
+
+def _change(root, change, frame=None):
+    meta = json.loads((root / "transforms_train.json").read_text())
+    (meta if frame is None else meta["frames"][frame]).update(change)
+    (root / "transforms_train.json").write_text(json.dumps(meta))
+    return root
+
+
+def _focal(angle, length):
+    return 0.5 * length / math.tan(0.5 * angle)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, [_focal(0.7, 20), _focal(0.7, 20), 10.0, 5.0]),
+        ({"cx": 8.0, "cy": 6.5}, [_focal(0.7, 20), _focal(0.7, 20), 8.0, 6.5]),
+        ({"camera_angle_y": 0.2}, [_focal(0.7, 20), _focal(0.2, 10), 10.0, 5.0]),
+        ({"fl_x": 30.0}, [30.0, 30.0, 10.0, 5.0]),
+        ({"fl_x": 30.0, "fl_y": 31.0}, [30.0, 31.0, 10.0, 5.0]),
+        ({"camera_angle_x": None, "camera_angle_y": 0.3}, [_focal(0.3, 10), _focal(0.3, 10), 10.0, 5.0]),
+        ({"w": 40, "h": 20, "cx": 18.0, "cy": 11.0}, [_focal(0.7, 20), _focal(0.7, 20), 9.0, 5.5]),
+    ],
+)
+def test_every_key_of_the_camera_is_used(tmp_path, change, expected):
+    cameras = _parse(_change(_write(tmp_path), change)).cameras
+    assert cameras.intrinsics.tolist() == pytest.approx(np.array([expected] * 3))
+    assert cameras.model == "pinhole" and cameras.distortion is None
+
+
+def test_a_frame_may_have_a_camera_of_its_own(tmp_path):
+    _change(_write(tmp_path), {"camera_angle_x": 0.5, "cx": 7.0}, frame=1)
+    _change(tmp_path, {"fl_x": 44.0, "k1": 0.1}, frame=2)
+    cameras = _parse(tmp_path).cameras
+    expected = [_focal(0.7, 20), _focal(0.5, 20), 44.0]
+    assert cameras.intrinsics[:, 0].tolist() == pytest.approx(expected) == cameras.intrinsics[:, 1].tolist()
+    assert cameras.intrinsics[:, 2].tolist() == [10.0, 7.0, 10.0]
+    assert cameras.model == "opencv" and cameras.distortion.tolist() == [[0.0] * 4, [0.0] * 4, [0.1, 0.0, 0.0, 0.0]]
+
+
+def test_images_of_several_sizes_are_read_if_the_frames_state_them(tmp_path):
+    _write(tmp_path)
+    Image.new("RGBA", (16, 12)).save(tmp_path / "train" / "r_1.png")
+    for frame, (w, h) in enumerate([(20, 10), (16, 12), (20, 10)]):
+        _change(tmp_path, {"w": w, "h": h}, frame=frame)
+    cameras = _parse(tmp_path).cameras
+    assert cameras.sizes.tolist() == [[20, 10], [16, 12], [20, 10]]
+    assert cameras.intrinsics[1].tolist() == pytest.approx([_focal(0.7, 16), _focal(0.7, 16), 8.0, 6.0])
+
+
+@pytest.mark.parametrize(
+    ("keys", "model"),
+    [({"k1": -0.3}, "opencv"), ({"k1": 0.1, "k2": 0.02, "p1": 0.001, "p2": 0.002}, "opencv"),
+     ({"k3": 0.1}, "full_opencv"), ({"camera_model": "OPENCV_FISHEYE", "k4": 0.1}, "opencv_fisheye"),
+     ({"is_fisheye": True, "k1": 0.1}, "opencv_fisheye")],
+)  # fmt: skip
+def test_lens_distortion_is_used(tmp_path, keys, model):
+    scene = _parse(_change(_write(tmp_path), keys), pixel_center=0.0)
+    assert scene.cameras.model == model and scene.cameras.pixel_center == 0.0
+    given = [value for value in keys.values() if type(value) is float]
+    assert [value for value in scene.cameras.distortion[2].tolist() if value] == pytest.approx(given)
+    with pytest.raises(DatasetError, match=f"the lens {model} cannot be written"):
+        MultiscaleConverter(MultiscaleConversionConfig(n_down=2)).convert(tmp_path, tmp_path / "target")
+
+
+def test_a_focal_length_that_contradicts_the_field_of_view_is_said(tmp_path):
+    _change(_write(tmp_path), {"fl_x": _focal(0.7, 20) * 1.005})
+    assert _parse(tmp_path).notes == ()
+    (note,) = _parse(_change(tmp_path, {"fl_x": 30.0})).notes
+    assert "fl_x is 30, but camera_angle_x means 27.3951 pixels; fl_x is used" in note
+
+
+def test_masks_say_which_pixels_count(tmp_path):
+    _write(tmp_path)
+    for i in range(3):
+        Image.fromarray(np.tile(np.uint8([0, 1]), (10, 10))).save(tmp_path / f"mask_{i}.png")
+        _change(tmp_path, {"mask_path": f"mask_{i}.png"}, frame=i)
+    scene = _parse(tmp_path)
+    assert scene.masks is not None and scene.masks_mean == "counted"
+    assert scene.masks[1][0, :, 0].tolist() == [0, 255] * 10
+    _change(tmp_path, {"mask_path": None}, frame=1)
+    with pytest.raises(DatasetError, match="1 of 3 frames have no mask_path"):
+        _parse(tmp_path)
+
+
+def test_keys_that_are_not_understood_are_named_once(tmp_path):
+    _change(_change(_write(tmp_path), {"aabb_scale": 4}), {"iso": 100, "rotation": 0.01}, frame=1)
+    assert _parse(tmp_path).notes == ("keys that are not understood are ignored: aabb_scale, iso",)
 
 
 @pytest.mark.parametrize("size", [{"w": 20}, {"w": "20", "h": 10}, {"w": 20.5, "h": 10}, {"w": 0, "h": 10}])

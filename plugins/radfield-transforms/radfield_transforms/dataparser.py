@@ -17,11 +17,14 @@ from radfield_core.data import (
     holdout_splits,
     near_far_limits,
     normalizing_similarity,
+    number,
     pose_fault,
     read_pose,
     scene_box,
     similarity_scale,
     split_notes,
+    unknown_key_notes,
+    unknown_keys,
 )
 from radfield_core.files import read_json
 from radfield_transforms import meta as keys
@@ -140,8 +143,8 @@ def _ngp_box(
     """
     if not {"aabb_scale", "scale", "offset"} & set(meta):
         return None
-    side = keys.number(meta, "aabb_scale", "aabb_scale", problems)
-    side, scale = 1.0 if side is None else side, keys.number(meta, "scale", "scale", problems)
+    side = number(meta, "aabb_scale", "aabb_scale", problems)
+    side, scale = 1.0 if side is None else side, number(meta, "scale", "scale", problems)
     scale = 0.33 if scale is None else scale
     offset = meta.get("offset", [0.5, 0.5, 0.5])
     numbers = isinstance(offset, list) and all(type(x) in (int, float) and abs(x) < 1e6 for x in offset)
@@ -182,7 +185,7 @@ def _to_original(meta: dict[str, Any], problems: Problems) -> np.ndarray | None:
 
     The result is None if the file has neither key, or if a key is faulty. Faults are added to `problems`.
     """
-    value, scale = meta.get("applied_transform"), keys.number(meta, "applied_scale", "applied_scale", problems)
+    value, scale = meta.get("applied_transform"), number(meta, "applied_scale", "applied_scale", problems)
     if value is None and scale is None:
         return None
     try:
@@ -211,5 +214,5 @@ def _similarity_fault(matrix: np.ndarray) -> tuple[str, str] | None:
 
 def _key_notes(metas: dict[str | None, dict[str, Any]]) -> list[str]:
     tables = [frame for meta in metas.values() for frame in meta["frames"]]
-    unknown = keys.unknown_keys(metas.values(), keys.FILE_KEYS) + keys.unknown_keys(tables, keys.FRAME_KEYS)
-    return [f"keys that are not understood are ignored: {', '.join(unknown)[:300]}"] if unknown else []
+    unknown = unknown_keys(metas.values(), keys.FILE_KEYS) + unknown_keys(tables, keys.FRAME_KEYS)
+    return unknown_key_notes(unknown)

@@ -13,9 +13,8 @@ import numpy as np
 from PIL import Image
 
 from radfield_core import DatasetError, Problems, plural
-from radfield_core.data import MAX_IMAGE_PIXELS
+from radfield_core.data import MAX_IMAGE_PIXELS, number
 from radfield_core.files import missing_files, read_npy, safe_join
-from radfield_transforms.meta import number
 
 KEYS = ("depth_file_path", "depth_path")
 MILLIMETRES = 1e-3

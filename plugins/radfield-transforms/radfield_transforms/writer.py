@@ -14,13 +14,13 @@ from radfield_core import Camera, Scene, UsageError
 from radfield_core.data import (
     StoredView,
     all_have_masks,
+    parameters_of,
     similarity_scale,
     transform_points,
     views_to_store,
     warn_about_lost_masks,
 )
 from radfield_core.files import write_durably
-from radfield_transforms.meta import parameters_of
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
