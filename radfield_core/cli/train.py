@@ -26,7 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--allow-config-change",
         action="store_true",
-        help="resume a run even if its data, plugin versions, or options that affect what is trained have changed",
+        help="resume a run even if its data, its plugin versions or options that affect the training have changed",
     )
     parser.add_argument(
         "--skip-bad-images",

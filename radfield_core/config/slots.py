@@ -114,8 +114,8 @@ def option(
         min: smallest allowed number.
         max: largest allowed number.
         exclusive_min: if True, `min` itself is not allowed.
-        continues: True if the value has no effect on what is trained, only on how long, or on what is saved and shown.
-            Such an option can be changed freely when a run is resumed.
+        continues: True if the value only affects how long the run trains, or what is saved and shown. Such an option
+            can be changed freely when a run is resumed.
 
     Example:
         >>> @attrs.frozen(kw_only=True)

@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 def options_of(component: Component) -> Any:
     """Return the attrs class of a part's options. Raises PluginError if the class cannot be imported.
 
-    The options of a dataparser include the view options, which every data format has.
+    For a dataparser, the class also has the view options, which every data format has.
     """
     options = load_of(component, component.config)
     if not attrs.has(options):

@@ -1,7 +1,7 @@
-"""Options that every data format has: which views are used, and to which size their images are reduced.
+"""Options that every data format has. They select views, and reduce the size of the images.
 
-They stand in the table `data` of the config, beside the options of the chosen dataparser. The dataparser does not see
-them: `radfield_core.interfaces.open_data_set` applies them to what the dataparser reads.
+In the config, they are in the table `data`, together with the options of the chosen dataparser. The dataparser does not
+receive them: `radfield_core.interfaces.open_data_set` applies them to the scenes that the dataparser returns.
 """
 
 from __future__ import annotations
@@ -14,32 +14,34 @@ import attrs
 from radfield_core.config.slots import option
 
 _OURS = "radfield view option"
-"""Key in the metadata of an attribute. It tells these options from a dataparser's own options of the same name."""
+"""Metadata key of the view options. It distinguishes them from options of a dataparser with the same names."""
 
 
 @attrs.frozen(kw_only=True)
 class ViewOptions:
     """Options for the views of a data set of any format."""
 
-    every: int = option(1, help="use every n-th view of each split, starting with the first; 1: all", min=1)
+    every: int = option(1, help="use every n-th view of each split, starting with the first; 1 uses all", min=1)
     views: int | str | tuple[int, ...] | None = option(
         None,
-        help='training views to use, by number ("0,5,10-19") or name ("r_1*,r_7"); unset: all; the other splits keep '
-        "all their views",
+        help='training views to use, by number ("0,5,10-19") or name ("r_1*,r_7"); by default, all; other splits '
+        "always keep all views",
     )
     downscale: float = option(
         1.0,
-        help="reduce the width and height of every image by this factor, by area averages; 1: full size",
+        help="reduce the width and the height of every image by this factor, by area averages; 1 keeps the full size",
         min=1.0,
         max=1000.0,
     )
     size: int | None = option(
-        None, help="reduce each image so that its longer side has at most this many pixels; unset: as stored", min=1
+        None,
+        help="reduce each image so that its longer side has at most this many pixels; by default, no image is reduced",
+        min=1,
     )
     max_gigapixels: float = option(
         100.0,
-        help="refuse a data set whose images and masks have more pixels than this, in billions, because decoding them "
-        "would take hours",
+        help="largest total number of pixels of images and masks, in billions; decoding more would take hours, and is "
+        "refused",
         min=0,
         exclusive_min=True,
     )
@@ -54,8 +56,7 @@ class ViewOptions:
 def with_view_options(config: Any) -> Any:
     """Return a class with the options of a dataparser and the view options.
 
-    If the dataparser has an option with the name of a view option, its own option stays, and the view option is left
-    out.
+    A view option is left out if the dataparser has an option of the same name.
 
     Args:
         config: the attrs class of the dataparser's options.
@@ -74,7 +75,7 @@ def with_view_options(config: Any) -> Any:
 def divided(config: Any) -> tuple[Any, ViewOptions]:
     """Divide the options of a data set into the dataparser's own options and the view options.
 
-    View options that the class of the options does not have get their defaults.
+    View options that are missing from the class of `config` get their defaults.
 
     Args:
         config: an instance of a class that `with_view_options` returned, or of a dataparser's own class.

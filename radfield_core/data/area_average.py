@@ -1,8 +1,8 @@
 """Reduce images, depths and normals to a smaller size by area averages.
 
-A pixel of the smaller image covers a rectangle of the larger one. Its value is the mean over this rectangle. Pixels
-that lie only partly in the rectangle count by the part of their area inside it. The factor between the sizes need not
-be a whole number.
+A pixel of the smaller image covers a rectangle of the larger one, and its value is the mean over this rectangle. Pixels
+that are partly inside the rectangle are weighted by the share of their area inside it. So the factor between the sizes
+need not be a whole number.
 
 Symbols in shapes: H×W pixels of the larger image, h×w pixels of the smaller one, C channels.
 """
@@ -15,17 +15,17 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 BAND_VALUES = 1 << 21
-"""Number of values that are computed at a time. Large photographs would otherwise need gigabytes as float64."""
+"""Number of values that are computed at a time. Computing large photographs at once would take gigabytes of float64."""
 
 MIN_KNOWN_SHARE = 0.5
-"""A depth or normal of the smaller image is known if it is known in at least this share of the pixel's area."""
+"""A pixel of the smaller image has a depth or normal if these are known in at least this share of the pixel's area."""
 
 
 def area_average(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
     """Return an image [h, w, C] uint8: the area averages of an image [H, W, C], rounded to the nearest number.
 
-    If the image has four channels, the color is weighted by alpha. Compositing on a background and averaging can
-    therefore be done in either order. Where alpha is 0 in the whole rectangle, the color is the plain average.
+    If the image has four channels, the color is weighted by alpha. So averaging before or after compositing on a
+    background gives the same result. If alpha is 0 in the whole rectangle, the color is the plain average.
 
     Args:
         image: the larger image.
@@ -45,7 +45,7 @@ def area_average(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.N
 
 
 def _colors(image: npt.NDArray[np.uint8], width: int, height: int, rows: slice) -> Array:
-    """Return some rows of the average before rounding."""
+    """Return the rows `rows` of the average before rounding."""
     plain = _mean(image, width, height, rows)
     if image.shape[2] != 4:
         return plain
@@ -57,14 +57,14 @@ def _colors(image: npt.NDArray[np.uint8], width: int, height: int, rows: slice) 
 
 
 def average_known(values: Array, known: npt.NDArray[np.bool_], width: int, height: int, unknown: float) -> Array:
-    """Return the area averages [h, w, C] of those values [H, W, C] that are known.
+    """Return the area averages [h, w, C] of values [H, W, C], over the known values only.
 
     Args:
-        values: the values. They may be infinite or NaN where they are not known.
-        known: [H, W], where the values are known.
+        values: the values. Unknown ones may be infinite or NaN.
+        known: [H, W], True for known values.
         width: number of columns w of the result.
         height: number of rows h of the result.
-        unknown: the result where less than half of a pixel's area is known.
+        unknown: result for pixels in which less than half of the area is known.
 
     Example:
         >>> depth = np.array([[2.0, 4.0], [np.inf, 3.0]])[..., None]
@@ -81,9 +81,10 @@ def average_known(values: Array, known: npt.NDArray[np.bool_], width: int, heigh
 def _mean(
     values: npt.NDArray[np.uint8] | Array, width: int, height: int, rows: slice, full_height: int = 0, top: int = 0
 ) -> Array:
-    """Return some rows of the area averages of values [H, W, C].
+    """Return the rows `rows` of the area averages of values [H, W, C].
 
-    `values` may be only the rows of the larger image from `top` on. The larger image then has `full_height` rows.
+    `values` may be a part of the larger image, from the row `top` on. `full_height` is then the height of the larger
+    image.
     """
     tall, wide = full_height or values.shape[0], values.shape[1]
     vertical = _along_first(values, *_taps(tall, height, rows), top)
@@ -93,12 +94,13 @@ def _mean(
 
 
 def _covered_rows(n: int, n_out: int, chosen: slice) -> tuple[int, int]:
-    """Return the first and the last pixel, exclusive, that the chosen pixels of the smaller image cover."""
+    """Return the range of pixels that the chosen pixels of the smaller image cover: the first, and one after the
+    last."""
     return chosen.start * n // n_out, -(-chosen.stop * n // n_out)
 
 
 def _taps(n: int, n_out: int, chosen: slice) -> tuple[npt.NDArray[np.int64], Array]:
-    """Return which pixels each pixel of the smaller image covers, along one axis.
+    """Return the pixels of the larger image that each pixel of the smaller image covers, along one axis.
 
     Args:
         n: number of pixels of the larger image.
@@ -106,8 +108,8 @@ def _taps(n: int, n_out: int, chosen: slice) -> tuple[npt.NDArray[np.int64], Arr
         chosen: the pixels of the smaller image to compute.
 
     Returns:
-        For each chosen pixel, the first pixel that it covers [m], and how much it covers of this pixel and of each of
-        the following ones [m, K]. The unit is 1 / `n_out` of a pixel, in which all lengths are whole numbers.
+        For each chosen pixel, the first pixel that it covers [m], and the covered lengths of this pixel and of the
+        following ones [m, K]. The unit of length is 1 / `n_out` of a pixel, so that all lengths are whole numbers.
     """
     edges = np.arange(chosen.start, chosen.stop + 1) * n
     first = edges[:-1] // n_out

@@ -1,4 +1,4 @@
-"""The base class of image sources that decode images one by one, when they are needed.
+"""The base class of image sources that decode each image when it is needed.
 
 Training draws random pixels from all images at once. `DecodedImages.prepare` therefore decodes every image once, into
 one flat table of pixels. A table that exceeds the memory limit is stored in a memory-mapped file.
@@ -54,7 +54,7 @@ class DecodedImages(ABC):
 
     @abstractmethod
     def label(self, index: int) -> str:
-        """Return the text that names an image in messages: its file, or another description."""
+        """Return the name of an image for messages: its file, or another description."""
 
     @abstractmethod
     def path(self, index: int) -> Path | None:
@@ -182,7 +182,8 @@ class DecodedImages(ABC):
 
 
 def decoded(source: ImageSource, index: int) -> Pixels:
-    """Return one image of a source [H, W, C] uint8. If the source can decode images on demand, do not keep the image.
+    """Return one image of a source [H, W, C] uint8. If the source decodes images on demand, do not keep the image in
+    memory.
 
     Raises ImageFault if the image cannot be decoded.
     """

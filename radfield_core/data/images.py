@@ -116,7 +116,7 @@ class FileImages(DecodedImages):
         return str(self.paths[index])
 
     def decode(self, index: int) -> Pixels:
-        """Decode an image and return its pixels [H, W, C] uint8. Raises ImageFault if this is not possible."""
+        """Decode an image and return its pixels [H, W, C] uint8. Raises ImageFault if it cannot be decoded."""
         if self.headers[index].fault:
             raise ImageFault(self.headers[index].fault)
         pixels = self._pixels(index)

@@ -1,4 +1,4 @@
-"""Reduce the images of a scene, with its masks, depths, normals and intrinsics, to a smaller size."""
+"""Reduce the size of a scene's images, and adapt its masks, depths, normals and intrinsics."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def smaller_sizes(sizes: Tensor, downscale: float, longest: int | None) -> Tenso
 
     Args:
         sizes: [V, 2] int64, width and height of each image.
-        downscale: the factor by which both are divided. They are rounded to whole pixels.
-        longest: if given, the longer side of each image is reduced to this number of pixels instead. Images that are
-            not larger keep their size.
+        downscale: the factor by which width and height are divided. The results are rounded to whole pixels.
+        longest: if given, `downscale` is ignored, and the longer side of each image is reduced to this number of
+            pixels. Images that are not larger keep their size.
 
     Raises:
         UsageError: an image would have less than one pixel.
@@ -54,8 +54,8 @@ def smaller_sizes(sizes: Tensor, downscale: float, longest: int | None) -> Tenso
 def resized(scene: Scene, sizes: Tensor) -> Scene:
     """Return the same scene with reduced images.
 
-    Images and masks become area averages when they are decoded. Depths and normals become area averages of the pixels
-    where they are known. The intrinsics are scaled, so that every ray and every point stays where it was.
+    Images and masks are replaced by area averages when they are decoded. Depths and normals are averaged over the
+    pixels in which they are known. The intrinsics are scaled so that the geometry of rays and points does not change.
 
     Args:
         scene: the scene.
@@ -82,8 +82,8 @@ def resized(scene: Scene, sizes: Tensor) -> Scene:
 def resized_cameras(cameras: Cameras, sizes: Tensor) -> Cameras:
     """Return the cameras of images that were reduced or enlarged to the given sizes [V, 2].
 
-    A point that was projected to the share x of an image's width and y of its height is still projected there. Lens
-    parameters do not depend on the size, because they apply before the focal length does.
+    A point is still projected to the same shares of an image's width and height. Lens parameters do not depend on the
+    size, because they are applied before the focal length.
     """
     scale = (sizes / cameras.sizes.clamp_min(1)).to(torch.float64)
     return replace(cameras, intrinsics=cameras.intrinsics * scale.repeat(1, 2), sizes=sizes)
@@ -102,11 +102,11 @@ class ResizedImages(DecodedImages):
         self.source = source
 
     def path(self, index: int) -> Path | None:
-        """Return None, unless the image keeps its size."""
+        """Return the file of an image that keeps its size, or None for any other image."""
         return self.source.path(index) if self._keeps_size(index) else None
 
     def label(self, index: int) -> str:
-        """Return the text that names an image in messages."""
+        """Return the name of an image for messages."""
         return str(self.source.path(index) or f"view {index}")
 
     def _keeps_size(self, index: int) -> bool:
@@ -134,12 +134,12 @@ class ResizedImages(DecodedImages):
 
 
 def stored(images: ImageSource) -> ImageSource:
-    """Return the source of the images before they were reduced."""
+    """Return the source of the images before the reduction."""
     return images.source if isinstance(images, ResizedImages) else images
 
 
 class _Reduced(Sequence[Tensor]):
-    """A sequence of maps [H, W, ...] that are reduced when they are accessed."""
+    """A sequence of maps [H, W, ...], each of which is reduced when it is accessed."""
 
     def __init__(self, maps: Sequence[Tensor], sizes: Tensor, reduce: Callable[[Array, int, int], Array]):
         self._maps, self._sizes, self._reduce = maps, sizes, reduce
@@ -158,13 +158,14 @@ class _Reduced(Sequence[Tensor]):
 
 
 def _reduced_depth(depth: Array, width: int, height: int) -> Array:
-    """Return the mean depth [h, w] of each pixel's area. It is infinite where most of the area has no depth."""
+    """Return the mean depth [h, w] over each pixel's area. It is infinite if most of the area has no depth."""
     mean: Array = average_known(depth[..., None], np.isfinite(depth), width, height, np.inf)[..., 0]
     return mean
 
 
 def _reduced_normals(normals: Array, width: int, height: int) -> Array:
-    """Return the mean normal [h, w, 3] of each pixel's area as a unit vector. It is zero where there is no surface."""
+    """Return the mean normal [h, w, 3] over each pixel's area, as a unit vector. It is zero if most of the area has no
+    surface."""
     mean = average_known(normals, (normals != 0).any(-1), width, height, 0.0)
     length = np.linalg.norm(mean, axis=-1, keepdims=True)
     unit: Array = np.divide(mean, length, out=np.zeros_like(mean), where=length > 0)

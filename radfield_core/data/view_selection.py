@@ -15,22 +15,22 @@ from radfield_core.names import nearest, plural
 Views = int | str | Sequence[int] | None
 
 _COUNTED = re.compile(r"(0|[1-9]\d*)", re.ASCII)
-"""A number as one counts. 007 is a name if a view is called so."""
+"""A whole number without leading zeros. 007 is not a number, but may be the name of a view."""
 
 _RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})", re.ASCII)
 
 
 def selected(scene: Scene, split: str, views: Views, every: int) -> Scene:
-    """Return a scene with some of its views, and a note that says how many there are.
+    """Return a scene with some of its views, and a note that states their number.
 
     Args:
         scene: the scene of a split.
         split: name of the split. `views` applies to the split "train" only.
-        views: the views to keep, as in `view_numbers`; None keeps all.
-        every: keep every n-th of these views, starting with the first.
+        views: the views to keep, in one of the forms that `view_numbers` accepts; None keeps all.
+        every: n, to keep every n-th of these views, starting with the first.
 
     Raises:
-        UsageError: a number or name in `views` fits no view.
+        UsageError: no view has a number or name that is listed in `views`.
     """
     total = len(scene.cameras)
     named = views is not None and split == "train"
@@ -44,7 +44,7 @@ def selected(scene: Scene, split: str, views: Views, every: int) -> Scene:
 
 
 def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
-    """Return the numbers of the views that an option names, in ascending order.
+    """Return the numbers of the views that an option selects, in ascending order.
 
     Args:
         views: a number, a list of numbers, or a text with entries between commas. An entry is a number, a range such as
@@ -53,7 +53,7 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
         scene: the scene of the training split.
 
     Raises:
-        UsageError: an entry fits no view. The error lists all such entries.
+        UsageError: an entry selects no view. The error lists all such entries.
 
     Example:
         >>> from radfield_core.testing.captures import toy_capture
@@ -75,7 +75,8 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
 
 
 def _numbers(entry: str, scene: Scene) -> Sequence[int]:
-    """Return the numbers that one entry names. They may be too large. The result is empty if nothing fits."""
+    """Return the numbers of the views that one entry selects. They may be too large. The list is empty if no name
+    matches."""
     named = [number for number, name in enumerate(scene.names) if _fits(name, entry)]
     if named and not _COUNTED.fullmatch(entry):
         return named
@@ -92,13 +93,13 @@ def _fits(name: str, entry: str) -> bool:
 
 
 def _spellings(name: str) -> tuple[str, str, str]:
-    """Return the ways to write the name of a view: in full, without its folder, and also without its ending."""
+    """Return the possible spellings of a view's name: in full, without its folder, and without folder and ending."""
     path = PurePosixPath(name.replace("\\", "/"))
     return name, path.name, path.stem
 
 
 def _fault(entry: str, scene: Scene, too_large: bool) -> tuple[str, str]:
-    """Return the message and the hint for an entry that fits no view."""
+    """Return the message and the hint for an entry that selects no view."""
     total = len(scene.cameras)
     if too_large:
         there = f"the training split has {plural(total, 'view')}, which are numbered from 0 to {total - 1}"

@@ -61,8 +61,8 @@ class DataParser(ABC):
 def open_data_set(choice: Choice) -> DataParser:
     """Return the dataparser that was chosen for a data set. Its scenes have the views and sizes that the user chose.
 
-    Everything that reads a data set for a user opens it here. So the view options apply to every format and every
-    command in the same way.
+    All commands open data sets with this function, so that the view options apply to every format and every command in
+    the same way.
 
     Args:
         choice: the dataparser with its options, as in `RunConfig.data`.
@@ -83,7 +83,7 @@ class _ChosenViews(DataParser):
         self.splits = parser.splits
 
     def parse(self, split: str) -> Scene:
-        """Read the metadata of one split, and return the chosen views in the chosen size."""
+        """Read the metadata of one split. Return a scene with the chosen views in the chosen size."""
         options = self._options
         scene = selected(self._parser.parse(split), split, options.views, options.every)
         return resized(scene, smaller_sizes(scene.cameras.sizes, options.downscale, options.size))

@@ -34,7 +34,7 @@ class Changes(NamedTuple):
     """The differences between a stored run and the run to resume, each as a line of text.
 
     Attributes:
-        continuing: differences that have no effect on what is trained, such as a larger number of steps.
+        continuing: differences with which the training can simply continue, such as a larger number of steps.
         other: all other differences.
     """
 
@@ -59,7 +59,7 @@ def changes(
 
 
 def _change(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return a line if the value of this name differs, and "" if it does not."""
+    """Return a line that states the change of a value, or "" if the value is the same."""
     old, new = before.get(name, "absent"), after.get(name, "absent")
     return f"{name}: {old} -> {new}" if old != new else ""
 
