@@ -66,8 +66,8 @@ def _add_look(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--crop",
         metavar="NUMBERS",
-        help="four numbers LEFT,TOP,RIGHT,BOTTOM cut that part out of the picture, in pixels; six numbers "
-        "X0,Y0,Z0,X1,Y1,Z1 render only that box, in the data set's coordinates (default: everything)",
+        help="part to render: LEFT,TOP,RIGHT,BOTTOM in pixels of the picture, or a box X0,Y0,Z0,X1,Y1,Z1 in the data "
+        "set's coordinates (default: everything)",
     )
 
 

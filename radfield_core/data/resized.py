@@ -129,7 +129,7 @@ class ResizedImages(DecodedImages):
         return super().check(progress) if self._faults is not None else self.source.check(progress)
 
     def only(self, kept: Sequence[int]) -> ResizedImages:
-        """Return an image source of some of the images. `kept` has their numbers, in the order of the result."""
+        """Return an image source of the images with the numbers `kept`, in this order."""
         return ResizedImages(self.source.only(kept), self.sizes[list(kept)], self.cache_mb)
 
 

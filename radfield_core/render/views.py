@@ -116,7 +116,8 @@ def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
 def path_views(scene: Scene, c2w: Tensor, look: Look) -> list[View]:
     """Return n views along a camera path c2w [n, 3, 4].
 
-    All views use the first camera of the scene, with its image size multiplied by `scale` and without lens distortion.
+    All views use the first camera of the scene, without lens distortion, and with the size and the window that `look`
+    sets.
     """
     camera = framed(scene.cameras.camera(0), look, SMALLEST_VIDEO_SIDE)
     undistorted = replace(camera, model="pinhole", distortion=())

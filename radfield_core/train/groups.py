@@ -67,8 +67,8 @@ class Groups:
             )
 
     def _split(self, table: dict[str, Any], claims: dict[int, ParameterGroup]) -> None:
-        """Add a group of the method, without the parameters in groups of parts, and add these as groups of their
-        own."""
+        """Divide a group of the method: add the parameters in groups of parts as separate groups, and all others as one
+        group."""
         rest = []
         claimed: dict[int, tuple[ParameterGroup, list[torch.nn.Parameter]]] = {}
         for parameter in table["params"]:

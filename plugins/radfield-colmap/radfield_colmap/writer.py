@@ -121,7 +121,7 @@ def _point(index: int, position: np.ndarray, track: list[tuple[int, int]]) -> by
 def _quaternion(rotation: np.ndarray) -> np.ndarray:
     """Return the unit quaternion (w, x, y, z) of a rotation matrix [3, 3].
 
-    It is an eigenvector with the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
+    It is the eigenvector for the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     matrix = np.array(

@@ -84,7 +84,7 @@ class InvertedSphereSampler(Sampler):
         return rays.near, rays.near + self.radius * FARTHEST
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
-        """Return intervals with edges t = near + radius (1/u − 1), where u decreases in equal steps from 1 to nearly 0.
+        """Return intervals with the edges t = near + radius (1/u − 1), where u decreases evenly from 1 to nearly 0.
 
         If sampler:neus renders the foreground, the point at the distance near − radius is the point of the ray nearest
         to the center. So 1/u is the distance from this point, in scene radii. In training, the inner edges are moved

@@ -129,8 +129,8 @@ def _image_path(folder: Path, name: str) -> Path:
 def _points(meta: dict[str, Any], folder: Path) -> tuple[np.ndarray | None, list[str]]:
     """Return the sparse points [P, 3] in the file that `ply_file_path` names, and messages for the user.
 
-    The file is optional. The points are None if no file is named, or if the file is missing or damaged, which a message
-    states.
+    The file is optional. The points are None if no file is named. They are also None if the file is missing or damaged,
+    and a message says so.
     """
     name = meta.get("ply_file_path")
     if name is None:
