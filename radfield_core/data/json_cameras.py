@@ -29,10 +29,10 @@ MAX_SIDE = 1_000_000
 """Largest width and height in pixels that a file may state."""
 
 MIN_ANGLE = 1e-3
-"""A field of view is usable if it is larger than this, and smaller than π by more than this, in radians."""
+"""A usable field of view, in radians, is larger than this and smaller than π minus this."""
 
 MAX_FOCAL_DIFFERENCE = 0.01
-"""The user is told if focal length and field of view of a file differ by more than this share."""
+"""There is a message if the focal length and the field of view in a file differ by more than this share."""
 
 _PERSPECTIVE = {
     "PINHOLE": "pinhole", "SIMPLE_PINHOLE": "pinhole", "SIMPLE_RADIAL": "simple_radial", "RADIAL": "radial",
@@ -57,7 +57,7 @@ class JsonCameras:
 
     Attributes:
         intrinsics: [V, 4], fx, fy, cx, cy in pixels.
-        sizes: [V, 2] int64, width and height in pixels of the image that each row of the intrinsics describes.
+        sizes: [V, 2] int64, width and height in pixels of the images for which the intrinsics hold.
         model: name of the lens model, which all views share.
         distortion: [V, K], parameters of the lens model, or None if it has none.
         notes: messages for the user.
@@ -78,15 +78,15 @@ def read_json_cameras(
     root: Path,
     problems: Problems,
 ) -> JsonCameras:
-    """Read the intrinsics of all frames. If a file states no size, the size of its images is taken.
+    """Read the intrinsics of all frames. If a file states no image size, use the size of its images.
 
     Args:
-        frames: keys of the file and keys of the frame, for each of V frames.
+        frames: V pairs: the keys of the file that lists a frame, and the keys of the frame.
         images: V image files.
         names: V names of the frames, for the problems.
         file: name of the file, for problems with keys that all frames share.
         root: folder of the data set, for messages.
-        problems: collects all faults. If there are faults, the result has stand-ins for the faulty values.
+        problems: collects all faults. Faulty values are replaced by arbitrary ones in the result.
     """
     shared = not any(key in frame for _, frame in frames for key in INTRINSIC_KEYS)
     tables = [{**{key: meta[key] for key in CAMERA_KEYS if key in meta}, **frame} for meta, frame in frames]
@@ -116,10 +116,10 @@ def read_json_cameras(
 def _sizes(
     tables: Sequence[Mapping[str, Any]], images: Sequence[Path], names: Sequence[str], shared: bool, problems: Problems
 ) -> list[tuple[int, int]]:
-    """Return the width and height [V] for which the intrinsics of each view hold.
+    """Return the width and the height of the image for which the intrinsics of each view hold, each [V].
 
-    Without the keys `w` and `h`, it is the size of the image. If all views share the intrinsics, it is the size of the
-    first readable image, so that an image of another size is noticed.
+    If the keys `w` and `h` are missing, this is the size of the view's image. If all views also share the intrinsics,
+    it is the size of the first readable image, so that images of another size are noticed.
     """
     result: list[tuple[int, int]] = []
     for i, (table, image, name) in enumerate(zip(tables, images, names, strict=True)):
@@ -185,7 +185,7 @@ def number(table: Mapping[str, Any], key: str, where: str, problems: Problems) -
 
 
 def lens_of(table: Mapping[str, Any], where: str, problems: Problems) -> str:
-    """Return the lens model that the keys of a frame, together with those of its file, describe.
+    """Return the lens model of a frame, from the keys of the frame and of its file.
 
     Example:
         >>> lens_of({"k1": 0.1}, "frame 0", Problems()), lens_of({}, "frame 0", Problems())
@@ -217,7 +217,8 @@ def intrinsics(
 ) -> tuple[float, float, float, float]:
     """Return fx, fy, cx, cy in pixels, computed from the focal lengths or, without these, from the fields of view.
 
-    Without a second focal length or field of view, fy = fx. Without cx and cy, the principal point is the middle.
+    If there is only one focal length or field of view, fy = fx. If cx and cy are missing, the principal point is the
+    image center.
 
     Example:
         >>> intrinsics({"fl_x": 50.0, "cx": 18.0}, (40, 30), "frame 0", Problems())
@@ -239,7 +240,8 @@ def intrinsics(
 
 
 def _focal_of_angle(table: Mapping[str, Any], axis: str, length: int, where: str, problems: Problems) -> float | None:
-    """Return the focal length in pixels of the field of view along one axis, or None if the key is missing."""
+    """Return the focal length in pixels, computed from the field of view along one axis, or None if the key is
+    missing."""
     key = f"camera_angle_{axis}"
     angle = number(table, key, where, problems)
     if angle is None:
@@ -251,7 +253,7 @@ def _focal_of_angle(table: Mapping[str, Any], axis: str, length: int, where: str
 
 
 def _differences(table: Mapping[str, Any], size: tuple[int, int], where: str) -> list[str]:
-    """Return a message if focal length and field of view contradict each other. The values have been checked before."""
+    """Return messages if the focal length and the field of view contradict each other. Their values must be valid."""
     for axis, length in zip("xy", size, strict=True):
         given = number(table, f"fl_{axis}", where, Problems())
         angle = _focal_of_angle(table, axis, length, where, Problems())
@@ -273,7 +275,7 @@ def unknown_keys(tables: Iterable[Mapping[str, Any]], known: Iterable[str]) -> l
 
 
 def unknown_key_notes(keys: Sequence[str]) -> list[str]:
-    """Return a list with one message for the user that names keys that are not understood, or [] without such keys.
+    """Return a list with one message that names the given keys, which are not understood, or [] if there are none.
 
     Example:
         >>> unknown_key_notes(["iso"])

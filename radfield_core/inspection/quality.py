@@ -42,10 +42,11 @@ MAX_COMPARED = 3000
 
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
 MAX_SHARE_OFF_CENTER = 0.25
-"""A principal point that is farther from the middle of the image than this share of the width or height is unusual."""
+"""A principal point is reported if its distance from the image center is more than this share of the width or
+height."""
 
 MAX_PIXEL_ASPECT = 1.2
-"""Largest ratio of the two focal lengths of a view that is not reported."""
+"""A view is reported if the ratio of its two focal lengths is larger than this."""
 
 MAX_LENS_ERROR = 0.1
 """The lens check undistorts and distorts points at the image border. This is the largest allowed error in pixels."""
@@ -119,9 +120,10 @@ def limits_against_points(scene: Scene) -> Findings:
 
 
 def intrinsics(scene: Scene) -> Findings:
-    """Check that the principal points are near the middle of the images, and that the pixels are about square.
+    """Check that the principal points are near the image centers, and that the pixels are about square.
 
-    Otherwise the intrinsics may belong to images of another size. Without a size in the data, only this shows it.
+    If they are not, the intrinsics may belong to images of another size. If the data states no size, this is the only
+    sign of it.
     """
     cameras = scene.cameras
     sizes = cameras.sizes.double()

@@ -43,9 +43,10 @@ RADIUS = 1.5
 class BlenderParser(DataParser):
     """Parser of NeRF-synthetic folders.
 
-    Poses are camera-to-world in OpenGL axes. The focal length is f = W / (2 tan(camera_angle_x / 2)), and the principal
-    point is the image center. Other programs write more keys, which are used in the file and in its frames: fl_x, fl_y,
-    cx, cy, k1 … p2, camera_angle_y and mask_path. The alpha channel is kept, so that the method chooses the background.
+    Poses are camera-to-world matrices with OpenGL axes. The focal length is f = W / (2 tan(camera_angle_x / 2)), and
+    the principal point is the image center. Keys that other programs write into the file or its frames are used too:
+    fl_x, fl_y, cx, cy, k1 … p2, camera_angle_y and mask_path. The alpha channel is kept, so that the method chooses the
+    background.
     """
 
     config: BlenderConfig
@@ -100,7 +101,7 @@ class _Frame(NamedTuple):
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Return the keys of a file. "frames" is a list with at least one entry."""
+    """Return the keys of a file. Raises DatasetError unless "frames" is a list with at least one entry."""
     meta = read_json(file)
     if not isinstance(meta, dict):
         raise DatasetError("is not a JSON object", path=str(file))
@@ -115,7 +116,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _frames(
     listed: list[Any], root: Path, file: Path, problems: Problems
 ) -> tuple[list[_Frame], list[tuple[str, np.ndarray]]]:
-    """Return the frames with usable file names, and (name, pose [4, 4]) of all frames. Add faults to `problems`."""
+    """Return two lists: the frames with usable file names, and (name, pose [4, 4]) of all frames. Add faults to
+    `problems`."""
     frames, poses = [], []
     for i, table in enumerate(listed):
         if not isinstance(table, dict):
