@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from radfield_core.cli.main import main as main
     from radfield_core.config.fit import capabilities_of as capabilities_of
     from radfield_core.config.layers import compose as compose, compose_part as compose_part
+    from radfield_core.config.losses import LossConfig as LossConfig
     from radfield_core.config.run import RunConfig as RunConfig
     from radfield_core.config.schedules import Schedule as Schedule
-    from radfield_core.config.slots import Choice as Choice, option as option, slot as slot
+    from radfield_core.config.slots import Choice as Choice, option as option, parts as parts, slot as slot
     from radfield_core.data.scene import Mesh as Mesh, Scene as Scene
     from radfield_core.errors import (
         DatasetError as DatasetError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         HasDensity as HasDensity,
         HasOccupancy as HasOccupancy,
         HasSDF as HasSDF,
+        Loss as Loss,
         Method as Method,
         Metric as Metric,
         Model as Model,
@@ -88,16 +90,17 @@ API_VERSION = (1, 0)
 _HOMES = {
     "names": "plural",
     "plugin": "component hookimpl Component",
-    "config.slots": "Choice option slot",
+    "config.slots": "Choice option parts slot",
     "cli.main": "main",
     "config.fit": "capabilities_of",
     "config.layers": "compose compose_part",
+    "config.losses": "LossConfig",
     "config.run": "RunConfig",
     "config.schedules": "Schedule",
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
-        "HasOccupancy HasSDF Method Metric Model ParameterGroup Part Renderer Sampler background_color"
+        "HasOccupancy HasSDF Loss Method Metric Model ParameterGroup Part Renderer Sampler background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from radfield_core.cameras import View
 from radfield_core.errors import UsageError
-from radfield_core.interfaces import BuildContext, Field, Model, Part, Renderer, Sampler
+from radfield_core.interfaces import BuildContext, Field, Loss, Method, Model, Part, Renderer, Sampler
 from radfield_core.ops.backend import device_of
 from radfield_core.rays import RaySpace, view_rays, warped_box
 from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step
@@ -282,6 +282,23 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
         space=RaySpace.of(scene),
         make_loop=level_loop,
     )
+
+
+def build_model(method: Method, context: BuildContext) -> Model:
+    """Build the model of a run: the model of its method and, in its submodule `added`, the losses that the run adds.
+
+    The losses are in the model so that checkpoints contain their parameters.
+    """
+    model = method.build(context)
+    losses = {} if context.run is None else {n: context.loss(choice) for n, choice in context.run.losses.items()}
+    if losses:
+        model.added = nn.ModuleDict(losses)
+    return model
+
+
+def added_losses(model: Model) -> dict[str, Loss]:
+    """Return name -> loss, for the losses that the run adds to those of its method."""
+    return {name: cast(Loss, loss) for name, loss in getattr(model, "added", nn.ModuleDict()).items()}
 
 
 def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:

@@ -24,7 +24,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-KINDS = ("dataparser", "encoding", "field", "sampler", "renderer", "method", "exporter", "metric", "converter")
+KINDS = (
+    "dataparser", "encoding", "field", "sampler", "renderer", "loss", "method", "exporter", "metric", "converter",
+)  # fmt: skip
 
 _Function = TypeVar("_Function")
 

@@ -1,4 +1,4 @@
-"""Options of the sampler "importance" and the renderer "volume", and the capabilities that depend on these options.
+"""Options of core's own parts: a sampler, a renderer and a loss. Also the capabilities that depend on these options.
 
 A capability is something that a part can do. Each function returns the capabilities that a part provides, and a
 dictionary: slot -> capabilities that it requires of the part in that slot.
@@ -11,6 +11,8 @@ from typing import Literal
 
 import attrs
 
+from radfield_core.config.losses import LossConfig
+from radfield_core.config.schedules import Schedule
 from radfield_core.config.slots import option
 
 Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
@@ -39,6 +41,13 @@ class VolumeConfig:
         False,
         help="treat the last interval of each ray as infinitely long, as NeRF does; this excludes a background model",
     )
+
+
+@attrs.frozen(kw_only=True)
+class DistortionConfig(LossConfig):
+    """Distortion loss (mip-NeRF 360, equation 15)."""
+
+    weight: Schedule = option(Schedule.of(0.01), help="weight of the loss", min=0)
 
 
 def importance_capabilities(config: ImportanceConfig) -> Capabilities:

@@ -22,6 +22,11 @@ def radfield_components() -> list[Component]:
             summary="emission and absorption along the ray",
             requires={"field": {"density|alpha"}}, capabilities="radfield_core.builtin.config:volume_capabilities",
         ),
+        component(
+            "loss", "distortion",
+            impl="radfield_core.builtin.distortion:Distortion", config="radfield_core.builtin.config:DistortionConfig",
+            summary="draws the weights of each ray together (mip-NeRF 360)", requires={"field": {"density|alpha"}},
+        ),
     ]  # fmt: skip
 
 

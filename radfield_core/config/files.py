@@ -126,12 +126,18 @@ def _table(options: Any) -> dict[str, Any]:
     for field in attrs.fields(type(options)):
         value = getattr(options, field.name)
         if isinstance(value, Choice):
-            table[field.name] = {"type": value.name, **_table(value.config)}
+            table[field.name] = _choice_table(value)
+        elif "parts" in field.metadata:
+            table |= {field.name: {name: _choice_table(part) for name, part in value.items()}} if value else {}
         elif attrs.has(type(value)):
             table[field.name] = _table(value)
         elif field.init and not (value is None and _required(field)):
             table[field.name] = scalars.unstructure(value)
     return table
+
+
+def _choice_table(choice: Choice) -> dict[str, Any]:
+    return {"type": choice.name, **_table(choice.config)}
 
 
 def _required(field: Any) -> bool:

@@ -86,6 +86,8 @@ def check(run: RunConfig, registry: Registry) -> None:
     for name in RUN_SLOTS:
         if name in stack:
             _check_part(stack[name], stack, registry, problems)
+    for name, choice in run.losses.items():
+        _check_part(SlotPath(f"losses.{name}", choice), stack, registry, problems)
     if run.background is not None:
         behind = {**stack, **_filled_slots(run.background, "background.")}
         for name in BACKGROUND_SLOTS:

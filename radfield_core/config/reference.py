@@ -50,7 +50,9 @@ def option_rows(options: Any, prefix: str = "", preset: Mapping[str, Any] = _NOT
         kind = types_of(options)[field.name]
         nested = table_class(kind)
         value = preset.get(field.name, attrs.NOTHING)
-        if slot is not None:
+        if "parts" in field.metadata:
+            yield OptionRow(f"{path}.NAME", f"{field.metadata['parts']} or none", "", text)
+        elif slot is not None:
             default = slot.default if value is attrs.NOTHING else value
             shown = "none" if default is None and slot.optional else _written(default)
             yield OptionRow(path, f"{slot.kind} or none" if slot.optional else slot.kind, shown, text)

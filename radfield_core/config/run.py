@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
 
-from radfield_core.config.slots import Choice, option, slot
+from radfield_core.config.slots import Choice, option, parts, slot
 
 
 @attrs.frozen(kw_only=True)
@@ -148,6 +149,7 @@ class RunConfig:
         "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
     renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
+    losses: Mapping[str, Choice] = parts("loss", help="a loss in addition to the method's, under a name of your choice")
     background: BackgroundConfig | None = option(None, help="a learned background behind the foreground")
     scene: SceneConfig = option(attrs.Factory(SceneConfig), help="preparation of the scene")
     trainer: TrainerConfig = option(attrs.Factory(TrainerConfig), help="the training loop")

@@ -147,3 +147,22 @@ def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str
         'encoding'
     """
     return attrs.field(metadata={"help": help, "slot": Slot(kind, default, optional)})
+
+
+def parts(kind: str, *, help: str) -> Any:
+    """Declare a table of parts of one kind. Each part in the table has a name, which the user chooses.
+
+    Assign the result to an attribute of an attrs class, and annotate the attribute with `Mapping[str, Choice]`.
+
+    Args:
+        kind: kind of the parts, such as "loss".
+        help: one line of help.
+
+    Example:
+        >>> @attrs.frozen(kw_only=True)
+        ... class Extras:
+        ...     losses: Mapping[str, Choice] = parts("loss", help="additional losses")
+        >>> dict(Extras().losses)
+        {}
+    """
+    return attrs.field(factory=dict, metadata={"help": help, "parts": kind})

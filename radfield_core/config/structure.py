@@ -6,6 +6,7 @@ priority. A slot is an option that names a part, such as the sampler.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
@@ -23,6 +24,9 @@ from radfield_core.plugin import Component, load_of
 from radfield_core.plugins.registry import Registry
 
 DEFAULT = "default"
+_PART_NAME = re.compile(r"[A-Za-z][\w-]*")
+"""The names that a part in a table of parts can have."""
+
 EMPTIED: Any = None
 """Stands for a layer's value "none", which empties a slot. The slot then ignores all layers with a lower priority."""
 
@@ -129,6 +133,8 @@ class Structurer:
         """Return the value of one option, NOTHING if its default applies, or None if there is a mistake."""
         if "slot" in field.metadata:
             return self.slot(field.metadata["slot"], given, path, owner)
+        if "parts" in field.metadata:
+            return self._parts(field.metadata["parts"], given, path, owner)
         nested = table_class(kind)
         if nested is not None:
             return self._nested(nested, kind, given, path, owner)
@@ -184,6 +190,30 @@ class Structurer:
             self._report_empty(slot, given, path)
             return None
         return self._choice(slot, chosen, self._belonging_to(chosen.value, slot.kind, tables, path), path)
+
+    def _parts(self, kind: str, given: Sequence[Entry], path: str, owner: Owner) -> dict[str, Choice]:
+        """Build a table of named parts. A layer can add parts, change options of a part, and remove parts by "none".
+
+        A part without `type` is of the type that its name says: `[losses.depth]` is a part "depth" by default.
+        """
+        named: dict[str, list[Entry]] = {}
+        for entry in given:
+            if entry.value == "none":
+                named.clear()
+            elif self._is_table(entry, path):
+                for name, value in entry.value.items():
+                    named.setdefault(name, []).append(entry._replace(value=value))
+        chosen = {}
+        for name, values in named.items():
+            where = _join(path, name)
+            if not _PART_NAME.fullmatch(name):
+                hint = f"Use letters, digits, _ and -, as in {path}.{kind}"
+                self._problem(where, f"{name!r} cannot be the name of a {kind}", hint, values[0])
+                continue
+            part = self.slot(Slot(kind, None, True), _with_type(values, name), where, owner)
+            if part is not None:
+                chosen[name] = part
+        return chosen
 
     def _slot_tables(self, slot: Slot, given: Sequence[Entry], path: str) -> list[Entry]:
         """Convert the values of a slot to tables, and the value "none" to EMPTIED. Report and drop invalid values."""
@@ -277,6 +307,13 @@ class Structurer:
     ) -> None:
         where = f" ({entry.origin})" if entry is not None and entry.origin != DEFAULT else ""
         self.mistakes.add(path, message + where, hint, kind)
+
+
+def _with_type(values: Sequence[Entry], name: str) -> Sequence[Entry]:
+    """Return the values of a named part. If none of them names the part's type, the type is `name`."""
+    if any(isinstance(entry.value, str) or "type" in entry.value for entry in values if entry.value != {}):
+        return values
+    return [values[0]._replace(value={"type": name}), *values]
 
 
 def _strongest_name(tables: Sequence[Entry]) -> Entry | None:

@@ -6,6 +6,7 @@ from radfield_core.interfaces.dataparser import DataParser
 from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.exporter import Exporter
 from radfield_core.interfaces.field import DensityOccupancy, Field, HasColor, HasDensity, HasOccupancy, HasSDF
+from radfield_core.interfaces.loss import Loss
 from radfield_core.interfaces.method import Method, background_color
 from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
@@ -15,6 +16,6 @@ from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
     "BuildContext", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field", "HasColor",
-    "HasDensity", "HasOccupancy", "HasSDF", "Method", "Metric", "Model", "ParameterGroup", "Part", "Renderer",
+    "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ParameterGroup", "Part", "Renderer",
     "Sampler", "background_color",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from radfield_core.errors import PluginError
 from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.field import Field
+from radfield_core.interfaces.loss import Loss
 from radfield_core.interfaces.part import Part
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
@@ -84,6 +85,10 @@ class BuildContext:
     def renderer(self, choice: Choice, **sizes: Any) -> Renderer:
         """Build the renderer that was chosen for a slot. Raises PluginError in the same cases as `encoding`."""
         return self._make(Renderer, choice, **sizes)
+
+    def loss(self, choice: Choice, **sizes: Any) -> Loss:
+        """Build a loss that was chosen for the run. Raises PluginError in the same cases as `encoding`."""
+        return self._make(Loss, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
         """Build the part that was chosen for a slot of any kind. Raises PluginError in the same cases as `encoding`."""

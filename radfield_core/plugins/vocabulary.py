@@ -50,6 +50,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
     "renderer": {
         "opaque_far": "makes the last interval of every ray opaque, so that no background is visible",
     },
+    "loss": {},
     "method": {},
     "converter": {},
     "exporter": {},

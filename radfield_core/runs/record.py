@@ -19,6 +19,9 @@ def parts_of(config: Any) -> Iterator[Choice]:
     if isinstance(config, Choice):
         yield config
         config = config.config
+    if isinstance(config, Mapping):
+        for part in config.values():
+            yield from parts_of(part)
     if attrs.has(type(config)):
         for item in attrs.fields(type(config)):
             yield from parts_of(getattr(config, item.name))

@@ -13,7 +13,7 @@ from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import StorageError
 from radfield_core.interfaces import Method, Model
-from radfield_core.model import build_context
+from radfield_core.model import build_context, build_model
 from radfield_core.ops.backend import choose_device
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.checkpoint import State
@@ -90,7 +90,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     target = choose_device(device or run.trainer.device, "--device" if device else "trainer.device")
     scenes = Scenes(run, folder.left_out())
     method: Method = run.method.load()(run.method.config)
-    model = method.build(build_context(scenes.get("train"), run)).to(target)
+    model = build_model(method, build_context(scenes.get("train"), run)).to(target)
     load_weights(model, state, folder)
     last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)
     model.begin_step(last_step)  # sets schedules to the last step that was trained

@@ -9,7 +9,7 @@ import torch
 from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import BuildContext, Method
-from radfield_core.model import build_context
+from radfield_core.model import build_context, build_model
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.step import TrainStep
@@ -40,5 +40,6 @@ class TrainingSetup:
     def build(self, seed: int) -> TrainStep:
         """Seed the global generators. Build a new model on the drawer's device, in training mode."""
         randomness.seed_everything(seed)
-        model = self.method.build(self.context).to(self.drawer.device).train()
-        return TrainStep(model, self.method)
+        model = build_model(self.method, self.context).to(self.drawer.device).train()
+        losses = {} if self.context.run is None else self.context.run.losses
+        return TrainStep(model, self.method, {name: choice.config.weight for name, choice in losses.items()})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from radfield_core.config.schedules import Schedule
 from radfield_core.interfaces import Method, Model
+from radfield_core.model import added_losses
+from radfield_core.ops import segments
 from radfield_core.types import Batch, Step
 
 
@@ -37,18 +42,27 @@ class TrainStep(nn.Module):
 
     For data-parallel training, wrap this module, not the model. Losses may evaluate fields outside the model's forward,
     which a wrapper around the model would miss.
+
+    Args:
+        model: the model.
+        method: the method of the run.
+        weights: name -> weight of each loss that the run adds.
     """
 
-    def __init__(self, model: Model, method: Method):
+    def __init__(self, model: Model, method: Method, weights: Mapping[str, Schedule] = MappingProxyType({})):
         super().__init__()
-        self.model, self.method = model, method
+        self.model, self.method, self.weights = model, method, weights
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """Return the losses of a batch: those of the method and those of the model's parts."""
+        """Return the losses of a batch: those of the method, of the model's parts, and those that the run adds."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
             terms[name if name not in terms else f"part.{name}"] = loss
+        for name, part in added_losses(self.model).items():
+            values = part(outputs, batch, self.model, step)
+            loss = self.weights[name].value(step) * (segments.mean(values.flatten()) if values.dim() else values)
+            terms[name if name not in terms else f"losses.{name}"] = loss
         rgb = outputs.rendered.rgb
         assert rgb is not None  # the dry run has checked that the model renders a color
         squared_error = (rgb.detach() - batch.rgb).square().mean()

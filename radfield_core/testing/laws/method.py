@@ -16,7 +16,7 @@ from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
 from radfield_core.testing.training import toy_scene
-from radfield_core.testing.under_test import PartUnderTest, qualified_name
+from radfield_core.testing.under_test import TESTED_LOSS, PartUnderTest, qualified_name
 from radfield_core.types import Batch, Step
 
 
@@ -106,20 +106,21 @@ def background_is_a_color(tested: PartUnderTest) -> None:
     expect(plain is None or bool((plain == plain[:1]).all()), "in evaluation the background differs between rays")
 
 
-@law("method", fix="Average over rays with radfield_core.ops.segments.mean, whose mean over no rays is 0.")
+@law("method", "loss", fix="Average over rays with radfield_core.ops.segments.mean, whose mean over no rays is 0.")
 def losses_are_means_over_rays(tested: PartUnderTest) -> None:
     """Each loss of a batch is one finite number, and equals the mean of the losses of its two halves. Splitting a batch
     into micro-batches therefore changes nothing. The losses of a batch without rays are finite too."""
-    method: Method = tested.build()
+    trainer = tested.trainer(tested.run_config(), "losses")
+    step, method = Step(0, 3, 0), trainer.method
     if method.batching != "rays":
         return
-    trainer = tested.trainer(tested.run_config(), "losses")
-    step = Step(0, 3, 0)
     model = trainer.model.eval()
     model.begin_step(step)
     batch = trainer.drawer.draw(step, 16)
 
     def losses(part: Batch) -> dict[str, torch.Tensor]:
+        if tested.kind == "loss":
+            return {TESTED_LOSS: trainer.train_step(part, step).terms[TESTED_LOSS]}
         return method.losses(method.forward(model, part), part, model, step)
 
     whole, first, second = losses(batch), losses(batch[0:8]), losses(batch[8:16])

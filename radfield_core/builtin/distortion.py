@@ -1,0 +1,29 @@
+"""The distortion loss of mip-NeRF 360."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from radfield_core.builtin.config import DistortionConfig
+from radfield_core.interfaces import BuildContext, Loss, Model
+from radfield_core.ops import volume
+from radfield_core.types import Batch, ModelOutputs, Step
+
+
+class Distortion(Loss):
+    """The distortion of the weights on each ray (mip-NeRF 360, equation 15).
+
+    It draws the weights of a ray together into few short intervals, which removes floating specks and semitransparent
+    layers. Distances are divided by the scene's radius, so that the weight of the loss does not depend on the scene's
+    scale.
+    """
+
+    def __init__(self, config: DistortionConfig, ctx: BuildContext):
+        super().__init__()
+        self.radius = ctx.bounds.radius
+
+    def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:
+        """Return the distortion [R] of the last level. If the model has no levels, raise IndexError."""
+        level = outputs.levels[-1]
+        starts, ends = (t / self.radius for t in (level.samples.t_starts, level.samples.t_ends))
+        return volume.distortion(level.weights, starts, ends, level.samples.layout)

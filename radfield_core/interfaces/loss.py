@@ -1,0 +1,51 @@
+"""Losses that a run adds to those of its method."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from radfield_core.interfaces.part import Part
+from radfield_core.types import Batch, ModelOutputs, Step
+
+if TYPE_CHECKING:
+    from radfield_core.interfaces.model import Model
+
+
+class Loss(Part):
+    """A loss of the whole model, such as the error of its depth. Constructed as `Loss(config, ctx)`.
+
+    A run lists its losses by name: `[losses.depth]` in a config file, or `losses.depth=depth` on the command line. They
+    are added to the losses of the method. Core multiplies each loss by its option `weight`. A loss may have parameters,
+    which are trained with the model.
+
+    Example:
+        >>> import torch
+        >>> class Dark(Loss):
+        ...     def __init__(self, config, ctx):
+        ...         super().__init__()
+        ...
+        ...     def forward(self, outputs, batch, model, step):
+        ...         return outputs.rendered.rgb.square().mean(-1)
+        >>> from radfield_core import LossConfig, Rendered
+        >>> gray = Rendered(torch.full((4, 3), 0.5), torch.ones(4), torch.ones(4))
+        >>> Dark(LossConfig(), None)(ModelOutputs(gray, (), None, 0), None, None, None)
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+
+    @abstractmethod
+    def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:
+        """Return the loss of a batch, without its weight.
+
+        Args:
+            outputs: outputs of the model for the batch.
+            batch: the rays, or the whole view, that is trained on.
+            model: the model, which may be evaluated at further points through `model.queries()`.
+            step: the training step. Draw random numbers from `step.generator` alone.
+
+        Returns:
+            The loss of each ray or pixel, in any shape, or one number that is their mean. If the batch is empty, the
+            result must be empty or 0.
+        """
