@@ -76,21 +76,31 @@ def main() -> int:
     if not torch.cuda.is_available():
         print("this machine has no CUDA device; nothing was measured")
         return 0
-    timings = micro(device=DEVICE, repeats=args.repeats)
+    timings, failures = micro(device=DEVICE, repeats=args.repeats)
     if find_spec("nerfacc") is not None:
         first = {timing.op: timing for timing in reversed(timings)}
-        timings.append(nerfacc_compositing(first["compositing"], args.repeats))
-        timings.append(nerfacc_marching(first["marching"], args.repeats))
+        for op, measure in (("compositing", nerfacc_compositing), ("marching", nerfacc_marching)):
+            try:
+                timings.append(measure(first[op], args.repeats))
+            except Exception as error:  # nerfacc is compiled when it is first called, which can fail in many ways
+                failures[f"{op} of nerfacc"] = f"{type(error).__name__}: {error}"
     print(table(timings))
-    results: dict[str, Any] = {"machine": machine(), "kernels": [timing_row(timing) for timing in timings]}
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "kernels": [timing_row(timing) for timing in timings],
+        "failures": failures,
+    }
+    write_results(RESULTS / "gpu.json", results)  # before the long run, so that these results are kept if it fails
     if args.data is not None:
         results["run"] = whole_run(
             args.method, str(args.data), seconds=args.seconds, every=args.every, overrides=["trainer.device=cuda"]
         )
+        write_results(RESULTS / "gpu.json", results)
         plot(results["run"], RESULTS / "gpu.png")
         print(results["run"]["final"], results["run"]["reached"])
-    write_results(RESULTS / "gpu.json", results)
-    return 0
+    for name, reason in failures.items():
+        print(f"{name} failed: {reason}")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def measure(
         n_rays: number of rays R.
         n_samples: total number of samples N of all rays.
         repeats: number of timed runs.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "cuda:N".
         seed: seed of the samples.
 
     Returns:
@@ -58,7 +58,7 @@ def measure(
         color, depth, opacity = volume.pixels(weights, rgb, t, layout)
         return color.square().mean() + depth.square().mean() + opacity.square().mean(), (density, rgb)
 
-    losses = {name: with_backend(name, loss) for name in ["torch", *COMPOSITING.installed(device)]}
+    losses = {name: with_backend(name, loss) for name in ["torch", *COMPOSITING.loadable(device)]}
     times = gradient_medians_ms(losses, repeats, device)
     case = {"device": device, "n_rays": n_rays, "n_samples": n_samples}
     base = times["torch"]["both_ms"]
@@ -91,7 +91,7 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
     is empty for any other device.
 
     Args:
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "cuda:N".
         repeats: number of timed runs.
         rows: number of input rows.
         sizes: width of the input, followed by the width of each layer.

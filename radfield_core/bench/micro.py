@@ -9,33 +9,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from radfield_core.bench.offered import chosen
 from radfield_core.bench.timing import Timing
-from radfield_core.errors import UsageError
+from radfield_core.ops.backend import choose_device
 from radfield_core.plugin import load
 from radfield_core.plugins.registry import get_registry
 
 
-def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -> list[Timing]:
-    """Run benchmarks of kernels.
+def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -> tuple[list[Timing], dict[str, str]]:
+    """Run benchmarks of kernels. If a benchmark fails, the others run all the same.
 
     Args:
         names: the benchmarks to run. If `names` is empty, all benchmarks are run.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "cuda:N".
         repeats: number of timed runs. The reported time is their median.
 
     Returns:
-        One timing for each kernel and case.
+        One timing for each kernel and case, and a table of benchmark -> the reason why it failed.
 
     Raises:
         UsageError: a benchmark is unknown, or the machine has no such device.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("this machine has no CUDA device", path="--device", hint="--device cpu")
-    functions = chosen(get_registry(), names)
-    return [timing for function in functions for timing in load(function)(device, repeats)]
+    on = str(choose_device(device, "--device"))
+    timings, failures = list[Timing](), dict[str, str]()
+    for name, function in chosen(get_registry(), names).items():
+        try:
+            timings += load(function)(on, repeats)
+        except Exception as error:  # the benchmark of a plugin may raise any exception
+            failures[name] = f"{type(error).__name__}: {error}"
+    return timings, failures
 
 
 def table(timings: Sequence[Timing]) -> str:

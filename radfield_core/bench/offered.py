@@ -17,8 +17,8 @@ def benchmarks(registry: Registry) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def chosen(registry: Registry, names: Sequence[str]) -> list[str]:
-    """Return the function of each named benchmark as "module:function". If no names are given, return all functions.
+def chosen(registry: Registry, names: Sequence[str]) -> dict[str, str]:
+    """Return name -> "module:function" for the named benchmarks. If no names are given, return all benchmarks.
 
     Raises:
         UsageError: a benchmark is unknown.
@@ -31,4 +31,4 @@ def chosen(registry: Registry, names: Sequence[str]) -> list[str]:
             f"unknown benchmark {', '.join(map(repr, unknown))}; known benchmarks are {', '.join(offered)}",
             hint=f"radfield bench micro {quoted(near)}" if near else "radfield bench micro",
         )
-    return [offered[name] for name in names or offered]
+    return {name: offered[name] for name in names or offered}

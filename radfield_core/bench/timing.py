@@ -62,7 +62,7 @@ def median_ms(run: Callable[[], object], repeats: int, device: str) -> float:
     Args:
         run: the function.
         repeats: number of timed runs.
-        device: "cpu" or "cuda". The device decides which clock `now` reads.
+        device: "cpu", "cuda" or "cuda:N". The device decides which clock `now` reads.
 
     Example:
         >>> median_ms(lambda: sum(range(1000)), repeats=3, device="cpu") > 0
@@ -109,8 +109,8 @@ def now(device: str) -> float:
     If torch runs on one CPU thread, the clock counts CPU time, because other load on the machine affects CPU time less
     than wall time. On CUDA or with several threads, the clock counts wall time.
     """
-    if device == "cuda":
-        torch.cuda.synchronize()
+    if device != "cpu":
+        torch.cuda.synchronize(device)
     single_threaded = device == "cpu" and torch.get_num_threads() == 1
     return time.process_time() if single_threaded else time.perf_counter()
 

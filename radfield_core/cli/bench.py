@@ -20,7 +20,7 @@ def configure(parser: ArgumentParser) -> None:
     micro.add_argument(
         "names", metavar="NAME", nargs="*", help='benchmarks to run, such as "marching" (default: all benchmarks)'
     )
-    micro.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on (default: cpu)")
+    micro.add_argument("--device", default="cpu", help='device to run on: "cpu", "cuda" or "cuda:N" (default: cpu)')
     micro.add_argument(
         "--repeats", type=int, default=7, help="number of timed runs; their median is printed (default: 7)"
     )
@@ -46,7 +46,7 @@ def run(args: Namespace) -> int:
     """Measure, print the results and write them to files.
 
     Returns:
-        Exit code 0. If a signal ended the measurement, the exit code for this signal.
+        Exit code 0, or 1 if a benchmark failed. If a signal ended the measurement, the exit code for this signal.
     """
     require_positive(args, "threads", "repeats", "every", "views", "seconds")
     _check_names(args)
@@ -90,12 +90,14 @@ def _micro(args: Namespace) -> int:
     from radfield_core.bench.micro import micro, table, timing_row
     from radfield_core.files.results import write_results
 
-    timings = micro(args.names, device=args.device, repeats=args.repeats)
+    timings, failures = micro(args.names, device=args.device, repeats=args.repeats)
     print(table(timings))
     rows = [timing_row(timing) for timing in timings]
-    write_results(path, {"machine": machine(), "repeats": args.repeats, "rows": rows})
+    write_results(path, {"machine": machine(), "repeats": args.repeats, "rows": rows, "failures": failures})
     say(path)
-    return 0
+    for name, reason in failures.items():
+        say(f"wrong: the benchmark {name} failed: {reason}")
+    return 1 if failures else 0
 
 
 def _run(args: Namespace) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from radfield_core.plugins.registry import Registry
 
-HELP = """Report versions, devices, accelerators, disk space and plugins, for example for a bug report. The exit code is
-1 if something is wrong."""
+HELP = """Report versions, devices, accelerators, disk space and plugins, for example for a bug report. Every part is
+imported, and every kernel is loaded on every device. The exit code is 1 if something is wrong."""
 
 _GIB = 2**30
 
@@ -32,10 +32,13 @@ def run(args: Namespace) -> int:
 
     registry = get_registry()
     missing, versions = _versions()
+    unusable = list(_unusable_parts(registry))
+    kernels, broken_kernels = _kernels()
     sections = {
         "versions": versions,
         "devices": list(_devices()),
         "accelerators": list(_accelerators()),
+        "kernels": kernels,
         "outputs": list(_outputs(Path(args.out))),
         "plugins": [(p.name, f"{p.status}, {p.distribution} {p.version}") for p in registry.plugins],
     }
@@ -43,7 +46,7 @@ def run(args: Namespace) -> int:
         print(title)
         for name, text in rows:
             print(f"  {name:<16}  {text}")
-    faults = list(_faults(registry, missing))
+    faults = [*_faults(registry, missing), *unusable, *broken_kernels]
     for fault in faults:
         print(f"wrong: {fault}")
     return 1 if faults else 0
@@ -65,6 +68,42 @@ def _faults(registry: Registry, missing: list[str]) -> Iterator[str]:
     broken = [plugin.name for plugin in registry.plugins if plugin.status not in ("ok", "disabled")]
     if broken:
         yield f"plugins that do not load: {', '.join(broken)}; try: radfield plugins doctor"
+
+
+def _unusable_parts(registry: Registry) -> Iterator[str]:
+    """Import the code of every part. Yield a message about each part whose code cannot be imported."""
+    from radfield_core.errors import PluginError
+    from radfield_core.plugin import load_of
+
+    for part in registry.components:
+        try:
+            load_of(part, part.impl)
+        except PluginError as error:
+            yield f"{error.problems[0].message}; try: pip install --upgrade {part.distribution}"
+
+
+def _kernels() -> tuple[list[tuple[str, str]], list[str]]:
+    """Load the kernels of every op on every device.
+
+    Returns:
+        Rows (op, backend and device) with the whole reason if the kernels cannot be loaded, and a message about each
+        backend that cannot be loaded.
+    """
+    import torch
+
+    from radfield_core.ops.backend import in_one_line, ops
+
+    rows, faults = list[tuple[str, str]](), list[str]()
+    devices = [torch.device("cpu"), *(torch.device("cuda", index) for index in range(torch.cuda.device_count()))]
+    for op in ops():
+        for device in devices:
+            for backend, reason in op.installed(device).items():
+                lines = "".join(f"\n    | {line}" for line in reason.splitlines())
+                rows.append((op.name, f"{backend} on {device} {'does not load:' if reason else 'loads'}{lines}"))
+                if reason:
+                    text = f"{op.name}: {backend} does not load on {device}: {in_one_line(reason)}"
+                    faults.append(f"{text}; try: pip install --force-reinstall {backend}")
+    return rows, faults
 
 
 def _versions() -> tuple[list[str], list[tuple[str, str]]]:

@@ -26,6 +26,9 @@ from radfield_core.ops.layout import Packing
 BLOCK = 128
 """The number of samples that a program reads at once."""
 
+ANY_SIZE = {"do_not_specialize": ["features"]}
+"""One variant of a kernel serves any number of features. Otherwise, Triton would compile one for 1 and one for 16."""
+
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
     """Repeat each ray's value, x [R, ...], for all samples of the ray. Return [N, ...]."""
@@ -118,7 +121,7 @@ def _launch(kernel: Any, packing: Packing, features: int, *arguments: Any) -> No
     n_rays = packing.offsets.shape[0] - 1
     if n_rays and features:
         with torch.cuda.device_of(packing.offsets):
-            kernel[n_rays, features](*arguments, BLOCK)
+            kernel[n_rays, features](*arguments, BLOCK, enable_fp_fusion=True)
 
 
 def _reduce(x: Tensor, weights: Tensor, packing: Packing, weighted: bool) -> Tensor:
@@ -128,7 +131,7 @@ def _reduce(x: Tensor, weights: Tensor, packing: Packing, weighted: bool) -> Ten
     return out
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _total(x, weights, offsets, out, features, WEIGHTED: tl.constexpr, SIZE: tl.constexpr):
     ray, feature = tl.program_id(0), tl.program_id(1)
     start, stop = tl.load(offsets + ray), tl.load(offsets + ray + 1)
@@ -142,7 +145,7 @@ def _total(x, weights, offsets, out, features, WEIGHTED: tl.constexpr, SIZE: tl.
     tl.store(out + ray * features + feature, tl.sum(sums))
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _scan(x, offsets, out, features, REVERSE: tl.constexpr, SIZE: tl.constexpr):
     ray, feature = tl.program_id(0), tl.program_id(1)
     start, stop = tl.load(offsets + ray), tl.load(offsets + ray + 1)

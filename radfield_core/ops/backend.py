@@ -2,30 +2,36 @@
 
 RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
 An op ignores listed backends for which it has no kernels. If none of the listed backends remains, or if the variable is
-unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, and records the
-reasons. If the variable lists a backend that cannot be loaded, the op raises an error.
+unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, records the
+reasons, and warns if the backend is installed. If the variable lists a backend that cannot be loaded, the op raises an
+error. Kernels are loaded, and run once on tiny inputs, on each device that an op uses.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from types import ModuleType
+from weakref import WeakSet
 
 import torch
 from torch import nn
 
 from radfield_core.errors import UsageError
+from radfield_core.names import Lines
 from radfield_core.runtime.interrupts import signals_deferred
 
 VARIABLE = "RADFIELD_BACKEND"
 """Name of the environment variable that lists the backends to use."""
+
+logger = logging.getLogger(__name__)
 
 NAMES = ("torch", "numba", "triton", "tinycudann")
 """Names that the variable may list."""
@@ -33,14 +39,14 @@ NAMES = ("torch", "numba", "triton", "tinycudann")
 
 @dataclass(frozen=True)
 class Selection:
-    """The backend that one op uses on one type of device.
+    """The backend that one op uses on one device.
 
     Attributes:
         op: name of the op.
-        device: type of device, "cpu" or "cuda".
+        device: the device, for example "cpu" or "cuda:0".
         backend: name of the backend; "torch" for plain torch.
         module: module that defines the kernels; None for plain torch.
-        skipped: table of backend -> the reason why this backend could not be loaded.
+        skipped: table of backend -> the whole reason why this backend could not be loaded.
     """
 
     op: str
@@ -50,11 +56,12 @@ class Selection:
     skipped: Mapping[str, str]
 
     def __str__(self) -> str:
-        reasons = "".join(f" (no {name}: {reason})" for name, reason in self.skipped.items())
+        reasons = "".join(f" (no {name}: {in_one_line(reason)})" for name, reason in self.skipped.items())
         return f"{self.op}: {self.backend} on {self.device}{reasons}"
 
 
-_selections: dict[tuple[str, str, str], Selection] = {}
+_selections: dict[tuple[str, torch.device, str], Selection] = {}
+_ops: WeakSet[Op] = WeakSet()
 
 
 class Op:
@@ -78,10 +85,28 @@ class Op:
     def __init__(self, name: str, kernels: Mapping[str, Mapping[str, str]]):
         self.name = name
         self.kernels = kernels
+        _ops.add(self)
 
-    def installed(self, device: str) -> list[str]:
-        """Return the names of the op's installed backends for a type of device, best first, without plain torch."""
-        return [name for name in self.kernels.get(device, {}) if find_spec(name) is not None]
+    def installed(self, device: torch.device) -> dict[str, str]:
+        """Load the op's installed backends for a device.
+
+        Returns:
+            Table of backend -> the whole reason why it cannot be loaded, or an empty text if it can be. The best
+            backend comes first, and plain torch is left out.
+        """
+        modules = self.kernels.get(device.type, {})
+        return {name: _try_to_load(module, device)[1] for name, module in modules.items() if find_spec(name)}
+
+    def loadable(self, device: str) -> list[str]:
+        """Return the names of the op's backends for a device that can be loaded, best first, without plain torch.
+
+        Warn about each installed one that cannot be loaded.
+        """
+        found = self.installed(torch.device(device))
+        for name, reason in found.items():
+            if reason:
+                _warn(f"{self.name}: {name} cannot be loaded on {device} and is left out:", reason)
+        return [name for name, reason in found.items() if not reason]
 
     def pick(self, device: torch.device) -> ModuleType | None:
         """Return the module of the kernels to use on a device, or None for plain torch.
@@ -90,19 +115,19 @@ class Op:
             UsageError: RADFIELD_BACKEND lists a backend that does not exist, is not installed or does not load.
         """
         value = os.environ.get(VARIABLE, "")
-        key = (self.name, device.type, value)
+        key = (self.name, device, value)
         if key not in _selections:
-            _selections[key] = self._select(device.type, requested(value))
+            _selections[key] = self._select(device, requested(value))
         return _selections[key].module
 
-    def _select(self, device: str, names: tuple[str, ...]) -> Selection:
-        modules = self.kernels.get(device, {})
+    def _select(self, device: torch.device, names: tuple[str, ...]) -> Selection:
+        modules = self.kernels.get(device.type, {})
         known = {"torch"}.union(*self.kernels.values())
         wanted = [name for name in names if name in known]
         usable = [name for name in wanted if name == "torch" or name in modules]
         if wanted and not usable:
             raise UsageError(
-                f"{self.name} has no {' or '.join(wanted)} implementation on {device}",
+                f"{self.name} has no {' or '.join(wanted)} implementation on {device.type}",
                 path=VARIABLE,
                 hint=f"Set it to {' or '.join([*modules, 'torch'])}, or unset it",
             )
@@ -110,25 +135,61 @@ class Op:
         for name in usable or modules:
             if name == "torch":
                 break
-            try:
-                return Selection(self.name, device, name, _load(modules[name]), skipped)
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                if wanted:
-                    raise UsageError(
-                        f"{name} was requested, but {self.name} cannot load it: {reason}",
-                        path=VARIABLE,
-                        hint=f"Repair or reinstall {name}, or unset {VARIABLE}",
-                    ) from error
-                skipped[name] = reason
-        return Selection(self.name, device, "torch", None, skipped)
+            module, reason = _try_to_load(modules[name], device)
+            if module is not None:
+                self._report(skipped, device, name)
+                return Selection(self.name, str(device), name, module, skipped)
+            if wanted:
+                raise UsageError(
+                    f"{name} was requested, but {self.name} cannot load it on {device}: {in_one_line(reason)}",
+                    path=VARIABLE,
+                    hint=f"Repair or reinstall {name}, or unset {VARIABLE}; radfield doctor shows the whole reason",
+                )
+            skipped[name] = reason
+        self._report(skipped, device, "torch")
+        return Selection(self.name, str(device), "torch", None, skipped)
+
+    def _report(self, skipped: Mapping[str, str], device: torch.device, used: str) -> None:
+        """Warn about each installed backend that was skipped."""
+        for name, reason in skipped.items():
+            if find_spec(name) is not None:
+                slower = f"so {used} is used, which can be many times slower"
+                _warn(f"{self.name}: {name} cannot be loaded on {device}, {slower}:", reason)
 
 
-def _load(module: str) -> ModuleType:
-    """Import a module of kernels, and run its kernels once."""
-    # The first caller may be inside no_grad or inference_mode, but warm_up() needs gradients. Signals are deferred,
-    # because an exception that a signal raises here would look like a fault of the kernels.
-    with signals_deferred(), torch.inference_mode(False), torch.enable_grad():
+def ops() -> list[Op]:
+    """Return the ops of all modules that are imported so far, sorted by name."""
+    return sorted(_ops, key=lambda op: op.name)
+
+
+def in_one_line(reason: str) -> str:
+    """Return the first and the last line of a text.
+
+    The first line of a compiler's message says where the error is, the last one what it is.
+    """
+    lines = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
+    return " … ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else ""
+
+
+def _warn(text: str, reason: str) -> None:
+    logger.warning(Lines.of(text, *(f"  | {line}" for line in reason.splitlines())))
+
+
+def _try_to_load(module: str, device: torch.device) -> tuple[ModuleType | None, str]:
+    """Load a module of kernels on a device. Return the module, or None and the whole reason why it cannot be loaded."""
+    try:
+        return _load(module, device), ""
+    except Exception as error:  # a compiler or a driver may raise any exception
+        return None, f"{type(error).__name__}: {error}".rstrip()
+
+
+def _load(module: str, device: torch.device) -> ModuleType:
+    """Import a module of kernels, and run its kernels once on the device."""
+    # warm_up() runs on the current device, so the op's device is made the current one. The first caller may be inside
+    # no_grad or inference_mode, but warm_up() needs gradients. Signals are deferred, because an exception that a signal
+    # raises here would look like a fault of the kernels.
+    current = torch.cuda.device(device) if device.type == "cuda" and torch.cuda.is_available() else nullcontext()
+    with signals_deferred(), torch.inference_mode(False), torch.enable_grad(), current:
         loaded = import_module(module)
         getattr(loaded, "warm_up", lambda: None)()
     return loaded

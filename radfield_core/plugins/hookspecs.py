@@ -39,8 +39,8 @@ def radfield_benchmarks() -> Mapping[str, str]:
     """Return the benchmarks that the plugin offers to `radfield bench micro`.
 
     The result maps the name of each benchmark to its function, written as "module:function". Each function takes the
-    device ("cpu" or "cuda") and the number of repetitions. It returns a list of `radfield_core.bench.timing.Timing`.
-    These timings compare the kernels of an op with the op's torch reference.
+    device ("cpu", "cuda" or "cuda:N") and the number of repetitions. It returns a list of
+    `radfield_core.bench.timing.Timing`. These timings compare the kernels of an op with the op's torch reference.
 
     Called only by `radfield bench`. The implementation must not import the functions. Since 1.0.
     """

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
         byte_edits as byte_edits,
         value_edits as value_edits,
     )
+    from radfield_core.testing.gpu_kernels import (
+        CompiledKernel as CompiledKernel,
+        compile_kernels as compile_kernels,
+    )
     from radfield_core.testing.kit import conformance as conformance, part_under_test as part_under_test
     from radfield_core.testing.sphere import SPHERE_RADIUS as SPHERE_RADIUS, sphere_model as sphere_model
     from radfield_core.testing.toys import (
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "captures": "pixel_difference ray_difference toy_capture",
     "fuzzing": "apply_byte_edits apply_value_edits byte_edits value_edits",
+    "gpu_kernels": "CompiledKernel compile_kernels",
     "kit": "conformance part_under_test",
     "sphere": "SPHERE_RADIUS sphere_model",
     "toys": "BlobField ConstantField RaggedSampler SphereField importance_sampler toy_context toy_rays volume_renderer",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
 
-from radfield_core.bench import micro
+from radfield_core.bench import micro, offered
 from radfield_core.bench.timing import Timing
 from radfield_core.cli.main import main
 from radfield_core.errors import UsageError
+from radfield_core.plugin import load
 
 KEYS = {"op", "case", "backend", "torch_ms", "kernel_ms", "ratio", "limit", "share_of_limit"}
 
@@ -24,8 +26,27 @@ def test_an_unknown_benchmark_is_refused_with_the_nearest() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without CUDA; tests/gpu covers those with it")
 def test_an_absent_device_is_refused() -> None:
-    with pytest.raises(UsageError, match="no CUDA device"):
-        micro.micro(device="cuda")
+    for device in ("cuda", "cuda:1", "tpu"):
+        with pytest.raises(UsageError, match=f"device '{device}' is not available") as caught:
+            micro.micro(device=device)
+        assert caught.value.problems[0].path == "--device"
+
+
+def test_a_benchmark_that_fails_is_reported_after_the_others_have_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(offered, "benchmarks", lambda registry: {"broken": "math:no_such", "good": "tests:timed"})
+    monkeypatch.setattr(micro, "load", lambda reference: timed if reference.endswith("timed") else load(reference))
+    assert main(["bench", "micro", "--repeats", "3", "--out", str(tmp_path)]) == 1
+    output = capsys.readouterr().out
+    assert "\nfine           on cpu, 3 times" in output
+    assert "wrong: the benchmark broken failed: AttributeError: module 'math' has no attribute 'no_such'" in output
+    found = json.loads((tmp_path / "micro.json").read_text())
+    assert [row["op"] for row in found["rows"]] == ["fine"] and list(found["failures"]) == ["broken"]
+
+
+def timed(device: str, repeats: int) -> list[Timing]:
+    return [Timing("fine", f"on {device}, {repeats} times", "numba", 2.0, 1.0)]
 
 
 def test_a_table_has_a_row_for_each_timing_with_its_share_of_the_limit() -> None:

@@ -46,9 +46,10 @@ def test_waiting_counts_only_with_several_threads(threads: int, waiting_counts: 
 
 def test_the_clock_is_read_when_the_device_is_done(monkeypatch):
     synchronized = []
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: synchronized.append(1))
-    median_ms(lambda: synchronized.clear(), 1, "cuda")
-    assert synchronized == [1]
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronized.append)
+    for device in ("cuda", "cuda:1"):
+        median_ms(lambda: synchronized.clear(), 1, device)
+        assert synchronized == [device]
 
 
 def test_the_gradient_is_timed_apart(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from radfield_core.ops import segments, volume
 from radfield_core.ops._packed import PackedKernels, check
 from radfield_core.ops.backend import using
 from radfield_core.ops.layout import Layout, LayoutError, Packing
+from radfield_core.testing import compile_kernels
 
 COUNTS = ([3, 0, 140, 1, 129, 0], [0, 0], [])
 
@@ -154,3 +156,26 @@ def test_tensors_of_another_size_than_the_packing_are_refused(kernels: ModuleTyp
     for call in calls:
         with pytest.raises(LayoutError, match=r"(5 samples|3 rays), got shapes \["):
             call()
+
+
+def launches() -> None:
+    """Launch every Triton kernel for each type of numbers, and for numbers of features that Triton could tell apart."""
+    from radfield_core.ops import _gpu
+
+    packing = packed([3, 0, 140]).packing
+    assert packing is not None
+    ops = PackedKernels(_gpu, packing)
+    for dtype in (torch.float32, torch.float64):
+        x, x3, x16 = (uniform(143, 1, *features, dtype=dtype).requires_grad_() for features in ((), (3,), (16,)))
+        torch.autograd.backward(joined(ops.pixels(ops.weights_from_density(x, x), x3, x)).sum())
+        torch.autograd.backward(ops.composite(ops.weights_from_alpha(x), x16).sum())
+        for values in (x, x3, x16):
+            torch.autograd.backward(ops.exclusive_cumsum(values).sum())
+            ops.sum(values)
+
+
+def test_every_kernel_compiles_once_for_each_type_of_numbers() -> None:
+    kernels = compile_kernels(launches)
+    assert [kernel.fault for kernel in kernels if kernel.fault] == []
+    names = {"_total": 2, "_scan": 2, "_density": 1, "_alpha": 1, "_behind": 1}  # sums are weighted, scans reversed
+    assert Counter(kernel.name for kernel in kernels) == {name: 3 * 2 * n for name, n in names.items()}

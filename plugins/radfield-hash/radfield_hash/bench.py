@@ -80,7 +80,7 @@ def _measure_size(
     limit = gather_limit(grid, n, repeats) if device == "cpu" else None
     rows = []
     for task, run in _tasks(x, table, g, grid).items():
-        per_turn = {"torch": 1} | dict.fromkeys(OP.installed(device), -(-repeats // reference_repeats))
+        per_turn = {"torch": 1} | dict.fromkeys(OP.loadable(device), -(-repeats // reference_repeats))
         runs = {name: with_backend(name, partial(_times_ms, run, device, times)) for name, times in per_turn.items()}
         medians = {name: median(chain(*times)) for name, times in turns(runs, reference_repeats).items()}
         reference = medians.pop("torch")

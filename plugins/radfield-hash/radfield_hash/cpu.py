@@ -32,7 +32,7 @@ CHUNK_BYTES = 1 << 25
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
 
-    If x or the table is not float32, the torch reference computes the features.
+    If x or the table is float64, the torch reference computes the features.
     """
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)

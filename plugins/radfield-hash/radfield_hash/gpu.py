@@ -2,8 +2,8 @@
 
 All numbers are float32. For values and table gradients, one program handles one block of points on one level. For
 position gradients and second derivatives, one program handles one block of points on all levels. Table gradients are
-summed with atomics, so their last bits may differ between runs. Products and sums are not fused. Therefore
-x·scale + 0.5 is rounded as in the reference, and a point is assigned to the same cell.
+summed with atomics in no particular order, so their last bits may differ between runs. Products and sums are not fused.
+Therefore x·scale + 0.5 is rounded as in the reference, and a point is assigned to the same cell.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -18,18 +18,28 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.runtime import driver
 
 from radfield_hash import autograd, reference
 from radfield_hash.levels import PRIMES, Grid
 
 BLOCK = 128
+VECTOR = 4
+"""The largest number of float32 that one instruction reads, or adds to memory."""
+
+ANY_SIZE = {"do_not_specialize": ["n"], "do_not_specialize_on_alignment": ["x_ptr", "v_ptr"]}
+"""One variant of a kernel serves any number of points, and any part of a tensor of points.
+
+Without this, Triton would compile further variants in the middle of training, as soon as the first number divisible by
+16 occurs.
+"""
 PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
 
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
 
-    If x or the table is not float32, the torch reference computes the features.
+    If x or the table is float64, the torch reference computes the features.
     """
     if x.dtype != torch.float32 or table.dtype != torch.float32:
         return reference.encode(x, table, grid)
@@ -48,12 +58,13 @@ class _Triton:
 
     def values(self, x: Tensor, table: Tensor, grid: Grid) -> Tensor:
         y = x.new_empty(x.shape[0], grid.out_dim)
-        _launch(_values, x, grid, True, table, y)
+        _launch(_values, x, grid, True, table, y, width=min(grid.n_features, VECTOR))
         return y
 
     def table_gradient(self, x: Tensor, g: Tensor, grid: Grid, v: Tensor | None = None) -> Tensor:
         result = x.new_zeros(grid.n_entries, grid.n_features)
-        _launch(_table_gradient, x, grid, True, x if v is None else v, g, result, directed=v is not None)
+        width = min(grid.n_features, VECTOR) if adds_vectors(x) else 1
+        _launch(_table_gradient, x, grid, True, x if v is None else v, g, result, width=width, directed=v is not None)
         return result
 
     def position_gradient(self, x: Tensor, table: Tensor, g: Tensor, grid: Grid) -> Tensor:
@@ -68,6 +79,16 @@ class _Triton:
 
 
 _KERNELS = _Triton()
+
+
+def adds_vectors(x: Tensor) -> bool:
+    """Return True if the GPU that holds x can add several numbers to memory in one atomic instruction."""
+    try:
+        with torch.cuda.device_of(x):
+            arch = driver.active.get_current_target().arch
+    except RuntimeError:  # without a GPU, Triton's interpreter runs the kernels
+        return True
+    return isinstance(arch, int) and arch >= 90
 
 
 def _launch(kernel: Any, x: Tensor, grid: Grid, level_by_level: bool, *tensors: Tensor, **constants: Any) -> None:
@@ -133,13 +154,18 @@ def _signs(corner: tl.constexpr):
 
 
 @triton.jit
-def _row(i, j, k, corner: tl.constexpr, level_ptr, level):
-    """Return the table row that holds the entry for one corner of cell (i, j, k)."""
-    i, j, k = i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2)
+def _level(scale_ptr, level_ptr, level):
+    """Return the scale of a level, its resolution, its first entry, its number of entries, and whether it is hashed."""
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)
     size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)
-    hashed = tl.load(level_ptr + level * 4 + 3) != 0
+    return tl.load(scale_ptr + level), resolution, offset, size, tl.load(level_ptr + level * 4 + 3) != 0
+
+
+@triton.jit
+def _row(i, j, k, corner: tl.constexpr, resolution, offset, size, hashed):
+    """Return the table row that holds the entry for one corner of cell (i, j, k). See `_level()` for the arguments."""
+    i, j, k = i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2)
     i, j, k = i.to(tl.uint32), j.to(tl.uint32), k.to(tl.uint32)
     by_hash = (i ^ (j * PRIME_Y) ^ (k * PRIME_Z)) & (size - 1)
     dense = i + j * resolution + k * resolution * resolution
@@ -147,40 +173,44 @@ def _row(i, j, k, corner: tl.constexpr, level_ptr, level):
     return (tl.where(hashed, by_hash, dense) + offset).to(tl.int64)
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _values(
     x_ptr, table_ptr, y_ptr, scale_ptr, level_ptr, n,
-    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     level = tl.program_id(1)
     valid = rows < n
-    scale = tl.load(scale_ptr + level)
+    scale, resolution, offset, size, hashed = _level(scale_ptr, level_ptr, level)
     x, _, nan_x = _coordinate(x_ptr, rows, valid, 0)
     y, _, nan_y = _coordinate(x_ptr, rows, valid, 1)
     z, _, nan_z = _coordinate(x_ptr, rows, valid, 2)
     i, fx = _cell(x, scale)
     j, fy = _cell(y, scale)
     k, fz = _cell(z, scale)
-    out = y_ptr + rows * (n_levels * n_features) + level * n_features
-    for f in tl.static_range(n_features):
-        total = tl.where(nan_x | nan_y | nan_z, float("nan"), 0.0)
+    invalid = nan_x | nan_y | nan_z
+    for first in tl.static_range(0, n_features, width):
+        f = first + tl.arange(0, width)[None, :]
+        total = tl.zeros([block, width], tl.float32)
         for corner in tl.static_range(8):
-            row = _row(i, j, k, corner, level_ptr, level)
+            row = _row(i, j, k, corner, resolution, offset, size, hashed)
             wx, wy, wz = _weights(fx, fy, fz, corner)
-            total += wx * wy * wz * tl.load(table_ptr + row * n_features + f, mask=valid, other=0.0)
-        tl.store(out + f, total, mask=valid)
+            entry = tl.load(table_ptr + row[:, None] * n_features + f, mask=valid[:, None], other=0.0)
+            total += (wx * wy * wz)[:, None] * entry
+        out = y_ptr + rows[:, None] * (n_levels * n_features) + level * n_features + f
+        tl.store(out, tl.where(invalid[:, None], float("nan"), total), mask=valid[:, None])
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _table_gradient(
     x_ptr, v_ptr, g_ptr, result_ptr, scale_ptr, level_ptr, n,
-    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr, directed: tl.constexpr,
+    n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr, width: tl.constexpr,
+    directed: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     level = tl.program_id(1)
     valid = rows < n
-    scale = tl.load(scale_ptr + level)
+    scale, resolution, offset, size, hashed = _level(scale_ptr, level_ptr, level)
     x, in_x, _ = _coordinate(x_ptr, rows, valid, 0)
     y, in_y, _ = _coordinate(x_ptr, rows, valid, 1)
     z, in_z, _ = _coordinate(x_ptr, rows, valid, 2)
@@ -191,20 +221,22 @@ def _table_gradient(
         ux = scale * tl.load(v_ptr + rows * 3, mask=valid & in_x, other=0.0)
         uy = scale * tl.load(v_ptr + rows * 3 + 1, mask=valid & in_y, other=0.0)
         uz = scale * tl.load(v_ptr + rows * 3 + 2, mask=valid & in_z, other=0.0)
-    features = g_ptr + rows * (n_levels * n_features) + level * n_features
-    for corner in tl.static_range(8):
-        row = _row(i, j, k, corner, level_ptr, level)
-        wx, wy, wz = _weights(fx, fy, fz, corner)
-        weight = wx * wy * wz
-        if directed:
-            sx, sy, sz = _signs(corner)
-            weight = sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy
-        for f in tl.static_range(n_features):
-            g = tl.load(features + f, mask=valid, other=0.0)
-            tl.atomic_add(result_ptr + row * n_features + f, weight * g, mask=valid)
+    for first in tl.static_range(0, n_features, width):
+        f = first + tl.arange(0, width)[None, :]
+        features = g_ptr + rows[:, None] * (n_levels * n_features) + level * n_features + f
+        g = tl.load(features, mask=valid[:, None], other=0.0)
+        for corner in tl.static_range(8):
+            row = _row(i, j, k, corner, resolution, offset, size, hashed)
+            wx, wy, wz = _weights(fx, fy, fz, corner)
+            weight = wx * wy * wz
+            if directed:
+                sx, sy, sz = _signs(corner)
+                weight = sx * ux * wy * wz + sy * uy * wx * wz + sz * uz * wx * wy
+            entry = result_ptr + row[:, None] * n_features + f
+            tl.atomic_add(entry, weight[:, None] * g, mask=valid[:, None], sem="relaxed")
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _position_gradient(
     x_ptr, table_ptr, g_ptr, result_ptr, scale_ptr, level_ptr, n,
     n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
@@ -218,13 +250,13 @@ def _position_gradient(
     py = tl.zeros([block], tl.float32)
     pz = tl.zeros([block], tl.float32)
     for level in range(n_levels):
-        scale = tl.load(scale_ptr + level)
+        scale, resolution, offset, size, hashed = _level(scale_ptr, level_ptr, level)
         i, fx = _cell(x, scale)
         j, fy = _cell(y, scale)
         k, fz = _cell(z, scale)
         features = g_ptr + rows * (n_levels * n_features) + level * n_features
         for corner in tl.static_range(8):
-            row = _row(i, j, k, corner, level_ptr, level)
+            row = _row(i, j, k, corner, resolution, offset, size, hashed)
             wx, wy, wz = _weights(fx, fy, fz, corner)
             sx, sy, sz = _signs(corner)
             along = tl.zeros([block], tl.float32)
@@ -240,7 +272,7 @@ def _position_gradient(
     tl.store(result_ptr + rows * 3 + 2, tl.where(in_z, pz, 0.0), mask=valid)
 
 
-@triton.jit
+@triton.jit(**ANY_SIZE)
 def _second(
     x_ptr, table_ptr, g_ptr, v_ptr, by_g_ptr, by_x_ptr, scale_ptr, level_ptr, n,
     n_levels: tl.constexpr, n_features: tl.constexpr, block: tl.constexpr,
@@ -257,7 +289,7 @@ def _second(
     hy = tl.zeros([block], tl.float32)
     hz = tl.zeros([block], tl.float32)
     for level in range(n_levels):
-        scale = tl.load(scale_ptr + level)
+        scale, resolution, offset, size, hashed = _level(scale_ptr, level_ptr, level)
         i, fx = _cell(x, scale)
         j, fy = _cell(y, scale)
         k, fz = _cell(z, scale)
@@ -267,7 +299,7 @@ def _second(
             g = scale * tl.load(g_ptr + at + f, mask=valid, other=0.0)
             slope = tl.zeros([block], tl.float32)
             for corner in tl.static_range(8):
-                row = _row(i, j, k, corner, level_ptr, level)
+                row = _row(i, j, k, corner, resolution, offset, size, hashed)
                 wx, wy, wz = _weights(fx, fy, fz, corner)
                 sx, sy, sz = _signs(corner)
                 entry = tl.load(table_ptr + row * n_features + f, mask=valid, other=0.0)

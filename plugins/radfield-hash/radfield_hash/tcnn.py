@@ -21,7 +21,7 @@ from radfield_hash.levels import Grid
 def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """Return the features [M, L·F] of positions x [M, 3], computed from the table [n_entries, F].
 
-    If x or the table is not float32, the torch reference computes the features.
+    If x or the table is float64, the torch reference computes the features.
 
     Raises:
         RuntimeError: tiny-cuda-nn's grid has a different number of parameters.

@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 import torch
-from radfield_hash import cpu, reference
+from radfield_hash import cpu, levels, reference
 from radfield_hash.config import HashConfig
-from radfield_hash.encoding import HashEncoding
+from radfield_hash.encoding import HashEncoding, encode
 
 from radfield_core import BuildContext, SceneBox, Step, UsageError
 from radfield_core.ops import using
@@ -83,8 +83,8 @@ def test_only_the_table_is_saved():
 @pytest.mark.parametrize("requested, expected", [("torch", "reference"), ("numba", "cpu"), ("", "cpu")])
 def test_the_requested_backend_runs(requested, expected, monkeypatch):
     part, ran = make(), []
-    for name, encode in (("reference", reference.encode), ("cpu", cpu.encode)):
-        record = partial(_record, ran, name, encode)
+    for name, original in (("reference", reference.encode), ("cpu", cpu.encode)):
+        record = partial(_record, ran, name, original)
         monkeypatch.setattr(f"radfield_hash.{name}.encode", record)
     with using(requested):
         part(CENTER[None])
@@ -109,6 +109,27 @@ def test_every_backend_gives_the_same_features():
         expected = part(x)
     with using("numba"):
         torch.testing.assert_close(part(x), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float16), (torch.bfloat16, torch.bfloat16)], ids=str)
+def test_half_precision_runs_the_fast_kernels_in_float32(dtypes, monkeypatch):
+    """The definition would run instead, many times slower and without a word."""
+    monkeypatch.setattr(reference, "encode", None)
+    grid, (of_x, of_table) = levels.build(3, 2, 7, 3, 24), dtypes
+    x, table = torch.rand(50, 3).to(of_x), torch.randn(grid.n_entries, 2).to(of_table).requires_grad_()
+    y = encode(x, table, grid)
+    assert y.dtype == torch.promote_types(of_x, of_table)
+    torch.testing.assert_close(y, cpu.encode(x.float(), table.float(), grid).to(y.dtype), rtol=0, atol=0)
+    y.sum().backward()
+    assert table.grad is not None and table.grad.dtype == of_table and table.grad.any()
+
+
+def test_half_precision_in_torch_finds_the_cells_of_float32():
+    """In half precision, neighboring positions on a fine level are hundreds of cells apart."""
+    grid = levels.build(1, 2, 12, 2048, 2048)
+    x, table = torch.tensor([[0.7, 0.4, 0.9]]).half(), torch.randn(grid.n_entries, 2)
+    with using("torch"):
+        torch.testing.assert_close(encode(x, table, grid), reference.encode(x.double(), table.double(), grid).float())
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def measure(
     def run() -> int:
         return march(origins, directions, near, far, grid, steps)[0].shape[0]
 
-    names = ["torch", *MARCHING.installed(device)]
+    names = ["torch", *MARCHING.loadable(device)]
     medians = medians_ms({name: with_backend(name, run) for name in names}, repeats, device)
     n_samples = run()
     common = {"op": "marching", "device": device, "n_rays": n_rays, "n_samples": n_samples}

@@ -17,6 +17,7 @@ from torch import Tensor
 from radfield_occupancy.march import BRICK, ROUNDING, Grid, StepLengths, check
 
 LANES = 32
+"""The number of rays of a program: the threads of one warp, so that no thread repeats the work of another."""
 
 
 def march(
@@ -26,28 +27,46 @@ def march(
 
     The CPU waits for the GPU once, to read the total number of kept steps.
     """
-    n_rays = origins.shape[0]
-    counts = torch.zeros(n_rays, dtype=torch.int64, device=origins.device)
     growth, nothing = steps.growth.to(origins.device), t_first.new_empty(0)
-    arguments = (
-        origins, directions, t_first, far, n_even, grid.bits, grid.bricks, growth, *grid.center, 1.0 / grid.radius,
-        grid.radius, steps.step, steps.cone_angle, n_rays, steps.n_steps, steps.max_samples, len(growth),
-    )  # fmt: skip
-    options = {
-        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.skips_bricks,
-        "BRICK": BRICK, "ROUNDING": ROUNDING, "SIZE": LANES, "enable_fp_fusion": False,
-    }  # fmt: skip
-    programs = (triton.cdiv(n_rays, LANES),)
-    if n_rays:
-        with torch.cuda.device_of(origins):
-            _march[programs](*arguments, counts, counts, nothing, nothing, WRITE=False, **options)
+    rays = (origins, directions, t_first, far, n_even)
+    counts = torch.zeros(origins.shape[0], dtype=torch.int64, device=origins.device)
+    walk(rays, grid, steps, growth, (counts, counts, nothing, nothing), write=False)
     offsets = counts.cumsum(0) - counts
     total = int(counts.sum())
     starts, ends = t_first.new_empty(total), t_first.new_empty(total)
     if total:
-        with torch.cuda.device_of(origins):
-            _march[programs](*arguments, counts, offsets, starts, ends, WRITE=True, **options)
+        walk(rays, grid, steps, growth, (counts, offsets, starts, ends), write=True)
     return starts, ends, counts
+
+
+def walk(
+    rays: tuple[Tensor, ...], grid: Grid, steps: StepLengths, growth: Tensor, out: tuple[Tensor, ...], write: bool
+) -> None:
+    """Start one lane per ray. Each lane counts the kept steps of its ray, or if `write`, writes their limits.
+
+    Args:
+        rays: origins [R, 3], directions [R, 3], t_first [R], far [R] and n_even [R].
+        grid: occupied cells.
+        steps: lengths of the steps.
+        growth: `steps.growth` on the device of the rays.
+        out: counts [R], offsets [R], starts [N] and ends [N]. Without `write`, only the counts are written; otherwise,
+            the offset of a ray is the place of its first step in the starts and ends.
+        write: False to count steps, True to write them.
+    """
+    n_rays = rays[0].shape[0]
+    if n_rays == 0:
+        return
+    arguments = (
+        *rays, grid.bits, grid.bricks, growth, *grid.center, 1.0 / grid.radius, grid.radius, steps.step,
+        steps.cone_angle, n_rays, steps.n_steps, steps.max_samples, len(growth), *out,
+    )  # fmt: skip
+    options = {
+        "RES": grid.resolution, "LEVELS": grid.n_levels, "CONTRACTED": grid.contracted, "BRICKS": grid.skips_bricks,
+        "BRICK": BRICK, "ROUNDING": ROUNDING, "SIZE": LANES, "WRITE": write,
+        "num_warps": 1, "enable_fp_fusion": False,
+    }  # fmt: skip
+    with torch.cuda.device_of(rays[0]):
+        _march[(triton.cdiv(n_rays, LANES),)](*arguments, **options)
 
 
 def warm_up() -> None:
@@ -135,7 +154,9 @@ def _exit(x, cell, low_bits, inverse, RES: tl.constexpr):
     return (side - x) * inverse
 
 
-@triton.jit
+# One variant serves any number of rays and steps. Otherwise, Triton would compile another one for numbers divisible by
+# 16, in the middle of training.
+@triton.jit(do_not_specialize=["n_rays", "n_steps", "max_samples", "n_growth"])
 def _march(
     origins, directions, t_first, far, n_even, bits, bricks, growth, mx, my, mz, inverse_radius, radius, step,
     cone_angle, n_rays, n_steps, max_samples, n_growth, counts, offsets, starts, ends,
