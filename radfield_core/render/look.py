@@ -94,12 +94,14 @@ def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float,
             hint="--crop LEFT,TOP,RIGHT,BOTTOM in pixels, or --crop X0,Y0,Z0,X1,Y1,Z1 in the data's coordinates",
         )
     if not all(low < high for low, high in zip(numbers[:half], numbers[half:], strict=True)):
-        message = f"{text} keeps nothing: each of the first {half} numbers must be less than its partner in the rest"
+        message = f"{text} keeps nothing: number i must be less than number i + {half}, for the first {half} numbers"
         raise UsageError(message, path="--crop", hint="Give the smaller corner first")
     if half == 3:
         return None, tuple(numbers)
     if any(number != int(number) or number < 0 for number in numbers):
-        raise UsageError(f"{text}: edges are whole numbers of pixels, from 0", path="--crop", hint="--crop 0,0,100,100")
+        raise UsageError(
+            f"{text}: edges must be whole numbers of pixels, at least 0", path="--crop", hint="--crop 0,0,100,100"
+        )
     left, top, right, bottom = map(int, numbers)
     return (left, top, right, bottom), None
 

@@ -110,7 +110,7 @@ def expect_mostly_close(name: str, found: Tensor, expected: Tensor, tolerance: f
     found, expected = found.detach().double(), expected.detach().double()
     scale = max(1.0, float(expected.abs().max()))
     rows = ((found - expected).abs() <= tolerance * scale).flatten(1).all(1).double().mean()
-    expect(float(rows) >= share, f"{name}: only {float(rows):.0%} of the rows agree, but {share:.0%} must")
+    expect(float(rows) >= share, f"{name}: only {float(rows):.0%} of the rows agree; at least {share:.0%} must agree")
 
 
 def central_difference(function: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor, step: float) -> Tensor:

@@ -92,7 +92,7 @@ def near_is_before_far(tested: PartUnderTest) -> None:
 
 @law(
     "sampler",
-    fix="Provide 'dense' if propose uses RaySamples.from_edges or from_points, 'packed' if RaySamples.packed.",
+    fix="Provide 'dense' if propose uses RaySamples.from_edges or from_points, and 'packed' if it uses packed.",
 )
 def layout_matches_the_declaration(tested: PartUnderTest) -> None:
     """A sampler that provides `dense` gives each ray the same number of samples. A sampler that provides `packed`
