@@ -285,9 +285,9 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
 
 
 def build_model(method: Method, context: BuildContext) -> Model:
-    """Build the model of a run: the model of its method and, in its submodule `added`, the losses that the run adds.
+    """Build the model of a run's method. Its submodule `added` contains the losses that the run adds.
 
-    The losses are in the model so that checkpoints contain their parameters.
+    The losses are part of the model, so that checkpoints contain their parameters.
     """
     model = method.build(context)
     losses = {} if context.run is None else {n: context.loss(choice) for n, choice in context.run.losses.items()}
@@ -297,7 +297,7 @@ def build_model(method: Method, context: BuildContext) -> Model:
 
 
 def added_losses(model: Model) -> dict[str, Loss]:
-    """Return name -> loss, for the losses that the run adds to those of its method."""
+    """Return a dictionary: name -> loss, for all losses that the run adds to those of its method."""
     return {name: cast(Loss, loss) for name, loss in getattr(model, "added", nn.ModuleDict()).items()}
 
 

@@ -17,7 +17,7 @@ from radfield_core.plugins.registry import get_registry
 
 
 def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -> tuple[list[Timing], dict[str, str]]:
-    """Run benchmarks of kernels. If a benchmark fails, the others run all the same.
+    """Run benchmarks of kernels. If a benchmark fails, the others are still run.
 
     Args:
         names: the benchmarks to run. If `names` is empty, all benchmarks are run.
@@ -25,7 +25,7 @@ def micro(names: Sequence[str] = (), *, device: str = "cpu", repeats: int = 7) -
         repeats: number of timed runs. The reported time is their median.
 
     Returns:
-        One timing for each kernel and case, and a table of benchmark -> the reason why it failed.
+        One timing for each kernel and case, and a dictionary: failed benchmark -> reason.
 
     Raises:
         UsageError: a benchmark is unknown, or the machine has no such device.

@@ -13,9 +13,9 @@ from radfield_core.types import Batch, ModelOutputs, Step
 class Distortion(Loss):
     """The distortion of the weights on each ray (mip-NeRF 360, equation 15).
 
-    It draws the weights of a ray together into few short intervals, which removes floating specks and semitransparent
-    layers. Distances are divided by the scene's radius, so that the weight of the loss does not depend on the scene's
-    scale.
+    This loss concentrates the weights of a ray in few short intervals, which removes floating specks and
+    semitransparent layers. Distances are divided by the scene's radius, so that the weight of the loss does not depend
+    on the scale of the scene.
     """
 
     def __init__(self, config: DistortionConfig, ctx: BuildContext):

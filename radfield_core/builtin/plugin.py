@@ -25,7 +25,7 @@ def radfield_components() -> list[Component]:
         component(
             "loss", "distortion",
             impl="radfield_core.builtin.distortion:Distortion", config="radfield_core.builtin.config:DistortionConfig",
-            summary="draws the weights of each ray together (mip-NeRF 360)", requires={"field": {"density|alpha"}},
+            summary="concentrates the weights of each ray (mip-NeRF 360)", requires={"field": {"density|alpha"}},
         ),
     ]  # fmt: skip
 

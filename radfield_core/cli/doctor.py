@@ -86,8 +86,8 @@ def _kernels() -> tuple[list[tuple[str, str]], list[str]]:
     """Load the kernels of every op on every device.
 
     Returns:
-        Rows (op, backend and device) with the whole reason if the kernels cannot be loaded, and a message about each
-        backend that cannot be loaded.
+        Two lists: one row per op, backend and device, with the complete reason if the kernels cannot be loaded, and one
+        message per backend that cannot be loaded.
     """
     import torch
 

@@ -10,6 +10,6 @@ from radfield_core.config.slots import option
 
 @attrs.frozen(kw_only=True)
 class LossConfig:
-    """The option that every loss has. Derive the options of a loss from this class."""
+    """The option that every loss has. The options class of a loss must be derived from this class."""
 
     weight: Schedule = option(Schedule.of(1.0), help="weight of the loss", min=0)

@@ -149,7 +149,7 @@ class RunConfig:
         "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
     renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
-    losses: Mapping[str, Choice] = parts("loss", help="a loss in addition to the method's, under a name of your choice")
+    losses: Mapping[str, Choice] = parts("loss", help="an additional loss, beside the method's losses, under any name")
     background: BackgroundConfig | None = option(None, help="a learned background behind the foreground")
     scene: SceneConfig = option(attrs.Factory(SceneConfig), help="preparation of the scene")
     trainer: TrainerConfig = option(attrs.Factory(TrainerConfig), help="the training loop")

@@ -150,7 +150,7 @@ def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str
 
 
 def parts(kind: str, *, help: str) -> Any:
-    """Declare a table of parts of one kind. Each part in the table has a name, which the user chooses.
+    """Declare a table of parts of one kind. The user chooses a name for each part in the table.
 
     Assign the result to an attribute of an attrs class, and annotate the attribute with `Mapping[str, Choice]`.
 

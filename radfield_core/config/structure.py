@@ -25,7 +25,7 @@ from radfield_core.plugins.registry import Registry
 
 DEFAULT = "default"
 _PART_NAME = re.compile(r"[A-Za-z][\w-]*")
-"""The names that a part in a table of parts can have."""
+"""Pattern for the names of parts in a table of parts."""
 
 EMPTIED: Any = None
 """Stands for a layer's value "none", which empties a slot. The slot then ignores all layers with a lower priority."""
@@ -192,9 +192,9 @@ class Structurer:
         return self._choice(slot, chosen, self._belonging_to(chosen.value, slot.kind, tables, path), path)
 
     def _parts(self, kind: str, given: Sequence[Entry], path: str, owner: Owner) -> dict[str, Choice]:
-        """Build a table of named parts. A layer can add parts, change options of a part, and remove parts by "none".
+        """Build a table of named parts. A layer can add parts, change options of a part, and remove parts with "none".
 
-        A part without `type` is of the type that its name says: `[losses.depth]` is a part "depth" by default.
+        If a part has no `type`, its name is its type: `[losses.depth]` is a part "depth".
         """
         named: dict[str, list[Entry]] = {}
         for entry in given:
@@ -310,7 +310,7 @@ class Structurer:
 
 
 def _with_type(values: Sequence[Entry], name: str) -> Sequence[Entry]:
-    """Return the values of a named part. If none of them names the part's type, the type is `name`."""
+    """Return the values of a named part. If none of them states the part's type, add the type `name`."""
     if any(isinstance(entry.value, str) or "type" in entry.value for entry in values if entry.value != {}):
         return values
     return [values[0]._replace(value={"type": name}), *values]

@@ -1,4 +1,4 @@
-"""Losses that a run adds to those of its method."""
+"""Losses that a run adds to the losses of its method."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Loss(Part):
 
         Args:
             outputs: outputs of the model for the batch.
-            batch: the rays, or the whole view, that is trained on.
-            model: the model, which may be evaluated at further points through `model.queries()`.
-            step: the training step. Draw random numbers from `step.generator` alone.
+            batch: the rays, or the whole view, of the training step.
+            model: the model. `model.queries()` can evaluate it at further points.
+            step: the training step. Draw random numbers only from `step.generator`.
 
         Returns:
-            The loss of each ray or pixel, in any shape, or one number that is their mean. If the batch is empty, the
-            result must be empty or 0.
+            The losses of all rays or pixels, as a tensor of any shape, or their mean. If the batch is empty, the result
+            must be empty or 0.
         """

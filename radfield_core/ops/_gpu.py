@@ -27,7 +27,8 @@ BLOCK = 128
 """The number of samples that a program reads at once."""
 
 ANY_SIZE = {"do_not_specialize": ["features"]}
-"""One variant of a kernel serves any number of features. Otherwise, Triton would compile one for 1 and one for 16."""
+"""Arguments for which Triton must not specialize kernels, so that one variant serves any number of features. Otherwise,
+Triton would compile separate variants for 1 and 16."""
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:

@@ -46,7 +46,7 @@ class Selection:
         device: the device, for example "cpu" or "cuda:0".
         backend: name of the backend; "torch" for plain torch.
         module: module that defines the kernels; None for plain torch.
-        skipped: table of backend -> the whole reason why this backend could not be loaded.
+        skipped: dictionary: backend -> the complete reason why it could not be loaded.
     """
 
     op: str
@@ -91,8 +91,8 @@ class Op:
         """Load the op's installed backends for a device.
 
         Returns:
-            Table of backend -> the whole reason why it cannot be loaded, or an empty text if it can be. The best
-            backend comes first, and plain torch is left out.
+            Dictionary: backend -> the complete reason why it cannot be loaded, or "" if it can. The best backend comes
+            first, and plain torch is left out.
         """
         modules = self.kernels.get(device.type, {})
         return {name: _try_to_load(module, device)[1] for name, module in modules.items() if find_spec(name)}
@@ -100,7 +100,7 @@ class Op:
     def loadable(self, device: str) -> list[str]:
         """Return the names of the op's backends for a device that can be loaded, best first, without plain torch.
 
-        Warn about each installed one that cannot be loaded.
+        Log a warning for each installed backend that cannot be loaded.
         """
         found = self.installed(torch.device(device))
         for name, reason in found.items():
@@ -150,7 +150,7 @@ class Op:
         return Selection(self.name, str(device), "torch", None, skipped)
 
     def _report(self, skipped: Mapping[str, str], device: torch.device, used: str) -> None:
-        """Warn about each installed backend that was skipped."""
+        """Log a warning for each installed backend that was skipped."""
         for name, reason in skipped.items():
             if find_spec(name) is not None:
                 slower = f"so {used} is used, which can be many times slower"
@@ -158,14 +158,14 @@ class Op:
 
 
 def ops() -> list[Op]:
-    """Return the ops of all modules that are imported so far, sorted by name."""
+    """Return the ops of all modules that have been imported, sorted by name."""
     return sorted(_ops, key=lambda op: op.name)
 
 
 def in_one_line(reason: str) -> str:
     """Return the first and the last line of a text.
 
-    The first line of a compiler's message says where the error is, the last one what it is.
+    In a compiler's message, the first line states the place of the error, and the last line states the error.
     """
     lines = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
     return " … ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else ""
@@ -176,7 +176,8 @@ def _warn(text: str, reason: str) -> None:
 
 
 def _try_to_load(module: str, device: torch.device) -> tuple[ModuleType | None, str]:
-    """Load a module of kernels on a device. Return the module, or None and the whole reason why it cannot be loaded."""
+    """Load a module of kernels on a device. Return the module and "", or None and the complete reason for the
+    failure."""
     try:
         return _load(module, device), ""
     except Exception as error:  # a compiler or a driver may raise any exception

@@ -2,7 +2,7 @@
 
 `compile_kernels` calls a function that launches kernels on CPU tensors. Each kernel is specialized and compiled as for
 a launch on a GPU, down to the machine code, but it does not run. The results of the launches are therefore arbitrary
-numbers. A kernel that Triton's interpreter runs may still not compile, so a plugin's tests need both.
+numbers. A kernel that runs in Triton's interpreter may still fail to compile, so a plugin's tests need both.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class CompiledKernel:
     Attributes:
         name: name of the kernel's function.
         capability: compute capability of the GPU, for example 90.
-        constants: table of argument -> value, for each argument that is a constant in this variant.
+        constants: dictionary: argument -> value, for each argument that is a constant in this variant.
         types: types of the other arguments, in order.
         registers: number of registers per thread.
-        local_bytes: memory per thread for values that do not fit into registers. These values are slow to reach.
+        local_bytes: memory per thread for values that do not fit into registers. Access to these values is slow.
         fences: number of instructions that order memory accesses. Each of them stalls the thread.
-        fused: True if a product and a sum are rounded only once in some places.
-        error: whole text of the compiler's error; empty if the kernel was compiled.
+        fused: True if some products and sums are fused, so that they are rounded only once.
+        error: complete error message of the compiler; empty if the kernel was compiled.
     """
 
     name: str
@@ -56,7 +56,7 @@ class CompiledKernel:
 
     @property
     def fault(self) -> str:
-        """What is wrong with the machine code, as text that names the variant; empty if nothing is wrong."""
+        """Text that describes the faults of the machine code and names the variant, or "" if there are none."""
         found = [self.error] if self.error else []
         found += [f"{self.local_bytes} bytes of registers are spilled"] if self.local_bytes else []
         found += [f"{self.fences} fences"] if self.fences else []
@@ -66,19 +66,19 @@ class CompiledKernel:
 def compile_kernels(
     launches: Callable[[], object], capabilities: Sequence[int] = CAPABILITIES
 ) -> tuple[CompiledKernel, ...]:
-    """Call `launches` in a process of its own, and compile each kernel that it launches, for each type of GPU.
+    """Call `launches` in a new process, and compile each kernel that it launches for each type of GPU.
 
     Triton's cache is not used. A kernel whose module defines another kernel that is never launched counts as an error.
 
     Args:
-        launches: function of a module without arguments. It launches kernels on CPU tensors, and imports them itself.
+        launches: function at module level, without arguments. It imports kernels, and launches them on CPU tensors.
         capabilities: compute capabilities of the GPUs.
 
     Returns:
-        All variants, for each type of GPU in the order of their first launch.
+        All variants: those for the first type of GPU in the order of their first launch, then those for the next type.
 
     Raises:
-        RuntimeError: `launches` itself failed. The message is the end of its traceback.
+        RuntimeError: `launches` raised an exception. The message is the end of its traceback.
 
     Example:
         >>> def launches() -> None:
@@ -100,7 +100,7 @@ def compile_kernels(
 
 
 def _main(path: str, name: str, *capabilities: str) -> None:
-    """Compile what the function `name` of a file launches. Print the result as one line of JSON."""
+    """Compile the kernels that the function `name` in a file launches. Print the result as one line of JSON."""
     spec = spec_from_file_location("launches", path)
     assert spec is not None and spec.loader is not None
     module = sys.modules["launches"] = module_from_spec(spec)
@@ -141,7 +141,7 @@ def _compiled(launches: Callable[[], object], capability: int) -> list[CompiledK
 
 
 class _Driver:
-    """The part of a Triton driver that compiling needs. The device's number is the compute capability."""
+    """The methods of a Triton driver that compilation needs. The number of the device is the compute capability."""
 
     def __init__(self, capability: int):
         self.capability = capability
@@ -183,7 +183,8 @@ def _resources(cubin: bytes) -> tuple[int, int]:
 
 
 def _kernels_of(module: ModuleType) -> Iterator[str]:
-    """Yield the names of a module's kernels. A Triton function that returns a value is a part of other kernels."""
+    """Yield the names of a module's kernels. Triton functions that return a value are helpers of kernels, and are left
+    out."""
     from triton.runtime.jit import JITFunction
 
     for name, function in vars(module).items():

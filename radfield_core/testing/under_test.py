@@ -36,7 +36,7 @@ BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "loss")
 """Parts of these kinds are built from a config and a build context. Parts of other kinds need only a config."""
 
 TESTED_LOSS = "tested"
-"""Name under which a loss is added to a run, if it is the part under test."""
+"""If the part under test is a loss, it is added to a run under this name."""
 
 EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
 """The sampler that is used in a run if the part under test is not a sampler."""

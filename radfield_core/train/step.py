@@ -54,7 +54,8 @@ class TrainStep(nn.Module):
         self.model, self.method, self.weights = model, method, weights
 
     def forward(self, batch: Batch, step: Step) -> StepLosses:
-        """Return the losses of a batch: those of the method, of the model's parts, and those that the run adds."""
+        """Return the losses of a batch: those of the method, those of the model's parts, and those that the run
+        adds."""
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():

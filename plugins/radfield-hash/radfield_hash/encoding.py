@@ -27,9 +27,9 @@ INITIAL_RANGE = 1e-4
 def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
     """Return the features [M, L·F] of positions x [M, 3] in [0, 1]³, computed from the table [n_entries, F].
 
-    The active backend computes the features. `reference.encode` defines them. Half precision is computed in float32,
-    because the backends have kernels only for float32, and because a position of 11 bits names no cell of a fine level.
-    The features have the wider type of x and the table.
+    The active backend computes the features. `reference.encode` defines them. Half precision is converted to float32.
+    The kernels support only float32, and the 11 bits of a half-precision position are too few to find a cell on a fine
+    level. The features have the wider dtype of x and the table.
     """
     dtype = torch.promote_types(x.dtype, table.dtype)
     if dtype != torch.float64:

@@ -25,13 +25,13 @@ from radfield_hash.levels import PRIMES, Grid
 
 BLOCK = 128
 VECTOR = 4
-"""The largest number of float32 that one instruction reads, or adds to memory."""
+"""Largest number of float32 values that one instruction can read from memory or add to memory."""
 
 ANY_SIZE = {"do_not_specialize": ["n"], "do_not_specialize_on_alignment": ["x_ptr", "v_ptr"]}
-"""One variant of a kernel serves any number of points, and any part of a tensor of points.
+"""Arguments for which Triton must not specialize kernels, so that one variant serves any number of points, and any part
+of a tensor of points.
 
-Without this, Triton would compile further variants in the middle of training, as soon as the first number divisible by
-16 occurs.
+Otherwise, Triton would compile more variants during training, when a number is divisible by 16 for the first time.
 """
 PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 
@@ -155,7 +155,7 @@ def _signs(corner: tl.constexpr):
 
 @triton.jit
 def _level(scale_ptr, level_ptr, level):
-    """Return the scale of a level, its resolution, its first entry, its number of entries, and whether it is hashed."""
+    """Return the scale of a level, its resolution, its first entry, its number of entries, and True if it is hashed."""
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)
     size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)

@@ -17,7 +17,7 @@ from torch import Tensor
 from radfield_occupancy.march import BRICK, ROUNDING, Grid, StepLengths, check
 
 LANES = 32
-"""The number of rays of a program: the threads of one warp, so that no thread repeats the work of another."""
+"""Number of rays of a program. It is the number of threads of a warp, so that no thread repeats the work of another."""
 
 
 def march(
@@ -42,15 +42,15 @@ def march(
 def walk(
     rays: tuple[Tensor, ...], grid: Grid, steps: StepLengths, growth: Tensor, out: tuple[Tensor, ...], write: bool
 ) -> None:
-    """Start one lane per ray. Each lane counts the kept steps of its ray, or if `write`, writes their limits.
+    """Start one lane per ray. Each lane counts the kept steps of its ray or, if `write` is True, writes their limits.
 
     Args:
         rays: origins [R, 3], directions [R, 3], t_first [R], far [R] and n_even [R].
         grid: occupied cells.
         steps: lengths of the steps.
         growth: `steps.growth` on the device of the rays.
-        out: counts [R], offsets [R], starts [N] and ends [N]. Without `write`, only the counts are written; otherwise,
-            the offset of a ray is the place of its first step in the starts and ends.
+        out: counts [R], offsets [R], starts [N] and ends [N]. If `write` is False, only the counts are written. If it
+            is True, the offset of a ray is the index of its first step in `starts` and `ends`.
         write: False to count steps, True to write them.
     """
     n_rays = rays[0].shape[0]

@@ -1,4 +1,4 @@
-"""Laws of losses that a run adds to those of its method."""
+"""Laws of losses that a run adds to the losses of its method."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from radfield_core.types import Step
 
 @law("loss", fix="Derive the options from radfield_core.LossConfig, and leave the weight to core.")
 def weight_is_applied_by_core(tested: PartUnderTest) -> None:
-    """The options have a schedule `weight`. A run with twice the weight has exactly twice the loss, so the part itself
-    does not multiply by the weight."""
+    """The options have a schedule `weight`. If the weight is doubled, the loss is exactly doubled. The part itself must
+    therefore not multiply by the weight."""
     weight = getattr(tested.choice.config, "weight", None)
     expect(isinstance(weight, Schedule), "the options have no schedule 'weight'")
     values = []
@@ -29,9 +29,9 @@ def weight_is_applied_by_core(tested: PartUnderTest) -> None:
     expect_close("the loss with twice the weight", values[1], 2.0 * values[0], 1e-6)
 
 
-@law("loss", fix="Return a square, an absolute value or a cross-entropy: something that is 0 at best.")
+@law("loss", fix="Return a loss whose smallest value is 0, such as a square, an absolute value or a cross-entropy.")
 def loss_is_not_negative(tested: PartUnderTest) -> None:
-    """The loss of every ray is finite and at least 0, so that a smaller loss is better and 0 is the best."""
+    """The loss of every ray is finite and at least 0, so that 0 is the best value."""
     trainer = tested.trainer(tested.run_config(), "sign")
     for index in range(3):
         step = Step(index, 3, 0)
