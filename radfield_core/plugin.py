@@ -111,7 +111,8 @@ def component(
             the options and returns (provides, requires), which are added to the arguments `provides` and `requires`. It
             must not import torch.
         sniff: only for dataparsers: function, as "module:function", that takes a path. It returns the reason why the
-            path is in the parser's format, or None if it is not. The function must not import torch.
+            path is in the parser's format, as text or as `Fit`, or None if it is not. The function must not import
+            torch.
         writer: only for dataparsers: function, as "module:function", that writes a scene in the parser's format. The
             command `radfield data make --format` calls it.
         aliases: table of a name in other programs -> the name here, such as {"instant-ngp": "ngp"}. An alias chooses
@@ -133,6 +134,33 @@ def component(
     given = frozenset(provides)
     known_as = dict(aliases or {})
     return Component(kind, name, impl, config, summary, given, needs, presets, capabilities, sniff, writer, known_as)
+
+
+class Fit(str):
+    """The reason why a path is in the format of a dataparser. It tells which format to take if others fit, too.
+
+    A `sniff` function may return it instead of plain text. If two formats fit the same path, the one that reads more of
+    what is there should be taken. If neither declares this, the user is asked.
+
+    Args:
+        reason: why the path is in the format.
+        over: names of the dataparsers that read less of such a path.
+        under: names of the dataparsers that read more of such a path.
+
+    Example:
+        >>> fit = Fit("it holds scene.json", over={"colmap"})
+        >>> fit, sorted(fit.over), sorted(fit.under)
+        ('it holds scene.json', ['colmap'], [])
+    """
+
+    over: frozenset[str]
+    under: frozenset[str]
+
+    def __new__(cls, reason: str, *, over: Iterable[str] = (), under: Iterable[str] = ()) -> Fit:
+        """Make a text with two attributes."""
+        fit = super().__new__(cls, reason)
+        fit.over, fit.under = frozenset(over), frozenset(under)
+        return fit
 
 
 def load(reference: str) -> Any:

@@ -229,7 +229,7 @@ def _data_layer(
     if chosen is not None and not reads_no_files(registry, chosen):
         return Entry("--data", {"data": table}), ()
     try:
-        name, reason = recognize(registry, path)
+        found = recognize(registry, path)
     except RadfieldError as error:
         mistakes.take(error)
         return None, ()
@@ -237,8 +237,9 @@ def _data_layer(
         origin = next(layer.origin for layer in reversed(layers.given()) if "data" in layer.value)
         mistakes.add(
             "--data",
-            f"{data} is in format {name} ({reason}), but the chosen format {chosen} ({origin}) reads no files",
-            f"Use data={name} --data {quoted(data)}",
+            f"{data} is in format {found.name} ({found.reason}), but the chosen format {chosen} ({origin}) reads no "
+            "files",
+            f"Use data={found.name} --data {quoted(data)}",
         )
         return None, ()
-    return Entry("--data", {"data": {"type": name, **table}}), (f"data: {name} ({reason})",)
+    return Entry("--data", {"data": {"type": found.name, **table}}), (f"data: {found}",)

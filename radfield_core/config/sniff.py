@@ -7,30 +7,53 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import attrs
 
 from radfield_core.errors import DatasetError, PluginError, UsageError
 from radfield_core.names import nearest
-from radfield_core.plugin import load_of
+from radfield_core.plugin import Fit, load_of
 from radfield_core.plugins.registry import Registry
 
 MAX_CHILDREN = 50
 """If the given folder is not a scene, at most this many of its entries are searched for one."""
 
 
-def recognize(registry: Registry, path: Path) -> tuple[str, str]:
-    """Return the name of the dataparser that can read a path, and the reason that the dataparser gives.
+class Recognized(NamedTuple):
+    """The format of a data set.
+
+    Attributes:
+        name: name of the dataparser.
+        reason: why it can read the data set.
+        others: names of other dataparsers that can read the data set, but read less of it.
+    """
+
+    name: str
+    reason: str
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.others:
+            return f"{self.name} ({self.reason})"
+        instead = " or ".join(f"data.type={name}" for name in self.others)
+        return f"{self.name} ({self.reason}), which reads more than {' and '.join(self.others)}; to change: {instead}"
+
+
+def recognize(registry: Registry, path: Path) -> Recognized:
+    """Return the format of the data set at a path. If several formats fit, return the one that reads most of it.
 
     Raises:
         DatasetError: the path does not exist, or no dataparser can read the path.
-        UsageError: several dataparsers can read the path.
+        UsageError: several dataparsers can read the path, and none of them declares that it reads most.
     """
     if not path.exists():
         raise _no_such_path(registry, path)
     found, failed = _sniff(registry, path)
-    if len(found) == 1:
-        return found[0]
+    for name, reason in found:
+        others = [other for other in found if other[0] != name]
+        if all(_reads_more((name, reason), other) and not _reads_more(other, (name, reason)) for other in others):
+            return Recognized(name, reason, tuple(other for other, _ in others))
     if found:
         raise UsageError(
             "fits more than one format: " + "; ".join(f"{name} ({reason})" for name, reason in found),
@@ -42,6 +65,17 @@ def recognize(registry: Registry, path: Path) -> tuple[str, str]:
     hint = "Set data.type=NAME if you know the format" if parsers else "pip install radfield-blender"
     message = "; ".join(["in no known format", *failed, f"known formats are {known}"])
     raise DatasetError(message, path=str(path), hint=_scene_below(registry, path) or hint)
+
+
+def _reads_more(first: tuple[str, str], second: tuple[str, str]) -> bool:
+    """Return True if one of two formats that fit a path declares that the first reads more of it than the second.
+
+    A format is given by its name and by the reason that its `sniff` function returned.
+    """
+    (name, reason), (other, other_reason) = first, second
+    over = reason.over if isinstance(reason, Fit) else frozenset()
+    under = other_reason.under if isinstance(other_reason, Fit) else frozenset()
+    return other.rpartition(":")[2] in over or name.rpartition(":")[2] in under
 
 
 def reads_no_files(registry: Registry, name: str) -> bool:

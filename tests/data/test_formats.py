@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -274,3 +275,32 @@ def _opened(path, overrides):
     choice, _ = compose_data(get_registry(), path, overrides)
     parser = open_data_set(choice)
     return {split: parser.parse(split) for split in parser.splits}
+
+
+def test_a_folder_that_several_formats_fit_is_read_in_the_one_that_reads_most(every_format, tmp_path):
+    def together(*names):
+        folder = tmp_path / "-".join(names)
+        for name in names:
+            shutil.copytree(every_format[name][0], folder, dirs_exist_ok=True)
+        return folder
+
+    def taken(folder):
+        return compose_data(get_registry(), folder)[0].name
+
+    turning, forward = together("llff", "colmap"), tmp_path / "forward"
+    assert taken(turning) == "colmap"  # the cameras stand all around: NDC would not fit, but the lens and points do
+    shutil.copytree(turning, forward)
+    load(get_registry().find("dataparser", "llff").writer)(_forward(), tmp_path / "fern")
+    shutil.copy(tmp_path / "fern" / "poses_bounds.npy", forward)
+    assert taken(forward) == "llff"
+    assert taken(together("transforms", "colmap")) == "transforms"
+    assert taken(together("dtu", "colmap", "llff")) == "dtu"
+    exported = together("blender")
+    for file in exported.glob("transforms_*.json"):
+        file.write_text(file.read_text().replace('"camera_angle_x"', '"fl_x": 94.0, "camera_angle_x"', 1))
+    assert taken(exported) == "transforms"
+    assert compose_data(get_registry(), exported, ["data.type=blender"])[0].name == "blender"
+
+
+def _forward():
+    return {"train": toy_capture(8, forward=True)}

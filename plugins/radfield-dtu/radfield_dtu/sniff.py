@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from radfield_core.plugin import Fit
+
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 
 
 def sniff(path: Path) -> str | None:
     """Return the reason why a folder is recognized as this layout, or None if it is not."""
     found = next((name for name in CAMERA_FILES if (path / name).is_file()), None)
-    return f"it holds {found} and image/" if found and (path / "image").is_dir() else None
+    if found is None or not (path / "image").is_dir():
+        return None
+    return Fit(f"it holds {found} and image/", over={"colmap", "llff"})  # only here are masks and the object's sphere

@@ -241,7 +241,8 @@ def test_one_image_is_allowed_with_a_remark(tmp_path):
 
 
 def test_a_folder_is_recognized_by_its_file(folder, tmp_path_factory):
-    assert sniff(folder) == "it holds poses_bounds.npy"
+    fit = sniff(folder)
+    assert (fit, fit.over) == ("it holds poses_bounds.npy of cameras that face forward", {"colmap"})
     assert sniff(tmp_path_factory.mktemp("empty")) is None
 
 

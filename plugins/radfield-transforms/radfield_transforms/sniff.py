@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from radfield_core.plugin import Fit
+
 _READ_BYTES = 65536
 _OWN_KEYS = (b'"fl_x"', b'"camera_model"', b'"aabb_scale"', b'"camera_angle_x"')
 
@@ -12,10 +14,12 @@ def sniff(path: Path) -> str | None:
     """Return the reason why a folder or file is recognized as a transforms.json capture, or None if it is not."""
     if path.is_file():
         return "it is a transforms file" if path.suffix == ".json" and _has(path, _OWN_KEYS) else None
-    if (path / "transforms.json").is_file():
-        return "it holds transforms.json"
-    if _has(path / "transforms_train.json", (b'"fl_x"',)):
-        return "it holds transforms_train.json with fl_x"
+    if (path / "transforms.json").is_file():  # it may list masks and splits, and was often made from COLMAP's model
+        return Fit("it holds transforms.json", over={"colmap"})
+    if _has(
+        path / "transforms_train.json", (b'"fl_x"',)
+    ):  # as BlenderNeRF writes; its box is not that of NeRF's scenes
+        return Fit("it holds transforms_train.json with fl_x", over={"blender", "colmap"})
     return None
 
 
