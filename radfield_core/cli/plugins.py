@@ -184,6 +184,18 @@ def _print_component(component: Component) -> None:
     for label, text in lines.items():
         if text:
             print(f"  {label:<9} {text}")
+    if component.preset:
+        _print_presets(component)
+
+
+def _print_presets(component: Component) -> None:
+    """Print the data that each preset of a method fits, and its expected time."""
+    from radfield_core.config.about import preset_of, table
+    from radfield_core.plugins.registry import get_registry
+
+    presets = [preset_of(get_registry(), component, name) for name in component.preset]
+    for preset, line in zip(presets, table(presets), strict=False):
+        print(f"    {line}\n      fits: {', '.join(preset.about.fits) or 'not stated'}")
 
 
 def _unknown_name(registry: Registry, name: str) -> Exception:

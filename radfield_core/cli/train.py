@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radfield_core.cli.advice import method_is_missing, which_method
 from radfield_core.cli.common import add_run_arguments, compose_from, print_resume_command
 from radfield_core.errors import UsageError
 from radfield_core.names import Lines
@@ -42,6 +43,8 @@ def run(args: Namespace) -> int:
     threads = set_policy()
     if args.skip_bad_images:
         args.overrides = ["scene.skip_bad_images=true", *args.overrides]
+    if args.resume is None and method_is_missing(args):
+        raise which_method(args)
     if args.resume is None:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:

@@ -71,10 +71,18 @@ def parse_table(text: str) -> dict[str, Any]:
 
 
 def read_preset(component: Component, name: str) -> dict[str, Any]:
-    """Read the options of a method's preset, which is a TOML file in the plugin that offers the method.
+    """Return the options of a method's preset.
 
-    Return an empty dictionary if the method has no preset of that name. Raises PluginError if the preset cannot be
-    read.
+    Return an empty table if the method has no preset of that name. Raises PluginError if the preset cannot be read.
+    """
+    return {key: value for key, value in read_preset_file(component, name).items() if key != "about"}
+
+
+def read_preset_file(component: Component, name: str) -> dict[str, Any]:
+    """Return a method's preset: its options, and the table `about`, in which the preset describes itself.
+
+    A preset is a TOML file in the plugin that offers the method. Return an empty table if the method has no preset of
+    that name. Raises PluginError if the preset cannot be read.
     """
     reference = component.preset.get(name)
     if reference is None:

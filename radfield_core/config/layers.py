@@ -122,6 +122,16 @@ def compose(
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 
 
+def names_part(slot: str, *, file: str | Path | None = None, overrides: Sequence[str] = ()) -> bool:
+    """Return True if a config file or `key=value` words choose a part for a slot of the run, such as "method"."""
+    mistakes = Mistakes()  # reported by `compose`
+    layers = Layers(
+        file=None if file is None else _file_layer(file, mistakes),
+        words=Entry(COMMAND_LINE, read_overrides(overrides, mistakes)),
+    )
+    return layers.part_in(slot) is not None
+
+
 def compose_part(registry: Registry, kind: str, name: str, overrides: Sequence[str] = ()) -> Choice:
     """Choose a single part and build its options. Use this for a part that no slot of a run takes, such as an exporter.
 

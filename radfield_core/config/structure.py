@@ -276,9 +276,13 @@ class Structurer:
         self.origins[path] = given[-1].origin if given else DEFAULT
         if slot.optional and all(entry.value == "none" for entry in given[-1:]):
             return
-        installed = ", ".join(self.registry.names(slot.kind))
-        word = {"method": "--method NAME", "data": "--data PATH"}.get(path, f"{path}=NAME")
-        self._problem(path, f"no {slot.kind} is chosen; installed: {installed or 'none'}", f"Add {word}")
+        installed = ", ".join(self.registry.names(slot.kind)) or "none"
+        message, hint = f"no {slot.kind} is chosen; installed: {installed}", f"Add {path}=NAME"
+        if path == "method":
+            hint = "Add --method NAME; radfield train --data PATH lists the methods that fit the data"
+        elif path == "data":
+            message, hint = f"no data set is chosen; installed formats: {installed}", "Add --data PATH"
+        self._problem(path, message, hint)
 
     def _is_same_part(self, kind: str, first: str, second: str) -> bool:
         """Return True if two names refer to the same part. Two presets of one method count as the same part."""

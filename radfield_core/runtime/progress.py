@@ -168,6 +168,19 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
+def roughly(seconds: float) -> str:
+    """Format an estimate of a number of seconds: one unit, and at most two digits.
+
+    Example:
+        >>> roughly(0.2), roughly(44), roughly(372), roughly(13000), roughly(5e6)
+        ('1 s', '44 s', '6 min', '4 h', '58 days')
+    """
+    for unit, length, below in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172800)):
+        if seconds < below:
+            return f"{max(1, round(seconds / length))} {unit}"
+    return f"{round(seconds / 86400)} days"
+
+
 def tracked(items: Sequence[_T], title: str, *, quiet: bool = False) -> Iterator[tuple[_T, ProgressCallback]]:
     """Iterate over items with a progress display.
 

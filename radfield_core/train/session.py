@@ -30,6 +30,7 @@ from radfield_core.runs.folder import RunFolder, load_state, new_run, point_late
 from radfield_core.runs.record import parts_of, plugin_versions
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.subnormals import flushed
+from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.open_data import open_data, quick_evaluation
@@ -164,6 +165,7 @@ def prepare(
     device = choose_device(run.trainer.device)
     method = run.method.load()(run.method.config)
     scenes, warnings = open_data(run, method, folder.left_out() if resume else {}, quiet=quiet)
+    warnings += suitability.warnings(run, scenes.get("train"), get_registry())
     setup = TrainingSetup.of(run, scenes.get("train"), device)
     observers = Observers(get_registry())
     log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
