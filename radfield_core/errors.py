@@ -25,6 +25,10 @@ STORAGE_HINTS = {
 """Error number of an OSError -> hint for the user."""
 
 
+MAX_TEXT = 2000
+"""Longest text of a path, a message or a hint that is printed. The names in it may come from a stranger."""
+
+
 class Problem(NamedTuple):
     """One fault.
 
@@ -46,9 +50,20 @@ class Problem(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        where = f"{printable(self.path)}: " if self.path else ""
-        hint = f"\n    try: {printable(self.hint)}" if self.hint else ""
-        return f"{where}{printable(self.message)}{hint}"
+        return self.headline() + (f"\n    try: {shortened(self.hint)}" if self.hint else "")
+
+    def headline(self) -> str:
+        """Return the path and the message on one line, or on several if the message is made of `Lines`."""
+        where = f"{shortened(self.path)}: " if self.path else ""
+        return f"{where}{shortened(self.message)}"
+
+
+def shortened(text: str) -> str:
+    """Return a text that can be printed, on one line and not longer than a screen."""
+    text = printable(text)
+    if len(text) <= MAX_TEXT or isinstance(text, Lines):
+        return text
+    return f"{text[:MAX_TEXT]}… ({len(text)} characters)"
 
 
 class RadfieldError(Exception):

@@ -22,9 +22,12 @@ Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
 class ImportanceConfig:
     """Hierarchical sampling (NeRF, section 5.2)."""
 
-    n_samples: int = option(64, help="number of coarse samples per ray, one in each stratum", min=3)
+    n_samples: int = option(64, help="number of coarse samples per ray, one in each stratum", min=3, max=8192)
     n_importance: int = option(
-        128, help="number of fine samples per ray, drawn from the coarse weights; 0 means a single level", min=0
+        128,
+        help="number of fine samples per ray, drawn from the coarse weights; 0 means a single level",
+        min=0,
+        max=8192,
     )
     perturb: bool = option(True, help="in training, draw samples at random positions in their strata")
     spacing: Literal["linear", "disparity", "log"] = option(

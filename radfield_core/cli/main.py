@@ -20,9 +20,9 @@ from types import FrameType
 from typing import TextIO
 
 from radfield_core import __version__
-from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError
-from radfield_core.names import printable
+from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError, shortened
 from radfield_core.runtime.interrupts import signals_unwrapped
+from radfield_core.runtime.memory_limit import limited_memory
 from radfield_core.runtime.output import safe_output
 from radfield_core.runtime.progress import output_error
 
@@ -45,7 +45,7 @@ STORAGE_FAILED, BUG, INTERRUPTED, READER_GONE = 74, 70, 130, 141  # exit codes o
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    with safe_output(), _terminable():
+    with safe_output(), limited_memory(), _terminable():
         return _run(list(sys.argv[1:] if argv is None else argv))
 
 
@@ -159,9 +159,8 @@ def _print_problems(problems: Iterable[Problem]) -> None:
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     for problem in problems:
-        path = f"{printable(problem.path)}: " if problem.path else ""
-        hint = f"\n  try: {printable(problem.hint)}" if problem.hint else ""
-        _print_error(f"error: {path}{printable(problem.message)}{hint}")
+        hint = f"\n  try: {shortened(problem.hint)}" if problem.hint else ""
+        _print_error(f"error: {problem.headline()}{hint}")
 
 
 def _storage_failed(error: OSError) -> int:

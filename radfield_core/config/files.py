@@ -20,11 +20,17 @@ from radfield_core.plugin import Component
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
+MAX_VALUES = 5000  # a run has about a hundred options, and each unknown one costs the search for similar names
 EXAMPLE_HINT = "radfield config show --method NAME"
 
 # tomllib's time for a dotted key grows with the square of the key's length: a megabyte of "a.a.a" takes minutes.
 _KEY = r"(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')"
-_LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
+# The search starts only where a word does, because a start at each letter of a long word would be quadratic, too.
+_LONG_KEY = re.compile(rf"(?<![\w-]){_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
+
+
+class UnusableValue(ValueError):
+    """TOML that is valid but has numbers too large, or values too many, for any option."""
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
@@ -62,8 +68,14 @@ def parse_table(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
     level: list[Any] = [table]
+    total = 0
     for _ in range(MAX_DEPTH + 1):
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        total += len(level)
+        if total > MAX_VALUES:
+            raise UnusableValue(f"has more than {MAX_VALUES} values")
+        if any(type(item) is int and not -(2**63) <= item < 2**63 for item in level):
+            raise UnusableValue("has a whole number of more than 64 bits, that is, of more than 18 digits")
         level = [item for item in level if isinstance(item, (dict, list))]
         if not level:
             return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from radfield_core.config.files import MAX_DEPTH, parse_table
+from radfield_core.config.files import MAX_DEPTH, UnusableValue, parse_table
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.errors import Problem
 
@@ -22,9 +22,15 @@ def read_overrides(words: Sequence[str], mistakes: Mistakes) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         parts = tuple(part.strip() for part in key.split("."))
         if not equals or not all(parts) or len(parts) > MAX_DEPTH:
-            problems.append(Problem("", f"{word!r} is not key=value", "Write it like trainer.max_steps=2000"))
-        elif not _insert(table, parts, read_value(text)):
-            problems.append(Problem(key, f"{word!r} contradicts another override", "Write the option once"))
+            problems.append(Problem("", f"{word!r:.200} is not key=value", "Write it like trainer.max_steps=2000"))
+            continue
+        try:
+            value = read_value(text)
+        except UnusableValue as error:
+            problems.append(Problem(key, str(error), "Write a smaller value"))
+            continue
+        if not _insert(table, parts, value):
+            problems.append(Problem(key, f"{word!r:.200} contradicts another override", "Write the option once"))
     for problem in sorted(problems):
         mistakes.add(*problem)
     return table
@@ -37,7 +43,11 @@ def read_value(text: str) -> Any:
     """
     try:
         table = parse_table(f"value = {text}")
-    except ValueError:
+    except UnusableValue:
+        raise
+    except ValueError as error:
+        if "limit" in str(error) and "digits" in str(error):  # of Python, for texts that become whole numbers
+            raise UnusableValue("is a whole number of thousands of digits") from None
         return text
     value = table["value"]
     known = isinstance(value, (bool, int, float, str, list, dict))  # a TOML date stays text: no option takes a date

@@ -50,7 +50,9 @@ class SceneConfig:
 class TrainerConfig:
     """Options of the training loop."""
 
-    max_steps: int = option(20000, help="the run ends after this number of optimizer steps", min=1, continues=True)
+    max_steps: int = option(
+        20000, help="the run ends after this number of optimizer steps", min=1, max=10**9, continues=True
+    )
     max_seconds: float | None = option(
         None,
         help='the run ends after this many seconds, not counting evaluation and saving; "none" sets no limit',
@@ -59,18 +61,20 @@ class TrainerConfig:
         continues=True,
     )
     n_rays: int = option(
-        1024, help="rays per step; if target_samples is set, this holds only for the first step", min=1
+        1024, help="rays per step; if target_samples is set, this holds only for the first step", min=1, max=2**22
     )
     target_samples: int | None = option(
         None,
         help='target number of samples per step; the number of rays adapts to it; "none" keeps n_rays in every step',
         min=1,
+        max=2**31,
     )
-    max_rays: int = option(8192, help="largest number of rays per step if target_samples is set", min=1)
+    max_rays: int = option(8192, help="largest number of rays per step if target_samples is set", min=1, max=2**22)
     samples_per_chunk: int | None = option(
         None,
         help='samples per micro-batch; a step sums the gradients of its micro-batches; "none" makes the step one batch',
         min=1,
+        max=2**31,
         continues=True,
     )
     seed: int = option(0, help="seed of all random numbers", min=0, max=2**32 - 1)
@@ -127,7 +131,9 @@ class TrainerConfig:
 class EvalConfig:
     """Options for rendering and evaluating whole images."""
 
-    rays_per_chunk: int = option(4096, help="number of rays that are rendered at once", min=1, continues=True)
+    rays_per_chunk: int = option(
+        4096, help="number of rays that are rendered at once", min=1, max=2**22, continues=True
+    )
 
 
 @attrs.frozen(kw_only=True)

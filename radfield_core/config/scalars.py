@@ -16,6 +16,9 @@ import cattrs
 from radfield_core.config.schedules import DESCRIPTION, Schedule
 from radfield_core.names import nearest
 
+MAX_SHOWN = 100
+"""Longest text of a value in an error message, in characters."""
+
 
 class ValueFault(ValueError):
     """The error for a value that does not have the type of its option. `hint` says how to correct the value."""
@@ -90,8 +93,36 @@ def _is_tuple(kind: Any) -> bool:
 
 
 def _fault(value: Any, kind: Any, hint: str = "") -> ValueFault:
-    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
-    return ValueFault(f"must be {describe(kind)}, not {shown}", hint)
+    return ValueFault(f"must be {describe(kind)}, not {shown(value)}", hint)
+
+
+def shown(value: Any) -> str:
+    """Return a TOML value as error messages show it. A long value is cut off.
+
+    Example:
+        >>> shown("hash"), shown(True), shown("9" * 200)[-16:]
+        ('"hash"', 'true', '9999… (200 signs)')
+    """
+    try:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+    except ValueError:  # Python does not print whole numbers of more than 4300 digits
+        return "a value with a number of thousands of digits"
+    text = text.lower() if isinstance(value, bool) else text
+    long = value if isinstance(value, str) else text
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(long)} signs)"
+
+
+def _short(value: Any) -> bool:
+    """True if a value is a whole number that TOML allows."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _in_range(value: int) -> int:
+    """Return a whole number if TOML, which has 64 bits for it, allows it. Otherwise, raise ValueFault."""
+    if not _short(value):
+        digits = int(abs(value).bit_length() * math.log10(2))
+        raise ValueFault(f"is a whole number of about {digits} digits; at most 18 can be used")
+    return value
 
 
 def _bool(value: Any, kind: Any) -> bool:
@@ -103,13 +134,15 @@ def _bool(value: Any, kind: Any) -> bool:
 def _int(value: Any, kind: Any) -> int:
     if type(value) is not int:
         whole = type(value) is float and value.is_integer()
-        raise _fault(value, int, f"Write {int(value)}" if whole else "")
-    return value
+        raise _fault(value, int, f"Write {int(value)}" if whole and _short(int(value)) else "")
+    return _in_range(value)
 
 
 def _float(value: Any, kind: Any) -> float:
     if type(value) not in (int, float):
         raise _fault(value, float)
+    if type(value) is int:
+        return float(_in_range(value))
     if not math.isfinite(value):
         raise ValueFault(f"{value} is not finite")
     return float(value)
@@ -117,7 +150,13 @@ def _float(value: Any, kind: Any) -> float:
 
 def _str(value: Any, kind: Any) -> str:
     if type(value) is not str:
-        raise _fault(value, str, f"Write it in quotes: '\"{value}\"'")
+        raise _fault(
+            value, str, f"Write it in quotes: '\"{value}\"'" if type(value) in (bool, float) or _short(value) else ""
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueFault(f"{shown(value)} is not text in UTF-8", "Rename the file or folder") from None
     return value
 
 
@@ -141,7 +180,7 @@ def _literal(value: Any, kind: Any) -> Any:
     for choice in get_args(kind):
         if type(choice) is type(value) and choice == value:
             return value
-    near = nearest(str(value), map(str, get_args(kind)))
+    near = nearest(value, map(str, get_args(kind))) if isinstance(value, str) else ""
     raise _fault(value, kind, f"Write {near}" if near else "")
 
 

@@ -230,7 +230,7 @@ class Structurer:
             if isinstance(name, str):
                 tables.append(entry)
             else:
-                message = f"must be the name of a part, not {name!r}"
+                message = f"must be the name of a part, not {scalars.shown(name)}"
                 self._problem(_join(path, "type"), message, "radfield plugins list", entry)
         return tables
 
@@ -294,7 +294,9 @@ class Structurer:
     def _is_table(self, entry: Entry, path: str) -> bool:
         if isinstance(entry.value, Mapping):
             return True
-        self._problem(path, f"must be a table of options, not {entry.value!r}", f"Write {path}.OPTION=VALUE", entry)
+        self._problem(
+            path, f"must be a table of options, not {scalars.shown(entry.value)}", f"Write {path}.OPTION=VALUE", entry
+        )
         return False
 
     def suggest(self) -> None:

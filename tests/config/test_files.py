@@ -96,6 +96,13 @@ def hostile(name: str) -> bytes:
         "not TOML": b"a == 1",
         "twice": b"a = 1\na = 2",
         "NUL": b"a = '\0'",
+        "a long word": b"# " + b"a" * 900_000 + b"\na == 1",
+        "spaced words": b"# " + (b"a" + b" " * 20) * 40_000 + b"\na == 1",
+        "quotes": b"# " + b"\"'" * 400_000 + b"\na == 1",
+        "many options": b"\n".join(b"a%d = 1" % n for n in range(80_000)),
+        "a long list": b"a = [" + b"1," * 400_000 + b"]",
+        "a long number": b"a = 1" + b"0" * 400,
+        "a long hexadecimal number": b"a = {b = [0x" + b"f" * 900_000 + b"]}",
     }[name]
 
 
@@ -109,6 +116,9 @@ def hostile(name: str) -> bytes:
         ("not TOML", "not a valid config"),
         ("twice", "not a valid config"),
         ("NUL", "not a valid config"),
+        *((name, "not a valid config") for name in ("a long word", "spaced words", "quotes")),
+        *((name, "more than 5000 values") for name in ("many options", "a long list")),
+        *((name, "more than 64 bits") for name in ("a long number", "a long hexadecimal number")),
     ],
 )  # fmt: skip
 def test_a_hostile_file_is_one_clear_line(tmp_path, name, says):

@@ -36,3 +36,11 @@ def test_a_word_that_is_not_key_value_is_named(word):
 )  # fmt: skip
 def test_a_value_is_toml_if_it_can_be_and_text_if_not(text, value):
     assert read_value(text) == value and type(read_value(text)) is type(value)
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "0x" + "f" * 9000, "[1, " + "8" * 30 + "]", "-" + "1" * 20])
+def test_a_whole_number_that_is_too_large_for_any_option_is_a_mistake(value):
+    mistakes = Mistakes()
+    assert read_overrides([f"a.b={value}"], mistakes) == {}
+    (problem,) = mistakes.problems
+    assert problem.path == "a.b" and "whole number" in problem.message and len(problem.message) < 100

@@ -83,3 +83,23 @@ def test_what_is_taken_is_written_as_something_that_gives_it_again(value, kind):
 def test_types_are_described_in_words():
     assert describe(tuple[float, ...]) == "a list, each a number"
     assert describe(int | None) == 'a whole number or "none"'
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**400, 16**9000], ids=["64 bits", "negative", "400", "10837"])
+@pytest.mark.parametrize("kind", [int, float, int | None, tuple[int, ...], str, bool, Literal["a"], Path])
+def test_a_whole_number_that_toml_does_not_know_is_refused_in_a_short_line(value, kind):
+    with pytest.raises(ValueFault) as caught:
+        structure([value] if kind == tuple[int, ...] else value, kind)
+    assert len(f"{caught.value} {caught.value.hint}") < 250
+
+
+def test_long_values_are_cut_in_messages():
+    for value in ("x" * 10**6, [1] * 10**5, {"a": "y" * 10**5}):
+        with pytest.raises(ValueFault) as caught:
+            structure(value, float)
+        assert len(str(caught.value)) < 200
+
+
+def test_text_that_is_not_utf8_is_refused():
+    with pytest.raises(ValueFault, match="not text in UTF-8"):
+        structure("a\udcff", Path)

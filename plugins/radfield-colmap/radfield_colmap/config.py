@@ -49,10 +49,11 @@ class PhotographsConfig:
         1600,
         help="length in pixels of the longer side to which photographs are reduced before feature extraction",
         min=100,
+        max=32768,
     )
     pairs: Literal["auto", "all", "neighbors"] = option(
         "auto",
         help='pairs of photographs to match: "all", or "neighbors" in the order of names, as in a video; "auto" '
         "matches all for up to 150 photographs, and neighbors for more",
     )
-    seed: int = option(0, help="random seed", min=0)
+    seed: int = option(0, help="random seed", min=0, max=2**31 - 1)

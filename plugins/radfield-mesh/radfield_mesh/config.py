@@ -53,23 +53,23 @@ class MeshConfig(SurfaceConfig):
     colors: bool = option(
         True, help="write the colors of vertices, as seen from outside at a right angle, if the field has colors"
     )
-    chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256)
+    chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256, max=2**26)
 
 
 @attrs.frozen(kw_only=True)
 class PointCloudConfig:
     """Options for exporting points on the surfaces that the training views see, with colors and normals."""
 
-    n_points: int = option(200_000, help="approximate number of points", min=1)
+    n_points: int = option(200_000, help="approximate number of points", min=1, max=10**8)
     min_opacity: float = option(0.7, help="pixels with a smaller opacity are left out of the point cloud", min=0, max=1)
-    rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1)
+    rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1, max=2**22)
 
 
 @attrs.frozen(kw_only=True)
 class ChamferConfig(SurfaceConfig):
     """Options for the Chamfer distance from a field's surface to a reference. Lengths are in the unit of the data."""
 
-    n_samples: int = option(200_000, help="number of points sampled on each surface", min=100)
+    n_samples: int = option(200_000, help="number of points sampled on each surface", min=100, max=10**8)
     spacing: float | None = option(
         None, help="remove samples until no two are closer than this distance (DTU: 0.2 mm)", min=0, exclusive_min=True
     )
@@ -86,7 +86,7 @@ class ChamferConfig(SurfaceConfig):
         help="remove parts that lie outside a view's mask, widened by this number of pixels (DTU: 50 at full size)",
         min=0,
     )
-    seed: int = option(0, help="random seed of the samples", min=0)
+    seed: int = option(0, help="random seed of the samples", min=0, max=2**32 - 1)
 
 
 @attrs.frozen(kw_only=True)

@@ -22,14 +22,14 @@ class MipNerfFieldConfig:
         optional=True,
         help='encoding of view directions; "none" makes colors independent of the view direction',
     )
-    depth: int = option(8, help="number of hidden layers before the density layer", min=1)
-    width: int = option(256, help="units per hidden layer", min=1)
+    depth: int = option(8, help="number of hidden layers before the density layer", min=1, max=32)
+    width: int = option(256, help="units per hidden layer", min=1, max=4096)
     skip_layer: int | None = option(
         6,
         help='hidden layer, counted from 1, that reads the encoded Gaussian again; "none" means no skip connection',
         min=2,
     )
-    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
+    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1, max=4096)
     density_activation: Literal["softplus", "relu"] = option(
         "softplus", help="activation that turns the raw density into the density"
     )
@@ -49,11 +49,12 @@ class MipNerfFieldConfig:
 class MipSamplerConfig:
     """Options of mip-NeRF's sampling along rays (sections 3 and 3.1)."""
 
-    n_samples: int = option(128, help="number of intervals per ray on each level", min=2)
+    n_samples: int = option(128, help="number of intervals per ray on each level", min=2, max=8192)
     n_levels: int = option(
         2,
         help="number of levels; each level after the first is resampled from the weights of the previous level",
         min=1,
+        max=16,
     )
     spacing: Literal["linear", "disparity", "log"] = option(
         "linear",

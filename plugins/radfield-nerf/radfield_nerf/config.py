@@ -22,14 +22,14 @@ class NerfFieldConfig:
         optional=True,
         help='encoding of view directions; "none" makes colors independent of the view direction',
     )
-    depth: int = option(8, help="number of hidden layers before the density layer", min=1)
-    width: int = option(256, help="units per hidden layer", min=1)
+    depth: int = option(8, help="number of hidden layers before the density layer", min=1, max=32)
+    width: int = option(256, help="units per hidden layer", min=1, max=4096)
     skip_layer: int | None = option(
         5,
         help='hidden layer, counted from 1, that reads the encoded position again; "none" means no skip connection',
         min=2,
     )
-    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1)
+    color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1, max=4096)
     density_activation: Literal["relu", "softplus"] = option(
         "relu", help="activation that turns the raw density into the density"
     )

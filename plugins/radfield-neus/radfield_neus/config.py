@@ -22,13 +22,13 @@ class NeuSFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer of the distance network", min=2)
-    n_layers: int = option(8, help="number of hidden layers of the distance network", min=1)
+    width: int = option(256, help="units per hidden layer of the distance network", min=2, max=4096)
+    n_layers: int = option(8, help="number of hidden layers of the distance network", min=1, max=32)
     skip_layer: int | None = option(
         4, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
     )
     n_features: int = option(
-        256, help="number of features passed from the distance network to the color network", min=0
+        256, help="number of features passed from the distance network to the color network", min=0, max=4096
     )
     init_radius: float = option(
         0.5,
@@ -40,8 +40,8 @@ class NeuSFieldConfig:
         100.0, help="sharpness beta of the softplus activations in the distance network", min=0, exclusive_min=True
     )
     weight_norm: bool = option(True, help="apply weight normalization to both networks")
-    color_width: int = option(256, help="units per hidden layer of the color network", min=1)
-    color_layers: int = option(4, help="number of hidden layers of the color network", min=1)
+    color_width: int = option(256, help="units per hidden layer of the color network", min=1, max=4096)
+    color_layers: int = option(4, help="number of hidden layers of the color network", min=1, max=32)
     unit_normals: bool = option(
         False, help="scale gradients to unit length before they are used as normals, unlike the paper's code"
     )
@@ -76,11 +76,11 @@ class NeuSSamplerConfig:
     """Options of sampler:neus. It takes evenly spaced samples, and then adds samples near the surface in several
     rounds."""
 
-    n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2)
+    n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2, max=8192)
     n_importance: int = option(
-        64, help="total number of samples per ray that the upsampling rounds add near the surface", min=0
+        64, help="total number of samples per ray that the upsampling rounds add near the surface", min=0, max=8192
     )
-    n_rounds: int = option(4, help="number of rounds in which samples are added", min=1)
+    n_rounds: int = option(4, help="number of rounds in which samples are added", min=1, max=32)
     base_sharpness: float = option(
         64.0, help="sharpness 1/s in the first round; each further round doubles it", min=0, exclusive_min=True
     )
@@ -101,8 +101,10 @@ class InvertedSphereFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
-    width: int = option(256, help="units per hidden layer; the hidden layer for color has half as many", min=2)
-    n_layers: int = option(8, help="number of hidden layers", min=1)
+    width: int = option(
+        256, help="units per hidden layer; the hidden layer for color has half as many", min=2, max=4096
+    )
+    n_layers: int = option(8, help="number of hidden layers", min=1, max=32)
     skip_layer: int | None = option(
         5, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
     )
@@ -112,7 +114,7 @@ class InvertedSphereFieldConfig:
 class InvertedSphereSamplerConfig:
     """Options of sampler:inverted-sphere, which takes samples outside the scene's sphere."""
 
-    n_samples: int = option(32, help="number of samples per ray", min=1)
+    n_samples: int = option(32, help="number of samples per ray", min=1, max=8192)
     perturb: bool = option(True, help="in training, move each sample randomly within its interval")
 
 

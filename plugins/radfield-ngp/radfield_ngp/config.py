@@ -19,13 +19,13 @@ class NgpFieldConfig:
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
-    width: int = option(64, help="units per hidden layer of the density network", min=1)
-    n_layers: int = option(1, help="number of hidden layers of the density network", min=1)
+    width: int = option(64, help="units per hidden layer of the density network", min=1, max=4096)
+    n_layers: int = option(1, help="number of hidden layers of the density network", min=1, max=32)
     n_features: int = option(
-        16, help="number of outputs of the density network; the first output is the raw density", min=1
+        16, help="number of outputs of the density network; the first output is the raw density", min=1, max=4096
     )
-    color_width: int = option(64, help="units per hidden layer of the color network", min=1)
-    color_layers: int = option(2, help="number of hidden layers of the color network", min=1)
+    color_width: int = option(64, help="units per hidden layer of the color network", min=1, max=4096)
+    color_layers: int = option(2, help="number of hidden layers of the color network", min=1, max=32)
     density_bias: float = option(-1.0, help="constant added to the raw density before the exponential")
     contraction: Literal["none", "sphere"] = option(
         "none",

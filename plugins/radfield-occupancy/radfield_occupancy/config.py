@@ -20,7 +20,10 @@ class OccupancyConfig:
         help='contraction of space; "sphere" maps all of space into the grid (mip-NeRF 360); needs cone_angle > 0',
     )
     num_samples: int = option(
-        1024, help="number of steps along the diagonal of the scene's box; this determines the length of a step", min=1
+        1024,
+        help="number of steps along the diagonal of the scene's box; this determines the length of a step",
+        min=1,
+        max=8192,
     )
     step: float | None = option(
         None,
@@ -35,7 +38,10 @@ class OccupancyConfig:
         max=1,
     )
     max_samples_per_ray: int = option(
-        1024, help="largest number of samples per ray; if there are more, those nearest to the camera are kept", min=1
+        1024,
+        help="largest number of samples per ray; if there are more, those nearest to the camera are kept",
+        min=1,
+        max=8192,
     )
     threshold: float = option(
         0.01, help="a cell counts as occupied if one marching step in it has at least this opacity", min=0, max=1
