@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _rows(x: Tensor | None, s: slice) -> Tensor | None:
+def _rows(x: Tensor | None, s: slice | Tensor) -> Tensor | None:
     return None if x is None else x[s]
 
 
@@ -65,8 +65,8 @@ class RayBundle:
     def __len__(self) -> int:
         return self.origins.shape[0]
 
-    def __getitem__(self, s: slice) -> RayBundle:
-        """Return the rays of a slice."""
+    def __getitem__(self, s: slice | Tensor) -> RayBundle:
+        """Return the rays of a slice, or the rays with the given numbers [n] int64."""
         return RayBundle(
             self.origins[s], self.directions[s], self.viewdirs[s], self.near[s], self.far[s], self.radii[s],
             _rows(self.image_ids, s),

@@ -23,6 +23,8 @@ class Sampler(Part):
 
     Attributes:
         n_levels: number of levels.
+        early_stop_eps: rendering does not evaluate fields at samples that at most this share of the light reaches. 0
+            evaluates all samples. Training is not affected.
         own_fields: dictionary: level -> field that belongs to the sampler, such as a proposal network. On these levels,
             it is evaluated in place of the model's field.
 
@@ -38,6 +40,7 @@ class Sampler(Part):
     """
 
     n_levels: int = 1
+    early_stop_eps: float = 0.0
     own_fields: Mapping[int, Field] = MappingProxyType({})
     _step: Step | None = None
     _generators: dict[tuple[str, torch.device], torch.Generator]

@@ -84,6 +84,13 @@ class NeuSSamplerConfig:
     base_sharpness: float = option(
         64.0, help="sharpness 1/s in the first round; each further round doubles it", min=0, exclusive_min=True
     )
+    early_stop_eps: float = option(
+        1e-4,
+        help="in rendering, samples that less than this share of the light reaches are not evaluated; 0 evaluates all, "
+        "as the paper's code does",
+        min=0,
+        max=1,
+    )
     perturb: bool = option(
         True, help="in training, shift the evenly spaced samples of each ray randomly by up to half a step"
     )

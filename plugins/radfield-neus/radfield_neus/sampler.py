@@ -28,6 +28,7 @@ class NeuSSampler(Sampler):
     def __init__(self, config: NeuSSamplerConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
+        self.early_stop_eps = config.early_stop_eps
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
 

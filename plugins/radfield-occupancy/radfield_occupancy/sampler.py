@@ -13,7 +13,6 @@ from torch import Tensor
 from radfield_core import (
     BuildContext,
     Field,
-    HasDensity,
     HasOccupancy,
     Level,
     Problems,
@@ -59,6 +58,7 @@ class OccupancySampler(Sampler):
         super().__init__()
         _check(config)
         self.config = config
+        self.early_stop_eps = 0.0 if config.early_stop == "never" else config.early_stop_eps
         self.contracted = config.contraction == "sphere"
         x, y, z = ctx.bounds.center.tolist()
         self.center = (x, y, z)
@@ -134,10 +134,19 @@ class OccupancySampler(Sampler):
             first = near + share * torch.clamp_min(self.config.cone_angle * near, self.step)
         starts, ends, packing = march(rays.origins, rays.directions, first, far, self.grid(), self.steps)
         samples = RaySamples.packed(rays, starts, ends, packing)
-        when = self.config.early_stop
-        if (when == "always" or (when == "render" and not self.training)) and isinstance(field, HasDensity):
+        if self._drops_samples:
             samples = visible(samples, field, self.config.early_stop_eps, self.config.alpha_threshold)
         return samples
+
+    @property
+    def _drops_samples(self) -> bool:
+        """True if samples are evaluated and dropped before the model evaluates the rest.
+
+        In rendering, the model itself stops early, so only a threshold makes this necessary.
+        """
+        if self.training:
+            return self.config.early_stop == "always"
+        return self.config.early_stop != "never" and self.config.alpha_threshold > 0
 
     def grid(self) -> Grid:
         """Return the grid in the form that `march()` takes."""

@@ -1,4 +1,4 @@
-"""Selection of visible samples. A ray ends where the density along it has blocked nearly all light."""
+"""Selection of visible samples. A ray ends where the samples along it have blocked nearly all light."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core import HasDensity, RaySamples
-from radfield_core.ops import Layout, LayoutError, Packing, segments, volume
+from radfield_core import Field, HasDensity, RaySamples
+from radfield_core.ops import Layout, LayoutError, Packing, segments
 
 SLAB = 32
 """Number of consecutive samples of a ray that form a slab. The field evaluates one slab of each ray in one call."""
 
 
-def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold: float) -> RaySamples:
+def visible(samples: RaySamples, field: Field, eps: float, alpha_threshold: float) -> RaySamples:
     """Keep the samples that have a transmittance T of at least `eps` and an opacity of at least `alpha_threshold`.
 
-    The samples of a ray are evaluated slab by slab until T is below `eps`, so that little density is computed behind a
-    surface. If the density of a sample is NaN, this sample and all samples behind it are kept, so that the NaN appears
-    in the loss and in images.
+    The samples of a ray are evaluated slab by slab until T is below `eps`, so that little is computed behind a surface.
+    If the density or opacity of a sample is NaN, this sample and all samples behind it are kept, so that the NaN
+    appears in the loss and in images.
 
     Args:
         samples: packed samples [N].
-        field: field with a density.
+        field: field. If it has a density, only the density is computed.
         eps: smallest transmittance.
         alpha_threshold: smallest opacity.
 
@@ -43,16 +43,26 @@ def visible(samples: RaySamples, field: HasDensity, eps: float, alpha_threshold:
         slab = Packing.from_counts(here, SLAB)
         layout = Layout(len(rays), None, slab)
         index = (packing.offsets[rays] + done)[slab.ray_indices] + segments.local_index(layout, here.device)
-        origins, directions = samples.rays.origins[rays], samples.rays.directions[rays]
-        t = samples.t_eval[index][:, None]
-        x = torch.addcmul(origins[slab.ray_indices], directions[slab.ray_indices], t)
-        density, lengths = field.density(x).to(optical_depth.dtype), samples.lengths[index]
-        before = segments.exclusive_cumsum(density * lengths, layout) + optical_depth[rays][slab.ray_indices]
-        kept[index] = ~((before > limit) | (volume.alpha_from_density(density, lengths) < alpha_threshold))
-        optical_depth[rays] += segments.sum(density * lengths, layout)
+        part = RaySamples.packed(samples.rays[rays], samples.t_starts[index], samples.t_ends[index], slab)
+        depths = _optical_depths(field, part).to(optical_depth.dtype)
+        before = segments.exclusive_cumsum(depths, layout) + optical_depth[rays][slab.ray_indices]
+        kept[index] = ~((before > limit) | (-(-depths).expm1() < alpha_threshold))
+        optical_depth[rays] += segments.sum(depths, layout)
         done += SLAB
         rays = rays[~(optical_depth[rays] > limit) & (counts[rays] > done)]
     return subset(samples, kept, packing)
+
+
+def _optical_depths(field: Field, samples: RaySamples) -> Tensor:
+    """Return the optical depth −log(1 − α) of each sample [N]."""
+    if isinstance(field, HasDensity):
+        return field.density(samples.positions()) * samples.lengths
+    outputs = field(samples)
+    if outputs.density is not None:
+        depths: Tensor = outputs.density * samples.lengths
+        return depths
+    largest = 1.0 - torch.finfo(samples.lengths.dtype).eps  # the optical depth of an opaque sample stays finite
+    return -torch.log1p(-outputs.alpha.to(samples.lengths).clamp(max=largest))
 
 
 def subset(samples: RaySamples, kept: Tensor, packing: Packing) -> RaySamples:

@@ -9,7 +9,17 @@ import torch
 from radfield_occupancy.config import OccupancyConfig
 from radfield_occupancy.sampler import OccupancySampler
 
-from radfield_core import BuildContext, DensityOccupancy, RayBundle, SceneBox, Step, UsageError
+from radfield_core import (
+    BuildContext,
+    DensityOccupancy,
+    Field,
+    FieldOutputs,
+    RayBundle,
+    RaySamples,
+    SceneBox,
+    Step,
+    UsageError,
+)
 from radfield_core.ops import segments, volume
 
 CTX = BuildContext(bounds=SceneBox(torch.tensor([0.1, 0.0, -0.1]), 1.5))
@@ -100,17 +110,32 @@ def test_cells_that_became_empty_decay() -> None:
     torch.testing.assert_close(part.memory, before * 0.95)
 
 
-def test_early_stop_drops_only_occluded_samples_and_evaluates_fewer() -> None:
-    field, bundle = Ball(density=200.0), rays(100)
-    all_of_it = sampler(early_stop="never").eval().propose(bundle, 0, None, field)
+class OpaqueBall(Field):
+    """The same ball, as a field that returns the opacity of intervals and has no density."""
+
+    def __init__(self, density: float) -> None:
+        super().__init__()
+        self.ball, self.n_points = Ball(density=density), 0
+
+    def forward(self, samples: RaySamples) -> FieldOutputs:
+        self.n_points += samples.n
+        return FieldOutputs(alpha=-(-self.ball.density(samples.positions()) * samples.lengths).expm1())
+
+
+@pytest.mark.parametrize("field", [Ball(density=200.0), OpaqueBall(density=200.0)], ids=["density", "alpha"])
+def test_early_stop_drops_only_occluded_samples_and_evaluates_fewer(field) -> None:
+    bundle, parts = rays(100), [sampler(early_stop=when) for when in ("never", "always")]
+    for part in parts:
+        part.begin_step(Step(1, 10, 0))
+    all_of_it = parts[0].propose(bundle, 0, None, field)
     field.n_points = 0
-    seen = sampler(early_stop="render").eval().propose(bundle, 0, None, field)
+    seen = parts[1].propose(bundle, 0, None, field)
     assert 0 < seen.n < all_of_it.n and field.n_points < all_of_it.n
-    density = field.density(all_of_it.positions())
-    light = volume.transmittance_from_density(density, all_of_it.lengths, all_of_it.layout)
+    density = Ball(density=200.0).density
+    light = volume.transmittance_from_density(density(all_of_it.positions()), all_of_it.lengths, all_of_it.layout)
     torch.testing.assert_close(seen.t_starts, all_of_it.t_starts[light >= 1e-4])
-    full = volume.weights_from_density(density, all_of_it.lengths, all_of_it.layout)
-    part = volume.weights_from_density(field.density(seen.positions()), seen.lengths, seen.layout)
+    full = volume.weights_from_density(density(all_of_it.positions()), all_of_it.lengths, all_of_it.layout)
+    part = volume.weights_from_density(density(seen.positions()), seen.lengths, seen.layout)
     torch.testing.assert_close(
         volume.opacity(part, seen.layout), volume.opacity(full, all_of_it.layout), atol=1.1e-4, rtol=0
     )
@@ -124,6 +149,10 @@ def test_early_stop_applies_as_set_and_thin_samples_are_dropped_by_threshold() -
         field.n_points = 0
         part.propose(bundle, 0, None, field)
         assert bool(field.n_points) == evaluates
+        field.n_points = 0
+        part.eval().propose(bundle, 0, None, field)
+        assert field.n_points == 0, "rendering stops as the model evaluates the field"
+        assert part.early_stop_eps == (0.0 if when == "never" else 1e-4)
     thin = sampler(alpha_threshold=0.01).eval().propose(bundle, 0, None, field)
     assert (thin.positions().norm(dim=-1) < 0.5).all()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -20,9 +21,12 @@ from torch import Tensor, nn
 from radfield_core.cameras import View
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext, Field, Loss, Method, Model, Part, Renderer, Sampler
+from radfield_core.model.early_stop import evaluate_visible
+from radfield_core.model.pixels import concatenated, on_background, with_scene_depths
+from radfield_core.ops import segments
 from radfield_core.ops.backend import device_of
 from radfield_core.rays import RaySpace, view_rays, warped_box
-from radfield_core.types import Batch, Level, ModelOutputs, RayBundle, Rendered, Step
+from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBundle, RaySamples, Rendered, Step
 
 if TYPE_CHECKING:
     from radfield_core.config.run import BackgroundConfig, RunConfig
@@ -109,12 +113,13 @@ class LevelLoop(Model):
             )
         return self.trace(batch.rays, batch.background)
 
-    def trace(self, rays: RayBundle, background: Tensor | None = None) -> ModelOutputs:
+    def trace(self, rays: RayBundle, background: Tensor | None = None, *, stop_early: bool = False) -> ModelOutputs:
         """Render rays over the background model, if there is one, and then over the colors `background`.
 
         Args:
             rays: R rays.
             background: colors [R, 3]; None for no colors.
+            stop_early: if True, do not evaluate fields behind opaque surfaces, as the sampler's `early_stop_eps` says.
 
         Raises:
             UsageError: the field of the last level returns no color.
@@ -126,18 +131,22 @@ class LevelLoop(Model):
             field = self.field_of(index)
             with torch.no_grad():
                 samples = self.sampler.propose(rays, index, levels[-1] if levels else None, field)
-            outputs = field(samples)
-            if self.crop is not None:
-                outputs = self.crop.applied(outputs, samples.positions())
+            if stop_early and self.sampler.early_stop_eps > 0:
+                outputs = evaluate_visible(partial(self._evaluated, field), samples, self.sampler.early_stop_eps)
+            else:
+                outputs = self._evaluated(field, samples)
             weights = self.renderer.weights(samples, outputs)
             rendered = self.renderer.composite(samples, outputs, weights) if outputs.rgb is not None else None
             levels.append(Level(samples, outputs, weights, rendered))
 
         behind = None
         if self.background is not None and self.crop is None:
-            behind = self.background.trace(self._rays_behind(rays), background)
-            background = behind.rendered.rgb
-        levels = [_on_background(level, background) for level in levels]
+            if stop_early:
+                background = self._visible_behind(rays, levels[-1], background)
+            else:
+                behind = self.background.trace(self._rays_behind(rays), background)
+                background = behind.rendered.rgb
+        levels = [on_background(level, background) for level in levels]
 
         last = levels[-1].rendered
         if last is None:
@@ -146,6 +155,21 @@ class LevelLoop(Model):
             )
         n_samples = sum(level.samples.n for level in levels) + (behind.n_samples if behind else 0)
         return ModelOutputs(last, tuple(levels), behind, n_samples)
+
+    def _visible_behind(self, rays: RayBundle, last: Level, background: Tensor | None) -> Tensor:
+        """Return the colors [R, 3] behind the foreground. They are 0 behind opaque rays, which are not rendered."""
+        assert self.background is not None
+        transmitted = 1.0 - segments.sum(last.weights, last.samples.layout)
+        seen = (~(transmitted <= self.sampler.early_stop_eps)).nonzero()[:, 0]
+        colors = None if background is None else background[seen]
+        rendered = self.background.trace(self._rays_behind(rays)[seen], colors, stop_early=True).rendered
+        assert rendered.rgb is not None
+        return rendered.rgb.new_zeros(len(rays), 3).index_copy(0, seen, rendered.rgb)
+
+    def _evaluated(self, field: Field, samples: RaySamples) -> FieldOutputs:
+        """Return the outputs of a field at samples. Outside the crop, if there is one, they are empty."""
+        outputs: FieldOutputs = field(samples)
+        return outputs if self.crop is None else self.crop.applied(outputs, samples.positions())
 
     def _rays_behind(self, rays: RayBundle) -> RayBundle:
         """Return the part of each ray between the end of the foreground and the far limit."""
@@ -170,11 +194,12 @@ class LevelLoop(Model):
             for start in range(0, n, chunk):
                 stop = min(start + chunk, n)
                 rays = view_rays(space, view, start, stop, device)
-                rendered = self.trace(rays, None if colors is None else colors[start:stop]).rendered
-                pieces.append(_with_scene_depths(rendered, space, view, rays))
+                colored = None if colors is None else colors[start:stop]
+                rendered = self.trace(rays, colored, stop_early=True).rendered
+                pieces.append(with_scene_depths(rendered, space, view, rays))
                 if progress is not None:
                     progress(stop, n)
-        return _concatenated(pieces)
+        return concatenated(pieces)
 
     def render_rays(self, rays: RayBundle, background: Tensor | None = None, chunk: int = 4096) -> Rendered:
         """Render rays, as `Model.render_rays` describes."""
@@ -184,8 +209,9 @@ class LevelLoop(Model):
         with _evaluating(self):
             for start in range(0, max(n, 1), chunk):
                 some = slice(start, start + chunk)
-                pieces.append(self.trace(rays[some], None if colors is None else colors[some]).rendered)
-        return _concatenated(pieces)
+                colored = None if colors is None else colors[some]
+                pieces.append(self.trace(rays[some], colored, stop_early=True).rendered)
+        return concatenated(pieces)
 
     def part_losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Collect the losses of all parts by name. If two parts use the same name, the second loss is called
@@ -233,41 +259,6 @@ def _evaluating(model: Model) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
-
-
-def _on_background(level: Level, background: Tensor | None) -> Level:
-    """Return the level with its color C composited on `background` B [R, 3]: C + (1 − Σ w) B."""
-    rendered = level.rendered
-    if rendered is None or rendered.rgb is None or background is None:
-        return level
-    rgb = rendered.rgb + (1.0 - rendered.opacity)[:, None] * background.to(rendered.rgb)
-    return dataclasses.replace(level, rendered=dataclasses.replace(rendered, rgb=rgb))
-
-
-def _with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
-    """Return the pixels with depths measured in the scene.
-
-    The depth is the opacity times the distance of the mean point. Without a warp, this equals Σ w t. In NDC it differs,
-    because there t is not a distance.
-    """
-    mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
-    return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
-
-
-def _concatenated(pieces: list[Rendered]) -> Rendered:
-    """Join the pixels of all pieces, in order."""
-
-    def joined(parts: list[Tensor | None]) -> Tensor | None:
-        tensors = [part for part in parts if part is not None]
-        return torch.cat(tensors) if tensors else None
-
-    return Rendered(
-        rgb=joined([piece.rgb for piece in pieces]),
-        depth=torch.cat([piece.depth for piece in pieces]),
-        opacity=torch.cat([piece.opacity for piece in pieces]),
-        normals=joined([piece.normals for piece in pieces]),
-        extras={key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
-    )
 
 
 def build_context(scene: Scene, run: RunConfig) -> BuildContext:

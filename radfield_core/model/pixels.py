@@ -1,0 +1,50 @@
+"""Operations on rendered pixels: composite them on a background, measure their depths in the scene, join them.
+
+Symbols in shapes: R rays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import View
+from radfield_core.rays import RaySpace
+from radfield_core.types import Level, RayBundle, Rendered
+
+
+def on_background(level: Level, background: Tensor | None) -> Level:
+    """Return the level with its color C composited on `background` B [R, 3]: C + (1 − Σ w) B."""
+    rendered = level.rendered
+    if rendered is None or rendered.rgb is None or background is None:
+        return level
+    rgb = rendered.rgb + (1.0 - rendered.opacity)[:, None] * background.to(rendered.rgb)
+    return dataclasses.replace(level, rendered=dataclasses.replace(rendered, rgb=rgb))
+
+
+def with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
+    """Return the pixels with depths measured in the scene.
+
+    The depth is the opacity times the distance of the mean point. Without a warp, this equals Σ w t. In NDC it differs,
+    because there t is not a distance.
+    """
+    mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
+    return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))
+
+
+def concatenated(pieces: list[Rendered]) -> Rendered:
+    """Join the pixels of all pieces, in order."""
+
+    def joined(parts: list[Tensor | None]) -> Tensor | None:
+        tensors = [part for part in parts if part is not None]
+        return torch.cat(tensors) if tensors else None
+
+    return Rendered(
+        rgb=joined([piece.rgb for piece in pieces]),
+        depth=torch.cat([piece.depth for piece in pieces]),
+        opacity=torch.cat([piece.opacity for piece in pieces]),
+        normals=joined([piece.normals for piece in pieces]),
+        extras={key: torch.cat([piece.extras[key] for piece in pieces]) for key in pieces[0].extras},
+    )
