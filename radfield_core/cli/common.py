@@ -9,6 +9,8 @@ from radfield_core.errors import RadfieldError, UsageError
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from radfield_core.config.layers import Composed
     from radfield_core.runs.folder import RunFolder
     from radfield_core.train.session import Outcome
@@ -39,23 +41,53 @@ def add_quiet(parser: ArgumentParser) -> None:
 
 
 def add_trained_run(parser: ArgumentParser) -> None:
-    """Add the arguments that name a trained run: RUN and --device."""
+    """Add the arguments that name a trained run: RUN, --data and --device."""
     parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
+    parser.add_argument(
+        "--data", metavar="PATH", help="where the run's data lie now, if they were moved (default: where they were)"
+    )
     parser.add_argument("--device", help=DEVICE_HELP)
 
 
-def check_run(args: Namespace) -> RunFolder:
+def check_run(args: Namespace, *, needs_images: bool = False) -> RunFolder:
     """Return the folder of the run that the arguments of `add_trained_run` name.
 
-    Raises UsageError if there is no run at this path.
-
     This takes milliseconds. Call it before torch is imported, which takes a second.
+
+    Args:
+        args: the arguments.
+        needs_images: True if the verb reads the images of the run's data. Other verbs need only the cameras, which the
+            run has stored.
+
+    Raises:
+        UsageError: there is no run at this path.
+        DatasetError: there are no data at the path that --data names, or the verb needs data that were moved.
     """
     from pathlib import Path
 
     from radfield_core.runs.folder import find_run
+    from radfield_core.runs.stored_run import check_data, stored_run
 
-    return find_run(Path(args.path))[0]
+    folder = find_run(Path(args.path))[0]
+    if args.data is not None or needs_images:
+        run = stored_run(folder, place_of_data(args))
+        check_data(run, folder, command(args))
+    return folder
+
+
+def place_of_data(args: Namespace) -> Path | None:
+    """Return the path that --data names, or None."""
+    from pathlib import Path
+
+    return Path(args.data) if args.data is not None else None
+
+
+def command(args: Namespace) -> str:
+    """Return the command that the user typed."""
+    from radfield_core.names import quoted
+
+    program, *words = args.command
+    return " ".join([program, *map(quoted, words)])
 
 
 def require_positive(args: Namespace, *names: str) -> None:

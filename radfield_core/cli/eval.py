@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run, check_run
+from radfield_core.cli.common import add_trained_run, check_run, place_of_data
 from radfield_core.names import plural
 from radfield_core.runtime.output import say
 
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
 
     mistakes, metric = Mistakes(), None
     with mistakes.collect():
-        check_folder(check_run(args).path)
+        check_folder(check_run(args, needs_images=True).path)
     if args.metric is None and (args.overrides or args.reference != "auto"):
         mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
     with mistakes.collect():
@@ -66,7 +66,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.reports import measure, value_lines
     from radfield_core.runs.trained import open_run
 
-    trained = open_run(Path(args.path), args.device)
+    trained = open_run(Path(args.path), args.device, place_of_data(args))
     if metric is None:
         print_evaluation(trained, args.split, quiet=args.quiet)
         return 0

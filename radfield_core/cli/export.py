@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run, check_run
+from radfield_core.cli.common import add_trained_run, check_run, place_of_data
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(args: Namespace) -> int:
     out = Path(args.out) if args.out else None
     if out is not None and args.out.endswith(os.sep):  # the user means a folder, even if it does not exist yet
         out /= choice.component.name
-    for path in export(open_run(Path(args.path), args.device), choice, out):
+    for path in export(open_run(Path(args.path), args.device, place_of_data(args)), choice, out):
         say(path)
     return 0
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run, check_run
+from radfield_core.cli.common import add_trained_run, check_run, place_of_data
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runs.reports import render_path, render_split
     from radfield_core.runs.trained import open_run
 
-    trained = open_run(Path(args.path), args.device)
+    trained = open_run(Path(args.path), args.device, place_of_data(args))
     quiet = args.quiet
     files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
     if not no_video:

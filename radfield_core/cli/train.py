@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.advice import method_is_missing, which_method
-from radfield_core.cli.common import add_run_arguments, compose_from, print_resume_command
+from radfield_core.cli.common import add_run_arguments, command, compose_from, print_resume_command
 from radfield_core.errors import UsageError
 from radfield_core.names import Lines
 
@@ -52,7 +52,15 @@ def run(args: Namespace) -> int:
     from radfield_core.train.session import train_run
 
     out = Path(args.out) if args.out else None
-    outcome = train_run(config, out=out, resume=folder, checkpoint=checkpoint, quiet=args.quiet, threads=threads)
+    outcome = train_run(
+        config,
+        out=out,
+        resume=folder,
+        checkpoint=checkpoint,
+        quiet=args.quiet,
+        threads=threads,
+        allow_other_data=args.allow_config_change,
+    )
     if outcome.exit_code:
         print_resume_command(outcome)
     return outcome.exit_code
@@ -70,6 +78,7 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.record import changes, plugin_versions
+    from radfield_core.runs.stored_run import check_data, moved_data
 
     if args.out is not None or args.config is not None:
         raise UsageError(
@@ -79,7 +88,9 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
         )
     folder, checkpoint = find_run(Path(args.resume))
     args.config = str(folder.config)
+    args.data = args.data or moved_data(folder)
     config = compose_from(args).run
+    check_data(config, folder, command(args))
     stored = compose(get_registry(), file=folder.config).run
     found = changes(stored, config, folder.stored_plugins(), plugin_versions(config))
     if found.other and not args.allow_config_change:

@@ -236,7 +236,7 @@ def _data_layer(
         return Entry("--data", {"data": {"type": str(path)}}), ()
     table = {"root": str(path.absolute())}
     chosen = layers.part_in("data")
-    if chosen is not None and not reads_no_files(registry, chosen):
+    if chosen is not None and path.exists() and not reads_no_files(registry, chosen):
         return Entry("--data", {"data": table}), ()
     try:
         found = recognize(registry, path)

@@ -35,7 +35,9 @@ class Exporter(ABC):
 
         Args:
             model: trained model. Use only its methods `queries`, `render` and `render_rays`.
-            scene: training scene. `scene.data_points` transforms points to data coordinates.
+            scene: training scene. `scene.data_points` transforms points to data coordinates. Its images and masks are
+                read from the data when they are first used; an exporter that uses none works without the data. The
+                scene has no depths, normals or true surface.
             path: file or folder to write.
 
         Returns:

@@ -54,7 +54,7 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     """
     check_part(choice, trained.run, get_registry())
     exporter: Exporter = choice.load()(choice.config)
-    scene = trained.scenes.get("train")
+    scene = trained.scenes.views("train")
     target = out if out is not None else trained.folder.path / "exports" / choice.component.name
     if target.is_dir():
         target /= choice.component.name

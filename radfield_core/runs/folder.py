@@ -1,6 +1,7 @@
 """Run folders: how they are named, found and locked, and which files they hold.
 
-    config.toml  plugins.json  scene.json  checkpoints/  metrics.jsonl  results.json  images/  spikes/
+    config.toml  plugins.json  scene.json  data.json  cameras.safetensors
+    checkpoints/  metrics.jsonl  results.json  images/  spikes/
 
 The folder of a run is `outputs/<scene>/<method>/<time>/`, unless `--out` names another folder. `outputs/latest` points
 to the newest run below `outputs/`.
@@ -53,6 +54,8 @@ class RunFolder:
         config: file with all options of the run. `compose` can make the same run from this file.
         plugins: file with the names and versions of the distributions that offer the run's parts.
         scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
+        data: file with the place of the data and with the sizes and times of its image files.
+        cameras: file with the cameras of every split.
         checkpoints: folder of the checkpoints.
         metrics: file with the metrics of training and of evaluations, one JSON object per line.
         results: file with the latest evaluation of the whole test split.
@@ -64,6 +67,8 @@ class RunFolder:
     config = _Inside("config.toml")
     plugins = _Inside("plugins.json")
     scene = _Inside("scene.json")
+    data = _Inside("data.json")
+    cameras = _Inside("cameras.safetensors")
     checkpoints = _Inside("checkpoints")
     metrics = _Inside("metrics.jsonl")
     results = _Inside("results.json")
@@ -79,6 +84,13 @@ class RunFolder:
         stored = _read_json(self.plugins)
         if not isinstance(stored, dict) or not all(isinstance(version, str) for version in stored.values()):
             raise StorageError("is not a table of distributions and versions", path=str(self.plugins), hint=RESTORE)
+        return stored
+
+    def stored_data(self) -> dict[str, Any]:
+        """Read data.json. If there is none, return {}. Raises StorageError if the file is not valid."""
+        stored = _read_json(self.data) if self.data.exists() else {}
+        if not isinstance(stored, dict):
+            raise StorageError("is not a table", path=str(self.data), hint=RESTORE)
         return stored
 
     def left_out(self) -> dict[str, list[int]]:

@@ -130,7 +130,7 @@ def render_split(
     Returns:
         The paths of the files that were written.
     """
-    scene = trained.scenes.get(split)
+    scene = trained.scenes.views(split)
     indices = evenly_spread(len(scene.cameras), FEW) if views is None else choose_views(views, len(scene.cameras))
     check_look(trained, look)
     written = []
@@ -169,7 +169,7 @@ def render_path(
     Returns:
         The path of the file that was written, which is `<path>.<format>` in the folder `out`.
     """
-    scene = trained.scenes.get("train")
+    scene = trained.scenes.views("train")
     name, c2w = camera_path(scene, path, n_frames)
     views = path_views(scene, c2w, look)
     check_look(trained, look)
@@ -237,6 +237,6 @@ def check_look(trained: Trained, look: Look) -> None:
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> dict[str, np.ndarray]:
     """Render a view. Return its pictures by kind ("rgb", "depth", …), each uint8 [H, W, 3], or [H, W, 4] with alpha."""
-    scene, chunk = trained.scenes.get(split), trained.run.eval.rays_per_chunk
+    scene, chunk = trained.scenes.views(split), trained.run.eval.rays_per_chunk
     rendered = render_view(trained.model, trained.method, scene, view, chunk, report, look)
     return make_pictures(rendered, view.camera.width, view.camera.height, transparent=look.transparent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from radfield_core.config.run import RunConfig
@@ -9,6 +10,11 @@ from radfield_core.data.normalize import prepare_scene
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit, UsageError
 from radfield_core.interfaces.dataparser import open_data_set
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.known_data import KnownData
+from radfield_core.runs.stored_run import check_data, data_root, moved_data
+
+logger = logging.getLogger(__name__)
 
 
 class Scenes:
@@ -17,9 +23,18 @@ class Scenes:
     Args:
         run: the run's options.
         left_out: numbers of the views to exclude, by split.
+        trained: folder of the run, if it has been trained. It knows the cameras, so only images are read from the data.
     """
 
-    def __init__(self, run: RunConfig, left_out: Mapping[str, Sequence[int]] | None = None):
+    def __init__(
+        self,
+        run: RunConfig,
+        left_out: Mapping[str, Sequence[int]] | None = None,
+        trained: RunFolder | None = None,
+    ):
+        self._run, self._trained = run, trained
+        self._known = KnownData() if trained is None else KnownData.read(trained)
+        self._compared: set[str] = set()
         self.left_out = dict(left_out or {})
         self._config = run.scene
         self._parser = open_data_set(run.data)
@@ -40,7 +55,21 @@ class Scenes:
         if split not in self.splits:
             hint = "Use " + " or ".join(f"--split {name}" for name in self.splits)
             raise UsageError(f"the data has no split {split!r}", path="--split", hint=hint)
-        return prepare_scene(self._parse(split), self._config, self._parse("train"))
+        scene = prepare_scene(self._parse(split), self._config, self._parse("train"))
+        if split not in self._compared:
+            self._compared.add(split)
+            geometry, files = self._known.changes(split, scene, data_root(self._run))
+            for line in (*geometry, *files):
+                logger.warning("the data have changed: %s", line)
+        return scene
+
+    def views(self, split: str) -> Scene:
+        """Return a split as `get` does, but read its images only when they are first used.
+
+        If the folder of a trained run knows the cameras of the split, the data need not exist until then.
+        """
+        stored = self._known.scene(split, lambda: self.get(split))
+        return self.get(split) if stored is None else stored
 
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
         """Exclude more views. `views` maps a split to the numbers of its views.
@@ -55,6 +84,10 @@ class Scenes:
 
     def _parse(self, split: str) -> Scene:
         if split not in self._parsed:
+            if self._trained is not None:
+                check_data(self._run, self._trained)
+                if not self._parsed and (moved := moved_data(self._trained)) is not None:
+                    logger.info("the data are not where they were; they are read from %s", moved)
             scene = self._parser.parse(split)
             if out := set(self.left_out.get(split, ())):
                 scene = scene.only([view for view in range(len(scene.cameras)) if view not in out])

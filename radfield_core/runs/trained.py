@@ -8,17 +8,15 @@ from pathlib import Path
 
 import torch
 
-from radfield_core.config.fit import check
-from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import StorageError
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context, build_model
 from radfield_core.ops.backend import choose_device
-from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.checkpoint import State
 from radfield_core.runs.folder import RunFolder, find_run, load_state
 from radfield_core.runs.scenes import Scenes
+from radfield_core.runs.stored_run import stored_run
 from radfield_core.types import Step
 
 logger = logging.getLogger(__name__)
@@ -49,14 +47,7 @@ class Trained:
     checkpoint: Path
 
 
-def stored_run(folder: RunFolder) -> RunConfig:
-    """Read the options of a run from its folder."""
-    run = compose(get_registry(), file=folder.config).run
-    check(run, get_registry())
-    return run
-
-
-def open_run(path: Path, device: str | None = None) -> Trained:
+def open_run(path: Path, device: str | None = None, data: Path | None = None) -> Trained:
     """Open a trained run. Log a warning for each damaged checkpoint that is newer than the loaded one.
 
     Example:
@@ -74,6 +65,7 @@ def open_run(path: Path, device: str | None = None) -> Trained:
     Args:
         path: a run folder or one of its checkpoints.
         device: "cpu", "cuda", "cuda:N" or "auto". By default, it is the device that the run was trained on.
+        data: the place of the run's data, if they were moved. Only images are read from them: the cameras are stored.
 
     Returns:
         The run, with its model ready to be evaluated, rendered or exported.
@@ -83,14 +75,14 @@ def open_run(path: Path, device: str | None = None) -> Trained:
         StorageError: no checkpoint of the run can be loaded.
     """
     folder, chosen = find_run(path)
-    run = stored_run(folder)
+    run = stored_run(folder, data)
     state, checkpoint, skipped = load_state(folder, chosen)
     for line in skipped:
         logger.warning(line)
     target = choose_device(device or run.trainer.device, "--device" if device else "trainer.device")
-    scenes = Scenes(run, folder.left_out())
+    scenes = Scenes(run, folder.left_out(), folder)
     method: Method = run.method.load()(run.method.config)
-    model = build_model(method, build_context(scenes.get("train"), run)).to(target)
+    model = build_model(method, build_context(scenes.views("train"), run)).to(target)
     load_weights(model, state, folder)
     last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)
     model.begin_step(last_step)  # sets schedules to the last step that was trained

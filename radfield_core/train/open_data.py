@@ -9,11 +9,15 @@ from radfield_core.config.run import RunConfig
 from radfield_core.data import bad_images
 from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.scene import Scene
-from radfield_core.errors import NoSuchSplit
+from radfield_core.errors import NoSuchSplit, UsageError
 from radfield_core.inspection.report import camera_findings
 from radfield_core.interfaces import Method
+from radfield_core.names import Lines
 from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.known_data import KnownData
 from radfield_core.runs.scenes import Scenes
+from radfield_core.runs.stored_run import data_root
 
 
 def open_data(
@@ -34,7 +38,7 @@ def open_data(
         DatasetError: the training split is empty, or images cannot be read. The error names every bad image.
     """
     scenes = Scenes(run)
-    opened = _open_splits(scenes)
+    opened = opened_splits(scenes)
     cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
     found: list[bad_images.BadImage] = []
     seen: dict[Path, str] = {}
@@ -51,8 +55,8 @@ def open_data(
     return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 
-def _open_splits(scenes: Scenes) -> dict[str, Scene]:
-    """Read every split, and return those that are not empty. Raises NoSuchSplit if the training split is empty."""
+def opened_splits(scenes: Scenes) -> dict[str, Scene]:
+    """Return every split that is not empty. Raises NoSuchSplit if the training split is empty."""
     opened = {}
     for split in scenes.splits:
         try:
@@ -61,6 +65,26 @@ def _open_splits(scenes: Scenes) -> dict[str, Scene]:
             if split == "train":
                 raise
     return opened
+
+
+def changes_of_data(run: RunConfig, folder: RunFolder, opened: Mapping[str, Scene], *, allowed: bool) -> list[str]:
+    """Return the differences between the data of a run to resume and the data that it was trained on.
+
+    Raises:
+        UsageError: the cameras or the region differ, and `allowed` is False.
+    """
+    known, geometry, files = KnownData.read(folder), [], []
+    for split, scene in opened.items():
+        found = known.changes(split, scene, data_root(run))
+        geometry += found[0]
+        files += found[1]
+    if geometry and not allowed:
+        raise UsageError(
+            Lines.of("the data differ from those that the run was trained on:", *(f"  {line}" for line in geometry)),
+            path=str(folder.path),
+            hint="Name the right data with --data, or add --allow-config-change to train on with these",
+        )
+    return [f"the data have changed: {line}" for line in (*geometry, *files)]
 
 
 def _warnings(opened: Mapping[str, Scene]) -> list[str]:

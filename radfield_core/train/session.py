@@ -27,13 +27,14 @@ from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint as checkpoints
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
+from radfield_core.runs.known_data import record_data
 from radfield_core.runs.record import parts_of, plugin_versions
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
 from radfield_core.train.log import TrainingLog
-from radfield_core.train.open_data import open_data, quick_evaluation
+from radfield_core.train.open_data import changes_of_data, open_data, opened_splits, quick_evaluation
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
@@ -103,6 +104,7 @@ def train_run(
     quiet: bool = False,
     threads: str = "",
     keep_folder: bool = True,
+    allow_other_data: bool = False,
 ) -> Outcome:
     """Train a run in a new folder, or resume one.
 
@@ -125,13 +127,14 @@ def train_run(
         quiet: show no progress.
         threads: text that says how the number of threads was chosen. It is logged at the start.
         keep_folder: False for a temporary run, whose path is not logged.
+        allow_other_data: True to resume a run even if its cameras or its region have changed.
 
     Returns:
         The folder of the run, its last step, and the reason for its end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1, the
         current step is finished and saved before the function returns.
 
     Raises:
-        UsageError: options do not fit together, or `out` holds a run already.
+        UsageError: options do not fit together, `out` holds a run already, or a run is resumed with other data.
         DatasetError: the data cannot be read.
         PluginError: a part is missing or faulty.
         Diverged: the loss was not finite for too many steps in a row.
@@ -145,7 +148,14 @@ def train_run(
     with folder.locked():
         checkpoints.clean(folder.checkpoints)
         try:
-            prepared = prepare(run, folder, resume=resume is not None, checkpoint=checkpoint, quiet=quiet)
+            prepared = prepare(
+                run,
+                folder,
+                resume=resume is not None,
+                checkpoint=checkpoint,
+                quiet=quiet,
+                allow_other_data=allow_other_data,
+            )
         except BaseException:
             if is_new:
                 folder.remove_if_unused()
@@ -156,7 +166,13 @@ def train_run(
 
 
 def prepare(
-    run: RunConfig, folder: RunFolder, *, resume: bool = False, checkpoint: Path | None = None, quiet: bool = False
+    run: RunConfig,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    checkpoint: Path | None = None,
+    quiet: bool = False,
+    allow_other_data: bool = False,
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
@@ -166,6 +182,8 @@ def prepare(
     method = run.method.load()(run.method.config)
     scenes, warnings = open_data(run, method, folder.left_out() if resume else {}, quiet=quiet)
     warnings += suitability.warnings(run, scenes.get("train"), get_registry())
+    if resume:
+        warnings += changes_of_data(run, folder, opened_splits(scenes), allowed=allow_other_data)
     setup = TrainingSetup.of(run, scenes.get("train"), device)
     observers = Observers(get_registry())
     log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
@@ -228,6 +246,7 @@ def record(prepared: Prepared) -> None:
     trainer.log.resume(trainer.counters)
     folder.record(dump(prepared.run), plugin_versions(prepared.run))
     _record_scene(folder, prepared.scene, prepared.scenes)
+    record_data(folder, prepared.run, opened_splits(prepared.scenes))
     if prepared.resumed_from is None:
         point_latest(folder.path)
 

@@ -27,7 +27,7 @@ def test_short_options_and_the_path_reach_the_exporter(
         return [Path("x.obj"), Path("x.obj.json")]
 
     monkeypatch.setattr("radfield_core.runs.exporting.export", export)
-    monkeypatch.setattr("radfield_core.runs.trained.open_run", lambda path, device: Opened())
+    monkeypatch.setattr("radfield_core.runs.trained.open_run", lambda path, device, data: Opened())
     words = ["--format", "obj", "--resolution", "32", *([] if out is None else ["--out", out])]
     assert main(["export", str(tmp_path), *words]) == 0
     assert calls == [("mesh", 32, "obj", None if target is None else Path(target))]

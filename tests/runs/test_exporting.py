@@ -44,7 +44,7 @@ def choice(monkeypatch: pytest.MonkeyPatch) -> Choice:
 def with_up(trained: Trained, up: str | None) -> Trained:
     """The run, with another up axis of its scene."""
     scene = dataclasses.replace(trained.scenes.get("train"), up=up)
-    return dataclasses.replace(trained, scenes=SimpleNamespace(get=lambda split: scene))  # type: ignore[arg-type]
+    return dataclasses.replace(trained, scenes=SimpleNamespace(views=lambda split: scene))  # type: ignore[arg-type]
 
 
 def test_every_file_but_pictures_gets_a_sidecar(choice: Choice, trained: Trained, tmp_path: Path) -> None:

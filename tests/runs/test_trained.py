@@ -13,7 +13,8 @@ from radfield_core.errors import StorageError, UsageError
 from radfield_core.model import LevelLoop
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
-from radfield_core.runs.trained import Trained, load_weights, open_run, stored_run
+from radfield_core.runs.stored_run import stored_run
+from radfield_core.runs.trained import Trained, load_weights, open_run
 
 
 def test_an_opened_model_has_the_stored_weights(stored: Path, trained: Trained) -> None:
