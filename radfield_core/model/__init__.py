@@ -1,5 +1,5 @@
 """The model of all methods that march along rays."""
 
-from radfield_core.model.level_loop import LevelLoop, build_context, build_model, level_loop
+from radfield_core.model.level_loop import LevelLoop, added_losses, build_context, build_model, level_loop
 
-__all__ = ["LevelLoop", "build_context", "build_model", "level_loop"]
+__all__ = ["LevelLoop", "added_losses", "build_context", "build_model", "level_loop"]
