@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -154,7 +154,7 @@ def stated_size(table: Mapping[str, Any], where: str, problems: Problems) -> tup
     return None
 
 
-def _is_side(value: Any) -> bool:
+def _is_side(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and 1 <= value <= MAX_SIDE and value % 1 == 0
 
 
