@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from radfield_core.config.fit import capabilities_of as capabilities_of
     from radfield_core.config.layers import compose as compose, compose_part as compose_part
     from radfield_core.config.losses import LossConfig as LossConfig
+    from radfield_core.config.pose_options import PoseOptions as PoseOptions
     from radfield_core.config.run import RunConfig as RunConfig
     from radfield_core.config.schedules import Schedule as Schedule
     from radfield_core.config.slots import Choice as Choice, option as option, parts as parts, slot as slot
@@ -95,6 +96,7 @@ _HOMES = {
     "config.fit": "capabilities_of",
     "config.layers": "compose compose_part",
     "config.losses": "LossConfig",
+    "config.pose_options": "PoseOptions",
     "config.run": "RunConfig",
     "config.schedules": "Schedule",
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),

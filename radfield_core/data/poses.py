@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from radfield_core.config.pose_options import PoseOptions
 from radfield_core.data.placement import MAX_DISTANCE
 from radfield_core.data.similarity import Array
 from radfield_core.errors import Problems
@@ -18,6 +20,8 @@ MAX_DRIFT = 1e-3
 REPORT_DRIFT_ABOVE = 1e-5
 """A repair is reported to the user only if |RᵀR − I| is larger than this. Rounding to single precision is not
 reported."""
+
+_MIRRORED_HINT = "Set data.axes to the axes of the file, for example data.axes=RUF (right, up, forward)"
 
 REPAIR_DRIFT_ABOVE = 1e-12
 MAX_AXIS_VALUE = 1e100
@@ -98,7 +102,52 @@ def _drift(matrix: Array) -> float:
     return float(np.abs(matrix.T @ matrix - np.eye(3)).max())
 
 
-def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: Problems) -> tuple[Array, list[str]]:
+def to_opengl(poses: Array, axes: str, world_to_camera: bool) -> Array:
+    """Convert stored poses to camera-to-world matrices with OpenGL axes. Return an array of the same shape.
+
+    Args:
+        poses: [V, 3, 4] or [V, 4, 4], the stored matrices.
+        axes: where the stored axes x, y, z of the cameras point, as three letters (see `PoseOptions`).
+        world_to_camera: True if the matrices map world coordinates to camera coordinates.
+
+    Example:
+        >>> to_opengl(np.eye(3, 4)[None], "RDF", False)[0, :, :3].diagonal().tolist()
+        [1.0, -1.0, -1.0]
+    """
+    if world_to_camera:
+        poses = _inverse(poses)
+    result = poses.copy()
+    result[:, :3, :3] = poses[:, :3, :3] @ _directions(axes).T
+    return result
+
+
+def as_stored(c2w: Array, axes: str, world_to_camera: bool) -> Array:
+    """Undo `to_opengl`: return the matrices that a file with these axes stores for c2w [V, 3, 4]."""
+    stored = c2w.copy()
+    stored[:, :3, :3] = c2w[:, :3, :3] @ _directions(axes)
+    return _inverse(stored) if world_to_camera else stored
+
+
+def _directions(axes: str) -> Array:
+    """Return a matrix [3, 3] whose columns are the stored axes of a camera in its OpenGL axes."""
+    columns = {"R": (1, 0, 0), "L": (-1, 0, 0), "U": (0, 1, 0), "D": (0, -1, 0), "B": (0, 0, 1), "F": (0, 0, -1)}
+    return np.array([columns[letter] for letter in axes], np.float64).T
+
+
+def _inverse(poses: Array) -> Array:
+    """Return the inverse of affine matrices [V, 3, 4] or [V, 4, 4]. A matrix without an inverse becomes NaN."""
+    result = np.full_like(poses, np.nan)
+    for i, pose in enumerate(poses):
+        whole = np.eye(4)
+        whole[: len(pose)] = pose
+        with contextlib.suppress(np.linalg.LinAlgError):
+            result[i] = np.linalg.inv(whole)[: len(pose)]
+    return result
+
+
+def check_poses(
+    poses: Array | Sequence[Array], names: Sequence[str], problems: Problems, stored: PoseOptions | None = None
+) -> tuple[Array, list[str]]:
     """Check and repair poses. Return rigid poses [V, 3, 4] float64, and a list of messages for the user.
 
     R is the left 3 × 3 block of a pose. If |RᵀR − I| is at most 1e-3, R is replaced by the nearest exact rotation,
@@ -108,6 +157,7 @@ def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: 
         poses: V camera-to-world matrices [4, 4] or [3, 4].
         names: V names of the frames, for the problems.
         problems: collects one problem for each pose that has a fault. Poses with a fault are zero in the result.
+        stored: what the matrices mean, if they are not camera-to-world matrices with OpenGL axes. They are converted.
 
     Example:
         >>> problems = Problems()
@@ -118,9 +168,13 @@ def check_poses(poses: Array | Sequence[Array], names: Sequence[str], problems: 
     repaired, worst = 0, 0.0
     for i, (pose, name) in enumerate(zip(poses, names, strict=True)):
         pose = np.asarray(pose, dtype=np.float64)
+        if stored is not None and np.isfinite(pose).all():
+            with np.errstate(all="ignore"):
+                pose = to_opengl(pose[None], stored.stored_axes(), stored.world_to_camera)[0]
         fault = pose_fault(pose)
         if fault is not None:
-            problems.add(name, *fault)
+            message, hint = fault
+            problems.add(name, message, _MIRRORED_HINT if stored is not None and "mirrored" in message else hint)
             continue
         result[i] = pose[:3]
         drift = _drift(pose[:3, :3])

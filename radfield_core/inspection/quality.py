@@ -40,6 +40,15 @@ DUPLICATE_RMS = 1.0
 MAX_COMPARED = 3000
 """Largest number of views, from the first on, that are compared with each other."""
 
+MIN_MEAN_UP = 0.1
+"""If the mean of the cameras' up vectors is shorter than this, the cameras have no common up."""
+
+MAX_HEIGHT = 80.0
+"""A camera that is higher above a point than this angle, in degrees, sees it from no particular side."""
+
+MAX_GAP_AROUND = 60.0
+"""If no gap between neighboring cameras is larger than this angle, in degrees, the cameras surround the point."""
+
 MAX_SHARE_OUTSIDE_LIMITS = 0.05
 MAX_SHARE_OFF_CENTER = 0.25
 """A principal point is reported if its distance from the image center is more than this share of the width or
@@ -64,7 +73,8 @@ def coverage(scene: Scene) -> Findings:
     """
     c2w = scene.cameras.c2w.detach().double().numpy()
     up = c2w[:, :, 1].mean(0)
-    up = up / max(float(np.linalg.norm(up)), 1e-12)
+    length = float(np.linalg.norm(up))
+    up = up / length if length > MIN_MEAN_UP else np.zeros(3)
     facts = [("axes", f"right-handed; the cameras' mean up is ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
     if len(c2w) < 2:
         return facts, []
@@ -73,12 +83,9 @@ def coverage(scene: Scene) -> Findings:
     across = float(apart.max())
     np.fill_diagonal(apart, np.inf)
     distance = float(np.median(np.linalg.norm(centers - focus, axis=-1)))
-    toward = (centers - focus) / np.maximum(np.linalg.norm(centers - focus, axis=-1, keepdims=True), 1e-12)
-    angle = math.degrees(math.acos(np.clip((toward @ toward.T).min(), -1.0, 1.0)))
     facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, at most {across:.3g} between cameras"))
-    facts.append(
-        ("coverage", f"the cameras see the focus at a distance of {distance:.3g}, from up to {angle:.0f}° apart")
-    )
+    around = _around(centers - focus, up)
+    facts.append(("coverage", f"the cameras see the focus at a distance of {distance:.3g}, {around}"))
     # If all cameras are at the same position, the focus is that position too. The content is then at least `near` away.
     content = distance if scene.ndc else max(distance, scene.near)
     if across <= MIN_BASELINE_SHARE * content:
@@ -88,6 +95,26 @@ def coverage(scene: Scene) -> Findings:
             "content: too close to determine depth"
         ]
     return facts, []
+
+
+def _around(offsets: np.ndarray, up: np.ndarray) -> str:
+    """Describe from which sides cameras see a point.
+
+    Args:
+        offsets: [V, 3], from the point to each camera.
+        up: [3], the cameras' mean up, a unit vector or zero.
+    """
+    toward = offsets / np.maximum(np.linalg.norm(offsets, axis=-1, keepdims=True), 1e-12)
+    if not up.any():
+        up = np.linalg.svd(toward)[2][-1]  # the normal of the plane in which the cameras nearly lie
+    height = np.degrees(np.arcsin(np.clip(toward @ up, -1.0, 1.0)))
+    first = np.linalg.svd(up[None])[2][1]  # any direction perpendicular to up
+    angles = np.degrees(np.arctan2(toward @ np.cross(up, first), toward @ first))[np.abs(height) < MAX_HEIGHT]
+    gap = 360.0 if len(angles) < 2 else float(np.diff(np.sort(angles), append=angles.min() + 360.0).max())
+    heights = f"{height.min():.0f}° to {height.max():.0f}° above its level"
+    if gap <= MAX_GAP_AROUND:
+        return f"from 360° around, with gaps of at most {gap:.0f}°, and from {heights}"
+    return f"from {360.0 - gap:.0f}° of 360° around, and from {heights}"
 
 
 def limits_against_points(scene: Scene) -> Findings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from radfield_core.data.mask_files import mask_facts, mask_warnings
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
+from radfield_core.inspection.axes import viewing_axes
 from radfield_core.interfaces import DataParser
 from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
@@ -67,7 +69,7 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
             continue
         report.facts += scene_facts(scene)
         report.warnings += scene.notes
-        facts, warnings = camera_findings(scene)
+        facts, warnings = camera_findings(scene, parser.config)
         report.facts += facts
         report.warnings += warnings
         _inspect_images(scene, report, quiet)
@@ -117,9 +119,12 @@ def _varied(values: list[str]) -> str:
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} … {distinct[-1]} ({len(distinct)} different)"
 
 
-def camera_findings(scene: Scene) -> quality.Findings:
-    """Return facts and warnings about a scene's cameras: their poses, intrinsics, lens, and near and far limits."""
-    facts, warnings = [], camera_warnings(scene)
+def camera_findings(scene: Scene, options: Any = None) -> quality.Findings:
+    """Return facts and warnings about a scene's cameras: their poses, intrinsics, lens, and near and far limits.
+
+    `options` are the options of the dataparser, for warnings that say which option to set.
+    """
+    facts, warnings = [], [*viewing_axes(scene, options), *camera_warnings(scene)]
     for check in (quality.coverage, quality.intrinsics, quality.lens, quality.limits_against_points):
         more, found = check(scene)
         facts += more

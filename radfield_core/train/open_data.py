@@ -51,7 +51,7 @@ def open_data(
     if cache_mb is not None and scenes.left_out:
         bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
     train = scenes.get("train")
-    warnings = [*_warnings(opened), *camera_findings(train)[1], *mask_warnings(train)]
+    warnings = [*_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
     return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 

@@ -30,7 +30,7 @@ def test_coverage_is_the_cameras_spread_and_the_angle_seen_from():
     texts = dict(facts)
     assert texts["axes"].endswith("(0.00, 0.00, 1.00)")
     assert texts["baseline"] == "2.83 between neighbors, at most 2.83 between cameras"
-    assert texts["coverage"] == "the cameras see the focus at a distance of 2, from up to 90° apart"
+    assert texts["coverage"].startswith("the cameras see the focus at a distance of 2, from 90° of 360° around")
     assert not warnings
 
 
@@ -120,3 +120,43 @@ def test_pixels_that_are_not_square_are_warned_of_with_numbers():
     cameras.intrinsics[2, 1] *= 1.25
     (warning,) = quality.intrinsics(replace(scene, cameras=cameras))[1]
     assert "pixels of 1 view are not square" in warning and "view_002 are 32 and 40" in warning
+
+
+def _circling(*degrees, height=0.0):
+    """Cameras that look at the origin from a distance of 5, at some angles about the z axis."""
+    c2w = []
+    for degree in degrees:
+        turn, up = np.radians(degree), np.radians(height)
+        back = np.array([np.cos(turn) * np.cos(up), np.sin(turn) * np.cos(up), np.sin(up)])
+        right = np.array([-np.sin(turn), np.cos(turn), 0.0])
+        c2w.append(np.stack([right, np.cross(back, right), back, 5 * back], -1))
+    scene = toy_capture(len(degrees))
+    return replace(scene, cameras=replace(scene.cameras, c2w=torch.from_numpy(np.stack(c2w))))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "height", "expected"),
+    [
+        (range(0, 360, 15), 10, "from 360° around, with gaps of at most 15°, and from 10° to 10° above its level"),
+        ([*range(0, 330, 10)], 20, "from 360° around, with gaps of at most 40°"),
+        (range(0, 91, 10), 0, "from 90° of 360° around, and from 0° to 0°"),
+        ([350, 0, 20], 5, "from 30° of 360° around"),
+    ],
+)
+def test_coverage_is_the_full_turn_without_its_largest_gap(degrees, height, expected):
+    facts = dict(quality.coverage(_circling(*degrees, height=height))[0])
+    assert expected in facts["coverage"].replace("-0°", "0°")
+
+
+def test_coverage_of_rolled_cameras_is_measured_in_the_plane_of_the_cameras():
+    scene = _circling(*range(0, 360, 15))
+    scene.cameras.c2w[::2, :, :2] *= -1  # upside down: the cameras have no common up
+    assert "from 360° around, with gaps of at most 15°" in dict(quality.coverage(scene)[0])["coverage"]
+
+
+def test_the_toy_is_circled(test_data):
+    from radfield_colmap.config import ColmapConfig
+    from radfield_colmap.dataparser import Colmap
+
+    scene = Colmap(ColmapConfig(root=str(test_data / "colmap" / "toy"), holdout=0)).parse("train")
+    assert "from 360° around, with gaps of at most 15°" in dict(quality.coverage(scene)[0])["coverage"]

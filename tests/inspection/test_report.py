@@ -42,6 +42,7 @@ def test_a_region_beyond_near_and_far_is_said_with_numbers(ring):
 
 class _Parser(DataParser):
     def __init__(self, scenes):
+        super().__init__(None)
         self.scenes = scenes
 
     def parse(self, split):

@@ -64,7 +64,7 @@ class BlenderParser(DataParser):
         meta = _read(file)
         listed = meta["frames"][:: getattr(self.config, f"{split}_skip")]
         frames, poses = _frames(listed, root, file, problems)
-        c2w, notes = check_poses([pose for _, pose in poses], [name for name, _ in poses], problems)
+        c2w, notes = check_poses([pose for _, pose in poses], [name for name, _ in poses], problems, self.config)
         if len(c2w) != len(frames):
             c2w = np.zeros((len(frames), 3, 4))  # there are problems, so the poses are not used
         capture = _capture(meta, frames, c2w, root, file, problems).fitted(problems)

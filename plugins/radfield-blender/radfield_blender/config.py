@@ -6,11 +6,11 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import option
+from radfield_core import PoseOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class BlenderConfig:
+class BlenderConfig(PoseOptions):
     """Options for a NeRF-synthetic folder."""
 
     root: str = option(help="folder with transforms_{train,val,test}.json")
@@ -26,7 +26,7 @@ class BlenderConfig:
 
 
 @attrs.frozen(kw_only=True)
-class TinyNerfConfig:
+class TinyNerfConfig(PoseOptions):
     """Options for a tiny NeRF file."""
 
     root: str = option(help=".npz file with images, poses and focal")
@@ -40,7 +40,7 @@ class TinyNerfConfig:
 
 
 @attrs.frozen(kw_only=True)
-class MultiscaleConfig:
+class MultiscaleConfig(PoseOptions):
     """Options for a folder in mip-NeRF's multiscale layout."""
 
     root: str = option(help="folder with metadata.json")

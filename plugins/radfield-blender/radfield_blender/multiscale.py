@@ -12,7 +12,7 @@ import torch
 from radfield_blender import sniff
 from radfield_blender.blender import RADIUS, UP
 from radfield_blender.config import MultiscaleConfig
-from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, PoseOptions, Problems, Scene, SceneBox
 from radfield_core.data import (
     FileImages,
     ImageHeader,
@@ -57,7 +57,7 @@ class MultiscaleParser(DataParser):
         columns = _columns(root / METADATA, split, problems)
         names = [str(name) for name in columns["file_path"]]
         paths = _paths(root, columns["file_path"], problems)
-        c2w, notes = _poses(columns["cam2world"], names, problems)
+        c2w, notes = _poses(columns["cam2world"], names, problems, self.config)
         intrinsics = _intrinsics(columns["pix2cam"], names, problems)
         numbers = _numbers(columns, names, problems)
         found, faults = read_available_headers([path for path in paths if path is not None], root.resolve(), problems)
@@ -116,7 +116,9 @@ def _paths(root: Path, names: list[Any], problems: Problems) -> list[Path | None
     return paths
 
 
-def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.ndarray, list[str]]:
+def _poses(
+    values: list[Any], names: list[str], problems: Problems, stored: PoseOptions
+) -> tuple[np.ndarray, list[str]]:
     """Return poses [V, 3, 4], and the notes from `check_poses`. Values that are not matrices are added to
     `problems`."""
     matrices = []
@@ -125,7 +127,7 @@ def _poses(values: list[Any], names: list[str], problems: Problems) -> tuple[np.
             matrices.append((name, read_pose(value)))
         except ValueError as error:
             problems.add(name, str(error))
-    return check_poses([matrix for _, matrix in matrices], [name for name, _ in matrices], problems)
+    return check_poses([matrix for _, matrix in matrices], [name for name, _ in matrices], problems, stored)
 
 
 def _intrinsics(values: list[Any], names: list[str], problems: Problems) -> np.ndarray:

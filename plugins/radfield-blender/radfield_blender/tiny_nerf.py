@@ -42,7 +42,7 @@ class TinyNerfParser(DataParser):
         problems.raise_as(DatasetError)
         images, poses, focal = arrays["images"], arrays["poses"], float(arrays["focal"].reshape(()))
         all_names = [f"view {i}" for i in range(len(images))]
-        c2w, notes = check_poses(poses, all_names, problems)
+        c2w, notes = check_poses(poses, all_names, problems, self.config)
         problems.raise_as(DatasetError)
         n_train = self.config.n_train
         chosen = slice(0, n_train) if split == "train" else slice(n_train, None)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import attrs
 
-from radfield_core import option
+from radfield_core import PoseOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class LlffConfig:
+class LlffConfig(PoseOptions):
     """Options for a folder with poses_bounds.npy and images, images_4 or images_8."""
+
+    own_axes: ClassVar[str] = "DRB"
 
     root: str = option(help="folder with poses_bounds.npy")
     factor: int | None = option(

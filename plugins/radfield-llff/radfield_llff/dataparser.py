@@ -54,7 +54,7 @@ class Llff(DataParser):
         folder = _images_folder(root, config.factor)
         images = _list_images(folder, len(table), problems)
         bounds = table[:, 15:]
-        c2w, notes = check_poses(_poses(table), [path.name for path in images], problems)
+        c2w, notes = check_poses(_poses(table), [path.name for path in images], problems, config)
         problems.raise_as(DatasetError)
         height, width, focal = table[:, :15].reshape(-1, 3, 5)[:, :, 4].T
         capture = Capture(
@@ -116,9 +116,8 @@ def _table(path: Path, problems: Problems) -> np.ndarray:
 
 
 def _poses(table: np.ndarray) -> np.ndarray:
-    """Return c2w [V, 3, 4] in OpenGL axes (right, up, back), converted from the file's axes (down, right, back)."""
-    matrices = table[:, :15].reshape(-1, 3, 5)
-    return np.stack([matrices[..., 1], -matrices[..., 0], matrices[..., 2], matrices[..., 3]], axis=-1)
+    """Return the poses [V, 3, 4] as they are stored: by default, with the axes down, right, back."""
+    return table[:, :15].reshape(-1, 3, 5)[..., :4]
 
 
 def _images_folder(root: Path, factor: int | None) -> Path:

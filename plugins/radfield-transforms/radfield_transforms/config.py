@@ -6,11 +6,11 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import option
+from radfield_core import PoseOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class TransformsConfig:
+class TransformsConfig(PoseOptions):
     """Options for captures described by transforms.json.
 
     If the file defines instant-ngp's box (aabb_scale, scale or offset), its coordinates are kept unless an option

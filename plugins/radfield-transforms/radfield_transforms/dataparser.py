@@ -51,7 +51,7 @@ class Transforms(DataParser):
         problems = Problems()
         splits = _splits(frames, metas, self.config.holdout, folder, problems)
         chosen = choose_split(splits, split, folder)
-        capture = make_capture(frames, folder, problems).fitted(problems)
+        capture = make_capture(frames, folder, problems, self.config).fitted(problems)
         first = next(iter(metas.values()))
         ngp_box = _ngp_box(first, capture.c2w[:, :, 3], problems)
         to_original = _to_original(first, problems)

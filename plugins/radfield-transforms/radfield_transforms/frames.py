@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from radfield_core import DatasetError, Problems
+from radfield_core import DatasetError, PoseOptions, Problems
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     INTRINSIC_KEYS,
@@ -65,8 +65,8 @@ def list_frames(metas: dict[str | None, dict[str, Any]]) -> list[Frame]:
     return sorted(frames, key=lambda frame: frame.name)
 
 
-def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Capture:
-    """Return the frames as a `Capture`. Every fault is added to `problems`.
+def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: PoseOptions) -> Capture:
+    """Return the frames as a `Capture`. Every fault is added to `problems`. `stored` says what the poses mean.
 
     Raises:
         DatasetError: the faults are so severe that nothing else can be checked.
@@ -76,7 +76,7 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems) -> Captu
         present_in_all(tables, key, names, problems)
     images, masks, poses = _files_and_poses(frames, folder, problems)
     problems.found.extend(missing_files(images, folder.resolve()))
-    c2w, notes = check_poses(poses, names, problems)
+    c2w, notes = check_poses(poses, names, problems, stored)
     problems.raise_as(DatasetError)
     cameras = read_json_cameras(
         [(frame.meta, frame.table) for frame in frames], images, names, display_path(folder, folder.parent), folder,
