@@ -247,6 +247,16 @@ def selections() -> tuple[Selection, ...]:
     return tuple(_selections.values())
 
 
+def in_use(device: torch.device) -> dict[str, str]:
+    """Return op -> backend for the ops used on a device so far, with the present value of RADFIELD_BACKEND."""
+    value = os.environ.get(VARIABLE, "")
+    return {
+        name: selection.backend
+        for (name, on, wanted), selection in _selections.items()
+        if wanted == value and on.type == device.type and device.index in (None, on.index)
+    }
+
+
 def choose_device(name: str, option: str = "trainer.device") -> torch.device:
     """Return the device with a given name.
 

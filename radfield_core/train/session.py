@@ -33,6 +33,7 @@ from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
+from radfield_core.train.exactness import conditions, departures
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.open_data import changes_of_data, open_data, opened_splits, quick_evaluation
 from radfield_core.train.setup import TrainingSetup
@@ -193,8 +194,7 @@ def prepare(
     if resume:
         state, resumed_from, skipped = load_state(folder, checkpoint, trainer.restore)
         warnings += skipped
-        if state.progress.get("machine") != trainer.machine():
-            warnings.append("saved with another device or number of threads, so results may differ in the last bits")
+        warnings += departures(state.progress.get("machine"), conditions(device), device)
     return Prepared(run, scenes, trainer, observers, warnings, resumed_from)
 
 

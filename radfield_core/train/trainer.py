@@ -27,6 +27,7 @@ from radfield_core.runtime.interrupts import Interrupts
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.train.batches import save_batch
 from radfield_core.train.counters import Counters
+from radfield_core.train.exactness import conditions
 from radfield_core.train.groups import Groups
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.monitor import Monitor
@@ -291,14 +292,10 @@ class Trainer:
     def state(self) -> checkpoint.State:
         """Return the complete state of the run. Training resumed from this state equals uninterrupted training."""
         generators, numbers = randomness.state()
-        progress = {"counters": asdict(self.counters), "generators": numbers, "machine": self.machine()}
+        progress = {"counters": asdict(self.counters), "generators": numbers, "machine": conditions(self.drawer.device)}
         return checkpoint.State(
             self.counters.step, self.model.state_dict(), self.optimizer.state_dict(), generators, progress
         )
-
-    def machine(self) -> dict[str, str | int]:
-        """Return the device type and the number of threads. A change of either may change the last bits of results."""
-        return {"device": self.drawer.device.type, "threads": torch.get_num_threads()}
 
     def restore(self, state: checkpoint.State) -> None:
         """Continue from a saved state.
