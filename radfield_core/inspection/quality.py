@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from torch import Tensor
 
 from radfield_core.cameras import project, visible
@@ -215,35 +215,40 @@ def _border(width: int, height: int) -> Tensor:
     return torch.cat(sides)
 
 
-def sharpness(image: np.ndarray) -> float:
-    """Return the sharpness of an image [H, W, C]. The blurrier the image, the smaller the value.
+def gray(image: np.ndarray) -> np.ndarray:
+    """Return the gray values [H, W] uint8 of an image [H, W, C]. Transparent pixels are black.
 
-    The sharpness is the variance of the Laplacian of the gray values. Images wider than 512 pixels are scaled down
-    first, so that the values of different cameras can be compared.
+    An image that is wider than 512 pixels is scaled down, so that values of different cameras can be compared.
     """
-    gray = _gray(image)
-    if gray.width > SHARPNESS_WIDTH:
-        gray = gray.resize((SHARPNESS_WIDTH, max(3, round(gray.height * SHARPNESS_WIDTH / gray.width))))
-    x = np.asarray(gray, dtype=np.float64)
+    channels = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    found = channels.convert("L")
+    if image.shape[-1] == 4:
+        found = ImageChops.multiply(found, channels.getchannel("A"))
+    if found.width > SHARPNESS_WIDTH:
+        height = max(3, round(found.height * SHARPNESS_WIDTH / found.width))
+        found = found.resize((SHARPNESS_WIDTH, height), reducing_gap=3.0)
+    return np.asarray(found)
+
+
+def sharpness(gray: np.ndarray) -> float:
+    """Return the sharpness of gray values [H, W]. The blurrier the image, the smaller the value.
+
+    The sharpness is the variance of the Laplacian of the gray values.
+    """
+    x = gray.astype(np.float32)
     if min(x.shape) < 3:
         return 0.0
     laplacian = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]
-    return float(laplacian.var())
+    return float(laplacian.var(dtype=np.float64))
 
 
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Return a copy of an image [H, W, C], scaled down to 16×16 gray pixels in float64.
+def thumbnail(gray: np.ndarray) -> np.ndarray:
+    """Return gray values [H, W] scaled down to 16×16 pixels in float64.
 
     Thumbnails are compared to find duplicate images.
     """
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    return np.asarray(_gray(image).resize(size, Image.Resampling.BOX), dtype=np.float64)
-
-
-def _gray(image: np.ndarray) -> Image.Image:
-    if image.shape[-1] == 4:
-        image = np.round(image[..., :3] * (image[..., 3:] / 255.0)).astype(np.uint8)
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("L")
+    return np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BOX), dtype=np.float64)
 
 
 def blur(scene: Scene, scores: Sequence[float]) -> Findings:

@@ -16,8 +16,8 @@ from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
 from radfield_core.inspection.axes import viewing_axes
+from radfield_core.inspection.image_checks import ImageChecks
 from radfield_core.interfaces import DataParser
-from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
 
 MAX_LISTED = 5
@@ -25,8 +25,6 @@ MAX_LISTED = 5
 
 SAME_POSE_DIGITS = 1e6
 """Two poses count as equal if their entries are equal after multiplication by this factor and rounding."""
-
-TRANSPARENT_BELOW = 128
 
 
 @dataclass
@@ -188,35 +186,14 @@ def _listed(scene: Scene, views: list[int]) -> str:
 
 def _inspect_images(scene: Scene, report: SplitReport, quiet: bool) -> None:
     """Decode every image and mask once. Add facts, warnings and problems about them to the report."""
-    transparent, uniform = [], []
-    scores, thumbnails = [], []
-    channels: set[int] = set()
-    views = range(len(scene.images))
-    for i, _ in tracked(views, f"read {report.split}", quiet=quiet):
-        image = _decoded(scene.images, i, report)
-        scores.append(math.nan if image is None else quality.sharpness(image))
-        thumbnails.append(None if image is None else quality.thumbnail(image))
-        if image is not None:
-            channels.add(image.shape[-1])
-            if image.shape[-1] == 4:
-                transparent.append(float((image[..., 3] < TRANSPARENT_BELOW).mean()))
-            if np.ptp(image.reshape(-1, image.shape[-1]), axis=0).max() == 0:
-                uniform.append(i)
+    checks = ImageChecks(scene)
+    for i, _ in tracked(range(len(scene.images)), f"read {report.split}", quiet=quiet):
+        checks.add(_decoded(scene.images, i, report))
         if scene.masks is not None:
             _decoded(scene.masks, i, report)
-    kinds = {1: "gray", 3: "RGB", 4: "RGBA, straight alpha"}
-    text = ", ".join(kinds[count] for count in sorted(channels))
-    if transparent:
-        text += f", {100 * sum(transparent) / len(transparent):.0f} % transparent"
-    n_read = sum(small is not None for small in thumbnails)
-    report.facts.append(("pixels", f"{text}; {plural(n_read, 'image')} can be read"))
-    report.facts += mask_facts(scene)
-    report.warnings += mask_warnings(scene)
-    facts, warnings = quality.blur(scene, scores)
-    report.facts += facts
-    report.warnings += [*warnings, *quality.duplicates(scene, thumbnails)]
-    if uniform:
-        report.warnings.append(f"{_listed(scene, uniform)}: the image has a single color")
+    facts, warnings = checks.findings()
+    report.facts += [*facts, *mask_facts(scene)]
+    report.warnings += [*mask_warnings(scene), *warnings]
 
 
 def _decoded(images: ImageSource, index: int, report: SplitReport) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from radfield_core.data import bad_images
 from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit, UsageError
+from radfield_core.inspection.image_checks import image_warnings
 from radfield_core.inspection.report import camera_findings
 from radfield_core.interfaces import Method
 from radfield_core.names import Lines
@@ -52,6 +53,7 @@ def open_data(
         bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
     train = scenes.get("train")
     warnings = [*_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
+    warnings += image_warnings(train)
     return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 

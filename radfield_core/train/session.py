@@ -212,9 +212,7 @@ def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) ->
         logger.info(line)
     if keep_folder:
         logger.info("run      %s", prepared.folder.path)
-    for note in prepared.scene.notes:
-        logger.info(note)
-    for warning in prepared.warnings:
+    for warning in (*prepared.scene.notes, *prepared.warnings):
         logger.warning(warning)
 
 

@@ -39,6 +39,11 @@ def test_cameras_that_are_all_the_same_are_warned_of_with_numbers_and_a_picture(
     said = capsys.readouterr().out
     assert "the pose equals that of another view" in said and "too close to determine depth" in said
     assert np.asarray(Image.open(tmp_path / "out" / "cameras.png").convert("L")).std() > 10
+    method = ["tiny-nerf", "scene.near=1", "scene.far=2"] if name == "llff" else ["tiny-nerf"]
+    command = ["train", "--data", str(tmp_path / "scene"), "--out", str(tmp_path / "run"), "-q", *SMALL, "--method"]
+    assert main([*command, *method]) == 0
+    warned = capsys.readouterr().err
+    assert "the pose equals that of another view" in warned and "too close to determine depth" in warned
 
 
 def test_a_scene_of_one_image_without_any_to_test_trains_with_warnings(

@@ -72,7 +72,7 @@ def test_a_lens_that_folds_over_inside_the_picture_is_warned_of():
 def test_blur_lowers_sharpness_and_is_warned_of_by_name():
     images = [patterned(i) for i in range(6)]
     images[3] = np.asarray(Image.fromarray(images[3]).filter(ImageFilter.GaussianBlur(4)))
-    scores = [quality.sharpness(image) for image in images]
+    scores = [quality.sharpness(quality.gray(image)) for image in images]
     assert scores[3] < 0.1 * min(scores[:3])
     facts, warnings = quality.blur(toy_capture(6), [*scores[:5], float("nan")])
     assert len(warnings) == 1 and "view_003" in warnings[0] and "1 image is blurred" in warnings[0]
@@ -89,13 +89,13 @@ def test_sharpness_is_the_variance_of_a_nested_loop():
         for y in range(1, 15)
         for x in range(1, 15)
     ]
-    assert quality.sharpness(image) == pytest.approx(np.var(values))
+    assert quality.sharpness(quality.gray(image)) == pytest.approx(np.var(values))
 
 
 def test_pictures_that_look_the_same_are_paired_and_others_are_not():
     images = [patterned(i) for i in range(5)]
     images[4] = (images[1].astype(int) + np.random.default_rng(0).integers(-2, 3, images[1].shape)).clip(0, 255)
-    thumbnails = [quality.thumbnail(image.astype(np.uint8)) for image in images]
+    thumbnails = [quality.thumbnail(quality.gray(image.astype(np.uint8))) for image in images]
     warnings = quality.duplicates(toy_capture(6), [*thumbnails, None])
     assert warnings == ["1 pair of images looks the same: view_001 = view_004"]
     assert quality.duplicates(toy_capture(6), thumbnails[:4]) == []
