@@ -372,7 +372,7 @@ class Step:
         return min(1.0, self.index / self.max_steps)
 
     def generator(self, salt: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Build the random generator for one purpose, which `salt` names, in this step.
+        """Return the random generator of this step for one purpose. `salt` is the name of the purpose.
 
         The generator gives the same numbers in every process of a distributed run, and after the run is resumed.
         """

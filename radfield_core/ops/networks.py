@@ -130,7 +130,7 @@ class ColorHead(nn.Module):
 
         Args:
             features: features of the samples [M, F].
-            direction_half: result of `direction_half`, repeated for each sample [M, width]. None if the head does not
+            direction_half: what the method `direction_half` returns, one row per sample [M, width]; None if the head does not
                 read directions.
         """
         if direction_half is not None:

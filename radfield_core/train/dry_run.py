@@ -139,7 +139,7 @@ def _check_gradients(model: Model, losses: StepLosses) -> list[str]:
             problems.add(
                 f"parameter {name}",
                 f"gets no gradient: no loss depends on it ({part})",
-                "Return a loss that depends on it from the losses() of its part, or set requires_grad=False",
+                "In losses() of its part, return a loss that depends on the parameter, or set requires_grad=False",
             )
         elif parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
             problems.add(f"parameter {name}", "its gradient is not finite on the first rays")

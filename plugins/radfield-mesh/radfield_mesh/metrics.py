@@ -145,7 +145,7 @@ class _NoOtherFile(Resolver):
 
     def get(self, key: str) -> bytes:
         """Raise ValueError, because no other file is read."""
-        raise ValueError(f"it needs another file, {key!r:.200}, and only files that hold all they need are read")
+        raise ValueError(f"it refers to another file, {key!r:.200}; only self-contained files can be read")
 
     def write(self, name: str, data: Any) -> None:
         """Raise ValueError, because nothing is written."""

@@ -364,6 +364,6 @@ def test_reading_a_reference_opens_no_file_that_it_names(tmp_path: Path, monkeyp
     monkeypatch.setattr(builtins, "open", spy)
     for name in ("a.obj", "a.ply"):
         assert len(read_mesh(tmp_path / name).faces) == 1
-    with pytest.raises(DatasetError, match=r"needs another file, 'other\.bin'"):
+    with pytest.raises(DatasetError, match=r"refers to another file, 'other\.bin'"):
         read_mesh(tmp_path / "a.glb")
     assert {"a.obj", "a.ply", "a.glb"} <= set(opened) and not [name for name in opened if name.startswith("other")]

@@ -45,7 +45,8 @@ def _exported(tested: PartUnderTest, folder: str) -> list[Path]:
 
 
 def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any:
-    """Run the part in the folder `name`, and return the bytes of an exporter's files or the numbers of a metric."""
+    """Run the part, with the folder `name` to write to. Return the bytes of the files that an exporter writes, or the
+    numbers that a metric measures."""
     part, folder = tested.build(), tested.folder / name
     if tested.kind == "exporter":
         return [path.read_bytes() for path in part.export(model, scene, folder / "out")]
