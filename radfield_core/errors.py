@@ -119,6 +119,10 @@ class NoSuchSplit(DatasetError):
     """The data has no split of the requested name, or that split is empty. Other splits of the data may be complete."""
 
 
+class SplitWithoutImages(NoSuchSplit):
+    """The data lists views for a held-out split, but none of their images exists."""
+
+
 class PluginError(RadfieldError):
     """A part is not installed, its plugin cannot be loaded, or its code is faulty."""
 

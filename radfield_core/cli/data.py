@@ -255,20 +255,28 @@ def _formats(registry: Registry) -> list[str]:
 
 
 def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
-    """Read every split of a data set.
+    """Read every split of a data set. Views whose images are missing are left out, with a warning.
 
     Images that are files are checked, because the writer copies these files unchanged. All other images are decoded.
     """
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
+    from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress
 
     scenes = {}
     for split in parser.splits:
         try:
-            scene = scenes[split] = parser.parse(split)
+            scenes[split] = parser.parse(split)
         except NoSuchSplit:
             continue
+    missing = find_missing(scenes)
+    missing.check(MAX_MISSING_SHARE, len(scenes["train"].cameras) if "train" in scenes else 0)
+    if missing.names:
+        print(f"warning: {missing.warning}", file=sys.stderr)
+    for split, scene in scenes.items():
+        if out := set(missing.views.get(split, ())):
+            scene = scenes[split] = scene.only([view for view in range(len(scene.cameras)) if view not in out])
         if scene.images.path(0) is not None:
             raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
             continue  # the writer copies the image files unchanged

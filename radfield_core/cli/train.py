@@ -32,7 +32,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad-images",
         action="store_true",
-        help="leave out images that cannot be read, at most 5 %% of all; the same as scene.skip_bad_images=true",
+        help="leave out images that cannot be read, at most scene.max_bad_share of all (5 %%); the same as "
+        "scene.skip_bad_images=true",
     )
 
 

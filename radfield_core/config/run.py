@@ -39,9 +39,23 @@ class SceneConfig:
         min=16,
         continues=True,
     )
+    max_missing_share: float = option(
+        0.5,
+        help="largest share of the listed images that may be missing; missing images are left out",
+        min=0,
+        max=1,
+        continues=True,
+    )
+    max_bad_share: float = option(
+        0.05,
+        help="with skip_bad_images, the largest share of the images that may be unreadable",
+        min=0,
+        max=1,
+        continues=True,
+    )
     skip_bad_images: bool = option(
         False,
-        help="if true, skip unreadable images, up to 5 % of all; if false, an unreadable image is an error",
+        help="if true, leave out unreadable images, up to max_bad_share; if false, an unreadable image is an error",
         continues=True,
     )
 

@@ -10,7 +10,9 @@ from radfield_core.names import lazy
 if TYPE_CHECKING:
     from radfield_core.data.capture import (
         Capture as Capture,
+        add_unreadable as add_unreadable,
         common_lens as common_lens,
+        is_missing as is_missing,
         read_available_headers as read_available_headers,
         scene_box as scene_box,
         shrink_factor as shrink_factor,
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
     from radfield_core.data.stored_views import StoredView as StoredView, views_to_store as views_to_store
 
 _HOMES = {
-    "capture": "Capture common_lens read_available_headers scene_box shrink_factor",
+    "capture": "Capture add_unreadable common_lens is_missing read_available_headers scene_box shrink_factor",
     "image_files": "IMAGE_SUFFIXES MAX_IMAGE_PIXELS ImageFault ImageHeader orientation_notes read_header read_headers",
     "images": "FileImages MemoryImages",
     "json_cameras": (

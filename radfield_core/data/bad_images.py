@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from radfield_core.data.masks import WithAlpha
 from radfield_core.data.resized import stored
@@ -13,11 +14,10 @@ from radfield_core.errors import DatasetError, Problem, Problems
 from radfield_core.names import plural
 from radfield_core.runtime.progress import Progress
 
-MAX_LEFT_OUT_SHARE = 0.05
-"""Images may be left out if they are at most this share of all images."""
+if TYPE_CHECKING:
+    from radfield_core.config.run import SceneConfig
 
 SKIP_HINT = "Add --skip-bad-images (scene.skip_bad_images=true) to leave them out"
-TOO_MANY_HINT = f"Repair or remove them: --skip-bad-images leaves out at most {MAX_LEFT_OUT_SHARE:.0%} of all images"
 
 
 class BadImage(NamedTuple):
@@ -35,8 +35,13 @@ class BadImage(NamedTuple):
     name: str
     reason: str
 
+    @property
+    def problem(self) -> Problem:
+        """The fault, for an error message."""
+        return Problem(f"image {self.view} of {self.split}, {self.name}", self.reason)
+
     def __str__(self) -> str:
-        return f"image {self.view} of {self.split}, {self.name}: {self.reason}"
+        return str(self.problem)
 
 
 def find_bad_images(
@@ -135,32 +140,35 @@ def decode_all(scene: Scene, cache_mb: int, *, quiet: bool) -> None:
 def raise_if_any(found: Sequence[BadImage]) -> None:
     """If there are bad images, raise a DatasetError that lists them."""
     if found:
-        raise DatasetError(problems=[Problem("", str(each)) for each in found])
+        raise DatasetError(problems=[each.problem for each in found])
 
 
-def choose_left_out(found: Sequence[BadImage], scenes: Mapping[str, Scene], allowed: bool) -> dict[str, list[int]]:
+def choose_left_out(
+    found: Sequence[BadImage], scenes: Mapping[str, Scene], config: SceneConfig
+) -> dict[str, list[int]]:
     """Return the views to leave out, as a dictionary: split -> view numbers.
 
     Args:
         found: the bad images of all splits.
         scenes: split -> scene. A view that belongs to two splits counts once.
-        allowed: True if the user allows leaving images out.
+        config: the options that say whether images may be left out, and how many.
 
     Raises:
-        DatasetError: there are bad images that the user does not allow to leave out, or more than 5 % of all images are
-            bad.
+        DatasetError: there are bad images that the user does not allow to leave out, or too many of them.
     """
     if not found:
         return {}
     views = {_key(split, index, scene) for split, scene in scenes.items() for index in range(len(scene.cameras))}
     bad = {_key(each.split, each.view, scenes[each.split]) for each in found}
-    few = len(bad) <= MAX_LEFT_OUT_SHARE * len(views)
-    if not (allowed and few):
+    few = len(bad) <= config.max_bad_share * len(views)
+    if not (config.skip_bad_images and few):
         count = f"{len(bad)} of {plural(len(views), 'image')} cannot be read"
-        if allowed:
-            count += f", more than the {MAX_LEFT_OUT_SHARE:.0%} that may be left out"
-        summary = Problem("", count, SKIP_HINT if few else TOO_MANY_HINT)
-        raise DatasetError(problems=[*(Problem("", str(each)) for each in found), summary])
+        if config.skip_bad_images:
+            count += f", more than the {config.max_bad_share:.0%} that may be left out"
+        enough = math.ceil(100 * len(bad) / len(views)) / 100
+        more = f"Repair them, or add --skip-bad-images scene.max_bad_share={enough:g} to leave them out"
+        summary = Problem("", count, SKIP_HINT if few else more)
+        raise DatasetError(problems=[*(each.problem for each in found), summary])
     result: dict[str, list[int]] = {}
     for each in found:
         result.setdefault(each.split, []).append(each.view)

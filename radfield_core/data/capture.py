@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from radfield_core.data.images import FileImages
 from radfield_core.data.mask_files import FileMasks
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
-from radfield_core.errors import DatasetError, Problem, Problems
-from radfield_core.files.untrusted import display_path, missing_files
+from radfield_core.errors import DatasetError, Problems
+from radfield_core.files.untrusted import NO_SUCH_FILE, absences, display_path
 from radfield_core.ops.distortion import MODELS, widen
 from radfield_core.types import SceneBox
 
@@ -60,16 +60,14 @@ class Capture:
         reduced copy. Its intrinsics are then divided by the factor. Any other difference in size is a problem.
 
         Args:
-            problems: collects the problems of the files. Unreadable files are added only if there are other problems
-                too, or if no file can be read. Otherwise they are left to `ImageSource.check`, which reports them
-                before training.
+            problems: collects the problems of the files. Images that are missing are not among them, and unreadable
+                ones only in the cases that `add_unreadable` states. Both are reported before training.
         """
-        headers, unreadable = read_available_headers([*self.images, *(self.masks or ())], self.root, problems)
-        used = tuple(headers.get(path, ImageHeader(0, 0, 3)) for path in self.images)
+        headers = read_available_headers([*self.images, *(self.masks or ())], self.root)
+        used = tuple(headers[path] for path in self.images)
         intrinsics, sizes, factors = self._scaled_cameras(used, problems)
-        self._check_mask_sizes(used, headers, problems)
-        if problems or len(unreadable) == len(headers):
-            problems.found += unreadable
+        self._check_masks(used, headers, problems)
+        add_unreadable(headers, self.root, problems)
         notes = list(orientation_notes(used))
         if factors - {1}:
             listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
@@ -105,13 +103,15 @@ class Capture:
             "Rotate the image back by 90°" if rotated else "Use the images that the cameras were estimated from",
         )
 
-    def _check_mask_sizes(
-        self, used: Sequence[ImageHeader], headers: dict[Path, ImageHeader], problems: Problems
+    def _check_masks(
+        self, used: Sequence[ImageHeader], headers: Mapping[Path, ImageHeader], problems: Problems
     ) -> None:
-        """Add a problem for each mask whose size differs from the size of its image."""
+        """Add a problem for each mask that is missing, or whose size differs from the size of its image."""
         for path, image in zip(self.masks or (), used, strict=False):
-            mask = headers.get(path)
-            if mask is not None and mask.width and image.width and mask[:2] != image[:2]:
+            mask = headers[path]
+            if is_missing(mask) and not is_missing(image):
+                problems.add(display_path(path, self.root), f"the mask is missing: {mask.fault}")
+            elif mask.width and image.width and mask[:2] != image[:2]:
                 problems.add(
                     display_path(path, self.root),
                     f"the mask is {mask.width}×{mask.height}, but its image is {image.width}×{image.height}",
@@ -172,35 +172,67 @@ class Capture:
         )
 
 
-def read_available_headers(
-    paths: Sequence[Path], root: Path, problems: Problems
-) -> tuple[dict[Path, ImageHeader], list[Problem]]:
-    """Read the headers of those image files that exist.
+def read_available_headers(paths: Sequence[Path], root: Path) -> dict[Path, ImageHeader]:
+    """Read the headers of image files.
+
+    A header that cannot be read is replaced by one of size 0×0, whose `fault` gives the reason. A file that does not
+    exist has the fault `NO_SUCH_FILE`, so that training can do without it. If there is a file of almost the same name,
+    the fault names it.
 
     Args:
         paths: image files. A file that is listed twice is opened only once.
-        root: folder of the data set. The problems show paths relative to this folder.
-        problems: collects one problem for each file that does not exist.
+        root: folder of the data set. The faults show paths relative to this folder.
 
     Returns:
-        A dictionary: file -> header, for all files that exist. And a list with one problem for each of these files that
-        cannot be read.
+        A dictionary: file -> header.
+
+    Example:
+        >>> read_available_headers([Path("/nowhere/a.png")], Path("/nowhere"))[Path("/nowhere/a.png")].fault
+        'there is no such file'
+    """
+    absent = absences(paths, root)
+    there = [path for path in dict.fromkeys(paths) if path not in absent]
+    found = dict(zip(there, read_headers(there)[0], strict=True))
+    for path, absence in absent.items():
+        fault = NO_SUCH_FILE
+        if absence.renamed:
+            exists = f"{NO_SUCH_FILE}, but {absence.renamed} exists"
+            fault = exists if absence.problem.message.startswith(NO_SUCH_FILE) else absence.problem.message
+        found[path] = ImageHeader(0, 0, 3, fault=fault)
+    return found
+
+
+def is_missing(header: ImageHeader) -> bool:
+    """Return True if a header stands for a file that does not exist.
+
+    Example:
+        >>> is_missing(ImageHeader(0, 0, 3, fault="is empty")), is_missing(ImageHeader(4, 3, 3))
+        (False, False)
+    """
+    return header.fault == NO_SUCH_FILE
+
+
+def add_unreadable(headers: Mapping[Path, ImageHeader], root: Path, problems: Problems) -> None:
+    """Add the files that exist but cannot be read, if there are other problems, or if no existing file can be read.
+
+    Otherwise nothing is added. `ImageSource.check` then reports these files before training.
+
+    Args:
+        headers: file -> header, as returned by `read_available_headers`.
+        root: folder of the data set. The problems show paths relative to this folder.
+        problems: gets the new problems.
 
     Example:
         >>> problems = Problems()
-        >>> read_available_headers([Path("/nowhere/a.png")], Path("/nowhere"), problems)
-        ({}, [])
-        >>> len(problems.found)
-        1
+        >>> add_unreadable({Path("/data/a.png"): ImageHeader(0, 0, 3, fault="is empty")}, Path("/data"), problems)
+        >>> [str(problem) for problem in problems.found]
+        ['a.png: is empty']
     """
-    once = list(dict.fromkeys(paths))
-    absent = missing_files(once, root)
-    problems.found += absent
-    absent_names = {problem.path for problem in absent}
-    there = [path for path in once if display_path(path, root) not in absent_names]
-    headers, faults = read_headers(there)
-    named = [fault._replace(path=display_path(Path(fault.path), root)) for fault in faults]
-    return dict(zip(there, headers, strict=True)), named
+    existing = {path: header for path, header in headers.items() if not is_missing(header)}
+    if problems or all(header.fault for header in existing.values()):
+        for path, header in existing.items():
+            if header.fault:
+                problems.add(display_path(path, root), header.fault)
 
 
 def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:

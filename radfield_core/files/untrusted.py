@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from radfield_core.errors import DatasetError, Problem
 from radfield_core.files.regular import open_regular
 
 MAX_NAMES_COMPARED = 5000
 """Largest number of names in a folder that are searched for a spelling similar to that of a missing file."""
+
+MAX_SIMILAR = 20
+"""For at most this many missing files of a folder, a name with a similar spelling is searched. The search is slow."""
+
+NO_SUCH_FILE = "there is no such file"
 
 
 def safe_join(base: Path, name: str) -> Path:
@@ -77,7 +83,8 @@ def display_path(path: Path, root: Path) -> str:
 def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
     """Return one problem for each path that is not a file. The hint names an existing file with a similar name.
 
-    Names are similar if they differ only in case, in the file ending, or in a few letters.
+    Names are similar if they differ only in case, in the file ending, or in a few letters. A file that is itself one of
+    the paths is never proposed.
 
     Args:
         paths: the files that should exist.
@@ -87,35 +94,74 @@ def missing_files(paths: Iterable[Path], root: Path) -> list[Problem]:
         >>> [str(problem) for problem in missing_files([Path("/absent/a.png")], Path("/absent"))]
         ['a.png: there is no such file: the folder /absent does not exist']
     """
-    listings: dict[Path, list[str]] = {}
-    found = []
+    return [absence.problem for absence in absences(paths, root).values()]
+
+
+class Absence(NamedTuple):
+    """A file that is missing.
+
+    Attributes:
+        problem: what is missing, and a hint if there is a file with a similar name.
+        renamed: the existing file or folder whose name differs only in case or ending, or "" if there is none.
+    """
+
+    problem: Problem
+    renamed: str = ""
+
+
+def absences(paths: Iterable[Path], root: Path) -> dict[Path, Absence]:
+    """Return those paths that are not files, with the reasons. `missing_files` describes the arguments."""
+    paths = list(paths)
+    wanted, found = set(paths), dict[Path, Absence]()
+    folders: dict[Path, _Folder] = {}
     for path in paths:
-        if _is_file(path):
+        if path in found or _is_file(path):
             continue
-        name = display_path(path, root)
+        name, folder = display_path(path, root), path.parent
         if os.path.isdir(path):
-            found.append(Problem(name, "is a folder, not a file", "Replace the folder by the file of that name"))
+            hint = "Replace the folder by the file of that name"
+            found[path] = Absence(Problem(name, "is a folder, not a file", hint), name)
             continue
-        folder = path.parent
-        if not folder.is_dir():
-            found.append(_missing_folder(name, folder, root))
-            continue
-        if folder not in listings:
-            listings[folder] = _names(folder)
-        near = _nearest(path.name, listings[folder])
-        hint = f"Use {display_path(folder / near, root)}, which exists" if near else ""
-        found.append(Problem(name, "there is no such file", hint))
+        if folder not in folders:
+            folders[folder] = _Folder(folder, wanted)
+        found[path] = folders[folder].absence(path, root)
     return found
 
 
-def _missing_folder(name: str, folder: Path, root: Path) -> Problem:
-    """Return the problem for a file whose folder does not exist. The problem names the topmost missing folder."""
+class _Folder:
+    """A folder in which files are missing, with the names of those of its entries that may be proposed instead."""
+
+    def __init__(self, folder: Path, wanted: Collection[Path]):
+        self._folder, self._hints = folder, 0
+        self._exists = folder.is_dir()
+        self._names = [name for name in _names(folder) if folder / name not in wanted] if self._exists else []
+        self._by_name = {name.lower(): name for name in reversed(self._names)}
+        self._by_stem = {Path(name.lower()).stem: name for name in reversed(self._names)}
+
+    def absence(self, path: Path, root: Path) -> Absence:
+        """Return why a file that should be in the folder is missing."""
+        name = display_path(path, root)
+        if not self._exists:
+            return _missing_folder(name, self._folder, root)
+        lower = path.name.lower()
+        near = self._by_name.get(lower) or self._by_stem.get(Path(lower).stem) or self._by_stem.get(lower) or ""
+        renamed = display_path(self._folder / near, root) if near else ""
+        if not near and self._hints < MAX_SIMILAR:
+            self._hints += 1
+            near = _similar(path.name, self._names)
+        hint = f"Use {display_path(self._folder / near, root)}, which exists" if near else ""
+        return Absence(Problem(name, NO_SUCH_FILE, hint), renamed)
+
+
+def _missing_folder(name: str, folder: Path, root: Path) -> Absence:
+    """Return why a file is missing whose folder does not exist. The problem names the topmost missing folder."""
     while not folder.parent.is_dir() and folder != folder.parent:
         folder = folder.parent
-    near = _nearest(folder.name, _names(folder.parent))
-    hint = f"Use the folder {display_path(folder.parent / near, root)}, which exists" if near else ""
+    near = _similar(folder.name, _names(folder.parent))
+    instead = display_path(folder.parent / near, root) if near else ""
+    hint = f"Use the folder {instead}, which exists" if near else ""
     missing = folder if folder == root else display_path(folder, root)
-    return Problem(name, f"there is no such file: the folder {missing} does not exist", hint)
+    return Absence(Problem(name, f"{NO_SUCH_FILE}: the folder {missing} does not exist", hint), instead)
 
 
 def _is_file(path: Path) -> bool:
@@ -132,20 +178,11 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _nearest(name: str, names: list[str]) -> str | None:
-    """Return the name in `names` that is most similar to `name`, or None if none is similar.
-
-    A name that differs only in case is preferred, then one that differs only in its ending, then any similar name.
-    """
-    lower = name.lower()
-    for candidate in names:
-        if candidate.lower() == lower:
-            return candidate
-    stem = Path(lower).stem
-    for candidate in names:
-        if Path(candidate.lower()).stem in (stem, lower):
-            return candidate
-    return next(iter(difflib.get_close_matches(name, names[:MAX_NAMES_COMPARED], n=1, cutoff=0.85)), None)
+def _similar(name: str, names: list[str]) -> str:
+    """Return the name in `names` that differs only in case or in a few letters, or "" if there is none."""
+    same = [candidate for candidate in names if candidate.lower() == name.lower()]
+    near = difflib.get_close_matches(name, names[:MAX_NAMES_COMPARED], n=1, cutoff=0.85)
+    return next(iter([*same, *near]), "")
 
 
 def read_limited(path: Path, limit: int, what: str = "file") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from radfield_core.cameras import corner_directions
 from radfield_core.data.mask_files import mask_facts, mask_warnings
+from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing, missing_views
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
@@ -65,6 +67,10 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
         except DatasetError as error:
             report.problems += error.problems
             continue
+        if missing := set(missing_views(scene)):
+            scene = _without(scene, missing, report)
+        if not len(scene.cameras):
+            continue
         report.facts += scene_facts(scene)
         report.warnings += scene.notes
         facts, warnings = camera_findings(scene, parser.config)
@@ -72,6 +78,19 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
         report.warnings += warnings
         _inspect_images(scene, report, quiet)
     return reports
+
+
+def _without(scene: Scene, missing: Collection[int], report: SplitReport) -> Scene:
+    """Return a scene without the views whose images do not exist, and report these views as training would."""
+    found = find_missing({report.split: scene})
+    try:
+        found.check(MAX_MISSING_SHARE, len(scene.cameras) if report.split == "train" else 0)
+        report.warnings.append(found.warning)
+    except DatasetError as error:
+        report.problems += error.problems
+    kept = scene.only([view for view in range(len(scene.cameras)) if view not in missing])
+    report.scene = kept if len(kept.cameras) else None
+    return kept
 
 
 def scene_facts(scene: Scene) -> list[tuple[str, str]]:

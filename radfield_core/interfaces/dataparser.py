@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.view_options import ViewOptions, divided
+from radfield_core.data.missing_images import missing_views
 from radfield_core.data.resized import resized, smaller_sizes
 from radfield_core.data.scene import Scene
 from radfield_core.data.view_selection import selected
+from radfield_core.errors import SplitWithoutImages
 
 if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
@@ -83,7 +85,15 @@ class _ChosenViews(DataParser):
         self.splits = parser.splits
 
     def parse(self, split: str) -> Scene:
-        """Read the metadata of one split. Return a scene with the chosen views in the chosen size."""
-        options = self._options
-        scene = selected(self._parser.parse(split), split, options.views, options.every)
+        """Read the metadata of one split. Return a scene with the chosen views in the chosen size.
+
+        Raises:
+            SplitWithoutImages: no image of a held-out split exists. The split then counts as absent.
+        """
+        options, scene = self._options, self._parser.parse(split)
+        count = len(scene.cameras)
+        if split != "train" and count and len(missing_views(scene)) == count:
+            what = "1 image, which does not exist" if count == 1 else f"{count} images, none of which exists"
+            raise SplitWithoutImages(f"the {split} split lists {what}")
+        scene = selected(scene, split, options.views, options.every)
         return resized(scene, smaller_sizes(scene.cameras.sizes, options.downscale, options.size))

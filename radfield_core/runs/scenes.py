@@ -39,6 +39,7 @@ class Scenes:
         self._config = run.scene
         self._parser = open_data_set(run.data)
         self._parsed: dict[str, Scene] = {}
+        self._kept: dict[str, Scene] = {}
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -80,18 +81,27 @@ class Scenes:
             known = self.left_out.get(split, ())
             if set(numbers) - set(known):
                 self.left_out[split] = sorted({*known, *numbers})
-                self._parsed.pop(split, None)
+                self._kept.pop(split, None)
 
-    def _parse(self, split: str) -> Scene:
+    def numbers(self, split: str) -> list[int]:
+        """Return the numbers, among all views of a split, of those views that `get` returns."""
+        out = set(self.left_out.get(split, ()))
+        return [view for view in range(len(self._whole(split).cameras)) if view not in out]
+
+    def _whole(self, split: str) -> Scene:
         if split not in self._parsed:
             if self._trained is not None:
                 check_data(self._run, self._trained)
                 if not self._parsed and (moved := moved_data(self._trained)) is not None:
                     logger.info("the data are not where they were; they are read from %s", moved)
-            scene = self._parser.parse(split)
-            if out := set(self.left_out.get(split, ())):
-                scene = scene.only([view for view in range(len(scene.cameras)) if view not in out])
-            if len(scene.cameras) == 0:
-                raise NoSuchSplit(f"split {split!r} has no images", path="data")
-            self._parsed[split] = scene
+            self._parsed[split] = self._parser.parse(split)
         return self._parsed[split]
+
+    def _parse(self, split: str) -> Scene:
+        if split not in self._kept:
+            scene = self._whole(split)
+            kept = self.numbers(split)
+            if not kept:
+                raise NoSuchSplit(f"split {split!r} has no images", path="data")
+            self._kept[split] = scene if len(kept) == len(scene.cameras) else scene.only(kept)
+        return self._kept[split]

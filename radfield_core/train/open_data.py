@@ -8,8 +8,9 @@ from pathlib import Path
 from radfield_core.config.run import RunConfig
 from radfield_core.data import bad_images
 from radfield_core.data.mask_files import mask_warnings
+from radfield_core.data.missing_images import find_missing
 from radfield_core.data.scene import Scene
-from radfield_core.errors import NoSuchSplit, UsageError
+from radfield_core.errors import NoSuchSplit, SplitWithoutImages, UsageError
 from radfield_core.inspection.image_checks import image_warnings
 from radfield_core.inspection.report import camera_findings
 from radfield_core.interfaces import Method
@@ -39,6 +40,11 @@ def open_data(
         DatasetError: the training split is empty, or images cannot be read. The error names every bad image.
     """
     scenes = Scenes(run)
+    absent: list[str] = []
+    opened = opened_splits(scenes, absent)
+    missing = find_missing(opened)
+    missing.check(run.scene.max_missing_share, len(opened["train"].cameras))
+    scenes.leave_out(missing.views)
     opened = opened_splits(scenes)
     cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
     found: list[bad_images.BadImage] = []
@@ -46,26 +52,33 @@ def open_data(
     for split, scene in opened.items():
         keep_mb = cache_mb if split == "train" else None
         found += bad_images.find_bad_images(scene, split, keep_mb, quiet=quiet, seen=seen)
-    bad = bad_images.choose_left_out(found, opened, run.scene.skip_bad_images)
+    bad = bad_images.choose_left_out(found, opened, run.scene)
+    numbers = {split: scenes.numbers(split) for split in bad}
+    scenes.leave_out({split: [numbers[split][view] for view in views] for split, views in bad.items()})
     scenes.leave_out(left_out)
-    scenes.leave_out(bad)
-    if cache_mb is not None and scenes.left_out:
+    if cache_mb is not None and (left_out or bad):
         bad_images.decode_all(scenes.get("train"), cache_mb, quiet=quiet)
     train = scenes.get("train")
-    warnings = [*_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
+    absent += [missing.warning] if missing.names else []
+    warnings = [*absent, *_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
     warnings += image_warnings(train)
     return scenes, [*warnings, *(f"left out: {image}" for image in found)]
 
 
-def opened_splits(scenes: Scenes) -> dict[str, Scene]:
-    """Return every split that is not empty. Raises NoSuchSplit if the training split is empty."""
+def opened_splits(scenes: Scenes, absent: list[str] | None = None) -> dict[str, Scene]:
+    """Return every split that is not empty. Raises NoSuchSplit if the training split is empty.
+
+    If `absent` is given, a message is added to it for each split that lists images of which none exists.
+    """
     opened = {}
     for split in scenes.splits:
         try:
             opened[split] = scenes.get(split)
-        except NoSuchSplit:
+        except NoSuchSplit as error:
             if split == "train":
                 raise
+            if absent is not None and isinstance(error, SplitWithoutImages):
+                absent.append(error.problems[0].message)
     return opened
 
 

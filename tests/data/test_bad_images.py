@@ -17,6 +17,7 @@ from radfield_dtu.writer import write as write_dtu
 from radfield_transforms.writer import write as write_transforms
 
 from radfield_core.cli.main import main
+from radfield_core.config.run import SceneConfig
 from radfield_core.data.bad_images import BadImage, choose_left_out, find_bad_images
 from radfield_core.data.image_files import decode
 from radfield_core.data.images import FileImages
@@ -154,14 +155,18 @@ def test_the_share_counts_views_of_two_splits_once(n: int, n_bad: int, fits: boo
     scene = toy_capture(n)
     found = [BadImage(split, i, scene.names[i], "is empty") for split in ("train", "test") for i in range(n_bad)]
     scenes = {"train": scene, "test": scene}
+    allowed = SceneConfig(skip_bad_images=True)
     if fits:
-        assert choose_left_out(found, scenes, True) == {split: list(range(n_bad)) for split in scenes}
+        assert choose_left_out(found, scenes, allowed) == {split: list(range(n_bad)) for split in scenes}
     else:
         with pytest.raises(DatasetError, match=f"{n_bad} of {n} images"):
-            choose_left_out(found, scenes, True)
+            choose_left_out(found, scenes, allowed)
+    assert choose_left_out(
+        found, scenes, SceneConfig(skip_bad_images=True, max_bad_share=0.06)
+    )  # the share is an option
     with pytest.raises(DatasetError):
-        choose_left_out(found, scenes, False)
-    assert choose_left_out([], scenes, False) == {}
+        choose_left_out(found, scenes, SceneConfig())
+    assert choose_left_out([], scenes, SceneConfig()) == {}
 
 
 def test_every_file_is_decoded_once_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,14 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from radfield_core.cameras import project
-from radfield_core.data.capture import Capture, common_lens, read_available_headers, scene_box, shrink_factor
+from radfield_core.data.capture import (
+    Capture,
+    common_lens,
+    is_missing,
+    read_available_headers,
+    scene_box,
+    shrink_factor,
+)
 from radfield_core.data.similarity import similarity_matrix, transform_points
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.types import SceneBox
@@ -100,12 +107,24 @@ def test_the_chosen_views_become_a_scene_that_sees_the_same_pixels(capture):
     torch.testing.assert_close(project(scene.cameras.view(0), scene.points)[0], before, atol=1e-8, rtol=1e-8)
 
 
-def test_each_file_is_opened_once_and_a_missing_one_is_a_problem(capture):
+def test_each_file_is_opened_once_and_a_missing_one_has_a_header_that_says_so(capture):
+    (capture.root / "here.PNG").write_bytes(b"")
+    absent, renamed = capture.root / "absent.png", capture.root / "here.png"
+    headers = read_available_headers([capture.images[0], capture.images[0], absent, renamed], capture.root)
+    assert list(headers) == [capture.images[0], absent, renamed] and not headers[capture.images[0]].fault
+    assert is_missing(headers[absent]) and headers[absent].fault == "there is no such file"
+    assert not is_missing(headers[renamed]) and headers[renamed].fault == "there is no such file, but here.PNG exists"
+
+
+def test_missing_images_are_no_problem_of_a_capture_but_missing_masks_are(capture):
+    capture.images[1].unlink()
+    capture.masks[1].unlink()  # the mask of an image that is missing too
     problems = Problems()
-    paths = [capture.images[0], capture.images[0], capture.root / "absent.png"]
-    headers, unreadable = read_available_headers(paths, capture.root, problems)
-    assert list(headers) == [capture.images[0]] and unreadable == []
-    assert [problem.path for problem in problems.found] == ["absent.png"]
+    fitted = capture.fitted(problems)
+    assert not problems and fitted.headers[1].width == 0 and (fitted.sizes[1] == capture.sizes[1]).all()
+    capture.masks[2].unlink()
+    capture.fitted(problems)
+    assert [problem.message for problem in problems.found] == ["the mask is missing: there is no such file"]
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 8])

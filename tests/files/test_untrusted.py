@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 
@@ -9,7 +10,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from radfield_core.errors import DatasetError
-from radfield_core.files.untrusted import display_path, missing_files, read_limited, safe_join
+from radfield_core.files.untrusted import (
+    MAX_SIMILAR,
+    absences,
+    display_path,
+    missing_files,
+    read_limited,
+    safe_join,
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +84,39 @@ def test_every_missing_file_is_named_with_its_nearest(tmp_path):
     (tmp_path / "images").mkdir()
     for name in ("A.png", "b.jpg", "photo_001.png"):
         (tmp_path / "images" / name).write_bytes(b"")
-    wanted = ["images/a.png", "images/b.png", "images/phto_001.png", "images/zzz.png", "image/a.png", "images/A.png"]
+    wanted = ["images/a.png", "images/b.png", "images/phto_001.png", "images/zzz.png", "image/a.png"]
     problems = missing_files([tmp_path / name for name in wanted], tmp_path)
-    assert [problem.path for problem in problems] == wanted[:5]
+    assert [problem.path for problem in problems] == wanted
     hints = [problem.hint for problem in problems]
     assert "images/A.png" in hints[0] and "images/b.jpg" in hints[1] and "photo_001" in hints[2]
     assert hints[3] == "" and "folder images," in hints[4] and "folder image does" in problems[4].message
+
+
+def test_a_file_that_is_itself_wanted_is_never_proposed(tmp_path):
+    for name in ("r_1.png", "r_10.png", "r_2.JPG"):
+        (tmp_path / name).write_bytes(b"")
+    wanted = [tmp_path / name for name in ("r_0.png", "r_1.png", "r_10.png", "r_11.png", "r_2.jpg", "r_1.png")]
+    found = absences(wanted, tmp_path)
+    assert [path.name for path in found] == ["r_0.png", "r_11.png", "r_2.jpg"]
+    assert [absence.problem.hint for absence in found.values()] == ["", "", "Use r_2.JPG, which exists"]
+    assert [absence.renamed for absence in found.values()] == ["", "", "r_2.JPG"]
+
+
+def test_a_similar_name_is_a_hint_but_only_another_case_or_ending_is_the_same_file(tmp_path):
+    for name in ("photo_001.png", "B.png", "c.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    found = absences([tmp_path / name for name in ("phto_001.png", "b.png", "c.png")], tmp_path)
+    assert [absence.renamed for absence in found.values()] == ["", "B.png", "c.jpg"]
+    assert all(absence.problem.hint for absence in found.values())
+
+
+def test_only_a_few_names_are_compared_letter_by_letter(tmp_path, monkeypatch):
+    (tmp_path / "photo.png").write_bytes(b"")
+    compared = []
+    close = difflib.get_close_matches
+    monkeypatch.setattr(difflib, "get_close_matches", lambda *a, **k: (compared.append(a[0]), close(*a, **k))[1])
+    problems = missing_files([tmp_path / f"phot{i}.png" for i in range(100)], tmp_path)
+    assert len(problems) == 100 and len(compared) == MAX_SIMILAR
 
 
 def test_a_folder_where_a_file_is_expected_is_said_to_be_one(tmp_path):

@@ -16,6 +16,7 @@ from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, PoseOp
 from radfield_core.data import (
     FileImages,
     ImageHeader,
+    add_unreadable,
     check_poses,
     orientation_notes,
     read_available_headers,
@@ -60,11 +61,10 @@ class MultiscaleParser(DataParser):
         c2w, notes = _poses(columns["cam2world"], names, problems, self.config)
         intrinsics = _intrinsics(columns["pix2cam"], names, problems)
         numbers = _numbers(columns, names, problems)
-        found, faults = read_available_headers([path for path in paths if path is not None], root.resolve(), problems)
+        found = read_available_headers([path for path in paths if path is not None], root.resolve())
         sizes = numbers[:, :2]
         _check_sizes(names, sizes, [found.get(path) if path is not None else None for path in paths], problems)
-        if problems or len(faults) == len(found):  # otherwise `images.check` reports the unreadable images
-            problems.found += faults
+        add_unreadable(found, root.resolve(), problems)
         problems.raise_as(DatasetError)
         files = [path for path in paths if path is not None]
         headers = [found[path] for path in files]

@@ -233,7 +233,6 @@ def _break(folder: Path, change) -> str:
         (lambda t: t["cam2world"][1][0].__setitem__(0, 5.0), "000_d1.png"),
         (lambda t: t["pix2cam"][1][0].__setitem__(1, 5.0), "pix2cam is not"),
         (lambda t: t["file_path"].__setitem__(3, "../../etc/passwd"), "passwd"),
-        (lambda t: t["file_path"].__setitem__(3, "images_train/000_D3.png"), "000_d3.png"),
         (lambda t: [t[key].clear() for key in t], "the split is empty"),
     ],
 )
@@ -258,7 +257,6 @@ def test_all_faults_are_named_at_once(small, tmp_path):
         "list of 4 rows",
         "not rigid",
         "gives 7×",
-        "absent.png: there is no such",
     )
     assert all(word in said for word in words)
     assert said.count("\n") - said.count("\n    try: ") == len(words) - 1, "nothing is made up"

@@ -77,7 +77,7 @@ class Colmap(DataParser):
             except DatasetError as error:
                 problems.found.extend(error.problems)
         problems.raise_as(DatasetError)
-        masks, notes = self._masks(names, root, problems)
+        masks, notes = self._masks(names, images, root, problems)
         return Capture(
             root=root.resolve(), names=names, images=images,
             c2w=np.stack([camera_to_world(image) for image in model.images]),
@@ -87,7 +87,9 @@ class Colmap(DataParser):
             points=model.points if len(model.points) else None, notes=notes,
         )  # fmt: skip
 
-    def _masks(self, names: list[str], root: Path, problems: Problems) -> tuple[list[Path] | None, tuple[str, ...]]:
+    def _masks(
+        self, names: list[str], images: list[Path], root: Path, problems: Problems
+    ) -> tuple[list[Path] | None, tuple[str, ...]]:
         """Return the mask of every image, or None if there are no masks, and notes for the user.
 
         The mask of images/a.jpg is masks/a.jpg.png (COLMAP's name) or masks/a.png.
@@ -101,7 +103,8 @@ class Colmap(DataParser):
             paths.append(whole if whole.is_file() else safe_join(folder, str(Path(name).with_suffix(".png"))))
         if not any(path.is_file() for path in paths):
             return None, _unmatched(folder, names[0])
-        missing = missing_files(paths, root.resolve())
+        needed = [path for path, image in zip(paths, images, strict=True) if image.is_file()]
+        missing = missing_files(needed, root.resolve())
         for problem in missing:
             problems.add(problem.path, "this image has no mask, but others have one", problem.hint)
         return None if missing else paths, ()

@@ -22,7 +22,7 @@ from radfield_core.data import (
     unused_points,
     usable_points,
 )
-from radfield_core.files import display_path, missing_files, safe_join
+from radfield_core.files import display_path, safe_join
 from radfield_transforms.depths import depth_notes
 from radfield_transforms.ply import read_points
 
@@ -75,7 +75,6 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: 
     for key in sorted(set(INTRINSIC_KEYS).difference(LENS_KEYS, ["camera_angle_y"], frames[0].meta)):
         present_in_all(tables, key, names, problems)
     images, masks, poses = _files_and_poses(frames, folder, problems)
-    problems.found.extend(missing_files(images, folder.resolve()))
     c2w, notes = check_poses(poses, names, problems, stored)
     problems.raise_as(DatasetError)
     cameras = read_json_cameras(

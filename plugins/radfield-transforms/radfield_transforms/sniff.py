@@ -16,9 +16,7 @@ def sniff(path: Path) -> str | None:
         return "it is a transforms file" if path.suffix == ".json" and _has(path, _OWN_KEYS) else None
     if (path / "transforms.json").is_file():  # it may list masks and splits, and was often made from COLMAP's model
         return Fit("it holds transforms.json", over={"colmap"})
-    if _has(
-        path / "transforms_train.json", (b'"fl_x"',)
-    ):  # as BlenderNeRF writes; its box is not that of NeRF's scenes
+    if _has(path / "transforms_train.json", (b'"fl_x"',)):  # as BlenderNeRF writes, with a box of its own
         return Fit("it holds transforms_train.json with fl_x", over={"blender", "colmap"})
     return None
 
