@@ -66,5 +66,15 @@ def turned(axes: str) -> str:
     return "".join(letter if letter in "RL" else _OPPOSITE[letter] for letter in axes)
 
 
+def rolled(axes: str) -> str:
+    """Return the letters of axes after half a turn about the camera's viewing axis.
+
+    Example:
+        >>> rolled("RUB")
+        'LDB'
+    """
+    return "".join(letter if letter in "FB" else _OPPOSITE[letter] for letter in axes)
+
+
 def _direction(letter: str) -> int:
     return next((i for i, pair in enumerate(("RL", "UD", "FB")) if letter in pair), -1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from radfield_core.config.pose_options import AXES, PoseOptions, turned
+from radfield_core.config.pose_options import AXES, PoseOptions, rolled, turned
 from radfield_core.data.pairing import listed
 from radfield_core.data.poses import as_stored, to_opengl
 from radfield_core.data.scene import Scene
@@ -43,6 +43,9 @@ MIN_SHARE_SEEN = 0.01
 
 MUCH_MORE = 3.0
 """If the cameras would see this many times as many known points under another meaning, the other meaning is right."""
+
+MIN_MEAN_UP = 0.3
+"""The cameras stand upside down if their mean up axis points down by more than this, for a unit vector."""
 
 MAX_CAMERAS, MAX_POINTS = 64, 1000
 """At most this many cameras and known points are compared."""
@@ -98,7 +101,8 @@ class Advice(NamedTuple):
         return f"the poses may {' or '.join(causes)}; set {' or '.join(options)}"
 
     def _exchanged(self, meaning: Meaning) -> str:
-        both = ["OpenGL and OpenCV axes"] * (meaning.axes != self.now.axes)
+        exchanged = "OpenGL and OpenCV axes" if meaning.axes == turned(self.now.axes) else "opposite axes"
+        both = [exchanged] * (meaning.axes != self.now.axes)
         both += ["camera-to-world and world-to-camera"] * (meaning.world_to_camera != self.now.world_to_camera)
         return ", and ".join(both)
 
@@ -133,15 +137,33 @@ def viewing_axes(scene: Scene, options: Any = None) -> list[str]:
     stored = options if isinstance(options, PoseOptions) else PoseOptions()
     now = Meaning(stored.stored_axes(), stored.world_to_camera)
     matrices = as_stored(c2w, *now)
-    others = {
-        meaning: to_opengl(matrices, *meaning)
-        for meaning in (
-            Meaning(turned(now.axes), now.world_to_camera),
-            Meaning(now.axes, not now.world_to_camera),
-            Meaning(turned(now.axes), not now.world_to_camera),
-        )
-    }
+    others: dict[Meaning, Array] = {}
+    for meaning in (
+        Meaning(turned(now.axes), now.world_to_camera),
+        Meaning(now.axes, not now.world_to_camera),
+        Meaning(turned(now.axes), not now.world_to_camera),
+    ):
+        if upside_down(scene, to_opengl(matrices, *meaning)):
+            meaning = Meaning(rolled(meaning.axes), meaning.world_to_camera)
+        others[meaning] = to_opengl(matrices, *meaning)
     advice = Advice(now, isinstance(options, PoseOptions))
+    found = _directions(scene, c2w, others, to_data, advice)
+    if not found and upside_down(scene, c2w):
+        down = advice(Meaning(rolled(now.axes), now.world_to_camera))
+        return [f"the cameras stand upside down, because {scene.up} is up in this format: {down}"]
+    return found
+
+
+def upside_down(scene: Scene, c2w: Array) -> bool:
+    """Return True if the scene's upward axis is known, and the up axes of most cameras point the other way."""
+    if scene.up is None:
+        return False
+    up = np.eye(3)["xyz".index(scene.up[-1])] * (-1.0 if scene.up.startswith("-") else 1.0)
+    return float(c2w[:, :, 1].mean(0) @ up) < -MIN_MEAN_UP
+
+
+def _directions(scene: Scene, c2w: Array, others: dict[Meaning, Array], to_data: Array, advice: Advice) -> list[str]:
+    """Return warnings about cameras that look away from the known points or from the point in which their axes meet."""
     if scene.points is not None and len(scene.points):
         points = transform_points(to_data, scene.points.detach().double().cpu().numpy())
         found = _by_points(scene, points, c2w, others, advice)

@@ -153,3 +153,15 @@ def test_the_point_of_meeting_is_where_rays_that_are_known_to_meet_do(ring):
     found = meeting(ring(7).cameras.c2w.numpy())
     np.testing.assert_allclose(found.ahead, 4.0)
     assert found.looked_at and found.miss < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("written", "options"), [("LDB", "data.axes=LDB"), ("LUF", "data.axes=LUF"), ("RDF", "data.axes=opencv")]
+)
+def test_a_known_up_axis_tells_how_the_cameras_are_turned(ring, written, options):
+    scene = replace(ring(12), up="z")
+    assert viewing_axes(scene, PoseOptions()) == []
+    (warning,) = viewing_axes(read(scene, (written, False)), PoseOptions())
+    assert f"set {options}" in warning and ("upside down" in warning) == (written == "LDB")
+    assert viewing_axes(replace(read(scene, ("LDB", False)), up=None), PoseOptions()) == []
+    assert len(viewing_axes(replace(scene, up="-z"), PoseOptions())) == 1
