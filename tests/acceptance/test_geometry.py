@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -90,7 +91,11 @@ def test_the_surface_is_measured_against_the_data_s_surface_and_a_file(run: Path
 
 
 def test_distances_that_cannot_be_written_are_printed_all_the_same(run: Path, monkeypatch, capsys) -> None:
-    def full(*arguments: object) -> None:
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if data == b"radfield\n":  # the place is tried before the work, while there is still room
+            return write(file, data)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.write", full)

@@ -106,14 +106,14 @@ def test_a_mistyped_conversion_lists_converters_formats_and_other_mistakes(tmp_p
     assert "absent: there is no such file" in said
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    argv = ["data", "convert", "tiny-nerf", str(tmp_path / "absent"), str(tmp_path / "full"), "data.n=3", "word"]
+    argv = ["data", "convert", "tiny-nerf", str(tmp_path / "absent"), str(tmp_path / "full"), "data.n=3", ".=3"]
     assert main(argv) == 2
     said = capsys.readouterr().err
     for words in (
         "can be read but not written",
         "absent: there is no such file",
         "not an empty folder",
-        "'word' is not key=value",
+        "'.=3' is not key=value",
     ):
         assert words in said
 
