@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from radfield_core.runs.trained import Trained
 
 HELP = """Render every view of a split, compare it with its image, and write the metrics to the run folder. The file is
-results.json for the test split and results-SPLIT.json for another split. With --metric, compute another metric instead,
+results.json for the test split and results-SPLIT.json for another split. Results of older checkpoints go to results/.
+With --metric, compute another metric instead,
 such as the distance of the run's surface from a reference surface."""
 
 
@@ -62,8 +63,8 @@ def run(args: Namespace) -> int:
     with mistakes.collect():
         metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
     mistakes.finish()
-    from radfield_core.files.results import write_results
     from radfield_core.runs.reports import measure, value_lines
+    from radfield_core.runs.stored_results import store
     from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
@@ -73,9 +74,7 @@ def run(args: Namespace) -> int:
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
     say(*value_lines(values))
-    path = trained.folder.path / f"{found['metric']}.json"
-    write_results(path, found)
-    say(path)
+    say(store(trained.folder, found["metric"], found))
     return 0
 
 
@@ -84,15 +83,13 @@ def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
 
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
-    from radfield_core.files.results import write_results
     from radfield_core.render.image_metrics import format_metrics
-    from radfield_core.runs.reports import evaluate_split, group_table, results_path
+    from radfield_core.runs.reports import evaluate_split, group_table, results_name
+    from radfield_core.runs.stored_results import store
 
     results = evaluate_split(trained, split, quiet=quiet)
     for line in group_table(results.get("groups", {}), results["metrics"]):
         say(line)
     views = plural(len(results["per_image"]), "view")
     say(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
-    path = results_path(trained, split)
-    write_results(path, results)
-    say(path)
+    say(store(trained.folder, results_name(split), results))

@@ -100,11 +100,13 @@ def _check(args: Namespace, no_views: bool, no_video: bool) -> tuple[Path, Look]
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.output import check_folder
     from radfield_core.render.look import Look
+    from radfield_core.runs.folder import find_run
+    from radfield_core.runs.stored_results import place_for
 
     mistakes, out, look = Mistakes(), Path(args.out or "."), Look()
     with mistakes.collect():
         folder = check_run(args)
-        out = Path(args.out) if args.out else folder.path / "images"
+        out = Path(args.out) if args.out else place_for(folder, find_run(Path(args.path))[1], "images")
         check_folder(out)
     if args.frames < 1:
         mistakes.add("--frames", "a video needs at least 1 frame", "--video none, to render no video")

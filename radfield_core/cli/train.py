@@ -25,6 +25,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: outputs/<scene>/<method>/<time>)")
     parser.add_argument("--resume", metavar="RUN", help="the run to resume: its folder or one of its checkpoints")
     parser.add_argument(
+        "--init-from",
+        metavar="RUN",
+        help="start a new run with the weights of a trained one: its folder or one of its checkpoints",
+    )
+    parser.add_argument(
         "--allow-config-change",
         action="store_true",
         help="resume a run even if its data, its plugin versions or options that affect the training have changed",
@@ -46,6 +51,10 @@ def run(args: Namespace) -> int:
         args.overrides = ["scene.skip_bad_images=true", *args.overrides]
     if args.resume is None and method_is_missing(args):
         raise which_method(args)
+    if args.init_from is not None and args.resume is None:
+        from radfield_core.runs.folder import find_run
+
+        find_run(Path(args.init_from))  # a path that is no run is reported before torch is imported
     if args.resume is None:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:
@@ -61,6 +70,7 @@ def run(args: Namespace) -> int:
         quiet=args.quiet,
         threads=threads,
         allow_other_data=args.allow_config_change,
+        init_from=None if args.init_from is None else Path(args.init_from),
     )
     if outcome.exit_code:
         print_resume_command(outcome)
@@ -81,6 +91,9 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     from radfield_core.runs.record import changes, plugin_versions
     from radfield_core.runs.stored_run import check_data, moved_data
 
+    if args.init_from is not None:
+        message = "a resumed run has weights already"
+        raise UsageError(message, path="--init-from", hint="Leave out --resume to start a new run from these weights")
     if args.out is not None or args.config is not None:
         raise UsageError(
             "a run is resumed in its own folder and with its own options",

@@ -105,6 +105,12 @@ class TrainerConfig:
     keep_checkpoints: int = option(
         2, help="number of valid checkpoints to keep; older ones are deleted", min=2, continues=True
     )
+    keep_best: bool = option(
+        False,
+        help="if true, also keep the checkpoint with the best PSNR of all evaluations, as RUN/checkpoints/best; "
+        "eval_share then has no effect, because only equal evaluations can be compared",
+        continues=True,
+    )
     log_every: int = option(50, help="steps between entries in metrics.jsonl", min=1, continues=True)
     eval_every: int | None = option(
         None,

@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,10 @@ class CorruptCheckpoint(StorageError):
     """A checkpoint's files are missing, damaged or in an unknown format."""
 
 
-def save(folder: Path, state: State, keep: int = 2) -> Path:
+def save(folder: Path, state: State, keep: int = 2, spared: Collection[str] = ()) -> Path:
     """Write a checkpoint below `folder`. Keep the `keep` newest intact checkpoints, and delete older ones.
+
+    Checkpoints with the names `spared` are kept too.
 
     When this function returns, the checkpoint is on the disk and has been read back. If an intact checkpoint of the
     same step exists already, nothing is written.
@@ -92,7 +94,7 @@ def save(folder: Path, state: State, keep: int = 2) -> Path:
         _remove(temporary)
         raise named(error, final, temporary) from None
     _verified(final)
-    _prune(folder, final, keep)
+    _prune(folder, final, keep, spared)
     return final
 
 
@@ -286,13 +288,15 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _prune(folder: Path, verified: Path, keep: int) -> None:
+def _prune(folder: Path, verified: Path, keep: int, spared: Collection[str]) -> None:
     """Keep the `keep` newest intact checkpoints, and delete older ones. A failure to delete is ignored.
 
     The checkpoint `verified` is known to be intact and is not read again.
     """
     intact = 0
     for path in reversed(list_steps(folder)):
+        if intact >= keep and path.name in spared:
+            continue
         if intact >= keep:
             doomed = folder / f".tmp-{os.getpid()}-{path.name.removeprefix('step-')}"
             with contextlib.suppress(OSError):

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import Any
+
+from radfield_core.errors import DatasetError
+from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, read_json
+
+BEST = "best.json"
+"""Name of the file that names the best checkpoint."""
 
 _NAME = re.compile(r"step-([0-9]{9,12})")
 
@@ -30,3 +38,16 @@ def named_step(path: Path) -> int | None:
 def is_checkpoint(path: Path) -> bool:
     """True if there is a folder at the path and its name has the form of a checkpoint's name."""
     return named_step(path) is not None and path.is_dir() and not path.is_symlink()
+
+
+def read_best(folder: Path) -> dict[str, Any] | None:
+    """Return the entry of the best checkpoint below `folder`, or None if there is none.
+
+    The entry has the name of the checkpoint, its step, its PSNR, and what was evaluated: split, views and size.
+    """
+    try:
+        entry = read_json(folder / BEST, MAX_RUN_JSON_BYTES)
+        known = is_checkpoint(folder / Path(entry["checkpoint"]).name) and math.isfinite(entry["psnr"])
+        return {**entry, "checkpoint": Path(entry["checkpoint"]).name} if known else None
+    except (DatasetError, KeyError, TypeError, ValueError, OSError):
+        return None

@@ -17,6 +17,7 @@ from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import Exporter
 from radfield_core.plugins.registry import get_registry
+from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
 
 
@@ -55,7 +56,9 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     check_part(choice, trained.run, get_registry())
     exporter: Exporter = choice.load()(choice.config)
     scene = trained.scenes.views("train")
-    target = out if out is not None else trained.folder.path / "exports" / choice.component.name
+    target = (
+        out if out is not None else place_for(trained.folder, trained.checkpoint, "exports") / choice.component.name
+    )
     if target.is_dir():
         target /= choice.component.name
     try:

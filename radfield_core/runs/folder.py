@@ -26,7 +26,7 @@ from radfield_core.files.durable import temporary_path, write_durably, write_new
 from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, dump_json, read_json
 from radfield_core.files.regular import open_regular, open_to_append, refuse_links_out
 from radfield_core.names import Lines, nearest, quoted
-from radfield_core.runs.checkpoint_names import is_checkpoint, list_steps
+from radfield_core.runs.checkpoint_names import is_checkpoint, list_steps, read_best
 
 if TYPE_CHECKING:
     from radfield_core.runs.checkpoint import State
@@ -56,6 +56,7 @@ class RunFolder:
         scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
         data: file with the place of the data and with the sizes and times of its image files.
         cameras: file with the cameras of every split.
+        origin: file that names the checkpoint whose weights the run started with, if it did not start with random ones.
         checkpoints: folder of the checkpoints.
         metrics: file with the metrics of training and of evaluations, one JSON object per line.
         results: file with the latest evaluation of the whole test split.
@@ -69,6 +70,7 @@ class RunFolder:
     scene = _Inside("scene.json")
     data = _Inside("data.json")
     cameras = _Inside("cameras.safetensors")
+    origin = _Inside("origin.json")
     checkpoints = _Inside("checkpoints")
     metrics = _Inside("metrics.jsonl")
     results = _Inside("results.json")
@@ -81,14 +83,14 @@ class RunFolder:
 
     def stored_plugins(self) -> dict[str, str]:
         """Read distribution -> version from plugins.json. Raises StorageError if the file is not valid."""
-        stored = _read_json(self.plugins)
+        stored = read_run_json(self.plugins)
         if not isinstance(stored, dict) or not all(isinstance(version, str) for version in stored.values()):
             raise StorageError("is not a table of distributions and versions", path=str(self.plugins), hint=RESTORE)
         return stored
 
     def stored_data(self) -> dict[str, Any]:
         """Read data.json. If there is none, return {}. Raises StorageError if the file is not valid."""
-        stored = _read_json(self.data) if self.data.exists() else {}
+        stored = read_run_json(self.data) if self.data.exists() else {}
         if not isinstance(stored, dict):
             raise StorageError("is not a table", path=str(self.data), hint=RESTORE)
         return stored
@@ -98,7 +100,7 @@ class RunFolder:
         if not self.scene.exists():
             return {}
         try:
-            stored = _read_json(self.scene).get("left_out", {})
+            stored = read_run_json(self.scene).get("left_out", {})
             return {str(split): [int(view) for view in views] for split, views in stored.items()}
         except (ValueError, TypeError, AttributeError):
             raise StorageError(
@@ -187,7 +189,7 @@ def scene_name(run: RunConfig) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "scene"
 
 
-def _read_json(path: Path) -> Any:
+def read_run_json(path: Path) -> Any:
     """Read a JSON file of a run. The run may come from a stranger.
 
     Raises:
@@ -203,8 +205,8 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
     """Find the run at a path.
 
     Args:
-        path: a run folder, its `checkpoints` folder, one checkpoint, or a file that names a run folder
-            (`outputs/latest` on systems without symbolic links).
+        path: a run folder, its `checkpoints` folder, one checkpoint, RUN/checkpoints/best for the best checkpoint, or
+            a file that names a run folder (`outputs/latest` on systems without symbolic links).
 
     Returns:
         The run's folder, and the full path of the checkpoint, which is None if `path` names no checkpoint.
@@ -218,6 +220,10 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
         if not (path.parent / named).exists():
             raise _broken(path, named)
         path = path.parent / named if named else path
+    if path.name == "best" and not path.exists():
+        below = path.parent if path.parent.name == "checkpoints" else path.parent / "checkpoints"
+        best = read_best(below)
+        path = path if best is None else below / best["checkpoint"]
     for part in (path, *path.parents):
         if part.is_symlink() and not part.exists():
             raise _broken(part, os.readlink(part))

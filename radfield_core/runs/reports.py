@@ -25,6 +25,7 @@ from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
 from radfield_core.render.views import evenly_spread, framed, path_views, render_view, view_names
+from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
@@ -62,12 +63,14 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     return summary
 
 
-def results_path(trained: Trained, split: str) -> Path:
-    """Return the path of the file for the results of a split.
+def results_name(split: str) -> str:
+    """Return the name of the results of a split: "results" for the test split, and "results-SPLIT" for any other.
 
-    For the test split, the file is `results.json`. For any other split, it is `results-<split>.json`.
+    Example:
+        >>> results_name("test"), results_name("train")
+        ('results', 'results-train')
     """
-    return trained.folder.results if split == "test" else trained.folder.path / f"results-{split}.json"
+    return "results" if split == "test" else f"results-{split}"
 
 
 def measure(trained: Trained, choice: Choice, split: str, reference: Path | None) -> dict[str, Any]:
@@ -88,7 +91,9 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
     check_part(choice, trained.run, get_registry())
     metric: Metric = choice.load()(choice.config)
     name = choice.component.name
-    found = metric.measure(trained.model, trained.scenes.get(split), reference, trained.folder.path / name)
+    found = metric.measure(
+        trained.model, trained.scenes.get(split), reference, place_for(trained.folder, trained.checkpoint, name)
+    )
     return {"metric": name, "step": trained.step, "reference": str(reference or "the data's own"), **found}
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import Model
-from radfield_core.render.quick_evaluation import QuickEvaluation
+from radfield_core.render.quick_evaluation import QuickEvaluation, QuickResult
 from radfield_core.runtime import randomness
 from radfield_core.runtime.interrupts import Canceled, Interrupts
 from radfield_core.train.counters import Counters
@@ -47,20 +47,26 @@ class Monitor:
         self._evaluation, self._log, self._interrupts, self._rescue = evaluation, log, interrupts, rescue
         self._share, self._spent = share, 0.0
 
-    def evaluate(self, model: Model, counters: Counters) -> None:
-        """Evaluate a few views and record the metrics, unless a signal asks the run to end.
+    @property
+    def split(self) -> str:
+        """Name of the split that is evaluated, or "" if nothing is evaluated."""
+        return "" if self._evaluation is None else self._evaluation.split
+
+    def evaluate(self, model: Model, counters: Counters) -> QuickResult | None:
+        """Evaluate a few views, record the metrics and return them, unless a signal asks the run to end.
 
         If the evaluation fails, for example because a network disk does not answer, warn about it.
         """
         evaluation = self._evaluation
         if evaluation is None or not evaluation.count:
-            return
+            return None
         report, seconds = self._log.evaluating(counters, evaluation.split), self._allowance(counters)
         started = time.perf_counter()
         result = self._undisturbed("evaluation", model, lambda: evaluation(model, report, seconds))
         self._spent += time.perf_counter() - started
         if result is not None:
             self._log.evaluated(counters, evaluation.split, result)
+        return result
 
     def _allowance(self, counters: Counters) -> float:
         """Return the time in seconds that the next evaluation may take."""

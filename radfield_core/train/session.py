@@ -7,7 +7,7 @@ writes files to the run's folder, and `loop` trains.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from radfield_core.ops.backend import choose_device
 from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation
-from radfield_core.runs import checkpoint as checkpoints
+from radfield_core.runs import checkpoint as checkpoints, stored_results
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
 from radfield_core.runs.known_data import record_data
 from radfield_core.runs.record import parts_of, plugin_versions
@@ -34,6 +34,7 @@ from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
 from radfield_core.train.exactness import conditions, departures
+from radfield_core.train.first_weights import FirstWeights, first_weights
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.open_data import changes_of_data, open_data, opened_splits, quick_evaluation
 from radfield_core.train.setup import TrainingSetup
@@ -106,6 +107,7 @@ def train_run(
     threads: str = "",
     keep_folder: bool = True,
     allow_other_data: bool = False,
+    init_from: Path | None = None,
 ) -> Outcome:
     """Train a run in a new folder, or resume one.
 
@@ -129,6 +131,7 @@ def train_run(
         threads: text that says how the number of threads was chosen. It is logged at the start.
         keep_folder: False for a temporary run, whose path is not logged.
         allow_other_data: True to resume a run even if its cameras or its region have changed.
+        init_from: a trained run, or one of its checkpoints, whose weights a new run starts with.
 
     Returns:
         The folder of the run, its last step, and the reason for its end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1, the
@@ -142,6 +145,7 @@ def train_run(
         StorageError: the folder cannot be read or written, or another process writes to it.
     """
     check(run, get_registry())
+    weights = None if init_from is None else first_weights(init_from)
     choose_device(run.trainer.device)  # raises an error for an unknown device before a folder is made
     is_new = resume is None and (out is None or not out.exists())
     folder = new_run(run, out) if resume is None else resume
@@ -156,6 +160,7 @@ def train_run(
                 checkpoint=checkpoint,
                 quiet=quiet,
                 allow_other_data=allow_other_data,
+                weights=weights,
             )
         except BaseException:
             if is_new:
@@ -174,6 +179,7 @@ def prepare(
     checkpoint: Path | None = None,
     quiet: bool = False,
     allow_other_data: bool = False,
+    weights: FirstWeights | None = None,
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
@@ -186,6 +192,9 @@ def prepare(
     if resume:
         warnings += changes_of_data(run, folder, opened_splits(scenes), allowed=allow_other_data)
     setup = TrainingSetup.of(run, scenes.get("train"), device)
+    if weights is not None:
+        setup = replace(setup, weights=weights)
+        warnings += weights.warnings(setup.context)
     observers = Observers(get_registry())
     log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
     trainer, found = make_trainer(setup, folder, log, quick_evaluation(run, setup.method, scenes))
@@ -240,11 +249,14 @@ def record(prepared: Prepared) -> None:
     if prepared.resumed_from is not None:
         for moved in checkpoints.set_aside(folder.checkpoints, trainer.counters.step):
             logger.info("a later checkpoint was renamed to %s", moved.name)
+        stored_results.set_aside(folder, trainer.counters.step)
         logger.info("resuming from %s", prepared.resumed_from.name)
     trainer.log.resume(trainer.counters)
     folder.record(dump(prepared.run), plugin_versions(prepared.run))
     _record_scene(folder, prepared.scene, prepared.scenes)
     record_data(folder, prepared.run, opened_splits(prepared.scenes))
+    if prepared.trainer.weights is not None:
+        prepared.trainer.weights.record(folder)
     if prepared.resumed_from is None:
         point_latest(folder.path)
 

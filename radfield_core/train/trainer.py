@@ -26,8 +26,10 @@ from radfield_core.runtime import randomness
 from radfield_core.runtime.interrupts import Interrupts
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.train.batches import save_batch
+from radfield_core.train.best import BestCheckpoint
 from radfield_core.train.counters import Counters
 from radfield_core.train.exactness import conditions
+from radfield_core.train.first_weights import FirstWeights
 from radfield_core.train.groups import Groups
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.monitor import Monitor
@@ -68,9 +70,10 @@ class Trainer:
         self.folder, self.log = folder, log
         self._saved_step: int | None = None
         self._save_due = False
+        self._best = BestCheckpoint(folder.checkpoints)
         self._save_fault = StorageError()
         self._interrupts = Interrupts()
-        self._monitor = Monitor(evaluation, log, self._interrupts, self._rescue, self.config.eval_share)
+        self._monitor = Monitor(evaluation, log, self._interrupts, self._rescue, self._share())
         self._start = Counters(n_rays=self.config.n_rays, samples_per_ray=samples_per_ray)
         self._build(replace(self._start))
 
@@ -84,6 +87,11 @@ class Trainer:
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self._spikes = SpikeWatch()
         self._spike: float | None = None
+
+    @property
+    def weights(self) -> FirstWeights | None:
+        """The weights of another run that this run started with, or None."""
+        return self._setup.weights
 
     @property
     def seed(self) -> int:
@@ -114,7 +122,7 @@ class Trainer:
                 self._housekeeping()
             self._save_the_end()  # before the evaluation, so that no training is lost if the evaluation fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
-                self._monitor.evaluate(self.model, self.counters)
+                self._evaluate()
         return reason if self._interrupts.received is None else self._interrupts.received.name
 
     def _train_step(self) -> None:
@@ -222,7 +230,14 @@ class Trainer:
             self._save_due = False
             self.save()
         if self.config.eval_every is not None and step % self.config.eval_every == 0 and self._ended() is None:
-            self._monitor.evaluate(self.model, self.counters)
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        """Evaluate a few views. If the result is the best so far, keep the checkpoint of this step."""
+        result, step = self._monitor.evaluate(self.model, self.counters), self.counters.step
+        if result is not None and self.config.keep_best and not self.counters.bad_in_a_row:
+            split = self._monitor.split
+            self._best.offer(step, split, result, lambda: self._saved_step == step or self.save())
 
     def _save_the_end(self) -> None:
         """Save the final state, unless it has been saved already. Raises StorageError if saving fails."""
@@ -321,6 +336,10 @@ class Trainer:
         self.counters = counters
         self._saved_step = self.counters.step
 
+    def _share(self) -> float | None:
+        """Return the largest share of the training time for evaluations, or None for no limit."""
+        return None if self.config.keep_best else self.config.eval_share
+
     def _rescue(self) -> bool:
         """Save a checkpoint after a failure. Return True if the current step is saved.
 
@@ -335,7 +354,7 @@ class Trainer:
         """Save a checkpoint and return True. If saving fails, warn, keep older checkpoints and return False."""
         folder = self.folder.checkpoints
         try:
-            checkpoint.save(folder, self.state(), self.config.keep_checkpoints)
+            checkpoint.save(folder, self.state(), self.config.keep_checkpoints, self._best.names)
         except (OSError, checkpoint.CorruptCheckpoint) as error:
             self._save_fault = error if isinstance(error, StorageError) else unwritable(error, folder)
             older = "older checkpoints are intact" if list_steps(folder) else "there is no older checkpoint"

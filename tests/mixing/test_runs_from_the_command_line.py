@@ -168,7 +168,9 @@ def test_eval_writes_results_for_the_test_split(run: Path, capsys: pytest.Captur
     assert results["metrics"]["psnr"] == pytest.approx(mean)
     assert f"PSNR {mean:.2f} dB" in capsys.readouterr().out
     assert main(["eval", str(run / "checkpoints" / "step-000000005"), "--quiet"]) == 0
-    assert json.loads((run / "results.json").read_text())["step"] == 5
+    assert capsys.readouterr().out.splitlines()[-1] == str(run / "results" / "results-step-000000005.json")
+    assert json.loads((run / "results" / "results-step-000000005.json").read_text())["step"] == 5
+    assert json.loads((run / "results.json").read_text()) == results, "that of the newest checkpoint stays"
 
 
 def test_an_unknown_split_is_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from radfield_core.runs.reports import (
     measure,
     render_path,
     render_split,
-    results_path,
+    results_name,
     value_lines,
 )
 from radfield_core.runs.trained import Trained
@@ -59,8 +59,7 @@ def test_an_evaluation_is_the_mean_psnr_of_every_view(trained: Trained) -> None:
 
 
 def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:
-    assert results_path(trained, "test").name == "results.json"
-    assert results_path(trained, "val").name == "results-val.json"
+    assert results_name("test") == "results" and results_name("val") == "results-val"
 
 
 def test_a_table_has_a_row_for_each_group_and_the_mean() -> None:
