@@ -7,12 +7,14 @@ This is the only module of the kit that needs the package hypothesis.
 from __future__ import annotations
 
 import copy
+import random
 import struct
 from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
+_KINDS = ("overwrite", "insert", "delete", "truncate", "repeat")
 _ODD_BYTES = (
     b"\0", b"\xff", b"\n", b" ", b"-", b"nan", b"1e999", b"\xff" * 8, b"\0" * 8, b"[", b"{", b'"', b"../",
     struct.pack("<d", float("nan")), struct.pack("<d", float("inf")), struct.pack("<d", -1e300),
@@ -34,12 +36,35 @@ to remove the member instead of replacing it.
 """
 
 
+def random_byte_edits(draw: random.Random) -> list[ByteEdit]:
+    """Return one to four edits of a file that a random generator decides. Equal states give equal edits.
+
+    Example:
+        >>> random_byte_edits(random.Random(1)) == random_byte_edits(random.Random(1))
+        True
+    """
+    return [
+        (draw.choice(_KINDS), draw.random(), draw.choice(_ODD_BYTES) if draw.random() < 0.5 else draw.randbytes(4))
+        for _ in range(draw.randint(1, 4))
+    ]
+
+
+def random_value_edits(draw: random.Random) -> list[ValueEdit]:
+    """Return one to three edits of a JSON value that a random generator decides. Equal states give equal edits.
+
+    Example:
+        >>> len(random_value_edits(random.Random(1))) in (1, 2, 3)
+        True
+    """
+    return [(draw.random(), draw.choice(_ODD_VALUES), draw.random() < 0.3) for _ in range(draw.randint(1, 3))]
+
+
 def byte_edits() -> st.SearchStrategy[list[ByteEdit]]:
     """Return a Hypothesis strategy that draws lists of one to four edits of a file.
 
     An edit overwrites, inserts, deletes or repeats bytes, or truncates the file.
     """
-    kind = st.sampled_from(["overwrite", "insert", "delete", "truncate", "repeat"])
+    kind = st.sampled_from(_KINDS)
     payload = st.one_of(st.sampled_from(_ODD_BYTES), st.binary(min_size=1, max_size=8))
     return st.lists(st.tuples(kind, st.floats(0, 1), payload), min_size=1, max_size=4)
 

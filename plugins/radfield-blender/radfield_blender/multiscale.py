@@ -177,6 +177,7 @@ def _numbers(columns: Mapping[str, list[Any]], names: list[str], problems: Probl
 
 
 def _check_sizes(names: list[str], sizes: np.ndarray, headers: list[ImageHeader | None], problems: Problems) -> None:
-    for name, (width, height), header in zip(names, sizes.astype(int), headers, strict=True):
+    whole = np.nan_to_num(sizes, nan=0.0).clip(0, 2**31).astype(int)
+    for name, (width, height), header in zip(names, whole, headers, strict=True):
         if header is not None and header.width and width >= 1 and (header.width, header.height) != (width, height):
             problems.add(name, f"the image is {header.width}×{header.height}, but {METADATA} gives {width}×{height}")

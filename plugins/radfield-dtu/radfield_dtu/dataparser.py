@@ -158,7 +158,8 @@ def _matrices(path: Path, numbers: list[int], problems: Problems) -> tuple[list[
         if fault:
             problems.add(f"{path.name}: scale_mat_{i}", fault)
     worlds = [arrays[f"world_mat_{i}"].astype(np.float64) for i in numbers]
-    return [(world @ scale)[:3] for world, scale in zip(worlds, scales, strict=True)], scales[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # `decompose` reports numbers that are not finite
+        return [(world @ scale)[:3] for world, scale in zip(worlds, scales, strict=True)], scales[0]
 
 
 def _four_rows(matrix: np.ndarray) -> np.ndarray:

@@ -13,6 +13,9 @@ FLIP = np.diag([1.0, -1.0, -1.0])
 """Matrix that converts between OpenCV axes (y down, z forward) and OpenGL axes (y up, z back). It is its own
 inverse."""
 
+MAX_NUMBER = 1e100
+"""Largest number in a projection matrix. Products of larger ones overflow."""
+
 
 def decompose(projection: Array) -> tuple[Array, Array]:
     """Return K and c2w of a projection matrix of any scale (Hartley and Zisserman 2004, section 6.2.4).
@@ -28,11 +31,13 @@ def decompose(projection: Array) -> tuple[Array, Array]:
         K, [3, 3], with a positive diagonal and K₃₃ = 1, and c2w, [3, 4], in OpenGL axes.
 
     Raises:
-        ValueError: M is singular, or P has a number that is not finite.
+        ValueError: M is singular, or P has a number that is not finite or larger than `MAX_NUMBER`.
     """
     m = projection[:, :3]
+    if not (np.abs(projection) < MAX_NUMBER).all():
+        raise ValueError(f"the projection matrix has numbers that are not finite, or not below {MAX_NUMBER:g}")
     scale = np.linalg.norm(m[2])
-    if not np.isfinite(projection).all() or scale == 0 or abs(np.linalg.det(m / scale)) < 1e-9:
+    if scale == 0 or abs(np.linalg.det(m / scale)) < 1e-9:
         raise ValueError("the projection matrix cannot be inverted")
     if np.linalg.det(m) < 0:
         scale = -scale

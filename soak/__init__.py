@@ -1,0 +1,1 @@
+"""Long tests, outside the default suite: damaged files of every format, and kills in the middle of saves."""
