@@ -14,9 +14,11 @@ from radfield_core.config.slots import Choice, option, parts, slot
 class SceneConfig:
     """Options for the preparation of a scene. They apply to data of every format."""
 
-    normalize: Literal["none", "unit_sphere"] = option(
-        "none",
-        help='"unit_sphere" moves and scales the scene so that the content in view lies in the unit sphere',
+    normalize: Literal["scale", "unit_sphere", "none"] = option(
+        "scale",
+        help='"scale" changes lengths if the radius of the modeled region is not between 0.8 and 1.7, so that methods '
+        'work alike at every scale; "unit_sphere" moves and scales the scene so that the content in view lies in the '
+        "unit sphere",
     )
     normalize_margin: float = option(
         1.1, help='with normalize="unit_sphere", the content gets the radius 1 / normalize_margin', min=1.0
@@ -28,10 +30,15 @@ class SceneConfig:
         exclusive_min=True,
     )
     near: float | None = option(
-        None, help='distance where rays start, in scene units; "none" takes it from the data', min=0
+        None,
+        help='distance where rays start, in scene units (before normalize="scale"); "none" takes it from the data',
+        min=0,
     )
     far: float | None = option(
-        None, help='distance where rays end, in scene units; "none" takes it from the data', min=0, exclusive_min=True
+        None,
+        help='distance where rays end, in scene units (before normalize="scale"); "none" takes it from the data',
+        min=0,
+        exclusive_min=True,
     )
     image_cache_mb: int = option(
         1024,

@@ -1,8 +1,9 @@
-"""Prepare a scene from any format: scale it into the unit sphere, and apply the options `near`, `far` and `radius`."""
+"""Prepare a scene from any format: move or scale it, and apply the options `near`, `far` and `radius`."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 MIN_CONTENT_RADIUS = 1e-9
 """Smallest radius of the content, in the data's own units, for which a scene can be normalized."""
+
+
+USUAL_RADII = (0.8, 1.7)
+"""Smallest and largest radius of the region for which a scene keeps its size."""
+
+USUAL_RADIUS = 1.5
+"""Radius that other regions get. It is that of NeRF's synthetic scenes."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
@@ -48,7 +56,32 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
     if not near < far:
         wrong = "scene.far" if config.near is None else "scene.near"
         raise UsageError(f"near is {near:g} and far is {far:g}", path=wrong, hint="Set near to less than far")
-    return dataclasses.replace(scene, near=near, far=far)
+    scene = dataclasses.replace(scene, near=near, far=far)
+    if config.normalize == "scale" and not scene.ndc:
+        scene = rescaled(scene, config.radius or (reference or scene).box.radius)
+    return scene
+
+
+def rescaled(scene: Scene, radius: float) -> Scene:
+    """Return the scene in coordinates in which the radius of its region is about 1.
+
+    The encodings and densities of most methods suit scenes of one size, that of the published scenes. If the radius is
+    between 0.8 and 1.7, the scene is not changed. If a power of ten brings it there, lengths are multiplied by that, so
+    that coordinates remain readable. Otherwise the radius becomes 1.5.
+
+    Args:
+        scene: the scene, not in NDC.
+        radius: radius of the region of the data set, which all splits share.
+    """
+    smallest, largest = USUAL_RADII
+    unit = 10.0 ** math.floor(math.log10(radius / smallest))
+    if radius / unit > largest:
+        unit = radius / USUAL_RADIUS
+    if unit == 1.0:
+        return scene
+    note = f"lengths are multiplied by {1.0 / unit:.4g}, because the region has a radius of {radius:.3g}"
+    scene = normalized(scene, torch.zeros(3, dtype=torch.float64), unit)
+    return dataclasses.replace(scene, notes=(*scene.notes, note))
 
 
 def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:

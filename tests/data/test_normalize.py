@@ -80,10 +80,40 @@ def test_limits_and_radius_given_are_taken_in_scene_units_after_normalizing() ->
     assert (made.near, made.far, made.box.radius) == (0.5, 3.5, 0.8)
 
 
-def test_without_options_a_scene_is_left_as_it_is() -> None:
-    made = ring(3)
+def test_without_options_a_scene_of_a_usual_size_is_left_as_it_is() -> None:
+    made = ring(3, box=SceneBox(CENTER.float(), 1.5))
     prepared = prepare_scene(made, SceneConfig())
     assert all(getattr(prepared, f.name) is getattr(made, f.name) for f in dataclasses.fields(Scene))
+
+
+@pytest.mark.parametrize(
+    ("radius", "factor"),
+    [(0.81, 1), (1.0, 1), (1.5, 1), (1.69, 1), (150.0, 0.01), (1.5e6, 1e-6), (0.015, 100), (1.1e-4, 1e4),
+     (0.79, 1.5 / 0.79), (1.8, 1.5 / 1.8), (6.06, 1.5 / 6.06), (606.0, 1.5 / 606), (55.5, 1.5 / 55.5)],
+)  # fmt: skip
+def test_a_scene_is_brought_to_the_size_of_published_ones(radius: float, factor: float) -> None:
+    made = ring(4, box=SceneBox(CENTER.float(), radius))
+    found = prepare_scene(made, SceneConfig())
+    assert 0.8 <= found.box.radius <= 1.7 and found.box.radius == pytest.approx(factor * radius)
+    assert (found.near, found.far) == pytest.approx((2 * factor, 8 * factor))
+    torch.testing.assert_close(found.cameras.c2w[:, :, 3], factor * made.cameras.c2w[:, :, 3])
+    assert torch.equal(found.cameras.c2w[:, :, :3], made.cameras.c2w[:, :, :3])
+    assert found.points is not None and made.points is not None and found.depths is not None
+    torch.testing.assert_close(found.data_points(found.points), made.data_points(made.points))
+    assert float(found.depths[1][0, 0]) == pytest.approx(5 * factor)
+    assert bool(found.notes) == (factor != 1)
+    assert prepare_scene(made, SceneConfig(normalize="none")).box.radius == pytest.approx(radius)
+
+
+def test_limits_and_radius_given_are_those_before_scaling() -> None:
+    found = prepare_scene(ring(4), SceneConfig(near=200.0, far=600.0, radius=150.0))
+    assert (found.near, found.far, found.box.radius) == pytest.approx((2.0, 6.0, 1.5))
+
+
+def test_the_training_split_decides_the_scale_and_ndc_has_none() -> None:
+    train, test = ring(4, box=SceneBox(CENTER.float(), 150.0)), ring(4, box=SceneBox(CENTER.float(), 5.0))
+    assert prepare_scene(test, SceneConfig(), train).box.radius == pytest.approx(0.05)
+    assert prepare_scene(ring(4, ndc=True, box=SceneBox(torch.zeros(3), 12.0)), SceneConfig()).box.radius == 12.0
 
 
 def test_options_that_contradict_are_refused_in_words() -> None:

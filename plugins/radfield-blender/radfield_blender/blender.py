@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from radfield_blender import sniff
 from radfield_blender.config import BlenderConfig
-from radfield_core import DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox
+from radfield_blender.limits import UP, limits_of
+from radfield_core import DataParser, DatasetError, NoSuchSplit, Problems, Scene
 from radfield_core.data import (
     CAMERA_KEYS,
     IMAGE_SUFFIXES,
@@ -25,19 +25,7 @@ from radfield_core.data import (
 )
 from radfield_core.files import missing_files, read_json, safe_join
 
-NEAR, FAR = 2.0, 6.0
-"""Near and far limits of every scene in the format, as depths along the optical axis.
-
-NeRF's code does not normalize ray directions, so its limits are depths and not distances along rays.
-"""
-
 FRAME_KEYS = frozenset({"file_path", "transform_matrix", "mask_path", "rotation", *CAMERA_KEYS})
-
-UP = "z"
-"""Upward axis of Blender's scenes."""
-
-RADIUS = 1.5
-"""Half the side of a cube around the origin. The cube contains every scene in the format."""
 
 
 class BlenderParser(DataParser):
@@ -69,9 +57,10 @@ class BlenderParser(DataParser):
             c2w = np.zeros((len(frames), 3, 4))  # there are problems, so the poses are not used
         capture = _capture(meta, frames, c2w, root, file, problems).fitted(problems)
         problems.raise_as(DatasetError)
+        limits = limits_of(c2w)
         scene = capture.scene(
-            range(len(frames)), np.eye(4), near=NEAR, far=FAR, box=SceneBox(torch.zeros(3), RADIUS),
-            notes=[*notes, *unknown_key_notes(_unknown_keys(meta))],
+            range(len(frames)), np.eye(4), near=limits.near, far=limits.far, box=limits.box,
+            notes=[*notes, *limits.notes, *unknown_key_notes(_unknown_keys(meta))],
         )  # fmt: skip
         cameras = replace(scene.cameras, pixel_center=self.config.pixel_center)
         return replace(scene, cameras=cameras, limits_along="axis", up=UP)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from radfield_blender import sniff
-from radfield_blender.blender import RADIUS, UP
 from radfield_blender.config import MultiscaleConfig
+from radfield_blender.limits import FAR, RADIUS, UP
 from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, PoseOptions, Problems, Scene, SceneBox
 from radfield_core.data import (
     FileImages,
@@ -67,15 +67,15 @@ class MultiscaleParser(DataParser):
         add_unreadable(found, root.resolve(), problems)
         problems.raise_as(DatasetError)
         files = [path for path in paths if path is not None]
-        headers = [found[path] for path in files]
+        headers, far = [found[path] for path in files], float(numbers[:, 4].max())
         return Scene(
             cameras=Cameras(
                 torch.from_numpy(c2w), torch.from_numpy(intrinsics), torch.from_numpy(sizes).to(torch.int64),
                 self.config.pixel_center,
             ),
             images=FileImages(files, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
-            near=float(numbers[:, 3].min()), far=float(numbers[:, 4].max()), limits_along="axis",
-            box=SceneBox(torch.zeros(3), RADIUS), up=UP,
+            near=float(numbers[:, 3].min()), far=far, limits_along="axis",
+            box=SceneBox(torch.zeros(3), RADIUS * far / FAR), up=UP,
             names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
             loss_weights=torch.from_numpy(numbers[:, 5]), notes=(*notes, *orientation_notes(headers)),
         )  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from radfield_blender import sniff
-from radfield_blender.blender import FAR, NEAR, RADIUS, UP
 from radfield_blender.config import TinyNerfConfig
-from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, SceneBox, plural
+from radfield_blender.limits import UP, limits_of
+from radfield_core import Cameras, DataParser, DatasetError, NoSuchSplit, Problems, Scene, plural
 from radfield_core.data import MemoryImages, check_poses
 from radfield_core.files import read_npz
 
@@ -52,11 +52,12 @@ class TinyNerfParser(DataParser):
                 hint=f"Set data.n_train={max(1, len(images) * 9 // 10)}",
             )  # fmt: skip
         _, height, width, _ = images.shape
+        limits = limits_of(c2w)
         return Scene(
             cameras=Cameras.pinhole(torch.from_numpy(c2w[chosen]), focal, width, height, self.config.pixel_center),
-            images=MemoryImages(torch.from_numpy(_eight_bits(images[chosen]))), near=NEAR, far=FAR,
-            limits_along="axis", box=SceneBox(torch.zeros(3), RADIUS), up=UP,
-            names=all_names[chosen], notes=tuple(notes),
+            images=MemoryImages(torch.from_numpy(_eight_bits(images[chosen]))), near=limits.near,
+            far=limits.far, limits_along="axis", box=limits.box, up=UP, names=all_names[chosen],
+            notes=(*notes, *limits.notes),
             background=(0.0, 0.0, 0.0),
         )  # fmt: skip
 
