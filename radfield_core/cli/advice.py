@@ -33,11 +33,10 @@ def which_method(args: Namespace) -> RadfieldError:
         raise UsageError("no method is installed", hint="pip install radfield")
     given = {"data": args.data, "file": args.config, "overrides": args.overrides}
     run = compose(registry, method=names[0], **given).run  # any method: only the data is looked at
-    from radfield_core.interfaces import DataParser
+    from radfield_core.interfaces.dataparser import open_data_set
     from radfield_core.train.suitability import content_of, described, needed_options
 
-    parser: DataParser = run.data.load()(run.data.config)
-    scene = parser.parse("train")
+    scene = open_data_set(run.data).parse("train")
     content = content_of(run.data, scene)
     presets = fitting(registry, content)
     shown = described(content, run.data, scene)

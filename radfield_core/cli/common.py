@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radfield_core.config.layers import Composed
+    from radfield_core.config.run import RunConfig
     from radfield_core.runs.folder import RunFolder
     from radfield_core.train.session import Outcome
 
@@ -137,6 +138,37 @@ def _with_command(error: RadfieldError, args: Namespace) -> RadfieldError:
 
     prog, *argv = args.command
     return with_command(error, prog, argv, args.method)
+
+
+def print_next_commands(outcome: Outcome, run: RunConfig) -> None:
+    """Print the commands that users type after a training: to evaluate, render and export the run, or to train on."""
+    from radfield_core.names import quoted
+    from radfield_core.runtime.output import say
+
+    folder = quoted(outcome.folder)
+    commands = {
+        f"radfield eval {folder}": "metrics of every test view",
+        f"radfield render {folder}": "pictures, and a video of an object",
+        f"radfield export {folder}": "a mesh of the surface",
+        f"radfield train --resume {folder} trainer.max_steps={2 * outcome.step}": "train longer",
+    }
+    if not _has_surface(run):
+        del commands[f"radfield export {folder}"]
+    width = max(map(len, commands))
+    say("next:", *(f"  {command:<{width}}  # {what}" for command, what in commands.items()))
+
+
+def _has_surface(run: RunConfig) -> bool:
+    """Return True if an installed exporter of meshes can export the run."""
+    from radfield_core.config.fit import check_part
+    from radfield_core.config.layers import compose_part
+    from radfield_core.plugins.registry import get_registry
+
+    try:
+        check_part(compose_part(get_registry(), "exporter", "mesh"), run, get_registry())
+    except RadfieldError:
+        return False
+    return True
 
 
 def print_resume_command(outcome: Outcome) -> None:

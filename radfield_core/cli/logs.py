@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from radfield_core.names import Lines, printable
+from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.progress import write_line
+
+logging.addLevelName(RESULT, "RESULT")
 
 LIBRARY = "radfield_core"
 """The logger whose INFO messages are printed. For other loggers, such as those of plugins, only warnings are
@@ -23,12 +26,12 @@ printed."""
 class CommandLineHandler(logging.Handler):
     """Handler that prints INFO messages as plain lines on stdout, and warnings as `warning: …` on stderr.
 
-    If `quiet` is True, the handler prints only warnings. It looks up sys.stdout and sys.stderr for each record, because
-    tests and progress bars replace these streams.
+    If `quiet` is True, the handler prints only warnings and records of the level RESULT. It looks up sys.stdout and
+    sys.stderr for each record, because tests and progress bars replace these streams.
     """
 
     def __init__(self, *, quiet: bool = False):
-        super().__init__(logging.WARNING if quiet else logging.INFO)
+        super().__init__(RESULT if quiet else logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, above the progress bar if there is one."""
@@ -48,7 +51,7 @@ def printed(*, quiet: bool = False) -> Iterator[None]:
     """Print log records while the block runs, and restore the configuration of `logging` afterward.
 
     Args:
-        quiet: print only warnings.
+        quiet: print only warnings and results.
     """
     root, library = logging.getLogger(), logging.getLogger(LIBRARY)
     handler, level = CommandLineHandler(quiet=quiet), library.level

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from radfield_core.cli.common import add_trained_run, check_run, place_of_data
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.render.look import Look
+    from radfield_core.runs.trained import Trained
 
 HELP = """Render pictures of views of a trained run as PNG files, and a video along a camera path. The pictures show
 color, depth, opacity and, if the method provides them, normals."""
 
 VIDEOS = ("mp4", "gif", "webp", "none")
 PATHS = ("auto", "turntable", "spiral", "none")
+FRAMES = 60
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -32,22 +34,19 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--video",
         metavar="FORMAT",
-        default="mp4",
         choices=VIDEOS,
-        help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: mp4)',
+        help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: mp4 if the data set shows '
+        "an object or --path or --frames is given, and otherwise none)",
     )
     parser.add_argument(
         "--path",
         dest="camera_path",
         metavar="PATH",
-        default="auto",
         choices=PATHS,
         help='camera path of the video: "turntable", "spiral" or "auto"; "auto" takes the path that the data set '
         'contains or, if it contains none, a path that suits its cameras; "none" renders no video (default: auto)',
     )
-    parser.add_argument(
-        "--frames", type=int, default=60, help="number of frames of the video, 30 per second (default: 60)"
-    )
+    parser.add_argument("--frames", type=int, help="number of frames of the video, 30 per second (default: 60)")
     _add_look(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the written files")
@@ -55,7 +54,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def _add_look(parser: ArgumentParser) -> None:
     """Add the arguments that set the size, the background and the crop of the pictures."""
-    parser.add_argument("--scale", type=float, help="size relative to the data set's images (default: 1)")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        help="size relative to the data set's images (default: 1, but videos are at most 400 pixels wide and high)",
+    )
     parser.add_argument("--width", metavar="PIXELS", type=int, help="width of the pictures; it replaces --scale")
     parser.add_argument(
         "--background",
@@ -74,8 +77,8 @@ def _add_look(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Render and return exit code 0."""
     no_views = args.views is not None and args.views.isdecimal() and not int(args.views)
-    no_video = "none" in (args.video, args.camera_path)
-    out, look = _check(args, no_views, no_video)
+    video = _video(args, no_views)
+    out, look = _check(args, no_views, video)
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -84,15 +87,63 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     quiet = args.quiet
+    plan = _plan(args, trained, no_views, video, look)
+    if not quiet:
+        _announce(args, trained, plan, look)
     files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
-    if not no_video:
-        path, video = args.camera_path, args.video
-        files.append(render_path(trained, path, args.frames, out, video=video, look=look, quiet=quiet))
+    if plan.video != "none":
+        path, n = args.camera_path or "auto", plan.frames
+        files.append(render_path(trained, path, n, out, video=plan.video, look=plan.look, quiet=quiet))
     say(*files)
     return 0
 
 
-def _check(args: Namespace, no_views: bool, no_video: bool) -> tuple[Path, Look]:
+class _Plan(NamedTuple):
+    """What will be rendered: whether pictures, the format of the video, its number of frames, and its look."""
+
+    pictures: bool
+    video: str
+    frames: int
+    look: Look
+
+
+def _video(args: Namespace, no_views: bool) -> str | None:
+    """Return the format of the video, or "none". Return None if it depends on the data set."""
+    if "none" in (args.video, args.camera_path):
+        return "none"
+    if args.video is not None:
+        return str(args.video)
+    if args.background == "transparent":
+        return "none"
+    return "mp4" if no_views or args.camera_path is not None or args.frames is not None else None
+
+
+def _plan(args: Namespace, trained: Trained, no_views: bool, video: str | None, look: Look) -> _Plan:
+    """Decide whether to render a video, and at which size: by default small, and only of an object."""
+    from radfield_core.config.fit import capabilities_of
+    from radfield_core.runs.time_needed import small
+
+    if video is None:
+        video = "mp4" if "bounded" in capabilities_of(trained.run.data)[0] else "none"
+    moving = small(trained, look) if args.scale is None and args.width is None else look
+    return _Plan(not no_views, video, FRAMES if args.frames is None else args.frames, moving)
+
+
+def _announce(args: Namespace, trained: Trained, plan: _Plan, look: Look) -> None:
+    """Print what will be rendered and how long it takes. If no video was chosen, print the command that renders one."""
+    from radfield_core.names import quoted
+    from radfield_core.runs.time_needed import announcement, frame_camera, picture_cameras, seconds_per_ray
+
+    pictures = picture_cameras(trained, args.split, args.views, look) if plan.pictures else []
+    frame = frame_camera(trained, plan.look)
+    per_ray = seconds_per_ray(trained)
+    say(f"renders {announcement(per_ray, pictures, None if plan.video == 'none' else frame, plan.frames)}")
+    if plan.video == "none" and "none" not in (args.video, args.camera_path) and args.background != "transparent":
+        text = announcement(per_ray, [], frame, plan.frames)
+        say(f"to render {text}: radfield render {quoted(args.path)} --views 0 --video mp4")
+
+
+def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Look]:
     """Return the folder to write to, and the look of the pictures. No torch is imported.
 
     Raises an error that lists every mistake in the arguments.
@@ -108,17 +159,17 @@ def _check(args: Namespace, no_views: bool, no_video: bool) -> tuple[Path, Look]
         folder = check_run(args)
         out = Path(args.out) if args.out else place_for(folder, find_run(Path(args.path))[1], "images")
         check_folder(out)
-    if args.frames < 1:
+    if args.frames is not None and args.frames < 1:
         mistakes.add("--frames", "a video needs at least 1 frame", "--video none, to render no video")
-    if no_views and no_video:
+    if no_views and video == "none":
         mistakes.add("", "neither views nor a video would be rendered", "--views 4, or --video mp4")
     with mistakes.collect():
-        look = _look(args, no_video)
+        look = _look(args, no_video=video == "none")
     mistakes.finish()
     return out, look
 
 
-def _look(args: Namespace, no_video: bool) -> Look:
+def _look(args: Namespace, *, no_video: bool) -> Look:
     """Return the size, the background and the crop of the pictures. Raises a UsageError that lists all mistakes in
     them."""
     from radfield_core.config.mistakes import Mistakes

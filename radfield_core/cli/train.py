@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.advice import method_is_missing, which_method
-from radfield_core.cli.common import add_run_arguments, command, compose_from, print_resume_command
+from radfield_core.cli.common import add_run_arguments, command, compose_from, print_next_commands, print_resume_command
 from radfield_core.errors import UsageError
 from radfield_core.names import Lines
 
@@ -74,6 +74,8 @@ def run(args: Namespace) -> int:
     )
     if outcome.exit_code:
         print_resume_command(outcome)
+    elif not args.quiet:
+        print_next_commands(outcome, config)
     return outcome.exit_code
 
 

@@ -14,6 +14,7 @@ from radfield_core.cameras import View
 from radfield_core.config.fit import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.data.bad_images import find_bad_images, raise_if_any
+from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
 from radfield_core.plugins.observers import Observers
@@ -136,7 +137,7 @@ def render_split(
         The paths of the files that were written.
     """
     scene = trained.scenes.views(split)
-    indices = evenly_spread(len(scene.cameras), FEW) if views is None else choose_views(views, len(scene.cameras))
+    indices = chosen_views(scene, views)
     check_look(trained, look)
     written = []
     named = list(zip(indices, view_names(scene, split, indices), strict=True))
@@ -189,6 +190,12 @@ def render_path(
         return write_video(file, frames())
     except OSError as error:
         raise unwritable(error, file) from error
+
+
+def chosen_views(scene: Scene, views: str | None) -> list[int]:
+    """Return the numbers of the views that `render_split` renders: those that a text selects, or a few."""
+    n = len(scene.cameras)
+    return evenly_spread(n, FEW) if views is None else choose_views(views, n)
 
 
 def choose_views(text: str, n: int) -> list[int]:

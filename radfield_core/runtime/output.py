@@ -11,6 +11,9 @@ from typing import Any, TextIO
 
 from radfield_core.names import Lines, printable
 
+RESULT = 25
+"""Level of log records that state a result: between INFO and WARNING. A quiet command prints them."""
+
 
 class SafeOutput:
     """A text stream that escapes control characters, except line breaks, before it writes a text.

@@ -16,6 +16,7 @@ from radfield_core.plugins.observers import Observers
 from radfield_core.render.image_metrics import format_metrics
 from radfield_core.render.quick_evaluation import QuickResult
 from radfield_core.runs.folder import RunFolder
+from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class TrainingLog:
             self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(result.metrics))
         why = ", reduced to stay within trainer.eval_share" if result.reduced else ""
         measured = f"{format_metrics(result.metrics)} ({split}, {result}{why})"
-        logger.info("step %d · %.1f s · %s", counters.step, counters.seconds, measured)
+        logger.log(RESULT, "step %d · %.1f s · %s", counters.step, counters.seconds, measured)
 
     def _entry(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]

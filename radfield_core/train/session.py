@@ -30,6 +30,7 @@ from radfield_core.runs.folder import RunFolder, load_state, new_run, point_late
 from radfield_core.runs.known_data import record_data
 from radfield_core.runs.record import parts_of, plugin_versions
 from radfield_core.runs.scenes import Scenes
+from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
@@ -302,7 +303,7 @@ def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool
     """Log the number of trained steps, the time and the folder. If there was nothing left to train, log that."""
     seconds = prepared.trainer.counters.seconds
     where = f": {outcome.folder}" if keep_folder else ""
-    logger.info("trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)
+    logger.log(RESULT, "trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)
     if outcome.step == first:
         limit = getattr(prepared.run.trainer, outcome.reason)
         resume = f"radfield train --resume {quoted(outcome.folder)} trainer.{outcome.reason}={2 * limit:g}"

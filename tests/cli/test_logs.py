@@ -13,6 +13,7 @@ import pytest
 
 from radfield_core.cli.logs import printed
 from radfield_core.names import Lines
+from radfield_core.runtime.output import RESULT
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +22,7 @@ def log_everything() -> None:
     library, plugin = logging.getLogger("radfield_core.some.module"), logging.getLogger("acme_plugin.field")
     library.info("trained %d steps", 3)
     library.debug("details")
+    library.log(RESULT, "a result")
     library.warning("the disk is full")
     plugin.info("a plugin's detail")
     plugin.warning("a plugin's warning")
@@ -31,7 +33,7 @@ def test_information_goes_to_stdout_and_warnings_to_stderr(quiet: bool, capsys: 
     with printed(quiet=quiet):
         log_everything()
     out, err = capsys.readouterr()
-    assert out == ("" if quiet else "trained 3 steps\n")
+    assert out == ("a result\n" if quiet else "trained 3 steps\na result\n")
     assert err == "warning: the disk is full\nwarning: a plugin's warning\n"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from radfield_core.cli.main import main
+from radfield_core.runs import time_needed
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +110,53 @@ def test_views_beyond_the_split_are_refused_but_the_default_fits_any_split(
 
 
 def test_all_mistakes_in_the_look_are_named_at_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--width", "0", "--scale", "2", "--background", "transparent", "--crop", "1,2,3"]
+    words = ["--width", "0", "--scale", "2", "--background", "transparent", "--video", "mp4", "--crop", "1,2,3"]
     assert main(["render", str(run), *words]) == 2
     error = capsys.readouterr().err
     for said in ("at least 1 pixel", "exclude each other", "a video cannot be transparent", "four nor six"):
         assert said in error
+
+
+def test_before_it_starts_it_says_what_it_renders_and_how_long_that_takes(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--frames", "3", "--views", "1", "--out", str(tmp_path)]
+    assert main(["render", str(run), *words]) == 0
+    first, *files = capsys.readouterr().out.splitlines()
+    said = r"renders 1 view of 17×17 and a video of 3 frames of 17×17 \(about \d+ s\)"
+    assert re.fullmatch(said, first) and files[-1] == str(tmp_path / "turntable.mp4")
+
+
+def test_a_video_is_small_unless_a_size_is_set(run: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(time_needed, "VIDEO_SIDE", 8)
+    words = ["--frames", "2", "--views", "0", "--video", "gif", "--out", str(tmp_path)]
+    for more, side in (([], 8), (["--scale", "1"], 17), (["--width", "12"], 12)):
+        assert main(["render", str(run), *words, *more]) == 0
+        assert f"2 frames of {side}×{side} " in capsys.readouterr().out
+        assert np.asarray(iio.imread(tmp_path / "turntable.gif")).shape[-3:-1] == (side, side)
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step on photographs of a place."""
+    folder = tmp_path_factory.mktemp("capture")
+    data = ["data.resolution=12", "data.n_train=4", "data.n_val=1", "data.n_test=2"]
+    assert main(["data", "make", "-q", str(folder / "data"), "--format", "colmap", *data]) == 0
+    small = ["trainer.max_steps=1", "trainer.n_rays=8", "field.width=16", "sampler.n_samples=8", "trainer.eval_views=0"]
+    words = ["--method", "tiny-nerf", "--data", str(folder / "data"), "--out", str(folder / "run")]
+    assert main(["train", "-q", *words, *small]) == 0
+    return folder / "run"
+
+
+def test_of_a_capture_no_video_is_rendered_unless_it_is_asked_for(capture: Path, tmp_path: Path, capsys) -> None:
+    assert main(["render", str(capture), "--out", str(tmp_path / "a")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"renders \d views? of 12×12 \(about \d+ s\)", lines[0])
+    offer = r"to render a video of 60 frames of 12×12 \(about \d+ s\): (radfield render .* --video mp4)"
+    found = re.fullmatch(offer, lines[1])
+    assert found and not list((tmp_path / "a").glob("*.mp4"))
+    words = shlex.split(found[1])[1:]
+    assert main([*words, "--frames", "2", "-q", "--out", str(tmp_path / "b")]) == 0
+    assert [path.suffix for path in (tmp_path / "b").iterdir()] == [".mp4"]
+    assert main(["render", str(capture), "--frames", "2", "--views", "0", "-q", "--out", str(tmp_path / "c")]) == 0
+    assert [path.suffix for path in (tmp_path / "c").iterdir()] == [".mp4"], "whoever sets --frames wants a video"
