@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,18 @@ def configure(parser: ArgumentParser) -> None:
             default=[],
             help="set an option of the converter, or of the format that is read",
         )
+
+
+def more_help(argv: Sequence[str]) -> str:
+    """Return text that lists the options of the converter that a command runs. It is empty for other actions."""
+    from radfield_core.cli.options_help import names_of, options_of_part
+
+    action, *words = [word for word in argv if not word.startswith("-")] or [""]
+    if action == "process":
+        return options_of_part("converter", PHOTOGRAPHS)
+    if action == "convert":
+        return options_of_part("converter", words[0]) if words else names_of("converter")
+    return ""
 
 
 def run(args: Namespace) -> int:

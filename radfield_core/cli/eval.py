@@ -4,6 +4,7 @@ surface."""
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,16 @@ def configure(parser: ArgumentParser) -> None:
         metavar="key=value",
         nargs="*",
         default=[],
-        help="set an option of the metric (`radfield config options metric:chamfer` lists them)",
+        help="set an option of the metric; `radfield eval --metric NAME --help` lists them",
     )
+
+
+def more_help(argv: Sequence[str]) -> str:
+    """Return text that lists the options of the metric that a command names, or else the metrics."""
+    from radfield_core.cli.options_help import chosen_name, names_of, options_of_part
+
+    name = chosen_name(argv, "--metric", "")
+    return options_of_part("metric", name) if name else f"{names_of('metric')}; add --metric NAME to see the options"
 
 
 def run(args: Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,15 @@ def configure(parser: ArgumentParser) -> None:
         metavar="key=value",
         nargs="*",
         default=[],
-        help="set an option of the exporter (`radfield config options exporter:mesh` lists them)",
+        help="set an option of the exporter; `radfield export --exporter NAME --help` lists them",
     )
+
+
+def more_help(argv: Sequence[str]) -> str:
+    """Return text that lists the options of the exporter that a command names."""
+    from radfield_core.cli.options_help import chosen_name, options_of_part
+
+    return options_of_part("exporter", chosen_name(argv, "--exporter", "mesh"))
 
 
 def run(args: Namespace) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -20,6 +20,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any):
         super().__init__(**{"allow_abbrev": False, **options})
+
+        self.more_help: Callable[[Sequence[str]], str] | None = None
+        self.argv: Sequence[str] = ()
+
+    def format_help(self) -> str:
+        """Return the help, followed by the text that `more_help` returns for the words of the command."""
+        more = self.more_help(self.argv) if self.more_help is not None else ""
+        return super().format_help() + (f"\n{more}\n" if more else "")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"{self.prog} --help")
@@ -39,11 +47,27 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"{self.prog} {near or '--help'}")
 
 
-def make_parser(verb: str, module: ModuleType) -> Parser:
-    """Make the parser of a verb. The verb's module adds its arguments to the parser."""
+def make_parser(verb: str, module: ModuleType, argv: Sequence[str] = ()) -> Parser:
+    """Make the parser of a verb. The verb's module adds its arguments to the parser.
+
+    If the module has a function `more_help`, the text that it returns for the words of the command follows the help.
+    """
     parser = Parser(prog=f"radfield {verb}", description=module.HELP)
     module.configure(parser)
+    _extend_help(parser, getattr(module, "more_help", None), argv)
     return parser
+
+
+def _extend_help(
+    parser: argparse.ArgumentParser, more: Callable[[Sequence[str]], str] | None, argv: Sequence[str]
+) -> None:
+    """Make a parser and the parsers of its subcommands print more after their help."""
+    if isinstance(parser, Parser):
+        parser.more_help, parser.argv = more, argv
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                _extend_help(child, more, argv)
 
 
 def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace | None:
@@ -58,7 +82,8 @@ def parse(verb: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
     Raises:
         UsageError: some words are unknown. The error names each unknown word, and the command that was meant.
     """
-    parser, argv = make_parser(verb, module), _with_negative_numbers(argv)
+    argv = _with_negative_numbers(argv)
+    parser = make_parser(verb, module, argv)
     try:
         args, rest = parser.parse_known_args(argv)
     except SystemExit:  # argparse's own --help

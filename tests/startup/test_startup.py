@@ -29,6 +29,10 @@ SLOW = {
 }
 
 
+OPTIONS = {"attrs", "attr", "cattrs", "tomli_w"}
+"""What the classes of options import. The help of `export` lists the options of the exporter."""
+
+
 def modules_after(*argv: str) -> set[str]:
     """Top-level modules loaded by a process that ran `radfield argv`."""
     program = (
@@ -51,7 +55,7 @@ def modules_after(*argv: str) -> set[str]:
 def test_listing_and_help_import_nothing_slow(argv):
     modules = modules_after(*argv)
     assert "radfield_core" in modules
-    assert modules & SLOW == set()
+    assert modules & SLOW <= (OPTIONS if argv == ["export", "--help"] else set())
 
 
 MISTAKES = [

@@ -49,7 +49,9 @@ class MeshConfig(SurfaceConfig):
     exhaustive: bool = option(
         False, help="search the whole box at full resolution, not only where a coarse grid finds the surface"
     )
-    max_faces: int | None = option(None, help="simplify the mesh to at most this number of faces", min=4)
+    max_faces: int | None = option(
+        200_000, help='simplify the mesh to at most this number of faces; "none" keeps all faces', min=4
+    )
     colors: bool = option(
         True, help="write the colors of vertices, as seen from outside at a right angle, if the field has colors"
     )

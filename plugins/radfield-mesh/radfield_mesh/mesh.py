@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from radfield_core.ops import device_of
 from radfield_mesh.config import FORMATS, POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
+
+logger = logging.getLogger(__name__)
 
 
 class MeshExporter(Exporter):
@@ -44,6 +47,11 @@ class MeshExporter(Exporter):
             mesh.apply_transform(turn)
         with atomic_path(path) as partial:
             mesh.export(partial, file_type=format)
+        if format == "glb" and scene.up is None:
+            logger.warning(
+                "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
+                "the data; turn it in the program that shows it", path,
+            )  # fmt: skip
         return [path]
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
@@ -53,14 +61,25 @@ class MeshExporter(Exporter):
             field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
         )
         mesh = without_specks(mesh, self.config.min_component)
-        if self.config.max_faces is not None and len(mesh.faces) > self.config.max_faces:
-            mesh = mesh.simplify_quadric_decimation(face_count=self.config.max_faces)
+        mesh = simplified(mesh, self.config.max_faces)
         normals = -inward(field, mesh.vertices, self.config.chunk)
         colors = None
         if self.config.colors and isinstance(field, HasColor):
             viewdirs = -world_normals(normals, np.asarray(mesh.vertices), scene)
             colors = vertex_colors(field, device_of(field), mesh.vertices, viewdirs, self.config.chunk)
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
+
+
+def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:
+    """Return a mesh with at most `max_faces` faces: the mesh itself, or a simplified one, which is logged."""
+    if max_faces is None or len(mesh.faces) <= max_faces:
+        return mesh
+    fewer = mesh.simplify_quadric_decimation(face_count=max_faces)
+    logger.info(
+        "simplified the mesh from %s to %s faces; max_faces=none keeps all",
+        f"{len(mesh.faces):,}", f"{len(fewer.faces):,}",
+    )  # fmt: skip
+    return fewer
 
 
 def surface_query(field: object, density: float) -> tuple[Query, float]:

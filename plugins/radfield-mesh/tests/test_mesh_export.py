@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
+import logging
 import re
 import struct
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 import trimesh
 from radfield_mesh import culling
 from radfield_mesh.config import ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
-from radfield_mesh.mesh import MeshExporter
+from radfield_mesh.mesh import MeshExporter, simplified
 from radfield_mesh.metrics import Chamfer, PointToMesh, read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter
 
@@ -191,6 +192,17 @@ def test_face_count_and_component_options_hold_together(tmp_path: Path) -> None:
     mesh = trimesh.load(path, process=False)
     assert mesh.body_count == 1 and len(mesh.faces) <= 500
     assert mesh.volume == pytest.approx(4 / 3 * np.pi * (RADIUS * SCALE) ** 3, rel=0.03)
+
+
+def test_a_large_mesh_is_simplified_by_default_and_keeps_its_shape(caplog: pytest.LogCaptureFixture) -> None:
+    whole = trimesh.creation.icosphere(subdivisions=7)
+    assert len(whole.faces) > MeshConfig().max_faces == 200_000
+    with caplog.at_level(logging.INFO):
+        fewer = simplified(whole, MeshConfig().max_faces)
+    assert len(fewer.faces) <= 200_000 and fewer.is_watertight
+    assert np.linalg.norm(fewer.vertices, axis=1) == pytest.approx(1.0, abs=1e-4)
+    assert "from 327,680 to 200,000 faces" in caplog.text and "max_faces=none" in caplog.text
+    assert simplified(whole, None) is whole and simplified(fewer, 200_000) is fewer
 
 
 def test_no_surface_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:

@@ -137,7 +137,9 @@ def test_what_ndc_puts_at_infinity_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("up", [*UPRIGHT, None])
-def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(up: str | None, tmp_path: Path) -> None:
+def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(
+    up: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     axis = np.zeros(3) if up is None else np.eye(3)["xyz".index(up[-1])] * (-1 if up[0] == "-" else 1)
     center = np.array([0.05, 0.1, 0.15]) if up is None else 0.3 * axis
     scene = dataclasses.replace(
@@ -145,6 +147,9 @@ def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(up: str | None, tmp
     )
     ball = Ball(scene, torch.tensor(center, dtype=torch.float32))
     (path,) = MeshExporter(MeshConfig(resolution=32, format="glb")).export(model_of(ball, scene), scene, tmp_path / "m")
+    assert [record.getMessage().startswith(f"{path} may not stand upright") for record in caplog.records] == (
+        [True] if up is None else []
+    )
     mesh = read_mesh(path)
     expected = center if up is None else [0, 0.3, 0]
     np.testing.assert_allclose(mesh.bounds.mean(0), expected, atol=0.01)
