@@ -31,6 +31,8 @@ VERBS = {
     "eval": "measure a trained run against images or a reference",
     "render": "render pictures and a video of a trained run",
     "export": "write the surface of a trained run as a mesh or a point cloud",
+    "runs": "list runs with their metrics, age and size",
+    "compare": "show in what runs differ",
     "data": "inspect, write or convert a data set, or make one from photographs",
     "plugins": "list, explain and check installed plugins, or write a new one",
     "config": "show, check and explain options",
