@@ -89,9 +89,10 @@ def _inspect(args: Namespace) -> int:
     except StorageError as error:
         fault = error
         print("warning: no pictures will be drawn, because their folder cannot be written", file=sys.stderr)
+    from radfield_core.config.view_options import divided
     from radfield_core.inspection.report import inspect
 
-    reports = inspect(_parser(choice), args.quiet)
+    reports = inspect(_parser(choice), args.quiet, divided(choice.config)[1].max_gigapixels)
     say(f"{args.path}: {choice.name}")
     for report in reports:
         _print_report(report)
@@ -164,7 +165,7 @@ def _write(form: str, data: str, folder: Path, args: Namespace) -> int:
     mistakes.finish()
     assert component.writer is not None
     write = load_of(component, component.writer)
-    scenes = _read_splits(_parser(choice), args.quiet)
+    scenes = _read_splits(choice, args.quiet)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         files = write(scenes, temporary)
@@ -267,17 +268,19 @@ def _formats(registry: Registry) -> list[str]:
     return sorted({each.name for each in registry.of_kind("dataparser") if each.writer is not None})
 
 
-def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
+def _read_splits(choice: Choice, quiet: bool) -> dict[str, Scene]:
     """Read every split of a data set. Views whose images are missing are left out, with a warning.
 
     Images that are files are checked, because the writer copies these files unchanged. All other images are decoded.
     """
+    from radfield_core.config.view_options import divided
     from radfield_core.data.bad_images import find_bad_images, raise_if_any
     from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing
+    from radfield_core.data.pixel_budget import check_pixels
     from radfield_core.errors import NoSuchSplit
     from radfield_core.runtime.progress import Progress
 
-    scenes = {}
+    scenes, parser = {}, _parser(choice)
     for split in parser.splits:
         try:
             scenes[split] = parser.parse(split)
@@ -287,6 +290,7 @@ def _read_splits(parser: DataParser, quiet: bool) -> dict[str, Scene]:
     missing.check(MAX_MISSING_SHARE, len(scenes["train"].cameras) if "train" in scenes else 0)
     if missing.names:
         print(f"warning: {missing.warning}", file=sys.stderr)
+    check_pixels(scenes, divided(choice.config)[1].max_gigapixels)
     for split, scene in scenes.items():
         if out := set(missing.views.get(split, ())):
             scene = scenes[split] = scene.only([view for view in range(len(scene.cameras)) if view not in out])

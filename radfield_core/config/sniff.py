@@ -36,8 +36,8 @@ class Recognized(NamedTuple):
     def __str__(self) -> str:
         if not self.others:
             return f"{self.name} ({self.reason})"
-        instead = " or ".join(f"data.type={name}" for name in self.others)
-        return f"{self.name} ({self.reason}), which reads more than {' and '.join(self.others)}; to change: {instead}"
+        less, instead = " and ".join(self.others), " or ".join(f"data.type={name}" for name in self.others)
+        return f"{self.name} ({self.reason}), which reads more than {less}; add {instead} to change this"
 
 
 def recognize(registry: Registry, path: Path) -> Recognized:

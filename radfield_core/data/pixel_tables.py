@@ -28,7 +28,7 @@ MAX_RESIDENT_BYTES = 128 * 2**20
 BYTES_PER_TOUCH = 64 * 2**10
 """Largest number of bytes that one access can make resident: the system maps a page together with 15 neighbors."""
 
-_HINT = "Raise scene.image_cache_mb, or set RADFIELD_CACHE to a folder on a larger disk"
+_HINT = "Set data.downscale=2, raise scene.image_cache_mb, or set RADFIELD_CACHE to a folder on a larger disk"
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from radfield_core.cameras import corner_directions
 from radfield_core.data.mask_files import mask_facts, mask_warnings
 from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing, missing_views
+from radfield_core.data.pixel_budget import check_pixels
 from radfield_core.data.scene import ImageSource, Scene
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
@@ -50,11 +51,29 @@ class SplitReport:
     absent: str = ""
 
 
-def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
+def inspect(parser: DataParser, quiet: bool = False, max_gigapixels: float = math.inf) -> list[SplitReport]:
     """Return a report on each split of a data set. Every image of a split is decoded once.
 
-    Progress is shown unless `quiet` is True.
+    Args:
+        parser: the dataparser.
+        quiet: show no progress.
+        max_gigapixels: if all images and masks together have more pixels than this, in billions, none is decoded.
     """
+    reports = _read_splits(parser)
+    readable = {report.split: report.scene for report in reports if report.scene is not None}
+    try:
+        check_pixels(readable, max_gigapixels)
+    except DatasetError as error:
+        reports[0].problems += error.problems
+        return reports
+    for report in reports:
+        if report.scene is not None:
+            _inspect_images(report.scene, report, quiet)
+    return reports
+
+
+def _read_splits(parser: DataParser) -> list[SplitReport]:
+    """Return a report on each split, without the checks of its images."""
     reports = []
     for split in parser.splits:
         report = SplitReport(split)
@@ -69,14 +88,13 @@ def inspect(parser: DataParser, quiet: bool = False) -> list[SplitReport]:
             continue
         if missing := set(missing_views(scene)):
             scene = _without(scene, missing, report)
-        if not len(scene.cameras):
+        if report.scene is None:
             continue
         report.facts += scene_facts(scene)
         report.warnings += scene.notes
         facts, warnings = camera_findings(scene, parser.config)
         report.facts += facts
         report.warnings += warnings
-        _inspect_images(scene, report, quiet)
     return reports
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from radfield_core.config.run import RunConfig
+from radfield_core.config.view_options import divided
 from radfield_core.data import bad_images
 from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.missing_images import find_missing
+from radfield_core.data.pixel_budget import check_pixels
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit, SplitWithoutImages, UsageError
 from radfield_core.inspection.image_checks import image_warnings
@@ -46,6 +48,7 @@ def open_data(
     missing.check(run.scene.max_missing_share, len(opened["train"].cameras))
     scenes.leave_out(missing.views)
     opened = opened_splits(scenes)
+    check_pixels(opened, divided(run.data.config)[1].max_gigapixels)
     cache_mb = run.scene.image_cache_mb if method.batching == "rays" else None
     found: list[bad_images.BadImage] = []
     seen: dict[Path, str] = {}

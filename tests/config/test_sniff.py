@@ -58,7 +58,7 @@ def test_the_format_that_reads_more_is_taken_and_the_other_is_named(two_fit, box
     found = two_fit(boxes, crates)
     other = {"boxes": "crates", "crates": "boxes"}[taken]
     assert (found.name, found.others) == (taken, (other,))
-    assert str(found) == f"{taken} ({taken[0]}), which reads more than {other}; to change: data.type={other}"
+    assert str(found) == f"{taken} ({taken[0]}), which reads more than {other}; add data.type={other} to change this"
 
 
 @pytest.mark.parametrize(
