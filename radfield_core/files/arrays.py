@@ -7,12 +7,13 @@ import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from radfield_core.errors import DatasetError
+from radfield_core.files.regular import open_regular
 from radfield_core.files.untrusted import missing_files
 
 MAX_ARRAY_BYTES = 4 * 2**30
@@ -20,6 +21,15 @@ MAX_ARRAY_BYTES = 4 * 2**30
 
 MAX_HEADER_BYTES = 4096
 """Largest allowed header of an array, in bytes. NumPy usually writes headers of 128 bytes."""
+
+MAX_RATIO = 100
+"""An array in an archive that unpacks to more than `FREE_BYTES` may be at most this many times larger than packed."""
+
+FREE_BYTES = 64 * 2**20
+"""Arrays that unpack to at most this many bytes may be packed as tightly as possible, as an array of zeros is."""
+
+MAX_DIRECTORY_BYTES = 16 * 2**20
+"""Largest list of the arrays in an archive, in bytes. One array takes about a hundred."""
 
 MAX_NAMES_SHOWN = 20
 
@@ -47,7 +57,7 @@ def read_npy(path: Path, max_bytes: int = MAX_ARRAY_BYTES) -> Array:
     """
     _require_file(path)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path, follow_links=True) as stream:
             _check_header(stream, os.fstat(stream.fileno()).st_size, max_bytes)
             stream.seek(0)
             array: Array = np.load(stream, allow_pickle=False)
@@ -79,10 +89,9 @@ def read_npz(path: Path, names: Iterable[str], max_bytes: int = MAX_ARRAY_BYTES)
     _require_file(path)
     wanted = list(names)
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_archive(archive, wanted, path, max_bytes)
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in wanted}
+        with open_regular(path, follow_links=True) as stream, _archive(stream) as archive:
+            members = _checked_members(archive, wanted, path, max_bytes)
+            return {name: _read_member(archive, members[name]) for name in wanted}
     except DatasetError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise exceptions of many classes for damaged files
@@ -99,7 +108,7 @@ def npz_names(path: Path) -> set[str]:
         set()
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path, follow_links=True) as stream, _archive(stream) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
     except Exception:  # damaged files raise many classes of errors; here they are simply no .npz files
         return set()
@@ -110,7 +119,25 @@ def _require_file(path: Path) -> None:
         raise DatasetError(problems=[problem._replace(path=str(path))])
 
 
-def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_bytes: int) -> None:
+def _archive(stream: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive. Raises ValueError if the list of its files is absurdly long, because it is read at once."""
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, length - 2**16 - 200))
+    tail = stream.read()
+    end = tail.rfind(b"PK\5\6")
+    size = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
+    end = tail.rfind(b"PK\6\6")  # the same record with larger numbers, which takes precedence
+    if end >= 0:
+        size = max(size, int.from_bytes(tail[end + 40 : end + 48], "little"))
+    if size > MAX_DIRECTORY_BYTES:
+        raise ValueError(f"the list of its arrays takes {size / 2**20:.0f} MiB")
+    return zipfile.ZipFile(stream)
+
+
+def _checked_members(
+    archive: zipfile.ZipFile, wanted: list[str], path: Path, max_bytes: int
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the wanted members of an archive by name. Check their sizes before anything is unpacked."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     absent = [name for name in wanted if name not in members]
     if absent:
@@ -119,8 +146,31 @@ def _check_archive(archive: zipfile.ZipFile, wanted: list[str], path: Path, max_
     if len(members) != len(archive.infolist()):
         raise DatasetError("has two arrays of the same name", path=str(path))
     for name in wanted:
+        info = members[name]
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"array {name} is packed by a method that numpy does not use")
+        if info.file_size > max(FREE_BYTES, MAX_RATIO * info.compress_size):
+            raise ValueError(
+                f"array {name} unpacks from {info.compress_size / 2**20:.1f} MiB to {info.file_size / 2**20:.0f} MiB, "
+                f"more than {MAX_RATIO} times as much"
+            )
+    total = sum(members[name].file_size for name in wanted)
+    if total > max_bytes + MAX_HEADER_BYTES * len(wanted):
+        raise ValueError(
+            f"its arrays take {total / 2**20:.0f} MiB together; at most {max_bytes / 2**20:.0f} MiB are allowed"
+        )
+    for name in wanted:
         with archive.open(members[name]) as stream:
             _check_header(stream, members[name].file_size, max_bytes)
+    return members
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    with archive.open(member) as stream:
+        array: Array = np.lib.format.read_array(stream, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
+        if stream.read(1):
+            raise ValueError(f"{member.filename} is longer than its header states")
+        return array
 
 
 def _check_header(stream: IO[bytes], size: int, max_bytes: int) -> None:

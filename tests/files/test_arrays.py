@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from radfield_core.errors import DatasetError
+from radfield_core.files import arrays
 from radfield_core.files.arrays import npz_names, read_npy, read_npz
 
 
@@ -92,3 +93,61 @@ def test_mangled_archives_are_dataset_errors(tmp_path_factory, data):
     file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     with contextlib.suppress(DatasetError):
         read_npz(file, ["a"])
+
+
+def _bomb(path, method=zipfile.ZIP_DEFLATED, size=8 << 20):
+    """An archive with an honest array of zeros, packed about a thousand times smaller, and a small one."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.npy", _npy(f"({size},)", "|u1", bytes(size)))
+        archive.writestr("y.npy", _npy("(2,)", "|u1", b"ab"))
+
+
+def test_an_array_that_is_packed_too_tightly_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    _bomb(tmp_path / "x.npz")
+    assert len(read_npz(tmp_path / "x.npz", ["x"])["x"]) == 8 << 20, "a few MiB may be packed as tightly as zeros are"
+    monkeypatch.setattr(arrays, "FREE_BYTES", 1 << 20)
+    tracemalloc.start()
+    with pytest.raises(DatasetError, match="more than 100 times"):
+        read_npz(tmp_path / "x.npz", ["x"])
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    assert bytes(read_npz(tmp_path / "x.npz", ["y"])["y"]) == b"ab", "what is not asked for does no harm"
+
+
+def test_all_arrays_together_are_limited(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.ones(1000), b=np.ones(1000))
+    assert len(read_npz(tmp_path / "x.npz", ["a", "b"], max_bytes=16_000)) == 2
+    with pytest.raises(DatasetError, match="together"):
+        read_npz(tmp_path / "x.npz", ["a", "b"], max_bytes=8_000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_numpy_does_not_use_are_refused(tmp_path, method):
+    _bomb(tmp_path / "x.npz", method, size=100)
+    with pytest.raises(DatasetError, match="method"):
+        read_npz(tmp_path / "x.npz", ["x"])
+
+
+@pytest.mark.parametrize("record", ["32 bits", "64 bits"])
+def test_a_list_of_arrays_of_absurd_length_is_not_read(tmp_path, record):
+    np.savez(tmp_path / "x.npz", a=np.ones(3))
+    data = bytearray((tmp_path / "x.npz").read_bytes())
+    end = data.rfind(b"PK\5\6")
+    if record == "32 bits":
+        data[end + 12 : end + 16] = struct.pack("<I", 2**31)
+    else:
+        wide = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 10**7, 10**7, 2**40, 0)
+        data[end:end] = wide + b"PK\6\7" + struct.pack("<IQI", 0, end, 1)
+    (tmp_path / "x.npz").write_bytes(data)
+    with pytest.raises(DatasetError, match="the list of its arrays"):
+        read_npz(tmp_path / "x.npz", ["a"])
+    assert npz_names(tmp_path / "x.npz") == set()
+
+
+def test_a_damaged_array_is_noticed_by_its_checksum(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.arange(100.0))
+    data = bytearray((tmp_path / "x.npz").read_bytes())
+    data[400] ^= 1
+    (tmp_path / "x.npz").write_bytes(data)
+    with pytest.raises(DatasetError, match="CRC"):
+        read_npz(tmp_path / "x.npz", ["a"])
