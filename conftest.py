@@ -14,6 +14,8 @@ import pytest
 if not Path("/dev/nvidiactl").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+# Tests move the cache folder. The kernels are not compiled again for each of them.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path.home() / ".cache" / "radfield" / "kernels"))
 
 try:
     from hypothesis import settings

@@ -28,6 +28,7 @@ from types import FrameType
 import torch
 
 from radfield_core.errors import Problem, RadfieldError
+from radfield_core.files.cache import cache_dir
 from soak.targets import Target, damaged, targets
 
 MAX_SECONDS = 10.0
@@ -142,6 +143,7 @@ class Batch:
                 os.close(reader)
                 code = 1
                 try:
+                    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir("kernels")))
                     os.environ["RADFIELD_CACHE"] = str(Path(folder) / "cache")
                     os.chdir(folder)
                     run_batch(numbers, Path(folder) / "examples", writer)

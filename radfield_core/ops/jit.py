@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -13,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator, _SourceFileBackedLocatorMixin
+
+from radfield_core.files.cache import cache_dir, private_folder
+
+logger = logging.getLogger(__name__)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -57,12 +62,55 @@ def _compile(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
     return compiled
 
 
+class _PrivateLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
+    """The place of a function's cached code: a folder that only this user can write to.
+
+    Cached code is a pickle, which can run any code when it is loaded. numba's own place is `__pycache__` beside the
+    source or a folder that NUMBA_CACHE_DIR names, and numba does not check who can write there.
+    """
+
+    def __init__(self, function: Callable[..., Any], file: str):
+        self._py_file, self._lineno = file, function.__code__.co_firstlineno
+        base = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else cache_dir("kernels")
+        self._folder = base / self.get_suitable_cache_subpath(file)
+
+    def get_cache_path(self) -> str:
+        """Return the folder."""
+        return str(self._folder)
+
+    def ensure_cache_path(self) -> None:
+        """Create the folder. Raises OSError if it is not private."""
+        private_folder(self._folder)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
+        """Return the place for a function in a file, or None if there is no private folder for it."""
+        try:
+            located = cls(function, file)
+            located.ensure_cache_path()
+        except OSError as error:
+            _warn_uncached(error.filename or file, error.strerror or str(error))
+            return None
+        return located if Path(file).exists() else None
+
+
+@cache
+def _warn_uncached(path: str, reason: str) -> None:
+    logger.warning("%s: %s; kernels are compiled again in every process", path, reason)
+
+
+class _PrivateCacheImpl(CompileResultCacheImpl):
+    _locator_classes = (_PrivateLocator,)
+
+
 class _PackageCache(FunctionCache):
     """A cache of compiled code on disk. Code is compiled again after a change in any module of the function's package.
 
     numba's own cache notices only changes in the module of the function. That is not enough, because the code of a
     helper from another module becomes part of the functions that call it.
     """
+
+    _impl_class = _PrivateCacheImpl
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return *super()._index_key(signature, codegen), _digest(Path(self._py_func.__code__.co_filename).parent)
@@ -74,6 +122,11 @@ class _PackageCache(FunctionCache):
         except Exception:  # unpickling may raise anything
             self.flush()
             return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Write compiled code to the cache. If this fails, as on a full disk, the code is compiled again next time."""
+        with suppress(OSError):
+            super().save_overload(signature, data)
 
 
 @cache

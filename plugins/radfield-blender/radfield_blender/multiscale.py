@@ -92,11 +92,12 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
     if not isinstance(table, dict):
         kind = DatasetError if split == "train" else NoSuchSplit
         raise kind(f"has no split {split!r}", path=str(file))
+    names = table.get("file_path")
     for key in KEYS:
         if not isinstance(table.get(key), list):
             problems.add(f"{file} {split}", f"has no list {key!r}")
-        elif len(table[key]) != len(table.get("file_path") or []):
-            problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, file_path {len(table['file_path'])}")
+        elif isinstance(names, list) and len(table[key]) != len(names):
+            problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, file_path {len(names)}")
     problems.raise_as(DatasetError)
     if not table["file_path"]:
         kind = DatasetError if split == "train" else NoSuchSplit

@@ -260,3 +260,21 @@ def test_all_faults_are_named_at_once(small, tmp_path):
     )
     assert all(word in said for word in words)
     assert said.count("\n") - said.count("\n    try: ") == len(words) - 1, "nothing is made up"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", ["missing", None, 7, [], "x", [None] * 8, [1e300] * 8, [-(2**70)] * 8, [{}] * 8])
+def test_any_value_of_any_key_is_read_or_named(small, tmp_path, key, value):
+    convert(small, tmp_path / "out", n_down=2)
+    file = tmp_path / "out" / "metadata.json"
+    table = json.loads(file.read_text())
+    if value == "missing":
+        del table["train"][key]
+    else:
+        table["train"][key] = value
+    file.write_text(json.dumps(table))
+    try:
+        assert len(parse(tmp_path / "out").cameras)
+    except DatasetError as error:
+        assert key in str(error) or "file_path" in str(error) or "train" in str(error) or "metadata" in str(error)
