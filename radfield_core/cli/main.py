@@ -21,6 +21,7 @@ from typing import TextIO
 
 from radfield_core import __version__
 from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError, shortened
+from radfield_core.runtime.colors import write_help, write_message
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.memory_limit import limited_memory
 from radfield_core.runtime.output import safe_output
@@ -112,7 +113,7 @@ def _terminable() -> Iterator[None]:
 def _dispatch(argv: list[str]) -> int:
     verb = argv[0] if argv else "--help"
     if verb in ("-h", "--help", "help"):
-        print(_help())
+        write_help(f"{_help()}\n", sys.stdout)
         return 0
     if verb == "--version":
         print(f"radfield {__version__}")
@@ -221,7 +222,7 @@ def _silence_failed() -> None:
 def _print_error(text: str) -> None:
     """Print to stderr. If that fails too, only the exit code reports the error."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        write_message(text, sys.stderr)
     except (OSError, ValueError):
         _silence_failed()
 

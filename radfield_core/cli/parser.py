@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from radfield_core.errors import Problem, UsageError
 from radfield_core.names import nearest
+from radfield_core.runtime.colors import write_help
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,11 +25,16 @@ class Parser(argparse.ArgumentParser):
 
         self.more_help: Callable[[Sequence[str]], str] | None = None
         self.argv: Sequence[str] = ()
+        self.color = False  # argparse's own, since Python 3.14; `write_help` sets the colors
 
     def format_help(self) -> str:
         """Return the help, followed by the text that `more_help` returns for the words of the command."""
         more = self.more_help(self.argv) if self.more_help is not None else ""
         return super().format_help() + (f"\n{more}\n" if more else "")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help, in color on a terminal."""
+        write_help(message, file or sys.stdout)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"{self.prog} --help")

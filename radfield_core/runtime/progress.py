@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 from weakref import WeakKeyDictionary
 
 from radfield_core.names import printable
+from radfield_core.runtime.colors import BAR, write_message
 from radfield_core.runtime.output import unescaped
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def write_line(line: str, stream: TextIO) -> None:
     try:
         if _shown_bar is not None:
             text = printable(line, keep="\n")
-            _shown_bar.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+            style = "yellow" if line.startswith("warning:") else None
+            _shown_bar.console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
         else:
-            stream.write(f"{line}\n")
-            stream.flush()
+            write_message(line, stream)
     except (OSError, ValueError) as error:  # ValueError: the stream is closed
         failed = error if isinstance(error, OSError) else OSError(errno.EBADF, "is closed")
         _lost[stream] = failed.with_traceback(None)
@@ -97,7 +98,8 @@ class Progress:
         from rich.progress import BarColumn, Progress, TextColumn
 
         console = Console(file=unescaped(self._stream))
-        bar = [BarColumn(bar_width=30)] if console.width >= MIN_BAR_COLUMNS else []
+        one = {"complete_style": BAR, "finished_style": BAR, "pulse_style": BAR}
+        bar = [BarColumn(bar_width=30, **one)] if console.width >= MIN_BAR_COLUMNS else []
         texts = [TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[text]")]
         columns = (texts[0], *bar, texts[1])
         self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)

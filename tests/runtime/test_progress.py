@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 
 import pytest
 
@@ -162,3 +163,17 @@ def test_a_stream_that_was_closed_ends_no_job(capsys: pytest.CaptureFixture[str]
     write_line("a line", stream)
     write_line("another", stream)
     assert capsys.readouterr().err == "warning: output: is closed; the job continues without output\n"
+
+
+def test_a_running_and_a_finished_bar_have_the_same_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    with Progress("train", 100, stream=stream) as shown:
+        shown.update(50, "half")
+        shown._bar.refresh()
+        shown.update(100, "done")
+    colors = set(re.findall(r"\x1b\[([\d;]+)m━", stream.getvalue()))
+    track = {color for color in colors if color.startswith("38;5;23")}  # gray: the part that is not done
+    assert colors - track == {"36"}
