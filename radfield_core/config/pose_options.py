@@ -37,8 +37,8 @@ class PoseOptions:
     def _three_letters(self, attribute: Any, value: Any) -> None:
         if value is not None and sorted(map(_direction, letters_of(value))) != [0, 1, 2]:
             raise ValueError(
-                f"{value!r} is not opengl, opencv, or three letters such as RUF (right, up, forward): one of R and L, "
-                "one of U and D, one of F and B"
+                f"axes={value!r} is not opengl, opencv, or three letters such as RUF (right, up, forward): "
+                "one of R and L, one of U and D, one of F and B"
             )
 
     def stored_axes(self) -> str:

@@ -180,6 +180,17 @@ def _visible(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.concatenate([pixels[..., :3], 255 * alpha[..., None]], axis=-1)
 
 
+def _unidentified(path: Path) -> str:
+    """Return the reason why Pillow does not recognize a file."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if not start:
+        return "is empty"
+    if start in (b"II*\0", b"MM\0*"):
+        return "is a TIFF image with pixels that cannot be decoded, such as colors of 32 bits; 8 or 16 bits can be read"
+    return "is not a PNG, JPEG, WebP or TIFF image"
+
+
 def opened(path: Path) -> Image.Image:
     """Open an image file with one of the allowed decoders. Its pixels are not decoded yet.
 
@@ -190,8 +201,7 @@ def opened(path: Path) -> Image.Image:
     except Image.DecompressionBombError:
         raise ImageFault(f"has too many pixels; at most {MAX_IMAGE_PIXELS / 1e6:.0f} million are allowed") from None
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        raise ImageFault("is empty" if empty else "is not a PNG, JPEG, WebP or TIFF image") from None
+        raise ImageFault(_unidentified(path)) from None
     except Exception as error:  # for damaged files, decoders raise exceptions of many classes
         raise ImageFault(f"cannot be opened: {error}") from None
     if image.width * image.height > MAX_IMAGE_PIXELS:

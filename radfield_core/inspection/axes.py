@@ -41,6 +41,9 @@ MIN_MISS = 0.02
 MIN_SHARE_SEEN = 0.01
 """If the cameras see less than this share of the known points on average, the points do not tell anything."""
 
+MORE = 1.5
+"""If the cameras would see this many times as many known points with inverse poses, the points do not decide."""
+
 MUCH_MORE = 3.0
 """If the cameras would see this many times as many known points under another meaning, the other meaning is right."""
 
@@ -128,14 +131,13 @@ def viewing_axes(scene: Scene, options: Any = None) -> list[str]:
 
     Args:
         scene: the scene of a split.
-        options: the options of its dataparser. If the dataparser has no pose options, no options are proposed.
+        options: the options of its dataparser. If they do not include `PoseOptions`, no options are proposed.
     """
     to_data = scene.to_data.detach().double().cpu().numpy()
     c2w = transform_cameras(to_data, scene.cameras.c2w.detach().double().cpu().numpy())
     if len(c2w) < MIN_VIEWS:
         return []
-    stored = options if isinstance(options, PoseOptions) else PoseOptions()
-    now = Meaning(stored.stored_axes(), stored.world_to_camera)
+    now = meaning_of(options)
     matrices = as_stored(c2w, *now)
     others: dict[Meaning, Array] = {}
     for meaning in (
@@ -152,6 +154,17 @@ def viewing_axes(scene: Scene, options: Any = None) -> list[str]:
         down = advice(Meaning(rolled(now.axes), now.world_to_camera))
         return [f"the cameras stand upside down, because {scene.up} is up in this format: {down}"]
     return found
+
+
+def meaning_of(options: Any) -> Meaning:
+    """Return the meaning that a dataparser gives to its poses.
+
+    A format without pose options may state its own meaning, in the class attributes own_axes and own_world_to_camera of
+    its options. Otherwise, it counts as a format of camera-to-world matrices with OpenGL axes.
+    """
+    if isinstance(options, PoseOptions):
+        return Meaning(options.stored_axes(), options.world_to_camera)
+    return Meaning(getattr(options, "own_axes", "RUB"), getattr(options, "own_world_to_camera", False))
 
 
 def upside_down(scene: Scene, c2w: Array) -> bool:
@@ -184,7 +197,10 @@ def _by_points(
             f"the cameras see {100 * seen:.2g} % of the known points, and would see {100 * most:.2g} % if the poses "
             f"had another meaning: {advice(best)}"
         ]
-    return [] if seen >= MIN_SHARE_SEEN else None
+    # Inverse poses keep some of the points in view. Cameras that look away from an object do not, but those that look
+    # outward may see points on all sides.
+    unsure = best.world_to_camera != advice.now.world_to_camera and most >= MORE * seen
+    return None if seen < MIN_SHARE_SEEN or unsure else []
 
 
 def seen_share(scene: Scene, points: Array, c2w: Array) -> float:

@@ -110,3 +110,9 @@ def test_a_file_without_a_header_keeps_its_place_and_is_a_problem(tmp_path):
     headers, (problem,) = read_headers([tmp_path / "b.png", tmp_path / "a.png"])
     assert [header[:3] for header in headers] == [(0, 0, 3), (5, 4, 1)]
     assert headers[0].fault == problem.message == "is empty" and problem.path == str(tmp_path / "b.png")
+
+
+def test_a_tiff_of_pixels_that_cannot_be_decoded_is_called_by_its_name(tmp_path):
+    (tmp_path / "x.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"\0" * 8)
+    with pytest.raises(ImageFault, match="is a TIFF image with pixels that cannot be decoded"):
+        read_header(tmp_path / "x.tif")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import attrs
 
@@ -12,6 +12,9 @@ from radfield_core import option
 @attrs.frozen(kw_only=True)
 class ColmapConfig:
     """Options for a folder with photographs and their COLMAP reconstruction."""
+
+    own_axes: ClassVar[str] = "RDF"
+    own_world_to_camera: ClassVar[bool] = True
 
     root: str = option(help="folder with images/ and sparse/0")
     images: str = option(

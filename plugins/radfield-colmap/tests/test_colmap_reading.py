@@ -15,12 +15,13 @@ from PIL import Image
 from radfield_colmap import binary, text
 from radfield_colmap.config import ColmapConfig
 from radfield_colmap.dataparser import Colmap, visible_distances
-from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, count_images
+from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, count_images, world_to_camera
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
-from radfield_colmap.writer import write
+from radfield_colmap.writer import _quaternion, write
 
 from radfield_core import DatasetError, project
+from radfield_core.inspection.axes import viewing_axes
 from radfield_core.testing import ray_difference, toy_capture
 from radfield_core.testing.captures import pixel_difference
 
@@ -389,3 +390,27 @@ def test_the_can_stands_upright_as_the_photographer_held_the_phone(test_data):
     c2w = parse(test_data / "colmap" / "can").cameras.c2w.numpy()
     vertical = np.linalg.svd(c2w[:, :, 0])[2][-1]
     assert abs(vertical[2]) > np.cos(np.radians(5.0)) and (c2w[:, 2, 1] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [(lambda w2c: np.linalg.inv(w2c), "camera-to-world and world-to-camera"),
+     (lambda w2c: np.diag([1.0, -1.0, -1.0, 1.0]) @ w2c, "OpenGL and OpenCV axes")],
+)  # fmt: skip
+@pytest.mark.parametrize("points", [False, True])
+def test_poses_of_another_meaning_are_told_by_the_direction_of_view(folder, wrong, cause, points):
+    as_text(folder)
+    assert viewing_axes(parse(folder, holdout=0), ColmapConfig(root="")) == []
+    path = folder / "sparse" / "0" / "images.txt"
+    lines = path.read_text().splitlines()
+    model = read_model(folder / "sparse" / "0")
+    for i, image in enumerate(model.images):
+        w2c = wrong(np.concatenate([world_to_camera(image), [[0, 0, 0, 1]]]))
+        words = lines[1 + 2 * i].split()
+        pose = [*_quaternion(w2c[:3, :3]), *w2c[:3, 3]]
+        lines[1 + 2 * i] = " ".join([words[0], *(repr(float(x)) for x in pose), *words[8:]])
+    path.write_text("\n".join(lines) + "\n")
+    if not points:
+        (folder / "sparse" / "0" / "points3D.txt").unlink()
+    (warning,) = viewing_axes(parse(folder, holdout=0), ColmapConfig(root=""))
+    assert f"look as if {cause} were exchanged" in warning and "data." not in warning

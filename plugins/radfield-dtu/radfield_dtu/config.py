@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from radfield_core import option
@@ -10,6 +12,9 @@ from radfield_core import option
 @attrs.frozen(kw_only=True)
 class DtuConfig:
     """Options for a scene in the layout of IDR and NeuS."""
+
+    own_axes: ClassVar[str] = "RDF"
+    own_world_to_camera: ClassVar[bool] = True
 
     root: str = option(help="folder with cameras_sphere.npz (or cameras.npz), image/ and mask/")
     cameras: str | None = option(

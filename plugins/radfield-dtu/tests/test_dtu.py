@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from radfield_core import Cameras, DatasetError, Mesh, RadfieldError, Scene, SceneBox, pixel_rays, project
 from radfield_core.data import MemoryImages, transform_points
+from radfield_core.inspection.axes import viewing_axes
 from radfield_core.testing import ray_difference, toy_capture
 
 
@@ -440,3 +441,22 @@ def test_masks_are_written_where_they_show_an_object_only(tmp_path: Path, caplog
     write({"train": scene}, tmp_path / "object")
     back = DtuParser(DtuConfig(root=str(tmp_path / "object"))).parse("train")
     assert back.masks_mean == "object" and all(torch.equal(back.masks[i], scene.masks[i]) for i in range(4))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [(lambda w2c: np.linalg.inv(w2c), "camera-to-world and world-to-camera"),
+     (lambda w2c: np.diag([1.0, -1.0, -1.0, 1.0]) @ w2c, "OpenGL and OpenCV axes")],
+)  # fmt: skip
+def test_matrices_of_another_meaning_are_told_by_the_direction_of_view(tmp_path: Path, wrong, cause: str) -> None:
+    write({"train": toy_capture(9)}, tmp_path)
+    config = DtuConfig(root=str(tmp_path))
+    assert viewing_axes(DtuParser(config).parse("train"), config) == []
+    arrays = dict(np.load(tmp_path / "cameras_sphere.npz"))
+    for i in range(9):
+        k, c2w = decompose(arrays[f"world_mat_{i}"][:3])
+        w2c = np.linalg.inv(np.concatenate([c2w @ np.diag([1.0, -1.0, -1.0, 1.0]), [[0, 0, 0, 1]]]))
+        arrays[f"world_mat_{i}"] = np.concatenate([k @ wrong(w2c)[:3], [[0, 0, 0, 1]]])
+    np.savez(tmp_path / "cameras_sphere.npz", **arrays)
+    (warning,) = viewing_axes(DtuParser(config).parse("train"), config)
+    assert f"look as if {cause} were exchanged" in warning
