@@ -43,9 +43,16 @@ def configure(parser: ArgumentParser) -> None:
     convert.add_argument("name", metavar="NAME", help='the format to write, or a converter such as "multiscale"')
     convert.add_argument("source", metavar="SRC", help="the data set to convert")
     convert.add_argument("target", metavar="DST", help="the folder to write to, which must be new or empty")
-    process = actions.add_parser("process", help="make a data set from photographs by computing their camera poses")
-    process.add_argument("source", metavar="PHOTOS", help="a folder with photographs of one static scene")
+    process = actions.add_parser(
+        "process", help="make a data set from photographs or a video by computing the camera poses"
+    )
+    process.add_argument(
+        "source", metavar="PHOTOS", help="a folder with photographs of one static scene (subfolders too), or a video"
+    )
     process.add_argument("target", metavar="DST", help="the folder to write to, which must be new or empty")
+    process.add_argument(
+        "--frames", metavar="N", help="number of frames to cut from a video (default: 100); short for frames=N"
+    )
     process.set_defaults(name=PHOTOGRAPHS)
     for action in (inspect, make, convert, process):
         add_quiet(action)
@@ -190,7 +197,8 @@ def _convert(args: Namespace) -> int:
     with mistakes.collect():
         if not registry.candidates("converter", args.name):
             raise _unknown_conversion(registry, args.name)
-        choice = compose_part(registry, "converter", args.name, args.overrides)
+        frames = [f"frames={args.frames}"] if getattr(args, "frames", None) is not None else []
+        choice = compose_part(registry, "converter", args.name, [*args.overrides, *frames])
     if not source.exists():
         mistakes.add(str(source), "there is no such file or folder", f"ls {quoted(source.parent)}")
     with mistakes.collect():

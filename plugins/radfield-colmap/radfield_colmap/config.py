@@ -59,4 +59,10 @@ class PhotographsConfig:
         help='pairs of photographs to match: "all", or "neighbors" in the order of names, as in a video; "auto" '
         "matches all for up to 150 photographs, and neighbors for more",
     )
+    frames: int | None = option(
+        None,
+        help="number of frames to cut from a video: the sharpest of as many equal intervals (default: 100)",
+        min=3,
+        max=100_000,
+    )
     seed: int = option(0, help="random seed", min=0, max=2**31 - 1)

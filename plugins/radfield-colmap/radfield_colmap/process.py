@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from radfield_colmap.config import PhotographsConfig
+from radfield_colmap.photographs import AT_LEAST, HEIF_SUFFIXES, collect
 from radfield_colmap.reading import read_model
-from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback, plural
+from radfield_colmap.video import DEFAULT_FRAMES, cut
+from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback, UsageError, plural
 from radfield_core.data import IMAGE_SUFFIXES, read_headers
 from radfield_core.files import atomic_path, require_empty
 
@@ -31,7 +34,7 @@ _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
 _MANY = 30  # with fewer photographs, the lens has one coefficient instead of four
 
-_SHARES = {"features": (0, 40), "matches": (40, 30), "mapping": (70, 30)}
+_SHARES = {"photographs": (0, 10), "features": (10, 35), "matches": (45, 25), "mapping": (70, 30)}
 """Start and length of each stage, in percent of the whole progress."""
 
 Stages = Callable[[str, int, int], None]
@@ -39,7 +42,7 @@ Stages = Callable[[str, int, int], None]
 
 
 class Photographs(Converter):
-    """Converter from photographs to images/ and sparse/0.
+    """Converter from photographs, or from a video, to images/ and sparse/0.
 
     A photograph is registered if COLMAP has found its pose. The messages in `remarks` state how many photographs were
     registered, and the mean reprojection error. If too few were registered, they give advice.
@@ -48,7 +51,7 @@ class Photographs(Converter):
     config: PhotographsConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Solve the cameras of the photographs in `source`. Return the files written. See `process`."""
+        """Solve the cameras of photographs or of a video's frames. Return the files written. See `process`."""
 
         def shown(stage: str, done: int, of: int) -> None:
             if progress is not None:
@@ -68,6 +71,7 @@ class Registered(NamedTuple):
         n_points: number of 3D points.
         reprojection_error: mean reprojection error in pixels.
         advice: suggestions for better photographs, if too few were registered.
+        remarks: lines about the files that were read and not read.
     """
 
     names: tuple[str, ...]
@@ -75,6 +79,7 @@ class Registered(NamedTuple):
     n_points: int
     reprojection_error: float
     advice: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -91,48 +96,69 @@ def summary(report: Registered) -> list[str]:
     if report.left_out:
         more = " …" if len(report.left_out) > 5 else ""
         lines.append(f"not registered: {', '.join(report.left_out[:5])}{more}")
-    return lines + [f"  try: {line}" for line in report.advice]
+    return lines + [f"  try: {line}" for line in report.advice] + list(report.remarks)
 
 
-def process(photos: Path, folder: Path, config: PhotographsConfig, progress: Stages) -> Registered:
-    """Solve the cameras of all photographs in a folder. Write images/ and sparse/0, and return a report.
+def process(source: Path, folder: Path, config: PhotographsConfig, progress: Stages) -> Registered:
+    """Solve the cameras of photographs or of a video's frames. Write images/ and sparse/0, and return a report.
 
     Args:
-        photos: folder of the photographs.
+        source: folder of the photographs, which may be in subfolders; or a video.
         folder: target folder, which must be empty or not exist.
         config: options.
         progress: progress callback.
 
     Raises:
-        DatasetError: some files cannot be read as images (the error lists all of them), or no photograph could be
-            registered.
+        DatasetError: fewer than three photographs can be read (the error lists the unreadable ones), the video cannot
+            be decoded, or no photograph could be registered.
+        UsageError: a number of frames is set, but the source is no video.
         PluginError: pycolmap is not installed.
     """
     pycolmap = _pycolmap()
-    paths = _photographs(photos)
+    if config.frames is not None and source.is_dir():
+        raise UsageError(f"applies to a video, and {source} is a folder", path="--frames", hint="Leave out --frames")
     require_empty(folder)
-    headers, faults = read_headers(paths)
-    if faults:
-        raise DatasetError(problems=faults)
-    names = [path.name for path in paths]
-    one_camera = len({header[:2] for header in headers}) == 1
     with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as result, _quiet(pycolmap):
-        (result / "images").mkdir(parents=True)
-        for path in paths:
-            shutil.copyfile(path, result / "images" / path.name)
+        images = result / "images"
+        images.mkdir(parents=True)
+        names, remarks, where = _gather(source, images, config.frames, partial(progress, "photographs"))
         database = Path(scratch) / "database.db"
         pycolmap.set_random_seed(config.seed)
-        _find_features(pycolmap, database, result / "images", names, one_camera, config.max_size, progress)
+        _find_features(pycolmap, database, images, names, config.max_size, progress)
         _match(pycolmap, database, len(names), config.pairs, progress)
-        largest = _map(
-            pycolmap, database, result / "images", Path(scratch) / "models", len(names), config.seed, progress
-        )
+        largest = _map(pycolmap, database, images, Path(scratch) / "models", len(names), config.seed, progress)
         if largest is None:
-            raise DatasetError("no two photographs could be matched", path=str(photos), hint=_ADVICE[0])
+            text = f"no two photographs could be matched, of {len(names)}{f' ({where})' if where else ''}"
+            raise DatasetError(text, path=str(source), hint=_ADVICE[0])
         (result / "sparse" / "0").mkdir(parents=True)
         largest.write_binary(result / "sparse" / "0")
         report = _report(result / "sparse" / "0", names, float(largest.compute_mean_reprojection_error()))
-    return report
+    return report._replace(remarks=tuple(remarks))
+
+
+def _gather(
+    source: Path, images: Path, frames: int | None, progress: Callable[[int, int], None]
+) -> tuple[list[str], list[str], str]:
+    """Copy the photographs, or write frames of the video.
+
+    Returns:
+        The names of the files, remarks for the user, and the numbers of photographs by subfolder as text, if there are
+        several.
+    """
+    if source.is_dir():
+        found = collect(source, images, progress)
+        return found.names, found.remarks(), found.where()
+    if source.suffix.lower() in (*IMAGE_SUFFIXES, *HEIF_SUFFIXES):
+        raise DatasetError(
+            "is one photograph; a folder of photographs or a video is needed",
+            path=str(source),
+            hint=f"radfield data process {shlex.quote(str(source.parent))} DIR",
+        )
+    names, remarks = cut(source, images, frames or DEFAULT_FRAMES, progress)
+    if len(names) < AT_LEAST:
+        text = f"has {plural(len(names), 'frame')}; at least {AT_LEAST} are needed"
+        raise DatasetError(text, path=str(source), hint="Give a longer video, or a folder of photographs")
+    return names, remarks, ""
 
 
 _ADVICE = (
@@ -175,35 +201,35 @@ def _quiet(pycolmap: Any) -> Iterator[None]:
         pycolmap.logging.minloglevel = before
 
 
-def _photographs(photos: Path) -> list[Path]:
-    if not photos.is_dir():
-        raise DatasetError("there is no such folder", path=str(photos))
-    found = sorted(path for path in photos.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    if len(found) < 3:
-        raise DatasetError(
-            f"holds {plural(len(found), 'photograph')}; at least 3 are needed", path=str(photos), hint=_ADVICE[0]
-        )
-    return found
-
-
 def _find_features(
-    pycolmap: Any, database: Path, images: Path, names: list[str], one_camera: bool, max_size: int, progress: Stages
+    pycolmap: Any, database: Path, images: Path, names: list[str], max_size: int, progress: Stages
 ) -> None:
+    """Find features in all photographs. Those of a folder share one camera, if they have the same size."""
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = max_size
     extraction.use_gpu = False
-    reader = pycolmap.ImageReaderOptions()
-    reader.camera_model = "OPENCV" if len(names) >= _MANY else "SIMPLE_RADIAL"
-    mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
-    for start in range(0, len(names), _FEATURES_TOGETHER):
-        progress("features", start, len(names))
-        if one_camera and start:
-            reader.existing_camera_id = 1
-        pycolmap.extract_features(
-            database, images, names[start : start + _FEATURES_TOGETHER], camera_mode=mode, reader_options=reader,
-            extraction_options=extraction, device=pycolmap.Device.cpu,
-        )  # fmt: skip
+    done = 0
+    for folder in dict.fromkeys(Path(name).parent for name in names):
+        inside = [name for name in names if Path(name).parent == folder]
+        one_camera = len({header[:2] for header in read_headers([images / name for name in inside])[0]}) == 1
+        mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
+        reader = pycolmap.ImageReaderOptions()
+        reader.camera_model = "OPENCV" if len(names) >= _MANY else "SIMPLE_RADIAL"
+        for start in range(0, len(inside), _FEATURES_TOGETHER):
+            progress("features", done + start, len(names))
+            if one_camera and start:
+                reader.existing_camera_id = _newest_camera(pycolmap, database)
+            pycolmap.extract_features(
+                database, images, inside[start : start + _FEATURES_TOGETHER], camera_mode=mode, reader_options=reader,
+                extraction_options=extraction, device=pycolmap.Device.cpu,
+            )  # fmt: skip
+        done += len(inside)
     progress("features", len(names), len(names))
+
+
+def _newest_camera(pycolmap: Any, database: Path) -> int:
+    with pycolmap.Database.open(database) as opened:
+        return max(int(camera.camera_id) for camera in opened.read_all_cameras())
 
 
 def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pycolmap
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from radfield_colmap.config import ColmapConfig, PhotographsConfig
 from radfield_colmap.dataparser import Colmap
 from radfield_colmap.model import LENS_OF, MODEL_NAMES, N_PARAMETERS, camera, camera_to_world
@@ -20,6 +22,7 @@ from radfield_colmap.writer import write
 
 from radfield_core import DatasetError, UsageError, main
 from radfield_core.ops.distortion import distort, undistort
+from radfield_core.render.videos import write_video
 from radfield_core.testing import toy_capture
 
 CONFIG = PhotographsConfig()
@@ -104,6 +107,60 @@ def test_photographs_become_a_capture_with_the_published_cameras_turns(photograp
     assert scene.cameras.intrinsics[0, 0].item() == pytest.approx(1105.13 / 2, rel=0.1)
 
 
+def test_photographs_in_subfolders_have_a_camera_for_each_and_the_rest_is_named(photographs, tmp_path, capsys):
+    for index, path in enumerate(sorted(photographs.iterdir())):
+        folder = tmp_path / "trip" / ("day one" if index < 4 else "day two")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / path.name)
+    (tmp_path / "trip" / "day one" / "diary.txt").write_text("rain")
+    (tmp_path / "trip" / "day two" / "cut off.jpg").write_bytes(path.read_bytes()[:5000])
+    assert main(["data", "process", str(tmp_path / "trip"), str(tmp_path / "capture")]) == 0
+    output = capsys.readouterr().out
+    assert (
+        "registered 8 of 8 photographs" in output and "photographs of each subfolder: day one: 4, day two: 4" in output
+    )
+    assert "not read: 1 file (no images): day one/diary.txt\n" in output
+    assert "not read: 1 file (photographs that cannot be decoded): day two/cut off.jpg cannot be decoded: " in output
+    model = read_model(tmp_path / "capture" / "sparse" / "0")
+    assert {(Path(image.name).parent.name, image.camera_id) for image in model.images} == {
+        ("day one", 1),
+        ("day two", 2),
+    }
+    scene = Colmap(ColmapConfig(root=str(tmp_path / "capture"), holdout=0)).parse("train")
+    assert len(scene.names) == 8 and scene.images[7].shape[2] == 3
+
+
+def test_the_sharpest_frame_of_each_interval_of_a_video_is_solved(photographs, tmp_path, capsys, monkeypatch):
+    """Every third frame of the video is a photograph, the others are copies of it, blurred."""
+    frames = []
+    for path in sorted(photographs.iterdir()):
+        image = Image.open(path)
+        blurred = image.filter(ImageFilter.GaussianBlur(4))
+        frames += [np.asarray(each) for each in (blurred, image, blurred)]
+    monkeypatch.chdir(write_video(tmp_path / "clip.mp4", frames, fps=10).parent)
+    assert main(["data", "process", "clip.mp4", "capture", "--frames", "8"]) == 0
+    output = capsys.readouterr().out
+    assert "took 8 frames of 24 from the video" in output
+    assert sorted(path.name for path in Path("capture/images").iterdir()) == [
+        f"frame-{index:06d}.jpg" for index in range(1, 24, 3)
+    ]
+    assert int(output.split("registered ")[1].split()[0]) >= 7
+
+
+def test_a_number_of_frames_needs_a_video(photographs, tmp_path, capsys):
+    assert main(["data", "process", str(photographs), str(tmp_path / "capture"), "--frames", "8"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --frames: applies to a video, and {photographs} is a folder")
+    assert main(["data", "process", str(photographs), str(tmp_path / "capture"), "--frames", "many"]) == 2
+    assert "frames" in capsys.readouterr().err
+
+
+def test_one_photograph_is_answered_with_its_folder(photographs, tmp_path, capsys):
+    photograph = min(photographs.iterdir())
+    assert main(["data", "process", str(photograph), str(tmp_path / "capture")]) == 65
+    error = capsys.readouterr().err
+    assert "is one photograph" in error and f"try: radfield data process {photographs} DIR\n" in error
+
+
 def test_photographs_of_nothing_are_one_clear_error_and_leave_nothing(tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     for i in range(3):
@@ -151,7 +208,9 @@ def test_what_is_no_photograph_is_named_and_too_few_are_refused(tmp_path):
         (photos / f"{i}.jpg").write_text("no image")
     with pytest.raises(DatasetError) as caught:
         process(photos, tmp_path / "capture", CONFIG, lambda *_: None)
-    assert len(caught.value.problems) == 4
+    *unreadable, last = caught.value.problems
+    assert len(unreadable) == 4 and all("is not a PNG, JPEG, WebP or TIFF" in one.message for one in unreadable)
+    assert "holds 0 photographs" in last.message and "camera again" in last.hint
 
 
 def test_a_folder_in_use_is_not_overwritten(photographs, tmp_path):
