@@ -98,8 +98,8 @@ class Progress:
         from rich.progress import BarColumn, Progress, TextColumn
 
         console = Console(file=unescaped(self._stream))
-        one = {"complete_style": BAR, "finished_style": BAR, "pulse_style": BAR}
-        bar = [BarColumn(bar_width=30, **one)] if console.width >= MIN_BAR_COLUMNS else []
+        column = BarColumn(bar_width=30, complete_style=BAR, finished_style=BAR, pulse_style=BAR)
+        bar = [column] if console.width >= MIN_BAR_COLUMNS else []
         texts = [TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[text]")]
         columns = (texts[0], *bar, texts[1])
         self._bar = Progress(*columns, console=console, refresh_per_second=5, transient=False)
