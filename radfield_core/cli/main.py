@@ -40,6 +40,7 @@ VERBS = {
     "doctor": "report on this machine and installation",
     "bench": "measure the speed of kernels, or of a training run",
     "demo": "train, evaluate and render a synthetic scene",
+    "completion": "print a script that completes commands in bash, zsh or fish",
 }
 """verb -> one line of help. The module `radfield_core.cli.<verb>` is imported only if that verb is run."""
 

@@ -49,7 +49,7 @@ def _write(text: str, stream: TextIO, marks: tuple[tuple[str, str], ...]) -> Non
 
     text = printable(text, keep="\n")
     for pattern, color in marks:
-        text = re.sub(rf"^(?:{pattern})", lambda found, color=color: f"{color}{found[0]}{_RESET}", text, flags=re.M)
+        text = re.sub(rf"^(?:{pattern})", rf"{color}\g<0>{_RESET}", text, flags=re.MULTILINE)
     plain = unescaped(stream)
     plain.write(text)
     plain.flush()
