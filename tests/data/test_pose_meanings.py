@@ -23,7 +23,8 @@ from radfield_transforms.writer import write as write_transforms
 
 from radfield_core import DatasetError, Scene
 from radfield_core.cli.main import main
-from radfield_core.data.poses import as_stored
+from radfield_core.data.poses import as_stored, to_opengl
+from radfield_core.inspection.axes import viewing_axes
 from radfield_core.testing.captures import toy_capture
 
 SMALL = [
@@ -128,3 +129,26 @@ def test_inspect_and_train_name_the_cause_and_the_option(tmp_path, name, letters
         assert main([*verb[:-1], str(tmp_path / f"{verb[0]}-2"), *options.split()]) == 0
         captured = capsys.readouterr()
         assert "set data." not in captured.out + captured.err
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(("letters", "world_to_camera"), [("RDF", False), ("RUB", True), ("RDF", True)])
+def test_every_format_warns_and_the_options_that_it_names_are_right(tmp_path, name, letters, world_to_camera):
+    def change(poses):
+        plain = poses if name != "llff" else to_opengl(poses, "DRB", False)
+        own = as_stored(plain, letters, world_to_camera)
+        return own if name != "llff" else _in_letters(plain, letters, world_to_camera)
+
+    root = write(name, tmp_path / "scene", change)
+    parser = FORMATS[name](root)
+    (warning,) = viewing_axes(parser.parse("train"), parser.config)
+    words = warning.partition("; set ")[2].partition(";")[0].partition(" or ")[0].split()
+    chosen = dict(word.removeprefix("data.").split("=") for word in words)
+    turned = FORMATS[name](root, axes=chosen.get("axes"), world_to_camera="world_to_camera" in chosen)
+    torch.testing.assert_close(places(turned.parse("train")), SCENE.cameras.c2w, atol=1e-6, rtol=0)
+
+
+def _in_letters(c2w, letters, world_to_camera):
+    """LLFF's poses with a fault: half a turn about the camera's x axis, or inverse matrices, of its own axes."""
+    own = "DRB" if letters == "RUB" else "URF"
+    return as_stored(c2w, own, world_to_camera)

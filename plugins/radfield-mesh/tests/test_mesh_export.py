@@ -270,6 +270,18 @@ def test_points_are_measured_to_the_mesh_and_not_back(tmp_path: Path) -> None:
     assert result["median"] == pytest.approx(0.03 * SCALE, rel=0.02) and result["points"] == 3
 
 
+def test_a_reference_of_either_byte_order_is_read(tmp_path: Path) -> None:
+    properties = "".join(f"property float {axis}\n" for axis in "xyz")
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0]])
+    for order, form in (("<", "little"), (">", "big")):
+        head = f"ply\nformat binary_{form}_endian 1.0\nelement vertex 3\n{properties}"
+        faces = "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+        body = corners.astype(f"{order}f4").tobytes() + b"\3" + np.array([0, 1, 2], f"{order}i4").tobytes()
+        (tmp_path / "mesh.ply").write_bytes((head + faces).encode() + body)
+        mesh = read_mesh(tmp_path / "mesh.ply")
+        assert np.array_equal(mesh.vertices, corners) and mesh.faces.tolist() == [[0, 1, 2]]
+
+
 def test_a_missing_or_broken_reference_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no ground-truth surface"):
         Chamfer(ChamferConfig()).measure(model_of(Ball()), scene_of(), None, tmp_path)
