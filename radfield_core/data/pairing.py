@@ -121,10 +121,11 @@ def pair_with_numbers(files: Sequence[Path], entries: Sequence[int], prefix: str
     if numbers is not None and set(numbers) == set(entries):
         return numbers, _PAIRED_BY_NUMBER if in_other_order(files) else ""
     shifted = numbers is not None and len(files) == len(entries) and _shifted(numbers, entries)
-    known = set(entries)
-    lonely = [path.name for i, path in enumerate(files) if numbers is None or numbers[i] not in known]
-    if not shifted and (len(files) != len(entries) or len(lonely) < len(files)):
-        unused = [f"{prefix}{entry}" for entry in entries if numbers is None or entry not in numbers]
+    loose: Sequence[int | None] = numbers or [_whole_number(path.stem) for path in files]
+    known, given = set(entries), Counter(loose)
+    lonely = [path.name for path, number in zip(files, loose, strict=True) if number not in known or given[number] > 1]
+    if not shifted and (len(files) != len(entries) or len(lonely) < len(files) or given.keys() & known):
+        unused = [f"{prefix}{entry}" for entry in entries if given[entry] != 1]
         raise ValueError(_without_partner(lonely, unused, prefix))
     by_name = sorted(range(len(files)), key=lambda i: files[i].name)
     order = by_name if numbers is None else sorted(range(len(files)), key=numbers.__getitem__)
@@ -151,6 +152,11 @@ def in_other_order(files: Sequence[Path]) -> bool:
     return ordered != sorted(ordered)
 
 
+def _whole_number(stem: str) -> int | None:
+    """Return the number that a stem consists of, or None if it has other characters than digits."""
+    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) < 10 else None
+
+
 def _shifted(numbers: Sequence[int], entries: Sequence[int]) -> bool:
     """Return True if all numbers differ from the numbers of the entries by the same amount, as 1, 2, 3 differ from 0,
     1, 2."""
@@ -160,7 +166,7 @@ def _shifted(numbers: Sequence[int], entries: Sequence[int]) -> bool:
 def _without_partner(files: Sequence[str], entries: Sequence[str], prefix: str) -> str:
     """Return a message that lists the files and the entries without a partner."""
     found = [f"there is no {prefix} with the number of {listed(files)}"] if files else []
-    return "; ".join([*found, *([f"there is no file for {listed(entries)}"] if entries else [])])
+    return "; ".join([*found, *([f"there is no file, or more than one, for {listed(entries)}"] if entries else [])])
 
 
 def listed(names: Sequence[str]) -> str:

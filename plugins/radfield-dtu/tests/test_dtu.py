@@ -178,13 +178,13 @@ def damage_names_of_masks(root: Path, arrays: dict) -> str:
 
 def damage_extra_camera(root: Path, arrays: dict) -> str:
     arrays["world_mat_7"] = arrays["world_mat_2"]
-    return "there is no file for world_mat_7"
+    return "there is no file, or more than one, for world_mat_7"
 
 
 def damage_shifted_image(root: Path, arrays: dict) -> str:
     path = sorted((root / "image").iterdir())[2]
     path.rename(path.with_name("000004.png"))
-    return "there is no world_mat_ with the number of 000004.png; there is no file for world_mat_2"
+    return "there is no world_mat_ with the number of 000004.png; there is no file, or more than one, for world_mat_2"
 
 
 @pytest.mark.parametrize("damage", [v for k, v in list(globals().items()) if k.startswith("damage_")])
