@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -27,6 +29,10 @@ STORAGE_HINTS = {
 
 MAX_TEXT = 2000
 """Longest text of a path, a message or a hint that is printed. The names in it may come from a stranger."""
+
+
+MAX_ALIKE = 20
+"""Of problems with the same message, at most this many are printed."""
 
 
 class Problem(NamedTuple):
@@ -64,6 +70,35 @@ def shortened(text: str) -> str:
     if len(text) <= MAX_TEXT or isinstance(text, Lines):
         return text
     return f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+
+
+def summarized(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems for printing. Of many problems with the same message, return the first ones and the number of
+    the others.
+
+    Messages that differ only in numbers count as the same, such as those of images that were cut off at several places.
+
+    Example:
+        >>> problems = [Problem(f"{number}.png", "is empty") for number in range(1000)]
+        >>> print(*summarized(problems)[-2:], sep="\\n")
+        19.png: is empty
+        980 more: is empty
+    """
+    problems = list(problems)
+    total, printed = Counter(map(_kind, problems)), Counter[str]()
+    result = []
+    for problem in problems:
+        kind = _kind(problem)
+        printed[kind] += 1
+        if total[kind] <= MAX_ALIKE + 1 or printed[kind] <= MAX_ALIKE:
+            result.append(problem)
+        elif printed[kind] == MAX_ALIKE + 1:
+            result.append(Problem(f"{total[kind] - MAX_ALIKE} more", problem.message, problem.hint))
+    return result
+
+
+def _kind(problem: Problem) -> str:
+    return re.sub(r"\d+", "0", problem.message) if problem.path else f"{problem.message}: no path"
 
 
 class RadfieldError(Exception):

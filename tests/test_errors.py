@@ -17,8 +17,10 @@ from radfield_core.errors import (
     Problem,
     Problems,
     RadfieldError,
+    SplitWithoutImages,
     StorageError,
     UsageError,
+    summarized,
     unwritable,
 )
 from radfield_core.names import Lines
@@ -27,7 +29,7 @@ from radfield_core.names import Lines
 def test_every_error_has_the_documented_exit_code() -> None:
     """65, 69 and 74 are EX_DATAERR, EX_UNAVAILABLE and EX_IOERR of sysexits.h."""
     codes = {UsageError: 2, Diverged: 3, NoSurface: 4, DatasetError: 65, NoSuchSplit: 65, PluginError: 69}
-    codes |= {StorageError: 74, RadfieldError: 1}
+    codes |= {SplitWithoutImages: 65, StorageError: 74, RadfieldError: 1}
     assert {kind: kind.code for kind in codes} == codes
     defined = [x for x in vars(errors).values() if isinstance(x, type) and issubclass(x, RadfieldError)]
     assert set(defined) == set(codes)
@@ -92,3 +94,16 @@ def test_every_text_of_a_problem_is_one_line_unless_it_is_made_of_lines() -> Non
 def test_a_reader_that_has_exited_is_not_a_disk_that_cannot_be_written() -> None:
     with pytest.raises(BrokenPipeError):
         unwritable(BrokenPipeError(32, "Broken pipe"), "picture.png")
+
+
+def test_many_problems_alike_are_summarized_and_others_are_all_kept() -> None:
+    cut = [Problem(f"{i}.png", f"is cut off after {i} bytes", "Copy it again") for i in range(50)]
+    other = [Problem(f"{i}.json", f"has no list {chr(97 + i)!r}") for i in range(25)]
+    bare = [Problem("", f"option {i} is wrong") for i in range(30)]
+    few = [Problem(f"{i}.txt", "is empty") for i in range(errors.MAX_ALIKE + 1)]
+    assert summarized(cut) == [
+        *cut[: errors.MAX_ALIKE], Problem("30 more", "is cut off after 20 bytes", "Copy it again")
+    ]  # fmt: skip
+    assert summarized([*other, *bare, *few]) == [*other, *bare, *few]
+    mixed = summarized([*cut[:15], *other, *cut[15:]])
+    assert [problem for problem in mixed if problem in other] == other and mixed[-1].path == "30 more"

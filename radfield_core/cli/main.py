@@ -20,7 +20,7 @@ from types import FrameType
 from typing import TextIO
 
 from radfield_core import __version__
-from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError, shortened
+from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError, shortened, summarized
 from radfield_core.runtime.colors import write_help, write_message
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.memory_limit import limited_memory
@@ -162,7 +162,7 @@ def _print_problems(problems: Iterable[Problem]) -> None:
     """Print each problem as a line on stderr. If the problem has a hint, print the hint on the next line."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-    for problem in problems:
+    for problem in summarized(problems):
         hint = f"\n  try: {shortened(problem.hint)}" if problem.hint else ""
         _print_error(f"error: {problem.headline()}{hint}")
 

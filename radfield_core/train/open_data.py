@@ -12,7 +12,7 @@ from radfield_core.data.mask_files import mask_warnings
 from radfield_core.data.missing_images import find_missing
 from radfield_core.data.pixel_budget import check_pixels
 from radfield_core.data.scene import Scene
-from radfield_core.errors import NoSuchSplit, SplitWithoutImages, UsageError
+from radfield_core.errors import NoSuchSplit, SplitWithoutImages, UsageError, summarized
 from radfield_core.inspection.image_checks import image_warnings
 from radfield_core.inspection.report import camera_findings
 from radfield_core.interfaces import Method
@@ -65,7 +65,7 @@ def open_data(
     absent += [missing.warning] if missing.names else []
     warnings = [*absent, *_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
     warnings += image_warnings(train)
-    return scenes, [*warnings, *(f"left out: {image}" for image in found)]
+    return scenes, [*warnings, *(f"left out: {each.headline()}" for each in summarized(bad.problem for bad in found))]
 
 
 def opened_splits(scenes: Scenes, absent: list[str] | None = None) -> dict[str, Scene]:

@@ -218,3 +218,17 @@ def test_files_that_another_split_has_checked_are_not_decoded_again(tmp_path: Pa
 def test_images_in_memory_have_no_faults_and_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     assert find_bad_images(toy_capture(3, masks=True), "train", None, quiet=False) == []
     assert capsys.readouterr().out == ""
+
+
+def test_a_long_list_of_bad_images_is_summarized(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(40):
+        empty(folder / "train" / f"r_{index}.png")
+    assert train(folder, tmp_path / "run") == 65
+    said = capsys.readouterr().err
+    assert said.count("is empty") == 21 and "error: 20 more: is empty" in said
+    assert "40 of 100 images cannot be read" in said
+    assert train(folder, tmp_path / "run", "--skip-bad-images", "scene.max_bad_share=0.4") == 0
+    said = capsys.readouterr().err
+    assert said.count("left out: ") == 21 and "left out: 20 more: is empty" in said
