@@ -391,6 +391,8 @@ class SceneBox:
         radius: half the side of a box, or the radius of a sphere.
         shape: "box" or "sphere".
         measured: True if the region comes from the data, False if it was estimated from the cameras.
+        usual_radius: radius that the region has in the units of the format's published scenes; None if the format has
+            no such units. Training takes place in these units.
 
     Example:
         >>> box = SceneBox(torch.zeros(3), radius=1.0)
@@ -404,6 +406,7 @@ class SceneBox:
     radius: float
     shape: Literal["box", "sphere"] = "box"
     measured: bool = True
+    usual_radius: float | None = None
 
     def intersect(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """Return two tensors [R]: the distances t >= 0 at which rays enter the region, and at which they leave it.

@@ -16,9 +16,9 @@ class SceneConfig:
 
     normalize: Literal["scale", "unit_sphere", "none"] = option(
         "scale",
-        help='"scale" changes lengths if the radius of the modeled region is not between 0.8 and 1.7, so that methods '
-        'work alike at every scale; "unit_sphere" moves and scales the scene so that the content in view lies in the '
-        "unit sphere",
+        help='"scale" changes lengths if the modeled region is much larger or smaller than in published scenes, so '
+        'that methods work alike at every scale; "unit_sphere" moves and scales the scene so that the content in view '
+        "lies in the unit sphere",
     )
     normalize_margin: float = option(
         1.1, help='with normalize="unit_sphere", the content gets the radius 1 / normalize_margin', min=1.0

@@ -24,11 +24,8 @@ MIN_CONTENT_RADIUS = 1e-9
 """Smallest radius of the content, in the data's own units, for which a scene can be normalized."""
 
 
-USUAL_RADII = (0.8, 1.7)
-"""Smallest and largest radius of the region for which a scene keeps its size."""
-
-USUAL_RADIUS = 1.5
-"""Radius that other regions get. It is that of NeRF's synthetic scenes."""
+SMALLEST_RADIUS = 0.8
+"""Smallest radius of the region for which a scene of unknown units keeps its size. The largest is ten times that."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
@@ -50,7 +47,7 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
         scene = normalized(scene, *content_sphere(reference or scene, config.normalize_margin))
         scene = dataclasses.replace(scene, box=SceneBox(torch.zeros(3), 1.0, "sphere", scene.box.measured))
     if config.radius is not None:
-        scene = dataclasses.replace(scene, box=dataclasses.replace(scene.box, radius=config.radius))
+        scene = dataclasses.replace(scene, box=_with_radius(scene.box, config.radius))
     near = scene.near if config.near is None else config.near
     far = scene.far if config.far is None else config.far
     if not near < far:
@@ -58,28 +55,32 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
         raise UsageError(f"near is {near:g} and far is {far:g}", path=wrong, hint="Set near to less than far")
     scene = dataclasses.replace(scene, near=near, far=far)
     if config.normalize == "scale" and not scene.ndc:
-        scene = rescaled(scene, config.radius or (reference or scene).box.radius)
+        box = (reference or scene).box
+        scene = rescaled(scene, box if config.radius is None else _with_radius(box, config.radius))
     return scene
 
 
-def rescaled(scene: Scene, radius: float) -> Scene:
-    """Return the scene in coordinates in which the radius of its region is about 1.
+def _with_radius(box: SceneBox, radius: float) -> SceneBox:
+    return dataclasses.replace(box, radius=radius, usual_radius=None)
 
-    The encodings and densities of most methods suit scenes of one size, that of the published scenes. If the radius is
-    between 0.8 and 1.7, the scene is not changed. If a power of ten brings it there, lengths are multiplied by that, so
-    that coordinates remain readable. Otherwise the radius becomes 1.5.
+
+def rescaled(scene: Scene, box: SceneBox) -> Scene:
+    """Return the scene in the units of published scenes, since encodings and densities suit scenes of one size.
+
+    If the format does not define these units, lengths are multiplied by the power of ten for which the radius of the
+    region is at least 0.8 and less than 8. A power of ten leaves coordinates as readable as they are.
 
     Args:
         scene: the scene, not in NDC.
-        radius: radius of the region of the data set, which all splits share.
+        box: region of the training split, which decides for all splits.
     """
-    smallest, largest = USUAL_RADII
-    unit = 10.0 ** math.floor(math.log10(radius / smallest))
-    if radius / unit > largest:
-        unit = radius / USUAL_RADIUS
-    if unit == 1.0:
+    if box.usual_radius is not None:
+        unit = box.radius / box.usual_radius
+    else:
+        unit = 10.0 ** math.floor(math.log10(box.radius / SMALLEST_RADIUS))
+    if abs(unit - 1.0) < 1e-6:
         return scene
-    note = f"lengths are multiplied by {1.0 / unit:.4g}, because the region has a radius of {radius:.3g}"
+    note = f"lengths are multiplied by {1.0 / unit:.4g}, because the region has a radius of {box.radius:.3g}"
     scene = normalized(scene, torch.zeros(3, dtype=torch.float64), unit)
     return dataclasses.replace(scene, notes=(*scene.notes, note))
 

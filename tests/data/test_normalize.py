@@ -87,14 +87,16 @@ def test_without_options_a_scene_of_a_usual_size_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("radius", "factor"),
-    [(0.81, 1), (1.0, 1), (1.5, 1), (1.69, 1), (150.0, 0.01), (1.5e6, 1e-6), (0.015, 100), (1.1e-4, 1e4),
-     (0.79, 1.5 / 0.79), (1.8, 1.5 / 1.8), (6.06, 1.5 / 6.06), (606.0, 1.5 / 606), (55.5, 1.5 / 55.5)],
+    ("radius", "usual", "factor"),
+    [(0.81, None, 1), (1.0, None, 1), (6.06, None, 1), (7.99, None, 1), (8.1, None, 0.1), (150.0, None, 0.01),
+     (1.5e6, None, 1e-6), (0.79, None, 10), (0.015, None, 100), (606.0, None, 0.01), (55.5, None, 0.1),
+     (55.5, 1.5, 1 / 37), (1.5, 1.5, 1), (12.0, 24.0, 2), (24.0, 24.0, 1)],
 )  # fmt: skip
-def test_a_scene_is_brought_to_the_size_of_published_ones(radius: float, factor: float) -> None:
-    made = ring(4, box=SceneBox(CENTER.float(), radius))
+def test_a_scene_is_brought_to_the_size_of_published_ones(radius: float, usual: float | None, factor: float) -> None:
+    made = ring(4, box=SceneBox(CENTER.float(), radius, usual_radius=usual))
     found = prepare_scene(made, SceneConfig())
-    assert 0.8 <= found.box.radius <= 1.7 and found.box.radius == pytest.approx(factor * radius)
+    assert found.box.radius == pytest.approx(factor * radius)
+    assert 0.8 <= found.box.radius < 8 if usual is None else found.box.radius == pytest.approx(usual)
     assert (found.near, found.far) == pytest.approx((2 * factor, 8 * factor))
     torch.testing.assert_close(found.cameras.c2w[:, :, 3], factor * made.cameras.c2w[:, :, 3])
     assert torch.equal(found.cameras.c2w[:, :, :3], made.cameras.c2w[:, :, :3])
@@ -106,7 +108,8 @@ def test_a_scene_is_brought_to_the_size_of_published_ones(radius: float, factor:
 
 
 def test_limits_and_radius_given_are_those_before_scaling() -> None:
-    found = prepare_scene(ring(4), SceneConfig(near=200.0, far=600.0, radius=150.0))
+    made = ring(4, box=SceneBox(CENTER.float(), 4.0, usual_radius=4.0))
+    found = prepare_scene(made, SceneConfig(near=200.0, far=600.0, radius=150.0))
     assert (found.near, found.far, found.box.radius) == pytest.approx((2.0, 6.0, 1.5))
 
 

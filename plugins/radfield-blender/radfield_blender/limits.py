@@ -45,7 +45,8 @@ def limits_of(c2w: np.ndarray) -> Limits:
     the median distance is not between near and far. The factor is a power of ten if one fits. Otherwise it is the
     distance relative to that in NeRF's scenes.
     """
-    scale, notes = 1.0, ()
+    scale = 1.0
+    notes: tuple[str, ...] = ()
     if len(c2w):
         distances = np.linalg.norm(c2w[:, :, 3], axis=1)
         distance = float(np.median(distances))
@@ -58,4 +59,4 @@ def limits_of(c2w: np.ndarray) -> Limits:
                 f"the cameras are {distance:.3g} from the origin, not {DISTANCE:.3g} as in NeRF's scenes: near, far "
                 f"and the region are {scale:.3g} times as large",
             )
-    return Limits(scale * NEAR, scale * FAR, SceneBox(torch.zeros(3), scale * RADIUS), notes)
+    return Limits(scale * NEAR, scale * FAR, SceneBox(torch.zeros(3), scale * RADIUS, usual_radius=RADIUS), notes)

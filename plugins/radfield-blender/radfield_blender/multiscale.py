@@ -75,7 +75,7 @@ class MultiscaleParser(DataParser):
             ),
             images=FileImages(files, 4 if any(header.channels == 4 for header in headers) else 3, headers=headers),
             near=float(numbers[:, 3].min()), far=far, limits_along="axis",
-            box=SceneBox(torch.zeros(3), RADIUS * far / FAR), up=UP,
+            box=SceneBox(torch.zeros(3), RADIUS * far / FAR, usual_radius=RADIUS), up=UP,
             names=names, groups=[_scale(int(label)) for label in numbers[:, 2]],
             loss_weights=torch.from_numpy(numbers[:, 5]), notes=(*notes, *orientation_notes(headers)),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ from radfield_transforms.config import TransformsConfig
 from radfield_transforms.frames import Frame, list_frames, make_capture
 from radfield_transforms.sniff import sniff
 
+NGP_SCALE = 0.33
+"""instant-ngp's scale of scenes whose file states none. Its published scenes have this scale."""
+
+NGP_NEAR = 0.1
+"""Distance from the camera at which instant-ngp's rays start, in its own units."""
+
 
 class Transforms(DataParser):
     """Parser of transforms.json. The frames are sorted by name.
@@ -57,18 +64,21 @@ class Transforms(DataParser):
         to_original = _to_original(first, problems)
         problems.raise_as(DatasetError)
         config, keep = self.config, ngp_box is not None
+        auto_scale = not keep if config.auto_scale is None else config.auto_scale
         to_scene = normalizing_similarity(
             capture.c2w,
             config.orientation or ("none" if keep else "up"),
             config.center or ("none" if keep else "focus"),
-            not keep if config.auto_scale is None else config.auto_scale,
+            auto_scale,
         )
         center, radius, measured, near, far = ngp_box or _measure(capture)
         scale = similarity_scale(to_scene)
         notes = [*_key_notes(metas), *split_notes(splits)]
+        box = scene_box(center, radius, to_scene, measured)
+        if keep and not auto_scale:
+            box = replace(box, usual_radius=radius * (NGP_NEAR / near) / NGP_SCALE)
         return capture.scene(
-            chosen, to_scene, near=near * scale, far=far * scale, box=scene_box(center, radius, to_scene, measured),
-            to_original=to_original, notes=notes,
+            chosen, to_scene, near=near * scale, far=far * scale, box=box, to_original=to_original, notes=notes,
         )  # fmt: skip
 
 
@@ -145,7 +155,7 @@ def _ngp_box(
         return None
     side = number(meta, "aabb_scale", "aabb_scale", problems)
     side, scale = 1.0 if side is None else side, number(meta, "scale", "scale", problems)
-    scale = 0.33 if scale is None else scale
+    scale = NGP_SCALE if scale is None else scale
     offset = meta.get("offset", [0.5, 0.5, 0.5])
     numbers = isinstance(offset, list) and all(type(x) in (int, float) and abs(x) < 1e6 for x in offset)
     if not numbers or len(offset) != 3:
@@ -159,7 +169,7 @@ def _ngp_box(
         return None
     center, radius = (0.5 - np.array(offset, dtype=np.float64)) / scale, 0.5 * side / scale
     furthest = float(np.linalg.norm(positions - center, axis=-1).max())
-    return center, radius, True, 0.1 / scale, furthest + 3**0.5 * radius
+    return center, radius, True, NGP_NEAR / scale, furthest + 3**0.5 * radius
 
 
 def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:

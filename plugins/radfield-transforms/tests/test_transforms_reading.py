@@ -48,6 +48,8 @@ def test_instant_ngps_box_is_where_its_unit_cube_maps_to(folder):
     assert scene.box.radius == 8.0 and scene.box.measured
     assert scene.near == pytest.approx(0.4)
     assert torch.equal(scene.to_data, torch.eye(4, dtype=torch.float64))
+    assert scene.box.usual_radius == pytest.approx(0.5 * 4 / 0.33), "that of a file with the usual scale"
+    assert parse(folder, auto_scale=True).box.usual_radius is None
 
 
 def test_without_a_box_the_scene_is_upright_centered_and_scaled(folder):
