@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         Method as Method,
         Metric as Metric,
         Model as Model,
+        ObservedRun as ObservedRun,
+        Observer as Observer,
         ParameterGroup as ParameterGroup,
         Part as Part,
         Renderer as Renderer,
@@ -102,7 +104,8 @@ _HOMES = {
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
-        "HasOccupancy HasSDF Loss Method Metric Model ParameterGroup Part Renderer Sampler background_color"
+        "HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part Renderer Sampler "
+        "background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

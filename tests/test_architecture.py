@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml") if path.parent.name != "radfield")
 TORCH_FREE = ("__init__", "errors", "names", "plugin", "config/fit", "config/run", "plugins/discovery",
-              "plugins/first_party", "plugins/hookspecs", "plugins/observers", "plugins/registry",
+              "plugins/first_party", "plugins/hookspecs", "plugins/registry",
               "plugins/vocabulary")  # fmt: skip
 
 

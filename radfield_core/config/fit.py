@@ -86,8 +86,9 @@ def check(run: RunConfig, registry: Registry) -> None:
     for name in RUN_SLOTS:
         if name in stack:
             _check_part(stack[name], stack, registry, problems)
-    for name, choice in run.losses.items():
-        _check_part(SlotPath(f"losses.{name}", choice), stack, registry, problems)
+    for table in ("losses", "observers"):
+        for name, choice in getattr(run, table).items():
+            _check_part(SlotPath(f"{table}.{name}", choice), stack, registry, problems)
     if run.background is not None:
         behind = {**stack, **_filled_slots(run.background, "background.")}
         for name in BACKGROUND_SLOTS:

@@ -183,6 +183,9 @@ class RunConfig:
     )
     renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
     losses: Mapping[str, Choice] = parts("loss", help="an additional loss, beside the method's losses, under any name")
+    observers: Mapping[str, Choice] = parts(
+        "observer", help="a listener to the training, under a name of your choice, such as a logger", continues=True
+    )
     background: BackgroundConfig | None = option(None, help="a learned background behind the foreground")
     scene: SceneConfig = option(attrs.Factory(SceneConfig), help="preparation of the scene")
     trainer: TrainerConfig = option(attrs.Factory(TrainerConfig), help="the training loop")

@@ -149,7 +149,7 @@ def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str
     return attrs.field(metadata={"help": help, "slot": Slot(kind, default, optional)})
 
 
-def parts(kind: str, *, help: str) -> Any:
+def parts(kind: str, *, help: str, continues: bool = False) -> Any:
     """Declare a table of parts of one kind. The user chooses a name for each part in the table.
 
     Assign the result to an attribute of an attrs class, and annotate the attribute with `Mapping[str, Choice]`.
@@ -157,6 +157,7 @@ def parts(kind: str, *, help: str) -> Any:
     Args:
         kind: kind of the parts, such as "loss".
         help: one line of help.
+        continues: True if the parts do not affect the training, so that they can be changed when a run is resumed.
 
     Example:
         >>> @attrs.frozen(kw_only=True)
@@ -165,4 +166,4 @@ def parts(kind: str, *, help: str) -> Any:
         >>> dict(Extras().losses)
         {}
     """
-    return attrs.field(factory=dict, metadata={"help": help, "parts": kind})
+    return attrs.field(factory=dict, metadata={"help": help, "parts": kind, "continues": continues})

@@ -51,6 +51,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "opaque_far": "makes the last interval of every ray opaque, so that no background is visible",
     },
     "loss": {},
+    "observer": {},
     "method": {},
     "converter": {},
     "exporter": {},

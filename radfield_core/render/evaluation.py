@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.render.image_metrics import SSIM_WINDOW, psnr, rounded, ssim
+from radfield_core.render.pictures import comparison_pictures
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
@@ -27,12 +29,14 @@ class ViewResult:
         metrics: name of a metric -> value of the metric.
         seconds: time in seconds that it took to render the view.
         group: the group of the view, such as one scale of a multiscale data set; None if the scene has no groups.
+        pictures: kind -> picture of the view, if pictures were asked for; see `comparison_pictures`.
     """
 
     name: str
     metrics: dict[str, float]
     seconds: float
     group: str | None = None
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def evaluate_views(
@@ -43,6 +47,8 @@ def evaluate_views(
     chunk: int,
     report: ProgressCallback | None = None,
     scale: float = 1.0,
+    *,
+    pictures: bool = False,
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
 
@@ -55,6 +61,7 @@ def evaluate_views(
         report: called repeatedly while a view is rendered, as report(number of rendered pixels, number of pixels).
         scale: size of the rendered views divided by the size of the true images, at most 1. The true images are
             averaged over the area of each pixel.
+        pictures: True to make pictures of each view as well.
 
     Yields:
         The result of each view, with the metrics that `compare` returns.
@@ -72,7 +79,9 @@ def evaluate_views(
         mask = None if scene.masks is None else scene.masks[index][..., -1:].to(torch.float64) / 255.0
         mask = None if mask is None else shrunk(mask, *size)[..., 0]
         name = scene.names[index] if scene.names else f"{index:04d}"
-        yield ViewResult(name, compare(rgb, truth, mask), seconds, scene.groups[index] if scene.groups else None)
+        group = scene.groups[index] if scene.groups else None
+        shown = comparison_pictures(rendered, truth) if pictures else {}
+        yield ViewResult(name, compare(rgb, truth, mask), seconds, group, shown)
 
 
 def true_colors(scene: Scene, method: Method, index: int) -> Tensor:

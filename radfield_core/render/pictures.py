@@ -13,6 +13,7 @@ from radfield_core.render.image_metrics import to_uint8
 from radfield_core.types import Rendered
 
 DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first and the last false color
+LARGEST_ERROR = 0.25  # errors of this size and above get the last false color
 OPAQUE_ABOVE = 0.5  # the quantiles are computed from pixels whose opacity is larger than this
 
 
@@ -35,6 +36,25 @@ def make_pictures(rendered: Rendered, width: int, height: int, *, transparent: b
         normals = rendered.normals.float().cpu().view(*shape, 3)
         pictures["normals"] = to_uint8((0.5 + 0.5 * normals) * opacity[..., None]).numpy()
     return pictures
+
+
+def comparison_pictures(rendered: Rendered, truth: Tensor) -> dict[str, np.ndarray]:
+    """Make 8-bit pictures [H, W, 3] that compare a rendered view with its true image [H, W, 3] in [0, 1].
+
+    Returns:
+        Dictionary: kind -> picture. It contains `rendered`, `truth` and `error`, and the `depth`, `opacity` and
+        `normals` of `make_pictures`. `error` shows the mean absolute error over the channels in false colors, from
+        black (0) to yellow (`LARGEST_ERROR` or more).
+    """
+    from matplotlib import colormaps
+
+    height, width = truth.shape[:2]
+    pictures = make_pictures(rendered, width, height)
+    shown = pictures.pop("rgb")
+    wanted = to_uint8(truth.float().cpu())
+    error = (torch.from_numpy(shown).float() - wanted.float()).abs().mean(-1) / 255.0 / LARGEST_ERROR
+    colors = torch.from_numpy(colormaps["inferno"](error.clamp(0.0, 1.0).numpy())[..., :3]).float()
+    return {"rendered": shown, "truth": wanted.numpy(), "error": to_uint8(colors).numpy(), **pictures}
 
 
 def _straight_alpha(rgb: Tensor, opacity: Tensor) -> Tensor:

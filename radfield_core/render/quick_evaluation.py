@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
@@ -30,6 +32,7 @@ class QuickResult:
         views: number of views that were evaluated.
         of: number of views in the split.
         size: width and height of the first evaluated view, in pixels.
+        pictures: name of a view -> kind -> picture, if pictures were asked for; see `comparison_pictures`.
         reduced: True if, to save time, fewer or smaller views were evaluated than requested.
     """
 
@@ -38,6 +41,7 @@ class QuickResult:
     of: int
     size: tuple[int, int]
     reduced: bool = False
+    pictures: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def extent(self) -> tuple[int, tuple[int, int]]:
@@ -58,9 +62,21 @@ class QuickEvaluation:
         count: number of views to evaluate.
         chunk: number of rays that are rendered at a time.
         scale: size of the evaluated views divided by the size of the data's images, at most 1.
+        pictures: True to keep pictures of the evaluated views.
     """
 
-    def __init__(self, method: Method, scene: Scene, split: str, count: int, chunk: int, scale: float = 1.0):
+    def __init__(
+        self,
+        method: Method,
+        scene: Scene,
+        split: str,
+        count: int,
+        chunk: int,
+        scale: float = 1.0,
+        *,
+        pictures: bool = False,
+    ):
+        self._pictures = pictures
         self.split, self.count = split, min(count, len(scene.cameras))
         self._method, self._scene, self._chunk, self._scale = method, scene, chunk, scale
         self._seconds_per_ray: float | None = None
@@ -77,19 +93,24 @@ class QuickEvaluation:
         """
         views, scale = self._affordable(model, seconds)
         metrics, total = [], len(views)
+        pictures: dict[str, Mapping[str, np.ndarray]] = {}
         started, rays = time.perf_counter(), 0
         for number, view in enumerate(views):
 
             def report_view(done: int, of: int, number: int = number) -> None:
                 report(number * of + done, total * of)
 
-            (result,) = evaluate_views(model, self._method, self._scene, [view], self._chunk, report_view, scale)
+            looked = evaluate_views(
+                model, self._method, self._scene, [view], self._chunk, report_view, scale, pictures=self._pictures
+            )
+            result = next(looked)
             metrics.append(result.metrics)
+            pictures |= {result.name: result.pictures} if self._pictures else {}
             rays += math.prod(self._size(view, scale))
         self._seconds_per_ray = (time.perf_counter() - started) / max(rays, 1)
         reduced = (len(views), scale) != (self.count, self._scale)
         size = self._size(views[0], scale) if views else (0, 0)
-        return QuickResult(mean_metrics(metrics), len(views), len(self._scene.cameras), size, reduced)
+        return QuickResult(mean_metrics(metrics), len(views), len(self._scene.cameras), size, reduced, pictures)
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
         """Write small pictures of the first chosen view as `<name>_<kind>.png`, and return the files."""

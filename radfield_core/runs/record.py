@@ -54,7 +54,8 @@ def changes(
     found = Changes([], [])
     for path in dict.fromkeys([*before, *after]):
         if line := _change(path, before, after):
-            (found.continuing if path in free else found.other).append(line)
+            continues = any(path == name or path.startswith(f"{name}.") for name in free)
+            (found.continuing if continues else found.other).append(line)
     for name in sorted(stored_plugins.keys() | current_plugins.keys()):
         if line := _change(name, stored_plugins, current_plugins):
             found.other.append(line)

@@ -17,7 +17,6 @@ from radfield_core.data.bad_images import find_bad_images, raise_if_any
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
-from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.evaluation import evaluate_all
@@ -26,6 +25,7 @@ from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
 from radfield_core.render.views import evenly_spread, framed, path_views, render_view, view_names
+from radfield_core.runs.observers import Observers
 from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import ProgressCallback, tracked

@@ -1,12 +1,14 @@
 """Small, fast parts ("toy parts") that complete a run in which a single other part is tested.
 
-The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball` and `method:toy`. They are
+The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball`, `observer:toy` and
+`method:toy`. They are
 declared like the parts of a plugin, but are available only in the conformance kit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +21,7 @@ from radfield_core.config.fit import capabilities_of
 from radfield_core.config.slots import Choice, option, slot
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
-from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method, Model
+from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method, Model, ObservedRun, Observer
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.segments import mean
 from radfield_core.plugin import Component, component
@@ -204,6 +206,29 @@ class SquaredError(Method):
         return math.exp(-math.log(2.0) * step.progress)
 
 
+@attrs.frozen(kw_only=True)
+class ToyObserverConfig:
+    """Options of observer:toy."""
+
+    file: str = option("steps.txt", help="name of the file in the run's folder")
+
+
+class Steps(Observer):
+    """An observer that writes the number of each logged step to a file in the run's folder."""
+
+    config: ToyObserverConfig
+
+    def started(self, run: ObservedRun) -> None:
+        """Begin the file."""
+        self.path = run.folder / self.config.file
+        self.path.write_text("")
+
+    def step_ended(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Add a line."""
+        with self.path.open("a") as file:
+            file.write(f"{step}\n")
+
+
 def toy_plugin() -> Plugin:
     """Return the plugin that offers the toy parts. It can be added to a registry."""
     here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
@@ -220,6 +245,8 @@ def toy_plugin() -> Plugin:
         component("field", "toy-surface", impl=f"{here}:ToySurface", config=f"{here}:ToySurfaceConfig",
                   summary="a sphere",
                   provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),
+        component("observer", "toy", impl=f"{here}:Steps", config=f"{here}:ToyObserverConfig",
+                  summary="writes the logged steps"),
         component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",
                   summary="squared error", requires=photometric, preset="radfield_core.testing:toy.toml"),
     ]  # fmt: skip

@@ -35,8 +35,8 @@ Table = dict[str, Any]
 BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "loss")
 """Parts of these kinds are built from a config and a build context. Parts of other kinds need only a config."""
 
-TESTED_LOSS = "tested"
-"""If the part under test is a loss, it is added to a run under this name."""
+TESTED = "tested"
+"""Name under which a loss or an observer is added to a run, if it is the part under test."""
 
 EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
 """The sampler that is used in a run if the part under test is not a sampler."""
@@ -200,7 +200,8 @@ class PartUnderTest:
             slots["field"] = {"type": "toy", name: part}
         else:
             slots["field"] = self._toy_field(self.requires.get("field", frozenset()))
-            slots |= {"losses": {TESTED_LOSS: part}} if self.kind == "loss" else {self.kind: part}
+            tables = {"loss": "losses", "observer": "observers"}
+            slots |= {tables[self.kind]: {TESTED: part}} if self.kind in tables else {self.kind: part}
         return slots
 
     def _table(self, component: Component, options: Table) -> Table:

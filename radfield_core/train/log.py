@@ -6,16 +6,17 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.run import TrainerConfig
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.files.regular import open_regular, open_to_append
-from radfield_core.plugins.observers import Observers
 from radfield_core.render.image_metrics import format_metrics
 from radfield_core.render.quick_evaluation import QuickResult
 from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.observers import Observers
 from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.progress import Progress, ProgressCallback
 
@@ -99,7 +100,9 @@ class TrainingLog:
         covered = {"split": split, "views": result.views, "size": list(result.size)}
         self._append({"step": counters.step, **clocks, **covered, "eval": result.metrics})
         if self._observers is not None:
-            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=dict(result.metrics))
+            metrics = dict(result.metrics)
+            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=metrics)
+            self._observers.tell_parts("evaluated", counters.step, split, metrics, result.pictures)
         why = ", reduced to stay within trainer.eval_share" if result.reduced else ""
         measured = f"{format_metrics(result.metrics)} ({split}, {result}{why})"
         logger.log(RESULT, "step %d · %.1f s · %s", counters.step, counters.seconds, measured)
@@ -129,6 +132,7 @@ class TrainingLog:
         self._append(entry)
         if self._observers is not None:
             self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
+            self._observers.tell_parts("step_ended", int(entry["step"]), MappingProxyType(entry))
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to metrics.jsonl. If writing fails, for example on a full disk, warn once and continue."""

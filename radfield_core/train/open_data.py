@@ -115,8 +115,10 @@ def _warnings(opened: Mapping[str, Scene]) -> list[str]:
     return warnings
 
 
-def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEvaluation | None:
-    """Return an evaluation of a few views of the validation split.
+def quick_evaluation(
+    run: RunConfig, method: Method, scenes: Scenes, *, pictures: bool = False
+) -> QuickEvaluation | None:
+    """Return an evaluation of a few views of the validation split, which also makes pictures if `pictures` is True.
 
     If there are no validation views, it evaluates views of the test split. If both splits are empty, return None.
     """
@@ -127,5 +129,7 @@ def quick_evaluation(run: RunConfig, method: Method, scenes: Scenes) -> QuickEva
             except NoSuchSplit:
                 continue
             trainer, chunk = run.trainer, run.eval.rays_per_chunk
-            return QuickEvaluation(method, scene, split, trainer.eval_views, chunk, trainer.eval_scale)
+            return QuickEvaluation(
+                method, scene, split, trainer.eval_views, chunk, trainer.eval_scale, pictures=pictures
+            )
     return None

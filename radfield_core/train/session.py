@@ -19,15 +19,16 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import Diverged, PluginError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
+from radfield_core.interfaces import ObservedRun
 from radfield_core.names import plural, quoted
 from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
-from radfield_core.plugins.observers import Observers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint as checkpoints, stored_results
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
 from radfield_core.runs.known_data import record_data
+from radfield_core.runs.observers import Observers
 from radfield_core.runs.record import parts_of, plugin_versions
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.output import RESULT
@@ -196,9 +197,10 @@ def prepare(
     if weights is not None:
         setup = replace(setup, weights=weights)
         warnings += weights.warnings(setup.context)
-    observers = Observers(get_registry())
+    observers = Observers.of(run, get_registry())
     log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
-    trainer, found = make_trainer(setup, folder, log, quick_evaluation(run, setup.method, scenes))
+    evaluation = quick_evaluation(run, setup.method, scenes, pictures=observers.want_pictures)
+    trainer, found = make_trainer(setup, folder, log, evaluation)
     warnings += found
     resumed_from = None
     if resume:
@@ -283,20 +285,26 @@ def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
     folder, trainer, observers = prepared.folder, prepared.trainer, prepared.observers
     first = trainer.counters.step
     observers.tell("radfield_train_started", run=prepared.run, folder=folder.path, step=first)
+    observers.tell_parts("started", ObservedRun(prepared.run, folder.path, prepared.scene, first))
     try:
         reason = trainer.train()
     except Diverged:
-        observers.tell("radfield_run_finished", folder=folder.path, step=trainer.counters.step, reason="diverged")
+        _tell_finished(prepared, "diverged")
         raise
     except PluginError:  # with RADFIELD_STRICT_PLUGINS=1, an observer that fails ends the run
         trainer.save()
         raise
     outcome = Outcome(folder.path, trainer.counters.step, reason)
-    ended = "signal" if outcome.exit_code else reason
-    observers.tell("radfield_run_finished", folder=folder.path, step=outcome.step, reason=ended)
+    _tell_finished(prepared, "signal" if outcome.exit_code else reason)
     if not outcome.exit_code:
         _log_end(prepared, outcome, first, keep_folder)
     return outcome
+
+
+def _tell_finished(prepared: Prepared, reason: str) -> None:
+    observers, step = prepared.observers, prepared.trainer.counters.step
+    observers.tell("radfield_run_finished", folder=prepared.folder.path, step=step, reason=reason)
+    observers.tell_parts("finished", step, reason)
 
 
 def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool) -> None:

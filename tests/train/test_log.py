@@ -22,9 +22,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, object]]] = []
+        self.parts: list[tuple[object, ...]] = []
 
     def tell(self, hook: str, **values: object) -> None:
         self.calls.append((hook, values))
+
+    def tell_parts(self, method: str, *values: object) -> None:
+        self.parts.append((method, *values))
 
 
 def losses(squared_error: float = 0.01) -> StepLosses:

@@ -16,6 +16,7 @@ from radfield_core.config.run import RunConfig
 from radfield_core.errors import StorageError, UsageError
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.folder import RunFolder
+from radfield_core.runs.observers import Observers
 from radfield_core.train import session
 from radfield_core.train.session import Outcome, Prepared, prepare, train_run
 
@@ -117,10 +118,11 @@ def test_an_unknown_device_is_reported_before_a_folder_is_made(tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
-class Heard:
+class Heard(Observers):
     """Observers that remember the hooks and, of the end, the reason."""
 
-    def __init__(self, registry: object) -> None:
+    def __init__(self) -> None:
+        super().__init__(get_registry())
         self.calls: list[tuple[str, Any]] = []
 
     def tell(self, hook: str, **values: Any) -> None:
@@ -130,8 +132,8 @@ class Heard:
 def test_observers_hear_the_start_each_entry_and_the_reason_of_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = Heard(None)
-    monkeypatch.setattr(session, "Observers", lambda registry: heard)
+    heard = Heard()
+    monkeypatch.setattr(Observers, "of", lambda run, registry: heard)
     train_run(run_of("trainer.log_every=2"), out=tmp_path / "run", quiet=True)
     assert heard.calls == [
         ("train_started", 0), ("step_ended", 2), ("step_ended", 4), ("evaluated", 4), ("run_finished", "max_steps"),
@@ -141,8 +143,8 @@ def test_observers_hear_the_start_each_entry_and_the_reason_of_the_end(
 def test_a_signal_ends_a_run_after_a_save_without_an_evaluation(
     tmp_path: Path, taken: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = Heard(None)
-    monkeypatch.setattr(session, "Observers", lambda registry: heard)
+    heard = Heard()
+    monkeypatch.setattr(Observers, "of", lambda run, registry: heard)
     tell = heard.tell
 
     def stop_at_one(hook: str, **values: Any) -> None:

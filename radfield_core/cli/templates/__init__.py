@@ -77,7 +77,9 @@ def words_for(name: str, kind: str) -> dict[str, str]:
         ('encoding:fast-fourier', 'acme_fast_fourier', 'FastFourier')
     """
     part = name.partition("-")[2]
-    requires = "".join(f'  "{distribution}>=0.1",\n' for distribution in REQUIRES.get(kind, ()))
+    libraries = ("attrs>=23.2", *(() if kind == "observer" else ("torch>=2.10",)))
+    needed = (*(f"{distribution}>=0.1" for distribution in REQUIRES.get(kind, ())), *libraries)
+    requires = "".join(f'  "{requirement}",\n' for requirement in needed)
     return {
         "name": name,
         "module": name.replace("-", "_"),

@@ -23,6 +23,7 @@ from radfield_core.interfaces import (
     Loss,
     Method,
     Metric,
+    Observer,
     Renderer,
     Sampler,
 )
@@ -42,6 +43,7 @@ INTERFACES: dict[str, type] = {
     "loss": Loss,
     "method": Method,
     "metric": Metric,
+    "observer": Observer,
     "renderer": Renderer,
     "sampler": Sampler,
 }

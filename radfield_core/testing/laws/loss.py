@@ -9,7 +9,7 @@ import torch
 from radfield_core.config.schedules import Schedule
 from radfield_core.model import added_losses
 from radfield_core.testing.law import expect, expect_close, law
-from radfield_core.testing.under_test import TESTED_LOSS, PartUnderTest
+from radfield_core.testing.under_test import TESTED, PartUnderTest
 from radfield_core.types import Step
 
 
@@ -25,7 +25,7 @@ def weight_is_applied_by_core(tested: PartUnderTest) -> None:
         trainer = weighted.trainer(weighted.run_config(), f"weight-{factor:g}")
         step = Step(0, 3, 0)
         trainer.model.begin_step(step)
-        values.append(trainer.train_step(trainer.drawer.draw(step, 16), step).terms[TESTED_LOSS].detach())
+        values.append(trainer.train_step(trainer.drawer.draw(step, 16), step).terms[TESTED].detach())
     expect_close("the loss with twice the weight", values[1], 2.0 * values[0], 1e-6)
 
 
@@ -39,6 +39,6 @@ def loss_is_not_negative(tested: PartUnderTest) -> None:
         batch = trainer.drawer.draw(step, 64)
         with torch.no_grad():
             outputs = trainer.method.forward(trainer.model, batch)
-            values = added_losses(trainer.model)[TESTED_LOSS](outputs, batch, trainer.model, step)
+            values = added_losses(trainer.model)[TESTED](outputs, batch, trainer.model, step)
         expect(bool(values.isfinite().all()), "the loss is not finite")
         expect(bool((values >= -1e-6).all()), f"the loss of a ray is {values.min():.6g}")

@@ -16,7 +16,7 @@ from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
 from radfield_core.testing.training import toy_scene
-from radfield_core.testing.under_test import TESTED_LOSS, PartUnderTest, qualified_name
+from radfield_core.testing.under_test import TESTED, PartUnderTest, qualified_name
 from radfield_core.types import Batch, Step
 
 
@@ -120,7 +120,7 @@ def losses_are_means_over_rays(tested: PartUnderTest) -> None:
 
     def losses(part: Batch) -> dict[str, torch.Tensor]:
         if tested.kind == "loss":
-            return {TESTED_LOSS: trainer.train_step(part, step).terms[TESTED_LOSS]}
+            return {TESTED: trainer.train_step(part, step).terms[TESTED]}
         return method.losses(method.forward(model, part), part, model, step)
 
     whole, first, second = losses(batch), losses(batch[0:8]), losses(batch[8:16])

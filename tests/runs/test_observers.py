@@ -8,8 +8,8 @@ import pytest
 from radfield_core.errors import PluginError
 from radfield_core.plugin import hookimpl
 from radfield_core.plugins import hookspecs
-from radfield_core.plugins.observers import MAX_ERRORS, Observers
 from radfield_core.plugins.registry import Registry
+from radfield_core.runs.observers import MAX_ERRORS, Observers
 
 
 class Careful:

@@ -1,0 +1,95 @@
+"""Observers of a run that a config names, such as loggers. They listen, and never change the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from radfield_core.config.run import RunConfig
+    from radfield_core.data.scene import Scene
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedRun:
+    """The run that an observer listens to.
+
+    Attributes:
+        config: the options of the run.
+        folder: the run's folder, in which the observer may create files of its own.
+        scene: the training split.
+        step: number of training steps that are already done. It is 0 for a new run.
+    """
+
+    config: RunConfig
+    folder: Path
+    scene: Scene
+    step: int
+
+
+Pictures = Mapping[str, Mapping[str, np.ndarray]]
+"""Name of a view -> kind of picture -> picture [H, W, 3] uint8. `radfield_core.render.pictures` lists the kinds."""
+
+
+class Observer:
+    """A listener of one run. Constructed as `Observer(config)`.
+
+    A run lists its observers by name: `[observers.tb]` in a config file, or `observers.tb=tensorboard` on the command
+    line. If a method of an observer raises an exception three times, the observer is not called any more, and training
+    goes on. Random numbers that it draws do not change the training.
+
+    Attributes:
+        config: the observer's options.
+        wants_pictures: True if `evaluated` needs the pictures of the evaluated views. Otherwise, none are made.
+
+    Example:
+        >>> class Best(Observer):
+        ...     def __init__(self, config):
+        ...         super().__init__(config)
+        ...         self.psnr = 0.0
+        ...
+        ...     def evaluated(self, step, split, metrics, pictures):
+        ...         self.psnr = max(self.psnr, metrics["psnr"])
+        >>> best = Best(config=None)
+        >>> best.evaluated(100, "val", {"psnr": 20.0}, {})
+        >>> best.psnr
+        20.0
+    """
+
+    wants_pictures: bool = False
+
+    def __init__(self, config: Any):
+        self.config = config
+
+    def started(self, run: ObservedRun) -> None:
+        """Called before the first training step, for a new run and for a resumed one."""
+
+    def step_ended(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Called every `trainer.log_every` training steps.
+
+        Args:
+            step: number of training steps done.
+            scalars: the metrics of the step by name, as in metrics.jsonl.
+        """
+
+    def evaluated(self, step: int, split: str, metrics: Mapping[str, float], pictures: Pictures) -> None:
+        """Called after each evaluation during training, and after the one at its end.
+
+        Args:
+            step: number of training steps done.
+            split: "val" or "test".
+            metrics: name of a metric -> its mean over the evaluated views.
+            pictures: pictures of the evaluated views, if `wants_pictures` is True.
+        """
+
+    def finished(self, step: int, reason: str) -> None:
+        """Called once, after the last checkpoint is on the disk.
+
+        Args:
+            step: number of training steps done.
+            reason: "max_steps", "max_seconds", "signal" or "diverged".
+        """
