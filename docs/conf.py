@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "radfield"
 author = "the radfield authors"
-extensions = ["myst_parser", "generated", "authors", "reference"]
+extensions = ["myst_parser", "generated", "authors", "reference", "offline"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 smartquotes = False  # names and values are quoted as they are typed
