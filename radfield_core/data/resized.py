@@ -75,7 +75,7 @@ def resized(scene: Scene, sizes: Tensor) -> Scene:
         masks=None if scene.masks is None else ResizedImages(scene.masks, sizes),
         depths=None if scene.depths is None else _Reduced(scene.depths, sizes, _reduced_depth),
         normals=None if scene.normals is None else _Reduced(scene.normals, sizes, _reduced_normals),
-        notes=(*scene.notes, note),
+        chosen=(*scene.chosen, note),
     )
 
 

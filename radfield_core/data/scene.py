@@ -112,6 +112,7 @@ class Scene:
             reports each group separately. The list is empty if there are no groups.
         render_path: [F, 3, 4], camera-to-world matrices for a video of the scene, if the data format defines a path.
         notes: messages for the user, for example about repaired poses.
+        chosen: messages that confirm what the user chose, for example which of the views are used.
     """
 
     cameras: Cameras
@@ -136,6 +137,7 @@ class Scene:
     groups: list[str] = field(default_factory=list)
     render_path: Tensor | None = None
     notes: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     def only(self, kept: Sequence[int]) -> Scene:
         """Return a scene with the views that have the numbers `kept`, in this order.

@@ -21,7 +21,7 @@ _RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})", re.ASCII)
 
 
 def selected(scene: Scene, split: str, views: Views, every: int) -> Scene:
-    """Return a scene with some of its views, and a note that states their number.
+    """Return a scene with some of its views, and a message that states their number.
 
     Args:
         scene: the scene of a split.
@@ -40,7 +40,7 @@ def selected(scene: Scene, split: str, views: Views, every: int) -> Scene:
         return scene
     options = [word for word, given in (("data.views", named), ("data.every", every > 1)) if given]
     note = f"{len(kept)} of {plural(total, f'{split} view')} are used, as {' and '.join(options)} say"
-    return replace(scene.only(kept), notes=(*scene.notes, note + ("s" if len(options) == 1 else "")))
+    return replace(scene.only(kept), chosen=(*scene.chosen, note + ("s" if len(options) == 1 else "")))
 
 
 def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:

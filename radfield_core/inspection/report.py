@@ -91,6 +91,7 @@ def _read_splits(parser: DataParser) -> list[SplitReport]:
         if report.scene is None:
             continue
         report.facts += scene_facts(scene)
+        report.facts += [("chosen", line) for line in scene.chosen]
         report.warnings += scene.notes
         facts, warnings = camera_findings(scene, parser.config)
         report.facts += facts

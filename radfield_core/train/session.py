@@ -224,6 +224,8 @@ def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) ->
         logger.info(line)
     if keep_folder:
         logger.info("run      %s", prepared.folder.path)
+    for line in prepared.scene.chosen:
+        logger.info(line)
     for warning in (*prepared.scene.notes, *prepared.warnings):
         logger.warning(warning)
 

@@ -141,5 +141,5 @@ def test_a_reduced_scene_keeps_weights_groups_and_ndc_and_says_its_size() -> Non
     assert small.masks is not None and small.masks[0].shape == (12, 16, 1)
     assert small.loss_weights is scene.loss_weights and small.groups == scene.groups
     assert small.warp == scene.warp  # depends on the field of view, which stays the same
-    assert small.notes[-1] == "images are reduced from 32×24 to 16×12"
+    assert small.chosen[-1] == "images are reduced from 32×24 to 16×12"
     assert resized(scene, scene.cameras.sizes) is scene

@@ -67,7 +67,7 @@ def test_every_applies_to_all_splits_and_views_to_the_training_split(scene: Scen
 
 
 def test_a_note_says_how_many_views_are_left(scene: Scene) -> None:
-    assert selected(scene, "train", None, 2).notes[-1] == "3 of 5 train views are used, as data.every says"
-    assert selected(scene, "train", "0-3", 2).notes[-1] == (
+    assert selected(scene, "train", None, 2).chosen[-1] == "3 of 5 train views are used, as data.every says"
+    assert selected(scene, "train", "0-3", 2).chosen[-1] == (
         "2 of 5 train views are used, as data.views and data.every say"
     )

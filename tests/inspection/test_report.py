@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,9 @@ def test_transparency_is_measured(ring):
     images[:, 0, 0, 0] = 7
     (report, *_) = inspect(_Parser({s: ring(2, images=MemoryImages(images)) for s in DataParser.splits}), quiet=True)
     assert dict(report.facts)["pixels"].startswith("RGBA, straight alpha, 25 % transparent")
+
+
+def test_what_the_user_chose_is_a_fact_and_no_warning(ring):
+    chosen = dataclasses.replace(ring(3), chosen=("3 of 6 train views are used, as data.every says",))
+    (report, *_) = inspect(_Parser({split: chosen for split in DataParser.splits}), quiet=True)
+    assert ("chosen", chosen.chosen[0]) in report.facts and chosen.chosen[0] not in report.warnings

@@ -55,7 +55,7 @@ def test_a_data_set_is_opened_with_the_views_and_sizes_that_the_user_chose() -> 
     whole = toy_capture(6, size=(32, 24)).names
     assert train.names == [whole[1], whole[3], whole[5]] and test.names == whole[::2]
     assert train.cameras.sizes.tolist() == [[16, 12]] * 3
-    assert train.notes == (
+    assert train.chosen == (
         "3 of 6 train views are used, as data.views and data.every say",
         "images are reduced from 32×24 to 16×12",
     )
