@@ -77,7 +77,8 @@ class Capture:
     def _scaled_cameras(self, headers: Sequence[ImageHeader], problems: Problems) -> tuple[Array, np.ndarray, set[int]]:
         """Scale the intrinsics and sizes of all views to their images.
 
-        Return the scaled intrinsics, the scaled sizes, and the set of all factors by which images are reduced.
+        Return the scaled intrinsics, the scaled sizes, and the set of all factors by which images are reduced. A factor
+        that the folder states, such as images_8, is not in the set: nobody needs to be told.
         """
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
@@ -89,7 +90,8 @@ class Capture:
             if factor is None:
                 self._add_size_problem(i, actual, problems)
                 continue
-            factors.add(factor)
+            if self.images[i].parent.name != f"images_{factor}":
+                factors.add(factor)
             intrinsics[i] *= np.tile(np.array(actual) / self.sizes[i], 2)
             sizes[i] = actual
         return intrinsics, sizes, factors

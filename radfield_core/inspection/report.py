@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,7 +176,7 @@ def camera_warnings(scene: Scene) -> list[str]:
     """
     found = []
     c2w = scene.cameras.c2w.detach().double()
-    repeated = _repeated_poses(c2w)
+    repeated = _repeated_poses(c2w, scene.groups)
     if repeated:
         found.append(f"{_listed(scene, repeated)}: the pose equals that of another view")
     if scene.ndc:
@@ -201,12 +201,16 @@ def camera_warnings(scene: Scene) -> list[str]:
     return found
 
 
-def _repeated_poses(c2w: Tensor) -> list[int]:
-    """Return the number of each view whose pose equals the pose of an earlier view."""
-    keys: dict[tuple[float, ...], int] = {}
+def _repeated_poses(c2w: Tensor, groups: Sequence[str]) -> list[int]:
+    """Return the number of each view whose pose equals the pose of an earlier view of the same group.
+
+    The views of several scales share their poses, and each scale is a group.
+    """
+    keys: dict[tuple[str, tuple[float, ...]], int] = {}
     scale = max(float(c2w[:, :, 3].abs().max()), 1e-12)
     rounded = torch.cat([c2w[:, :, :3].flatten(1), c2w[:, :, 3] / scale], 1).mul(SAME_POSE_DIGITS).round().tolist()
-    return [i for i, row in enumerate(rounded) if keys.setdefault(tuple(row), i) != i]
+    named = groups or [""] * len(rounded)
+    return [i for i, row in enumerate(rounded) if keys.setdefault((named[i], tuple(row)), i) != i]
 
 
 def _half_angle(scene: Scene, view: int) -> float:

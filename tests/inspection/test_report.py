@@ -27,6 +27,13 @@ def test_two_cameras_that_are_alike_are_named(ring):
     assert warning.startswith("view 4:") and "another view" in warning
 
 
+def test_views_of_several_scales_may_share_their_poses(ring):
+    scene = ring()
+    scene.cameras.c2w[3:] = scene.cameras.c2w[:3]
+    assert len(camera_warnings(scene)) == 1
+    assert camera_warnings(dataclasses.replace(scene, groups=["full"] * 3 + ["1/2"] * 3)) == []
+
+
 def test_a_camera_that_looks_away_is_named_with_its_angle(ring):
     scene = ring()
     scene.cameras.c2w[2, :, 0] *= -1

@@ -201,7 +201,9 @@ def test_a_shrunken_folder_of_images_may_be_named(folder):
         Image.open(path).resize((16, 12)).save(folder / "images_2" / path.name)
     scene = parse(folder, images="images_2")
     assert scene.cameras.intrinsics[0].tolist() == [16.0, 16.0, 8.0, 6.0]
-    assert any("1/2" in note for note in scene.notes)
+    assert not any("1/2" in note for note in scene.notes), "the folder says so"
+    (folder / "images_2").rename(folder / "small")
+    assert any("1/2" in note for note in parse(folder, images="small").notes)
 
 
 def test_masks_are_for_all_images_or_none(tmp_path):

@@ -135,7 +135,7 @@ def test_the_images_folder_decides_the_focal_length(folder):
         Image.open(path).resize((8, 6)).save(folder / "images_4" / path.name)
     quarter = parse(folder)
     assert quarter.cameras.intrinsics[0].tolist() == [8.0, 8.0, 4.0, 3.0]
-    assert any("1/4" in note for note in quarter.notes) and any("images_4" in note for note in quarter.notes)
+    assert any("images_4" in note for note in quarter.notes) and not any("1/4" in note for note in quarter.notes)
     assert parse(folder, factor=1).cameras.intrinsics[0].tolist() == [32.0, 32.0, 16.0, 12.0]
 
 
