@@ -16,7 +16,7 @@ from radfield_core.data.area_average import area_average
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import transform_points
-from radfield_core.errors import DatasetError, UsageError
+from radfield_core.errors import DatasetError
 from radfield_core.inspection.quality import limits_against_points
 from radfield_core.interfaces.dataparser import open_data_set
 from radfield_core.plugin import load
@@ -104,10 +104,11 @@ def test_near_and_far_along_the_rays_hold_what_stands_at_a_wide_pictures_border(
     assert not limits_against_points(scene)[1]
 
 
-def test_a_folder_in_two_formats_asks(test_data):
-    with pytest.raises(UsageError) as caught:
-        compose_data(get_registry(), str(test_data / "colmap" / "can"), [])
-    assert "colmap" in str(caught.value) and "llff" in str(caught.value)
+def test_a_real_folder_in_two_formats_is_read_in_the_one_that_reads_more(test_data):
+    choice, remarks = compose_data(get_registry(), str(test_data / "colmap" / "can"), [])
+    assert choice.name == "colmap" and remarks[0].endswith(
+        "which reads more than llff; add data.type=llff to change this"
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from radfield_core.data import (
 )
 from radfield_core.files import read_npy, safe_join
 from radfield_llff.config import LlffConfig, uses_ndc
+from radfield_llff.gaps import with_missing
 from radfield_llff.paths import average, circle, look, spiral
 from radfield_llff.sniff import sniff
 
@@ -147,12 +148,12 @@ def _folder_notes(root: Path, folder: Path) -> list[str]:
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
     """Return the n images, sorted by name, which is the order of the rows of poses_bounds.npy.
 
+    Images that are missing are among them if it is certain which ones they are.
+
     Raises:
-        DatasetError: the folder does not hold exactly n images.
+        DatasetError: the folder does not hold n images, and it is not certain which ones are missing.
     """
-    names = sorted(
-        name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-    )
+    names = with_missing(folder, n)
     if len(names) != n:
         problems.add(
             folder.name, f"has {plural(len(names), 'image')}, but poses_bounds.npy has {plural(n, 'row')}",
