@@ -39,9 +39,15 @@ def printable(text: str, keep: str = "") -> str:
     """
     if text.isprintable() or (isinstance(text, Lines) and not keep):
         return text
-    return "".join(
-        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode() for sign in text
-    )
+    return "".join(sign if sign.isprintable() or sign in keep else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    """Return the escape sequence of a character. From DEL on, it is one that TOML and JSON know, too."""
+    number = ord(sign)
+    if number < 0x7F:
+        return sign.encode("unicode_escape").decode()
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

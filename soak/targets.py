@@ -29,6 +29,7 @@ from radfield_core.plugins.registry import get_registry
 from radfield_core.runs import checkpoint
 from radfield_core.runs.checkpoint_names import list_steps
 from radfield_core.runs.folder import RunFolder, find_run
+from radfield_core.runs.listing import facts
 from radfield_core.testing import apply_byte_edits, apply_value_edits, toy_capture
 from radfield_core.testing.fuzzing import random_byte_edits, random_value_edits
 from radfield_core.testing.training import toy_trainer
@@ -272,9 +273,10 @@ def _runs(folder: Path) -> list[Target]:
             found.stored_plugins()
         with contextlib.suppress(RadfieldError):
             found.left_out()
+        facts(real)
         TrainingLog(found, trainer.config, quiet=True).resume(trainer.counters)
 
-    inside = tuple(real / name for name in ("config.toml", "plugins.json", "scene.json", "metrics.jsonl"))
+    inside = tuple(sorted(path for path in real.iterdir() if path.is_file() and path.name != ".lock"))
     return [
         Target("checkpoint", files, resume),
         Target("signed checkpoint", tuple(p for p in files if p.name not in ("MANIFEST.json", "FORMAT")), resume, sign),

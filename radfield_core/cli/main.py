@@ -205,6 +205,8 @@ def _out_of_memory(error: Exception) -> bool:
 
 def _fails(stream: TextIO) -> bool:
     """True if a stream cannot be written to."""
+    if getattr(stream, "failed", False):
+        return True
     try:
         stream.flush()
     except (OSError, ValueError):

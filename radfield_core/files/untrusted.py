@@ -143,6 +143,8 @@ class _Folder:
         name = display_path(path, root)
         if not self._exists:
             return _missing_folder(name, self._folder, root)
+        if path.exists():
+            return Absence(Problem(name, "is not a regular file", "Put a regular file in its place"), "")
         lower = path.name.lower()
         near = self._by_name.get(lower) or self._by_stem.get(Path(lower).stem) or self._by_stem.get(lower) or ""
         renamed = display_path(self._folder / near, root) if near else ""

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from radfield_core.config.files import inline, read_table
-from radfield_core.errors import RadfieldError
+from radfield_core.errors import RadfieldError, StorageError
 from radfield_core.files.json_files import MAX_RUN_JSON_BYTES, read_json
-from radfield_core.files.regular import open_regular
+from radfield_core.files.regular import open_regular, refuse_links_out
 from radfield_core.runs.checkpoint_names import list_steps, named_step, read_best
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.stored_results import OLDER, step_of
@@ -111,6 +111,11 @@ def facts(path: Path, checkpoint: Path | None = None) -> RunFacts:
     """
     folder, options, fault = RunFolder(path), {}, ""
     try:
+        refuse_links_out(path, folder.checkpoints)
+        open_regular(folder.config).close()
+    except (StorageError, OSError) as error:
+        return _unread(path, error.problems[0].message if isinstance(error, StorageError) else str(error.strerror))
+    try:
         options = read_table(folder.config)
     except RadfieldError as error:
         fault = error.problems[0].message
@@ -133,6 +138,11 @@ def facts(path: Path, checkpoint: Path | None = None) -> RunFacts:
         plugins=_plugins(folder),
         fault=fault,
     )
+
+
+def _unread(path: Path, fault: str) -> RunFacts:
+    """Return the facts of a run that is not read, because its files are not its own."""
+    return RunFacts(path, "", "", None, None, None, None, None, 0.0, 0, {}, {}, fault)
 
 
 def _newest_evaluation(folder: RunFolder, log: list[dict[str, Any]]) -> Measured | None:

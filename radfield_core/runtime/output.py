@@ -33,7 +33,11 @@ class SafeOutput:
 
     def write(self, text: str) -> int:
         """Write text and return the number of its characters."""
-        self.unescaped.write(printable(text, keep="\n"))
+        try:
+            self.unescaped.write(printable(text, keep="\n"))
+        except OSError:
+            self.failed = True
+            raise
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

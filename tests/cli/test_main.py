@@ -126,6 +126,8 @@ def test_an_error_that_cannot_be_printed_keeps_its_code(monkeypatch):
     with open("/dev/full", "w") as full:
         assert subprocess.run([*words, "trian"], stderr=full).returncode == 2
         assert subprocess.run([*words, "--help"], stdout=full, stderr=full).returncode == 74
+        said = subprocess.run([*words, "--help"], stdout=full, stderr=subprocess.PIPE, text=True).stderr
+    assert said == "error: the output of this command: No space left on device\n  try: Free space on the disk\n"
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["config", "options"]])

@@ -144,3 +144,11 @@ def test_a_read_is_limited_to_the_byte(tmp_path):
         with pytest.raises(DatasetError) as caught:
             read_limited(path, 5)
         assert caught.value.problems[0].path == str(path)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_said_to_be_none(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    (problem,) = missing_files([tmp_path / "a.json"], tmp_path)
+    assert problem.message == "is not a regular file"
+    with pytest.raises(DatasetError, match="is not a regular file"):
+        read_limited(tmp_path / "a.json", 100)

@@ -125,3 +125,26 @@ def test_a_bare_name_is_a_part_too(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     (folder / "config.toml").write_text('method = "nerf"\ndata = "synthetic"\n')
     assert (facts(folder).method, facts(folder).scene, facts(folder).step) == ("nerf", "synthetic", None)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "metrics.jsonl", "results.json", "plugins.json", "checkpoints"])
+def test_a_run_with_a_link_that_leads_out_is_listed_but_not_read(tmp_path: Path, name: str) -> None:
+    folder = make_run(tmp_path / "run", 5)
+    (folder / "results.json").write_text(results(5, 25.0))
+    moved = tmp_path / "outside"
+    if (folder / name).exists():
+        (folder / name).rename(moved)
+    else:
+        moved.write_text("{}")
+    (folder / name).symlink_to(moved)
+    found = facts(folder)
+    assert "leads out of the folder" in found.fault and found.measured is None and found.options == {}
+
+
+@pytest.mark.parametrize("name", ["config.toml", "metrics.jsonl", "results.json", "plugins.json"])
+def test_a_pipe_in_a_run_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = make_run(tmp_path / "run", 5)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    found = facts(folder)
+    assert (found.fault == "is not a regular file") == (name == "config.toml")
