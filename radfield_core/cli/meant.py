@@ -92,6 +92,10 @@ def verb_meant(argv: Sequence[str], verbs: Sequence[str], parser_of: Callable[[s
     near = nearest(argv[0], verbs)
     if near:
         return command_line(f"radfield {near}", argv[1:])
+    verb = next((word for word in argv if word in verbs), None)
+    if verb is not None:  # an option stands before the verb
+        at = argv.index(verb)
+        return command_line(f"radfield {verb}", [*argv[:at], *argv[at + 1 :]])
     if argv[0].startswith("-"):
         return command_line("radfield train", argv)
     parsers = {verb: parser_of(verb) for verb in verbs}
@@ -211,7 +215,7 @@ class _Reader:
         if same in self.options:
             return Found(message, self._with_value(same, value))
         paths = self._paths(name)
-        near = nearest(name, self.options)
+        near = self._similar(name)
         if near and not self._is_exact(name, paths):
             return Found(message, self._with_value(near, value))
         written = [f"{path}={value or 'true'}" for path in paths]
@@ -220,6 +224,11 @@ class _Reader:
         if written and len(paths) <= 4:
             return Found(f"{message}; it can mean {plural(len(paths), 'option')}", [], "Write " + " or ".join(written))
         return Found(message, [], f"{self.prog} --help")
+
+    def _similar(self, name: str) -> str:
+        """Return the option with the most similar name, or "" if none is similar. Hyphens at the start do not count."""
+        names = {option.lstrip("-"): option for option in self.options}
+        return names.get(nearest(name.lstrip("-"), names), "")
 
     def _with_value(self, option: str, value: str) -> list[str]:
         flag = self.options[option].nargs == 0

@@ -47,10 +47,17 @@ MEANT = {
     "data make out --type blender": "data make out --format blender",
     "ngp-small lego/": "train --method ngp-small --data lego/",
     "--method ngp --data lego/": "train --method ngp --data lego/",
+    "-q eval RUN": "eval -q RUN",
+    "--method ngp train --data lego/": "train --method ngp --data lego/",
     "trian --method ngp": "train --method ngp",
     "inspect lego/": "data inspect lego/",
 }  # fmt: skip
 """What was typed -> what was meant, both after `radfield`."""
+
+
+def test_option_of_another_verb_is_not_taken_for_a_misspelling(capsys) -> None:
+    assert main(["eval", "RUN", "--views", "99"]) == 2
+    assert "--device" not in capsys.readouterr().err
 
 
 def hint(error: str) -> str:
