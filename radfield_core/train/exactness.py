@@ -32,6 +32,8 @@ def departures(saved: object, now: dict[str, str | int], device: torch.device) -
         f"{key} {before.get(key, 'unknown')!s:.80}, now {now[key]}" for key in known if before.get(key) != now[key]
     ]
     found = [f"the checkpoint was saved with {'; '.join(other)}: results may differ in the last bits"] if other else []
+    if "threads" in before and isinstance(before["threads"], int) and before["threads"] != now["threads"]:
+        found[0] += f" (OMP_NUM_THREADS={before['threads']} sets the number of threads)"
     if device.type != "cpu":
         found.append(
             "on a GPU, gradients are summed in no fixed order: this run will differ in the last bits from a run that "
