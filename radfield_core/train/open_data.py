@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from radfield_core.config.files import dump, parse_table, read_table
 from radfield_core.config.run import RunConfig
 from radfield_core.config.view_options import divided
 from radfield_core.data import bad_images
@@ -66,6 +67,17 @@ def open_data(
     warnings = [*absent, *_warnings(opened), *camera_findings(train, run.data.config)[1], *mask_warnings(train)]
     warnings += image_warnings(train)
     return scenes, [*warnings, *(f"left out: {each.headline()}" for each in summarized(bad.problem for bad in found))]
+
+
+def left_out_before(run: RunConfig, folder: RunFolder) -> dict[str, list[int]]:
+    """Return the views that a run to resume has left out: split -> numbers.
+
+    If the options of the data differ from the stored ones, the numbers may stand for other views. The result is then
+    empty: images that are missing or cannot be read are found again.
+    """
+    before, now = read_table(folder.config).get("data"), parse_table(dump(run)).get("data")
+    same = isinstance(before, dict) and isinstance(now, dict) and {**before, "root": ""} == {**now, "root": ""}
+    return folder.left_out() if same else {}
 
 
 def opened_splits(scenes: Scenes, absent: list[str] | None = None) -> dict[str, Scene]:

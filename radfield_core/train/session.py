@@ -38,7 +38,7 @@ from radfield_core.train.dry_run import dry_run
 from radfield_core.train.exactness import conditions, departures
 from radfield_core.train.first_weights import FirstWeights, first_weights
 from radfield_core.train.log import TrainingLog
-from radfield_core.train.open_data import changes_of_data, open_data, opened_splits, quick_evaluation
+from radfield_core.train.open_data import changes_of_data, left_out_before, open_data, opened_splits, quick_evaluation
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
@@ -189,7 +189,7 @@ def prepare(
     """
     device = choose_device(run.trainer.device)
     method = run.method.load()(run.method.config)
-    scenes, warnings = open_data(run, method, folder.left_out() if resume else {}, quiet=quiet)
+    scenes, warnings = open_data(run, method, left_out_before(run, folder) if resume else {}, quiet=quiet)
     warnings += suitability.warnings(run, scenes.get("train"), get_registry())
     if resume:
         warnings += changes_of_data(run, folder, opened_splits(scenes), allowed=allow_other_data)

@@ -165,3 +165,14 @@ def test_only_files_can_be_missing_and_a_view_of_two_splits_counts_once() -> Non
     scene = toy_capture(3)
     assert missing_views(scene) == []
     assert find_missing({"val": scene, "test": scene}) == MissingImages({}, [], 3)
+
+
+def test_views_left_out_before_are_found_again_if_other_views_are_chosen(tmp_path: Path) -> None:
+    data, images = _made("blender", tmp_path / "scene")
+    images[4].unlink()
+    run = tmp_path / "run"
+    assert _train(data, run) == 0
+    resume = ["train", "--resume", str(run), "-q", "trainer.max_steps=3", "data.every=2", "--allow-config-change"]
+    assert main(resume) == 0
+    assert json.loads((run / "scene.json").read_text())["left_out"] == {"train": [2]}  # the third of views 0, 2, 4, …
+    assert open_run(run).scenes.get("train").names == [f"train/r_{i}" for i in (0, 2, 6, 8)]
