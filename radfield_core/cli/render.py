@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,6 +84,7 @@ def run(args: Namespace) -> int:
 
     set_policy()
     from radfield_core.runs.reports import render_path, render_split
+    from radfield_core.runs.stored_results import made_from
     from radfield_core.runs.trained import open_run
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
@@ -90,10 +92,11 @@ def run(args: Namespace) -> int:
     plan = _plan(args, trained, no_views, video, look)
     if not quiet:
         _announce(args, trained, plan, look)
-    files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
-    if plan.video != "none":
-        path, n = args.camera_path or "auto", plan.frames
-        files.append(render_path(trained, path, n, out, video=plan.video, look=plan.look, quiet=quiet))
+    with nullcontext(out) if args.out else made_from(trained.folder, trained.checkpoint, "images") as out:
+        files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
+        if plan.video != "none":
+            path, n = args.camera_path or "auto", plan.frames
+            files.append(render_path(trained, path, n, out, video=plan.video, look=plan.look, quiet=quiet))
     say(*files)
     return 0
 

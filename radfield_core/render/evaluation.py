@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radfield_core.data.area_average import average_known
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
@@ -103,16 +104,9 @@ def shrunk(image: Tensor, width: int, height: int) -> Tensor:
     """
     if image.shape[:2] == (height, width):
         return image
-    rows, columns = (_area_weights(old, new).to(image) for old, new in zip(image.shape, (height, width), strict=False))
-    return torch.einsum("hy,yxc,wx->hwc", rows, image, columns)
-
-
-def _area_weights(old: int, new: int) -> Tensor:
-    """Return weights [new, old] float64: the share of each new pixel of a line that each old pixel covers."""
-    ends = torch.arange(new + 1, dtype=torch.float64)[:, None] * old / new
-    pixels = torch.arange(old, dtype=torch.float64)
-    overlap = torch.minimum(ends[1:], pixels + 1.0) - torch.maximum(ends[:-1], pixels)
-    return overlap.clamp_min(0.0) * new / old
+    everything = np.ones(image.shape[:2], dtype=np.bool_)
+    mean = average_known(image.double().numpy(), everything, width, height, 0.0)
+    return torch.from_numpy(mean).to(image)
 
 
 def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float]:

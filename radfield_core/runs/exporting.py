@@ -17,7 +17,7 @@ from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import Exporter
 from radfield_core.plugins.registry import get_registry
-from radfield_core.runs.stored_results import place_for
+from radfield_core.runs.stored_results import made_from
 from radfield_core.runs.trained import Trained
 
 
@@ -54,11 +54,16 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
         StorageError: a file cannot be written.
     """
     check_part(choice, trained.run, get_registry())
+    if out is None:
+        with made_from(trained.folder, trained.checkpoint, "exports") as place:
+            return _export(trained, choice, place / choice.component.name)
+    return _export(trained, choice, out)
+
+
+def _export(trained: Trained, choice: Choice, target: Path) -> list[Path]:
+    """Write the files of an export and their sidecars."""
     exporter: Exporter = choice.load()(choice.config)
     scene = trained.scenes.views("train")
-    target = (
-        out if out is not None else place_for(trained.folder, trained.checkpoint, "exports") / choice.component.name
-    )
     if target.is_dir():
         target /= choice.component.name
     try:

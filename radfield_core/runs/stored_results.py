@@ -9,14 +9,19 @@ This module imports no torch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from radfield_core.errors import StorageError, unwritable
+from radfield_core.files.durable import write_durably
 from radfield_core.files.results import write_results
-from radfield_core.runs.checkpoint_names import list_steps
+from radfield_core.runs.checkpoint_names import list_steps, named_step
 from radfield_core.runs.folder import RunFolder, read_run_json
+
+MARK = ".checkpoint"
+"""File that names the checkpoint from which the other files in its folder were made."""
 
 OLDER = "results"
 """Folder, inside a run's folder, of the results of older checkpoints."""
@@ -83,6 +88,35 @@ def place_for(folder: RunFolder, checkpoint: Path | None, name: str) -> Path:
     if checkpoint is None or not newest or checkpoint.name in newest:
         return folder.path / name
     return folder.path / name / checkpoint.name
+
+
+@contextmanager
+def made_from(folder: RunFolder, checkpoint: Path, name: str) -> Iterator[Path]:
+    """Provide the folder for files made from a checkpoint, as `place_for` does, and mark it after the `with` block.
+
+    The folder of the newest checkpoint may hold files of one that was the newest before. They are moved to a folder
+    `name/step-…`.
+
+    Raises:
+        StorageError: the files cannot be moved.
+    """
+    place = place_for(folder, checkpoint, name)
+    if named_step(place) is not None:
+        yield place
+        return
+    mark = place / MARK
+    try:
+        before = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else ""
+        if named_step(Path(before)) is not None and before != checkpoint.name:
+            (place / before).mkdir(exist_ok=True)
+            mark.unlink()
+            for path in [each for each in place.iterdir() if named_step(each) is None]:
+                path.rename(place / before / path.name)
+    except OSError as error:
+        raise unwritable(error, place) from error
+    yield place
+    with suppress(OSError):
+        write_durably(mark, f"{checkpoint.name}\n")
 
 
 def _beside(folder: RunFolder, name: str, step: int) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from radfield_core.errors import StorageError
 from radfield_core.runs.folder import RunFolder
-from radfield_core.runs.stored_results import place_for, set_aside, step_of, store
+from radfield_core.runs.stored_results import made_from, place_for, set_aside, step_of, store
 
 
 def found(folder: Path) -> dict[str, int]:
@@ -75,3 +75,33 @@ def test_files_made_from_an_older_checkpoint_get_a_folder_of_their_own(tmp_path:
         path.mkdir(parents=True)
     assert place_for(folder, None, "images") == place_for(folder, newest, "images") == tmp_path / "images"
     assert place_for(folder, older, "images") == tmp_path / "images" / "step-000000001"
+
+
+def test_files_of_the_newest_checkpoint_make_room_when_there_is_a_newer_one(tmp_path: Path) -> None:
+    folder, images = RunFolder(tmp_path), tmp_path / "images"
+
+    def make(step: int, *names: str) -> None:
+        checkpoint = tmp_path / "checkpoints" / f"step-{step:09d}"
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        with made_from(folder, checkpoint, "images") as place:
+            for name in names:
+                place.mkdir(parents=True, exist_ok=True)
+                (place / name).write_text(str(step))
+
+    make(1, "a.png", "b.png")
+    make(1, "b.png")
+    make(2, "a.png")
+    make(1, "c.png")
+    make(3)
+    found = {str(path.relative_to(images)): path.read_text() for path in sorted(images.rglob("*.png"))}
+    first, second = "step-000000001", "step-000000002"
+    assert found == {f"{first}/a.png": "1", f"{first}/b.png": "1", f"{first}/c.png": "1", f"{second}/a.png": "2"}
+
+
+def test_files_without_a_mark_stay(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "old.png").touch()
+    (tmp_path / "checkpoints" / "step-000000001").mkdir(parents=True)
+    with made_from(RunFolder(tmp_path), tmp_path / "checkpoints" / "step-000000001", "images") as place:
+        assert place == tmp_path / "images"
+    assert (tmp_path / "images" / "old.png").exists()
