@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from radfield_core.config.layers import Composed
     from radfield_core.config.run import RunConfig
+    from radfield_core.config.slots import Choice
     from radfield_core.runs.folder import RunFolder
     from radfield_core.train.session import Outcome
 
@@ -48,6 +49,22 @@ def add_trained_run(parser: ArgumentParser) -> None:
         "--data", metavar="PATH", help="where the run's data lie now, if they were moved (default: where they were)"
     )
     parser.add_argument("--device", help=DEVICE_HELP)
+
+
+def check_part_of_run(choice: Choice, args: Namespace) -> None:
+    """Raise UsageError if a part, such as an exporter, needs what the run's parts do not provide. No torch is imported.
+
+    `args` are the arguments of `add_trained_run`, which `check_run` has accepted.
+    """
+    from pathlib import Path
+
+    from radfield_core.config.fit import check_part
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.runs.folder import find_run
+    from radfield_core.runs.stored_run import stored_run
+
+    folder, _ = find_run(Path(args.path))
+    check_part(choice, stored_run(folder, place_of_data(args)), get_registry())
 
 
 def check_run(args: Namespace, *, needs_images: bool = False) -> RunFolder:

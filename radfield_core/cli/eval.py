@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run, check_run, place_of_data
-from radfield_core.names import plural
+from radfield_core.cli.common import add_trained_run, check_part_of_run, check_run, place_of_data
+from radfield_core.names import plural, quoted
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def run(args: Namespace) -> int:
         mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
     with mistakes.collect():
         metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
+    if args.reference != "auto" and not Path(args.reference).exists():
+        mistakes.add(args.reference, "there is no such file", f"ls {quoted(Path(args.reference).parent)}")
     mistakes.finish()
+    if metric is not None:
+        check_part_of_run(metric, args)
     from radfield_core.runs.reports import measure, value_lines
     from radfield_core.runs.stored_results import store
     from radfield_core.runs.trained import open_run

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radfield_core.cli.common import add_trained_run, check_run, place_of_data
+from radfield_core.cli.common import add_trained_run, check_part_of_run, check_run, place_of_data
 from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def run(args: Namespace) -> int:
     with mistakes.collect():
         choice = compose_part(get_registry(), "exporter", args.exporter, words)
     mistakes.finish()
+    check_part_of_run(choice, args)
     from radfield_core.runs.exporting import export
     from radfield_core.runs.trained import open_run
 

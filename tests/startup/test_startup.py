@@ -81,11 +81,18 @@ MISTAKES = [
     (["export", "nosuch", "--exporter", "mehs"], "unknown exporter 'mehs'"),
     (["export", "nosuch", "resolutoin=5"], "unknown option 'resolutoin'"),
     (["render", "nosuch", "--path", "loop"], "unknown value 'loop'"),
+    (["compare", "nosuch", "nosuch"], "nosuch"),
+    (["runs", "nosuch"], "nosuch"),
+    (["train", "--method", "tiny-nerf", "--data", "synthetic", "--init-from", "nosuch"], "nosuch"),
+    (["export", "run", "--exporter", "sdf-slices"], "does not provide sdf, which exporter 'sdf-slices' needs"),
+    (["eval", "run", "--metric", "chamfer", "--reference", "nosuch.ply"], "nosuch.ply: there is no such file"),
 ]  # fmt: skip
 """Commands that name something that does not exist, and what the error says."""
 
 
 def test_names_and_paths_are_checked_before_torch_is_imported(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").write_text('method = "tiny-nerf"\ndata = "synthetic"\n')
     program = (
         "import contextlib, io, json, sys; from radfield_core.cli.main import main\n"
         f"for argv in {[argv for argv, _ in MISTAKES]!r}:\n"
