@@ -74,7 +74,9 @@ def trained() -> Any:
     """The attributes of a run that `export` reads, with the ball as the field."""
     run = compose(get_registry(), method="neus", needs_data=False).run
     scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
-    return SimpleNamespace(run=run, model=SimpleNamespace(queries=Ball), scenes={"train": scene})
+    return SimpleNamespace(
+        run=run, model=SimpleNamespace(queries=Ball), scenes=SimpleNamespace(views=lambda split: scene)
+    )
 
 
 def test_slices_have_no_sidecar_about_data_coordinates(tmp_path) -> None:
