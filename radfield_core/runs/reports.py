@@ -219,7 +219,7 @@ def choose_views(text: str, n: int) -> list[int]:
         raise UsageError(
             f"{text} views are asked for, but the split has {n}; {text!r} is a number of views",
             path="--views",
-            hint=f"--views all, or --views {n - 1}, for the last view (a comma makes it a list)",
+            hint=f"--views all, or a list of view numbers: --views 0,{n - 1}",
         )
     if text.isdecimal():
         return evenly_spread(n, int(text))
