@@ -56,9 +56,6 @@ def more_help(argv: Sequence[str]) -> str:
 
 def run(args: Namespace) -> int:
     """Evaluate and return exit code 0."""
-    from radfield_core.runtime.threads import set_policy
-
-    set_policy()
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.files.output import check_folder
@@ -76,6 +73,9 @@ def run(args: Namespace) -> int:
     mistakes.finish()
     if metric is not None:
         check_part_of_run(metric, args)
+    from radfield_core.runtime.threads import set_policy
+
+    set_policy()
     from radfield_core.runs.reports import measure, value_lines
     from radfield_core.runs.stored_results import store
     from radfield_core.runs.trained import open_run

@@ -53,9 +53,6 @@ def more_help(argv: Sequence[str]) -> str:
 
 def run(args: Namespace) -> int:
     """Export the surface and return exit code 0. Raises NoSurface if the run has no surface."""
-    from radfield_core.runtime.threads import set_policy
-
-    set_policy()
     from radfield_core.config.layers import compose_part
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.plugins.registry import get_registry
@@ -69,6 +66,9 @@ def run(args: Namespace) -> int:
         choice = compose_part(get_registry(), "exporter", args.exporter, words)
     mistakes.finish()
     check_part_of_run(choice, args)
+    from radfield_core.runtime.threads import set_policy
+
+    set_policy()
     from radfield_core.runs.exporting import export
     from radfield_core.runs.trained import open_run
 

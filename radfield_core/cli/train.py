@@ -44,9 +44,6 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Train and return exit code 0. If a signal ends the training, return the exit code for this signal."""
-    from radfield_core.runtime.threads import set_policy
-
-    threads = set_policy()
     if args.skip_bad_images:
         args.overrides = ["scene.skip_bad_images=true", *args.overrides]
     if args.resume is None and method_is_missing(args):
@@ -59,6 +56,9 @@ def run(args: Namespace) -> int:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:
         config, folder, checkpoint = _resumed(args)
+    from radfield_core.runtime.threads import set_policy
+
+    threads = set_policy()
     from radfield_core.train.session import train_run
 
     out = Path(args.out) if args.out else None
