@@ -26,10 +26,12 @@ class SafeOutput:
 
     Attributes:
         unescaped: the wrapped stream, for colors and for progress bars, which move the cursor.
+        failed: True after a write has failed. The wrapped stream does not remember that.
     """
 
     def __init__(self, stream: TextIO):
         self.unescaped = stream
+        self.failed = False
 
     def write(self, text: str) -> int:
         """Write text and return the number of its characters."""
