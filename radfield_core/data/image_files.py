@@ -196,6 +196,8 @@ def opened(path: Path) -> Image.Image:
 
     Raises ImageFault if the file cannot be opened, is in another format, or has too many pixels.
     """
+    if path.exists() and not path.is_file():
+        raise ImageFault("is not a regular file")  # opening a pipe would wait forever
     try:
         image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 
@@ -116,3 +117,13 @@ def test_a_tiff_of_pixels_that_cannot_be_decoded_is_called_by_its_name(tmp_path)
     (tmp_path / "x.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + b"\0" * 8)
     with pytest.raises(ImageFault, match="is a TIFF image with pixels that cannot be decoded"):
         read_header(tmp_path / "x.tif")
+
+
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    for name in ("a.png", "b.png"):
+        with pytest.raises(ImageFault, match="is not a regular file"):
+            read_header(tmp_path / name)
+        with pytest.raises(ImageFault, match="is not a regular file"):
+            decode(tmp_path / name, 3)

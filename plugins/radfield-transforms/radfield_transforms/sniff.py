@@ -22,6 +22,8 @@ def sniff(path: Path) -> str | None:
 
 
 def _has(path: Path, keys: tuple[bytes, ...]) -> bool:
+    if not path.is_file():  # opening a pipe would wait forever
+        return False
     try:
         with path.open("rb") as stream:
             start = stream.read(_READ_BYTES)
