@@ -61,7 +61,12 @@ if TYPE_CHECKING:
         background_color as background_color,
     )
     from radfield_core.names import plural as plural
-    from radfield_core.plugin import Component as Component, component as component, hookimpl as hookimpl
+    from radfield_core.plugin import (
+        Component as Component,
+        Fit as Fit,
+        component as component,
+        hookimpl as hookimpl,
+    )
     from radfield_core.plugins.registry import get_registry as get_registry
     from radfield_core.rays import (
         RaySpace as RaySpace,
@@ -92,7 +97,7 @@ API_VERSION = (1, 0)
 
 _HOMES = {
     "names": "plural",
-    "plugin": "component hookimpl Component",
+    "plugin": "component hookimpl Component Fit",
     "config.slots": "Choice option parts slot",
     "cli.main": "main",
     "config.fit": "capabilities_of",

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from radfield_core.cli.common import require_positive
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 HELP = """Compare the speed of kernels with their torch reference (micro), or measure the PSNR of a training run over
 time (run). Both use one thread by default, because with more threads other load on the machine distorts the result."""

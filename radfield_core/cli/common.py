@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
+from radfield_core.cli.say import say
 from radfield_core.errors import RadfieldError, UsageError
-from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,8 +159,8 @@ def _with_command(error: RadfieldError, args: Namespace) -> RadfieldError:
 
 def print_next_commands(outcome: Outcome, run: RunConfig) -> None:
     """Print the commands that users type after a training: to evaluate, render and export the run, or to train on."""
+    from radfield_core.cli.say import say
     from radfield_core.names import quoted
-    from radfield_core.runtime.output import say
 
     folder = quoted(outcome.folder)
     commands = {

@@ -24,10 +24,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the comparison and return exit code 0."""
     from radfield_core.cli.runs import table
+    from radfield_core.cli.say import say
     from radfield_core.config.mistakes import Mistakes
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.listing import facts
-    from radfield_core.runtime.output import say
 
     if len(args.runs) < 2:
         raise UsageError("one run cannot be compared", hint=f"radfield compare {args.runs[0]} ANOTHER_RUN")

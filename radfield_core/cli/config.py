@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 HELP = "Show the options of a run, check a file that sets options, or list the options of a part."
 

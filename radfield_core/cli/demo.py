@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from radfield_core.cli.common import add_quiet, print_resume_command, require_positive
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 HELP = """Train on a synthetic scene, evaluate the result, and render pictures and a video. This takes a few minutes and
 downloads nothing."""

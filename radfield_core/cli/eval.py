@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_part_of_run, check_run, place_of_data
+from radfield_core.cli.say import say
 from radfield_core.names import plural, quoted
-from radfield_core.runtime.output import say
 
 if TYPE_CHECKING:
     from radfield_core.runs.trained import Trained

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_part_of_run, check_run, place_of_data
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 if TYPE_CHECKING:
     from radfield_core.runs.folder import RunFolder

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 if TYPE_CHECKING:
     from radfield_core.plugin import Component

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from radfield_core.cli.common import add_trained_run, check_run, place_of_data
-from radfield_core.runtime.output import say
+from radfield_core.cli.say import say
 
 if TYPE_CHECKING:
     from radfield_core.render.look import Look

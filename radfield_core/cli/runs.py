@@ -35,9 +35,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """List the runs and return exit code 0."""
+    from radfield_core.cli.say import say
     from radfield_core.names import quoted
     from radfield_core.runs.listing import facts, find_runs
-    from radfield_core.runtime.output import say
 
     missing = [folder for folder in args.folders if not Path(folder).is_dir()]
     if missing and args.folders == ["outputs"]:

@@ -100,8 +100,8 @@ def shown(value: Any) -> str:
     """Return a TOML value as error messages show it. A long value is cut off.
 
     Example:
-        >>> shown("hash"), shown(True), shown("9" * 200)[-16:]
-        ('"hash"', 'true', '9999… (200 signs)')
+        >>> shown("hash"), shown(True), shown("9" * 200)[-15:]
+        ('"hash"', 'true', '99… (200 signs)')
     """
     try:
         text = f'"{value}"' if isinstance(value, str) else repr(value)

@@ -87,6 +87,12 @@ def read_json_cameras(
         file: name of the file, for problems with keys that all frames share.
         root: folder of the data set, for messages.
         problems: collects all faults. Faulty values are replaced by arbitrary ones in the result.
+
+    Example:
+        >>> frame = {"camera_angle_x": 1.5707963267948966, "w": 8, "h": 6}
+        >>> cameras = read_json_cameras([({}, frame)], [Path("a.png")], ["a"], "cameras.json", Path(), Problems())
+        >>> [round(value, 3) for value in cameras.intrinsics[0].tolist()]
+        [4.0, 4.0, 4.0, 3.0]
     """
     shared = not any(key in frame for _, frame in frames for key in INTRINSIC_KEYS)
     tables = [{**{key: meta[key] for key in CAMERA_KEYS if key in meta}, **frame} for meta, frame in frames]

@@ -55,7 +55,7 @@ def announcement(per_ray: float, pictures: Sequence[Camera], frame: Camera | Non
     """Return text that says what is rendered and about how long it takes.
 
     Example:
-        >>> camera = Camera("pinhole", 8, 6, 10.0, 10.0, 4.0, 3.0)
+        >>> camera = Camera(8, 6, 10.0, 10.0, 4.0, 3.0)
         >>> announcement(0.1, [camera], camera, 30)
         '1 view of 8×6 and a video of 30 frames of 8×6 (about 2 min)'
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from radfield_core.names import Lines, printable
+from radfield_core.names import printable
 
 RESULT = 25
 """Level of log records that state a result: between INFO and WARNING. A quiet command prints them."""
@@ -58,19 +58,6 @@ def unescaped(stream: TextIO) -> TextIO:
     """
     found: TextIO = getattr(stream, "unescaped", stream)
     return found
-
-
-def say(*lines: object, file: TextIO | None = None) -> None:
-    """Print lines. Use this instead of `print` for texts with names of files, keys or options.
-
-    Line breaks in such names are escaped, so that no part of a name looks like a line printed by the program.
-
-    Example:
-        >>> say("images/a\nb.png", "done")
-        images/a\\nb.png
-        done
-    """
-    print(Lines.of(*map(str, lines)), file=file)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _main(path: str, name: str, *capabilities: str) -> None:
     module = sys.modules["launches"] = module_from_spec(spec)
     spec.loader.exec_module(module)
     found = [row for capability in capabilities for row in _compiled(getattr(module, name), int(capability))]
-    print(json.dumps([asdict(row) for row in found]))
+    sys.stdout.write(json.dumps([asdict(row) for row in found]) + "\n")
 
 
 def _compiled(launches: Callable[[], object], capability: int) -> list[CompiledKernel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radfield_core.plugin import Fit
+from radfield_core import Fit
 
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 

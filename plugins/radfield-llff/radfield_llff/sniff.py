@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radfield_core.plugin import Fit
+from radfield_core import Fit
 
 MAX_TURN_COSINE = 0.5
 """Cameras face forward if the cosine of the angle between each optical axis and the mean axis is larger than this."""

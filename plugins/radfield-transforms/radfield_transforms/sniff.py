@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from radfield_core.plugin import Fit
+from radfield_core import Fit
 
 _READ_BYTES = 65536
 _OWN_KEYS = (b'"fl_x"', b'"camera_model"', b'"aabb_scale"', b'"camera_angle_x"')
