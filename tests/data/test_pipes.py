@@ -22,16 +22,20 @@ FORMATS = [part for part in get_registry().components if part.kind == "dataparse
 
 @pytest.fixture(autouse=True)
 def in_time() -> Iterator[None]:
-    """Fail after half a minute, because a process that waits for a pipe waits forever."""
+    """Fail after 20 seconds, because a process that waits for a pipe waits forever."""
+
+    waited = []
 
     def late(*_: object) -> None:
+        waited.append(True)
         raise AssertionError("a pipe was waited for")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(30)
+    signal.alarm(20)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    assert not waited, "an error of recognition is not passed on"
 
 
 @pytest.mark.parametrize("part", FORMATS, ids=lambda part: part.name)
