@@ -71,7 +71,8 @@ class _PrivateLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
 
     def __init__(self, function: Callable[..., Any], file: str):
         self._py_file, self._lineno = file, function.__code__.co_firstlineno
-        base = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else cache_dir("kernels")
+        chosen: str = numba.config.CACHE_DIR  # type: ignore[attr-defined]  # numba sets its options when it is imported
+        base = Path(chosen) if chosen else cache_dir("kernels")
         self._folder = base / self.get_suitable_cache_subpath(file)
 
     def get_cache_path(self) -> str:
@@ -100,7 +101,7 @@ def _warn_uncached(path: str, reason: str) -> None:
 
 
 class _PrivateCacheImpl(CompileResultCacheImpl):
-    _locator_classes = (_PrivateLocator,)
+    _locator_classes = [_PrivateLocator]  # noqa: RUF012  numba declares it as a list
 
 
 class _PackageCache(FunctionCache):
