@@ -55,7 +55,7 @@ def test_the_run_is_the_same_bit_for_bit_beside_a_plugin_that(source, train):
     named = [line for line in beside.stderr.splitlines() if "failed in radfield_step_ended" in line]
     if source is OBSERVER:
         assert [f"ValueError: at {step}" in line for step, line in enumerate(named, 1)] == [True] * 3
-        assert named[-1].endswith("its hooks are not called any more") and "acme-maze" in named[0]
+        assert named[-1].endswith("it is not called any more") and "acme-maze" in named[0]
     else:
         assert not named
 
