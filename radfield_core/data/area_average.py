@@ -45,7 +45,7 @@ def area_average(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.N
 
 
 def _colors(image: npt.NDArray[np.uint8], width: int, height: int, rows: slice) -> Array:
-    """Return the rows `rows` of the average before rounding."""
+    """Return the averages before rounding, only for the rows of the smaller image in the slice `rows`."""
     plain = _mean(image, width, height, rows)
     if image.shape[2] != 4:
         return plain
@@ -94,8 +94,10 @@ def _mean(
 
 
 def _covered_rows(n: int, n_out: int, chosen: slice) -> tuple[int, int]:
-    """Return the range of pixels that the chosen pixels of the smaller image cover: the first, and one after the
-    last."""
+    """Return the range of rows that the chosen rows of the smaller image cover in the larger one.
+
+    The range is the number of the first covered row, and the number of the last one plus 1.
+    """
     return chosen.start * n // n_out, -(-chosen.stop * n // n_out)
 
 
@@ -122,7 +124,7 @@ def _taps(n: int, n_out: int, chosen: slice) -> tuple[npt.NDArray[np.int64], Arr
 def _along_first(
     values: npt.NDArray[np.uint8] | Array, first: npt.NDArray[np.int64], covered: Array, top: int
 ) -> Array:
-    """Return the weighted sums along the first axis that `_taps` describes."""
+    """Return weighted sums of the values along the first axis. `_taps` returns the pixels and weights to use."""
     last = values.shape[0] - 1
     result = np.zeros((len(first), *values.shape[1:]))
     for tap in range(covered.shape[1]):

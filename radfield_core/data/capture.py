@@ -60,8 +60,8 @@ class Capture:
         reduced copy. Its intrinsics are then divided by the factor. Any other difference in size is a problem.
 
         Args:
-            problems: collects the problems of the files. Images that are missing are not among them, and unreadable
-                ones only in the cases that `add_unreadable` states. Both are reported before training.
+            problems: collects the problems of the files. Missing images are not added. Unreadable images are added
+                only in the cases that `add_unreadable` states. All others are reported before training.
         """
         headers = read_available_headers([*self.images, *(self.masks or ())], self.root)
         used = tuple(headers[path] for path in self.images)
@@ -78,7 +78,7 @@ class Capture:
         """Scale the intrinsics and sizes of all views to their images.
 
         Return the scaled intrinsics, the scaled sizes, and the set of all factors by which images are reduced. A factor
-        that the folder states, such as images_8, is not in the set: nobody needs to be told.
+        that is in the folder's name, such as 8 in images_8, is left out of the set: the user knows it already.
         """
         intrinsics, sizes = self.intrinsics.copy(), self.sizes.copy()
         factors = set()
@@ -177,9 +177,8 @@ class Capture:
 def read_available_headers(paths: Sequence[Path], root: Path) -> dict[Path, ImageHeader]:
     """Read the headers of image files.
 
-    A header that cannot be read is replaced by one of size 0×0, whose `fault` gives the reason. A file that does not
-    exist has the fault `NO_SUCH_FILE`, so that training can do without it. If there is a file of almost the same name,
-    the fault names it.
+    A header that cannot be read is replaced by one of size 0×0, whose `fault` gives the reason. A missing file has the
+    fault `NO_SUCH_FILE`, so that training can do without it. If a file has almost the same name, the fault names it.
 
     Args:
         paths: image files. A file that is listed twice is opened only once.
@@ -215,9 +214,10 @@ def is_missing(header: ImageHeader) -> bool:
 
 
 def add_unreadable(headers: Mapping[Path, ImageHeader], root: Path, problems: Problems) -> None:
-    """Add the files that exist but cannot be read, if there are other problems, or if no existing file can be read.
+    """Add a problem for each file that exists but cannot be read.
 
-    Otherwise nothing is added. `ImageSource.check` then reports these files before training.
+    Do this only if there are other problems already, or if none of the existing files can be read. Otherwise, add
+    nothing: `ImageSource.check` reports these files before training.
 
     Args:
         headers: file -> header, as returned by `read_available_headers`.
@@ -254,7 +254,7 @@ def shrink_factor(size: tuple[int, ...], actual: tuple[int, int]) -> int | None:
 
 
 def common_lens(lenses: Sequence[tuple[str, Sequence[float]]], root: Path) -> tuple[str, Array | None]:
-    """Find one lens model that can express the lenses of all views. Of several, take the one with fewest parameters.
+    """Find one lens model that can express the lenses of all views. If several can, choose that with fewest parameters.
 
     Args:
         lenses: V pairs: a lens model and its parameters, as in `ops.distortion`.

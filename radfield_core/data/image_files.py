@@ -173,7 +173,7 @@ def _eight_bits(values: npt.NDArray[Any], is_16_bit: bool) -> npt.NDArray[np.uin
 
 
 def _visible(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return RGBA pixels with the alpha values 0 and 1 replaced by 0 and 255, if there are no others."""
+    """Return RGBA pixels. If their alpha values are only 0 and 1, replace them by 0 and 255."""
     alpha = pixels[..., 3]
     if alpha.size == 0 or alpha.max() != 1 or alpha.mean() < MIN_SHARE_OF_ONES:
         return pixels

@@ -122,10 +122,10 @@ def read_json_cameras(
 def _sizes(
     tables: Sequence[Mapping[str, Any]], images: Sequence[Path], names: Sequence[str], shared: bool, problems: Problems
 ) -> list[tuple[int, int]]:
-    """Return the width and the height of the image for which the intrinsics of each view hold, each [V].
+    """Return V sizes (width, height): for each view, the size of the image for which its intrinsics hold.
 
-    If the keys `w` and `h` are missing, this is the size of the view's image. If all views also share the intrinsics,
-    it is the size of the first readable image, so that images of another size are noticed.
+    If the keys `w` and `h` are missing, the size of the view's image is used. If all views also share the intrinsics,
+    the size of the first readable image is used for all, so that images of another size are noticed.
     """
     result: list[tuple[int, int]] = []
     for i, (table, image, name) in enumerate(zip(tables, images, names, strict=True)):

@@ -40,7 +40,7 @@ class FileMasks(FileImages):
         cache_mb: memory for decoded masks, in MiB.
 
     Attributes:
-        white: dictionary: number of a mask -> share of its white pixels. It has the masks that have been decoded.
+        white: dictionary: number of a mask -> share of its white pixels. It lists only decoded masks.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -68,8 +68,10 @@ class FileMasks(FileImages):
 
 
 def mask_facts(scene: Scene) -> list[tuple[str, str]]:
-    """Return a list with the share of white pixels in the masks of a scene, as a pair (name, text), or [] if it is
-    unknown."""
+    """Return a list with one pair (name, text), which states the share of white pixels in the masks of a scene.
+
+    If the share is unknown, return [].
+    """
     shares = dict(_white_shares(scene))
     if not shares:
         return []
@@ -111,8 +113,8 @@ def decode_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Decode a mask file. Return its pixels [H, W, 1] uint8, where 0 is black and 255 is white.
 
     Masks are stored in many ways. If a mask has two values, such as 0 and 1, or 0 and 200, they are read as black and
-    white. If it has more values but none is bright, as with numbers of objects, all values above 0 are white. If the
-    whole image has one color, its alpha channel is the mask.
+    white. If it has more values but none is bright, for example because the values are numbers of objects, all values
+    above 0 are white. If the whole image has one color, its alpha channel is the mask.
 
     Raises ImageFault if the file is damaged or is not an image.
     """

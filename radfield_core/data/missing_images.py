@@ -38,16 +38,16 @@ class MissingImages(NamedTuple):
 
     @property
     def warning(self) -> str:
-        """A sentence for the user, if images are missing."""
+        """A sentence for the user that says which images are missing."""
         verb = "is" if len(self.names) == 1 else "are"
         counted = f"{len(self.names)} of {plural(self.total, 'image')} {verb} missing and {verb} left out"
         return f"{counted}: {listed(self.names)}"
 
     def check(self, max_share: float, n_train: int) -> None:
-        """Raise DatasetError if more than a share of all images is missing, or all images for training.
+        """Raise DatasetError if too many images are missing: more than `max_share`, or all images for training.
 
         Args:
-            max_share: the largest allowed share.
+            max_share: the largest share of all images that may be missing.
             n_train: number of training views.
         """
         count, names = len(self.names), listed(self.names)

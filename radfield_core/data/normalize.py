@@ -25,7 +25,7 @@ MIN_CONTENT_RADIUS = 1e-9
 
 
 SMALLEST_RADIUS = 0.8
-"""Smallest radius of the region for which a scene of unknown units keeps its size. The largest is ten times that."""
+"""A scene of unknown units keeps its size if the radius of its region is at least this and below ten times this."""
 
 
 def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = None) -> Scene:
@@ -65,14 +65,14 @@ def _with_radius(box: SceneBox, radius: float) -> SceneBox:
 
 
 def rescaled(scene: Scene, box: SceneBox) -> Scene:
-    """Return the scene in the units of published scenes, since encodings and densities suit scenes of one size.
+    """Return the scene in units in which published scenes have about the same size. Encodings and densities need this.
 
-    If the format does not define these units, lengths are multiplied by the power of ten for which the radius of the
+    If the format does not define such units, lengths are multiplied by the power of ten for which the radius of the
     region is at least 0.8 and less than 8. A power of ten leaves coordinates as readable as they are.
 
     Args:
         scene: the scene, not in NDC.
-        box: region of the training split, which decides for all splits.
+        box: region of the training split. It determines the units of all splits.
     """
     if box.usual_radius is not None:
         unit = box.radius / box.usual_radius

@@ -157,7 +157,8 @@ def check_poses(
         poses: V camera-to-world matrices [4, 4] or [3, 4].
         names: V names of the frames, for the problems.
         problems: collects one problem for each pose that has a fault. Poses with a fault are zero in the result.
-        stored: what the matrices mean, if they are not camera-to-world matrices with OpenGL axes. They are converted.
+        stored: meaning of the matrices, if they are not camera-to-world matrices with OpenGL axes. They are then
+            converted.
 
     Example:
         >>> problems = Problems()

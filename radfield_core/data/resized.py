@@ -134,12 +134,12 @@ class ResizedImages(DecodedImages):
 
 
 def stored(images: ImageSource) -> ImageSource:
-    """Return the source of the images before the reduction."""
+    """Return the source of the original images if `images` are reduced ones. Otherwise, return `images`."""
     return images.source if isinstance(images, ResizedImages) else images
 
 
 class _Reduced(Sequence[Tensor]):
-    """A sequence of maps [H, W, ...], each of which is reduced when it is accessed."""
+    """A sequence of maps [H, W, ...]. Each map is reduced when it is accessed."""
 
     def __init__(self, maps: Sequence[Tensor], sizes: Tensor, reduce: Callable[[Array, int, int], Array]):
         self._maps, self._sizes, self._reduce = maps, sizes, reduce

@@ -75,8 +75,10 @@ def view_numbers(views: int | str | Sequence[int], scene: Scene) -> list[int]:
 
 
 def _numbers(entry: str, scene: Scene) -> Sequence[int]:
-    """Return the numbers of the views that one entry selects. They may be too large. The list is empty if no name
-    matches."""
+    """Return the numbers of the views that one entry selects. They may exceed the number of the last view.
+
+    If the entry is a name that no view has, the list is empty.
+    """
     named = [number for number, name in enumerate(scene.names) if _fits(name, entry)]
     if named and not _COUNTED.fullmatch(entry):
         return named

@@ -23,10 +23,10 @@ MAX_HEADER_BYTES = 4096
 """Largest allowed header of an array, in bytes. NumPy usually writes headers of 128 bytes."""
 
 MAX_RATIO = 100
-"""An array in an archive that unpacks to more than `FREE_BYTES` may be at most this many times larger than packed."""
+"""Largest ratio of unpacked to packed size of an array. It applies to arrays that unpack to more than `FREE_BYTES`."""
 
 FREE_BYTES = 64 * 2**20
-"""Arrays that unpack to at most this many bytes may be packed as tightly as possible, as an array of zeros is."""
+"""Arrays that unpack to at most this many bytes may have any ratio. An array of zeros, for example, packs tightly."""
 
 MAX_DIRECTORY_BYTES = 16 * 2**20
 """Largest list of the arrays in an archive, in bytes. One array takes about a hundred."""
@@ -120,7 +120,7 @@ def _require_file(path: Path) -> None:
 
 
 def _archive(stream: BinaryIO) -> zipfile.ZipFile:
-    """Open an archive. Raises ValueError if the list of its files is absurdly long, because it is read at once."""
+    """Open an archive. Raises ValueError if its list of files is absurdly long, because opening reads it completely."""
     length = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, length - 2**16 - 200))
     tail = stream.read()

@@ -35,8 +35,8 @@ def cache_dir(name: str) -> Path:
 def private_folder(folder: Path) -> Path:
     """Create a folder that only this user can read and write, or check that an existing one is such a folder.
 
-    If the folder belongs to this user and others can read it, they are shut out. If others could write to it, its files
-    may be theirs, so the folder is refused.
+    If the folder belongs to this user and others can read it, their access is removed. If others can write to it, the
+    folder is refused, because they may have put files into it.
 
     Raises:
         OSError: the folder cannot be created, belongs to another user, or can be written to by others.

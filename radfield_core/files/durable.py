@@ -105,8 +105,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def named(error: OSError, path: Path, temporary: Path | None = None) -> OSError:
-    """Set the file name in an error to the final path, if the error has no file name or the temporary one. Return the
-    error."""
+    """Replace a temporary path in an error by the final path, and return the error.
+
+    If the error has no file name, it gets the final path, too.
+    """
     file = error.filename
     if not isinstance(file, str) or file == str(temporary):
         error.filename, error.filename2 = str(path), None

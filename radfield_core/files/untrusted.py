@@ -129,7 +129,7 @@ def absences(paths: Iterable[Path], root: Path) -> dict[Path, Absence]:
 
 
 class _Folder:
-    """A folder in which files are missing, with the names of those of its entries that may be proposed instead."""
+    """A folder in which files are missing, and the names of existing files that may be proposed instead."""
 
     def __init__(self, folder: Path, wanted: Collection[Path]):
         self._folder, self._hints = folder, 0
@@ -156,7 +156,7 @@ class _Folder:
 
 
 def _missing_folder(name: str, folder: Path, root: Path) -> Absence:
-    """Return why a file is missing whose folder does not exist. The problem names the topmost missing folder."""
+    """Return the reason why a file is missing: its folder does not exist. The problem names the topmost such folder."""
     while not folder.parent.is_dir() and folder != folder.parent:
         folder = folder.parent
     near = _similar(folder.name, _names(folder.parent))

@@ -1,8 +1,8 @@
-"""Check that the cameras look at their scene: wrong axes are the most common fault of poses, and nothing trains then.
+"""Check that the cameras look at their scene. Wrong axes are the most common fault of poses, and prevent training.
 
 The optical axes of a capture about an object, or of one that faces a scene, nearly meet in a point. The cameras must
-look at this point. If known points are available, the cameras must see them. If neither is true, but would be true
-under another meaning of the stored matrices, a warning names this meaning. V is the number of views.
+look at this point. If known points are available, the cameras must see them. If this is not so,
+but would be so under another meaning of the stored matrices, a warning names that meaning. V is the number of views.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from radfield_core.names import plural
 NAMES = {"R": "right", "L": "left", "U": "up", "D": "down", "F": "forward", "B": "back"}
 
 MIN_VIEWS = 3
-"""Fewer axes always nearly meet."""
+"""Smallest number of views to check. The optical axes of fewer views always nearly meet in a point."""
 
 MAX_MISS = 0.3
 """The axes meet if their median distance from the point is at most this share of the median distance along them."""
@@ -39,7 +39,7 @@ MIN_MISS = 0.02
 """Axes that meet better than this, as a share of the distance, are never doubted."""
 
 MIN_SHARE_SEEN = 0.01
-"""If the cameras see less than this share of the known points on average, the points do not tell anything."""
+"""If the cameras see less than this share of the known points on average, the points cannot decide the meaning."""
 
 MORE = 1.5
 """If the cameras would see this many times as many known points with inverse poses, the points do not decide."""
@@ -48,7 +48,7 @@ MUCH_MORE = 3.0
 """If the cameras would see this many times as many known points under another meaning, the other meaning is right."""
 
 MIN_MEAN_UP = 0.3
-"""The cameras stand upside down if their mean up axis points down by more than this, for a unit vector."""
+"""The cameras are upside down if the mean of their up axes (unit vectors) points down by more than this length."""
 
 MAX_CAMERAS, MAX_POINTS = 64, 1000
 """At most this many cameras and known points are compared."""
@@ -188,7 +188,7 @@ def _directions(scene: Scene, c2w: Array, others: dict[Meaning, Array], to_data:
 def _by_points(
     scene: Scene, points: Array, c2w: Array, others: dict[Meaning, Array], advice: Advice
 ) -> list[str] | None:
-    """Return warnings if the cameras see too few of the known points, or None if the points do not tell."""
+    """Return warnings if the cameras see too few of the known points, or None if the points cannot decide."""
     seen = seen_share(scene, points, c2w)
     best = max(others, key=lambda meaning: seen_share(scene, points, others[meaning]))
     most = seen_share(scene, points, others[best])

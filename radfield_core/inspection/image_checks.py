@@ -18,10 +18,10 @@ OPAQUE_FROM = 128
 """A pixel is opaque if its alpha is at least this."""
 
 MIN_OPAQUE_SHARE = 0.01
-"""The user is told about images with an alpha channel of which less than this share is opaque."""
+"""The user is told about an image with an alpha channel if less than this share of its pixels is opaque."""
 
 MAX_CHECKED_PIXELS = 500_000_000
-"""Before training, the images are checked only if they have at most this many pixels together. It takes a second."""
+"""Before training, the images are checked only if they have at most this many pixels together. It takes about 1 s."""
 
 
 class ImageChecks:
@@ -73,7 +73,10 @@ class ImageChecks:
 
 
 def image_warnings(scene: Scene) -> list[str]:
-    """Return warnings about the images of a scene. All images must be readable; those in files should be prepared."""
+    """Return warnings about the images of a scene.
+
+    All images must be readable. If they are in files, call `prepare` first, so that each file is decoded only once.
+    """
     if int(scene.cameras.sizes.prod(-1).sum()) > MAX_CHECKED_PIXELS:
         return ["blurred images and duplicates are not looked for in so many images; radfield data inspect finds them"]
     checks = ImageChecks(scene)

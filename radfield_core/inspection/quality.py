@@ -41,7 +41,7 @@ MAX_COMPARED = 3000
 """Largest number of views, from the first on, that are compared with each other."""
 
 MIN_MEAN_UP = 0.1
-"""If the mean of the cameras' up vectors is shorter than this, the cameras have no common up."""
+"""If the mean of the cameras' up vectors is shorter than this, the cameras have no common upward direction."""
 
 MAX_HEIGHT = 80.0
 """A camera that is higher above a point than this angle, in degrees, sees it from no particular side."""

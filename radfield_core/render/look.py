@@ -32,7 +32,7 @@ class Look:
     box: tuple[float, ...] | None = None
 
     def scale_of(self, width: int) -> float:
-        """Return the scale of the picture of a view whose image has the width `width`.
+        """Return the scale of a view's picture. `width` is the width in pixels of the view's image.
 
         Raises:
             UsageError: the picture would be too large.
@@ -73,8 +73,7 @@ def read_color(text: str) -> tuple[float, float, float]:
 
 
 def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float, ...] | None]:
-    """Return the window that a text describes by four numbers, and the box that it describes by six. One of them is
-    None.
+    """Return a window and a box, one of which is None. Four numbers in the text describe a window, six numbers a box.
 
     Example:
         >>> read_crop("10,20,110,120")
@@ -83,7 +82,7 @@ def read_crop(text: str) -> tuple[tuple[int, int, int, int] | None, tuple[float,
         (None, (-1.0, -1.0, 0.0, 1.0, 1.0, 0.5))
 
     Raises:
-        UsageError: the text has another number of numbers, or the window or box is empty.
+        UsageError: the text does not have four or six numbers, or the window or box is empty.
     """
     numbers = _numbers(text)
     half = len(numbers) // 2

@@ -224,7 +224,7 @@ def _verified(path: Path, *, keep: bool = False) -> dict[str, bytes]:
     """Compare the files of a checkpoint with its manifest. Raises CorruptCheckpoint if a file differs.
 
     Returns:
-        file name -> content if `keep` is True, and otherwise nothing: a checkpoint may be as large as the memory.
+        A dictionary: file name -> content. If `keep` is False, contents other than FORMAT's are empty, to save memory.
     """
     contents = {}
     try:
@@ -249,9 +249,9 @@ def _verified(path: Path, *, keep: bool = False) -> dict[str, bytes]:
 
 
 def _read(path: Path, expected: Mapping[str, Any], keep: bool) -> bytes | None:
-    """Read a file and check its size and SHA-256. Return None if the SHA-256 is wrong.
+    """Read a file and check its size and SHA-256. Return its content, or None if the SHA-256 is wrong.
 
-    If it is right, return the content, or no bytes if `keep` is False.
+    If `keep` is False, the returned content is empty.
     """
     size, digest = expected["size"], hashlib.sha256()
     with open_regular(path) as stream:

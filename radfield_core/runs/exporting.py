@@ -75,7 +75,7 @@ def _export(trained: Trained, choice: Choice, target: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    """True if the suffix of a file name shows that the file is a picture or a video."""
+    """True if a file is a picture or a video, to judge by the suffix of its name."""
     return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
 
 

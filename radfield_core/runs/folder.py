@@ -54,7 +54,7 @@ class RunFolder:
         config: file with all options of the run. `compose` can make the same run from this file.
         plugins: file with the names and versions of the distributions that offer the run's parts.
         scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
-        data: file with the place of the data and with the sizes and times of its image files.
+        data: file with the path of the data, and with the sizes and modification times of the image files.
         cameras: file with the cameras of every split.
         origin: file that names the checkpoint whose weights the run started with, if it did not start with random ones.
         checkpoints: folder of the checkpoints.

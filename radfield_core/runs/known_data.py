@@ -36,7 +36,7 @@ SHOWN = 5
 logger = logging.getLogger(__name__)
 
 Files = Mapping[str, Sequence[int]]
-"""Path of a file, relative to the data -> its size in bytes and its modification time in nanoseconds."""
+"""Path of a file, relative to the data -> size of the file in bytes, and its modification time in nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,11 @@ class KnownData:
         return replace(stored, images=later, masks=later_masks)
 
     def changes(self, split: str, scene: Scene, root: Path | None) -> tuple[list[str], list[str]]:
-        """Compare a split with what the run knows of it.
+        """Compare a split with what the run's folder says about it.
 
         Returns:
-            Differences of the cameras and of the region, with which the run cannot go on; and differences of the files.
+            Two lists of messages. The first has differences of cameras and region, which prevent resuming the run. The
+            second has all other differences: views that are missing or new, and changed files.
         """
         stored = self.views.get(split)
         geometry, views = ([], []) if stored is None else _compare_views(split, stored, scene)
@@ -123,7 +124,7 @@ def files_of(scene: Scene, root: Path | None) -> dict[str, list[int]]:
 
 
 def _paths(source: Any, index: int) -> Iterator[Path]:
-    """Yield the files that an image is made of. Sources that combine others have them as attributes."""
+    """Yield the files that an image is made of. A source that combines other sources has these as attributes."""
     path = source.path(index)
     if path is not None:
         yield path
@@ -141,7 +142,10 @@ def _masks_of(scene: Scene) -> ImageSource:
 
 
 def _compare_views(split: str, stored: Scene, scene: Scene) -> tuple[list[str], list[str]]:
-    """Compare the cameras and the region of a split. Return differences that matter, and views that come or go."""
+    """Compare the cameras and the region of a split.
+
+    Return two lists of messages: about different cameras or another region, and about views that are missing or new.
+    """
     old, new = _numbers(stored), _numbers(scene)
     shared = [name for name in old if name in new]
     gone, added = [name for name in old if name not in new], [name for name in new if name not in old]
@@ -182,7 +186,7 @@ def _same_camera(a: Cameras, i: int, b: Cameras, j: int) -> bool:
 
 
 def _compare_files(split: str, old: Files, new: Files) -> Iterator[str]:
-    """Yield a line for each kind of change of the image and mask files of a split."""
+    """Yield one line for each way in which image and mask files of a split have changed."""
     gone, added = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     shared = sorted(old.keys() & new.keys())
     resized = [name for name in shared if list(old[name])[:1] != list(new[name])[:1]]

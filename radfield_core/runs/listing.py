@@ -23,10 +23,10 @@ from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.stored_results import OLDER, step_of
 
 MAX_DEPTH = 6
-"""Folders that are deeper than this below the given one are not searched for runs."""
+"""Runs are searched for in the given folder and in its subfolders down to this depth."""
 
 TAIL_BYTES = 2**16
-"""This much of the end of metrics.jsonl is searched for the last evaluation."""
+"""Number of bytes at the end of metrics.jsonl in which the last evaluation is searched for."""
 
 TEST = "test"
 
@@ -141,7 +141,7 @@ def facts(path: Path, checkpoint: Path | None = None) -> RunFacts:
 
 
 def _unread(path: Path, fault: str) -> RunFacts:
-    """Return the facts of a run that is not read, because its files are not its own."""
+    """Return the facts of a run whose files are not read, because a link leads out of its folder."""
     return RunFacts(path, "", "", None, None, None, None, None, 0.0, 0, {}, {}, fault)
 
 
@@ -182,7 +182,7 @@ def _last_evaluation(log: list[dict[str, Any]]) -> Measured | None:
 
 
 def _log_entries(folder: RunFolder) -> Iterator[dict[str, Any]]:
-    """Yield the last entries of metrics.jsonl. Lines that are no entry are skipped."""
+    """Yield the last entries of metrics.jsonl. Lines that are not valid entries are skipped."""
     try:
         with open_regular(folder.metrics) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))

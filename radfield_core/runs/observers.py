@@ -64,7 +64,7 @@ class Observers:
             self._call(f"plugin {name}", hook, disable, implementation.function, *arguments)
 
     def tell_parts(self, method: str, *news: Any) -> None:
-        """Call a method of all observers of the config, such as "step_ended", with these arguments."""
+        """Call a method, such as "step_ended", of every observer in the config. `news` are its arguments."""
         for name, part in self._parts.items():
             disable = f"Add observers.{name}=none to train without it"
             with randomness.undisturbed():

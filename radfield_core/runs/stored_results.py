@@ -24,7 +24,7 @@ MARK = ".checkpoint"
 """File that names the checkpoint from which the other files in its folder were made."""
 
 OLDER = "results"
-"""Folder, inside a run's folder, of the results of older checkpoints."""
+"""Name of the folder inside a run's folder that holds the results of older checkpoints."""
 
 
 def store(folder: RunFolder, name: str, results: Mapping[str, Any]) -> Path:
@@ -58,7 +58,7 @@ def step_of(path: Path) -> int | None:
 
 
 def set_aside(folder: RunFolder, step: int) -> list[Path]:
-    """Rename the results of later steps than `step`, because a run that is resumed from `step` repeats these steps.
+    """Rename the results of all steps after `step`, because a run that is resumed from `step` repeats those steps.
 
     Returns:
         The new paths, which begin with `aside-<n>-`.
@@ -94,8 +94,8 @@ def place_for(folder: RunFolder, checkpoint: Path | None, name: str) -> Path:
 def made_from(folder: RunFolder, checkpoint: Path, name: str) -> Iterator[Path]:
     """Provide the folder for files made from a checkpoint, as `place_for` does, and mark it after the `with` block.
 
-    The folder of the newest checkpoint may hold files of one that was the newest before. They are moved to a folder
-    `name/step-…`.
+    The folder for the newest checkpoint may hold files of a checkpoint that was the newest at an earlier time. Those
+    files are moved to a folder `name/step-…`.
 
     Raises:
         StorageError: the files cannot be moved.

@@ -23,8 +23,8 @@ def stored_run(folder: RunFolder, data: Path | None = None) -> RunConfig:
 
     Args:
         folder: the run's folder.
-        data: the place of the data now. By default, the place where they were; if there is nothing any more, the same
-            place relative to the run.
+        data: the present path of the data. By default, it is the path that the run stores. If nothing exists there any
+            more, it is the stored path relative to the run's folder.
 
     Raises:
         DatasetError: there is nothing at the path `data`.
@@ -42,7 +42,7 @@ def data_root(run: RunConfig) -> Path | None:
 
 
 def moved_data(folder: RunFolder) -> Path | None:
-    """Return the path of the data that were moved together with the run, or None if they are where they were."""
+    """If the data were moved together with the run, return their new path. Otherwise, return None."""
     try:
         stored = folder.stored_data()
         root, relative = stored["root"], stored["relative"]
@@ -53,7 +53,7 @@ def moved_data(folder: RunFolder) -> Path | None:
 
 
 def check_data(run: RunConfig, folder: RunFolder, command: str = "") -> None:
-    """Raise DatasetError if the data of a run are not where they were. The hint says how to name their new place.
+    """Raise DatasetError if a run's data are no longer at the stored path. The hint says how to state the new path.
 
     Args:
         run: the run's options, as returned by `stored_run`.

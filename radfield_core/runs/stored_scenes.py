@@ -1,6 +1,7 @@
 """Scenes stored without their images: the file cameras.safetensors of a run.
 
-A run can be rendered and exported from it without its data. Pixels are read from the data when they are first used.
+With this file, a run can be rendered and exported without its data. Pixels are read from the data when they are first
+used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Colors on a terminal. Output that is piped or written to a file has none, nor has any output if NO_COLOR is set."""
+"""Colors on a terminal. Output has no colors if it is piped or written to a file, or if NO_COLOR is set."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A limit on the memory of the process: the memory of the machine.
 
-Linux grants more memory than there is, and ends a process without a word when it uses it. With the limit, a request
-that cannot be met fails at once, so that the program can say so.
+Linux grants requests for more memory than the machine has. When a process then uses this memory, Linux kills the
+process without a message. With the limit, a request for too much memory fails at once, and the program can report it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _GPU = Path("/dev/nvidiactl")
 
 @contextmanager
 def limited_memory() -> Iterator[None]:
-    """Refuse requests for more memory than the machine has inside the block.
+    """Inside the block, refuse requests for more memory than the machine has.
 
-    Do nothing where the size of the memory is unknown, and where there is a GPU, whose driver reserves address space.
+    Do nothing if the size of the memory is unknown, or if there is a GPU: its driver reserves much address space.
     """
     size = machine_memory()
     if size is None or _GPU.exists():
@@ -39,8 +39,9 @@ def limited_memory() -> Iterator[None]:
 
 
 def machine_memory() -> int | None:
-    """Return the size in bytes of the memory that the process can use: main memory and swap, or what its container
-    may use. Return None if it is unknown.
+    """Return the size in bytes of the memory that the process can use. Return None if the size is unknown.
+
+    It is the size of main memory and swap together or, if that is smaller, the limit of the process's container.
     """
     try:
         rows = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from radfield_core.names import printable
 
 RESULT = 25
-"""Level of log records that state a result: between INFO and WARNING. A quiet command prints them."""
+"""Level of log records that state a result: between INFO and WARNING. Even a quiet command prints such records."""
 
 
 class SafeOutput:

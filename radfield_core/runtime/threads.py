@@ -1,10 +1,10 @@
 """The number of OpenMP's threads and the way in which they wait for each other, so that more threads are never slower.
 
-Threads that wait without end in a busy loop, as OpenMP's do by default, occupy their cores while another process holds
-the core of the thread that they wait for: a training step then takes many times as long. Threads that sleep at once
-have to be woken for each of the hundreds of small operations of a step: on two free cores, two threads are then slower
-than one. So threads wait in a busy loop for some microseconds and then sleep, and there are only as many threads as
-cores are free when the program starts. Both must be set before the OpenMP library is loaded, so this module does not
+By default, OpenMP's threads wait in an endless busy loop. If another process holds the core of the thread that they
+wait for, they occupy their own cores all that time, and a training step takes many times as long. Threads that sleep at
+once have to be woken for each of the hundreds of small operations of a step. On two free cores, two such threads are
+slower than one. So threads wait in a busy loop for some microseconds and then sleep, and there are only as many threads
+as cores are free when the program starts. Both must be set before the OpenMP library is loaded, so this module does not
 import torch.
 """
 
@@ -18,10 +18,11 @@ from pathlib import Path
 from radfield_core.errors import UsageError
 
 SPINS = 1_000
-"""Rounds of the busy loop before a thread sleeps; they take some 20 microseconds.
+"""Number of rounds of the busy loop before a thread sleeps. They take about 20 microseconds.
 
-On two cores that six other processes used, a step of `ngp-small` with two threads took, with 10 000 rounds, 2.4 to 4
-times as long as with one thread, with 1000 rounds 1.1 to 1.3 times, and without the loop 0.4 to 1.0 times.
+The number was measured on two cores that six other processes used. There, a step of `ngp-small` with two threads took
+2.4 to 4 times as long as with one thread if the loop had 10 000 rounds. With 1000 rounds, it took 1.1 to 1.3 times as
+long, and without the loop 0.4 to 1.0 times.
 """
 
 _WAITING = {"GOMP_SPINCOUNT": str(SPINS), "KMP_BLOCKTIME": "0"}  # GCC's OpenMP; LLVM's, which counts milliseconds
