@@ -56,6 +56,6 @@ class MultiscaleConversionConfig:
     n_down: int = option(4, help="number of scales, including full size", min=1, max=10)
     average: Literal["alpha-weighted", "published"] = option(
         "alpha-weighted",
-        help='mean of 2x2 pixels: "alpha-weighted" weights colors by alpha and rounds; "published" does neither, '
-        "like the script of mip-NeRF",
+        help='how to average 2x2 pixels: "alpha-weighted" weights colors by alpha, and rounds; "published", the way of '
+        "mip-NeRF's script, does neither",
     )

@@ -26,7 +26,8 @@ DISTANCE = math.sqrt(16.25)
 """Distance of the cameras of NeRF's synthetic scenes from the origin."""
 
 MIN_COSINE = 0.7
-"""Cameras look at the origin if the cosine between their axes and the directions to it is at least this much."""
+"""Cameras look at the origin if the median cosine between their axes and the directions to the origin is at least
+this."""
 
 
 class Limits(NamedTuple):
@@ -41,9 +42,9 @@ class Limits(NamedTuple):
 def limits_of(c2w: np.ndarray) -> Limits:
     """Return the limits and the region for cameras c2w [V, 3, 4].
 
-    They are those of NeRF's scenes, multiplied by a factor if the cameras look at the origin from another distance: if
-    the median distance is not between near and far. The factor is a power of ten if one fits. Otherwise it is the
-    distance relative to that in NeRF's scenes.
+    By default, these are the values of NeRF's scenes. If the cameras look at the origin, and their median distance from
+    the origin is not between `NEAR` and `FAR`, all values are multiplied by a factor. The factor is a power of ten if
+    one fits, and the median distance divided by `DISTANCE` otherwise.
     """
     scale = 1.0
     notes: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ class Reader:
         return layout.unpack_from(self.data, self._advance(layout.size))
 
     def count(self, smallest: int) -> int:
-        """Read the number of the following entries, each of which has at least `smallest` bytes.
+        """Read the number of entries that follow. Each entry takes at least `smallest` bytes.
 
         Raises:
             DatasetError: the rest of the file is too short for so many entries.

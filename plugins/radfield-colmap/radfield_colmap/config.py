@@ -61,7 +61,7 @@ class PhotographsConfig:
     )
     frames: int | None = option(
         None,
-        help="number of frames to cut from a video: the sharpest of as many equal intervals (default: 100)",
+        help="number n of frames to take from a video: the sharpest frame of each of n equal intervals (default: 100)",
         min=3,
         max=100_000,
     )

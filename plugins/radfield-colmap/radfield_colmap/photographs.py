@@ -1,4 +1,4 @@
-"""The photographs in a folder and its subfolders, and the files there that are not read, each with a reason."""
+"""Search a folder and its subfolders for photographs. Other files are listed with the reason why they are not read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HINTS = {
     _OTHER_IMAGE: "Convert them to JPEG or PNG",
     _UNREADABLE: "Copy these photographs from the camera again",
 }
-"""Reason -> what to do about it, if these files are the likely cause of too few photographs."""
+"""Reason why files are not read -> advice. It is shown if these files are the likely cause of too few photographs."""
 
 _SCALED = re.compile(r"images_\d+")
 
@@ -63,7 +63,8 @@ class Collected(NamedTuple):
         return ", ".join(texts) if len(texts) > 1 else ""
 
     def remarks(self) -> list[str]:
-        """Return lines for the user: the subfolders, and the files that are not read, counted and named."""
+        """Return lines for the user: a list of the subfolders, and the number and names of the files that are not
+        read."""
         lines = [f"photographs of each subfolder: {self.where()}"] if self.where() else []
         for reason, names in self.skipped.items():
             more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
@@ -110,7 +111,7 @@ def collect(source: Path, target: Path, progress: Callable[[int, int], None]) ->
 
 
 def _too_few(source: Path, found: Collected, faults: dict[str, str]) -> DatasetError:
-    """Return the error for fewer than three photographs. Its hint fits the reason for which most files are not read."""
+    """Return the error for fewer than three photographs. Its hint is about the reason why most files are not read."""
     causes = {reason: names for reason, names in found.skipped.items() if reason in _HINTS}
     hint = _ADVICE if found.names else "Give the folder that holds the photographs, or a video"
     if causes:
@@ -123,7 +124,7 @@ def _too_few(source: Path, found: Collected, faults: dict[str, str]) -> DatasetE
 
 
 def _sorted_out(source: Path) -> Collected:
-    """Sort the files of a folder and its subfolders into photographs, by their endings, and others."""
+    """Divide the files of a folder and its subfolders, by their endings, into photographs and other files."""
     names, skipped = list[str](), dict[str, list[str]]()
     heif = heif_reader() is not None
     for path in _files(source):

@@ -28,7 +28,7 @@ With more photographs, each one is matched only with its neighbors in the order 
 """
 
 ENOUGH = 0.8
-"""The user gets advice if a smaller share of the photographs than this is registered."""
+"""If the share of registered photographs is smaller than this, the user gets advice."""
 
 _FEATURES_TOGETHER = 4
 _POLL_SECONDS = 0.5
@@ -71,7 +71,7 @@ class Registered(NamedTuple):
         n_points: number of 3D points.
         reprojection_error: mean reprojection error in pixels.
         advice: suggestions for better photographs, if too few were registered.
-        remarks: lines about the files that were read and not read.
+        remarks: lines for the user about the files that were read, and those that were not.
     """
 
     names: tuple[str, ...]
@@ -103,7 +103,7 @@ def process(source: Path, folder: Path, config: PhotographsConfig, progress: Sta
     """Solve the cameras of photographs or of a video's frames. Write images/ and sparse/0, and return a report.
 
     Args:
-        source: folder of the photographs, which may be in subfolders; or a video.
+        source: a video, or a folder with photographs, which may be in subfolders.
         folder: target folder, which must be empty or not exist.
         config: options.
         progress: progress callback.
@@ -142,8 +142,8 @@ def _gather(
     """Copy the photographs, or write frames of the video.
 
     Returns:
-        The names of the files, remarks for the user, and the numbers of photographs by subfolder as text, if there are
-        several.
+        The names of the files, remarks for the user, and a text. The text states the numbers of photographs by
+        subfolder, or is empty if there is only one folder.
     """
     if source.is_dir():
         found = collect(source, images, progress)
@@ -204,7 +204,7 @@ def _quiet(pycolmap: Any) -> Iterator[None]:
 def _find_features(
     pycolmap: Any, database: Path, images: Path, names: list[str], max_size: int, progress: Stages
 ) -> None:
-    """Find features in all photographs. Those of a folder share one camera, if they have the same size."""
+    """Find features in all photographs. Photographs in the same folder share one camera if they have the same size."""
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = max_size
     extraction.use_gpu = False
@@ -294,7 +294,7 @@ def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed
 
 
 def _report(model: Path, names: list[str], error: float) -> Registered:
-    """Return the result, read back from the stored files in `model`, so that it describes what was written."""
+    """Return the result. It is read from the files in the folder `model`, so that it describes what was written."""
     stored = read_model(model)
     registered = {image.name for image in stored.images}
     missing = tuple(name for name in names if name not in registered)

@@ -1,4 +1,4 @@
-"""Reader of COLMAP's text files. An entry takes one line, an image two lines. Lines that start with # are comments."""
+"""Reader of COLMAP's text files. Images take two lines, other entries one. Lines that start with # are comments."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from radfield_core import DatasetError, plural
 from radfield_core.data import MAX_IMAGE_PIXELS
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".3gp", ".wmv")
-"""Endings of videos' names. A file with another ending is tried as a video if the user names it."""
+"""File name endings of videos. If the user names a file with another ending, it is also tried as a video."""
 
 DEFAULT_FRAMES = 100
 """Number of frames that are cut from a video if the user sets no other number."""
@@ -31,7 +31,7 @@ def cut(video: Path, folder: Path, n: int, progress: Callable[[int, int], None])
     Args:
         video: the file.
         folder: an existing folder to write to.
-        n: number of intervals; a shorter video gives one frame for each of its own.
+        n: number of intervals. If the video has fewer than n frames, all of them are written.
         progress: called as progress(frames decoded, all frames).
 
     Returns:
@@ -77,7 +77,8 @@ def _count(container: Any) -> int:
 def _write_sharpest(
     container: Any, folder: Path, n: int, total: int, progress: Callable[[int, int], None]
 ) -> tuple[list[str], str]:
-    """Write the sharpest frame of each interval. Return the names of the files, and why decoding ended early, or ""."""
+    """Write the sharpest frame of each interval. Return the file names, and "" or the reason why decoding ended
+    early."""
     import av
 
     stream = container.streams.video[0]
@@ -112,7 +113,8 @@ def _gray(frame: Any) -> npt.NDArray[np.float32]:
 
 
 def sharpness(gray: npt.NDArray[np.float32]) -> float:
-    """Return the variance of the Laplacian of an image [H, W]. The sharper of two images of one scene has more.
+    """Return the variance of the Laplacian of an image [H, W]. Of two images of a scene, the sharper has the larger
+    one.
 
     The Laplacian here is the sum of the four neighbors minus four times the pixel (Pech-Pacheco et al. 2000).
 

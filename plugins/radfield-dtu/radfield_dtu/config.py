@@ -18,7 +18,7 @@ class DtuConfig:
 
     root: str = option(help="folder with cameras_sphere.npz (or cameras.npz), image/ and mask/")
     cameras: str | None = option(
-        None, help="file with the cameras, relative to root; by default, cameras_sphere.npz or, without it, cameras.npz"
+        None, help="cameras file, relative to root; by default, cameras_sphere.npz, or cameras.npz if that is missing"
     )
     apply_mask: bool = option(
         False, help="make pixels outside the masks transparent, so that they show the method's background"

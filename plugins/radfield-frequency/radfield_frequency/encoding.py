@@ -51,8 +51,8 @@ class Frequency(Encoding):
         self.register_buffer("frequencies", 2.0 ** torch.arange(config.n_frequencies), persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of points, or of the means of Gaussians, x [M, D]. The covariances `cov` are
-        ignored."""
+        """Return the features [M, out_dim] of x [M, D], which are points or the means of Gaussians. The covariances
+        `cov` are ignored."""
         angles = (x * self.angular_scale)[:, None, :] * self.frequencies[:, None]
         waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
         return torch.cat([x, waves], dim=1) if self.include_input else waves

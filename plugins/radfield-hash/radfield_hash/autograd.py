@@ -9,8 +9,8 @@ and v a gradient with respect to p. The kernels compute:
                         ∂⟨v, p⟩/∂T            kernels.table_gradient(x, g, v)
 
 Values and position gradients are separate nodes of the autograd graph. The node of the values has no edge to the
-positions, and the node of the position gradients has no edge to the table. So a gradient with respect to position
-alone, as for a surface normal, does not compute the table gradient, which would double the cost.
+positions, and the node of the position gradients has no edge to the table. So if only the gradient with respect to
+position is needed, as for a surface normal, the table gradient is not computed. It would double the cost.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _take(size: int) -> Any:
 
 
 def workspace(name: str, *shape: int) -> Any:
-    """Return a float32 array of the given shape and name, which belongs to this thread.
+    """Return this thread's float32 array of the given name, in the given shape.
 
     A later call with the same name returns the same memory, including its contents. If a larger array is requested,
     new memory is allocated and filled with zeros.

@@ -103,7 +103,7 @@ _KERNELS = _Numba()
 
 @cache
 def _values() -> Any:
-    """Return the kernel for values that is faster on this processor. The other one is not compiled."""
+    """Return one of two kernels for values: the faster one on this processor. The other is not compiled."""
     if lanes.faster():
         from radfield_hash import values_avx512
 

@@ -29,7 +29,7 @@ def encode(x: Tensor, table: Tensor, grid: levels.Grid) -> Tensor:
 
     The active backend computes the features. `reference.encode` defines them. Half precision is converted to float32.
     The kernels support only float32, and the 11 bits of a half-precision position are too few to find a cell on a fine
-    level. The features have the wider dtype of x and the table.
+    level. The features have the dtype of x or of the table, whichever is wider.
     """
     dtype = torch.promote_types(x.dtype, table.dtype)
     if dtype != torch.float64:
@@ -89,8 +89,8 @@ class HashEncoding(Encoding):
         return {} if self.config.start_levels is None else {"active_levels": self.active_levels}
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of points, or of the means of Gaussians, x [M, 3]. The covariances `cov` are
-        ignored."""
+        """Return the features [M, out_dim] of x [M, 3], which are points or the means of Gaussians. The covariances
+        `cov` are ignored."""
         unit = (x - self.center) / self.radius
         features = encode((unit + 1) / 2, self.table, self.grid)
         if self.config.start_levels is not None:

@@ -28,10 +28,10 @@ VECTOR = 4
 """Largest number of float32 values that one instruction can read from memory or add to memory."""
 
 ANY_SIZE = {"do_not_specialize": ["n"], "do_not_specialize_on_alignment": ["x_ptr", "v_ptr"]}
-"""Arguments for which Triton must not specialize kernels, so that one variant serves any number of points, and any part
-of a tensor of points.
+"""Arguments for which Triton must not specialize kernels. So a single variant of a kernel serves any number of points,
+and any part of a tensor of points.
 
-Otherwise, Triton would compile more variants during training, when a number is divisible by 16 for the first time.
+Otherwise, Triton would compile another variant when, during training, a number is first divisible by 16.
 """
 PRIME_Y, PRIME_Z = (tl.constexpr(prime) for prime in PRIMES[1:])
 

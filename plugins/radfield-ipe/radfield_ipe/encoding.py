@@ -51,9 +51,9 @@ class Ipe(Encoding):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
-        """Features [M, out_dim] of Gaussians with means x and diagonal covariances `cov`, both [M, D].
+        """Return the features [M, out_dim] of Gaussians with means x and diagonal covariances `cov`, both [M, D].
 
-        If `cov` is None, features of the points x.
+        If `cov` is None, return the features of the points x.
         """
         angles = (x[:, None, :] * self.frequencies[:, None]).flatten(1)
         waves = torch.stack([angles.sin(), angles.cos()], dim=1)

@@ -36,7 +36,7 @@ class LlffConfig(PoseOptions):
     )
     validation: Literal["every", "central"] = option(
         "every",
-        help='test views: "every" n-th view (see holdout), or only the "central" one, nearest to the mean center',
+        help='test views: "every" n-th view (see holdout), or only the "central" view, nearest to the mean center',
     )
     holdout: int = option(
         8, help="hold out every n-th image, sorted by name, for testing; 0 trains on all, and tests on every 8th", min=0

@@ -93,8 +93,8 @@ class Llff(DataParser):
 
 
 def _table(path: Path, problems: Problems) -> np.ndarray:
-    """Return the float64 rows [V, 17] of poses_bounds.npy. All numbers are checked, but whether rotations are valid is
-    not."""
+    """Return the rows [V, 17] of poses_bounds.npy as float64. All numbers are checked, but the rotations may be
+    invalid."""
     table = read_npy(path, _MAX_BYTES)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "fiu" or not len(table):
         raise DatasetError(
@@ -122,7 +122,7 @@ def _poses(table: np.ndarray) -> np.ndarray:
 
 
 def _images_folder(root: Path, factor: int | None) -> Path:
-    """Return the folder of the images for `factor`. If it is None, return the folder that holds the smallest copies.
+    """Return the folder of images for `factor`. If `factor` is None, return the folder that holds the smallest copies.
 
     Raises:
         DatasetError: there is no such folder.
@@ -148,7 +148,7 @@ def _folder_notes(root: Path, folder: Path) -> list[str]:
 def _list_images(folder: Path, n: int, problems: Problems) -> list[Path]:
     """Return the n images, sorted by name, which is the order of the rows of poses_bounds.npy.
 
-    Images that are missing are among them if it is certain which ones they are.
+    If images are missing, and it is certain which ones, their names are included.
 
     Raises:
         DatasetError: the folder does not hold n images, and it is not certain which ones are missing.

@@ -1,4 +1,4 @@
-"""Find out which images of a folder are missing. The rows of poses_bounds.npy name no images, only their order."""
+"""Find out which images of a folder are missing. The rows of poses_bounds.npy contain no names of images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def image_names(folder: Path) -> list[str]:
 
 
 def with_missing(folder: Path, n: int) -> list[str]:
-    """Return the sorted names of the n images that a folder should hold, if the missing ones are certain.
+    """Return the sorted names of the n images that a folder should hold, including images that are missing.
 
-    They are certain if another folder of the same scene holds n images, among them all of this folder's, or if the
-    names are numbered and their first and last numbers are n − 1 apart. Otherwise, return the names that exist.
+    The missing names are known in two cases: another folder of the same scene holds n images, including all images of
+    this folder, or the names are numbered and the last number is the first plus n − 1. Otherwise, return only the names
+    that exist.
     """
     names = image_names(folder)
     if not 0 < len(names) < n:
@@ -34,7 +35,10 @@ def with_missing(folder: Path, n: int) -> list[str]:
 
 
 def _numbered(names: list[str], n: int) -> list[str] | None:
-    """Return n names with consecutive numbers, or None if `names` are not some of them with the first and the last."""
+    """Return n consecutively numbered names, from the first of `names` to the last, or None if that is not possible.
+
+    It is possible if the first and the last number differ by n − 1, and the sequence contains all `names`.
+    """
     parts = [re.fullmatch(r"(.*?)([0-9]{1,9})(\.[^.]*)", name) for name in names]
     first, last = parts[0], parts[-1]
     if first is None or last is None or len(first[2]) != len(last[2]) or int(last[2]) - int(first[2]) != n - 1:

@@ -13,8 +13,9 @@ MAX_TURN_COSINE = 0.5
 def sniff(path: Path) -> str | None:
     """Return the reason why a folder is recognized as LLFF data, or None if it is not.
 
-    Published scenes also hold the COLMAP model that the poses come from. If the cameras face forward, LLFF's depth
-    limits are worth more, because they allow normalized device coordinates. Otherwise, COLMAP's lens and points are.
+    Published scenes also hold the COLMAP model that the poses come from. If the cameras face forward, LLFF data are
+    preferred, because their depth limits allow normalized device coordinates. Otherwise, the COLMAP model is preferred,
+    because it has the lens and points.
     """
     file = path / "poses_bounds.npy"
     if not file.is_file():

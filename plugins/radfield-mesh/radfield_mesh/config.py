@@ -42,8 +42,8 @@ class MeshConfig(SurfaceConfig):
 
     format: Format | None = option(
         None,
-        help="file format; by default, that of the file's suffix, or ply without a suffix; glb files are rotated to "
-        "y-up, as their readers expect, if the data set states its upward axis",
+        help="file format; by default, the suffix of the file decides, and ply is used without a suffix; glb files are "
+        "rotated to y-up, as their readers expect, if the data set states its upward axis",
     )
     resolution: int = _resolution(512)
     exhaustive: bool = option(

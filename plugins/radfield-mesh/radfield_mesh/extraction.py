@@ -77,10 +77,10 @@ class Grid:
 def crossed_cells(
     query: Query, grid: Grid, coarse: Grid, level: float, chunk: int, report: Report
 ) -> tuple[Cells, tuple[float, float]]:
-    """Return a mask of the cells of `coarse` that contain the center of a crossed cell of `grid`, and the range of the
-    values.
+    """Return a mask of the cells of `coarse`, and the range of the values.
 
-    A cell is crossed if the level lies between the values at its corners. Both grids have the same origin.
+    The mask is True for cells that contain the center of a crossed cell of `grid`. A cell is crossed if the level lies
+    between the values at its corners. Both grids have the same origin.
     """
     crossed = np.zeros(coarse.shape, bool)
     smallest, largest = np.inf, -np.inf

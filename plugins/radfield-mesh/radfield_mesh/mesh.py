@@ -71,7 +71,8 @@ class MeshExporter(Exporter):
 
 
 def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:
-    """Return a mesh with at most `max_faces` faces: the mesh itself, or a simplified one, which is logged."""
+    """Return the mesh itself if it has at most `max_faces` faces. Otherwise, log a message and return a simplified
+    mesh."""
     if max_faces is None or len(mesh.faces) <= max_faces:
         return mesh
     fewer = mesh.simplify_quadric_decimation(face_count=max_faces)

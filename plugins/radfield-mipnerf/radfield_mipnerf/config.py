@@ -80,7 +80,7 @@ class MipNerfConfig:
     )
     lr: Schedule = option(
         Schedule.of(5e-4),
-        help="learning rate at the start, without the warm-up; a schedule replaces the warm-up and decay below",
+        help="learning rate at the start, without the warm-up; a schedule given here replaces the warm-up and decay",
         min=0,
         exclusive_min=True,
     )

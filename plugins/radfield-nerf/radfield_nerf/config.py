@@ -49,11 +49,16 @@ class NerfConfig:
     """Options of the losses and schedules of NeRF (section 5.3 and the published configurations)."""
 
     lr: Schedule = option(
-        Schedule.of(5e-4), help="initial learning rate; a schedule replaces the decay below", min=0, exclusive_min=True
+        Schedule.of(5e-4),
+        help="initial learning rate; a schedule given here replaces the decay",
+        min=0,
+        exclusive_min=True,
     )
-    lr_decay: float = option(0.1, help="factor of the learning rate after lr_decay_steps", min=0, exclusive_min=True)
+    lr_decay: float = option(
+        0.1, help="factor by which the learning rate changes in lr_decay_steps steps", min=0, exclusive_min=True
+    )
     lr_decay_steps: int = option(
-        500_000, help="number of steps after which the learning rate has decreased by the factor lr_decay", min=1
+        500_000, help="number of steps in which the learning rate changes by the factor lr_decay", min=1
     )
     adam_betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     adam_eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
@@ -70,7 +75,9 @@ class TinyNerfConfig(NerfConfig):
     They are the options of NeRF. Two defaults differ: the background is black, and the learning rate is constant.
     """
 
-    lr_decay: float = option(1.0, help="factor of the learning rate after lr_decay_steps", min=0, exclusive_min=True)
+    lr_decay: float = option(
+        1.0, help="factor by which the learning rate changes in lr_decay_steps steps", min=0, exclusive_min=True
+    )
     background: Literal["white", "black", "none"] = option(
         "black", help='background color in training and evaluation; "none" for photographs without an alpha channel'
     )

@@ -90,10 +90,10 @@ class NerfField(DensityOccupancy, Field):
         return F.softplus(raw) if self.softplus else F.relu(raw)
 
     def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Return the part of the color layer's inputs to its activation that depends on the view directions.
+        """Return the part of the color layer that depends on the view directions, before the activation.
 
-        It is [R, color_width] for view directions [R, 3]. The other part depends on the features. The activation is
-        applied to the sum of both.
+        For view directions [R, 3], the result is [R, color_width]. The color layer adds a part that depends on the
+        features, and applies the activation to the sum.
         """
         assert self.direction_encoding is not None
         return self.color_head.direction_half(self.direction_encoding(viewdirs))

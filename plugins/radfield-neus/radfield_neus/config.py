@@ -73,8 +73,7 @@ class NeuSFieldConfig:
 
 @attrs.frozen(kw_only=True)
 class NeuSSamplerConfig:
-    """Options of sampler:neus. It takes evenly spaced samples, and then adds samples near the surface in several
-    rounds."""
+    """Options of sampler:neus, which takes evenly spaced samples, and then adds samples near the surface in rounds."""
 
     n_samples: int = option(64, help="number of evenly spaced samples per ray", min=2, max=8192)
     n_importance: int = option(
@@ -86,8 +85,8 @@ class NeuSSamplerConfig:
     )
     early_stop_eps: float = option(
         1e-4,
-        help="in rendering, samples that less than this share of the light reaches are not evaluated; 0 evaluates all, "
-        "as the paper's code does",
+        help="in rendering, a sample is not evaluated if less than this share of the light reaches it; 0 evaluates all "
+        "samples, as the paper's code does",
         min=0,
         max=1,
     )
@@ -98,7 +97,7 @@ class NeuSSamplerConfig:
 
 @attrs.frozen(kw_only=True)
 class InvertedSphereFieldConfig:
-    """Options of the background's MLP. For a point x at the distance r from the center, it reads (x/r, 1/r)."""
+    """Options of the background's MLP. The MLP reads (x/r, 1/r) for a point x at the distance r from the center."""
 
     encoding: Choice = slot(
         "encoding",
@@ -145,7 +144,7 @@ class NeuSConfig:
     )
     lr: Schedule = option(
         Schedule.of(5e-4),
-        help="learning rate; a schedule replaces the warm-up and decay below",
+        help="learning rate; a schedule given here replaces the warm-up and the decay",
         min=0,
         exclusive_min=True,
     )
@@ -176,6 +175,6 @@ class SlicesConfig:
 def field_capabilities(config: NeuSFieldConfig) -> tuple[frozenset[str], Mapping[str, frozenset[str]]]:
     """Return the capabilities that depend on the options: those that the field provides, and those that it requires.
 
-    The options add none to the former. Analytic normals require an encoding with second derivatives.
+    No provided capability depends on the options. Analytic normals require an encoding with second derivatives.
     """
     return frozenset(), {"encoding": frozenset({"grad2"})} if config.normals == "analytic" else {}

@@ -51,7 +51,7 @@ class NgpConfig:
     )
     lr: Schedule = option(
         Schedule.of(1e-2),
-        help="learning rate; a schedule replaces the warm-up and decay below",
+        help="learning rate; a schedule given here replaces the warm-up and the decay",
         min=0,
         exclusive_min=True,
     )

@@ -49,8 +49,8 @@ def walk(
         grid: occupied cells.
         steps: lengths of the steps.
         growth: `steps.growth` on the device of the rays.
-        out: counts [R], offsets [R], starts [N] and ends [N]. If `write` is False, only the counts are written. If it
-            is True, the offset of a ray is the index of its first step in `starts` and `ends`.
+        out: counts [R], offsets [R], starts [N] and ends [N]. If `write` is False, only the counts are written.
+            Otherwise, a ray's offset is the index of its first step in `starts` and `ends`.
         write: False to count steps, True to write them.
     """
     n_rays = rays[0].shape[0]

@@ -142,7 +142,7 @@ class OccupancySampler(Sampler):
     def _drops_samples(self) -> bool:
         """True if samples are evaluated and dropped before the model evaluates the rest.
 
-        In rendering, the model itself stops early, so only a threshold makes this necessary.
+        In rendering, the model itself stops early, so samples are dropped here only if `alpha_threshold` is above 0.
         """
         if self.training:
             return self.config.early_stop == "always"

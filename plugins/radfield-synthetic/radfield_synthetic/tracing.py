@@ -20,7 +20,7 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
     Args:
         origins: [R, 3].
         directions: [R, 3], unit vectors.
-        start: [R], a distance for each ray before which the ray is known to meet nothing.
+        start: [R], distance of each ray up to which the ray is known to meet nothing.
         spread: if positive, each ray is a cone with the radius spread · t at distance t (Crassin et al. 2011). The
             result is then a distance up to which nothing touches the cone. It is infinite if nothing touches the cone
             at all.

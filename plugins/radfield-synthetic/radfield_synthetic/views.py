@@ -60,8 +60,8 @@ def render(cameras: Cameras, views: range, supersample: int) -> Tensor:
     """Return images [V, H, W, 4] as uint8 sRGB with straight alpha.
 
     Each pixel has supersample² rays. The alpha of a pixel is the share of its rays that hit the scene. The color is the
-    mean color of the rays that hit the scene. A first pass traces one cone per pixel. It finds the empty pixels and,
-    for each other pixel, a distance before which its rays meet nothing.
+    mean color of the rays that hit the scene. A first pass traces one cone per pixel. This pass finds the empty pixels
+    and, for each other pixel, a distance before which its rays meet nothing.
     """
     pixels = Pixels(cameras, views)
     image = torch.zeros(len(pixels), 4, dtype=torch.uint8)

@@ -13,8 +13,8 @@ from radfield_core import PoseOptions, option
 class TransformsConfig(PoseOptions):
     """Options for captures described by transforms.json.
 
-    If the file defines instant-ngp's box (aabb_scale, scale or offset), its coordinates are kept unless an option
-    changes them.
+    If the file defines instant-ngp's box (aabb_scale, scale or offset), the coordinates of the file are kept unless an
+    option changes them.
     """
 
     root: str = option(help="folder with transforms.json, or the file itself")
@@ -32,7 +32,7 @@ class TransformsConfig(PoseOptions):
     )
     auto_scale: bool | None = option(
         None,
-        help="scale the scene so that the largest camera coordinate is 1; by default, unless the file defines a box",
+        help="scale the scene so that the largest camera coordinate is 1; default: true unless the file defines a box",
     )
     holdout: int = option(
         8,

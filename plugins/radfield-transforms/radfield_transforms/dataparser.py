@@ -34,7 +34,7 @@ from radfield_transforms.frames import Frame, list_frames, make_capture
 from radfield_transforms.sniff import sniff
 
 NGP_SCALE = 0.33
-"""instant-ngp's scale of scenes whose file states none. Its published scenes have this scale."""
+"""Scale of instant-ngp's scenes if the file states no scale. The scenes published with instant-ngp have this scale."""
 
 NGP_NEAR = 0.1
 """Distance from the camera at which instant-ngp's rays start, in its own units."""

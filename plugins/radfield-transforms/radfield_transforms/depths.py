@@ -1,6 +1,6 @@
-"""Checks of the depth images that a capture lists. Their faults are not errors, because radfield does not use them.
+"""Checks of the depth images that a capture lists. radfield does not use depth images, so their faults are no errors.
 
-A note tells the user if their unit seems to differ from the unit of the poses.
+A note tells the user if the unit of the depths seems to differ from the unit of the poses.
 """
 
 from __future__ import annotations
