@@ -87,8 +87,8 @@ def packed_samples(
 def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, ...] = (32, 64, 64, 16)) -> list[Timing]:
     """Time the forward and backward pass of the chunked perceptron and of the same perceptron in plain torch.
 
-    The limit of the timing is the time of the matrix products alone. Only the CPU has a chunked perceptron, so the list
-    is empty for any other device.
+    The attribute `limit_ms` of the timing is the time of the matrix products alone. Only the CPU has a chunked
+    perceptron, so the returned list is empty for any other device.
 
     Args:
         device: "cpu", "cuda" or "cuda:N".

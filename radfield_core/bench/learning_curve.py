@@ -68,7 +68,7 @@ def whole_run(
 ) -> dict[str, Any]:
     """Train a run as `radfield train` does, and measure its learning curve.
 
-    Only training steps count in the measured times: neither evaluations, nor the compilation of kernels before the
+    The measured times include only training steps. They exclude evaluations, and the compilation of kernels before the
     first step.
 
     Args:
@@ -153,7 +153,7 @@ def _evaluate(out: Path, split: str) -> dict[str, float]:
 
 
 def reached(points: Sequence[Point], thresholds: Sequence[float]) -> dict[str, dict[str, float] | None]:
-    """For each threshold in dB, find the first point of the curve whose PSNR is at or above it.
+    """For each threshold in dB, find the first point of the curve whose PSNR is at least this threshold.
 
     Return threshold -> wall seconds and CPU seconds of this point, or None if there is no such point.
     """

@@ -1,4 +1,4 @@
-"""Timing of the kernels of an operation and of its torch reference, which run alternately in one process."""
+"""Measure how long an operation's kernels and its torch reference take, by running them alternately in one process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Loss = Callable[[], tuple[torch.Tensor, tuple[torch.Tensor, ...]]]
 
 @dataclass(frozen=True)
 class Timing:
-    """The median times that the torch reference of an operation and one of its kernels take on the same inputs.
+    """The median times of an operation on the same inputs: with its torch reference, and with one of its kernels.
 
     Attributes:
         op: name of the operation.
@@ -126,8 +126,8 @@ def gradient_medians_ms(losses: Mapping[str, Loss], repeats: int, device: str) -
     """Compute several losses and their gradients alternately, and return the median times.
 
     Returns:
-        name -> median times in milliseconds: `forward_ms` is that of the loss, `backward_ms` is that of its gradients,
-        and `both_ms` is that of both together.
+        name -> median times in milliseconds: `forward_ms` is the time of the loss, `backward_ms` is the time of its
+        gradients, and `both_ms` is the time of both together.
     """
     times = turns({name: partial(_elapsed_both_ms, loss, device) for name, loss in losses.items()}, repeats)
     return {

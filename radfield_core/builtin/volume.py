@@ -29,7 +29,7 @@ class Volume(Renderer):
         return volume.weights_from_alpha(torch.where(lengths > 0, alpha, 0.0), samples.layout)
 
     def composite(self, samples: RaySamples, outputs: FieldOutputs, weights: Tensor) -> Rendered:
-        """Return the pixels: the opacity Σ w, and the sums Σ w x of the color, of t, of the normals and of the extras.
+        """Return the pixels: the opacity Σ w, and Σ w x where x is the color, t, the normal or an extra output.
 
         Extra outputs that do not have a floating-point type are left out.
         """

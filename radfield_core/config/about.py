@@ -1,4 +1,4 @@
-"""What a preset says about itself in its table `[about]`: the data it fits, why to choose it, and what it costs."""
+"""The table `[about]` of a preset. It tells the user which data the preset fits, and how long training takes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENTS = {
     "forward": "forward-facing photographs",
     "capture": "photographs of a place",
 }
-"""Words for the content of a data set -> the same in plain words. A preset lists the words that it fits."""
+"""Short name of a kind of data -> its description. A preset lists the short names of the kinds of data that it fits."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,9 +32,11 @@ class About:
     """The table `[about]` of a preset."""
 
     fits: tuple[str, ...] = option(
-        (), help=f"the data that the preset fits: words of {', '.join(CONTENTS)}; empty if it does not say"
+        (), help=f"the kinds of data that the preset fits: any of {', '.join(CONTENTS)}; empty if unknown"
     )
-    best_for: tuple[str, ...] = option((), help="the words for which the preset is a good first choice on a CPU")
+    best_for: tuple[str, ...] = option(
+        (), help="the kinds of data for which the preset is a good first choice on a CPU"
+    )
     why: str = option("", help="the reason to choose the preset, as a short phrase")
     step_seconds: float | None = option(
         None, help="CPU time of a training step on one core, in seconds", min=0, exclusive_min=True
@@ -47,8 +49,8 @@ class Preset(NamedTuple):
 
     Attributes:
         name: the name to type after `--method`.
-        about: what it says about itself.
-        max_steps: number of steps that it trains, if it says so.
+        about: the preset's table `[about]`.
+        max_steps: number of training steps; None if the preset does not set it.
     """
 
     name: str
@@ -57,13 +59,13 @@ class Preset(NamedTuple):
 
     @property
     def seconds(self) -> float | None:
-        """Expected time of its training on one core, in seconds, or None if it is not known."""
+        """The expected training time on one core in seconds, or None if the time is unknown."""
         step = self.about.step_seconds
         return None if step is None or self.max_steps is None else step * self.max_steps
 
 
 def preset_of(registry: Registry, component: Component, name: str) -> Preset:
-    """Return a preset of a method. A preset without a table `[about]` says nothing about itself.
+    """Return a preset of a method. If the preset has no table `[about]`, the table's defaults are used.
 
     Raises:
         PluginError: the preset cannot be read, or its table has mistakes.
@@ -94,11 +96,11 @@ def presets(registry: Registry) -> Iterator[Preset]:
 
 
 def fitting(registry: Registry, content: str) -> list[Preset]:
-    """Return the presets that fit data with a content: first the best choices, then by the time that they take.
+    """Return the presets that fit a kind of data. Good first choices come first, and faster presets before slower ones.
 
     Args:
         registry: the installed parts.
-        content: a word of `CONTENTS`.
+        content: the kind of data, as a key of `CONTENTS`.
     """
 
     def order(preset: Preset) -> tuple[bool, float]:
@@ -108,7 +110,7 @@ def fitting(registry: Registry, content: str) -> list[Preset]:
 
 
 def table(presets: Sequence[Preset]) -> list[str]:
-    """Return lines that list presets with the reason to choose each and its expected time."""
+    """Return a table of presets as lines of text, with the reason to choose each preset and its training time."""
     width = max((len(preset.name) for preset in presets), default=0)
     why = max((len(preset.about.why) for preset in presets), default=0)
     lines = [f"{preset.name:<{width}}  {preset.about.why:<{why}}  {_time(preset)}".rstrip() for preset in presets]

@@ -30,7 +30,7 @@ _LONG_KEY = re.compile(rf"(?<![\w-]){_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH
 
 
 class UnusableValue(ValueError):
-    """TOML that is valid but has numbers too large, or values too many, for any option."""
+    """Valid TOML that no option can take, because a number is too large or there are too many values."""
 
 
 def read_table(path: str | Path) -> dict[str, Any]:

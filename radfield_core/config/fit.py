@@ -32,8 +32,8 @@ class SlotPath(NamedTuple):
 
 
 def lacking(needs: Collection[str], provides: Collection[str]) -> list[str]:
-    """Return the capabilities in `needs` that `provides` lacks. The need "points|gaussians" is met by either of the
-    two."""
+    """Return the capabilities in `needs` that `provides` lacks. Either "points" or "gaussians" meets the need
+    "points|gaussians"."""
     return sorted(need for need in needs if not any(word in provides for word in need.split("|")))
 
 
@@ -153,7 +153,7 @@ def _check_needs(user: str, needs: Collection[str], other: SlotPath, registry: R
 
 
 def _fitting(needs: Collection[str], other: SlotPath, registry: Registry) -> Iterator[str]:
-    """Yield the name of every other installed part of the same kind that declares all capabilities in `needs`."""
+    """Yield the names of installed parts that can replace the part `other` and declare all capabilities in `needs`."""
     for component in registry.of_kind(other.choice.kind):
         if component != other.choice.component and not lacking(needs, component.provides):
             yield registry.spelling(component, component.name)

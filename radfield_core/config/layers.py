@@ -182,7 +182,7 @@ def compose_data(registry: Registry, data: str | Path, overrides: Sequence[str] 
 
 
 def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set[str]:
-    """Return the empty slots that are not reported as mistakes, because a layer that cannot be read might fill them."""
+    """Return the slots that may be empty without a mistake, because a layer that cannot be read might fill them."""
     slots = set()
     if layers.preset is None:
         slots |= {"field", "sampler", "renderer", "background"}

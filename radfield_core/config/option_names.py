@@ -1,4 +1,4 @@
-"""Find the options that a name may refer to, if it is abbreviated, misspelled, or from another program."""
+"""Find the options that a name may refer to if the name is abbreviated, misspelled, or from another program."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def meant_paths(name: str, paths: Sequence[str]) -> list[str]:
         (['trainer.max_steps'], ['trainer.max_steps'], [])
 
     Args:
-        name: the name as it was typed: a path, the last words of one, or the name of an option in another program.
+        name: the name as it was typed: a path, the last words of a path, or an option's name in another program.
             Hyphens count as underscores.
         paths: the paths of all options.
     """
@@ -69,6 +69,6 @@ def meant_paths(name: str, paths: Sequence[str]) -> list[str]:
 
 
 def _preferred(paths: Sequence[str]) -> list[str]:
-    """Return the paths that are options of every run or, if there are none among them, all paths."""
+    """Return those of the paths that every run has. If no path is of this kind, return all paths."""
     own = [path for path in paths if path.partition(".")[0] in OWN_TABLES]
     return own or list(paths)

@@ -1,4 +1,4 @@
-"""Options of data formats whose files contain camera poses: what the matrices of the file mean."""
+"""Options for data formats whose files contain camera poses. They define the meaning of the stored matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a run: which parts the run uses, and how the scene is prepared, trained and evaluated."""
+"""The options of a run. They select the parts, and control preparation of the scene, training and evaluation."""
 
 from __future__ import annotations
 
@@ -175,14 +175,16 @@ class BackgroundConfig:
 class RunConfig:
     """All options of a run. `radfield config show` prints the options, and a run stores them in config.toml."""
 
-    method: Choice = slot("method", help="defines the losses, the learning rates and presets of the options below")
+    method: Choice = slot("method", help="a paper's losses and learning rates, and presets of the options below")
     data: Choice = slot("dataparser", help="format of the images and cameras")
     field: Choice = slot("field", help="learned function that maps a position to a color and a density or distance")
     sampler: Choice = slot(
         "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
     renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
-    losses: Mapping[str, Choice] = parts("loss", help="an additional loss, beside the method's losses, under any name")
+    losses: Mapping[str, Choice] = parts(
+        "loss", help="a loss that is added to the method's losses, under a name of your choice"
+    )
     observers: Mapping[str, Choice] = parts(
         "observer", help="a listener to the training, under a name of your choice, such as a logger", continues=True
     )

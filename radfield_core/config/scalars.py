@@ -118,7 +118,7 @@ def _short(value: Any) -> bool:
 
 
 def _in_range(value: int) -> int:
-    """Return a whole number if TOML, which has 64 bits for it, allows it. Otherwise, raise ValueFault."""
+    """Return a whole number unchanged if it fits into TOML's 64 bits. Otherwise, raise ValueFault."""
     if not _short(value):
         digits = int(abs(value).bit_length() * math.log10(2))
         raise ValueFault(f"is a whole number of about {digits} digits; at most 18 can be used")

@@ -5,7 +5,7 @@ A schedule is an option's value. In TOML it is written in one of these forms:
     eikonal = 0.1                              constant
     eikonal = [0.0, 0.1, 500]                  from 0.0 at step 0 linearly to 0.1 at step 500
     eikonal = [100, 0.0, 0.1, 500]             from 0.0 at step 100 linearly to 0.1 at step 500
-    eikonal = [0.0, 0.1, 0.25]                 the same, but 0.25 is a share: it ends after a quarter of the run
+    eikonal = [0.0, 0.1, 0.25]                 from 0.0 at step 0 linearly to 0.1 after a quarter of the run
     lr = {curve = "cosine", values = [1e-2, 1e-4], span = [500, 1.0]}
     lr = [[0.0, 1e-2, 500], {curve = "exponential", values = [1e-2, 1e-4], span = [500, 1.0]}]   one stage, then another
 
@@ -53,7 +53,7 @@ class Stage(NamedTuple):
     span: tuple[int | float, int | float]
 
     def value(self, share: float) -> float:
-        """Return the value after a share of the stage, from 0 to 1."""
+        """Return the value at a point of the stage. `share` is 0 at the start of the stage and 1 at its end."""
         first, last = self.values
         if self.curve == "exponential":
             return float(first * (last / first) ** share)
@@ -103,7 +103,7 @@ class Schedule:
 
     @property
     def constant(self) -> float | None:
-        """The value if it never changes, and None otherwise."""
+        """The value of a schedule that never changes. None if the value changes."""
         values = set(self.values())
         return values.pop() if len(values) == 1 else None
 
@@ -138,7 +138,7 @@ def _in_steps(limit: int | float, max_steps: int) -> float:
 
 
 def _stage(item: Any) -> Stage:
-    """Return the stage that a number, a list or a table describes. Raises ValueError if it is not valid."""
+    """Return the stage that a number, a list or a table describes. Raises ValueError for an invalid description."""
     if isinstance(item, Mapping):
         return _stage_of_table(item)
     if isinstance(item, (list, tuple)):

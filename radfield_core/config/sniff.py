@@ -17,7 +17,7 @@ from radfield_core.plugin import Fit, load_of
 from radfield_core.plugins.registry import Registry
 
 MAX_CHILDREN = 50
-"""If the given folder is not a scene, at most this many of its entries are searched for one."""
+"""If the given folder is not a scene, the search for a scene inside it checks at most this many entries."""
 
 
 class Recognized(NamedTuple):
@@ -25,7 +25,7 @@ class Recognized(NamedTuple):
 
     Attributes:
         name: name of the dataparser.
-        reason: why it can read the data set.
+        reason: the reason why this dataparser can read the data set.
         others: names of other dataparsers that can read the data set, but read less of it.
     """
 
@@ -41,11 +41,11 @@ class Recognized(NamedTuple):
 
 
 def recognize(registry: Registry, path: Path) -> Recognized:
-    """Return the format of the data set at a path. If several formats fit, return the one that reads most of it.
+    """Return the format of the data set at a path. Of several formats that fit, return the one that reads most data.
 
     Raises:
         DatasetError: the path does not exist, or no dataparser can read the path.
-        UsageError: several dataparsers can read the path, and none of them declares that it reads most.
+        UsageError: several dataparsers can read the path, and no declaration says which of them reads most.
     """
     if not path.exists():
         raise _no_such_path(registry, path)
@@ -68,7 +68,7 @@ def recognize(registry: Registry, path: Path) -> Recognized:
 
 
 def _reads_more(first: tuple[str, str], second: tuple[str, str]) -> bool:
-    """Return True if one of two formats that fit a path declares that the first reads more of it than the second.
+    """Given two formats that fit a path, return True if either of them declares that the first reads more data.
 
     A format is given by its name and by the reason that its `sniff` function returned.
     """

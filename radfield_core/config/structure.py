@@ -65,13 +65,13 @@ def types_of(options: Any) -> dict[str, Any]:
 
 
 def table_class(kind: Any) -> Any | None:
-    """If the type of an option is an attrs class, or a union with one, return that class. Otherwise return None."""
+    """If an option's type is an attrs class, or a union that contains one, return that class. Otherwise return None."""
     members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     return next((member for member in members if attrs.has(member)), None)
 
 
 class Owner(NamedTuple):
-    """The part that declares an option. `key` is the part's `kind:name`. For the run's own options, both are empty."""
+    """The part that declares an option. `key` is the part's `kind:name`. Both are "" for the run's own options."""
 
     distribution: str = ""
     key: str = ""

@@ -23,9 +23,9 @@ class _Unknown(NamedTuple):
 
     Attributes:
         number: index of the problem that reports the option.
-        path: its path, as it was written.
-        value: its value.
-        origin: where it was written.
+        path: the option's path, as it was written.
+        value: the option's value.
+        origin: the layer in which the option was written, such as a file.
         near: the most similar name in the same table, or "".
     """
 
@@ -47,11 +47,11 @@ class UnknownOptions:
         """Report an option that does not exist.
 
         Args:
-            path: its path.
-            value: its value.
-            origin: where it was written.
+            path: the option's path.
+            value: the option's value.
+            origin: the layer in which the option was written, such as a file.
             known: the names of the options in the same table.
-            hint: hint for the case that no name is similar.
+            hint: the hint to give if no known name is similar.
         """
         table, key = _split(path)
         near = nearest(key, known)
@@ -61,7 +61,7 @@ class UnknownOptions:
         self._mistakes.add(path, f"unknown option {key!r}{listed} ({origin})", hint)
 
     def suggest(self, paths: Sequence[str]) -> None:
-        """Add a hint to each unknown option whose name exists in another table of the run. The hint gives its path.
+        """Add a hint to each unknown option whose name exists in another table of the run. The hint gives that path.
 
         Args:
             paths: the paths of all options of the run.
@@ -79,8 +79,8 @@ class UnknownOptions:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Split the path of an option into its table and its name. The table ends with a dot, or is "" for the run's
-    own."""
+    """Split the path of an option into its table and its name. The table ends with a dot. It is "" for an
+    option of the run itself."""
     table, dot, key = path.rpartition(".")
     return table + dot, key
 

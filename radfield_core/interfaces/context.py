@@ -37,7 +37,7 @@ class BuildContext:
     Attributes:
         bounds: region to model, in the coordinates in which fields are evaluated. If the scene uses NDC, these are the
             warped coordinates.
-        n_images: number of training images, and thus of the rows of an embedding with one row per image.
+        n_images: number of training images. An embedding with one row per image has this many rows.
         has_masks: True if the data has masks that show the object.
         ndc: True if the rays are in NDC.
         max_steps: number of training steps of the run.
@@ -98,7 +98,7 @@ class BuildContext:
         """Build core's ray-marching model from the sampler, field and renderer that the config selects.
 
         Args:
-            n_fields: largest number of separate fields. No more fields are built than there are levels that need one.
+            n_fields: largest number of separate fields. If fewer levels need a field, fewer fields are built.
 
         Raises:
             ValueError: the context has no run.

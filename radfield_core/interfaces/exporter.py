@@ -35,9 +35,9 @@ class Exporter(ABC):
 
         Args:
             model: trained model. Use only its methods `queries`, `render` and `render_rays`.
-            scene: training scene. `scene.data_points` transforms points to data coordinates. Its images and masks are
-                read from the data when they are first used; an exporter that uses none works without the data. The
-                scene has no depths, normals or true surface.
+            scene: training scene. `scene.data_points` transforms points to data coordinates. The scene's
+                images and masks are read from the data set when they are first used. An exporter that uses neither also
+                works if the data set is missing. The scene has no depths, normals or true surface.
             path: file or folder to write.
 
         Returns:

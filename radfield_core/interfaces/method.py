@@ -22,7 +22,7 @@ class Method(ABC):
     Attributes:
         config: the method's options.
         batching: "rays" trains on random pixels of all images; "images" trains on one whole image per step.
-        n_fields: number of separate fields. Level l uses field l, or the last field if there are fewer.
+        n_fields: number of separate fields. Level l uses field l, or the last field if there is no field l.
 
     Example:
         >>> class Photometric(Method):

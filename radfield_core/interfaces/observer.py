@@ -1,4 +1,4 @@
-"""Observers of a run that a config names, such as loggers. They listen, and never change the training."""
+"""Observers, such as loggers, follow a run and never change its training. A config lists the observers of a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Observer:
 
     A run lists its observers by name: `[observers.tb]` in a config file, or `observers.tb=tensorboard` on the command
     line. If a method of an observer raises an exception three times, the observer is not called any more, and training
-    goes on. Random numbers that it draws do not change the training.
+    goes on. If an observer draws random numbers, this does not change the training.
 
     Attributes:
         config: the observer's options.
@@ -77,7 +77,7 @@ class Observer:
         """
 
     def evaluated(self, step: int, split: str, metrics: Mapping[str, float], pictures: Pictures) -> None:
-        """Called after each evaluation during training, and after the one at its end.
+        """Called after each evaluation during training, and after the evaluation at the end of training.
 
         Args:
             step: number of training steps done.

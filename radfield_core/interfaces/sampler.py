@@ -23,10 +23,10 @@ class Sampler(Part):
 
     Attributes:
         n_levels: number of levels.
-        early_stop_eps: rendering does not evaluate fields at samples that at most this share of the light reaches. 0
-            evaluates all samples. Training is not affected.
+        early_stop_eps: a share of the light. Rendering does not evaluate fields at a sample that is reached by this
+            share or less. With 0, all samples are evaluated. Training is not affected.
         own_fields: dictionary: level -> field that belongs to the sampler, such as a proposal network. On these levels,
-            it is evaluated in place of the model's field.
+            this field is evaluated instead of the model's field.
 
     Example:
         >>> class Even(Sampler):
@@ -71,7 +71,7 @@ class Sampler(Part):
         return self._generators[key]
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
-        """Return the smallest and the largest t that the samples of each ray may have, two tensors [R].
+        """For each ray, return the smallest and the largest t that its samples may have. These are two tensors [R].
 
         By default, these are the near and far limits of the ray.
         """

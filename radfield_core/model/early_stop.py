@@ -13,7 +13,8 @@ from radfield_core.ops.layout import Layout, Packing
 from radfield_core.types import FieldOutputs, RaySamples
 
 FIRST_SLAB = 8
-"""Number of samples of each ray in the first slab. Later slabs hold half as many samples as all slabs before them."""
+"""Number of samples per ray in the first slab. A slab is a range of successive samples that are evaluated together.
+Each later slab has half as many samples as all slabs before it together."""
 
 
 def evaluate_visible(evaluate: Callable[[RaySamples], FieldOutputs], samples: RaySamples, eps: float) -> FieldOutputs:
@@ -65,7 +66,7 @@ def _slab(samples: RaySamples, rays: Tensor, counts: Tensor, starts: Tensor, siz
         samples: all samples.
         rays: numbers of the rays.
         counts: number of samples to take from each of these rays.
-        starts: index of the first of them.
+        starts: index of the first sample to take from each of these rays.
         size: largest of the counts.
     """
     packing = Packing.from_counts(counts, size)

@@ -49,7 +49,7 @@ class LevelLoop(Model):
         space: limits and NDC warp of the rays that `render` makes; None if only `render_rays` will be called.
 
     Attributes:
-        crop: a box; nothing outside it is rendered, and no background model. None to render everything.
+        crop: a box. Only the field inside it is rendered, without the background model. None to render everything.
 
     Raises:
         UsageError: there is a background model, but `renderer.opaque_far` would hide the background.
@@ -157,7 +157,7 @@ class LevelLoop(Model):
         return ModelOutputs(last, tuple(levels), behind, n_samples)
 
     def _visible_behind(self, rays: RayBundle, last: Level, background: Tensor | None) -> Tensor:
-        """Return the colors [R, 3] behind the foreground. They are 0 behind opaque rays, which are not rendered."""
+        """Return the colors [R, 3] behind the foreground. Behind opaque rays, nothing is rendered and they are 0."""
         assert self.background is not None
         transmitted = 1.0 - segments.sum(last.weights, last.samples.layout)
         seen = (~(transmitted <= self.sampler.early_stop_eps)).nonzero()[:, 0]
@@ -167,7 +167,7 @@ class LevelLoop(Model):
         return rendered.rgb.new_zeros(len(rays), 3).index_copy(0, seen, rendered.rgb)
 
     def _evaluated(self, field: Field, samples: RaySamples) -> FieldOutputs:
-        """Return the outputs of a field at samples. Outside the crop, if there is one, they are empty."""
+        """Return the outputs of a field at samples. If there is a crop, the space outside it is empty."""
         outputs: FieldOutputs = field(samples)
         return outputs if self.crop is None else self.crop.applied(outputs, samples.positions())
 

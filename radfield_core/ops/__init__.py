@@ -1,4 +1,4 @@
-"""Numerical operations on tensors. Plain torch defines each operation. Accelerated kernels must agree with plain torch.
+"""Numerical operations on tensors. Each is defined in plain torch, and accelerated kernels must agree.
 
 The modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`, `stepfun` and
 `volume` are public. The names below are public too: they are layouts of samples, and tools for writing kernels.

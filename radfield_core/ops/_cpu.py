@@ -40,7 +40,7 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Return, for each sample, the sum [N, ...] over the ray's earlier samples, or if `reverse`, its later samples."""
+    """Return, for each sample, the sum [N, ...] over the ray's earlier samples (over its later ones if `reverse`)."""
     out = _like(x)
     _scan(_table(x), _offsets(packing), reverse, _table(out))
     return out

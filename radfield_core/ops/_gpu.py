@@ -27,8 +27,8 @@ BLOCK = 128
 """The number of samples that a program reads at once."""
 
 ANY_SIZE = {"do_not_specialize": ["features"]}
-"""Arguments for which Triton must not specialize kernels, so that one variant serves any number of features. Otherwise,
-Triton would compile separate variants for 1 and 16."""
+"""Options of kernels. They stop Triton from compiling separate variants for 1 and 16 features, so that one variant
+serves any number of features."""
 
 
 def spread(x: Tensor, packing: Packing) -> Tensor:
@@ -42,7 +42,7 @@ def sum(x: Tensor, packing: Packing) -> Tensor:
 
 
 def scan(x: Tensor, packing: Packing, reverse: bool) -> Tensor:
-    """Return, for each sample, the sum [N, ...] over the ray's earlier samples, or if `reverse`, its later samples."""
+    """Return, for each sample, the sum [N, ...] over the ray's earlier samples (over its later ones if `reverse`)."""
     x = x.contiguous()
     out, features = torch.empty_like(x), x.shape[1:].numel()
     _launch(_scan, packing, features, x, packing.offsets, out, features, reverse)

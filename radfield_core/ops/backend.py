@@ -2,9 +2,9 @@
 
 RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
 An op ignores listed backends for which it has no kernels. If none of the listed backends remains, or if the variable is
-unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, records the
-reasons, and warns if the backend is installed. If the variable lists a backend that cannot be loaded, the op raises an
-error. Kernels are loaded, and run once on tiny inputs, on each device that an op uses.
+unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, and records the
+reasons. If a skipped backend is installed, a warning is logged. If the variable lists a backend that cannot be loaded,
+the op raises an error. On each device that an op uses, its kernels are loaded and run once on tiny inputs.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Op:
 
     Args:
         name: name of the op in printed messages.
-        kernels: table of type of device -> table of backend -> module of the backend's kernels. Within each inner
-            table, the best backend comes first.
+        kernels: for each type of device, a table of backend -> module of the backend's kernels. In each of these
+            tables, the best backend comes first.
 
     Example:
         >>> op = Op("my encoding", {"cpu": {"numba": "acme.cpu_kernels"}})
@@ -98,7 +98,7 @@ class Op:
         return {name: _try_to_load(module, device)[1] for name, module in modules.items() if find_spec(name)}
 
     def loadable(self, device: str) -> list[str]:
-        """Return the names of the op's backends for a device that can be loaded, best first, without plain torch.
+        """Return the names of the backends that the op can load on a device, best first. Plain torch is left out.
 
         Log a warning for each installed backend that cannot be loaded.
         """
@@ -248,7 +248,7 @@ def selections() -> tuple[Selection, ...]:
 
 
 def in_use(device: torch.device) -> dict[str, str]:
-    """Return op -> backend for the ops used on a device so far, with the present value of RADFIELD_BACKEND."""
+    """Return op -> backend for the ops used on a device while RADFIELD_BACKEND had its present value."""
     value = os.environ.get(VARIABLE, "")
     return {
         name: selection.backend

@@ -12,7 +12,7 @@ come in the order of COLMAP's files, without focal length and principal point (c
     fov (omega)                     division (k)                 eucm (alpha, beta)
 
 The last three models have formulas of their own. All others first project to (x/z, y/z), or for a fisheye to
-θ (x, y)/|(x, y)|, where θ is the angle to the axis. Then they apply no, one or two maps of the plane:
+θ (x, y)/|(x, y)|, where θ is the angle to the axis. Then they apply up to two maps of the plane, each of this form:
 
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 

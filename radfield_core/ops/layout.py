@@ -15,7 +15,7 @@ class Packing:
     Attributes:
         ray_indices: index of each sample's ray [N] int64, ascending.
         offsets: [R+1] int64. Ray r has the samples offsets[r]:offsets[r+1].
-        max_per_ray: upper bound of the number of samples on one ray, known without waiting for the device.
+        max_per_ray: upper bound of the number of samples on one ray. Reading this number does not wait for the device.
     """
 
     ray_indices: Tensor

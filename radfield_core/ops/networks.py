@@ -130,8 +130,8 @@ class ColorHead(nn.Module):
 
         Args:
             features: features of the samples [M, F].
-            direction_half: what the method `direction_half` returns, with one row per sample [M, width]. None if the
-                head does not read directions.
+            direction_half: rows that the method `direction_half` returned, repeated for the samples of each ray
+                [M, width]. None if the head does not read directions.
         """
         if direction_half is not None:
             sample_half = F.linear(self.bottleneck(features), self.joined.weight[:, : self.in_dim], self.joined.bias)

@@ -174,7 +174,7 @@ def exclusive_cumprod(x: Tensor, layout: Layout) -> Tensor:
 
 
 def last_where(mask: Tensor, layout: Layout) -> Tensor:
-    """Find the last sample of each ray whose `mask` is True.
+    """For each ray, find the last of its samples whose `mask` is True.
 
     Args:
         mask: [N] bool.

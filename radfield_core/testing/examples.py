@@ -1,4 +1,4 @@
-"""The example data set that a dataparser or converter reads in a test, and the dataparser that reads it."""
+"""Find or write the example data set on which a dataparser or converter is tested, and build its dataparser."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def parser_of(tested: PartUnderTest, root: Path | None) -> DataParser:
 
 
 def write_capture(tested: PartUnderTest, folder: Path, capture: Scene) -> Path:
-    """Write a capture into a new folder as a training split in the part's format, and return the folder."""
+    """Write a scene into a new folder in the format of the part under test, and return the folder.
+
+    The scene is written as the training split.
+    """
     assert tested.component.writer is not None
     folder.mkdir()
     load_of(tested.component, tested.component.writer)({"train": capture}, folder)

@@ -37,7 +37,7 @@ to remove the member instead of replacing it.
 
 
 def random_byte_edits(draw: random.Random) -> list[ByteEdit]:
-    """Return one to four edits of a file that a random generator decides. Equal states give equal edits.
+    """Draw one to four random edits of a file. Random generators in the same state give the same edits.
 
     Example:
         >>> random_byte_edits(random.Random(1)) == random_byte_edits(random.Random(1))
@@ -50,7 +50,7 @@ def random_byte_edits(draw: random.Random) -> list[ByteEdit]:
 
 
 def random_value_edits(draw: random.Random) -> list[ValueEdit]:
-    """Return one to three edits of a JSON value that a random generator decides. Equal states give equal edits.
+    """Draw one to three random edits of a JSON value. Random generators in the same state give the same edits.
 
     Example:
         >>> len(random_value_edits(random.Random(1))) in (1, 2, 3)

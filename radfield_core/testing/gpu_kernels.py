@@ -68,7 +68,8 @@ def compile_kernels(
 ) -> tuple[CompiledKernel, ...]:
     """Call `launches` in a new process, and compile each kernel that it launches for each type of GPU.
 
-    Triton's cache is not used. A kernel whose module defines another kernel that is never launched counts as an error.
+    Triton's cache is not used. If a launched function's module defines a kernel that is never launched, the result
+    contains an error for that kernel.
 
     Args:
         launches: function at module level, without arguments. It imports kernels, and launches them on CPU tensors.

@@ -53,7 +53,8 @@ def part_under_test(
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
         options: options of the part that differ from their defaults.
-        run: options of the other parts of the run in which the part is trained, as in a config file.
+        run: options of the run in which the part is trained, except those of the part itself. They are nested tables,
+            as in a config file.
         example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
         read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
             it.
@@ -154,7 +155,8 @@ def conformance(
     Args:
         key: `kind:name`, or `distribution:kind:name` if several distributions offer that name.
         options: options of the part that differ from their defaults. Small values keep the tests fast.
-        run: options of the other parts of the run in which the part is trained, as in a config file.
+        run: options of the run in which the part is trained, except those of the part itself. They are nested tables,
+            as in a config file.
         waive: name of a law -> the reason why the part may break it. The part is expected to break a waived law. If the
             part keeps the law, the test fails and asks the author to remove the waiver.
         example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
@@ -195,7 +197,7 @@ def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Calla
 
 
 def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
-    """Return `distribution:kind:name` for every part of a distribution. Raises PluginError if it offers no parts."""
+    """Return `distribution:kind:name` for every part of a distribution. Raises PluginError if there are none."""
     wanted = normalize_distribution(distribution)
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
     if not found:

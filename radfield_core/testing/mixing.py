@@ -1,4 +1,4 @@
-"""Combinations of installed parts, and a check that tells whether the parts of a combination fit together.
+"""List the combinations of installed parts, and check whether the parts of a combination fit together.
 
 The check compares the capabilities that the parts declare. This module reads only declarations and options, so it does
 not import torch.

@@ -24,7 +24,7 @@ SPHERE_CENTER = (1000.0, -400.0, 30.0)
 """Center of the sphere in the data's own coordinates. In scene coordinates, the sphere's center is the origin."""
 
 DATA_SCALE = 250.0
-"""Length, in the data's own coordinates, of one unit of scene coordinates."""
+"""One unit of scene coordinates has this length in the data's own coordinates."""
 
 _BLOB_SIZE = 0.2
 
@@ -64,8 +64,8 @@ def sphere_model(tested: PartUnderTest, scale: float = DATA_SCALE) -> tuple[Mode
 
     Args:
         tested: an exporter or metric. The model's field provides a density or a signed distance, as this part requires.
-        scale: length, in the data's own coordinates, of one unit of scene coordinates. The transform from scene to data
-            coordinates also rotates by 90° about z, and moves the origin to `SPHERE_CENTER`.
+        scale: one unit of scene coordinates has this length in the data's own coordinates. The transform from scene to
+            data coordinates also rotates by 90° about z, and moves the origin to `SPHERE_CENTER`.
     """
     field: Field
     if requires_density(tested):

@@ -1,8 +1,7 @@
-"""Small, fast parts ("toy parts") that complete a run in which a single other part is tested.
+"""Small, fast parts ("toy parts"). A test of one part uses them for all other parts of the run.
 
 The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball`, `observer:toy` and
-`method:toy`. They are
-declared like the parts of a plugin, but are available only in the conformance kit.
+`method:toy`. They are declared like the parts of a plugin, but are available only in the conformance kit.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class ToyMlp(DensityOccupancy, Field):
     def point_color(self, x: Tensor, viewdirs: Tensor | None = None, image_ids: Tensor | None = None) -> Tensor:
         """Return the color [M, 3] at x [M, 3].
 
-        If no view directions are given, the view direction at each point is that from the point toward the origin.
+        If no view directions are given, each point is seen along the direction from the point toward the origin.
         """
         seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
         encoded = None if self.direction_encoding is None else self.direction_encoding(seen)

@@ -33,7 +33,7 @@ def toy_context(run: RunConfig | None = None) -> BuildContext:
     """Make a build context. Its bounds are a cube around the origin with sides of length 3.
 
     Args:
-        run: config of a run. Only a method needs the config, to build a model.
+        run: config of a run. A method needs the config to build a model. Other parts do not need it.
     """
     return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
@@ -41,7 +41,7 @@ def toy_context(run: RunConfig | None = None) -> BuildContext:
 def toy_rays(
     n: int, *, seed: int = 0, near: float = 2.0, far: float = 6.0, dtype: torch.dtype = torch.float32
 ) -> RayBundle:
-    """Make n rays. They start at a distance of 4 from the origin, and pass it at a distance of about 1 or less.
+    """Make n rays. They start at a distance of 4 from the origin, and pass the origin at a distance of about 1 or less.
 
     Example:
         >>> rays = toy_rays(5)

@@ -36,7 +36,7 @@ BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "loss")
 """Parts of these kinds are built from a config and a build context. Parts of other kinds need only a config."""
 
 TESTED = "tested"
-"""Name under which a loss or an observer is added to a run, if it is the part under test."""
+"""A run lists its losses and observers by name. A loss or observer under test gets this name."""
 
 EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
 """The sampler that is used in a run if the part under test is not a sampler."""
@@ -190,7 +190,7 @@ class PartUnderTest:
         return make_trainer(run, self.folder / name)
 
     def _slots(self) -> Table:
-        """Return the table of a config that names the part under test, and toy parts for the other slots."""
+        """Return a config table that puts the part under test into its slot, and toy parts into the other slots."""
         part = self._table(self.component, self.options)
         if self.kind == "method":
             return {"method": part, "data": "toy-ball"}
@@ -205,7 +205,7 @@ class PartUnderTest:
         return slots
 
     def _table(self, component: Component, options: Table) -> Table:
-        """Return the table of a part as in a config file. A default part that is not installed becomes a toy part."""
+        """Return a part's table, as in a config file. A toy part replaces each default part that is not installed."""
         table = {**options, "type": qualified_name(component)}
         for attribute in attrs.fields(options_of(component)):
             if attribute.name == "root" and attribute.default is attrs.NOTHING:

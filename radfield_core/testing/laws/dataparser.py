@@ -125,8 +125,9 @@ def scene_contents_are_declared(tested: PartUnderTest) -> None:
 
 @law("dataparser", fix="Declare sniff='module:function', a function that recognizes the format by the name of a file.")
 def sniff_recognizes_only_its_own_data(tested: PartUnderTest) -> None:
-    """sniff(path) recognizes data of this format, so that `--data PATH` finds the format. For the example, it returns a
-    text that gives the reason. For an empty folder, a text file or a path that does not exist, it returns None."""
+    """sniff(path) recognizes data of this format, so that `--data PATH` finds the format. For the example,
+    sniff returns the reason as a text. For an empty folder, a text file or a path that does not exist, sniff returns
+    None."""
     if not has_root(tested):
         return
     reference = tested.component.sniff

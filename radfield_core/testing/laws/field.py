@@ -55,8 +55,8 @@ def one_output_per_sample(tested: PartUnderTest) -> None:
 
 @law("field", fix="Make `provides` in the declaration agree with the outputs of forward and with the query methods.")
 def outputs_match_the_declaration(tested: PartUnderTest) -> None:
-    """forward returns a density, alpha, rgb, sdf or normals if and only if the field declares it. If the field declares
-    density, sdf, occupancy or point_color, it has a query method of that name."""
+    """forward returns each of density, alpha, rgb, sdf and normals if and only if the field declares it. If the field
+    declares density, sdf, occupancy or point_color, it has a query method of that name."""
     part: Field = at_step(tested.build())
     outputs: FieldOutputs = part(dense_samples(toy_rays(3)))
     for word in ("density", "alpha", "rgb", "sdf", "normals"):

@@ -15,8 +15,8 @@ from radfield_core.train.session import train_run
 
 @law("observer", fix="Expect only the scalars that every run has, and write only below run.folder.")
 def a_run_is_observed_without_an_error(tested: PartUnderTest) -> None:
-    """The observer raises no exception in a run of three steps, with an entry for every step and an evaluation at the
-    end. It writes into the run's folder only."""
+    """In a run of three steps, the observer raises no exception and writes only into the run's folder. The run logs
+    every step and ends with an evaluation."""
     run = tested.run_config(3, {"log_every": 1, "eval_share": "none"})
     before = {path.name for path in tested.folder.iterdir()}
     said: list[str] = []

@@ -73,8 +73,8 @@ def same_seed_gives_the_same_part(tested: PartUnderTest) -> None:
     *PARTS, fix="Store learned and counted values in parameters and buffers (register_buffer), not in plain attributes."
 )
 def state_survives_a_round_trip(tested: PartUnderTest) -> None:
-    """A part built from another seed has the same outputs after it has loaded this part's state_dict. A checkpoint thus
-    holds everything that the outputs depend on."""
+    """After loading this part's state_dict, a part built from another seed has the same outputs as this part. A
+    checkpoint thus holds everything that the outputs depend on."""
     one, other = tested.build(1), tested.build(2)
     with torch.no_grad():
         for number, parameter in enumerate(one.parameters()):
@@ -136,8 +136,8 @@ def evaluation_is_deterministic(tested: PartUnderTest) -> None:
     fix="Put each parameter, from own_parameters() only, into one group. Rates and decays must be finite and ≥ 0.",
 )
 def parameter_groups_hold_own_parameters(tested: PartUnderTest) -> None:
-    """parameter_groups contains only the part's own parameters, without those of contained parts, and each at most
-    once. All learning rates, factors and weight decays are finite and at least 0."""
+    """parameter_groups contains only the part's own parameters, not those of parts inside it. No parameter occurs
+    twice. All learning rates, factors and weight decays are finite and at least 0."""
     part = tested.build()
     groups = part.parameter_groups()
     found = [id(parameter) for group in groups for parameter in group.params]

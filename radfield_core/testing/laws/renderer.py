@@ -103,8 +103,8 @@ def empty_intervals_have_no_weight(tested: PartUnderTest) -> None:
 
 @law("renderer", fix="Return Σ w c, Σ w t and Σ w from composite, and do not add the background.")
 def pixels_are_weighted_sums(tested: PartUnderTest) -> None:
-    """For each ray, rgb is Σ w c, depth is Σ w t and opacity is Σ w. All three are 0 for a ray without samples. No rays
-    give no pixels."""
+    """For each ray, rgb is Σ w c, depth is Σ w t and opacity is Σ w. All three are 0 for a ray without samples. For
+    an empty batch of rays, the result has no pixels."""
     renderer: Renderer = at_step(tested.build())
     for rays in (toy_rays(9), toy_rays(0)):
         samples = packed_samples(rays)

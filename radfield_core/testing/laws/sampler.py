@@ -41,7 +41,7 @@ def first_samples(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> R
 
 
 def _samplers_by_mode(tested: PartUnderTest) -> list[tuple[str, Sampler]]:
-    """One new sampler in evaluation mode and one in training mode, each with a name of the mode for messages."""
+    """A new sampler in evaluation mode and one in training mode. Each comes with the name of its mode for messages."""
     return [("in evaluation", at_step(tested.build())), ("in training", at_step(tested.build()).train())]
 
 
@@ -126,8 +126,8 @@ def _check_layout(tested: PartUnderTest, samples: RaySamples, n_rays: int) -> No
 
 @law("sampler", fix="Make one generator per step and level in begin_step, and do not depend on the number of rays.")
 def chunking_rays_changes_no_sample(tested: PartUnderTest) -> None:
-    """Rays get the same samples in two chunks as all at once. This holds in evaluation and, within one step, in
-    training. Splitting a batch into micro-batches therefore changes nothing."""
+    """A batch of rays gets the same samples whether it is sampled at once or in two chunks. In training, this holds for
+    chunks of the same step. Splitting a batch into micro-batches therefore changes nothing."""
     for mode, sampler in _samplers_by_mode(tested):
         rays, training = toy_rays(12), mode == "in training"
         whole = first_samples(tested, at_step(sampler).train(training), rays)

@@ -23,8 +23,8 @@ def _has_color(tested: PartUnderTest) -> bool:
 
 @law(*TRAINED, when=_has_color, fix="Look for activations that are 0 at first, a detach, or a loss of the wrong sign.")
 def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
-    """A run with the part succeeds in the dry run. Three optimizer steps on one batch of pixels of the toy ball lower
-    the loss of that batch."""
+    """A dry run with the part succeeds. Three optimizer steps on one batch of pixels of the toy ball lower the loss of
+    that batch."""
     trainer = tested.trainer(tested.run_config(), "three-steps")
     model, method = trainer.model, trainer.method
     start = Step(0, 3, 0)
