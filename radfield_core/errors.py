@@ -32,7 +32,7 @@ MAX_TEXT = 2000
 
 
 MAX_ALIKE = 20
-"""Of problems with the same message, at most this many are printed."""
+"""At most this many problems with the same message are printed."""
 
 
 class Problem(NamedTuple):
@@ -173,7 +173,7 @@ class StorageError(RadfieldError):
 def unwritable(error: OSError, path: object) -> StorageError:
     """Return the StorageError for a file that the operating system refuses to write.
 
-    The error names the file that the system names or, if it names none, `path`.
+    The returned error names the file that `error` names. If `error` names no file, it names `path`.
 
     A BrokenPipeError is raised again: the file is not at fault, the program that read the output has exited.
     """

@@ -43,7 +43,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _escaped(sign: str) -> str:
-    """Return the escape sequence of a character. From DEL on, it is one that TOML and JSON know, too."""
+    """Return an escape sequence for a character. For DEL and all later ones, it is also valid in TOML and JSON."""
     number = ord(sign)
     if number < 0x7F:
         return sign.encode("unicode_escape").decode()

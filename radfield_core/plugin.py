@@ -111,9 +111,9 @@ def component(
         capabilities: function, as "module:function", that adds capabilities depending on options or hardware. It takes
             the options and returns (provides, requires), which are added to the arguments `provides` and `requires`. It
             must not import torch.
-        sniff: only for dataparsers: function, as "module:function", that takes a path. It returns the reason why the
-            path is in the parser's format, as text or as `Fit`, or None if it is not. The function must not import
-            torch.
+        sniff: only for dataparsers: function, as "module:function", that takes a path. If the path is in the parser's
+            format, it returns the reason, as text or as `Fit`. Otherwise, it returns None. The function must not
+            import torch.
         writer: only for dataparsers: function, as "module:function", that writes a scene in the parser's format. The
             command `radfield data make --format` calls it.
         aliases: table of a name in other programs -> the name here, such as {"instant-ngp": "ngp"}. An alias chooses

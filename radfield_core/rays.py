@@ -274,7 +274,7 @@ def _straight_rays(
 def _warped_rays(
     pixels: _Pixels, space: RaySpace, warp: Ndc, image_ids: Tensor | None, dtype: torch.dtype
 ) -> RayBundle:
-    """Return rays in NDC. The directions are divided by their lengths, and near and far are multiplied by them."""
+    """Return rays in NDC. The directions are divided by their lengths, and near and far multiplied by these lengths."""
     straight = _rotated(pixels.c2w, pixels.directions())
     origins, along = warp.rays(pixels.c2w[:, :, 3], straight)
     length = along.norm(dim=-1)

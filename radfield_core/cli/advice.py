@@ -1,4 +1,4 @@
-"""Which method? The answer to `radfield train --data PATH` without a method: the presets that fit the data."""
+"""If a command such as `radfield train --data PATH` names no method, list the presets that fit the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from radfield_core.errors import RadfieldError, UsageError
 
 
 def method_is_missing(args: Namespace) -> bool:
-    """Return True if the arguments name data but, neither by option, file nor `key=value`, a method."""
+    """Return True if the arguments name data but no method. Options, the file and `key=value` words can name them."""
     from radfield_core.config.layers import names_part
 
     given = {"file": args.config, "overrides": args.overrides}
@@ -16,7 +16,7 @@ def method_is_missing(args: Namespace) -> bool:
 
 
 def which_method(args: Namespace) -> RadfieldError:
-    """Look at the data, and return the error that lists the presets that fit it. Its hint is the whole command.
+    """Look at the data. Return an error that lists the presets that fit it, with the command for the best as its hint.
 
     Raises:
         UsageError, PluginError, DatasetError: the options of the data have mistakes, or the data cannot be read.

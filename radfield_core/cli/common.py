@@ -46,7 +46,7 @@ def add_trained_run(parser: ArgumentParser) -> None:
     """Add the arguments that name a trained run: RUN, --data and --device."""
     parser.add_argument("path", metavar="RUN", help="a run folder or one of its checkpoints")
     parser.add_argument(
-        "--data", metavar="PATH", help="where the run's data lie now, if they were moved (default: where they were)"
+        "--data", metavar="PATH", help="present path of the run's data, if they were moved (default: the stored path)"
     )
     parser.add_argument("--device", help=DEVICE_HELP)
 

@@ -1,4 +1,4 @@
-"""`radfield compare`: shows in what runs differ: results, options and versions."""
+"""`radfield compare`: shows how runs differ in their results, options and versions."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _results(found: list[RunFacts]) -> Iterator[tuple[str, ...]]:
 
 
 def _views(a: RunFacts, b: RunFacts) -> Iterator[str]:
-    """Yield a line about the views that two runs were both evaluated on."""
+    """Yield a line that compares the PSNR of two runs on those views that were evaluated in both runs."""
     from radfield_core.names import plural
 
     if a.measured is None or b.measured is None or a.measured.split != b.measured.split or a.scene != b.scene:

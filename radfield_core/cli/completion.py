@@ -1,6 +1,6 @@
 """`radfield completion`: prints a script with which a shell completes radfield's commands.
 
-The script is generated from the parsers of all verbs and from the installed parts, so it knows what the program knows.
+The script is generated from the parsers of all verbs and from the installed parts, so it is complete.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Option(NamedTuple):
     """An option of a command.
 
     Attributes:
-        names: its spellings, such as "-q" and "--quiet".
-        help: what it does.
-        takes: whether it takes a value.
-        values: the values that it can have; empty if they are not known.
+        names: all spellings of the option, such as "-q" and "--quiet".
+        help: what the option does.
+        takes: True if the option takes a value.
+        values: the possible values of the option; empty if they are not known.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class Command(NamedTuple):
     Attributes:
         words: the words of the command after `radfield`, such as ("data", "inspect").
         next: the actions that can follow the verb, with their help.
-        options: its options.
+        options: the options of the command.
         keys: beginnings of `key=value` words, such as "trainer.max_steps=".
     """
 
@@ -105,7 +105,7 @@ def _option(words: tuple[str, ...], action: argparse.Action) -> Option:
 
 
 def _values(words: tuple[str, ...], action: argparse.Action) -> tuple[str, ...]:
-    """Return the values of an option that names a part, a split or a device, and for others an empty tuple."""
+    """Return the possible values of an option that names a part, a split or a device. For other options, return ()."""
     from radfield_core.cli.meant import KINDS, SPLITS
     from radfield_core.plugins.registry import get_registry
 
@@ -137,7 +137,7 @@ def _cases(found: list[Command]) -> Iterator[tuple[str, str]]:
 
 
 def _paths(found: list[Command]) -> str:
-    """Return the options that take a value that is not known, as alternatives of a shell pattern."""
+    """Return all options whose possible values are not known, as alternatives of a shell pattern."""
     names = {name for each in found for option in each.options if option.takes and not option.values
              for name in option.names}  # fmt: skip
     return "|".join(sorted(names))
@@ -220,7 +220,7 @@ def fish(found: list[Command]) -> str:
 
 
 def _fish_condition(command: Command) -> str:
-    """Return fish code that is true where a command has been typed, and no action of it."""
+    """Return fish code that is true if the user has typed a command, but none of the command's actions yet."""
     if not command.words:
         return "__fish_use_subcommand"
     typed = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.words)

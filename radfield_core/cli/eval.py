@@ -47,7 +47,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def more_help(argv: Sequence[str]) -> str:
-    """Return text that lists the options of the metric that a command names, or else the metrics."""
+    """Return text that lists the options of the metric that a command names. If it names none, list the metrics."""
     from radfield_core.cli.options_help import chosen_name, names_of, options_of_part
 
     name = chosen_name(argv, "--metric", "")

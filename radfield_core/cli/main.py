@@ -93,8 +93,8 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise Terminated inside the block. Leave a signal alone that is already ignored or
-    handled."""
+    """Make SIGTERM and SIGHUP raise Terminated inside the block. If a signal is already ignored or handled, leave
+    it as it is."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)

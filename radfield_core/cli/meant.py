@@ -36,7 +36,7 @@ class Found(NamedTuple):
     """An unknown word, and the words that the user probably meant.
 
     Attributes:
-        message: message that the word is unknown.
+        message: text that says that the word is unknown.
         words: the words to type instead; empty if nothing is similar.
         hint: hint for the user if `words` is empty.
     """
@@ -172,8 +172,8 @@ class _Reader:
         return Found(f"unknown argument {word!r}", meant, hint)
 
     def _bare(self, word: str) -> list[str]:
-        """Return the option for which a bare word is a suitable value, and the word. If there is none, return an empty
-        list."""
+        """Find an option for which a bare word is a suitable value. Return [option, word], or [] if there is no such
+        option."""
         path = Path(word)
         for option, kind in KINDS.items():
             if option in self.options and (self.registry.candidates(kind, word) or self._alias(kind, word)):

@@ -122,7 +122,7 @@ def _video(args: Namespace, no_views: bool) -> str | None:
 
 
 def _plan(args: Namespace, trained: Trained, no_views: bool, video: str | None, look: Look) -> _Plan:
-    """Decide whether to render a video, and at which size: by default small, and only of an object."""
+    """Decide whether to render a video, and at which size. By default, it is small, and is made only of an object."""
     from radfield_core.config.fit import capabilities_of
     from radfield_core.runs.time_needed import small
 

@@ -27,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--init-from",
         metavar="RUN",
-        help="start a new run with the weights of a trained one: its folder or one of its checkpoints",
+        help="a trained run, or one of its checkpoints, whose weights a new run starts with",
     )
     parser.add_argument(
         "--allow-config-change",

@@ -32,7 +32,7 @@ MIN_ANGLE = 1e-3
 """A usable field of view, in radians, is larger than this and smaller than π minus this."""
 
 MAX_FOCAL_DIFFERENCE = 0.01
-"""There is a message if the focal length and the field of view in a file differ by more than this share."""
+"""The user gets a message if a focal length differs from that of the field of view by more than this share."""
 
 _PERSPECTIVE = {
     "PINHOLE": "pinhole", "SIMPLE_PINHOLE": "pinhole", "SIMPLE_RADIAL": "simple_radial", "RADIAL": "radial",
@@ -281,7 +281,7 @@ def unknown_keys(tables: Iterable[Mapping[str, Any]], known: Iterable[str]) -> l
 
 
 def unknown_key_notes(keys: Sequence[str]) -> list[str]:
-    """Return a list with one message that names the given keys, which are not understood, or [] if there are none.
+    """Return a list with one message, which says that the given keys are not understood. Without keys, return [].
 
     Example:
         >>> unknown_key_notes(["iso"])

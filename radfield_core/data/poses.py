@@ -129,7 +129,7 @@ def as_stored(c2w: Array, axes: str, world_to_camera: bool) -> Array:
 
 
 def _directions(axes: str) -> Array:
-    """Return a matrix [3, 3] whose columns are the stored axes of a camera in its OpenGL axes."""
+    """Return a matrix [3, 3] whose columns are the stored axes of a camera, expressed in the camera's OpenGL axes."""
     columns = {"R": (1, 0, 0), "L": (-1, 0, 0), "U": (0, 1, 0), "D": (0, -1, 0), "B": (0, 0, 1), "F": (0, 0, -1)}
     return np.array([columns[letter] for letter in axes], np.float64).T
 

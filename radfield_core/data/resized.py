@@ -121,7 +121,7 @@ class ResizedImages(DecodedImages):
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Decode all images once, and keep their averages. See `ImageSource.prepare`."""
         if self._table is None and not hasattr(self.source, "decode"):
-            self.source.prepare(cache_mb)  # such a source makes its images faster all at once
+            self.source.prepare(cache_mb)  # such a source is faster if it makes all images at once
         super().prepare(cache_mb, progress)
 
     def check(self, progress: ProgressCallback | None = None) -> list[tuple[int, str]]:

@@ -16,8 +16,8 @@ from radfield_core.files.durable import temporary_path, write_new
 def file_and_format(path: Path, formats: Sequence[str], chosen: str | None = None) -> tuple[Path, str]:
     """Return the path of the file that an exporter must write, and the format of that file.
 
-    The format is the one that the user chose. If the user chose none, the ending of the path decides, and for a path
-    without an ending, it is the first of `formats`. A path without an ending gets the ending of the format.
+    The format is the one that the user chose. If the user chose none, the ending of the path decides. If the path has
+    no ending either, the format is the first of `formats`. A path without an ending gets the ending of the format.
 
     Text after a dot counts as an ending if it names a format, or if it is a letter followed by up to four letters or
     digits. So `model 1.5` has no ending.

@@ -16,10 +16,10 @@ from radfield_core.errors import DatasetError, Problem
 from radfield_core.files.regular import open_regular
 
 MAX_NAMES_COMPARED = 5000
-"""Largest number of names in a folder that are searched for a spelling similar to that of a missing file."""
+"""The name of a missing file is compared with at most this many names in its folder, to find a similar one."""
 
 MAX_SIMILAR = 20
-"""For at most this many missing files of a folder, a name with a similar spelling is searched. The search is slow."""
+"""Similar names are searched for only this many of the missing files in a folder, because the search is slow."""
 
 NO_SUCH_FILE = "there is no such file"
 

@@ -27,16 +27,16 @@ MAX_MISS = 0.3
 """The axes meet if their median distance from the point is at most this share of the median distance along them."""
 
 MIN_CERTAINTY = 5.0
-"""The point counts only if its distance is at least this multiple of its standard error."""
+"""The point is used only if its distance from the cameras is more than its standard error times this factor."""
 
 MIN_SHARE_AHEAD = 0.9
 """The cameras look at the point if it is in front of at least this share of them."""
 
 MUCH_BETTER = 5.0
-"""If the axes meet, but much better under another meaning of the poses, the other meaning is right."""
+"""If the axes meet, but miss the point by this factor less under another meaning of the poses, that one is right."""
 
 MIN_MISS = 0.02
-"""Axes that meet better than this, as a share of the distance, are never doubted."""
+"""If the axes miss the point by at most this share of the distance, no other meaning is proposed."""
 
 MIN_SHARE_SEEN = 0.01
 """If the cameras see less than this share of the known points on average, the points cannot decide the meaning."""
@@ -89,7 +89,7 @@ class Advice(NamedTuple):
     """Makes the end of a warning: what the poses may mean, and the options to set.
 
     Attributes:
-        now: what the poses are taken for.
+        now: the meaning that the dataparser gives to the poses.
         has_options: True if the dataparser has options for the meaning of its poses.
     """
 

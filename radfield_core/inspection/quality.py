@@ -44,7 +44,7 @@ MIN_MEAN_UP = 0.1
 """If the mean of the cameras' up vectors is shorter than this, the cameras have no common upward direction."""
 
 MAX_HEIGHT = 80.0
-"""A camera that is higher above a point than this angle, in degrees, sees it from no particular side."""
+"""A camera that is at least this angle, in degrees, above or below a point sees the point from no particular side."""
 
 MAX_GAP_AROUND = 60.0
 """If no gap between neighboring cameras is larger than this angle, in degrees, the cameras surround the point."""

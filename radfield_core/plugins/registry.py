@@ -123,8 +123,8 @@ class Registry:
     def _not_found(self, kind: str, name: str, *, by_user: bool, write: Callable[[str], str]) -> RadfieldError:
         """Return the error for a name that refers to no loaded part.
 
-        The hint is for the first cause that applies. The distribution of the part is not installed, or its plugin is
-        not loaded, or the name is misspelled, or a plugin that is not loaded might offer the part.
+        The hint is for the first of these causes that applies: the distribution of the part is not installed; its
+        plugin is not loaded; the name is misspelled; another plugin that is not loaded might offer the part.
         """
         names = self.names(kind)
         known = _known_distributions(kind, name)

@@ -123,7 +123,7 @@ def reason(error: Exception) -> str:
 
 
 def _step(path: Path, stored: Any) -> int:
-    """Return the number of steps stored in a checkpoint. Raises ValueError unless its name has the same number."""
+    """Return the number of steps stored in a checkpoint. Raises ValueError if its name has another number."""
     if type(stored) is not int or stored < 0 or named_step(path) not in (None, stored):
         raise ValueError(f"state.json has the wrong step {stored!r:.40}")
     return stored

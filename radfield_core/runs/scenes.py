@@ -23,7 +23,7 @@ class Scenes:
     Args:
         run: the run's options.
         left_out: numbers of the views to exclude, by split.
-        trained: folder of the run, if it has been trained. It knows the cameras, so only images are read from the data.
+        trained: folder of the run, if it has been trained. The cameras are read from it, and only images from the data.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Scenes:
     def views(self, split: str) -> Scene:
         """Return a split as `get` does, but read its images only when they are first used.
 
-        If the folder of a trained run knows the cameras of the split, the data need not exist until then.
+        If the folder of a trained run contains the cameras of the split, the data need not exist until then.
         """
         stored = self._known.scene(split, lambda: self.get(split))
         return self.get(split) if stored is None else stored

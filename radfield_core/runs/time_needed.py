@@ -1,4 +1,4 @@
-"""How long rendering takes, estimated from a small picture before the work begins."""
+"""Estimate how long rendering will take, by measuring the time of a small picture before the work begins."""
 
 from __future__ import annotations
 

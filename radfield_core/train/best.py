@@ -30,14 +30,15 @@ class BestCheckpoint:
 
     @property
     def names(self) -> frozenset[str]:
-        """Name of the best checkpoint, or nothing."""
+        """A set that contains the name of the best checkpoint. If there is none, the set is empty."""
         best = read_best(self._folder)
         return frozenset() if best is None else frozenset({best["checkpoint"]})
 
     def offer(self, step: int, split: str, result: QuickResult, save: Callable[[], bool]) -> None:
-        """Save a checkpoint and name it as the best if its evaluation is better than all before.
+        """If the evaluation of a checkpoint is better than all earlier ones, save the checkpoint and record it as best.
 
-        An evaluation of other views, or of another size, cannot be compared with those before, so it starts anew.
+        If other views were evaluated than before, or at another size, the evaluations cannot be compared. The
+        checkpoint then counts as the best.
 
         Args:
             step: the step of the checkpoint.

@@ -1,4 +1,4 @@
-"""On what the last bits of a run's results depend, beside its options: the device, the threads and the software."""
+"""The conditions that affect the last bits of a run's results, beside its options: device, threads and software."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def departures(saved: object, now: dict[str, str | int], device: torch.device) -
 
     Args:
         saved: what `conditions` returned when the checkpoint was saved. It is read from a file.
-        now: what `conditions` returns now. A backend that was not in use yet on either side is not compared.
+        now: what `conditions` returns now. Backends are compared only if they were in use both times.
         device: the device that the resumed run trains on.
     """
     before = saved if isinstance(saved, dict) else {}

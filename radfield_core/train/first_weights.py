@@ -62,7 +62,7 @@ class FirstWeights:
         model.load_state_dict(dict(self.tensors))
 
     def warnings(self, context: BuildContext) -> list[str]:
-        """Return a warning if the weights were trained in another region than that of the new run."""
+        """Return a warning if the region in which the weights were trained differs from the region of the new run."""
         stored = KnownData.read(self.folder).views.get("train")
         if stored is None or context.ndc or stored.ndc:
             return []

@@ -53,9 +53,9 @@ class Monitor:
         return "" if self._evaluation is None else self._evaluation.split
 
     def evaluate(self, model: Model, counters: Counters) -> QuickResult | None:
-        """Evaluate a few views, record the metrics and return them, unless a signal asks the run to end.
+        """Evaluate a few views, record the metrics and return them. If a signal asks the run to end, return None.
 
-        If the evaluation fails, for example because a network disk does not answer, warn about it.
+        If the evaluation fails, for example because a network disk does not answer, warn about it and return None.
         """
         evaluation = self._evaluation
         if evaluation is None or not evaluation.count:

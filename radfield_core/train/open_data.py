@@ -70,10 +70,10 @@ def open_data(
 
 
 def left_out_before(run: RunConfig, folder: RunFolder) -> dict[str, list[int]]:
-    """Return the views that a run to resume has left out: split -> numbers.
+    """Return the views that were left out before a run is resumed, as a dictionary: split -> numbers.
 
     If the options of the data differ from the stored ones, the numbers may stand for other views. The result is then
-    empty: images that are missing or cannot be read are found again.
+    empty, and images that are missing or unreadable are searched for again.
     """
     before, now = read_table(folder.config).get("data"), parse_table(dump(run)).get("data")
     same = isinstance(before, dict) and isinstance(now, dict) and {**before, "root": ""} == {**now, "root": ""}
@@ -83,7 +83,7 @@ def left_out_before(run: RunConfig, folder: RunFolder) -> dict[str, list[int]]:
 def opened_splits(scenes: Scenes, absent: list[str] | None = None) -> dict[str, Scene]:
     """Return every split that is not empty. Raises NoSuchSplit if the training split is empty.
 
-    If `absent` is given, a message is added to it for each split that lists images of which none exists.
+    If `absent` is given, a message is added to `absent` for each split that lists images but has none of them.
     """
     opened = {}
     for split in scenes.splits:

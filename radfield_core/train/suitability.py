@@ -1,4 +1,4 @@
-"""Whether a preset suits the data: what the data shows, which presets fit, and warnings about one that does not."""
+"""Check whether a preset suits the data: determine what the data shows, and warn about a preset that does not fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPAQUE_FROM = 128
 
 
 def content_of(data: Choice, scene: Scene) -> str:
-    """Return the word of `CONTENTS` for what a data set shows.
+    """Return the key of `CONTENTS` that describes what a data set shows.
 
     Args:
         data: the format of the data set. It tells whether all content lies in a known region.
@@ -64,7 +64,7 @@ def warnings(run: RunConfig, scene: Scene, registry: Registry) -> list[str]:
 
 
 def needed_options(run: RunConfig, scene: Scene) -> list[str]:
-    """Return the `key=value` words without which a run's options do not suit the data."""
+    """Return the `key=value` words that must be added to a run's options, so that they suit the data."""
     words = []
     transparent = has_transparency(scene) or scene.background is not None
     if getattr(run.method.config, "background", None) == "random" and not transparent:

@@ -17,7 +17,7 @@ from radfield_core.names import normalize_distribution
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 REQUIRES = {"field": ("radfield-frequency",), "method": ("radfield-nerf", "radfield-frequency")}
-"""Kind of part -> distributions whose parts the template for this kind names in a default or a preset."""
+"""Kind of part -> distributions that its template requires, because a default or a preset names parts of them."""
 
 
 def write_plugin(name: str, kind: str, out: str | None = None) -> tuple[Path, str]:
@@ -69,7 +69,7 @@ def check_name(name: str) -> None:
 
 
 def words_for(name: str, kind: str) -> dict[str, str]:
-    """The words that replace $words in templates.
+    """Return a dictionary: name of a placeholder, such as "module" for $module in a template -> text to insert.
 
     Example:
         >>> words = words_for("acme-fast-fourier", "encoding")
