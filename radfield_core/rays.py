@@ -2,8 +2,8 @@
 
 Rays are computed in float64 and returned in float32 or another type. Directions have unit length, so t is a distance
 along the ray. In some papers, directions have unit depth, so t is a depth along the optical axis. To get the same
-samples, near and far are multiplied by the length of the direction of unit depth, and the radius of the cone is divided
-by it. The NDC warp is applied last.
+samples as in those papers, near and far are multiplied by the length that the direction would have at unit depth, and
+the radius of the cone is divided by this length. The NDC warp is applied last.
 
 Symbols in shapes: R rays, V views, P pixels.
 """

@@ -128,7 +128,7 @@ def _keys(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cases(found: list[Command]) -> Iterator[tuple[str, str]]:
-    """Yield "command option" -> the values of the option, for each option whose values are known."""
+    """Yield a pair for each option whose values are known: the text "command option", and the values."""
     for command in found:
         for option in command.options:
             if option.values:

@@ -25,7 +25,7 @@ _MACHINE = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
 _PROCESS = uuid.uuid4().hex[:8]  # tells this process from an earlier one with the same id, as in a container
 _TEMPORARY = re.compile(r"\.tmp-([0-9]{1,9})-([0-9a-f]{8})([0-9a-f]{8})-.+", re.DOTALL)
 _numbers = itertools.count()  # tells two temporary files of this process apart
-_MAX_NAME = 60  # characters of the final name in the temporary one, so that this is not too long for the file system
+_MAX_NAME = 60  # characters of the final name in a temporary name, to keep that short enough for the file system
 _cleaned: set[str] = set()  # folders that this process has searched for temporary files of killed processes
 
 

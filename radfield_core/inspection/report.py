@@ -100,7 +100,7 @@ def _read_splits(parser: DataParser) -> list[SplitReport]:
 
 
 def _without(scene: Scene, missing: Collection[int], report: SplitReport) -> Scene:
-    """Return a scene without the views whose images do not exist, and report these views as training would."""
+    """Return a scene without the views whose images do not exist, and report these views just as training does."""
     found = find_missing({report.split: scene})
     try:
         found.check(MAX_MISSING_SHARE, len(scene.cameras) if report.split == "train" else 0)

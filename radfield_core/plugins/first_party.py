@@ -1,5 +1,5 @@
-"""The project's own distributions and their parts. From this list, the error for a missing part says what to
-install."""
+"""The project's own distributions and their parts. The error for a missing part uses this list to say what
+to install."""
 
 from __future__ import annotations
 

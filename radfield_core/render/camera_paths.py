@@ -21,8 +21,8 @@ SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; it is 1 if all c
 NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
 FAR_WEIGHT = 0.75  # `target_depth` is a weighted mean of near and far; this is the weight of far
 SPIRAL_SIZE = 0.5  # radius of a spiral, as a share of the spread of the cameras
-FLAT_BELOW = 0.2  # cameras lie in a plane if they spread this much less across it than along its shorter side
-LEVEL_BELOW = 0.2  # cameras are level if their x axes leave a plane this much less than they spread within it
+FLAT_BELOW = 0.2  # cameras lie in a plane if their spread across it / their smallest spread in it is less than this
+LEVEL_BELOW = 0.2  # cameras are level if, for their x axes, the same ratio is less than this
 MIN_UP_COSINE = 0.5  # an estimated upward axis is within 60° of the mean upward axis of the cameras
 
 

@@ -200,7 +200,7 @@ def _write_files(folder: Path, state: State) -> None:
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert tensors as safetensors requires: they are contiguous, on the CPU, and share no memory."""
+    """Convert tensors to the form that safetensors requires: contiguous, on the CPU, and without shared memory."""
     plain, storages = {}, set()
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()

@@ -56,7 +56,7 @@ class RunFolder:
         scene: file with the transform from scene to data coordinates, the unit of the data, and the excluded views.
         data: file with the path of the data, and with the sizes and modification times of the image files.
         cameras: file with the cameras of every split.
-        origin: file that names the checkpoint whose weights the run started with, if it did not start with random ones.
+        origin: file that names the checkpoint whose weights the run started with; absent if they were random.
         checkpoints: folder of the checkpoints.
         metrics: file with the metrics of training and of evaluations, one JSON object per line.
         results: file with the latest evaluation of the whole test split.

@@ -18,7 +18,7 @@ WARM_UP_SIDE, PROBE_SIDE = 8, 32
 """Pixels along the longer side of two small pictures: one that compiles kernels, and one whose time is measured."""
 
 VIDEO_SIDE = 400
-"""Pixels along the longer side of a video whose size is not set, unless the data's images are smaller."""
+"""If the user sets no size, the longer side of a video has at most this many pixels."""
 
 
 def picture_cameras(trained: Trained, split: str, views: str | None, look: Look) -> list[Camera]:

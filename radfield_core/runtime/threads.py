@@ -82,7 +82,7 @@ def set_policy() -> str:
 def free_cores() -> int:
     """Return the number of cores, at least 1, that this process may use and that are free now.
 
-    A container may be limited to the time of fewer cores than it has. A core is free while no process runs on it.
+    A core is free while no process runs on it. If the container limits the computing time, this counts as fewer cores.
     """
     cores = _cores()
     idle = _idle_cores(cores)
@@ -119,7 +119,7 @@ def _cpu_times() -> dict[str, tuple[int, int]]:
 
 
 def _quota(cores: int) -> int:
-    """Return the number of cores whose time a container may use, rounded up; all cores if there is no limit."""
+    """Return the number of cores that the limit of a container allows, rounded up. Without a limit, return `cores`."""
     try:
         quota, period = _CPU_QUOTA.read_text().split()
         return cores if quota == "max" else max(1, -(-int(quota) // int(period)))

@@ -106,8 +106,7 @@ class PixelDrawer:
 
 
 def _of_mean_one(weights: Tensor) -> Tensor:
-    """Divide weights [R] by their mean, so that the plain mean of the weighted losses is the weighted mean of the
-    losses.
+    """Divide weights [R] by their mean. The plain mean of the weighted losses is then the weighted mean of the losses.
 
     If all weights are 0, return them unchanged.
     """

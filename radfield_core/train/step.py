@@ -40,8 +40,8 @@ class StepLosses(NamedTuple):
 class TrainStep(nn.Module):
     """Module that computes the losses of a batch.
 
-    For data-parallel training, wrap this module, not the model. Losses may evaluate fields outside the model's forward,
-    which a wrapper around the model would miss.
+    For data-parallel training, wrap this module, not the model. Some losses evaluate fields outside the model's
+    `forward`, and a wrapper around the model would not notice these evaluations.
 
     Args:
         model: the model.
