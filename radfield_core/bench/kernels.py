@@ -115,9 +115,7 @@ def perceptron(device: str, repeats: int, rows: int = 2**18, sizes: tuple[int, .
 
 
 def gemm_flops(repeats: int, side: int = 512) -> float:
-    """Measure the floating-point operations per second of this machine, in products of float32 matrices that fit in the
-    cache.
-    """
+    """Multiply float32 matrices that fit in the cache. Return the number of floating-point operations per second."""
     a, b, out = (torch.rand(side, side) for _ in range(3))
 
     def products() -> None:

@@ -1,7 +1,7 @@
-"""Options of core's own parts: a sampler, a renderer and a loss. Also the capabilities that depend on these options.
+"""Options of core's own parts, which are a sampler, a renderer and a loss, and functions that return capabilities.
 
-A capability is something that a part can do. Each function returns the capabilities that a part provides, and a
-dictionary: slot -> capabilities that it requires of the part in that slot.
+A capability is something that a part can do. Each function returns the capabilities that a part with the given options
+provides, and a dictionary: slot -> the capabilities that the part in this slot must have.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 RUN_SLOTS = ("method", "data", "field", "sampler", "renderer")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
-"""The slots of a background. There is no slot for a renderer, because the foreground's renderer also renders the
-background."""
+"""The slots whose parts are checked for a background. A background has no slot "renderer" of its own, because the
+foreground's renderer also renders the background."""
 
 
 class SlotPath(NamedTuple):
@@ -100,8 +100,7 @@ def check(run: RunConfig, registry: Registry) -> None:
 
 
 def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
-    """Check that a run provides the capabilities required by a part that does not belong to the run, such as an
-    exporter.
+    """Check that a run meets the requirements of a part that does not belong to the run, such as an exporter.
 
     Raises UsageError if a capability is missing.
     """

@@ -43,7 +43,8 @@ def run_paths(registry: Registry, method: str | None) -> list[str]:
 def _of_parts(registry: Registry, kind: str, slot: str) -> Iterator[str]:
     """Yield the paths of the options of every installed part of a kind, below the slot that takes such a part.
 
-    Options of parts inside these parts are included, but deeper ones are not, because an encoding may contain itself.
+    Options of parts inside these parts are included. Deeper parts are left out, because an encoding may contain an
+    encoding of the same kind, and so on without end.
     """
     for component in registry.of_kind(kind):
         try:

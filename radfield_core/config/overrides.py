@@ -46,7 +46,7 @@ def read_value(text: str) -> Any:
     except UnusableValue:
         raise
     except ValueError as error:
-        if "limit" in str(error) and "digits" in str(error):  # of Python, for texts that become whole numbers
+        if "limit" in str(error) and "digits" in str(error):  # Python limits the digits of whole numbers
             raise UnusableValue("is a whole number of thousands of digits") from None
         return text
     value = table["value"]

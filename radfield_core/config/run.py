@@ -55,7 +55,7 @@ class SceneConfig:
     )
     max_bad_share: float = option(
         0.05,
-        help="with skip_bad_images, the largest share of the images that may be unreadable",
+        help="largest share of the images that may be unreadable if skip_bad_images is true",
         min=0,
         max=1,
         continues=True,
@@ -133,7 +133,7 @@ class TrainerConfig:
     )
     eval_scale: float = option(
         1.0,
-        help="size of the views in these evaluations, divided by the size of the data's images",
+        help="size of the evaluated validation views, divided by the size of the data's images",
         min=0,
         exclusive_min=True,
         max=1,
@@ -141,8 +141,8 @@ class TrainerConfig:
     )
     eval_share: float | None = option(
         0.1,
-        help="largest share of the training time that these evaluations may take, but at least 5 seconds; if it is "
-        'reached, fewer and smaller views are evaluated; "none" sets no limit',
+        help="largest share of the training time for evaluations on validation views, but at least 5 seconds; at this "
+        'limit, fewer and smaller views are evaluated; "none" sets no limit',
         min=0,
         continues=True,
     )

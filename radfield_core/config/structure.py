@@ -235,11 +235,11 @@ class Structurer:
         return tables
 
     def _belonging_to(self, name: str, kind: str, tables: Sequence[Entry], path: str) -> list[Entry]:
-        """Return the tables with options of the part `name`. For each option of another part that the user set, add a
-        remark.
+        """Return the tables with options of the part `name`. If the user set options of another part, add a remark for
+        each of them.
 
         A table that does not name a part belongs to the part of the table before it. If no earlier table names a part,
-        it belongs to the chosen part.
+        the table belongs to the chosen part.
         """
         kept = []
         part: str | None = None

@@ -40,8 +40,8 @@ class ViewOptions:
     )
     max_gigapixels: float = option(
         100.0,
-        help="largest total number of pixels of images and masks, in billions; decoding more would take hours, and is "
-        "refused",
+        help="largest total number of pixels of images and masks, in billions; a larger data set is refused, "
+        "because decoding it would take hours",
         min=0,
         exclusive_min=True,
     )

@@ -73,7 +73,7 @@ class Method(ABC):
         return [{"name": "all", "params": list(model.parameters()), "lr": 5e-4}]
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Build the optimizer. The default is fused Adam, which is several times faster on large tables."""
+        """Build the optimizer. The default is Adam, fused because this is several times faster on large tables."""
         return torch.optim.Adam(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:

@@ -1,4 +1,4 @@
-"""Metrics measure a trained model. They are not needed for image metrics such as PSNR, which core computes."""
+"""Metrics measure a trained model. Image metrics such as PSNR need no such part, because core computes them."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ class LevelLoop(Model):
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Inside the block, put a model in evaluation mode and disable gradients."""
+    """Inside the `with` block, put a model in evaluation mode and disable gradients."""
     was_training = model.training
     model.eval()
     try:

@@ -225,7 +225,7 @@ def requested(value: str | None = None) -> tuple[str, ...]:
 
 @contextmanager
 def using(names: str) -> Iterator[None]:
-    """Inside the block, set RADFIELD_BACKEND to `names`. Use it to compare backends in one process.
+    """Inside the `with` block, set RADFIELD_BACKEND to `names`. Use this to compare backends in one process.
 
     Example:
         >>> with using("torch"):

@@ -95,8 +95,8 @@ def differentiable_once(name: str, alternative: str) -> Callable[[_Backward], _B
     loss on them would train nothing, without any error.
 
     Args:
-        name: name of the op, for the error message.
-        alternative: what to use for a second derivative, for the error message.
+        name: name of the op in the error message.
+        alternative: the code that the error message suggests for a second derivative.
 
     Example:
         >>> class Double(torch.autograd.Function):

@@ -9,7 +9,7 @@ Symbols:
 - t: distances along rays [R, S], ascending.
 - s: positions between near (s = 0) and far (s = 1).
 - `edges`: ends of the bins [R, B+1].
-- `weights`: height times width of a step function in each bin [R, B].
+- `weights`: for each bin, the height of a step function times the width of the bin [R, B].
 - `cdf`: CDF at the edges [R, B+1], which rises from 0 to 1.
 - u: values in [0, 1) at which the CDF is inverted.
 """

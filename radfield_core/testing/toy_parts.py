@@ -40,7 +40,7 @@ class ToyEncodingConfig:
 
 
 class ToyEncoding(Encoding):
-    """An encoding of a point x by the features x, sin(2^k x) and cos(2^k x).
+    """Encodes a point x as the features x, sin(2^k x) and cos(2^k x).
 
     A Gaussian is encoded by the expected values of these features (Barron et al. 2021, equation 14).
     """

@@ -1,4 +1,4 @@
-"""Laws of losses that a run adds to the losses of its method."""
+"""Laws of losses. A run adds these losses to those of its method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of observers that the config of a run names."""
+"""Laws of observers. The config of a run lists its observers."""
 
 from __future__ import annotations
 

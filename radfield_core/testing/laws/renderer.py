@@ -40,7 +40,7 @@ def _name_of_opacity(outputs: FieldOutputs) -> str:
 
 
 def _changed(outputs: FieldOutputs, name: str, value: Tensor) -> FieldOutputs:
-    """The outputs of a field with `value` as their density or alpha."""
+    """The outputs of a field, with the density or the alpha replaced by `value`."""
     return replace(outputs, density=value) if name == "density" else replace(outputs, alpha=value)
 
 
