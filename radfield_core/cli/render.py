@@ -36,8 +36,8 @@ def configure(parser: ArgumentParser) -> None:
         "--video",
         metavar="FORMAT",
         choices=VIDEOS,
-        help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: mp4 if the data set shows '
-        "an object or --path or --frames is given, and otherwise none)",
+        help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: "mp4" if the data set '
+        'shows an object, or if --path or --frames is given; otherwise "none")',
     )
     parser.add_argument(
         "--path",

@@ -81,7 +81,7 @@ def average_known(values: Array, known: npt.NDArray[np.bool_], width: int, heigh
 def _mean(
     values: npt.NDArray[np.uint8] | Array, width: int, height: int, rows: slice, full_height: int = 0, top: int = 0
 ) -> Array:
-    """Return the rows `rows` of the area averages of values [H, W, C].
+    """Return the area averages of values [H, W, C], only for the rows of the smaller image in the slice `rows`.
 
     `values` may be a part of the larger image, from the row `top` on. `full_height` is then the height of the larger
     image.

@@ -89,8 +89,9 @@ def turntable(scene: Scene, n: int) -> Tensor:
 def upward_axis(scene: Scene) -> Tensor:
     """Return the upward axis [3] of a scene in scene coordinates: a unit vector.
 
-    It is the first of these that exists: the axis that the data states; the normal of the plane in which the cameras
-    lie; the direction perpendicular to the x axes of all cameras, if they are level; and the mean of their upward axes.
+    It is the axis that the data states. If the data states none, but the cameras lie in a plane, it is the normal of
+    the plane. Otherwise, if the cameras are level, it is the direction perpendicular to their x axes. If none of this
+    holds, it is the mean of the cameras' upward axes.
     """
     if scene.up is not None and scene.up[-1:] in ("x", "y", "z"):
         axis = torch.zeros(3, dtype=torch.float64)

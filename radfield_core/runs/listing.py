@@ -66,7 +66,7 @@ class RunFacts:
         max_steps: number of steps after which the run ends, if it is known.
         best: step of the best checkpoint, if it is kept.
         seconds: seconds of training up to the last entry of the log, if they are known.
-        measured: the evaluation of the whole test split; without one, the last evaluation during training.
+        measured: the evaluation of the whole test split or, if there is none, the last evaluation during training.
         modified: time of the last change, in seconds since 1970.
         size: size of all files in bytes.
         options: path of an option -> its value in TOML.

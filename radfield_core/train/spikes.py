@@ -26,8 +26,8 @@ class SpikeWatch:
         """Record a step's loss.
 
         Returns:
-            If the loss is a spike, the loss divided by the median; otherwise None. For `WINDOW_STEPS` steps after a
-            spike, the result is always None.
+            The loss divided by the median if the loss is a spike, or None if it is not. For `WINDOW_STEPS` steps after
+            a spike, the result is always None.
         """
         usual = median(self._losses) if len(self._losses) == WINDOW_STEPS else 0.0
         self._losses.append(loss)
