@@ -1,4 +1,4 @@
-"""Benchmarks. They compare the speed of kernels with their torch reference, and measure a run's PSNR over time."""
+"""Benchmarks. They compare the speed of kernels with that of plain torch, and measure a run's PSNR over time."""
 
 from typing import TYPE_CHECKING
 

@@ -69,6 +69,6 @@ def meant_paths(name: str, paths: Sequence[str]) -> list[str]:
 
 
 def _preferred(paths: Sequence[str]) -> list[str]:
-    """Return those of the paths that every run has. If no path is of this kind, return all paths."""
+    """From `paths`, return the options that every run has. If there are none, return all of `paths`."""
     own = [path for path in paths if path.partition(".")[0] in OWN_TABLES]
     return own or list(paths)

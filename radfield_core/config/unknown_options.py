@@ -79,8 +79,8 @@ class UnknownOptions:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Split the path of an option into its table and its name. The table ends with a dot. It is "" for an
-    option of the run itself."""
+    """Split the path of an option into its table and its name. The table ends with a dot. The table is "" for
+    an option of the run itself."""
     table, dot, key = path.rpartition(".")
     return table + dot, key
 

@@ -1,4 +1,4 @@
-"""Losses that a run adds to the losses of its method."""
+"""Losses of a model. A run adds these losses to the losses of its method."""
 
 from __future__ import annotations
 

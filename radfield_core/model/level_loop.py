@@ -157,7 +157,7 @@ class LevelLoop(Model):
         return ModelOutputs(last, tuple(levels), behind, n_samples)
 
     def _visible_behind(self, rays: RayBundle, last: Level, background: Tensor | None) -> Tensor:
-        """Return the colors [R, 3] behind the foreground. Behind opaque rays, nothing is rendered and they are 0."""
+        """Return the colors [R, 3] behind the foreground. They are 0 where an opaque ray hides the background."""
         assert self.background is not None
         transmitted = 1.0 - segments.sum(last.weights, last.samples.layout)
         seen = (~(transmitted <= self.sampler.early_stop_eps)).nonzero()[:, 0]

@@ -27,8 +27,8 @@ def on_background(level: Level, background: Tensor | None) -> Level:
 def with_scene_depths(rendered: Rendered, space: RaySpace, view: View, rays: RayBundle) -> Rendered:
     """Return the pixels with depths measured in the scene.
 
-    The depth is the opacity times the distance of the mean point. Without a warp, this equals Σ w t. In NDC it differs,
-    because there t is not a distance.
+    The mean point of a ray lies at t = Σ w t / Σ w. The depth of a pixel is the opacity times the distance of this
+    point. Without a warp, the depth equals Σ w t. In NDC it differs from this sum, because there t is not a distance.
     """
     mean = rendered.depth / rendered.opacity.clamp_min(torch.finfo(rendered.opacity.dtype).tiny)
     return dataclasses.replace(rendered, depth=rendered.opacity * space.distances(view, rays, mean))

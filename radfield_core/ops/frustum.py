@@ -21,7 +21,8 @@ from torch import Tensor
 def cone(t_starts: Tensor, t_ends: Tensor, radii: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the means and the variances of conical frustums (mip-NeRF, equation 7).
 
-    The paper's formula subtracts fourth and fifth powers. Expanded about the midpoint, it loses no digits:
+    The paper's formula loses digits, because it subtracts fourth and fifth powers. An expansion about the midpoint
+    loses none:
 
         t_mean = μ + 2 μ h² / (3 μ² + h²)
         t_var  = h²/3 − (4/15) h⁴ (12 μ² − h²) / (3 μ² + h²)²

@@ -82,7 +82,7 @@ class PartUnderTest:
         component: declaration of the part.
         registry: the parts that can be chosen for the other slots, including the toy parts.
         options: options of the part that differ from their defaults.
-        run: options that differ from their defaults, for the other parts of the run.
+        run: options of the run's other parts that differ from their defaults.
         example: function that writes a data set for a dataparser or converter into an empty folder.
         read: function that reads the files of an exporter whose format trimesh cannot read.
         folder: an empty folder, which the check of a law may use. Each law gets a different folder.
