@@ -81,7 +81,7 @@ class BlenderParser(DataParser):
 
 
 class _Frame(NamedTuple):
-    """A frame with a usable file name: its name, its image, its mask (if any), and its keys."""
+    """A frame with a usable file name. It has a name, an image file, a mask file or None, and the keys of the frame."""
 
     name: str
     image: Path

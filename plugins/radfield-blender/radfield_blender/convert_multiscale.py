@@ -53,7 +53,7 @@ class MultiscaleConverter(Converter):
     def pyramid(self, image: np.ndarray) -> list[np.ndarray]:
         """Return the uint8 image [H, W, C] at every scale. Each scale is computed from unrounded means."""
         scales = [image]
-        if self.config.average == "published":  # in float32 between 0 and 1, and truncated, as the published script
+        if self.config.average == "published":  # float32 from 0 to 1, truncated, as in the published script
             single = image.astype(np.float32) / np.float32(255)
             for _ in range(self.config.n_down - 1):
                 single = _mean(single)

@@ -90,7 +90,7 @@ class Colmap(DataParser):
     def _masks(
         self, names: list[str], images: list[Path], root: Path, problems: Problems
     ) -> tuple[list[Path] | None, tuple[str, ...]]:
-        """Return the mask of every image, or None if there are no masks, and notes for the user.
+        """Return two values: the mask of every image (or None if there are no masks), and notes for the user.
 
         The mask of images/a.jpg is masks/a.jpg.png (COLMAP's name) or masks/a.png.
         """

@@ -102,7 +102,7 @@ def _images_of(folder: Path, problems: Problems) -> list[Path]:
 
 
 def _masks_of(folder: Path, images: list[Path], problems: Problems) -> tuple[list[Path] | None, list[str]]:
-    """Return the mask of each image, or None if there are no masks, and messages for the user."""
+    """Return two values: the mask of each image (or None if there are no masks), and messages for the user."""
     masks = _files(folder)
     if not masks:
         return None, [f"{folder.name}/ has no images, so there are no masks"] if folder.is_dir() else []

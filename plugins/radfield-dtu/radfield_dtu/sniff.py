@@ -14,4 +14,4 @@ def sniff(path: Path) -> str | None:
     found = next((name for name in CAMERA_FILES if (path / name).is_file()), None)
     if found is None or not (path / "image").is_dir():
         return None
-    return Fit(f"it holds {found} and image/", over={"colmap", "llff"})  # only here are masks and the object's sphere
+    return Fit(f"it holds {found} and image/", over={"colmap", "llff"})  # only `dtu` reads the object masks and sphere

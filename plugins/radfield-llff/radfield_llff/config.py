@@ -26,7 +26,7 @@ class LlffConfig(PoseOptions):
         False, help="rotate the scene upright, and scale it to the unit sphere; for cameras around an object"
     )
     ndc: bool | None = option(
-        None, help="use normalized device coordinates, for forward-facing cameras; by default, unless spherify is set"
+        None, help="use normalized device coordinates, for forward-facing cameras; default: true unless spherify is set"
     )
     bound_factor: float = option(
         0.75,

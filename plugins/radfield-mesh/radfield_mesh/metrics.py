@@ -111,7 +111,7 @@ def _reference(path: Path | None, scene: Scene) -> trimesh.Trimesh:
 def _samples(mesh: trimesh.Trimesh, config: ChamferConfig) -> NDArray[np.float64]:
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     n = config.n_samples
-    if config.spacing is not None:  # enough samples that thinning determines their density
+    if config.spacing is not None:  # so many samples that thinning determines their density
         n = max(n, int(4 * distance.area(vertices, faces) / config.spacing**2))
     points = distance.sample_surface(vertices, faces, min(n, 20_000_000), config.seed)
     return points if config.spacing is None else distance.thin(points, config.spacing, config.seed)

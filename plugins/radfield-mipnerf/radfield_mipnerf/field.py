@@ -63,7 +63,7 @@ class MipNerfField(DensityOccupancy, Field):
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
-        """Output [M, width] of the last hidden layer for Gaussians with these means and diagonal covariances [M, 3].
+        """Output [M, width] of the last hidden layer for Gaussians with `mean` and diagonal covariances `cov` [M, 3].
 
         If `cov` is None, the means are encoded as points.
         """

@@ -20,7 +20,7 @@ class SyntheticConfig:
     seed: int = option(0, help="random seed of the positions of training and validation cameras", min=0, max=2**32 - 1)
     supersample: int = option(2, help="rays per pixel along each axis", min=1, max=16)
     min_elevation: float = option(
-        5.0, help="lowest elevation in degrees of training and validation cameras; below 0 they see the underside",
+        5.0, help="lowest elevation of training and validation cameras, in degrees; below 0, cameras see the underside",
         min=-80, max=70,
     )  # fmt: skip
     layout: Literal["round", "forward"] = option(

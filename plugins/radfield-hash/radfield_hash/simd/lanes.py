@@ -1,6 +1,6 @@
 """Vector values for numba kernels on processors with AVX-512.
 
-A value holds eight numbers or eight pairs of features, one per point. A lane is the position of one of them. Operators
+A value holds eight numbers or eight pairs of features, one per point. A lane is one of the eight positions. Operators
 combine values of the same kind. One instruction gathers eight pairs from a table. README.md in this folder explains the
 purpose of this module, how to measure its benefit, and how to switch it off.
 """
