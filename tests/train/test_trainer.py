@@ -271,6 +271,8 @@ for index in range(3):
     trainer.optimizer.step()
     trainer.optimizer.zero_grad(set_to_none=True)
 safetensors.torch.save_file({k: v.clone() for k, v in trainer.model.state_dict().items()}, folder / f"{rank}.st")
+dist.barrier()  # a rank that leaves early would end the other's connection
+del wrapped
 dist.destroy_process_group()
 """
 
