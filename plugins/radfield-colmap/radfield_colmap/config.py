@@ -50,7 +50,7 @@ class PhotographsConfig:
 
     max_size: int = option(
         1600,
-        help="length in pixels of the longer side to which photographs are reduced before feature extraction",
+        help="before feature extraction, reduce photographs to this length of the longer side, in pixels",
         min=100,
         max=32768,
     )

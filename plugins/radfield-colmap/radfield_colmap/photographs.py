@@ -42,7 +42,7 @@ _SCALED = re.compile(r"images_\d+")
 
 
 class Collected(NamedTuple):
-    """What a folder holds.
+    """Result of searching a folder for photographs.
 
     Attributes:
         names: paths of the photographs, relative to the folder, in the order of their names.

@@ -14,7 +14,7 @@ FLIP = np.diag([1.0, -1.0, -1.0])
 inverse."""
 
 MAX_NUMBER = 1e100
-"""Largest number in a projection matrix. Products of larger ones overflow."""
+"""Largest allowed number in a projection matrix. Products of larger numbers would overflow."""
 
 
 def decompose(projection: Array) -> tuple[Array, Array]:

@@ -86,8 +86,8 @@ def _placement(scene: Scene) -> Array:
 def _sphere(scene: Scene) -> tuple[Array, float]:
     """Return the center and radius, in data coordinates, of the sphere that the file describes.
 
-    The sphere surrounds the ground-truth surface. Without such a surface, it has the center and radius of the scene
-    box.
+    The sphere surrounds the ground-truth surface. If there is no such surface, the sphere has the center and radius of
+    the scene box.
     """
     if scene.ground_truth is not None:
         points = transform_points(scene.to_data, scene.ground_truth.vertices.double()).numpy()

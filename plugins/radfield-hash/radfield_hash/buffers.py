@@ -1,7 +1,8 @@
 """Reuse of large buffers.
 
 For each array of 32 MiB or more, malloc maps new memory, which the operating system first fills with zeros. This takes
-a tenth of the encoding's time. The buffers are allocated by numpy, which requests huge pages: these are mapped faster.
+a tenth of the encoding's time. The buffers are allocated by numpy, because numpy requests huge pages, which are mapped
+faster.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _signs(corner: tl.constexpr):
 
 @triton.jit
 def _level(scale_ptr, level_ptr, level):
-    """Return the scale of a level, its resolution, its first entry, its number of entries, and True if it is hashed."""
+    """Return the scale, resolution, first entry and number of entries of a level, and True if the level is hashed."""
     resolution = tl.load(level_ptr + level * 4).to(tl.uint32)
     offset = tl.load(level_ptr + level * 4 + 1).to(tl.uint32)
     size = tl.load(level_ptr + level * 4 + 2).to(tl.uint32)

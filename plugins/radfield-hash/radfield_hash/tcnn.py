@@ -24,7 +24,7 @@ def encode(x: Tensor, table: Tensor, grid: Grid) -> Tensor:
     If x or the table is float64, the torch reference computes the features.
 
     Raises:
-        RuntimeError: tiny-cuda-nn's grid has a different number of parameters.
+        RuntimeError: the number of parameters of tiny-cuda-nn's grid differs from that of the table.
     """
     if x.dtype != torch.float32 or table.dtype != torch.float32 or x.shape[0] == 0:
         return reference.encode(x, table, grid)

@@ -76,7 +76,7 @@ class MipNerfConfig:
     single_mlp: bool = option(True, help="use one network for all levels; if false, the last level has its own network")
     coarse_loss: Schedule = option(Schedule.of(0.1), help="weight of the loss of every level except the last", min=0)
     multiscale_loss: bool = option(
-        True, help="multiply the loss of each pixel by the area that it covers (lossmult), if the data states it"
+        True, help="multiply the loss of each pixel by the area of the pixel, if the data states it (lossmult)"
     )
     lr: Schedule = option(
         Schedule.of(5e-4),

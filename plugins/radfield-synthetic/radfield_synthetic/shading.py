@@ -62,8 +62,8 @@ def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
 def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
     """Return the specular reflection [M, 3] with Schlick's Fresnel term (Schlick 1994).
 
-    A reflected ray that hits the scene adds the diffuse light there. A ray that misses the scene adds the light of the
-    sky.
+    If a reflected ray hits the scene, it adds the diffuse light from there. If it misses the scene, it adds the light
+    of the sky.
     """
     facing = -(viewdirs * normals).sum(-1, keepdim=True)
     away = torch.nn.functional.normalize(viewdirs + 2 * facing * normals, dim=-1)

@@ -15,7 +15,7 @@ _CLOSE = 5e-5
 
 
 def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0) -> Tensor:
-    """Return the distance [R] along each ray to the surface. It is infinite for rays that miss the surface.
+    """Return the distance [R] along each ray to the surface. The distance is infinite for rays that miss the surface.
 
     Args:
         origins: [R, 3].

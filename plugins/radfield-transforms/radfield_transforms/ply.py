@@ -20,7 +20,8 @@ _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 def read_points(path: Path) -> np.ndarray:
-    """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are its first element.
+    """Return the float64 vertices [P, 3] of a PLY file. Raises DatasetError unless vertices are the file's first
+    element.
 
     The coordinates are returned as they are stored, so they may be NaN or infinite.
     """
