@@ -45,7 +45,7 @@ def area_average(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.N
 
 
 def _colors(image: npt.NDArray[np.uint8], width: int, height: int, rows: slice) -> Array:
-    """Return the averages before rounding, only for the rows of the smaller image in the slice `rows`."""
+    """Return the colors of the reduced image, of which only `rows` are computed, before they are rounded."""
     plain = _mean(image, width, height, rows)
     if image.shape[2] != 4:
         return plain

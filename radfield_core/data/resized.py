@@ -47,7 +47,11 @@ def smaller_sizes(sizes: Tensor, downscale: float, longest: int | None) -> Tenso
     if bool((exact[present] < 1.0).any()):
         width, height = sizes[present][exact[present].amin(-1).argmin()].tolist()
         option, hint = ("data.downscale", "data.downscale=2") if longest is None else ("data.size", "data.size=400")
-        raise UsageError(f"images of {width}×{height} would have less than one pixel", path=option, hint=hint)
+        raise UsageError(
+            f"an image of {width}×{height} is too small for this: less than one pixel would remain",
+            path=option,
+            hint=hint,
+        )
     return exact.round().to(torch.int64)
 
 

@@ -151,7 +151,8 @@ def remove_leftovers(folder: Path) -> None:
 def is_running(pid: int) -> bool:
     """True if another process with this id is running on this machine.
 
-    The id of this process does not count, because a temporary file with this id comes from an earlier process.
+    Return False for the id of this process. Temporary files are named after the process that wrote them, so a file that
+    already bears this id is from an earlier process with the same id.
     """
     if pid == os.getpid():
         return False

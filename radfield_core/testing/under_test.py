@@ -103,7 +103,7 @@ class PartUnderTest:
 
     @cached_property
     def choice(self) -> Choice:
-        """The part with its options, as the value of a slot."""
+        """The part and its options, in the form in which the config of a run holds a chosen part."""
         return self.choose(self.component, self.options)
 
     @cached_property
@@ -117,7 +117,7 @@ class PartUnderTest:
         return capabilities_of(self.choice)[1]
 
     def choose(self, component: Component, options: Table) -> Choice:
-        """Return a part with its options, as the value of a slot.
+        """Return a part and its options, in the form in which the config of a run holds a chosen part.
 
         Raises:
             UsageError, PluginError: the options have mistakes. The error reports all mistakes.

@@ -112,7 +112,7 @@ def changes_of_data(run: RunConfig, folder: RunFolder, opened: Mapping[str, Scen
         raise UsageError(
             Lines.of("the data differ from those that the run was trained on:", *(f"  {line}" for line in geometry)),
             path=str(folder.path),
-            hint="Name the right data with --data, or add --allow-config-change to train on with these",
+            hint="Give the original data with --data, or add --allow-config-change to continue with the new data",
         )
     return [f"the data have changed: {line}" for line in (*geometry, *files)]
 

@@ -65,7 +65,7 @@ def test_views_of_several_sizes_are_each_divided_by_the_factor() -> None:
 
 @pytest.mark.parametrize(("downscale", "option"), [(31.0, "data.downscale"), (1.0, "data.size")])
 def test_images_without_a_pixel_are_refused(downscale: float, option: str) -> None:
-    with pytest.raises(UsageError, match="40×30 would have less than one pixel") as error:
+    with pytest.raises(UsageError, match="40×30 is too small for this") as error:
         smaller_sizes(torch.tensor([[40, 30]]), downscale, None if downscale > 1 else 1)
     assert error.value.problems[0].path == option
 

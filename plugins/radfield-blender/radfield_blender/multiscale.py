@@ -97,7 +97,7 @@ def _columns(file: Path, split: str, problems: Problems) -> Mapping[str, list[An
         if not isinstance(table.get(key), list):
             problems.add(f"{file} {split}", f"has no list {key!r}")
         elif isinstance(names, list) and len(table[key]) != len(names):
-            problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, file_path {len(names)}")
+            problems.add(f"{file} {split}", f"{key} has {len(table[key])} entries, but file_path has {len(names)}")
     problems.raise_as(DatasetError)
     if not table["file_path"]:
         kind = DatasetError if split == "train" else NoSuchSplit

@@ -57,7 +57,7 @@ def cut(video: Path, folder: Path, n: int, progress: Callable[[int, int], None])
 
 def _not_a_video(video: Path, reason: str) -> DatasetError:
     return DatasetError(
-        f"no frames can be cut from this file as a video: {reason}",
+        f"this file cannot be read as a video: {reason}",
         path=str(video),
         hint="Give a video that plays from start to end, or a folder of photographs",
     )

@@ -69,7 +69,7 @@ def test_a_frame_is_written_as_the_video_says_that_it_is_to_be_rotated(clip, tmp
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0\0\0\x18ftypmp42" + b"\0" * 64, b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_video_is_one_clear_error(content, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"no frames can be cut from this file as a video: [^\[]") as caught:
+    with pytest.raises(DatasetError, match=r"this file cannot be read as a video: [^\[]") as caught:
         cut(tmp_path / "clip.mp4", tmp_path, 4, lambda *_: None)
     assert "video that plays" in caught.value.problems[0].hint
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

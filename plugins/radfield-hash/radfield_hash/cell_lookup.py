@@ -103,7 +103,8 @@ def locate(points: Any, start: int, levels: Any, level: int, scale: Any, pairs: 
 def _wrapped(total: Any, size: Any) -> Any:
     """Return total mod size, if total < 2·size.
 
-    If total < size, the unsigned difference total − size wraps around to a large number, so the minimum is total.
+    This is the minimum of total and total − size in unsigned arithmetic: if total < size, the difference wraps around
+    to a large number, so the minimum is total.
     """
     index = uint32(total)
     return min(index, uint32(index - size))

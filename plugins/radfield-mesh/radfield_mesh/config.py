@@ -53,7 +53,7 @@ class MeshConfig(SurfaceConfig):
         200_000, help='simplify the mesh to at most this number of faces; "none" keeps all faces', min=4
     )
     colors: bool = option(
-        True, help="write the colors of vertices, as seen from outside at a right angle, if the field has colors"
+        True, help="if the field has colors, write a color for each vertex, as seen from outside along the normal"
     )
     chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256, max=2**26)
 

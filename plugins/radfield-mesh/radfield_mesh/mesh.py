@@ -84,7 +84,10 @@ def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:
 
 
 def surface_query(field: object, density: float) -> tuple[Query, float]:
-    """Return a function of points in field space that increases outwards, and its value at the surface."""
+    """Return a function of points in field space, and the value of this function at the surface.
+
+    The values of the function increase from the inside of the surface to the outside.
+    """
     if isinstance(field, HasSDF):
         return field.sdf, 0.0
     if isinstance(field, HasDensity):
