@@ -7,15 +7,22 @@ run that is moved together with its data finds them again.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from radfield_core.config.fit import check
 from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig
-from radfield_core.errors import DatasetError, StorageError
+from radfield_core.errors import DatasetError, PluginError, StorageError, UsageError
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.folder import RunFolder
+
+_DISTRIBUTION = re.compile("[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
+_VERSION = re.compile(r"[a-zA-Z0-9][\w.+!-]{0,39}")
 
 
 def stored_run(folder: RunFolder, data: Path | None = None) -> RunConfig:
@@ -30,9 +37,57 @@ def stored_run(folder: RunFolder, data: Path | None = None) -> RunConfig:
         DatasetError: there is nothing at the path `data`.
         UsageError, PluginError, StorageError: the stored options are not valid.
     """
-    run = compose(get_registry(), file=folder.config, data=data or moved_data(folder)).run
-    check(run, get_registry())
+    with missing_plugins_named(folder):
+        run = compose(get_registry(), file=folder.config, data=data or moved_data(folder)).run
+        check(run, get_registry())
     return run
+
+
+@contextmanager
+def missing_plugins_named(folder: RunFolder) -> Iterator[None]:
+    """Inside the block, replace errors of a run's options by one that names the plugins that the run needs.
+
+    Every part of a missing plugin would be an error of its own. If no plugin is missing, the error stays as it is.
+
+    Raises:
+        PluginError: the options are not valid, and plugins that the run was made with are not installed.
+    """
+    try:
+        yield
+    except (UsageError, PluginError) as error:
+        missing = _missing_plugins(folder)
+        if not missing:
+            raise
+        listed = " and ".join(f"{name} {version}" for name, version in missing)
+        raise PluginError(
+            f"this run was made with {listed}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            path=str(folder.path),
+            hint=f"pip install {' '.join(name for name, _ in missing)}",
+        ) from error
+
+
+def _missing_plugins(folder: RunFolder) -> list[tuple[str, str]]:
+    """Return name and version of each distribution in the run's plugins.json that is not installed.
+
+    The file may come from a stranger, so a name that no distribution can have is not repeated.
+    """
+    try:
+        stored = folder.stored_plugins()
+    except StorageError:
+        return []
+    return [
+        (name, version)
+        for name, version in sorted(stored.items())
+        if _DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version) and not _is_installed(name)
+    ]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def data_root(run: RunConfig) -> Path | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from radfield_core.errors import DatasetError
+from radfield_core.cli.main import main
+from radfield_core.errors import DatasetError, PluginError, UsageError
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.stored_run import check_data, data_root, moved_data, place_of_data, stored_run
 
@@ -62,3 +63,38 @@ def test_data_that_are_nowhere_are_named_with_the_command_that_helps(folder: Run
 def test_a_stranger_s_record_of_the_place_is_believed_only_if_it_is_one(text: str, folder: RunFolder) -> None:
     folder.data.write_text(text)
     assert moved_data(folder) is None
+
+
+def of_a_missing_plugin(folder: RunFolder, plugins: str) -> None:
+    """Let the run use a method that is not installed, and say what it was made with."""
+    text = folder.config.read_text(encoding="utf-8")
+    folder.config.write_text(text.replace('type = "tiny-nerf"', 'type = "splats"', 1), encoding="utf-8")
+    folder.plugins.write_text(plugins, encoding="utf-8")
+
+
+def test_plugin_that_a_run_needs_is_named_once(folder: RunFolder) -> None:
+    of_a_missing_plugin(folder, '{"acme-splats": "0.1.0", "radfield-core": "0.1.0", "torch": "2.13.0"}')
+    with pytest.raises(PluginError) as caught:
+        stored_run(folder)
+    (problem,) = caught.value.problems
+    assert problem.message == "this run was made with acme-splats 0.1.0, which is not installed"
+    assert problem.hint == "pip install acme-splats" and caught.value.code == 69
+
+
+@pytest.mark.parametrize("words", [["eval", "RUN"], ["render", "RUN"], ["export", "RUN"], ["train", "--resume", "RUN"]])
+def test_every_verb_names_the_plugin_that_is_missing(
+    words: list[str], folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_a_missing_plugin(folder, '{"acme-splats": "0.1.0", "radfield-core": "0.1.0"}')
+    assert main([str(folder.path) if word == "RUN" else word for word in words]) == 69
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1 and "acme-splats 0.1.0" in said and "try: pip install acme-splats" in said
+
+
+@pytest.mark.parametrize(
+    "plugins", ['{"radfield-core": "0.1.0"}', '{"; rm -rf /": "1"}', '{"acme": "1 \\u001b[2J"}', "[]", "{"]
+)
+def test_unless_a_plugin_is_missing_the_error_names_the_option(plugins: str, folder: RunFolder) -> None:
+    of_a_missing_plugin(folder, plugins)
+    with pytest.raises((UsageError, PluginError), match="unknown method 'splats'"):
+        stored_run(folder)
