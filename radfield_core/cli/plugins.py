@@ -22,7 +22,8 @@ TEMPLATES = ("encoding", "field", "sampler", "renderer", "loss", "observer", "da
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="list|info|doctor|new|check", required=True)
-    actions.add_parser("list", help="list every plugin with its status and parts")
+    listing = actions.add_parser("list", help="list every plugin with its status and parts")
+    listing.add_argument("--json", action="store_true", help="print all facts as JSON, with capabilities and options")
     info = actions.add_parser("info", help="explain a plugin, a distribution or a part")
     info.add_argument(
         "name", metavar="NAME", help='a plugin, a distribution, or a part such as "hash" or "encoding:hash"'
@@ -50,7 +51,7 @@ def run(args: Namespace) -> int:
     if args.action == "check":
         return _check(registry, args.name)
     if args.action == "list":
-        return _list(registry)
+        return _list_json(registry) if args.json else _list(registry)
     return _doctor(registry) if args.action == "doctor" else _info(registry, args.name)
 
 
@@ -74,6 +75,15 @@ def _list(registry: Registry) -> int:
         print("no plugin is installed; try: pip install radfield")
     if any(plugin.status in ("error", "incompatible") for plugin in registry.plugins):
         print("\nsome plugins do not load; try: radfield plugins doctor")
+    return 0
+
+
+def _list_json(registry: Registry) -> int:
+    import json
+
+    from radfield_core.cli.plugin_facts import described
+
+    print(json.dumps(described(registry), indent=2))
     return 0
 
 
@@ -155,6 +165,7 @@ def _require_installed(registry: Registry, name: str) -> None:
 
 
 def _info(registry: Registry, name: str) -> int:
+    from radfield_core.cli.plugin_facts import about
     from radfield_core.names import normalize_distribution
 
     plugins = [p for p in registry.plugins if name == p.name or normalize_distribution(name) == p.distribution]
@@ -164,6 +175,8 @@ def _info(registry: Registry, name: str) -> int:
     for plugin in plugins:
         print(f"plugin {plugin.name}: {plugin.status}" + (f" ({plugin.message})" if plugin.message else ""))
         print(f"  distribution  {plugin.distribution} {plugin.version}\n  declaration   {plugin.module}")
+        for label, text in about(plugin.distribution).items():
+            print(f"  {label:<12}  {text}")
         parts += [component for component in plugin.components if component not in parts]
     for component in parts:
         _print_component(component)
