@@ -6,8 +6,6 @@ from importlib import metadata
 from typing import Any
 
 from radfield_core import API_VERSION
-from radfield_core.config.reference import option_rows
-from radfield_core.config.structure import options_of
 from radfield_core.errors import PluginError
 from radfield_core.plugin import Component
 from radfield_core.plugins.discovery import Plugin
@@ -39,6 +37,9 @@ def _plugin(plugin: Plugin) -> dict[str, Any]:
 
 
 def _part(component: Component) -> dict[str, Any]:
+    from radfield_core.config.reference import option_rows
+    from radfield_core.config.structure import options_of
+
     facts: dict[str, Any] = {
         "kind": component.kind,
         "name": component.name,
@@ -64,17 +65,17 @@ def about(distribution: str) -> dict[str, str]:
         'Apache-2.0'
     """
     try:
-        found = metadata.metadata(distribution)
+        found = metadata.metadata(distribution).json
     except metadata.PackageNotFoundError:
         return {}
-    urls = dict(line.partition(", ")[::2] for line in found.get_all("Project-URL") or [])
+    urls = dict(str(line).partition(", ")[::2] for line in found.get("project_url", ()))
     facts = {
-        "author": found.get("Author") or found.get("Author-email"),
-        "license": found.get("License-Expression") or found.get("License"),
+        "author": found.get("author") or found.get("author_email"),
+        "license": found.get("license_expression") or found.get("license"),
         "home": next((url for name, url in urls.items() if name.lower().replace("-", "") == "homepage"), None)
-        or found.get("Home-page"),
+        or found.get("home_page"),
     }
-    return {name: value.splitlines()[0] for name, value in facts.items() if value}
+    return {name: str(value).splitlines()[0] for name, value in facts.items() if value}
 
 
 def _dotted(version: tuple[int, int]) -> str:
