@@ -89,7 +89,7 @@ def requirements_of(name: str) -> list[str]:
 
 def test_core_alone_lists_its_own_parts_only(core: Environment) -> None:
     listed = core.radfield("plugins", "list").stdout
-    assert core.components() == ["renderer:volume", "sampler:importance"]
+    assert core.components() == ["loss:distortion", "renderer:volume", "sampler:importance"]
     assert "importance" in listed and "volume" in listed
     refused = core.radfield("config", "show", "--method", "nerf", check=False)
     assert refused.returncode == 69 and "pip install radfield-nerf" in refused.stderr
