@@ -28,7 +28,7 @@ from radfield_core.files.results import write_results
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 ONE, DEFAULT = "one thread", "default"
-STEPS = {"ngp-small": 300, "tiny-nerf": 60, "mipnerf-small": 40, "neus-fast": 100}
+STEPS = {"ngp-small": 300, "tiny-nerf": 400, "mipnerf-small": 120, "neus-fast": 100}
 
 
 NOISE = 0.03
