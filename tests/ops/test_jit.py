@@ -49,9 +49,9 @@ def package(tmp_path: Path) -> Path:
 
 
 def _result_and_hits(package: Path) -> list[str]:
-    run = subprocess.run(
-        [sys.executable, "-c", COMMAND], cwd=package.parent, capture_output=True, text=True, check=True
-    )
+    # Without -B, Python could take its own bytecode of a file that changed within a second and kept its size.
+    command = [sys.executable, "-B", "-c", COMMAND]
+    run = subprocess.run(command, cwd=package.parent, capture_output=True, text=True, check=True)
     return run.stdout.split()
 
 
