@@ -80,14 +80,14 @@ def main() -> int:
                 for name, environment in settings.items():
                     steps = args.steps or STEPS.get(preset, 100)
                     times[name].append(seconds(preset, args.data, steps, environment))
-            one = median(taken for taken, _ in times[ONE])
+            one = median(duration for duration, _ in times[ONE])
             for name, found in times.items():
-                ratio = median(taken for taken, _ in found) / one
+                ratio = median(duration for duration, _ in found) / one
                 slower |= name == DEFAULT and ratio > 1 + NOISE
                 used = sorted({threads for _, threads in found})
-                taken = sorted(taken for taken, _ in found)
-                rows.append({"preset": preset, "setting": name, "threads": used, "seconds": taken, "ratio": ratio})
-                text = f"median {median(taken):7.2f} s, {ratio:.2f} of one thread, with {used} threads"
+                durations = sorted(duration for duration, _ in found)
+                rows.append({"preset": preset, "setting": name, "threads": used, "seconds": durations, "ratio": ratio})
+                text = f"median {median(durations):7.2f} s, {ratio:.2f} of one thread, with {used} threads"
                 print(f"{preset:<14} {name:<44} {text}", flush=True)
     name = "threads-busy.json" if args.busy else "threads.json"
     write_results(RESULTS / name, {"machine": machine(), "busy": args.busy, "data": Path(args.data).name, "rows": rows})

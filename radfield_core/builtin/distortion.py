@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from radfield_core.builtin.config import DistortionConfig
+from radfield_core.errors import UsageError
 from radfield_core.interfaces import BuildContext, Loss, Model
 from radfield_core.ops import volume
 from radfield_core.types import Batch, ModelOutputs, Step
@@ -23,7 +24,17 @@ class Distortion(Loss):
         self.radius = ctx.bounds.radius
 
     def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:
-        """Return the distortion [R] of the last level. If the model has no levels, raise IndexError."""
+        """Return the distortion [R] of the last level.
+
+        Raises:
+            UsageError: the model has no levels, because its method does not march rays.
+        """
+        if not outputs.levels:
+            raise UsageError(
+                "loss 'distortion' needs samples on rays, and the model of this method has none",
+                path="losses",
+                hint="Leave out losses.distortion, or choose a method that marches rays",
+            )
         level = outputs.levels[-1]
         starts, ends = (t / self.radius for t in (level.samples.t_starts, level.samples.t_ends))
         return volume.distortion(level.weights, starts, ends, level.samples.layout)

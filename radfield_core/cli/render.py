@@ -102,7 +102,14 @@ def run(args: Namespace) -> int:
 
 
 class _Plan(NamedTuple):
-    """What will be rendered: whether pictures, the format of the video, its number of frames, and its look."""
+    """The pictures and the video that a command renders.
+
+    Attributes:
+        pictures: True if pictures of views are rendered.
+        video: format of the video, or "none".
+        frames: number of frames of the video.
+        look: size, background and crop of both.
+    """
 
     pictures: bool
     video: str

@@ -40,7 +40,7 @@ class Observer:
 
     A run lists its observers by name: `[observers.tb]` in a config file, or `observers.tb=tensorboard` on the command
     line. If a method of an observer raises an exception three times, the observer is not called any more, and training
-    goes on. If an observer draws random numbers, this does not change the training.
+    goes on. Random numbers that an observer draws do not change the training.
 
     Attributes:
         config: the observer's options.

@@ -1,4 +1,4 @@
-"""What a run stores of its data: the cameras of every split, and the names, sizes and times of the image files.
+"""A run's record of its data: the cameras of every split, and the names, sizes and times of the image files.
 
 cameras.safetensors   every split without its images, so that a run can be rendered and exported without its data
 data.json             the place of the data and its image files, so that a change is noticed
@@ -41,7 +41,7 @@ Files = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class KnownData:
-    """What a run's folder says about its data.
+    """Facts about a run's data, read from the run's folder.
 
     Attributes:
         views: split -> scene without images.

@@ -56,7 +56,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run's folder says about the run.
+    """Facts about a run, read from its folder.
 
     Attributes:
         path: the run's folder.

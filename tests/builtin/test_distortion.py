@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
@@ -17,6 +18,7 @@ from radfield_core import (
     Rendered,
     SceneBox,
     Step,
+    UsageError,
 )
 from radfield_core.builtin.config import DistortionConfig
 from radfield_core.builtin.distortion import Distortion
@@ -50,3 +52,10 @@ def test_distortion_is_the_double_sum_in_scene_radii(n: int, s: int, radius: flo
 def test_distortion_does_not_depend_on_the_scale_of_the_scene() -> None:
     edges, weights = torch.rand(3, 9).cumsum(-1), torch.rand(3, 8) / 8
     torch.testing.assert_close(loss_of(edges, weights, 1.5), loss_of(100 * edges, weights, 150.0))
+
+
+def test_model_without_levels_is_refused_in_words() -> None:
+    part = Distortion(DistortionConfig(), BuildContext(bounds=SceneBox(torch.zeros(3), 1.0)))
+    outputs = ModelOutputs(Rendered(torch.zeros(2, 3), torch.ones(2), torch.ones(2)), (), None, 0)
+    with pytest.raises(UsageError, match="needs samples on rays"):
+        part(outputs, None, None, Step(0, 1, 0))
