@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from radfield_core.plugins.first_party import FIRST_PARTY
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = [ROOT, *(path.parent for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
 TABLES = {folder: tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")) for folder in PROJECTS}
@@ -17,8 +19,8 @@ def name_of(folder: Path) -> str:
     return TABLES[folder]["project"]["name"]
 
 
-def test_there_are_eighteen_distributions() -> None:
-    assert len({name_of(folder) for folder in PROJECTS}) == 18
+def test_the_distributions_are_core_the_collection_and_those_that_core_lists() -> None:
+    assert sorted(name_of(folder) for folder in PROJECTS) == sorted(["radfield-core", "radfield", *FIRST_PARTY])
 
 
 @pytest.mark.parametrize("folder", PROJECTS, ids=name_of)
