@@ -79,7 +79,7 @@ def main() -> int:
     before, started = peak_gib(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         model: Any = SimpleNamespace(queries=BumpySphere)
-        (path,) = MeshExporter(MeshConfig(resolution=args.resolution)).export(model, scene, Path(folder) / "mesh")
+        (path,) = MeshExporter(MeshConfig(resolution=args.resolution)).export(model, scene, Path(folder) / "mesh.ply")
         size = path.stat().st_size / 2**20
     results = {
         "resolution": args.resolution,

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from radfield_core.plugin import (
         Component as Component,
         Fit as Fit,
+        Output as Output,
         component as component,
         hookimpl as hookimpl,
     )
@@ -97,7 +98,7 @@ API_VERSION = (1, 0)
 
 _HOMES = {
     "names": "plural",
-    "plugin": "component hookimpl Component Fit",
+    "plugin": "component hookimpl Component Fit Output",
     "config.slots": "Choice option parts slot",
     "cli.main": "main",
     "config.fit": "capabilities_of",

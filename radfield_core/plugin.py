@@ -1,4 +1,4 @@
-"""The names that a plugin's declaration imports: `hookimpl`, `component` and `Component`.
+"""The names that a plugin's declaration imports: `hookimpl`, `component`, `Component`, `Output` and `Fit`.
 
 Importing this module is fast, because it imports neither torch nor numpy nor attrs.
 
@@ -42,6 +42,71 @@ def hookimpl(function: _Function) -> _Function:
     return function
 
 
+class Output(NamedTuple):
+    """What an exporter writes: one file, or a folder of files. Make it with `Output.file` or `Output.folder`.
+
+    Attributes:
+        endings: for a file, the endings that its name may have, without the dot. The first one is the default. Empty
+            for a folder.
+        coordinates: patterns of the names of those files that hold coordinates. In a folder, they are paths relative to
+            the folder.
+    """
+
+    endings: tuple[str, ...]
+    coordinates: tuple[str, ...]
+
+    @classmethod
+    def file(cls, *endings: str, coordinates: bool = True) -> Output:
+        """Declare that an exporter writes one file.
+
+        The exporter may write further files beside it, such as the texture of a mesh. Their names must begin with the
+        name of the file without its ending.
+
+        Args:
+            endings: the endings that the file may have, without the dot; the first one is the default. If the exporter
+                has an option `format`, that option chooses one of them.
+            coordinates: False if the file holds no coordinates of the scene, such as a picture.
+
+        Example:
+            >>> Output.file("ply", "obj").endings
+            ('ply', 'obj')
+        """
+        return cls(endings, ("*",) if coordinates else ())
+
+    @classmethod
+    def folder(cls, *, coordinates: Iterable[str] = ("*",)) -> Output:
+        """Declare that an exporter writes a folder of files.
+
+        Args:
+            coordinates: patterns of the files that hold coordinates, as paths in the folder. `*` stands for any text,
+                including slashes. By default, all files do.
+
+        Example:
+            >>> output = Output.folder(coordinates=["transforms.json", "depth/*.npy"])
+            >>> output.is_folder, output.has_coordinates("depth/0001.npy"), output.has_coordinates("depth/0001.png")
+            (True, True, False)
+        """
+        return cls((), tuple(coordinates))
+
+    @property
+    def is_folder(self) -> bool:
+        """True if the exporter writes a folder."""
+        return not self.endings
+
+    def has_coordinates(self, name: str) -> bool:
+        """Return True if a written file holds coordinates.
+
+        Args:
+            name: name of the file; in a folder, its path in the folder, with slashes.
+        """
+        from fnmatch import fnmatchcase
+
+        return any(fnmatchcase(name, pattern) for pattern in self.coordinates)
+
+    def __str__(self) -> str:
+        return "a folder" if self.is_folder else f"a file: {', '.join(self.endings)}"
+
+
 class Component(NamedTuple):
     """The declaration of one part. The part's code is imported when the part is first used.
 
@@ -64,6 +129,7 @@ class Component(NamedTuple):
     sniff: str | None
     writer: str | None
     aliases: Mapping[str, str] = MappingProxyType({})
+    writes: Output | None = None
     distribution: str = ""
     plugin: str = ""
 
@@ -92,6 +158,7 @@ def component(
     sniff: str | None = None,
     writer: str | None = None,
     aliases: Mapping[str, str] | None = None,
+    writes: Output | None = None,
 ) -> Component:
     """Declare one part.
 
@@ -118,6 +185,8 @@ def component(
             command `radfield data make --format` calls it.
         aliases: table of a name in other programs -> the name here, such as {"instant-ngp": "ngp"}. An alias chooses
             nothing by itself: the error for it names the part that was meant.
+        writes: only for exporters, which must state it: what the exporter writes, such as `Output.file("ply")` or
+            `Output.folder()`.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -134,7 +203,8 @@ def component(
     needs = {slot: frozenset(words) for slot, words in (requires or {}).items()}
     given = frozenset(provides)
     known_as = dict(aliases or {})
-    return Component(kind, name, impl, config, summary, given, needs, presets, capabilities, sniff, writer, known_as)
+    functions = (capabilities, sniff, writer)
+    return Component(kind, name, impl, config, summary, given, needs, presets, *functions, known_as, writes)
 
 
 class Fit(str):

@@ -50,6 +50,12 @@ def _part(component: Component) -> dict[str, Any]:
         "presets": sorted(component.preset),
         "aliases": dict(component.aliases),
     }
+    if component.writes is not None:
+        facts["writes"] = {
+            "what": "folder" if component.writes.is_folder else "file",
+            "endings": list(component.writes.endings),
+            "coordinates": list(component.writes.coordinates),
+        }
     try:
         rows = [row._asdict() for row in option_rows(options_of(component))]
     except PluginError as error:  # its options cannot be imported; the other facts are still worth having

@@ -191,6 +191,7 @@ def _print_component(component: Component) -> None:
         "code": component.impl,
         "provides": " ".join(sorted(component.provides)),
         "needs": "; ".join(needs),
+        "writes": "" if component.writes is None else str(component.writes),
         "presets": " ".join(component.preset),
         "options": f"radfield config options {component.key}",
     }

@@ -18,7 +18,7 @@ import pluggy
 from radfield_core import API_VERSION
 from radfield_core.errors import PluginError
 from radfield_core.names import nearest, normalize_distribution
-from radfield_core.plugin import KINDS, Component
+from radfield_core.plugin import KINDS, Component, Output
 from radfield_core.plugins import hookspecs
 from radfield_core.plugins.vocabulary import vocabulary_faults
 
@@ -214,7 +214,20 @@ def _component_faults(component: Any) -> list[str]:
     for name, reference in references.items():
         if reference is not None and not all(reference.partition(":")[::2]):
             faults.append(f"{component.key}: {name}={reference!r} is not 'module:attribute'")
+    faults += _output_faults(component)
     for alias, name in component.aliases.items():
         if name not in component.names:
             faults.append(f"{component.key}: the alias {alias!r} stands for {name!r}, which the part does not offer")
     return faults + [f"{component.key}: {fault}" for fault in vocabulary_faults(component)]
+
+
+def _output_faults(component: Component) -> list[str]:
+    """Return what is wrong with the declaration of what a part writes."""
+    writes: Any = component.writes
+    if component.kind != "exporter":
+        return [] if writes is None else [f"{component.key}: only exporters declare writes"]
+    if not isinstance(writes, Output):
+        wanted = 'writes=Output.file("ply") or writes=Output.folder()'
+        return [f"{component.key}: an exporter must declare what it writes: {wanted}, not {writes!r}"]
+    wrong = [ending for ending in writes.endings if not ending.isalnum()]
+    return [f"{component.key}: {ending!r} is not an ending without a dot, such as 'ply'" for ending in wrong]

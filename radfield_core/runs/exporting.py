@@ -1,31 +1,41 @@
 """Export of files from a run, such as its surface as a mesh. The files use the coordinates of the run's data.
 
-Beside each exported file lies a sidecar: a JSON file that describes these coordinates.
+With each export comes a sidecar: a JSON file that describes these coordinates.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from radfield_core.config.fit import check_part
 from radfield_core.config.slots import Choice
 from radfield_core.data.scene import Scene
-from radfield_core.errors import unwritable
+from radfield_core.errors import PluginError, unwritable
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
+from radfield_core.files.staging import put_files, put_folder, staging_folder
 from radfield_core.interfaces import Exporter
 from radfield_core.plugins.registry import get_registry
+from radfield_core.runs.export_target import FOLDER_SIDECAR, check_target, output_of, sidecar_of, target_of
 from radfield_core.runs.stored_results import made_from
 from radfield_core.runs.trained import Trained
+
+REPORT = "Report this to the authors of the plugin"
 
 
 def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     """Export a result of a run, such as its surface as a mesh.
 
-    A sidecar, `<file>.json`, is written beside each file. It states the coordinate frame, the unit, the up axis and the
-    checkpoint. Pictures and videos get no sidecar, because they contain no coordinates.
+    The exporter writes to a temporary folder. When it has finished, its files are put into place, so a failed export
+    changes nothing. A file replaces one with the same name. A folder replaces an earlier export of the same exporter as
+    a whole.
+
+    One sidecar describes the whole export: the exporter, the unit, the checkpoint, and for each file with coordinates
+    the coordinate frame and the up axis. It is named `mesh.ply.json` beside a file and `export.json` in a folder. If no
+    file can hold coordinates, as with a picture, there is none.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -43,66 +53,92 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
     Args:
         trained: the run.
         choice: the exporter with its options.
-        out: a file to write, or an existing folder to write into; by default `exports/<exporter>` in the run's folder.
+        out: the file or folder to write, or for an exporter of a file also an existing folder to write it into. By
+            default, it is `exports/<exporter>` in the run's folder.
 
     Returns:
-        The paths of the files that were written, with the sidecars last.
+        The paths of the files that were written, with the sidecar last.
 
     Raises:
-        UsageError: the run's parts do not provide what the exporter needs.
+        UsageError: the run's parts do not provide what the exporter needs, or the export would replace something else
+            than an earlier export.
         NoSurface: the surface to export is empty.
+        PluginError: the exporter did not write what it declares.
         StorageError: a file cannot be written.
     """
     check_part(choice, trained.run, get_registry())
     if out is None:
         with made_from(trained.folder, trained.checkpoint, "exports") as place:
-            return _export(trained, choice, place / choice.component.name)
-    return _export(trained, choice, out)
+            return _export(trained, choice, target_of(choice, place / choice.component.name))
+    return _export(trained, choice, target_of(choice, out))
 
 
 def _export(trained: Trained, choice: Choice, target: Path) -> list[Path]:
-    """Write the files of an export and their sidecars."""
+    """Write the files of an export and their sidecar."""
+    check_target(choice, target)
     exporter: Exporter = choice.load()(choice.config)
     scene = trained.scenes.views("train")
-    if target.is_dir():
-        target /= choice.component.name
+    output, sidecar = output_of(choice), sidecar_of(choice, target)
     try:
-        files = exporter.export(trained.model, scene, target)
-        sidecars = [_write_sidecar(path, trained, scene, choice) for path in files if not _is_picture(path)]
+        with staging_folder(target) as staged:
+            exporter.export(trained.model, scene, staged if output.is_folder else staged / target.name)
+            names = _written(staged, choice, target.name)
+            if sidecar is not None:
+                content = _description(names, trained, scene, choice)
+                write_durably(staged / sidecar.name, dump_json(content, indent=2) + "\n")
+                names.append(sidecar.name)
+            if output.is_folder:
+                put_folder(staged, target)
+                return [target / name for name in names]
+            if sidecar is not None:
+                sidecar.unlink(missing_ok=True)  # after a crash, it must not describe files of the new export
+            return put_files(staged, names, target.parent)
     except OSError as error:
         raise unwritable(error, target) from error
-    return [*files, *sidecars]
 
 
-def _is_picture(path: Path) -> bool:
-    """True if a file is a picture or a video, to judge by the suffix of its name."""
-    return (mimetypes.guess_type(path.name)[0] or "").startswith(("image/", "video/"))
+def _written(staged: Path, choice: Choice, main: str) -> list[str]:
+    """Return the paths, in the folder `staged`, of the files that an exporter wrote.
+
+    Raises:
+        PluginError: these files are not what the exporter declares.
+    """
+    names = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if not path.is_dir())
+    owner = f"{choice.component.key} of {choice.component.distribution}"
+    if output_of(choice).is_folder:
+        if not names:
+            raise PluginError(f"{owner} wrote no file", hint=REPORT)
+        if FOLDER_SIDECAR in names:
+            raise PluginError(f"{owner} wrote {FOLDER_SIDECAR}, which is the name of the sidecar", hint=REPORT)
+        return names
+    if main not in names:
+        raise PluginError(f"{owner} was to write {main}, and did not", hint=REPORT)
+    foreign = [name for name in names if not name.startswith(Path(main).stem)]
+    if foreign:
+        message = f"{owner} wrote {foreign[0]} beside {main}; its name must begin with {Path(main).stem!r}"
+        raise PluginError(message, hint=REPORT)
+    return [main, *(name for name in names if name != main)]
 
 
-def _write_sidecar(path: Path, trained: Trained, scene: Scene, choice: Choice) -> Path:
-    """Write the sidecar of a file, such as `mesh.ply.json` beside `mesh.ply`, and return its path."""
-    rotated = path.suffix.lower() == ".glb" and scene.up is not None
+def _description(names: Sequence[str], trained: Trained, scene: Scene, choice: Choice) -> dict[str, Any]:
+    """Return the content of a sidecar that describes an export of these files."""
     manifest = trained.checkpoint / "MANIFEST.json"
-    sidecar = path.with_name(f"{path.name}.json")
-    content = {
-        "file": path.name,
+    output = output_of(choice)
+    return {
         "exporter": choice.component.key,
-        "frame": _frame(path, scene),
         "unit": scene.unit,
-        "up": "y" if rotated else scene.up,
         "scene_to_data": scene.to_data.tolist(),
         "checkpoint": trained.checkpoint.name,
         "checkpoint_manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
         "step": trained.step,
+        "files": {name: frame_of(name, scene) if output.has_coordinates(name) else {} for name in names},
     }
-    write_durably(sidecar, dump_json(content, indent=2) + "\n")
-    return sidecar
 
 
-def _frame(path: Path, scene: Scene) -> str:
+def frame_of(name: str, scene: Scene) -> dict[str, str | None]:
     """Describe the coordinate frame in which a file is written."""
-    if path.suffix.lower() != ".glb":
-        return "the data's own"
+    if not name.lower().endswith(".glb"):
+        return {"frame": "the data's own", "up": scene.up}
     if scene.up is None:
-        return "the data's own, not rotated: the up axis is unknown"
-    return "the data's own, rotated y-up as glTF prescribes"
+        return {"frame": "the data's own, not rotated: the up axis is unknown", "up": None}
+    return {"frame": "the data's own, rotated y-up as glTF prescribes", "up": "y"}

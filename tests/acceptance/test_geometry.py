@@ -52,13 +52,13 @@ def test_a_mesh_is_written_in_every_format_with_its_sidecar(run: Path, tmp_path:
     assert mesh.is_watertight and 0.1 < np.linalg.norm(mesh.vertices, axis=1).mean() < 1.0
     assert mesh.visual.vertex_colors.shape == (len(mesh.vertices), 4)
     sidecar = json.loads((tmp_path / "mesh.ply.json").read_text())
-    assert sidecar["file"] == "mesh.ply" and sidecar["up"] == "z"
+    assert sidecar["files"] == {"mesh.ply": {"frame": "the data's own", "up": "z"}}
     assert sidecar["step"] == 12 and len(sidecar["checkpoint_manifest_sha256"]) == 64
     glb = tmp_path / "mesh.glb"
     assert main(["export", str(run), "--resolution", "24", "--out", str(glb)]) == 0, "the ending names the format"
     turned = trimesh.load(glb).to_mesh().vertices
     upright = np.stack([mesh.vertices[:, 0], mesh.vertices[:, 2], -mesh.vertices[:, 1]], axis=1)
-    assert json.loads((tmp_path / "mesh.glb.json").read_text())["up"] == "y"
+    assert json.loads((tmp_path / "mesh.glb.json").read_text())["files"]["mesh.glb"]["up"] == "y"
     assert json.loads((tmp_path / "mesh.ply.json").read_text()) == sidecar, "each file has its own"
     np.testing.assert_allclose(turned.min(0), upright.min(0), atol=1e-5)
 

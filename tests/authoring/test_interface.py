@@ -38,7 +38,7 @@ def names_of_core(source: str) -> Iterator[str]:
 def private(source: str) -> list[str]:
     """The imports from core that are no promised names; a declaration imports from `radfield_core.plugin`."""
     public = promised()
-    declaration = {f"radfield_core.plugin.{name}" for name in ("component", "hookimpl", "Component")}
+    declaration = {f"radfield_core.plugin.{name}" for name in ("component", "hookimpl", "Component", "Output")}
     found = []
     for name in names_of_core(source):
         module, _, leaf = name.rpartition(".")

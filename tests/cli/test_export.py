@@ -14,7 +14,7 @@ class Opened:
 
 
 @pytest.mark.parametrize(
-    ("out", "target"), [(None, None), ("a/b.glb", "a/b.glb"), ("new/", "new/mesh"), ("new", "new")]
+    ("out", "target"), [(None, None), ("a/b.obj", "a/b.obj"), ("new/", "new/mesh.obj"), ("new", "new.obj")]
 )
 def test_short_options_and_the_path_reach_the_exporter(
     out: str | None, target: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys

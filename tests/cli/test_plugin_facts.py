@@ -22,6 +22,9 @@ def test_json_lists_each_plugin_with_its_parts_capabilities_and_options(capsys) 
     nerf = parts["field:nerf"]
     assert "density" in nerf["provides"] and "encoding" in nerf["requires"]
     (width,) = [option for option in nerf["options"] if option["path"] == "width"]
+    assert "writes" not in nerf and parts["exporter:mesh"]["writes"] == {
+        "what": "file", "endings": ["ply", "obj", "glb", "stl"], "coordinates": ["*"],
+    }  # fmt: skip
     assert width["default"] == "256" and width["kind"].startswith("a whole number") and width["help"]
 
 

@@ -19,6 +19,14 @@ def radfield_components():
     return [component("encoding", {name!r}, impl="m:A", config="m:B", summary="s", provides={{"points"}})]
 """
 
+EXPORTER = """
+from radfield_core.plugin import Output, component, hookimpl
+RADFIELD_API = (1, 0)
+@hookimpl
+def radfield_components():
+    return [component("exporter", "maze", impl="m:A", config="m:B", summary="s", writes=WRITES)]
+"""
+
 PRESETS = """
 from radfield_core.plugin import component, hookimpl
 RADFIELD_API = (1, 0)
@@ -80,6 +88,11 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         (PRESETS, "error", "method:deep is declared twice"),
         (GOOD.replace("{name!r}", "'a:b'"), "error", "'a:b' is not a valid name"),
         (GOOD.replace("summary=", "aliases={'x': 'y'}, summary="), "error", "alias 'x' stands for 'y', which the part"),
+        (EXPORTER.replace("WRITES", "None"), "error", "exporter:maze: an exporter must declare what it writes"),
+        (EXPORTER.replace("WRITES", "'ply'"), "error", "not 'ply'"),
+        (EXPORTER.replace("WRITES", "Output.file('.ply')"), "error", "'.ply' is not an ending without a dot"),
+        (EXPORTER.replace("WRITES", "Output.folder()"), "ok", ""),
+        (EXPORTER.replace("WRITES", "Output.folder()").replace('"exporter"', '"encoding"'), "error", "only exporters"),
         (GOOD.replace("points", "acme.fog"), "ok", ""),
         ("RADFIELD_API = (1, 0)", "ok", ""),
     ],

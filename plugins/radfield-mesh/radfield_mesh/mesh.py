@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core import Exporter, HasColor, HasDensity, HasSDF, Model, NoSurface, Progress, Scene, UsageError
-from radfield_core.files import atomic_path, file_and_format
 from radfield_core.ops import device_of
-from radfield_mesh.config import FORMATS, POINTS_AT_ONCE, MeshConfig
+from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
@@ -34,23 +33,21 @@ class MeshExporter(Exporter):
     config: MeshConfig
 
     def export(self, model: Model, scene: Scene, path: Path) -> list[Path]:
-        """Write the mesh to `path`. Return the file written.
+        """Write the mesh to `path`, in the format that its ending names. Return the file written.
 
         Raises:
             NoSurface: the field has no surface in the scene box.
-            UsageError: the suffix of `path` does not fit the format.
         """
-        path, format = file_and_format(path, FORMATS, self.config.format)
+        format = path.suffix[1:].lower()
         turn = y_up(scene.up) if format == "glb" else np.eye(4)
         mesh = to_data(self.surface(model, scene), scene)
         if not np.array_equal(turn, np.eye(4)):
             mesh.apply_transform(turn)
-        with atomic_path(path) as partial:
-            mesh.export(partial, file_type=format)
+        mesh.export(path, file_type=format)
         if format == "glb" and scene.up is None:
             logger.warning(
                 "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
-                "the data; turn it in the program that shows it", path,
+                "the data; turn it in the program that shows it", path.name,
             )  # fmt: skip
         return [path]
 

@@ -1,6 +1,6 @@
 """Components of radfield-mesh."""
 
-from radfield_core.plugin import Component, component, hookimpl
+from radfield_core.plugin import Component, Output, component, hookimpl
 
 RADFIELD_API = (1, 0)
 
@@ -13,11 +13,12 @@ def radfield_components() -> list[Component]:
         component(
             "exporter", "mesh", impl="radfield_mesh.mesh:MeshExporter", config="radfield_mesh.config:MeshConfig",
             summary="marching cubes with colors and normals: PLY, OBJ, GLB, STL", requires=geometry,
+            writes=Output.file("ply", "obj", "glb", "stl"),
         ),
         component(
             "exporter", "pointcloud", impl="radfield_mesh.pointcloud:PointCloudExporter",
             config="radfield_mesh.config:PointCloudConfig", summary="points with colors and normals",
-            requires=geometry,
+            requires=geometry, writes=Output.file("ply"),
         ),
         component(
             "metric", "chamfer", impl="radfield_mesh.metrics:Chamfer", config="radfield_mesh.config:ChamferConfig",

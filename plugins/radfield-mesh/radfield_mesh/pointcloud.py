@@ -10,7 +10,6 @@ import trimesh
 from torch import Tensor
 
 from radfield_core import Exporter, Model, NoSurface, Progress, RayBundle, Scene, pixel_rays
-from radfield_core.files import atomic_path, file_and_format
 from radfield_core.ops import device_of
 from radfield_mesh.config import POINTS_AT_ONCE, PointCloudConfig
 from radfield_mesh.frames import has_place, to_data
@@ -30,18 +29,14 @@ class PointCloudExporter(Exporter):
 
         Raises:
             NoSurface: no pixel is opaque enough.
-            UsageError: the suffix of `path` is not .ply.
         """
-        path, format = file_and_format(path, ("ply",))
         points, colors = self.points(model, scene)
         normals = -inward(model.queries(), points.numpy(), POINTS_AT_ONCE)
         cloud = trimesh.Trimesh(
             points.numpy(), np.zeros((0, 3), int), vertex_normals=normals,
             vertex_colors=np.round(colors.numpy().clip(0, 1) * 255).astype(np.uint8), process=False,
         )  # fmt: skip
-        cloud = to_data(cloud, scene)
-        with atomic_path(path) as partial:
-            cloud.export(partial, file_type=format, vertex_normal=True)
+        to_data(cloud, scene).export(path, file_type="ply", vertex_normal=True)
         return [path]
 
     def points(self, model: Model, scene: Scene) -> tuple[Tensor, Tensor]:

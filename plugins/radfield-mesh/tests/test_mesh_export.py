@@ -15,7 +15,7 @@ import pytest
 import torch
 import trimesh
 from radfield_mesh import culling
-from radfield_mesh.config import ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
+from radfield_mesh.config import FORMATS, ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
 from radfield_mesh.mesh import MeshExporter, simplified
 from radfield_mesh.metrics import Chamfer, PointToMesh, read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter
@@ -29,16 +29,20 @@ from radfield_core import (
     Mesh,
     Model,
     NoSurface,
+    Output,
     RaySamples,
     Scene,
     SceneBox,
     UsageError,
+    compose_part,
+    get_registry,
 )
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.data import MemoryImages
 from radfield_core.model import LevelLoop
+from radfield_core.runs.export_target import target_of
 
 RADIUS = 0.5
 SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
@@ -106,7 +110,7 @@ def model_of(field: Field) -> Model:
 
 
 def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:
-    (path,) = MeshExporter(MeshConfig(resolution=96)).export(model_of(Ball()), scene_of(), tmp_path / "mesh")
+    (path,) = MeshExporter(MeshConfig(resolution=96)).export(model_of(Ball()), scene_of(), tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)
     assert mesh.is_watertight and mesh.volume > 0
     radii = np.linalg.norm(mesh.vertices - SHIFT.numpy(), axis=1)
@@ -116,7 +120,7 @@ def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:
 
 
 def test_colors_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
-    (path,) = MeshExporter(MeshConfig(resolution=48)).export(model_of(Ball()), scene_of(), tmp_path / "mesh")
+    (path,) = MeshExporter(MeshConfig(resolution=48)).export(model_of(Ball()), scene_of(), tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)
     x, y, z = ((mesh.vertices - SHIFT.numpy()) / SCALE).T
     in_scene = np.stack([y, -x, z], axis=1)  # undoes the quarter turn
@@ -126,9 +130,8 @@ def test_colors_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["ply", "obj", "glb", "stl"])
 def test_every_format_reads_back_with_the_same_size(suffix: str, tmp_path: Path) -> None:
-    exporter = MeshExporter(MeshConfig(resolution=32, format=suffix))
-    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "m")
-    assert path.name == f"m.{suffix}"
+    exporter = MeshExporter(MeshConfig(resolution=32))
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / f"m.{suffix}")
     mesh = read_mesh(path)
     center = SHIFT.numpy() if suffix != "glb" else SHIFT.numpy()[[0, 2, 1]] * [1, 1, -1]
     np.testing.assert_allclose(mesh.bounds.mean(0), center, atol=1.0)
@@ -136,36 +139,39 @@ def test_every_format_reads_back_with_the_same_size(suffix: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("name", "format", "written"),
+    ("name", "options", "written"),
     [
-        ("m.obj", None, "m.obj"), ("M.STL", None, "M.STL"), ("m.glb", "glb", "m.glb"), ("a.b-c", None, "a.b-c.ply"),
-        ("model 1.5", None, "model 1.5.ply"), ("model 1.5", "obj", "model 1.5.obj"),
+        ("m.obj", [], "m.obj"), ("M.STL", [], "M.STL"), ("m.glb", ["format=glb"], "m.glb"), ("a.b-c", [], "a.b-c.ply"),
+        ("model 1.5", [], "model 1.5.ply"), ("model 1.5", ["format=obj"], "model 1.5.obj"),
     ],
 )  # fmt: skip
-def test_the_ending_names_the_format_and_a_name_keeps_its_dots(name, format, written, tmp_path: Path) -> None:
-    exporter = MeshExporter(MeshConfig(resolution=24, format=format))
-    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / name)
+def test_the_ending_names_the_format_and_a_name_keeps_its_dots(name, options, written, tmp_path: Path) -> None:
+    target = target_of(compose_part(get_registry(), "exporter", "mesh", options), tmp_path / name)
+    (path,) = MeshExporter(MeshConfig(resolution=24)).export(model_of(Ball()), scene_of(), target)
     assert path == tmp_path / written and list(tmp_path.iterdir()) == [path]
     assert len(read_mesh(path).faces) > 100, "it is of that format inside as well"
 
 
 @pytest.mark.parametrize(
-    ("exporter", "name", "named"),
+    ("exporter", "options", "name", "named"),
     [
-        (MeshExporter(MeshConfig(format="ply")), "m.obj", "format is ply, but the path ends in .obj"),
-        (MeshExporter(MeshConfig()), "m.xyz", "m.ply or m.obj or m.glb or m.stl"),
-        (PointCloudExporter(PointCloudConfig()), "m.obj", "m.ply"),
+        ("mesh", ["format=ply"], "m.obj", "format is ply, but the path ends in .obj"),
+        ("mesh", [], "m.xyz", "m.ply or m.obj or m.glb or m.stl"),
+        ("pointcloud", [], "m.obj", "m.ply"),
     ],
 )
-def test_an_ending_of_another_format_or_of_none_is_refused(exporter, name, named, tmp_path: Path) -> None:
+def test_an_ending_of_another_format_or_of_none_is_refused(exporter, options, name, named, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=named):
-        exporter.export(model_of(Ball()), scene_of(), tmp_path / name)
-    assert not list(tmp_path.iterdir())
+        target_of(compose_part(get_registry(), "exporter", exporter, options), tmp_path / name)
+
+
+def test_the_declaration_and_the_option_name_the_same_formats() -> None:
+    assert get_registry().find("exporter", "mesh").writes == Output.file(*FORMATS)
 
 
 def test_a_density_has_the_surface_of_its_threshold(tmp_path: Path) -> None:
     exporter = MeshExporter(MeshConfig(resolution=96, density=20.0))
-    (path,) = exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh")
+    (path,) = exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh.ply")
     radii = np.linalg.norm(trimesh.load(path, process=False).vertices - SHIFT.numpy(), axis=1)
     np.testing.assert_allclose(radii, RADIUS * SCALE, rtol=1e-2)
 
@@ -181,14 +187,14 @@ class WithOthers(Ball):
 @pytest.mark.parametrize(("share", "components"), [(0.0, 3), (0.005, 2), (1.0, 1)])
 def test_components_smaller_than_the_share_are_dropped(share: float, components: int, tmp_path: Path) -> None:
     config = MeshConfig(resolution=96, min_component=share)
-    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh")
+    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)
     assert mesh.body_count == components and mesh.is_watertight
 
 
 def test_face_count_and_component_options_hold_together(tmp_path: Path) -> None:
     config = MeshConfig(resolution=64, min_component=1.0, max_faces=500)
-    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh")
+    (path,) = MeshExporter(config).export(model_of(WithOthers()), scene_of(), tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)
     assert mesh.body_count == 1 and len(mesh.faces) <= 500
     assert mesh.volume == pytest.approx(4 / 3 * np.pi * (RADIUS * SCALE) ** 3, rel=0.03)
@@ -207,26 +213,26 @@ def test_a_large_mesh_is_simplified_by_default_and_keeps_its_shape(caplog: pytes
 
 def test_no_surface_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(NoSurface, match="distances lie between"):
-        MeshExporter(MeshConfig(resolution=32)).export(model_of(Ball(offset=5.0)), scene_of(), tmp_path / "mesh")
+        MeshExporter(MeshConfig(resolution=32)).export(model_of(Ball(offset=5.0)), scene_of(), tmp_path / "mesh.ply")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_density_out_of_reach_is_an_error_that_names_one_within(tmp_path: Path) -> None:
     exporter = MeshExporter(MeshConfig(resolution=32, density=1e9))
     with pytest.raises(NoSurface, match=r"no surface at density 1e[+]09: densities lie between") as caught:
-        exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh")
+        exporter.export(model_of(Cloud()), scene_of(), tmp_path / "mesh.ply")
     low, high = map(float, re.findall(r"between (\S+) and (\S+)", str(caught.value))[0])
     named = re.search(r"density=([\d.e+-]+)", caught.value.problems[0].hint)
     assert named is not None and 0 < low < float(named[1]) < high
     (path,) = MeshExporter(MeshConfig(resolution=32, density=float(named[1]))).export(
-        model_of(Cloud()), scene_of(), tmp_path / "mesh"
+        model_of(Cloud()), scene_of(), tmp_path / "mesh.ply"
     )
     assert path.is_file()
 
 
 def test_a_point_cloud_lies_on_the_surface_with_its_normals(tmp_path: Path) -> None:
     exporter = PointCloudExporter(PointCloudConfig(n_points=3000))
-    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "cloud")
+    (path,) = exporter.export(model_of(Ball()), scene_of(), tmp_path / "cloud.ply")
     cloud = trimesh.load(path, process=False)
     radii = np.linalg.norm(cloud.vertices - SHIFT.numpy(), axis=1)
     assert len(radii) > 400 and abs(np.median(radii) - RADIUS * SCALE) < 0.03 * RADIUS * SCALE
@@ -294,19 +300,6 @@ def test_a_missing_or_broken_reference_is_an_error_in_words(tmp_path: Path) -> N
     out_of_range.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
     with pytest.raises(DatasetError):
         read_mesh(out_of_range)
-
-
-@pytest.mark.parametrize("name", ["mesh", "cloud"])
-def test_a_disk_that_fills_up_leaves_nothing_behind(name: str, tmp_path: Path, monkeypatch) -> None:
-    def full(self, file, **options):
-        Path(file).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(trimesh.Trimesh, "export", full)
-    exporters = {"mesh": MeshExporter(MeshConfig(resolution=32)), "cloud": PointCloudExporter(PointCloudConfig())}
-    with pytest.raises(OSError, match="No space"):
-        exporters[name].export(model_of(Ball()), scene_of(), tmp_path / "deep" / name)
-    assert not list((tmp_path / "deep").iterdir())
 
 
 def test_masks_that_say_which_pixels_count_do_not_cull() -> None:

@@ -4,10 +4,7 @@ ball."""
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +33,7 @@ from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.data import MemoryImages
 from radfield_core.model import LevelLoop
-from radfield_core.runs.exporting import _write_sidecar
+from radfield_core.runs.exporting import frame_of
 
 RADIUS, CENTER = 0.6, torch.tensor([0.1, -0.05, -3.0])
 SCALE, SHIFT = 250.0, torch.tensor([900.0, -400.0, 60.0], dtype=torch.float64)
@@ -98,7 +95,7 @@ def outward(points: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("mirror", [True, False])
 def test_a_mesh_has_its_outside_outside_whatever_the_way_to_the_data(ndc: bool, mirror: bool, tmp_path: Path) -> None:
     scene = scene_of(ndc, mirror)
-    (path,) = MeshExporter(MeshConfig(resolution=96)).export(model_of(Ball(scene), scene), scene, tmp_path / "mesh")
+    (path,) = MeshExporter(MeshConfig(resolution=96)).export(model_of(Ball(scene), scene), scene, tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)
     distance, away = outward(mesh.vertices, scene)
     np.testing.assert_allclose(distance, RADIUS * SCALE, rtol=2e-3)
@@ -112,7 +109,7 @@ def test_a_mesh_has_its_outside_outside_whatever_the_way_to_the_data(ndc: bool, 
 def test_the_points_of_a_cloud_have_the_normals_of_the_ball(ndc: bool, tmp_path: Path) -> None:
     scene = scene_of(ndc)
     exporter = PointCloudExporter(PointCloudConfig(n_points=3000))
-    (path,) = exporter.export(model_of(Ball(scene), scene), scene, tmp_path / "cloud")
+    (path,) = exporter.export(model_of(Ball(scene), scene), scene, tmp_path / "cloud.ply")
     raw = trimesh.load(path, process=False).metadata["_ply_raw"]["vertex"]["data"]
     points, normals = (np.stack([raw[key] for key in keys], axis=-1) for keys in (("x", "y", "z"), ("nx", "ny", "nz")))
     distance, away = outward(points.reshape(-1, 3), scene)
@@ -130,7 +127,7 @@ class WithHorizon(Ball):
 def test_what_ndc_puts_at_infinity_is_left_out(tmp_path: Path) -> None:
     scene = scene_of(radius=1.25)
     config = MeshConfig(resolution=64, min_component=0.0)
-    (path,) = MeshExporter(config).export(model_of(WithHorizon(scene), scene), scene, tmp_path / "mesh")
+    (path,) = MeshExporter(config).export(model_of(WithHorizon(scene), scene), scene, tmp_path / "mesh.ply")
     vertices = trimesh.load(path, process=False).vertices
     depth = (SHIFT[2].item() - vertices[:, 2]) / SCALE
     assert np.isfinite(vertices).all() and depth.min() > 1.0 and 10 < depth.max() < 1e4
@@ -146,8 +143,8 @@ def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(
         scene_of(ndc=False), to_data=torch.eye(4).double(), up=up, box=SceneBox(torch.zeros(3), 1.0)
     )
     ball = Ball(scene, torch.tensor(center, dtype=torch.float32))
-    (path,) = MeshExporter(MeshConfig(resolution=32, format="glb")).export(model_of(ball, scene), scene, tmp_path / "m")
-    assert [record.getMessage().startswith(f"{path} may not stand upright") for record in caplog.records] == (
+    (path,) = MeshExporter(MeshConfig(resolution=32)).export(model_of(ball, scene), scene, tmp_path / "m.glb")
+    assert [record.getMessage().startswith("m.glb may not stand upright") for record in caplog.records] == (
         [True] if up is None else []
     )
     mesh = read_mesh(path)
@@ -157,10 +154,8 @@ def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(
     (written,) = trimesh.load(path, process=False).geometry.values()
     np.testing.assert_allclose(written.vertex_normals, (written.vertices - expected) / RADIUS, atol=5e-3)
     assert np.linalg.det(y_up(up)) == pytest.approx(1.0)
-    (tmp_path / "MANIFEST.json").write_text("{}")
-    trained, choice = (SimpleNamespace(checkpoint=tmp_path, step=1), SimpleNamespace(component=SimpleNamespace(key="")))
-    sidecar: Any = json.loads(_write_sidecar(path, trained, scene, choice).read_text())
-    assert sidecar["up"] == ("y" if up else None) and ("not rotated" in sidecar["frame"]) == (up is None)
+    described = frame_of(path.name, scene)
+    assert described["up"] == ("y" if up else None) and ("not rotated" in str(described["frame"])) == (up is None)
 
 
 def test_an_upward_axis_that_is_none_is_an_error_in_words() -> None:

@@ -1,6 +1,6 @@
 """Declaration of the components of NeuS: a method, fields, samplers, an exporter and observers."""
 
-from radfield_core.plugin import Component, component, hookimpl
+from radfield_core.plugin import Component, Output, component, hookimpl
 from radfield_neus.observer import (
     radfield_run_finished as radfield_run_finished,
     radfield_step_ended as radfield_step_ended,
@@ -61,6 +61,7 @@ def _exporters() -> list[Component]:
             config=f"{CONFIG}:SlicesConfig",
             summary="an image of the signed distance on three planes",
             requires={"field": {"sdf"}},
+            writes=Output.file("png", coordinates=False),
         )
     ]
 

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from radfield_core import Exporter, HasSDF, Model, Scene
-from radfield_core.files import file_and_format, write_durably
 from radfield_core.ops import device_of
 from radfield_neus.config import SlicesConfig
 
@@ -46,18 +45,14 @@ class SdfSlices(Exporter):
         Args:
             model: model whose field has a signed distance.
             scene: scene; the planes go through the center of its box.
-            path: file to write; ".png" is appended if the name has no extension.
+            path: PNG file to write.
 
         Returns:
             The file that was written.
-
-        Raises:
-            UsageError: the path has an extension other than ".png".
         """
-        path, _ = file_and_format(path, ("png",))
         field, radius = cast(HasSDF, model.queries()), float(scene.box.radius)
         pictures = [shade(slice_of(field, scene, plane, self.config.resolution) / radius) for plane in PLANES]
-        write_durably(path, labeled(pictures, scene))
+        path.write_bytes(labeled(pictures, scene))
         return [path]
 
 

@@ -36,7 +36,7 @@ def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
     np.testing.assert_allclose([values[50, 50], values[50, 100], values[0, 50]], [-0.6, 1.4, 1.4], atol=1e-6)
     scene.box = SceneBox(torch.zeros(3), 2.0)
     model = SimpleNamespace(queries=Ball)
-    (path,) = SdfSlices(SlicesConfig(resolution=101)).export(model, scene, tmp_path / "slices")
+    (path,) = SdfSlices(SlicesConfig(resolution=101)).export(model, scene, tmp_path / "slices.png")
     whole = np.asarray(Image.open(path).convert("RGB")).astype(int)
     assert whole.shape == (TOP + 101 + BOTTOM, 3 * (LEFT + 101 + RIGHT), 3)
     picture = whole[TOP : TOP + 101, LEFT : LEFT + 101]

@@ -14,6 +14,7 @@ import torch
 from radfield_core.data.scene import Scene
 from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import Exporter, Model
+from radfield_core.runs.export_target import output_of, target_of
 from radfield_core.testing.law import LawBroken, expect, law
 from radfield_core.testing.sphere import DATA_SCALE, SPHERE_CENTER, SPHERE_RADIUS, empty_model, sphere_model
 from radfield_core.testing.under_test import PartUnderTest
@@ -41,7 +42,14 @@ def _read(tested: PartUnderTest, path: Path) -> tuple[FloatArray, IntArray]:
 def _exported(tested: PartUnderTest, folder: str) -> list[Path]:
     """Export the sphere into a folder, and return the files."""
     exporter: Exporter = tested.build()
-    return exporter.export(*sphere_model(tested), tested.folder / folder / "out")
+    return exporter.export(*sphere_model(tested), _target(tested, folder))
+
+
+def _target(tested: PartUnderTest, name: str) -> Path:
+    """Return the path that core would hand to the exporter for an export into the new folder `name`."""
+    folder = tested.folder / name
+    folder.mkdir()
+    return folder if output_of(tested.choice).is_folder else target_of(tested.choice, folder / "out")
 
 
 def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any:
@@ -49,16 +57,16 @@ def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any
     numbers that a metric measures."""
     part, folder = tested.build(), tested.folder / name
     if tested.kind == "exporter":
-        return [path.read_bytes() for path in part.export(model, scene, folder / "out")]
+        return [path.read_bytes() for path in part.export(model, scene, _target(tested, name))]
     folder.mkdir()
     return part.measure(model, scene, None, folder)
 
 
-@law("exporter", fix="Return every file written, create parent folders, and write with radfield_core.files.")
+@law("exporter", fix="Write to the given path, declare what it is with writes=Output…, and return every file written.")
 def returned_files_exist(tested: PartUnderTest) -> None:
-    """export creates the folders that it needs, and returns exactly the files that it wrote. The files lie in the given
-    folder and are not empty."""
-    files = _exported(tested, "new/deep")
+    """export writes what the exporter declares: the given file, and beside it only files whose names begin with the
+    same name; or files in the given folder. It returns exactly the files that it wrote, and none of them is empty."""
+    files = _exported(tested, "new")
     expect(files, "export returned no file")
     for file in files:
         expect(file.is_file() and file.stat().st_size > 0, f"{file.name} does not exist or is empty")
@@ -66,6 +74,11 @@ def returned_files_exist(tested: PartUnderTest) -> None:
     written = {path for path in (tested.folder / "new").rglob("*") if path.is_file()}
     extra = ", ".join(path.name for path in written - set(files))
     expect(not extra, f"these files were written but not returned: {extra}")
+    if not output_of(tested.choice).is_folder:
+        main = target_of(tested.choice, tested.folder / "new" / "out")
+        expect(main in written, f"{main.name} was to be written, but was not")
+        foreign = [path.name for path in files if not path.name.startswith("out")]
+        expect(not foreign, f"these names do not begin with 'out': {', '.join(foreign)}")
 
 
 @law("exporter", fix="Transform vertices with scene.data_points(vertices) or scene.to_data before writing them.")
@@ -133,7 +146,7 @@ def no_surface_raises_an_error(tested: PartUnderTest) -> None:
     """For a model without a surface, export raises a RadfieldError and writes no file."""
     model, scene = empty_model(tested)
     try:
-        tested.build().export(model, scene, tested.folder / "empty" / "out")
+        tested.build().export(model, scene, _target(tested, "empty"))
     except RadfieldError:
         left = [path for path in (tested.folder / "empty").rglob("*") if path.is_file()]
         expect(not left, f"these files were written: {', '.join(path.name for path in left)}")

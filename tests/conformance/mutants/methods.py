@@ -94,6 +94,12 @@ class LeavesAFileBehind(MeshExporter):
         return files
 
 
+@caught_by("returned_files_exist", "exporter:mesh")
+class ChoosesAnotherName(MeshExporter):
+    def export(self, model, scene, path):
+        return super().export(model, scene, path.with_name("mesh.ply"))
+
+
 @caught_by("the_model_is_not_modified", "exporter:mesh")
 class LeavesTheModelInEvaluation(MeshExporter):
     def export(self, model, scene, path):
