@@ -331,8 +331,12 @@ class Batch:
     background: Tensor | None = None
     loss_weights: Tensor | None = None
 
-    def __getitem__(self, s: slice) -> Batch:
-        """Return a batch with only a slice of the rays. Raises TypeError for a whole image."""
+    def __getitem__(self, s: slice | Tensor) -> Batch:
+        """Return the batch of a slice of the rays, or of the rays with the given numbers [n] int64.
+
+        Raises:
+            TypeError: the batch is a whole image.
+        """
         if self.rays is None:
             raise TypeError("a batch of whole images cannot be sliced by rays")
         return replace(

@@ -10,9 +10,9 @@ from torch import Tensor
 from radfield_core.interfaces import Encoding, Field, Part, Renderer, Sampler
 from radfield_core.runtime import randomness
 from radfield_core.testing.toy_parts import ToyMlp, ToySurface, ToySurfaceConfig
-from radfield_core.testing.toys import RaggedSampler, toy_context, toy_rays
+from radfield_core.testing.toys import RaggedSampler, toy_context, toy_rays, volume_renderer
 from radfield_core.testing.under_test import PartUnderTest
-from radfield_core.types import FieldOutputs, RayBundle, RaySamples, Step
+from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples, Step
 
 STEP = Step(3, 10, 0)
 P = TypeVar("P", bound=Part)
@@ -59,6 +59,24 @@ def random_outputs(samples: RaySamples, seed: int = 0) -> FieldOutputs:
     return FieldOutputs(rgb=rgb.to(t), density=density.to(t))
 
 
+def samples_of_levels(sampler: Sampler, rays: RayBundle, field: Field) -> list[RaySamples]:
+    """Return the samples of every level of a sampler.
+
+    Each level is evaluated with core's renderer, and with the sampler's own field for that level or with `field`.
+    """
+    found: list[RaySamples] = []
+    previous: Level | None = None
+    renderer = volume_renderer()
+    with torch.no_grad():
+        for number in range(sampler.n_levels):
+            seen = sampler.own_fields.get(number) or field
+            samples = sampler.propose(rays, number, previous, seen)
+            outputs = seen(samples)
+            previous = Level(samples, outputs, renderer.weights(samples, outputs), None)
+            found.append(samples)
+    return found
+
+
 class Inputs(NamedTuple):
     """Inputs for a part of any kind.
 
@@ -94,9 +112,8 @@ def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
         named = (found.rgb, found.density, found.alpha, found.sdf, found.gradients, found.normals)
         return [tensor for tensor in named if tensor is not None]
     if isinstance(part, Sampler):
-        with torch.no_grad():
-            samples = part.propose(inputs.rays, 0, None, inputs.field)
-        return [samples.t_starts, samples.t_ends, samples.t_eval]
+        levels = samples_of_levels(part, inputs.rays, inputs.field)
+        return [t for samples in levels for t in (samples.t_starts, samples.t_ends, samples.t_eval)]
     renderer = cast(Renderer, part)
     weights = renderer.weights(inputs.samples, inputs.outputs)
     rendered = renderer.composite(inputs.samples, inputs.outputs, weights)

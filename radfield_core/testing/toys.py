@@ -29,13 +29,14 @@ from radfield_core.types import (
 )
 
 
-def toy_context(run: RunConfig | None = None) -> BuildContext:
-    """Make a build context. Its bounds are a cube around the origin with sides of length 3.
+def toy_context(run: RunConfig | None = None, bounds: SceneBox | None = None) -> BuildContext:
+    """Make a build context.
 
     Args:
         run: config of a run. A method needs the config to build a model. Other parts do not need it.
+        bounds: the region of the scene; by default, a cube around the origin with sides of length 3.
     """
-    return BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
+    return BuildContext(bounds=bounds or SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
 
 
 def toy_rays(

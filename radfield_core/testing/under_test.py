@@ -30,6 +30,7 @@ from radfield_core.train import session
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
+from radfield_core.types import SceneBox
 
 Table = dict[str, Any]
 BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "loss")
@@ -130,11 +131,12 @@ class PartUnderTest:
         assert choice is not None
         return choice
 
-    def build(self, seed: int = 0, **sizes: Any) -> Any:
+    def build(self, seed: int = 0, bounds: SceneBox | None = None, **sizes: Any) -> Any:
         """Build the part with the build context that `toy_context` returns, and with a seeded random initialization.
 
         Args:
             seed: seed of the initialization. The global random generators are restored afterward.
+            bounds: region of the scene; None for the region of the toy context.
             sizes: further arguments for the part's constructor, such as `in_dim` of an encoding.
         """
         with randomness.undisturbed():
@@ -144,7 +146,7 @@ class PartUnderTest:
                 return implementation(self.choice.config)
             if self.kind == "encoding":
                 sizes = {"in_dim": 3, **sizes}
-            return implementation(self.choice.config, toy_context(), **sizes)
+            return implementation(self.choice.config, toy_context(bounds=bounds), **sizes)
 
     def inputs(self, n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return inputs [n, 3] for an encoding: points inside the bounds.
@@ -248,4 +250,6 @@ def with_toys(registry: Registry | None = None) -> Registry:
     By default, `registry` offers all installed parts.
     """
     found = registry or get_registry()
-    return Registry([*found.plugins, toy_plugin()], found.hooks)
+    toys = toy_plugin()
+    others = [plugin for plugin in found.plugins if plugin.distribution != toys.distribution]
+    return Registry([*others, toys], found.hooks)

@@ -24,7 +24,7 @@ KEYS = {
     "radfield-toys:encoding:toy": 1,
     "radfield-toys:field:toy": 2,
     "radfield-toys:field:toy-surface": 5,
-    "sampler:importance": 3,
+    "sampler:importance": 6,  # two levels
     "renderer:volume": 4,
 }
 

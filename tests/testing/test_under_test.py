@@ -10,6 +10,7 @@ from radfield_core.plugins.registry import Registry
 from radfield_core.testing.kit import part_under_test
 from radfield_core.testing.toy_parts import toy_plugin
 from radfield_core.testing.under_test import PartUnderTest, qualified_name, with_toys
+from radfield_core.types import SceneBox
 
 
 def test_the_toys_are_offered_beside_what_is_installed() -> None:
@@ -17,6 +18,19 @@ def test_the_toys_are_offered_beside_what_is_installed() -> None:
     for component in toy_plugin().components:
         assert registry.find(component.kind, qualified_name(component)) == component
     assert registry.find("renderer", "volume").distribution == "radfield-core"
+
+
+def test_the_toys_are_offered_once_even_if_they_are_there_already() -> None:
+    registry = with_toys(with_toys())
+    assert registry.find("method", "toy").distribution == "radfield-toys"
+    assert [plugin.name for plugin in registry.plugins].count("toys") == 1
+
+
+def test_a_part_is_built_for_the_region_it_is_given() -> None:
+    hash_grid = part_under_test("encoding:hash")
+    near, far = hash_grid.build(), hash_grid.build(bounds=SceneBox(torch.tensor([30.0, -20.0, 10.0]), 6.0))
+    x = hash_grid.inputs(5)
+    torch.testing.assert_close(far(x * 4 + torch.tensor([30.0, -20.0, 10.0])), near(x), atol=1e-6, rtol=1e-3)
 
 
 def test_building_a_part_is_seeded_and_leaves_torchs_generator_alone() -> None:

@@ -17,6 +17,7 @@ from radfield_core.testing.law import (
     providing,
 )
 from radfield_core.testing.under_test import PartUnderTest
+from radfield_core.types import SceneBox
 
 
 @law("encoding", fix="Take the number of inputs from x.shape[0], and return a tensor [M, out_dim] even for M = 0.")
@@ -41,6 +42,32 @@ def any_dimension_is_encoded(tested: PartUnderTest) -> None:
         expect_shape(
             f"the features of 5 inputs with in_dim = {dim}", part(torch.full((5, dim), 0.3)), (5, part.out_dim)
         )
+
+
+@law(
+    "encoding",
+    when=providing("points", "gaussians"),
+    fix="Scale positions from ctx.bounds to the range that the encoding needs, (x - bounds.center) / bounds.radius.",
+)
+def features_vary_everywhere_in_the_bounds(tested: PartUnderTest) -> None:
+    """The features change if a point anywhere in the region ctx.bounds moves along any axis by a quarter of the
+    region's radius. This is tested for two regions: a box around the origin, and a sphere that is four times as large
+    and lies elsewhere. An encoding that ignores the bounds is constant in the part of the region outside its range."""
+    regions = (SceneBox(torch.zeros(3), 1.5), SceneBox(torch.tensor([30.0, -20.0, 10.0]), 6.0, "sphere"))
+    generator = torch.Generator().manual_seed(0)
+    inside = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator, dtype=torch.float64), dim=-1)
+    inside = 0.7 * inside * torch.rand(200, 1, generator=generator, dtype=torch.float64) ** (1 / 3)
+    for region in regions:
+        part = _randomized(at_step(tested.build(bounds=region).double()))
+        points = region.center.double() + region.radius * inside
+        for axis in range(3):
+            moved = points.clone()
+            moved[:, axis] += 0.25 * region.radius
+            with torch.no_grad():
+                still = ((part(moved) - part(points)).abs().amax(-1) < 1e-9).double().mean()
+            where = f"in a {region.shape} of radius {region.radius:g} around {region.center.tolist()}"
+            message = f"{where}, {float(still):.0%} of the points have the same features after a move along axis {axis}"
+            expect(still <= 0.05, message)
 
 
 @law("encoding", fix="Compute each row independently, without statistics over rows (mean, max, batch norm).")
@@ -123,16 +150,21 @@ def zero_covariance_gives_the_point(tested: PartUnderTest) -> None:
 
 def _in_float64(tested: PartUnderTest) -> tuple[Encoding, Tensor, Tensor, Tensor]:
     """The part in float64, 60 inputs [60, 3], a unit direction for each of them, and a weight for each feature [F]."""
-    part: Encoding = at_step(tested.build().double())
-    with torch.no_grad():
-        for parameter in part.parameters():  # hash tables are initialized near zero, where derivatives vanish
-            generator = torch.Generator().manual_seed(0)
-            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    part = _randomized(at_step(tested.build().double()))
     x = 0.9 * tested.inputs(60, seed=1, dtype=torch.float64)
     generator = torch.Generator().manual_seed(2)
     direction = torch.nn.functional.normalize(torch.randn(60, 3, generator=generator, dtype=torch.float64), dim=-1)
     weights = torch.randn(part.out_dim, generator=generator, dtype=torch.float64) / part.out_dim
     return part, x, direction, weights
+
+
+def _randomized(part: Encoding) -> Encoding:
+    """The part with random parameters. Hash tables are initialized near zero, where derivatives vanish."""
+    with torch.no_grad():
+        for parameter in part.parameters():
+            generator = torch.Generator().manual_seed(0)
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return part
 
 
 def _slope(part: Encoding, x: Tensor, direction: Tensor, weights: Tensor) -> Tensor:

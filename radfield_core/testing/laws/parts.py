@@ -88,17 +88,19 @@ def state_survives_a_round_trip(tested: PartUnderTest) -> None:
         expect(torch.equal(left, right), "outputs differ after the state_dict was loaded")
 
 
-@law(*PARTS, fix="Compute scheduled values from the step alone, not from their previous values.")
+@law(*PARTS, fix="Compute scheduled values from the step alone, not from a counter or their previous values.")
 def begin_step_depends_only_on_the_step(tested: PartUnderTest) -> None:
-    """Outputs after begin_step(step) do not depend on earlier steps. A resumed run therefore equals an uninterrupted
-    one."""
+    """Outputs after begin_step(step) do not depend on earlier steps or on their number. This holds for all levels of a
+    sampler, in evaluation and in training. A resumed run therefore equals an uninterrupted one."""
     fresh, used = tested.build(), tested.build()
     for index in (900, 0, 5, 5):
         at_step(used, Step(index, 1000, 0))
     step = Step(400, 1000, 0)
-    after_one, after_five = (fixed_outputs(tested, at_step(part, step)) for part in (fresh, used))
-    for one, other in zip(after_one, after_five, strict=True):
-        expect(torch.equal(one, other), "outputs depend on earlier steps")
+    for training in (False, True) if tested.kind == "sampler" else (False,):
+        parts = [at_step(part, step).train(training) for part in (fresh, used)]
+        after_one, after_five = (fixed_outputs(tested, part) for part in parts)
+        for one, other in zip(after_one, after_five, strict=True):
+            expect(torch.equal(one, other), "outputs depend on earlier steps")
 
 
 @law("encoding", "field", "sampler", fix="Use no in-place operation (x *= 2, relu_) on a tensor that is passed in.")

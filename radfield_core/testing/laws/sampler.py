@@ -8,30 +8,16 @@ import torch
 
 from radfield_core.interfaces import Sampler
 from radfield_core.ops import segments
-from radfield_core.testing.inputs import STEP, at_step, toy_field_for
+from radfield_core.testing.inputs import STEP, at_step, samples_of_levels, toy_field_for
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
-from radfield_core.testing.toys import toy_rays, volume_renderer
+from radfield_core.testing.toys import toy_rays
 from radfield_core.testing.under_test import PartUnderTest
-from radfield_core.types import Level, RayBundle, RaySamples
+from radfield_core.types import RayBundle, RaySamples
 
 
-def samples_of_levels(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> list[RaySamples]:
-    """The samples of every level of a sampler.
-
-    Each level is evaluated with core's renderer and with the sampler's own field for that level. If the sampler has no
-    own field for the level, a toy field is used.
-    """
-    found: list[RaySamples] = []
-    previous: Level | None = None
-    renderer = volume_renderer()
-    for number in range(sampler.n_levels):
-        field = sampler.own_fields.get(number) or toy_field_for(tested)
-        with torch.no_grad():
-            samples = sampler.propose(rays, number, previous, field)
-            outputs = field(samples)
-            previous = Level(samples, outputs, renderer.weights(samples, outputs), None)
-        found.append(samples)
-    return found
+def _levels(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> list[RaySamples]:
+    """The samples of every level of a sampler, with the toy field that the sampler requires."""
+    return samples_of_levels(sampler, rays, toy_field_for(tested))
 
 
 def first_samples(tested: PartUnderTest, sampler: Sampler, rays: RayBundle) -> RaySamples:
@@ -50,7 +36,7 @@ def samples_are_sorted(tested: PartUnderTest) -> None:
     """The intervals of a ray are sorted and do not overlap. No interval ends before it starts, and each interval
     contains its t_eval. All values are finite."""
     for mode, sampler in _samplers_by_mode(tested):
-        for number, samples in enumerate(samples_of_levels(tested, sampler, toy_rays(40))):
+        for number, samples in enumerate(_levels(tested, sampler, toy_rays(40))):
             starts, ends, t_eval, rays = samples.t_starts, samples.t_ends, samples.t_eval, samples.ray_indices
             where = f"on level {number} {mode}"
             expect(bool(torch.cat([starts, ends, t_eval]).isfinite().all()), f"a value of t is not finite {where}")
@@ -69,7 +55,7 @@ def samples_are_inside_the_extent(tested: PartUnderTest) -> None:
     for mode, sampler in _samplers_by_mode(tested):
         rays = toy_rays(40)
         near, far = sampler.extent(rays)
-        for number, samples in enumerate(samples_of_levels(tested, sampler, rays)):
+        for number, samples in enumerate(_levels(tested, sampler, rays)):
             before = float((samples.per_sample(near) - samples.t_starts).clamp_min(0).sum())
             beyond = float((samples.t_ends - samples.per_sample(far)).clamp_min(0).sum())
             inside = before < 1e-3 and beyond < 1e-3
@@ -105,7 +91,7 @@ def layout_matches_the_declaration(tested: PartUnderTest) -> None:
         f"n_levels is {sampler.n_levels}, but 'multilevel' must be provided for more than one level only",
     )
     for n in (0, 1, 9):
-        for samples in samples_of_levels(tested, sampler, toy_rays(n)):
+        for samples in _levels(tested, sampler, toy_rays(n)):
             _check_layout(tested, samples, n)
 
 
@@ -153,7 +139,7 @@ def samples_carry_no_gradient(tested: PartUnderTest) -> None:
     """t_starts and t_ends do not require gradients, even if the rays do."""
     sampler, rays = at_step(tested.build()), toy_rays(6)
     rays.origins.requires_grad_()
-    for samples in samples_of_levels(tested, sampler, rays):
+    for samples in _levels(tested, sampler, rays):
         expect(
             not (samples.t_starts.requires_grad or samples.t_ends.requires_grad),
             "t_starts or t_ends requires gradients",

@@ -16,12 +16,12 @@ from radfield_core.types import Step
 TRAINED = ("encoding", "field", "sampler", "renderer", "loss", "method")
 
 
-def _has_color(tested: PartUnderTest) -> bool:
+def has_color(tested: PartUnderTest) -> bool:
     """True unless the part is a field without color. Such a field cannot be trained on images."""
     return tested.kind != "field" or "rgb" in tested.provides
 
 
-@law(*TRAINED, when=_has_color, fix="Look for activations that are 0 at first, a detach, or a loss of the wrong sign.")
+@law(*TRAINED, when=has_color, fix="Look for activations that are 0 at first, a detach, or a loss of the wrong sign.")
 def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
     """A dry run with the part succeeds. Three optimizer steps on one batch of pixels of the toy ball lower the loss of
     that batch."""
@@ -48,7 +48,7 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
     expect(after < before, f"the loss is {before:.6g} before training and {after:.6g} after three steps")
 
 
-@law(*TRAINED, when=_has_color, fix="Store state in buffers, draw from step.generator(salt), and use no global state.")
+@law(*TRAINED, when=has_color, fix="Store state in buffers, draw from step.generator(salt), and use no global state.")
 def resuming_is_bit_identical(tested: PartUnderTest) -> None:
     """Train two steps, save a checkpoint, resume from it and train two more steps. The states of the model and the
     optimizer are then exactly those after four steps without interruption."""

@@ -41,6 +41,18 @@ class CountsOnThreeCoordinates(ToyEncoding):
         return super().forward(x * x.new_ones(3), cov)
 
 
+@caught_by("features_vary_everywhere_in_the_bounds", "encoding:toy")
+class IgnoresTheBounds(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward((5.0 * x).clamp(-1.0, 1.0), cov)
+
+
+@caught_by("features_vary_everywhere_in_the_bounds", "encoding:toy")
+class AssumesTheUsualBox(ToyEncoding):
+    def forward(self, x, cov=None):
+        return super().forward(x.clamp(-1.5, 1.5), cov)
+
+
 @caught_by("rows_are_independent", "encoding:toy")
 class NormalizesOverTheBatch(ToyEncoding):
     def forward(self, x, cov=None):

@@ -60,6 +60,13 @@ class TreatsPackedSamplesOtherwise(ToyMlp):
 
 
 @caught_by("density_query_matches_forward", "field:toy")
+class RendersTwiceItsDensity(ToyMlp):
+    def forward(self, samples):
+        found = super().forward(samples)
+        return _with(found, density=2.0 * found.density)
+
+
+@caught_by("density_query_matches_forward", "field:toy")
 class AnswersWithTheRawDensity(ToyMlp):
     def density(self, x, cov=None):
         return self.density_head(self._features(x, cov))[:, 0]
