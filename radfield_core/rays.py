@@ -61,6 +61,22 @@ class RaySpace:
         distances: Tensor = (points - view.c2w[:, 3].to(points)).norm(dim=-1)
         return distances
 
+    def parameters(self, centers: Tensor, rays: RayBundle, distances: Tensor) -> Tensor:
+        """Return t [R] of the points at given distances on rays, the inverse of `distances`.
+
+        Args:
+            centers: centers of the cameras [R, 3] in the scene.
+            rays: R rays.
+            distances: distances [R] in the scene from the cameras to the points. In NDC, an infinite distance is the
+                far end of the ray. NaN remains NaN.
+        """
+        if self.warp is None:
+            return distances
+        apart = distances.double()[:, None] * rays.viewdirs.double()
+        points = self.warp.points(centers.to(apart) + apart) - rays.origins
+        t = (points * rays.directions).sum(-1).to(rays.far)
+        return torch.where(distances.isinf(), rays.far, t)
+
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:

@@ -322,6 +322,8 @@ class Batch:
         background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method uses no background.
         loss_weights: weights of the pixels in the loss [R] or [H, W] (mip-NeRF's "lossmult"); None for equal weights.
             The weights of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
+        extras: other data of the pixels by name, [R, ...] of rays or [H, W, ...] of an image. They hold only the data
+            that parts of the run require, such as "depth". `radfield_core.train.extras` lists them.
     """
 
     rays: RayBundle | None
@@ -330,6 +332,7 @@ class Batch:
     mask: Tensor | None = None
     background: Tensor | None = None
     loss_weights: Tensor | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __getitem__(self, s: slice | Tensor) -> Batch:
         """Return the batch of a slice of the rays, or of the rays with the given numbers [n] int64.
@@ -346,6 +349,7 @@ class Batch:
             mask=_rows(self.mask, s),
             background=_rows(self.background, s),
             loss_weights=_rows(self.loss_weights, s),
+            extras={name: values[s] for name, values in self.extras.items()},
         )
 
 

@@ -139,6 +139,7 @@ def normalized(scene: Scene, center: Tensor, radius: float) -> Scene:
         render_path=None if scene.render_path is None else transform_poses(scene.render_path),
         ground_truth=None if truth is None else dataclasses.replace(truth, vertices=transform(truth.vertices)),
         depths=None if scene.depths is None else _Scaled(scene.depths, 1.0 / radius),
+        observations=None if scene.observations is None else scene.observations.scaled(1.0 / radius),
     )
 
 

@@ -79,6 +79,7 @@ def resized(scene: Scene, sizes: Tensor) -> Scene:
         masks=None if scene.masks is None else ResizedImages(scene.masks, sizes),
         depths=None if scene.depths is None else _Reduced(scene.depths, sizes, _reduced_depth),
         normals=None if scene.normals is None else _Reduced(scene.normals, sizes, _reduced_normals),
+        observations=None if scene.observations is None else scene.observations.resized(old, sizes),
         chosen=(*scene.chosen, note),
     )
 
@@ -162,8 +163,17 @@ class _Reduced(Sequence[Tensor]):
 
 
 def _reduced_depth(depth: Array, width: int, height: int) -> Array:
-    """Return the mean depth [h, w] over each pixel's area. It is infinite if most of the area has no depth."""
-    mean: Array = average_known(depth[..., None], np.isfinite(depth), width, height, np.inf)[..., 0]
+    """Return the mean depth [h, w] over the part of each pixel's area that has a depth.
+
+    If this part is less than half of the area, the depth is infinite or unknown (NaN), whichever covers more.
+    """
+    mean: Array = average_known(depth[..., None], np.isfinite(depth), width, height, np.nan)[..., 0]
+    everywhere = np.ones(depth.shape, dtype=np.bool_)
+    empty, unknown = (
+        average_known(other(depth)[..., None].astype(np.float64), everywhere, width, height, 0.0)[..., 0]
+        for other in (np.isinf, np.isnan)
+    )
+    mean[np.isnan(mean) & (empty >= unknown)] = np.inf
     return mean
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras
+from radfield_core.data.observations import Observations
 from radfield_core.data.similarity import transform_points
 from radfield_core.ops.ndc import Ndc
 from radfield_core.runtime.progress import ProgressCallback
@@ -103,9 +104,11 @@ class Scene:
             replaces the method's background color.
         points: [P, 3], known points of the surface, if there are any.
         ground_truth: the true surface, if it is known.
-        depths: V tensors [H, W] float32 with the true distance along each ray, if it is known. The distance is infinite
-            if the ray hits nothing.
-        normals: V tensors [H, W, 3] with the true unit normals, if they are known.
+        depths: V tensors [H, W] float32 with the distance from the camera to the surface along each ray, if there are
+            depth images. The distance is infinite if the ray hits nothing, and NaN if it is unknown.
+        normals: V tensors [H, W, 3] with the unit normals of the surface in scene coordinates, if there are normal
+            images. Unknown normals are zero.
+        observations: which view sees which of `points` at which pixel, if this is known.
         names: V names of the views. The list is empty if the views have no names.
         loss_weights: [V], weight of each image's pixels in the losses (lossmult in mip-NeRF), if the data has weights.
         groups: V labels. Views with the same label form a group, such as the views of one scale. Evaluation also
@@ -132,6 +135,7 @@ class Scene:
     ground_truth: Mesh | None = None
     depths: Sequence[Tensor] | None = None
     normals: Sequence[Tensor] | None = None
+    observations: Observations | None = None
     names: list[str] = field(default_factory=list)
     loss_weights: Tensor | None = None
     groups: list[str] = field(default_factory=list)
@@ -152,6 +156,7 @@ class Scene:
             masks=None if self.masks is None else self.masks.only(rows),
             depths=None if self.depths is None else _Chosen(self.depths, rows),
             normals=None if self.normals is None else _Chosen(self.normals, rows),
+            observations=None if self.observations is None else self.observations.only(rows),
             names=[self.names[i] for i in rows] if self.names else [],
             loss_weights=None if self.loss_weights is None else self.loss_weights[rows],
             groups=[self.groups[i] for i in rows] if self.groups else [],

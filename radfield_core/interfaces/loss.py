@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -33,7 +34,22 @@ class Loss(Part):
         >>> gray = Rendered(torch.full((4, 3), 0.5), torch.ones(4), torch.ones(4))
         >>> Dark(LossConfig(), None)(ModelOutputs(gray, (), None, 0), None, None, None)
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
+
+    A loss that compares the model with depths or normals of the data requires them in its declaration, for example by
+    `requires={"data": {"depths"}}`. They are then in `batch.extras`, as `radfield_core.train.extras` describes.
     """
+
+    @staticmethod
+    def ray_shares(config: Any) -> Mapping[str, float]:
+        """Return a dictionary: word -> share of the rays of each step to draw at pixels where such data are known.
+
+        By default, it is empty. The words are among those that the loss requires of the data. Random pixels rarely show
+        one of the sparse points, so a loss that needs "observations" asks for a share. All losses see these rays.
+
+        Args:
+            config: options of the loss.
+        """
+        return {}
 
     @abstractmethod
     def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:

@@ -20,9 +20,11 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "images": "color images of every view",
         "masks": "foreground masks of the views",
         "depths": "depth images of the views",
+        "normals": "normal images of the views",
         "bounded": "everything visible lies inside the scene's box",
         "ndc": "rays can be given in normalized device coordinates",
         "sparse_points": "some points of the surface, for example from a reconstruction",
+        "observations": "the images in which each of these points is visible, and at which pixel",
         "ground_truth_mesh": "the true surface as a mesh, for geometry metrics",
     },
     "encoding": {

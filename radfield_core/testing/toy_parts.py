@@ -26,7 +26,7 @@ from radfield_core.ops.segments import mean
 from radfield_core.plugin import Component, component
 from radfield_core.plugins.discovery import Plugin
 from radfield_core.testing.toys import SphereField
-from radfield_core.testing.training import toy_scene
+from radfield_core.testing.training import toy_scene, with_surface
 from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
 
 DISTRIBUTION = "radfield-toys"
@@ -158,7 +158,8 @@ class ToyBallConfig:
 
 
 class ToyBallParser(DataParser):
-    """The dataparser of the toy ball. The scene shows a ball of radius 1, whose colors encode its normals.
+    """The dataparser of the toy ball. The scene shows a ball of radius 1, whose colors encode its normals. Depths,
+    normals and points of the ball are known.
 
     Every split has the same views. Scene coordinates and data coordinates are equal.
     """
@@ -170,7 +171,7 @@ class ToyBallParser(DataParser):
         if split not in self.splits:
             splits = ", ".join(self.splits)
             raise DatasetError(f"there is no split {split!r}; the splits are {splits}", path="data.type=toy-ball")
-        scene = toy_scene(self.config.n_views, self.config.size)
+        scene = with_surface(toy_scene(self.config.n_views, self.config.size))
         return replace(scene, names=[f"{split}/{i}" for i in range(self.config.n_views)])
 
 
@@ -234,7 +235,8 @@ def toy_plugin() -> Plugin:
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [
         component("dataparser", "toy-ball", impl=f"{here}:ToyBallParser", config=f"{here}:ToyBallConfig",
-                  summary="a ball whose colors are its normals", provides={"images", "bounded"}),
+                  summary="a ball whose colors are its normals",
+                  provides={"images", "bounded", "depths", "normals", "sparse_points", "observations"}),
         component("encoding", "toy", impl=f"{here}:ToyEncoding", config=f"{here}:ToyEncodingConfig",
                   summary="sines and cosines",
                   provides={"points", "gaussians", "directions", "any_dim", "grad", "grad2"}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
-from radfield_core.cameras import Cameras
+from radfield_core.cameras import Cameras, project, visible
 from radfield_core.config.run import TrainerConfig
 from radfield_core.data.images import MemoryImages
+from radfield_core.data.observations import Observations
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import BuildContext, Field, Method, Model
 from radfield_core.model import LevelLoop
@@ -32,7 +34,7 @@ from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
-from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, SceneBox, Step
+from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RayBundle, RaySamples, SceneBox, Step
 
 
 def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
@@ -54,12 +56,52 @@ def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
     return Scene(cameras, MemoryImages(images), 2.0, 6.0, SceneBox(torch.zeros(3), 1.5))
 
 
+def with_surface(scene: Scene, n_points: int = 40) -> Scene:
+    """Return the toy scene with the exact depths and normals of the ball, and with points that its views observe.
+
+    Example:
+        >>> scene = with_surface(toy_scene(3, size=8))
+        >>> float(scene.depths[0].min()) >= 3.0, int(scene.observations.views.max())
+        (True, 2)
+    """
+    space, depths, normals = RaySpace.of(scene), [], []
+    for view in range(len(scene.cameras)):
+        rays = view_rays(space, scene.cameras.view(view))
+        t, inside = _closest(rays)
+        distance = torch.where(inside > 0, t - inside.clamp_min(0.0).sqrt(), torch.inf)
+        surface = rays.origins + distance.nan_to_num(posinf=0.0)[:, None] * rays.directions
+        width, height = scene.cameras.sizes[view].tolist()
+        depths.append(distance.view(height, width))
+        normals.append((surface * (inside > 0)[:, None]).view(height, width, 3))
+    points = nn.functional.normalize(torch.randn(n_points, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
+    return replace(scene, depths=depths, normals=normals, points=points, observations=_seen(scene, points))
+
+
+def _seen(scene: Scene, points: Tensor) -> Observations:
+    """Return the observations of points of the ball that face the camera."""
+    views, numbers, pixels = [], [], []
+    for index in range(len(scene.cameras)):
+        view = scene.cameras.view(index)
+        facing = (points * (view.c2w[:, 3].to(points) - points)).sum(-1) > 0
+        found = (facing & visible(view, points)).nonzero()[:, 0]
+        views.append(torch.full_like(found, index))
+        numbers.append(found)
+        pixels.append(project(view, points[found])[0])
+    seen = torch.cat(views)
+    return Observations(seen, torch.cat(numbers), torch.cat(pixels), torch.full((len(seen),), 0.02).double())
+
+
+def _closest(rays: RayBundle) -> tuple[Tensor, Tensor]:
+    """Return t [R] of the point of each ray that is nearest to the center, and 1 − its squared distance [R]."""
+    t = -(rays.origins * rays.directions).sum(-1)
+    return t, 1.0 - (rays.origins + t[:, None] * rays.directions).square().sum(-1)
+
+
 def _ball(space: RaySpace, cameras: Cameras, view: int, size: int) -> Tensor:
     """Return the image [size, size, 4] uint8 of the ball as seen from one view."""
     rays = view_rays(space, cameras.view(view))
-    t_closest = -(rays.origins * rays.directions).sum(-1)
+    t_closest, inside = _closest(rays)
     closest = rays.origins + t_closest[:, None] * rays.directions
-    inside = 1.0 - closest.square().sum(-1)
     normals = closest - inside.clamp_min(0.0).sqrt()[:, None] * rays.directions
     hit = (inside > 0).to(normals)[:, None]
     pixels = torch.cat([(0.5 + 0.5 * normals) * hit, hit], -1)

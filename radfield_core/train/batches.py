@@ -10,8 +10,9 @@ from torch import Tensor
 
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method
-from radfield_core.rays import PixelRays
+from radfield_core.rays import PixelRays, view_rays
 from radfield_core.render.backgrounds import background_for, on_background
+from radfield_core.train.extras import Drawn, Extras, of_mean_one
 from radfield_core.types import Batch, Step
 
 
@@ -20,10 +21,16 @@ class PixelDrawer:
 
     Each batch depends only on the step. A resumed run therefore draws the same batches as an uninterrupted run, and a
     checkpoint need not store a position in the data.
+
+    Args:
+        scene: the training split.
+        method: the run's method.
+        device: device of the batches.
+        extras: the data other than colors that the run's parts require; None if they require none.
     """
 
-    def __init__(self, scene: Scene, method: Method, device: torch.device):
-        self.scene, self.method, self.device = scene, method, device
+    def __init__(self, scene: Scene, method: Method, device: torch.device, extras: Extras | None = None):
+        self.scene, self.method, self.device, self.extras = scene, method, device, extras
         self.rays = PixelRays(scene, device) if method.batching == "rays" else None
         widths, heights = scene.cameras.sizes.unbind(-1)
         self._widths = widths.contiguous()
@@ -33,23 +40,37 @@ class PixelDrawer:
         self._size: tuple[int, int] | None = (int(widths[0]), int(heights[0])) if uniform else None
 
     def draw(self, step: Step, n: int) -> Batch:
-        """Draw a batch: `n` pixels with their rays. For a method that trains on images, draw one whole view instead."""
+        """Draw a batch: `n` pixels with their rays. For a method that trains on images, draw one whole view instead.
+
+        If a loss asks for a share of the rays, these are the last rays of the batch.
+        """
         if self.rays is None:
             return self.draw_view(step)
         background = background_for(self.scene, self.method, step, n, self.device)
-        images, rows, columns = self.draw_pixels(step, n)
+        images, rows, columns, own = self._drawn(step, n)
+        rays = self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device))
         pixels = self.scene.images.gather(images, rows, columns).to(self.device, non_blocking=True)
         masks = self.scene.masks
         mask = None if masks is None else masks.gather(images, rows, columns)
         weights = self._loss_weights(images, mask)
         return Batch(
-            rays=self.rays(images.to(self.device), rows.to(self.device), columns.to(self.device)),
+            rays=rays,
             view=None,
             rgb=on_background(pixels, background),
             mask=_object_mask(pixels, self._object(mask)),
             background=background,
-            loss_weights=None if weights is None else _of_mean_one(weights).to(self.device, torch.float32),
+            loss_weights=None if weights is None else of_mean_one(weights).to(self.device, torch.float32),
+            extras={} if self.extras is None else self.extras.of_pixels(Drawn(images, rows, columns, rays, own)),
         )
+
+    def _drawn(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor, dict[str, tuple[slice, Tensor]]]:
+        """Draw n pixels: first the random pixels of all views, then those that losses ask for."""
+        if self.extras is None:
+            return *self.draw_pixels(step, n), {}
+        own = self.extras.draw(step, n)
+        pixels = self.draw_pixels(step, n - sum(map(len, own.values())))
+        found, slices = self.extras.with_own(pixels, own)
+        return *found, slices
 
     def draw_pixels(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw n pixels uniformly from all views, with replacement.
@@ -79,13 +100,18 @@ class PixelDrawer:
         background = None if background is None else background.view(height, width, 3)
         mask = None if self.scene.masks is None else self.scene.masks[index]
         weights = self._loss_weights(torch.full((height, width), index), mask)
+        view, extras = self.scene.cameras.view(index, image_id=index), {}
+        if self.extras is not None:
+            rays = view_rays(self.scene, view, device=self.device)
+            extras = self.extras.of_view(index, rays, (height, width))
         return Batch(
             rays=None,
-            view=self.scene.cameras.view(index, image_id=index),
+            view=view,
             rgb=on_background(pixels, background),
             mask=_object_mask(pixels, self._object(mask)),
             background=background,
             loss_weights=None if weights is None else weights.to(self.device, torch.float32),
+            extras=extras,
         )
 
     def _object(self, mask: Tensor | None) -> Tensor | None:
@@ -105,15 +131,6 @@ class PixelDrawer:
         return counted if weights is None else weights * counted
 
 
-def _of_mean_one(weights: Tensor) -> Tensor:
-    """Divide weights [R] by their mean. The plain mean of the weighted losses is then the weighted mean of the losses.
-
-    If all weights are 0, return them unchanged.
-    """
-    total = weights.sum()
-    return weights * (weights.shape[0] / total) if total > 0 else weights
-
-
 def _object_mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
     """Return the object mask [...], with values in [0, 1].
 
@@ -125,8 +142,9 @@ def _object_mask(pixels: Tensor, mask: Tensor | None) -> Tensor | None:
 
 
 def save_batch(batch: Batch, path: Path) -> None:
-    """Write a batch to a safetensors file: rgb, mask, background, and the rays' origins, directions, near and far."""
-    tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background}
+    """Write a batch to a safetensors file: rgb, mask, background, extras, and the rays' origins, directions, near and
+    far."""
+    tensors = {"rgb": batch.rgb, "mask": batch.mask, "background": batch.background, **batch.extras}
     if batch.rays is not None:
         tensors |= {name: getattr(batch.rays, name) for name in ("origins", "directions", "near", "far")}
     present = {name: tensor.contiguous().cpu() for name, tensor in tensors.items() if tensor is not None}

@@ -12,6 +12,7 @@ from radfield_core.interfaces import BuildContext, Method
 from radfield_core.model import build_context, build_model
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.extras import Extras
 from radfield_core.train.first_weights import FirstWeights
 from radfield_core.train.step import TrainStep
 
@@ -38,7 +39,8 @@ class TrainingSetup:
     def of(run: RunConfig, scene: Scene, device: torch.device) -> TrainingSetup:
         """Return the setup of a run. `scene` is the training split."""
         method: Method = run.method.load()(run.method.config)
-        return TrainingSetup(run.trainer, method, build_context(scene, run), PixelDrawer(scene, method, device))
+        drawer = PixelDrawer(scene, method, device, Extras.of(run, scene))
+        return TrainingSetup(run.trainer, method, build_context(scene, run), drawer)
 
     def build(self, seed: int) -> TrainStep:
         """Seed the global generators. Build a new model on the drawer's device, in training mode."""

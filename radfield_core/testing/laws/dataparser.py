@@ -107,14 +107,16 @@ def _check_depths(scene: Scene, view: int) -> None:
 
 @law("dataparser", fix="Add the capability to `provides`, or do not set the attribute of the scene.")
 def scene_contents_are_declared(tested: PartUnderTest) -> None:
-    """If a scene has images, masks, depths, points, NDC or a ground-truth mesh, the dataparser declares the
-    corresponding capability. Otherwise no other part could require it."""
+    """If a scene has images, masks, depths, normals, points, observations, NDC or a ground-truth mesh, the dataparser
+    declares the corresponding capability. Otherwise no other part could require it."""
     _, scenes = _scenes(tested)
     scene = scenes["train"]
     contents = {
         "images": scene.images,
         "masks": scene.masks if scene.masks_mean == "object" else None,
         "depths": scene.depths,
+        "normals": scene.normals,
+        "observations": scene.observations,
         "sparse_points": scene.points,
         "ground_truth_mesh": scene.ground_truth,
         "ndc": scene.ndc or None,

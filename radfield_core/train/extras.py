@@ -1,0 +1,287 @@
+"""Extras: data of pixels other than colors, such as depths, that parts of a run compare the model with.
+
+A part requires them by a word in its declaration, for example `requires={"data": {"depths"}}`. If no part of a run
+requires them, nothing is read and the batches hold no extras.
+
+| word | entries of `Batch.extras` |
+|---|---|
+| depths | "depth" [...]: t of the surface on the ray; NaN if unknown, infinite if the ray hits nothing |
+| normals | "normals" [..., 3]: unit normal of the surface; NaN if unknown |
+| observations | "point_depth" and "point_sigma" [...]: t of an observed point on the ray, and its standard deviation |
+
+t is measured in the coordinates of the rays, as in `RaySamples.t_eval`. Each word also brings "depth_weights",
+"normals_weights" or "point_weights" [...]. These are 0 where the data are unknown, and have a mean of 1 over the whole
+step. The plain mean of weighted losses is then the mean over the known data, even in micro-batches.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from radfield_core.config.fit import capabilities_of
+from radfield_core.config.run import RunConfig
+from radfield_core.data.pixel_maps import PixelMaps
+from radfield_core.data.scene import Scene
+from radfield_core.errors import Problems, UsageError
+from radfield_core.interfaces import Loss
+from radfield_core.rays import RaySpace
+from radfield_core.runs.record import parts_of
+from radfield_core.types import RayBundle, Step
+
+LARGEST_SHARE = 0.9
+"""Largest share of a step's rays that losses may ask for. The others are drawn from all pixels."""
+
+
+class Drawn(NamedTuple):
+    """Pixels to look up: the number of the view, the row and the column of each, and their rays.
+
+    Attributes:
+        images, rows, columns: [R] int64 on the CPU.
+        rays: the R rays.
+        own: name of a source -> slice of the pixels that the source has drawn, and the numbers of their data.
+    """
+
+    images: Tensor
+    rows: Tensor
+    columns: Tensor
+    rays: RayBundle
+    own: Mapping[str, tuple[slice, Tensor]]
+
+
+class Source(ABC):
+    """One kind of extras of a scene."""
+
+    def __init__(self, scene: Scene, cache_mb: int):
+        self.scene, self.space = scene, RaySpace.of(scene)
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw the numbers [n] of data at whose pixels rays are wanted."""
+        raise NotImplementedError
+
+    def pixels(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the view, the row and the column of data with the given numbers."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def of(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return the extras of pixels by name, on the CPU."""
+
+    @abstractmethod
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return the extras of all pixels of a view by name, in the shape [H·W, ...]."""
+
+    def t(self, images: Tensor, rays: RayBundle, distances: Tensor) -> Tensor:
+        """Convert distances [R] in the scene to t [R] on the rays."""
+        centers = self.scene.cameras.c2w[images, :, 3]
+        return self.space.parameters(centers, rays, distances.to(rays.origins.device))
+
+
+class Depths(Source):
+    """The depth images of a scene."""
+
+    def __init__(self, scene: Scene, cache_mb: int):
+        super().__init__(scene, cache_mb)
+        assert scene.depths is not None
+        names = [f"the depth image of {scene.name(view)}" for view in range(len(scene.cameras))]
+        self.maps = PixelMaps(scene.depths, scene.cameras.sizes, None, names, cache_mb)
+
+    def of(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return "depth" and "depth_weights" [R]."""
+        distances = self.maps.values(drawn.images, drawn.rows, drawn.columns)
+        return self._named(drawn.images, drawn.rays, distances)
+
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return "depth" and "depth_weights" [H·W]."""
+        assert self.scene.depths is not None
+        distances = self.scene.depths[index].flatten().float()
+        return self._named(torch.full((len(rays),), index), rays, distances)
+
+    def _named(self, images: Tensor, rays: RayBundle, distances: Tensor) -> dict[str, Tensor]:
+        weights = of_mean_one(distances.isfinite().double()).float()
+        return {"depth": self.t(images, rays, distances), "depth_weights": weights}
+
+
+class Normals(Source):
+    """The normal images of a scene."""
+
+    def __init__(self, scene: Scene, cache_mb: int):
+        super().__init__(scene, cache_mb)
+        assert scene.normals is not None
+        names = [f"the normal image of {scene.name(view)}" for view in range(len(scene.cameras))]
+        self.maps = PixelMaps(scene.normals, scene.cameras.sizes, 3, names, cache_mb)
+
+    def of(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return "normals" [R, 3] and "normals_weights" [R]."""
+        return self._named(self.maps.values(drawn.images, drawn.rows, drawn.columns))
+
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return "normals" [H·W, 3] and "normals_weights" [H·W]."""
+        assert self.scene.normals is not None
+        return self._named(self.scene.normals[index].flatten(0, 1).float())
+
+    def _named(self, normals: Tensor) -> dict[str, Tensor]:
+        known = (normals != 0).any(-1)
+        unknown = torch.full_like(normals, torch.nan)
+        weights = of_mean_one(known.double()).float()
+        return {"normals": torch.where(known[:, None], normals, unknown), "normals_weights": weights}
+
+
+class PointDepths(Source):
+    """The observations of the points of a scene. Only pixels that were drawn for them have a depth."""
+
+    def __init__(self, scene: Scene, cache_mb: int):
+        super().__init__(scene, cache_mb)
+        assert scene.observations is not None and scene.points is not None
+        seen, views = scene.observations, scene.observations.views
+        rows_columns = seen.pixels.round().long().flip(-1)
+        offsets = scene.points.double()[seen.points] - scene.cameras.c2w.double()[views, :, 3]
+        inside = ((rows_columns >= 0) & (rows_columns < scene.cameras.sizes[views].flip(-1))).all(-1)
+        usable = inside & seen.sigmas.isfinite() & (offsets.norm(dim=-1) > 0)
+        self.views, self.rows_columns = views[usable], rows_columns[usable]
+        self.distances, self.sigmas = offsets.norm(dim=-1)[usable], seen.sigmas[usable]
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n observations uniformly, with replacement. Return their numbers."""
+        return torch.randint(len(self.views), (n,), generator=generator)
+
+    def pixels(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the views, rows and columns [n] of the pixels that contain the observed points."""
+        rows, columns = self.rows_columns[numbers].unbind(-1)
+        return self.views[numbers], rows, columns
+
+    def of(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return "point_depth", "point_sigma" and "point_weights" [R]."""
+        part, numbers = drawn.own.get("observations", (slice(0, 0), torch.zeros(0, dtype=torch.int64)))
+        everywhere = torch.arange(len(drawn.images))[part]
+        return self._named(drawn.images, drawn.rays, everywhere, numbers)
+
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return "point_depth", "point_sigma" and "point_weights" [H·W]."""
+        numbers = (self.views == index).nonzero()[:, 0]
+        width = int(self.scene.cameras.sizes[index, 0])
+        rows, columns = self.rows_columns[numbers].unbind(-1)
+        return self._named(torch.full((len(rays),), index), rays, rows * width + columns, numbers)
+
+    def _named(self, images: Tensor, rays: RayBundle, places: Tensor, numbers: Tensor) -> dict[str, Tensor]:
+        distances, sigmas = (torch.full((len(rays),), torch.nan, dtype=torch.float64) for _ in range(2))
+        distances[places], sigmas[places] = self.distances[numbers], self.sigmas[numbers]
+        weights = of_mean_one(distances.isfinite().double()).float()
+        t, nearer, farther = (
+            self.t(images, rays, (distances + shift * sigmas).clamp_min(0.0).float()) for shift in (0.0, -0.5, 0.5)
+        )
+        return {"point_depth": t, "point_sigma": farther - nearer, "point_weights": weights}
+
+
+SOURCES: Mapping[str, type[Source]] = {"depths": Depths, "normals": Normals, "observations": PointDepths}
+"""Word -> source. A part requires a word of its data to get the entries of the source in its batches."""
+
+_ABSENT = {
+    "depths": "depth images",
+    "normals": "normal images",
+    "observations": "points that are known to be visible in its images",
+}
+
+
+class Extras:
+    """The extras of a run's batches.
+
+    Args:
+        scene: the training split.
+        shares: word -> share of the rays of a step to draw where such data are known.
+        cache_mb: memory for each kind of image, in MiB.
+    """
+
+    def __init__(self, scene: Scene, shares: Mapping[str, float], cache_mb: int = 1024):
+        self.sources = {word: SOURCES[word](scene, cache_mb) for word in shares}
+        self.shares = shares
+
+    @staticmethod
+    def of(run: RunConfig, scene: Scene) -> Extras | None:
+        """Return the extras that the parts of a run require, or None if they require none.
+
+        Raises:
+            UsageError: the data do not have what a part requires, or the losses ask for too many of the rays.
+        """
+        shares: dict[str, float] = {}
+        problems = Problems()
+        for part in parts_of(run):
+            kind, needs = part.kind, capabilities_of(part)[1].get("data", frozenset())
+            words = {word for need in needs for word in need.split("|")} & set(SOURCES)
+            for word in sorted(words):
+                shares.setdefault(word, 0.0)
+                if fault := _fault(word, scene):
+                    problems.add(f"{kind} {part.name!r}", f"needs {_ABSENT[word]}, but {fault[0]}", fault[1])
+            if kind == "loss":
+                loss: type[Loss] = part.load()
+                for word, share in loss.ray_shares(part.config).items():
+                    shares[word] = max(share, shares[word])
+        problems.raise_as(UsageError)
+        if sum(shares.values()) > LARGEST_SHARE:
+            raise UsageError(
+                f"the losses ask for {sum(shares.values()):.0%} of the rays; at most {LARGEST_SHARE:.0%} are possible",
+                path="losses",
+                hint="Lower the option share of the losses",
+            )
+        return Extras(scene, shares, run.scene.image_cache_mb) if shares else None
+
+    def draw(self, step: Step, n: int) -> dict[str, Tensor]:
+        """Return word -> numbers of data that are drawn for a step with n rays."""
+        found = {}
+        for word, share in self.shares.items():
+            if share > 0:
+                found[word] = self.sources[word].draw(round(share * n), step.generator(f"pixels of {word}"))
+        return found
+
+    def with_own(
+        self, pixels: tuple[Tensor, Tensor, Tensor], own: Mapping[str, Tensor]
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], dict[str, tuple[slice, Tensor]]]:
+        """Append the pixels of the drawn data to `pixels`. Also return the slice and the numbers of each word."""
+        parts, slices, start = [pixels], {}, len(pixels[0])
+        for word, numbers in own.items():
+            parts.append(self.sources[word].pixels(numbers))
+            slices[word] = (slice(start, start + len(numbers)), numbers)
+            start += len(numbers)
+        images, rows, columns = (torch.cat(columns) for columns in zip(*parts, strict=True))
+        return (images, rows, columns), slices
+
+    def of_pixels(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return the extras of drawn pixels by name, on the device of their rays."""
+        device = drawn.rays.origins.device
+        found: dict[str, Tensor] = {}
+        for source in self.sources.values():
+            found |= source.of(drawn)
+        return {name: values.to(device) for name, values in found.items()}
+
+    def of_view(self, index: int, rays: RayBundle, shape: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the extras of a whole view by name, in the shape [H, W, ...], on the device of its rays."""
+        device = rays.origins.device
+        found: dict[str, Tensor] = {}
+        for source in self.sources.values():
+            found |= source.of_view(index, rays)
+        return {name: values.to(device).view(*shape, *values.shape[1:]) for name, values in found.items()}
+
+
+def _fault(word: str, scene: Scene) -> tuple[str, str] | None:
+    """Return why a scene lacks the data of a word, and a hint, or None if it has them."""
+    if word == "normals" and scene.ndc:
+        return "its rays are in NDC, where normals have no meaning", "Set data.ndc=false"
+    there = {
+        "depths": scene.depths is not None,
+        "normals": scene.normals is not None,
+        "observations": scene.observations is not None and len(scene.observations) > 0,
+    }
+    return None if there[word] else ("this data set has none", "radfield data inspect, to see what it has")
+
+
+def of_mean_one(weights: Tensor) -> Tensor:
+    """Divide weights by their mean. The plain mean of the weighted losses is then the weighted mean of the losses.
+
+    If all weights are 0, return them unchanged.
+    """
+    total = weights.sum()
+    return weights * (weights.numel() / total) if total > 0 else weights
