@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Observer as Observer,
         ParameterGroup as ParameterGroup,
         Part as Part,
+        RayTransform as RayTransform,
         Renderer as Renderer,
         Sampler as Sampler,
         background_color as background_color,
@@ -110,8 +111,8 @@ _HOMES = {
     "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
-        "HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part Renderer Sampler "
-        "background_color"
+        "HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part RayTransform Renderer "
+        "Sampler background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 KINDS = (
-    "dataparser", "encoding", "field", "sampler", "renderer", "loss", "observer", "method", "exporter", "metric",
-    "converter",
+    "dataparser", "encoding", "field", "sampler", "renderer", "rays", "loss", "observer", "method", "exporter",
+    "metric", "converter",
 )  # fmt: skip
 
 _Function = TypeVar("_Function")

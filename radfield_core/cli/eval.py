@@ -97,11 +97,11 @@ def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
     from radfield_core.render.image_metrics import format_metrics
-    from radfield_core.runs.reports import evaluate_split, group_table, results_name
+    from radfield_core.runs.reports import camera_lines, evaluate_split, group_table, results_name
     from radfield_core.runs.stored_results import store
 
     results = evaluate_split(trained, split, quiet=quiet)
-    for line in group_table(results.get("groups", {}), results["metrics"]):
+    for line in (*camera_lines(results), *group_table(results.get("groups", {}), results["metrics"])):
         say(line)
     views = plural(len(results["per_image"]), "view")
     say(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")

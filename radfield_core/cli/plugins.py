@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = """List the installed plugins and their parts, explain one of them, or show why a plugin does not load. Write a
 new plugin to start from, or test the parts of a plugin."""
 
-TEMPLATES = ("encoding", "field", "sampler", "renderer", "loss", "observer", "dataparser", "exporter", "method")
+TEMPLATES = ("encoding", "field", "sampler", "renderer", "rays", "loss", "observer", "dataparser", "exporter", "method")
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
     from radfield_core.plugins.registry import Registry
 
-RUN_SLOTS = ("method", "data", "field", "sampler", "renderer")
+RUN_SLOTS = ("method", "data", "field", "sampler", "renderer", "rays")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
 """The slots whose parts are checked for a background. A background has no slot "renderer" of its own, because the
 foreground's renderer also renders the background."""

@@ -182,6 +182,9 @@ class RunConfig:
         "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
     renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
+    rays: Choice | None = slot(
+        "rays", optional=True, help="learned correction of the training cameras, such as of their poses"
+    )
     losses: Mapping[str, Choice] = parts(
         "loss", help="a loss that is added to the method's losses, under a name of your choice"
     )

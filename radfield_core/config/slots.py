@@ -146,7 +146,8 @@ def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str
         >>> attrs.fields(FieldConfig).encoding.metadata["slot"].kind
         'encoding'
     """
-    return attrs.field(metadata={"help": help, "slot": Slot(kind, default, optional)})
+    empty = None if optional and default is None else _MISSING
+    return attrs.field(default=empty, metadata={"help": help, "slot": Slot(kind, default, optional)})
 
 
 def parts(kind: str, *, help: str, continues: bool = False) -> Any:

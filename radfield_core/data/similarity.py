@@ -46,6 +46,39 @@ def similarity_scale(matrix: Array) -> float:
     return float(np.cbrt(np.linalg.det(matrix[:3, :3])))
 
 
+def similarity_between(given: Array, moved: Array) -> Array:
+    """Return the similarity [4, 4] that maps the cameras `given` to the cameras `moved` as closely as possible.
+
+    The rotation minimizes the squared differences of the cameras' axes and, relative to their extent, of their centers.
+    Scale and translation then minimize the squared distances of the centers (Umeyama 1991). Cameras that all stand at
+    one point determine no scale, which is then 1.
+
+    Args:
+        given: camera-to-world matrices [V, 3, 4].
+        moved: camera-to-world matrices [V, 3, 4] of the same cameras.
+
+    Example:
+        >>> c2w = np.stack([np.eye(4)[:3], np.eye(4)[:3]])
+        >>> c2w[1, :, 3] = [1.0, 2.0, 3.0]
+        >>> similarity_between(c2w, transform_cameras(np.diag([2.0, 2.0, 2.0, 1.0]), c2w)).diagonal().round(9).tolist()
+        [2.0, 2.0, 2.0, 1.0]
+    """
+    centers, targets = given[:, :, 3], moved[:, :, 3]
+    here, there = centers - centers.mean(0), targets - targets.mean(0)
+    extent, extent_there = (np.sqrt(np.square(offsets).sum(-1).mean()) for offsets in (here, there))
+    together = np.einsum("vij,vkj->ik", moved[:, :, :3], given[:, :, :3])
+    spread = min(extent, extent_there) > 1e-9 * max(1e-30, float(np.abs(centers).max()))
+    if spread:
+        together += there.T @ here / (extent * extent_there)
+    u, _, vh = np.linalg.svd(together)
+    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vh)]) @ vh
+    scale = float((there * (here @ rotation.T)).sum() / np.square(here).sum()) if spread else 1.0
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * rotation
+    matrix[:3, 3] = targets.mean(0) - scale * rotation @ centers.mean(0)
+    return matrix
+
+
 def transform_points(matrix: _T, points: _T) -> _T:
     """Apply a similarity [4, 4] to points [..., 3]. Matrix and points are either both arrays or both tensors.
 

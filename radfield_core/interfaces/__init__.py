@@ -12,11 +12,12 @@ from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
 from radfield_core.interfaces.observer import ObservedRun, Observer
 from radfield_core.interfaces.part import ParameterGroup, Part
+from radfield_core.interfaces.ray_transform import RayTransform
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
     "BuildContext", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field", "HasColor",
     "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun", "Observer",
-    "ParameterGroup", "Part", "Renderer", "Sampler", "background_color",
+    "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "background_color",
 ]  # fmt: skip

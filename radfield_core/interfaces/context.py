@@ -17,11 +17,13 @@ from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.field import Field
 from radfield_core.interfaces.loss import Loss
 from radfield_core.interfaces.part import Part
+from radfield_core.interfaces.ray_transform import RayTransform
 from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 from radfield_core.types import SceneBox
 
 if TYPE_CHECKING:
+    from radfield_core.cameras import Cameras
     from radfield_core.config.run import RunConfig
     from radfield_core.config.slots import Choice
     from radfield_core.interfaces.model import Model
@@ -43,6 +45,7 @@ class BuildContext:
         max_steps: number of training steps of the run.
         run: options of the run; None if a part is built without a run, for example in a test.
         space: near and far limits and NDC warp of the rays; None if there is no scene.
+        cameras: the training cameras as the data set states them, in scene coordinates; None if there is no scene.
         make_loop: function that builds core's ray-marching model. Core sets this attribute.
 
     Example:
@@ -59,6 +62,7 @@ class BuildContext:
     max_steps: int = 1
     run: RunConfig | None = None
     space: RaySpace | None = None
+    cameras: Cameras | None = None
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:
@@ -89,6 +93,10 @@ class BuildContext:
     def loss(self, choice: Choice, **sizes: Any) -> Loss:
         """Build a loss that was chosen for the run. Raises PluginError in the same cases as `encoding`."""
         return self._make(Loss, choice, **sizes)
+
+    def ray_transform(self, choice: Choice, **sizes: Any) -> RayTransform:
+        """Build the ray transform that was chosen for the run. Raises PluginError in the same cases as `encoding`."""
+        return self._make(RayTransform, choice, **sizes)
 
     def make(self, choice: Choice, **sizes: Any) -> Part:
         """Build the part that was chosen for a slot of any kind. Raises PluginError in the same cases as `encoding`."""

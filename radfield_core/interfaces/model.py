@@ -14,7 +14,8 @@ from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.types import Batch, ModelOutputs, RayBundle, Rendered, Step
 
 if TYPE_CHECKING:
-    from radfield_core.cameras import View
+    from radfield_core.cameras import Cameras, View
+    from radfield_core.interfaces.ray_transform import RayTransform
     from radfield_core.runtime.progress import ProgressCallback
 
 
@@ -24,6 +25,11 @@ class Model(nn.Module, ABC):
     Training methods that march rays use core's own model, `radfield_core.model.LevelLoop`. A training method that
     renders differently, such as a rasterizer, derives a model from this class and returns it from `Method.build`. The
     derived class must implement `forward` and `render`, and may override the other methods.
+
+    Attributes:
+        ray_transform: the part that corrects training cameras, if the run has one. Core sets it and applies it, so that
+            the model gets corrected rays and views.
+        training_cameras: the training cameras before this correction. Core sets them.
 
     Example:
         >>> class OneColor(Model):
@@ -42,6 +48,14 @@ class Model(nn.Module, ABC):
         >>> OneColor()(Batch(rays=None, view=None, rgb=torch.zeros(2, 4, 3))).rendered.rgb.shape
         torch.Size([2, 4, 3])
     """
+
+    ray_transform: RayTransform | None
+    training_cameras: Cameras | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ray_transform = None
+        self.training_cameras = None
 
     @abstractmethod
     def forward(self, batch: Batch) -> ModelOutputs:

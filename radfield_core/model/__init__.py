@@ -1,5 +1,9 @@
-"""The model of all methods that march along rays."""
+"""The model of all methods that march along rays, and the parts that a run adds to any model."""
 
+from radfield_core.model.corrections import Corrections, corrected_batch, corrected_cameras, corrected_scene
 from radfield_core.model.level_loop import LevelLoop, added_losses, build_context, build_model, level_loop
 
-__all__ = ["LevelLoop", "added_losses", "build_context", "build_model", "level_loop"]
+__all__ = [
+    "Corrections", "LevelLoop", "added_losses", "build_context", "build_model", "corrected_batch", "corrected_cameras",
+    "corrected_scene", "level_loop",
+]  # fmt: skip

@@ -271,17 +271,27 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
         max_steps=run.trainer.max_steps,
         run=run,
         space=RaySpace.of(scene),
+        cameras=scene.cameras,
         make_loop=level_loop,
     )
 
 
 def build_model(method: Method, context: BuildContext) -> Model:
-    """Build the model of a run's method. Its submodule `added` contains the losses that the run adds.
+    """Build the model of a run's method, with the parts that the run adds to it.
 
-    The losses are part of the model, so that checkpoints contain their parameters.
+    These are the ray transform, `ray_transform`, and the losses, in the submodule `added`. They are part of the model,
+    so that checkpoints contain their parameters.
+
+    Raises:
+        UsageError: the run has a ray transform, but its rays are in NDC.
     """
-    model = method.build(context)
-    losses = {} if context.run is None else {n: context.loss(choice) for n, choice in context.run.losses.items()}
+    model, run = method.build(context), context.run
+    if run is not None and run.rays is not None:
+        if context.ndc:
+            message = f"rays {run.rays.name!r} corrects cameras, which is impossible for rays in NDC"
+            raise UsageError(message, path="rays", hint="Set data.ndc=false, or rays=none")
+        model.ray_transform, model.training_cameras = context.ray_transform(run.rays), context.cameras
+    losses = {} if run is None else {name: context.loss(choice) for name, choice in run.losses.items()}
     if losses:
         model.added = nn.ModuleDict(losses)
     return model

@@ -52,6 +52,10 @@ VOCABULARY: dict[str, dict[str, str]] = {
     "renderer": {
         "opaque_far": "makes the last interval of every ray opaque, so that no background is visible",
     },
+    "rays": {
+        "poses": "corrects the poses of the training cameras",
+        "intrinsics": "corrects the focal lengths of the training cameras",
+    },
     "loss": {},
     "observer": {},
     "method": {},

@@ -12,6 +12,7 @@ import numpy as np
 
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
+from radfield_core.model import corrected_scene
 from radfield_core.render.evaluation import evaluate_views
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import mean_metrics
@@ -93,6 +94,7 @@ class QuickEvaluation:
         """
         views, scale = self._affordable(model, seconds)
         metrics, total = [], len(views)
+        scene = corrected_scene(model, self._scene, self.split)
         pictures: dict[str, Mapping[str, np.ndarray]] = {}
         started, rays = time.perf_counter(), 0
         for number, view in enumerate(views):
@@ -101,7 +103,7 @@ class QuickEvaluation:
                 report(number * of + done, total * of)
 
             looked = evaluate_views(
-                model, self._method, self._scene, [view], self._chunk, report_view, scale, pictures=self._pictures
+                model, self._method, scene, [view], self._chunk, report_view, scale, pictures=self._pictures
             )
             result = next(looked)
             metrics.append(result.metrics)
@@ -114,9 +116,10 @@ class QuickEvaluation:
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
         """Write small pictures of the first chosen view as `<name>_<kind>.png`, and return the files."""
-        view = self._scene.cameras.view(self._views(max(self.count, 1))[0])
+        scene = corrected_scene(model, self._scene, self.split)
+        view = scene.cameras.view(self._views(max(self.count, 1))[0])
         camera = scaled(view.camera, min(1.0, PICTURE_SIZE / max(view.camera.width, view.camera.height)))
-        rendered = render_view(model, self._method, self._scene, replace(view, camera=camera), self._chunk)
+        rendered = render_view(model, self._method, scene, replace(view, camera=camera), self._chunk)
         return save_pictures(make_pictures(rendered, camera.width, camera.height), folder, name)
 
     def _affordable(self, model: Model, seconds: float) -> tuple[Sequence[int], float]:

@@ -17,6 +17,7 @@ from radfield_core.data.bad_images import find_bad_images, raise_if_any
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
+from radfield_core.model import Corrections
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.evaluation import evaluate_all
@@ -48,7 +49,8 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
         quiet: show no progress.
 
     Returns:
-        The content of `results.json`: mean metrics, metrics per group and per view, the split and the step.
+        The content of `results.json`: mean metrics, metrics per group and per view, the split and the step. If training
+        cameras were corrected, `cameras` says by how much.
 
     Raises:
         UsageError: the data has no such split.
@@ -59,9 +61,33 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
     chunk = trained.run.eval.rays_per_chunk
     results = evaluate_all(trained.model, trained.method, scene, chunk, f"evaluate {split}", quiet=quiet)
     summary = results_table(results, split, trained.step)
+    corrections = Corrections.of(trained.model)
+    if corrections is not None:
+        summary["cameras"] = corrections.described(scene.to_data)
     observers = Observers(get_registry())
     observers.tell("radfield_evaluated", step=trained.step, split=split, metrics=summary["metrics"])
     return summary
+
+
+def camera_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that say how training corrected the cameras. If there was no correction, yield nothing.
+
+    Args:
+        results: the content of `results.json`.
+    """
+    if "cameras" not in results:
+        return
+    cameras, common = results["cameras"], results["cameras"]["common"]
+    focal = f", focal lengths × {cameras['focal_factor']:.4f}" if cameras["focal_factor"] != 1.0 else ""
+    yield (
+        f"training cameras were corrected by {cameras['mean_rotation_degrees']:.2f}° and a shift of "
+        f"{cameras['mean_shift']:.3g} on average{focal}"
+    )
+    if results["split"] != "train":
+        yield (
+            f"{results['split']} cameras follow their common movement: {common['rotation_degrees']:.2f}°, scale "
+            f"{common['scale']:.4f}, shift {common['shift']:.3g}"
+        )
 
 
 def results_name(split: str) -> str:

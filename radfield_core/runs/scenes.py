@@ -9,7 +9,9 @@ from radfield_core.config.run import RunConfig
 from radfield_core.data.normalize import prepare_scene
 from radfield_core.data.scene import Scene
 from radfield_core.errors import NoSuchSplit, UsageError
+from radfield_core.interfaces import Model
 from radfield_core.interfaces.dataparser import open_data_set
+from radfield_core.model import corrected_scene
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.known_data import KnownData
 from radfield_core.runs.stored_run import check_data, data_root, moved_data
@@ -40,6 +42,11 @@ class Scenes:
         self._parser = open_data_set(run.data)
         self._parsed: dict[str, Scene] = {}
         self._kept: dict[str, Scene] = {}
+        self._model: Model | None = None
+
+    def fit_to(self, model: Model) -> None:
+        """From now on, return scenes whose cameras fit to a model. They differ if the model has a ray transform."""
+        self._model = model
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -53,6 +60,10 @@ class Scenes:
             UsageError: the data's format has no such split.
             NoSuchSplit: the split is empty.
         """
+        return self._fitted(self._given(split), split)
+
+    def _given(self, split: str) -> Scene:
+        """Return a split in scene coordinates, with the cameras that the data set states."""
         if split not in self.splits:
             hint = "Use " + " or ".join(f"--split {name}" for name in self.splits)
             raise UsageError(f"the data has no split {split!r}", path="--split", hint=hint)
@@ -69,8 +80,11 @@ class Scenes:
 
         If the folder of a trained run contains the cameras of the split, the data need not exist until then.
         """
-        stored = self._known.scene(split, lambda: self.get(split))
-        return self.get(split) if stored is None else stored
+        stored = self._known.scene(split, lambda: self._given(split))
+        return self._fitted(self._given(split) if stored is None else stored, split)
+
+    def _fitted(self, scene: Scene, split: str) -> Scene:
+        return scene if self._model is None else corrected_scene(self._model, scene, split)
 
     def leave_out(self, views: Mapping[str, Sequence[int]]) -> None:
         """Exclude more views. `views` maps a split to the numbers of its views.

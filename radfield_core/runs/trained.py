@@ -85,6 +85,7 @@ def open_run(path: Path, device: str | None = None, data: Path | None = None) ->
     model = build_model(method, build_context(scenes.views("train"), run)).to(target)
     load_weights(model, state, folder)
     last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)
+    scenes.fit_to(model)
     model.begin_step(last_step)  # sets schedules to the last step that was trained
     return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint)
 

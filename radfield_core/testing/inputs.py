@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces import Encoding, Field, Part, Renderer, Sampler
+from radfield_core.interfaces import Encoding, Field, Part, RayTransform, Renderer, Sampler
 from radfield_core.runtime import randomness
 from radfield_core.testing.toy_parts import ToyMlp, ToySurface, ToySurfaceConfig
-from radfield_core.testing.toys import RaggedSampler, toy_context, toy_rays, volume_renderer
+from radfield_core.testing.toys import N_TOY_VIEWS, RaggedSampler, toy_context, toy_rays, volume_renderer
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import FieldOutputs, Level, RayBundle, RaySamples, Step
 
@@ -35,6 +36,11 @@ def dense_samples(rays: RayBundle, n: int = 8) -> RaySamples:
 def packed_samples(rays: RayBundle) -> RaySamples:
     """Make samples in the packed layout: successive rays have 5, 0, 8, 3, 5, 0, … intervals."""
     return RaggedSampler().propose(rays, 0, None, cast(Field, None))
+
+
+def rays_of_images(n: int, dtype: torch.dtype = torch.float32) -> RayBundle:
+    """Make n rays as `toy_rays` does. They belong to the toy scene's images in turn."""
+    return replace(toy_rays(n, dtype=dtype), image_ids=torch.arange(n) % N_TOY_VIEWS)
 
 
 def toy_field_for(tested: PartUnderTest) -> Field:
@@ -82,7 +88,7 @@ class Inputs(NamedTuple):
 
     Attributes:
         x: input of an encoding: points or directions [M, 3].
-        rays: input of a sampler.
+        rays: input of a sampler or of a ray transform.
         samples: input of a field or a renderer.
         outputs: further input of a renderer: the outputs of a field at the samples.
         field: further input of a sampler: a field that the sampler may evaluate.
@@ -97,7 +103,7 @@ class Inputs(NamedTuple):
 
 def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.float32) -> Inputs:
     """Make inputs for a part under test, with n points and n rays. Every call returns the same inputs."""
-    rays = toy_rays(n, dtype=dtype)
+    rays = rays_of_images(n, dtype) if tested.kind == "rays" else toy_rays(n, dtype=dtype)
     samples = dense_samples(rays)
     field = toy_field_for(tested).to(dtype)
     return Inputs(tested.inputs(n, dtype=dtype), rays, samples, random_outputs(samples), field)
@@ -114,6 +120,9 @@ def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
     if isinstance(part, Sampler):
         levels = samples_of_levels(part, inputs.rays, inputs.field)
         return [t for samples in levels for t in (samples.t_starts, samples.t_ends, samples.t_eval)]
+    if isinstance(part, RayTransform):
+        moved: RayBundle = part(inputs.rays)
+        return [moved.origins, moved.directions, moved.viewdirs, moved.near, moved.far, moved.radii]
     renderer = cast(Renderer, part)
     weights = renderer.weights(inputs.samples, inputs.outputs)
     rendered = renderer.composite(inputs.samples, inputs.outputs, weights)

@@ -1,13 +1,13 @@
 """Small, fast parts ("toy parts"). A test of one part uses them for all other parts of the run.
 
-The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `dataparser:toy-ball`, `observer:toy` and
-`method:toy`. They are declared like the parts of a plugin, but are available only in the conformance kit.
+The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `rays:toy`, `dataparser:toy-ball`, `observer:toy`
+and `method:toy`. They are declared like the parts of a plugin, but are available only in the conformance kit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,18 +16,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from radfield_core.cameras import View
 from radfield_core.config.fit import capabilities_of
 from radfield_core.config.slots import Choice, option, slot
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
-from radfield_core.interfaces import BuildContext, DataParser, Encoding, Field, Method, Model, ObservedRun, Observer
+from radfield_core.interfaces import (
+    BuildContext,
+    DataParser,
+    Encoding,
+    Field,
+    Method,
+    Model,
+    ObservedRun,
+    Observer,
+    RayTransform,
+)
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.segments import mean
 from radfield_core.plugin import Component, component
 from radfield_core.plugins.discovery import Plugin
 from radfield_core.testing.toys import SphereField
 from radfield_core.testing.training import toy_scene, with_surface
-from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RaySamples, Step
+from radfield_core.types import Batch, FieldOutputs, ModelOutputs, RayBundle, RaySamples, Step
 
 DISTRIBUTION = "radfield-toys"
 
@@ -150,6 +161,42 @@ class ToySurface(SphereField):
 
 
 @attrs.frozen(kw_only=True)
+class ToyShiftConfig:
+    """Options of rays:toy."""
+
+    scale: float = option(0.1, help="shift for a parameter of 1, in scene units", min=0, exclusive_min=True)
+
+
+class ToyShift(RayTransform):
+    """Moves each training camera by a vector of its own, in the directions of the scene's axes."""
+
+    def __init__(self, config: ToyShiftConfig, ctx: BuildContext):
+        super().__init__()
+        self.scale = config.scale
+        self.shifts = nn.Parameter(torch.zeros(ctx.n_images, 3))
+
+    def forward(self, rays: RayBundle) -> RayBundle:
+        """Return rays whose origins are moved."""
+        ids = rays.image_ids
+        return rays if ids is None else replace(rays, origins=rays.origins + self.shift(ids).to(rays.origins))
+
+    def views(self, views: Sequence[View]) -> list[View]:
+        """Return views whose centers are moved."""
+        ids = torch.tensor([-1 if view.image_id is None else view.image_id for view in views])
+        shifts = self.shift(ids.to(self.shifts.device))
+        return [
+            replace(view, c2w=torch.cat([view.c2w[:, :3], view.c2w[:, 3:] + shift[:, None].to(view.c2w)], 1))
+            for view, shift in zip(views, shifts, strict=True)
+        ]
+
+    def shift(self, ids: Tensor) -> Tensor:
+        """Return the shift [R, 3] of images with the numbers `ids` [R]. It is 0 for unknown images."""
+        n = len(self.shifts)
+        known = (ids >= 0) & (ids < n)
+        return self.scale * self.shifts[ids.clamp(0, n - 1)] * known[:, None]
+
+
+@attrs.frozen(kw_only=True)
 class ToyBallConfig:
     """Options of dataparser:toy-ball."""
 
@@ -246,6 +293,8 @@ def toy_plugin() -> Plugin:
         component("field", "toy-surface", impl=f"{here}:ToySurface", config=f"{here}:ToySurfaceConfig",
                   summary="a sphere",
                   provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),
+        component("rays", "toy", impl=f"{here}:ToyShift", config=f"{here}:ToyShiftConfig",
+                  summary="a shift of each camera", provides={"poses"}),
         component("observer", "toy", impl=f"{here}:Steps", config=f"{here}:ToyObserverConfig",
                   summary="writes the logged steps"),
         component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
+from radfield_core.cameras import Cameras
 from radfield_core.config.run import RunConfig
 from radfield_core.interfaces import BuildContext, Field, Sampler
 from radfield_core.model import level_loop
 from radfield_core.ops import segments
 from radfield_core.ops.derivatives import gradient
 from radfield_core.ops.layout import Packing
+from radfield_core.render.camera_paths import look_at
 from radfield_core.types import (
     Batch,
     FieldOutputs,
@@ -28,15 +30,32 @@ from radfield_core.types import (
     Step,
 )
 
+N_TOY_VIEWS = 6
+"""Number of views of the toy scene."""
+
+
+def toy_cameras(n_views: int = N_TOY_VIEWS, size: int = 16) -> Cameras:
+    """Make cameras on a circle around the origin, which look at the origin.
+
+    Example:
+        >>> toy_cameras(3).c2w.shape
+        torch.Size([3, 3, 4])
+    """
+    angles = torch.arange(n_views, dtype=torch.float64) * (2 * torch.pi / n_views)
+    centers = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
+    c2w = look_at(centers, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    return Cameras.pinhole(c2w, 1.4 * size, size, size)
+
 
 def toy_context(run: RunConfig | None = None, bounds: SceneBox | None = None) -> BuildContext:
-    """Make a build context.
+    """Make a build context with the cameras of `toy_cameras()`.
 
     Args:
         run: config of a run. A method needs the config to build a model. Other parts do not need it.
         bounds: the region of the scene; by default, a cube around the origin with sides of length 3.
     """
-    return BuildContext(bounds=bounds or SceneBox(torch.zeros(3), 1.5), run=run, make_loop=level_loop)
+    box = bounds or SceneBox(torch.zeros(3), 1.5)
+    return BuildContext(box, N_TOY_VIEWS, run=run, cameras=toy_cameras(), make_loop=level_loop)
 
 
 def toy_rays(

@@ -27,9 +27,9 @@ from radfield_core.data.scene import Scene
 from radfield_core.interfaces import BuildContext, Field, Method, Model
 from radfield_core.model import LevelLoop
 from radfield_core.rays import RaySpace, view_rays
-from radfield_core.render.camera_paths import look_at
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs.folder import RunFolder
+from radfield_core.testing.toys import toy_cameras
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.setup import TrainingSetup
@@ -47,11 +47,7 @@ def toy_scene(n_views: int = 6, size: int = 16) -> Scene:
         >>> len(scene.cameras), tuple(scene.images[0].shape), scene.near, scene.far
         (3, (8, 8, 4), 2.0, 6.0)
     """
-    angles = torch.arange(n_views, dtype=torch.float64) * (2 * torch.pi / n_views)
-    centers = 4.0 * torch.stack([angles.cos(), angles.sin(), torch.full_like(angles, 0.4)], -1)
-    c2w = look_at(centers, torch.zeros(3, dtype=torch.float64), torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
-    cameras = Cameras.pinhole(c2w, 1.4 * size, size, size)
-    space = RaySpace(2.0, 6.0)
+    cameras, space = toy_cameras(n_views, size), RaySpace(2.0, 6.0)
     images = torch.stack([_ball(space, cameras, view, size) for view in range(n_views)])
     return Scene(cameras, MemoryImages(images), 2.0, 6.0, SceneBox(torch.zeros(3), 1.5))
 

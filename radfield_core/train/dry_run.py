@@ -15,7 +15,7 @@ from torch import nn
 
 from radfield_core.errors import PluginError, Problems
 from radfield_core.interfaces import Method, Model
-from radfield_core.model import LevelLoop
+from radfield_core.model import LevelLoop, corrected_batch
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.output_checks import blamed_on, check_model_outputs, check_render, check_stack, fields_checked
@@ -80,7 +80,7 @@ def _check_outputs(model: Model, setup: TrainingSetup, batch: Batch) -> None:
     problems = Problems()
     for part in (batch,) if batch.rays is None else (batch, batch[0:0]):
         with fields_checked(model):
-            outputs = setup.method.forward(model, part)
+            outputs = setup.method.forward(model, corrected_batch(model, part))
         if isinstance(model, LevelLoop):
             check_stack(model, outputs, len(part.rgb), problems)
         else:

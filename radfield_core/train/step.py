@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from radfield_core.config.schedules import Schedule
 from radfield_core.interfaces import Method, Model
-from radfield_core.model import added_losses
+from radfield_core.model import added_losses, corrected_batch
 from radfield_core.ops import segments
 from radfield_core.types import Batch, Step
 
@@ -56,6 +56,7 @@ class TrainStep(nn.Module):
     def forward(self, batch: Batch, step: Step) -> StepLosses:
         """Return the losses of a batch: those of the method, those of the model's parts, and those that the run
         adds."""
+        batch = corrected_batch(self.model, batch)
         outputs = self.method.forward(self.model, batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():

@@ -8,7 +8,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from radfield_core.cameras import Camera, View, project
-from radfield_core.data.similarity import similarity_matrix, similarity_scale, transform_cameras, transform_points
+from radfield_core.data.similarity import (
+    similarity_between,
+    similarity_matrix,
+    similarity_scale,
+    transform_cameras,
+    transform_points,
+)
 
 
 @pytest.fixture(params=range(3))
@@ -51,3 +57,42 @@ def test_cameras_stay_rigid_and_see_each_point_in_the_same_pixel(similarity):
         )
         torch.testing.assert_close(others, pixels, atol=1e-6, rtol=1e-6)
         torch.testing.assert_close(scaled, scale * depths, atol=1e-9, rtol=1e-9)
+
+
+def test_similarity_between_cameras_is_the_one_that_moved_them(similarity):
+    rotation, center, scale, draw = similarity
+    c2w = np.concatenate([Rotation.random(5, random_state=2).as_matrix(), draw.normal(size=(5, 3, 1))], -1)
+    matrix = similarity_matrix(rotation, center, scale)
+    np.testing.assert_allclose(similarity_between(c2w, transform_cameras(matrix, c2w)), matrix, atol=1e-9)
+
+
+@pytest.mark.parametrize("centers", [np.ones((3, 3)), np.outer([0.0, 1.0, 2.0], [1.0, 0.0, 0.0])])
+def test_axes_determine_the_rotation_where_centers_do_not(similarity, centers):
+    """Cameras at one point, and cameras on a line."""
+    rotation = similarity[0]
+    c2w = np.concatenate([Rotation.random(3, random_state=3).as_matrix(), centers[:, :, None]], -1)
+    matrix = similarity_matrix(rotation, np.array([0.5, 0.0, 0.0]), 1.0)
+    np.testing.assert_allclose(similarity_between(c2w, transform_cameras(matrix, c2w)), matrix, atol=1e-9)
+
+
+def test_similarity_between_noisy_cameras_has_the_smallest_error_of_all_similarities_near_it(similarity):
+    draw = similarity[3]
+    given = np.concatenate([Rotation.random(8, random_state=4).as_matrix(), draw.normal(size=(8, 3, 1))], -1)
+    moved = given.copy()
+    moved[:, :, :3] = Rotation.from_rotvec(0.05 * draw.normal(size=(8, 3))).as_matrix() @ moved[:, :, :3]
+    moved[:, :, 3] += 0.05 * draw.normal(size=(8, 3))
+    best = similarity_between(given, moved)
+
+    def error(matrix):
+        found = transform_cameras(matrix, given)
+        extent = np.square(given[:, :, 3] - given[:, :, 3].mean(0)).sum(-1).mean()
+        return np.square(found[:, :, :3] - moved[:, :, :3]).sum() + np.square(found - moved)[:, :, 3].sum() / extent
+
+    for axis in np.eye(3):
+        for size in (0.01, -0.01):
+            turned = np.eye(4)
+            turned[:3, :3] = Rotation.from_rotvec(size * axis).as_matrix()
+            turned[:3, 3] = moved[:, :, 3].mean(0) - turned[:3, :3] @ moved[:, :, 3].mean(0)
+            shifted = np.eye(4)
+            shifted[:3, 3] = size * axis
+            assert error(turned @ best) > error(best) and error(shifted @ best) > error(best)

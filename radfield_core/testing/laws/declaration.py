@@ -24,6 +24,7 @@ from radfield_core.interfaces import (
     Method,
     Metric,
     Observer,
+    RayTransform,
     Renderer,
     Sampler,
 )
@@ -44,6 +45,7 @@ INTERFACES: dict[str, type] = {
     "method": Method,
     "metric": Metric,
     "observer": Observer,
+    "rays": RayTransform,
     "renderer": Renderer,
     "sampler": Sampler,
 }

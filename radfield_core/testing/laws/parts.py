@@ -1,4 +1,4 @@
-"""Laws of all parts of a model: encodings, fields, samplers and renderers."""
+"""Laws of all parts of a model: encodings, fields, samplers, renderers and ray transforms."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from radfield_core.testing.inputs import (
     toy_field_for,
 )
 from radfield_core.testing.law import expect, expect_close, law
-from radfield_core.testing.toys import toy_rays
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import Step
 
-PARTS = ("encoding", "field", "sampler", "renderer")
+PARTS = ("encoding", "field", "sampler", "renderer", "rays")
 
 
 @law(*PARTS, fix="Convert constants with .to(x), and compute in the dtype of the input or in a wider one.")
@@ -103,7 +102,13 @@ def begin_step_depends_only_on_the_step(tested: PartUnderTest) -> None:
             expect(torch.equal(one, other), "outputs depend on earlier steps")
 
 
-@law("encoding", "field", "sampler", fix="Use no in-place operation (x *= 2, relu_) on a tensor that is passed in.")
+@law(
+    "encoding",
+    "field",
+    "sampler",
+    "rays",
+    fix="Use no in-place operation (x *= 2, relu_) on a tensor that is passed in.",
+)
 def inputs_are_not_modified(tested: PartUnderTest) -> None:
     """A part does not modify the tensors that are passed to it."""
     part = at_step(tested.build())
@@ -113,12 +118,14 @@ def inputs_are_not_modified(tested: PartUnderTest) -> None:
         part(x)
         expect(torch.equal(x, before), "the input was modified in place")
         return
-    rays = toy_rays(9)
+    rays = inputs_for(tested).rays
     tensors = (rays.origins, rays.directions, rays.viewdirs, rays.near, rays.far)
     copies = [tensor.clone() for tensor in tensors]
     with torch.no_grad():
         if tested.kind == "field":
             part(dense_samples(rays))
+        elif tested.kind == "rays":
+            part(rays)
         else:
             part.propose(rays, 0, None, toy_field_for(tested))
     for tensor, copy in zip(tensors, copies, strict=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mutants import data, encodings, fields, losses, methods, observers, part_losses, rays
+from mutants import data, encodings, fields, losses, methods, observers, part_losses, ray_transforms, rays
 from mutants.caught import CAUGHT_BY
 
-__all__ = ["CAUGHT_BY", "data", "encodings", "fields", "losses", "methods", "observers", "part_losses", "rays"]
+__all__ = [
+    "CAUGHT_BY", "data", "encodings", "fields", "losses", "methods", "observers", "part_losses", "ray_transforms",
+    "rays",
+]  # fmt: skip
