@@ -29,6 +29,9 @@ KINDS = (
     "metric", "converter",
 )  # fmt: skip
 
+MODEL_SLOTS = ("field", "sampler", "renderer", "background", "rays")
+"""The slots of a run that choose the parts of its model. A method may use all of them, some, or none."""
+
 _Function = TypeVar("_Function")
 
 
@@ -130,6 +133,7 @@ class Component(NamedTuple):
     writer: str | None
     aliases: Mapping[str, str] = MappingProxyType({})
     writes: Output | None = None
+    slots: tuple[str, ...] = MODEL_SLOTS
     distribution: str = ""
     plugin: str = ""
 
@@ -159,6 +163,7 @@ def component(
     writer: str | None = None,
     aliases: Mapping[str, str] | None = None,
     writes: Output | None = None,
+    slots: Iterable[str] = MODEL_SLOTS,
 ) -> Component:
     """Declare one part.
 
@@ -187,6 +192,10 @@ def component(
             nothing by itself: the error for it names the part that was meant.
         writes: only for exporters, which must state it: what the exporter writes, such as `Output.file("ply")` or
             `Output.folder()`.
+        slots: only for methods: the slots of the run that the method uses, of those in `MODEL_SLOTS`. A method that
+            brings its own model passes those that this model uses, or (). The config of its runs has no other slots. If
+            "field" is not among them, `provides` must contain the capabilities of the object that the model's `queries`
+            returns, because exporters, metrics and losses that require something of the field are compared with them.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -204,7 +213,8 @@ def component(
     given = frozenset(provides)
     known_as = dict(aliases or {})
     functions = (capabilities, sniff, writer)
-    return Component(kind, name, impl, config, summary, given, needs, presets, *functions, known_as, writes)
+    told = (known_as, writes, tuple(slots))
+    return Component(kind, name, impl, config, summary, given, needs, presets, *functions, *told)
 
 
 class Fit(str):

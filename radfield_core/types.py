@@ -312,18 +312,20 @@ class ModelOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rays that a training step renders, or the whole image, with the ground truth.
+    """The pixels that a training step renders, with the ground truth: R rays, or all R = H·W pixels of an image.
+
+    The pixels of an image are in one row, as in `Rendered`: row by row from the top. `view` has its width and height.
 
     Attributes:
-        rays: the R rays; None for a batch that is a whole image.
+        rays: the rays; None for a batch that is a whole image.
         view: camera and pose of a whole image; None for rays.
-        rgb: ground-truth colors [R, 3] of rays or [H, W, 3] of an image, composited on `background`.
-        mask: share of each pixel that the object covers [R] or [H, W], in [0, 1]; None without masks.
-        background: colors behind the pixels [R, 3] or [H, W, 3]; None if the method uses no background.
-        loss_weights: weights of the pixels in the loss [R] or [H, W] (mip-NeRF's "lossmult"); None for equal weights.
-            The weights of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
-        extras: other data of the pixels by name, [R, ...] of rays or [H, W, ...] of an image. They hold only the data
-            that parts of the run require, such as "depth". `radfield_core.train.extras` lists them.
+        rgb: ground-truth colors [R, 3], composited on `background`.
+        mask: share of each pixel that the object covers [R], in [0, 1]; None without masks.
+        background: colors behind the pixels [R, 3]; None if the method uses no background.
+        loss_weights: weights of the pixels in the loss [R] (mip-NeRF's "lossmult"); None for equal weights. The weights
+            of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
+        extras: other data of the pixels by name, [R, ...]. They hold only the data that parts of the run require, such
+            as "depth". `radfield_core.train.extras` lists them.
     """
 
     rays: RayBundle | None

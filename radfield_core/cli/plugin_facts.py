@@ -49,6 +49,7 @@ def _part(component: Component) -> dict[str, Any]:
         "requires": {slot: sorted(words) for slot, words in sorted(component.requires.items())},
         "presets": sorted(component.preset),
         "aliases": dict(component.aliases),
+        **({"slots": list(component.slots)} if component.kind == "method" else {}),
     }
     if component.writes is not None:
         facts["writes"] = {

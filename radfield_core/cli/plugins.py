@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.say import say
+from radfield_core.plugin import MODEL_SLOTS
 
 if TYPE_CHECKING:
     from radfield_core.plugin import Component
@@ -192,6 +193,7 @@ def _print_component(component: Component) -> None:
         "provides": " ".join(sorted(component.provides)),
         "needs": "; ".join(needs),
         "writes": "" if component.writes is None else str(component.writes),
+        "slots": "" if component.slots == MODEL_SLOTS else " ".join(component.slots) or "none (its own model)",
         "presets": " ".join(component.preset),
         "options": f"radfield config options {component.key}",
     }

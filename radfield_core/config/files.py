@@ -143,7 +143,10 @@ def inline(value: Any) -> str:
 
 def _table(options: Any) -> dict[str, Any]:
     table = {}
+    unused = getattr(options, "unused_slots", ())
     for field in attrs.fields(type(options)):
+        if field.name in unused:
+            continue
         value = getattr(options, field.name)
         if isinstance(value, Choice):
             table[field.name] = _choice_table(value)

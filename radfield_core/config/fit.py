@@ -82,9 +82,9 @@ def check(run: RunConfig, registry: Registry) -> None:
             needs the capability, and the installed parts that provide it.
     """
     problems = Problems()
-    stack = _filled_slots(run, "")
+    stack = _stack(run)
     for name in RUN_SLOTS:
-        if name in stack:
+        if name in stack and stack[name].path == name:
             _check_part(stack[name], stack, registry, problems)
     for table in ("losses", "observers"):
         for name, choice in getattr(run, table).items():
@@ -92,8 +92,9 @@ def check(run: RunConfig, registry: Registry) -> None:
     if run.background is not None:
         behind = {**stack, **_filled_slots(run.background, "background.")}
         for name in BACKGROUND_SLOTS:
-            _check_part(behind[name], behind, registry, problems)
-        if "opaque_far" in capabilities_of(run.renderer)[0]:
+            if name in behind:
+                _check_part(behind[name], behind, registry, problems)
+        if run.renderer is not None and "opaque_far" in capabilities_of(run.renderer)[0]:
             message = f"renderer {run.renderer.name!r} makes the far end of each ray opaque, which hides the background"
             problems.add("renderer", message, "Set renderer.opaque_far=false or background=none")
     problems.raise_as(UsageError)
@@ -105,8 +106,19 @@ def check_part(choice: Choice, run: RunConfig, registry: Registry) -> None:
     Raises UsageError if a capability is missing.
     """
     problems = Problems()
-    _check_part(SlotPath(choice.kind, choice), _filled_slots(run, ""), registry, problems)
+    _check_part(SlotPath(choice.kind, choice), _stack(run), registry, problems)
     problems.raise_as(UsageError)
+
+
+def _stack(run: RunConfig) -> dict[str, SlotPath]:
+    """Return a dictionary: name of a slot of a run -> the part in this slot.
+
+    If the method brings its own model, it takes the place of the field, because it provides what this model provides.
+    """
+    stack = _filled_slots(run, "")
+    if "field" not in stack and "field" in run.unused_slots:
+        stack["field"] = stack["method"]
+    return stack
 
 
 def _filled_slots(options: Any, prefix: str) -> dict[str, SlotPath]:
@@ -131,24 +143,40 @@ def _check_part(part: SlotPath, stack: Mapping[str, SlotPath], registry: Registr
     user = f"{part.choice.kind} {part.choice.name!r}"
     for slot, needs in sorted(capabilities_of(part.choice)[1].items()):
         if slot in own or slot in stack:
-            _check_needs(user, needs, own.get(slot) or stack[slot], registry, problems)
+            _check_needs(part, needs, own.get(slot) or stack[slot], registry, problems)
         elif slot not in (*_option_names(part.choice.config), "data"):
             problems.add(part.path, f"{user} requires a slot {slot!r}, but neither the part nor the run has one")
     for child in own.values():
         _check_part(child, stack, registry, problems)
 
 
-def _check_needs(user: str, needs: Collection[str], other: SlotPath, registry: Registry, problems: Problems) -> None:
+def _check_needs(
+    part: SlotPath, needs: Collection[str], other: SlotPath, registry: Registry, problems: Problems
+) -> None:
     missing = lacking(needs, capabilities_of(other.choice)[0])
     if not missing:
         return
     words = " and ".join(need.replace("|", " or ") for need in missing)
-    kind = other.choice.kind
+    kind, user = other.choice.kind, f"{part.choice.kind} {part.choice.name!r}"
+    if kind == "method":
+        message = f"the model of method {other.choice.name!r} does not provide {words}, which {user} needs"
+        problems.add(other.path, message, _instead(part, other, registry))
+        return
     message = f"{kind} {other.choice.name!r} does not provide {words}, which {user} needs"
     fitting = " or ".join(f"{other.path}={name}" for name in _fitting(needs, other, registry))
     if not fitting:
         message += f"; no installed {kind} provides it"
     problems.add(other.path, message, f"Use {fitting}" if fitting else "radfield plugins list")
+
+
+def _instead(part: SlotPath, model: SlotPath, registry: Registry) -> str:
+    """Return a hint what to do with a part that does not fit the model of a method."""
+    kind, provides = part.choice.kind, capabilities_of(model.choice)[0]
+    if part.path != kind:
+        return f"Remove {part.path}"
+    fitting = [each for each in registry.of_kind(kind) if not lacking(each.requires.get("field", ()), provides)]
+    words = " or ".join(f"--{kind} {registry.spelling(each, each.name)}" for each in fitting)
+    return f"Use {words}" if words else "radfield plugins list"
 
 
 def _fitting(needs: Collection[str], other: SlotPath, registry: Registry) -> Iterator[str]:

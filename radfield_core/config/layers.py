@@ -17,12 +17,14 @@ from radfield_core.config.files import read_preset, read_table
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.overrides import read_overrides
 from radfield_core.config.run import RunConfig
+from radfield_core.config.run_slots import part_in, run_options
 from radfield_core.config.slots import Choice, Slot, slot
 from radfield_core.config.sniff import reads_no_files, recognize
 from radfield_core.config.structure import Entry, Owner, Structurer
 from radfield_core.config.unknown_options import COMMAND_LINE
 from radfield_core.errors import PluginError, RadfieldError, UsageError
 from radfield_core.names import quoted
+from radfield_core.plugin import MODEL_SLOTS
 from radfield_core.plugins.registry import Registry
 
 
@@ -65,12 +67,7 @@ class Layers(NamedTuple):
 
         If several layers name a part, the layer with the highest priority decides.
         """
-        for layer in reversed(self.given()):
-            value = layer.value.get(slot)
-            name = value.get("type") if isinstance(value, dict) else value
-            if isinstance(name, str):
-                return name
-        return None
+        return part_in(self.given(), slot)
 
 
 def compose(
@@ -116,9 +113,10 @@ def compose(
     if not needs_data and not any("data" in layer.value for layer in layers.given()):
         skipped.add("data")
     structurer = Structurer(registry, mistakes)
-    run = structurer.table(RunConfig, layers.given(), "", Owner(), skipped)
+    run = run_options(structurer, layers.given(), skipped)
     structurer.suggest()
     mistakes.finish()
+    assert run is not None
     return Composed(run, structurer.origins, (*remarks, *structurer.remarks))
 
 
@@ -185,7 +183,7 @@ def _unknown_slots(layers: Layers, *, file_given: bool, data_given: bool) -> set
     """Return the slots that may be empty without a mistake, because a layer that cannot be read might fill them."""
     slots = set()
     if layers.preset is None:
-        slots |= {"field", "sampler", "renderer", "background"}
+        slots |= set(MODEL_SLOTS)
     if file_given and layers.file is None:
         slots |= {"method", "data"}
     if data_given and layers.data is None:

@@ -8,6 +8,7 @@ from typing import Literal
 import attrs
 
 from radfield_core.config.slots import Choice, option, parts, slot
+from radfield_core.plugin import MODEL_SLOTS
 
 
 @attrs.frozen(kw_only=True)
@@ -173,15 +174,21 @@ class BackgroundConfig:
 
 @attrs.frozen(kw_only=True)
 class RunConfig:
-    """All options of a run. `radfield config show` prints the options, and a run stores them in config.toml."""
+    """All options of a run. `radfield config show` prints the options, and a run stores them in config.toml.
+
+    A method that brings its own model uses only some of the slots in `plugin.MODEL_SLOTS`, such as `field`, or none.
+    The other slots are then None.
+    """
 
     method: Choice = slot("method", help="a paper's losses and learning rates, and presets of the options below")
     data: Choice = slot("dataparser", help="format of the images and cameras")
-    field: Choice = slot("field", help="learned function that maps a position to a color and a density or distance")
-    sampler: Choice = slot(
+    field: Choice | None = slot(
+        "field", help="learned function that maps a position to a color and a density or distance"
+    )
+    sampler: Choice | None = slot(
         "sampler", default="importance", help="chooses the positions along the rays at which the field is evaluated"
     )
-    renderer: Choice = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
+    renderer: Choice | None = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
     rays: Choice | None = slot(
         "rays", optional=True, help="learned correction of the training cameras, such as of their poses"
     )
@@ -195,3 +202,9 @@ class RunConfig:
     scene: SceneConfig = option(attrs.Factory(SceneConfig), help="preparation of the scene")
     trainer: TrainerConfig = option(attrs.Factory(TrainerConfig), help="the training loop")
     eval: EvalConfig = option(attrs.Factory(EvalConfig), help="rendering and evaluation")
+
+    @property
+    def unused_slots(self) -> tuple[str, ...]:
+        """The slots that the method does not use. They are None, and no config file contains them."""
+        used = MODEL_SLOTS if self.method is None else self.method.component.slots
+        return tuple(name for name in MODEL_SLOTS if name not in used)

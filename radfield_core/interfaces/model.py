@@ -26,6 +26,9 @@ class Model(nn.Module, ABC):
     renders differently, such as a rasterizer, derives a model from this class and returns it from `Method.build`. The
     derived class must implement `forward` and `render`, and may override the other methods.
 
+    Pixels are in one row everywhere. An image of H × W pixels has R = H·W pixels, row by row from the top, in training
+    and in rendering alike: colors are [R, 3].
+
     Attributes:
         ray_transform: the part that corrects training cameras, if the run has one. Core sets it and applies it, so that
             the model gets corrected rays and views.
@@ -38,15 +41,15 @@ class Model(nn.Module, ABC):
         ...         self.color = nn.Parameter(torch.full((3,), 0.5))
         ...
         ...     def forward(self, batch):
-        ...         size = batch.rgb.shape[:-1]
-        ...         rgb = self.color.expand_as(batch.rgb)
-        ...         return ModelOutputs(Rendered(rgb, torch.zeros(size), torch.ones(size)), (), None, 0)
+        ...         return ModelOutputs(self.paint(len(batch.rgb)), (), None, 0)
         ...
         ...     def render(self, view, background=None, chunk=4096, progress=None):
-        ...         n = view.camera.width * view.camera.height
-        ...         return Rendered(self.color.detach().expand(n, 3), torch.zeros(n), torch.ones(n))
-        >>> OneColor()(Batch(rays=None, view=None, rgb=torch.zeros(2, 4, 3))).rendered.rgb.shape
-        torch.Size([2, 4, 3])
+        ...         return self.paint(view.camera.width * view.camera.height)
+        ...
+        ...     def paint(self, n):
+        ...         return Rendered(self.color.expand(n, 3), torch.zeros(n), torch.ones(n))
+        >>> OneColor()(Batch(rays=None, view=None, rgb=torch.zeros(8, 3))).rendered.rgb.shape
+        torch.Size([8, 3])
     """
 
     ray_transform: RayTransform | None
@@ -62,7 +65,7 @@ class Model(nn.Module, ABC):
         """Render the batch over `batch.background`.
 
         The batch holds rays, or a whole view if the training method trains on images. In the result, `rendered.rgb`
-        must have the shape of `batch.rgb`.
+        must have the shape of `batch.rgb`, [R, 3], and `rendered.depth` and `rendered.opacity` the shape [R].
         """
 
     @abstractmethod

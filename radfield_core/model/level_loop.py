@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from radfield_core.cameras import View
-from radfield_core.errors import UsageError
+from radfield_core.errors import PluginError, UsageError
 from radfield_core.interfaces import BuildContext, Field, Loss, Method, Model, Part, Renderer, Sampler
 from radfield_core.model.early_stop import evaluate_visible
 from radfield_core.model.pixels import concatenated, on_background, with_scene_depths
@@ -309,9 +309,15 @@ def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
         raise ValueError("level_loop needs the context of a training run, and this one has none")
 
     def stack(slots: RunConfig | BackgroundConfig, n: int, behind: LevelLoop | None) -> LevelLoop:
-        sampler, renderer = ctx.sampler(slots.sampler), ctx.renderer(run.renderer)
+        if slots.sampler is None or slots.field is None or run.renderer is None:
+            raise PluginError(
+                "builds core's ray-marching model, but declares that it does not use the slots of this model",
+                path=f"{run.method.component.key} ({run.method.component.distribution})",
+                hint='Declare slots with "field", "sampler" and "renderer", or none of them and build another model',
+            )
+        sampler, renderer, chosen = ctx.sampler(slots.sampler), ctx.renderer(run.renderer), slots.field
         needed = sampler.n_levels - len(sampler.own_fields)
-        fields = [ctx.field(slots.field) for _ in range(max(1, min(n, needed)))]
+        fields = [ctx.field(chosen) for _ in range(max(1, min(n, needed)))]
         return LevelLoop(fields, sampler, renderer, behind, ctx.space)
 
     return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))

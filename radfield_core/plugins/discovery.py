@@ -18,7 +18,7 @@ import pluggy
 from radfield_core import API_VERSION
 from radfield_core.errors import PluginError
 from radfield_core.names import nearest, normalize_distribution
-from radfield_core.plugin import KINDS, Component, Output
+from radfield_core.plugin import KINDS, MODEL_SLOTS, Component, Output
 from radfield_core.plugins import hookspecs
 from radfield_core.plugins.vocabulary import vocabulary_faults
 
@@ -215,6 +215,7 @@ def _component_faults(component: Any) -> list[str]:
         if reference is not None and not all(reference.partition(":")[::2]):
             faults.append(f"{component.key}: {name}={reference!r} is not 'module:attribute'")
     faults += _output_faults(component)
+    faults += [f"{component.key}: {fault}" for fault in _slot_faults(component)]
     for alias, name in component.aliases.items():
         if name not in component.names:
             faults.append(f"{component.key}: the alias {alias!r} stands for {name!r}, which the part does not offer")
@@ -231,3 +232,18 @@ def _output_faults(component: Component) -> list[str]:
         return [f"{component.key}: an exporter must declare what it writes: {wanted}, not {writes!r}"]
     wrong = [ending for ending in writes.endings if not ending.isalnum()]
     return [f"{component.key}: {ending!r} is not an ending without a dot, such as 'ply'" for ending in wrong]
+
+
+def _slot_faults(component: Component) -> list[str]:
+    """Return one message for each rule that the slots of a method break."""
+    if component.kind != "method":
+        return [] if component.slots == MODEL_SLOTS else ["only a method can declare slots"]
+    unknown = [name for name in component.slots if name not in MODEL_SLOTS]
+    faults = [f"unknown slot {name!r}; the slots are {', '.join(MODEL_SLOTS)}" for name in unknown]
+    unused = [name for name in MODEL_SLOTS if name not in component.slots]
+    faults += [
+        f"requires something of the slot {name!r}, but does not use it" for name in unused if name in component.requires
+    ]
+    if component.provides and "field" in component.slots:
+        faults.append("provides capabilities, but uses the slot 'field', whose part provides them")
+    return faults

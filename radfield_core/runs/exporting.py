@@ -18,6 +18,7 @@ from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.files.staging import put_files, put_folder, staging_folder
 from radfield_core.interfaces import Exporter
+from radfield_core.model.answers import check_answers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.export_target import FOLDER_SIDECAR, check_target, output_of, sidecar_of, target_of
 from radfield_core.runs.stored_results import made_from
@@ -63,10 +64,12 @@ def export(trained: Trained, choice: Choice, out: Path | None) -> list[Path]:
         UsageError: the run's parts do not provide what the exporter needs, or the export would replace something else
             than an earlier export.
         NoSurface: the surface to export is empty.
-        PluginError: the exporter did not write what it declares.
+        PluginError: the exporter did not write what it declares, or the model of the run's method does not provide what
+            its declaration promises.
         StorageError: a file cannot be written.
     """
     check_part(choice, trained.run, get_registry())
+    check_answers(trained.model, trained.run.method.component)
     if out is None:
         with made_from(trained.folder, trained.checkpoint, "exports") as place:
             return _export(trained, choice, target_of(choice, place / choice.component.name))

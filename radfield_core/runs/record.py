@@ -14,17 +14,24 @@ from radfield_core.config.run import RunConfig
 from radfield_core.config.slots import Choice
 
 
+def slots_of(config: Any, path: str = "") -> Iterator[tuple[str, Choice]]:
+    """Yield every part that a config chooses, as (path of its slot, part).
+
+    Each part is yielded before the parts that it contains.
+    """
+    if isinstance(config, Choice):
+        yield path, config
+        config = config.config
+    values = config if isinstance(config, Mapping) else {}
+    if attrs.has(type(config)):
+        values = {item.name: getattr(config, item.name) for item in attrs.fields(type(config))}
+    for name, value in values.items():
+        yield from slots_of(value, f"{path}.{name}" if path else name)
+
+
 def parts_of(config: Any) -> Iterator[Choice]:
     """Yield every part that a config chooses. Each part is yielded before the parts that it contains."""
-    if isinstance(config, Choice):
-        yield config
-        config = config.config
-    if isinstance(config, Mapping):
-        for part in config.values():
-            yield from parts_of(part)
-    if attrs.has(type(config)):
-        for item in attrs.fields(type(config)):
-            yield from parts_of(getattr(config, item.name))
+    return (part for _, part in slots_of(config))
 
 
 def plugin_versions(run: RunConfig) -> dict[str, str]:

@@ -18,6 +18,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
 from radfield_core.model import Corrections
+from radfield_core.model.answers import check_answers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.evaluation import evaluate_all
@@ -114,8 +115,10 @@ def measure(trained: Trained, choice: Choice, split: str, reference: Path | None
 
     Raises:
         UsageError: the run's parts do not provide what the metric needs.
+        PluginError: the model of the run's method does not provide what its declaration promises.
     """
     check_part(choice, trained.run, get_registry())
+    check_answers(trained.model, trained.run.method.component)
     metric: Metric = choice.load()(choice.config)
     name = choice.component.name
     found = metric.measure(

@@ -55,10 +55,11 @@ def mixes(registry: Registry, method: str) -> Iterator[Mix]:
 def method_mixes(registry: Registry) -> Iterator[Mix]:
     """Yield every combination of installed methods, fields, samplers and renderers.
 
-    Each field uses its default encoding.
+    Each field uses its default encoding. Methods that bring their own model are left out.
     """
-    kinds = ("method", "field", "sampler", "renderer")
-    for method, field, sampler, renderer in product(*(registry.of_kind(kind) for kind in kinds)):
+    slots = ("field", "sampler", "renderer")
+    methods = [method for method in registry.of_kind("method") if set(slots) <= set(method.slots)]
+    for method, field, sampler, renderer in product(methods, *(registry.of_kind(kind) for kind in slots)):
         names = (_name(registry, part) for part in (field, sampler, renderer))
         yield Mix(_name(registry, method), "", *names)
 

@@ -16,6 +16,7 @@ from radfield_core.config.files import read_preset
 from radfield_core.config.fit import capabilities_of, check, lacking
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.run import RunConfig
+from radfield_core.config.run_slots import run_options
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.structure import Entry, Owner, Structurer, options_of
 from radfield_core.errors import UsageError
@@ -181,8 +182,9 @@ class PartUnderTest:
             preset = read_preset(self.component, self.component.name)
             entries.insert(0, Entry("preset", preset, self.component.distribution))
         mistakes = Mistakes()
-        run: RunConfig = Structurer(self.registry, mistakes).table(RunConfig, entries, "", Owner())
+        run = run_options(Structurer(self.registry, mistakes), entries)
         mistakes.finish()
+        assert run is not None
         check(run, self.registry)
         return run
 

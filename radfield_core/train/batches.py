@@ -92,18 +92,15 @@ class PixelDrawer:
         return images, rows, inside - rows * widths
 
     def draw_view(self, step: Step) -> Batch:
-        """Draw one view uniformly and return it as a batch: rgb and background are [H, W, 3], the mask is [H, W]."""
+        """Draw one view uniformly and return all its pixels as a batch, row by row."""
         index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
-        pixels = self.scene.images[index].to(self.device)
-        height, width = pixels.shape[:2]
-        background = background_for(self.scene, self.method, step, height * width, self.device)
-        background = None if background is None else background.view(height, width, 3)
-        mask = None if self.scene.masks is None else self.scene.masks[index]
-        weights = self._loss_weights(torch.full((height, width), index), mask)
+        pixels = self.scene.images[index].to(self.device).flatten(0, 1)
+        background = background_for(self.scene, self.method, step, len(pixels), self.device)
+        mask = None if self.scene.masks is None else self.scene.masks[index].flatten(0, 1)
+        weights = self._loss_weights(torch.full((len(pixels),), index), mask)
         view, extras = self.scene.cameras.view(index, image_id=index), {}
         if self.extras is not None:
-            rays = view_rays(self.scene, view, device=self.device)
-            extras = self.extras.of_view(index, rays, (height, width))
+            extras = self.extras.of_view(index, view_rays(self.scene, view, device=self.device))
         return Batch(
             rays=None,
             view=view,

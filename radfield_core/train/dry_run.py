@@ -16,6 +16,7 @@ from torch import nn
 from radfield_core.errors import PluginError, Problems
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import LevelLoop, corrected_batch
+from radfield_core.model.answers import check_answers
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.output_checks import blamed_on, check_model_outputs, check_render, check_stack, fields_checked
@@ -50,6 +51,8 @@ def dry_run(setup: TrainingSetup) -> Findings:
     with randomness.undisturbed():
         with blamed_on(setup, "building the model failed", when=type(setup.method).build is not Method.build):
             train_step = setup.build(setup.config.seed)
+        if setup.context.run is not None:
+            check_answers(train_step.model, setup.context.run.method.component)
         with blamed_on(setup, "the first step failed", when=not isinstance(train_step.model, LevelLoop)):
             return _check_model(train_step, setup, step)
 

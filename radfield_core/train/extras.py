@@ -5,12 +5,12 @@ requires them, nothing is read and the batches hold no extras.
 
 | word | entries of `Batch.extras` |
 |---|---|
-| depths | "depth" [...]: t of the surface on the ray; NaN if unknown, infinite if the ray hits nothing |
-| normals | "normals" [..., 3]: unit normal of the surface; NaN if unknown |
-| observations | "point_depth" and "point_sigma" [...]: t of an observed point on the ray, and its standard deviation |
+| depths | "depth" [R]: t of the surface on the ray; NaN if unknown, infinite if the ray hits nothing |
+| normals | "normals" [R, 3]: unit normal of the surface; NaN if unknown |
+| observations | "point_depth" and "point_sigma" [R]: t of an observed point on the ray, and its standard deviation |
 
 t is measured in the coordinates of the rays, as in `RaySamples.t_eval`. Each word also brings "depth_weights",
-"normals_weights" or "point_weights" [...]. These are 0 where the data are unknown, and have a mean of 1 over the whole
+"normals_weights" or "point_weights" [R]. These are 0 where the data are unknown, and have a mean of 1 over the whole
 step. The plain mean of weighted losses is then the mean over the known data, even in micro-batches.
 """
 
@@ -257,13 +257,13 @@ class Extras:
             found |= source.of(drawn)
         return {name: values.to(device) for name, values in found.items()}
 
-    def of_view(self, index: int, rays: RayBundle, shape: tuple[int, int]) -> dict[str, Tensor]:
-        """Return the extras of a whole view by name, in the shape [H, W, ...], on the device of its rays."""
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return the extras of all pixels of a view by name, on the device of its rays."""
         device = rays.origins.device
         found: dict[str, Tensor] = {}
         for source in self.sources.values():
             found |= source.of_view(index, rays)
-        return {name: values.to(device).view(*shape, *values.shape[1:]) for name, values in found.items()}
+        return {name: values.to(device) for name, values in found.items()}
 
 
 def _fault(word: str, scene: Scene) -> tuple[str, str] | None:

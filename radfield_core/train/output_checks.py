@@ -112,7 +112,7 @@ def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], probl
     Args:
         name: name of the model's class.
         outputs: the value that the model returned for a batch.
-        pixels: shape of the batch's pixels, [R] or [H, W].
+        pixels: shape of the batch's pixels, [R].
         problems: collection to which faults are added.
     """
     if not isinstance(outputs, ModelOutputs):

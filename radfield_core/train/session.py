@@ -29,7 +29,7 @@ from radfield_core.runs import checkpoint as checkpoints, stored_results
 from radfield_core.runs.folder import RunFolder, load_state, new_run, point_latest
 from radfield_core.runs.known_data import record_data
 from radfield_core.runs.observers import Observers
-from radfield_core.runs.record import parts_of, plugin_versions
+from radfield_core.runs.record import plugin_versions, slots_of
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.subnormals import flushed
@@ -233,14 +233,14 @@ def announce(prepared: Prepared, threads: str = "", keep_folder: bool = True) ->
 def _header(prepared: Prepared, threads: str) -> list[str]:
     """Return lines that describe the method, the data, the device and the kernels."""
     run, scene, device = prepared.run, prepared.scene, prepared.trainer.drawer.device
-    parts = ", ".join(f"{part.kind} {part.name}" for part in parts_of(run) if part.kind not in ("method", "dataparser"))
+    parts = ", ".join(f"{slot} {part.name}" for slot, part in slots_of(run) if slot not in ("method", "data"))
     sizes = {tuple(size) for size in scene.cameras.sizes.tolist()}
     size = "×".join(map(str, sizes.pop())) if len(sizes) == 1 else f"{len(sizes)} sizes"
     n_parameters = sum(parameter.numel() for parameter in prepared.trainer.model.parameters())
     on_cpu = plural(torch.get_num_threads(), "thread")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
     return [
-        f"method   {run.method.name} ({n_parameters:,} parameters): {parts}",
+        f"method   {run.method.name} ({n_parameters:,} parameters): {parts or 'its own model'}",
         *(f"rates    {group}" for group in prepared.trainer.groups.described()),
         f"data     {run.data.name}: {plural(len(scene.cameras), 'image')}, {size}",
         f"device   {device} ({name})" + (f"; threads: {threads}" if threads else ""),

@@ -6,7 +6,7 @@ import json
 
 from radfield_core.cli.main import main
 from radfield_core.cli.plugin_facts import about, described
-from radfield_core.plugin import component
+from radfield_core.plugin import MODEL_SLOTS, component
 from radfield_core.plugins.discovery import Plugin
 from radfield_core.plugins.registry import Registry, get_registry
 
@@ -21,6 +21,8 @@ def test_json_lists_each_plugin_with_its_parts_capabilities_and_options(capsys) 
     assert set(parts) == {part.key for part in get_registry().components}
     nerf = parts["field:nerf"]
     assert "density" in nerf["provides"] and "encoding" in nerf["requires"]
+    assert "slots" not in nerf
+    assert parts["method:nerf"]["slots"] == list(MODEL_SLOTS)
     (width,) = [option for option in nerf["options"] if option["path"] == "width"]
     assert "writes" not in nerf and parts["exporter:mesh"]["writes"] == {
         "what": "file", "endings": ["ply", "obj", "glb", "stl"], "coordinates": ["*"],

@@ -10,6 +10,11 @@ def test_info_explains_parts_by_any_of_their_names(radfield) -> None:
         assert "method:study: a study\n" in radfield("plugins", "info", name).stdout, name
     text = radfield("plugins", "info", "blob").stdout
     assert "needs     direction_encoding with directions; encoding with points|gaussians" in text
+    assert "slots" not in text and "slots" not in radfield("plugins", "info", "study").stdout
+    assert (
+        "  provides  point_color\n  slots     none (its own model)\n" in radfield("plugins", "info", "painter").stdout
+    )
+    assert "  slots     sampler\n" in radfield("plugins", "info", "etcher").stdout
 
 
 def test_info_of_an_unknown_name_offers_the_nearest(radfield) -> None:

@@ -11,8 +11,10 @@ from hypothesis import given, strategies as st
 
 from radfield_core.config.fit import capabilities_of, check, check_part, lacking
 from radfield_core.config.layers import compose, compose_part
-from radfield_core.errors import PluginError, UsageError
-from radfield_core.plugins.discovery import CORE
+from radfield_core.config.slots import Choice
+from radfield_core.errors import PluginError, Problem, UsageError
+from radfield_core.plugin import component
+from radfield_core.plugins.discovery import CORE, Plugin
 from radfield_core.plugins.registry import Registry
 
 
@@ -170,3 +172,46 @@ def test_a_failing_capabilities_function_blames_its_distribution(fakes):
     broken = attrs.evolve(choice, component=choice.component._replace(capabilities="math:sqrt"))
     with pytest.raises(PluginError, match="math:sqrt of fake-parts failed: TypeError"):
         capabilities_of(broken)
+
+
+def a_part(kind: str, **needs: set[str]):
+    """A chosen part of a kind, with what it requires."""
+    declared = component(kind, "it", impl="m:A", config="m:B", summary="s", requires=needs)
+    return Choice("it", declared, None)
+
+
+def test_what_needs_a_field_is_compared_with_the_model_of_a_method_that_brings_one(fakes):
+    run = compose(fakes, method="painter", overrides=["data=boxes", "data.root=x"]).run
+    check(run, fakes)
+    check_part(a_part("exporter", field={"point_color|sdf"}), run, fakes)
+    with pytest.raises(UsageError) as caught:
+        check_part(a_part("exporter", field={"density|sdf", "point_color"}), run, fakes)
+    assert caught.value.problems == (
+        Problem("method", "the model of method 'painter' does not provide density or sdf, which exporter 'it' needs",
+                "radfield plugins list"),
+    )  # fmt: skip
+
+
+def test_the_hint_names_exporters_that_fit_the_model(fakes):
+    fitting = component("exporter", "dots", impl="m:A", config="m:B", summary="s", requires={"field": {"point_color"}})
+    unfit = component("exporter", "skin", impl="m:A", config="m:B", summary="s", requires={"field": {"sdf"}})
+    registry = Registry(
+        [*fakes.plugins, Plugin("x", "acme-x", "0", "m", "ok", components=(fitting, unfit))], fakes.hooks
+    )
+    run = compose(fakes, method="painter", overrides=["data=boxes", "data.root=x"]).run
+    with pytest.raises(UsageError) as caught:
+        check_part(Choice("skin", unfit, None), run, registry)
+    assert caught.value.problems[0].hint == "Use --exporter dots"
+
+
+def test_losses_of_a_run_are_compared_with_its_own_model_too(fakes):
+    run = compose(fakes, method="painter", overrides=["data=boxes", "data.root=x"]).run
+    losses = {"deep": a_part("loss", field={"density"}), "seen": a_part("loss", field={"point_color"}),
+              "along": a_part("loss", sampler={"dense"})}  # fmt: skip
+    with pytest.raises(UsageError) as caught:
+        check(attrs.evolve(run, losses=losses), fakes)
+    found = {problem.message: problem.hint for problem in caught.value.problems}
+    assert found == {
+        "the model of method 'painter' does not provide density, which loss 'it' needs": "Remove losses.deep",
+        "loss 'it' requires a slot 'sampler', but neither the part nor the run has one": "",
+    }

@@ -157,7 +157,7 @@ def test_a_missing_method_field_and_data_are_named_with_what_is_installed(fakes)
         compose(fakes)
     problems = {problem.path: problem for problem in caught.value.problems}
     assert problems.keys() == {"method", "data"}  # the method will bring a field
-    assert "installed: bare, far-fetched, study" in problems["method"].message
+    assert "installed: bare, etcher, far-fetched, painter, study" in problems["method"].message
     assert problems["data"].hint == "Add --data PATH"
     with pytest.raises(UsageError) as caught:
         compose(fakes, method="bare")

@@ -39,15 +39,13 @@ class Painter(Model):
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
         with torch.no_grad():
-            painted = self._paint(view)
-        assert painted.rgb is not None
-        return Rendered(painted.rgb.view(-1, 3), painted.depth.view(-1), painted.opacity.view(-1))
+            return self._paint(view)
 
     def _paint(self, view: View) -> Rendered:
         size = (view.camera.height, view.camera.width)
         image = nn.functional.interpolate(self.grid, size=size, mode="bilinear", align_corners=False)
-        rgb = torch.sigmoid(image[0].permute(1, 2, 0))
-        return Rendered(rgb, torch.zeros(size), torch.ones(size))
+        rgb = torch.sigmoid(image[0].permute(1, 2, 0)).flatten(0, 1)
+        return Rendered(rgb, torch.zeros(len(rgb)), torch.ones(len(rgb)))
 
 
 class Painting(Method):
@@ -133,7 +131,7 @@ def test_parts_of_any_model_begin_children_first_and_are_collected_by_name() -> 
     model.inner = Counter(1.0, begun, Counter(2.0, begun))  # type: ignore[assignment]
     model.begin_step(STEP)
     assert begun == [2.0, 1.0] and [path for path, _ in model.parts()] == ["inner", "inner.child"]
-    batch = Batch(None, toy_scene().cameras.view(0), torch.zeros(16, 16, 3))
+    batch = Batch(None, toy_scene().cameras.view(0), torch.zeros(256, 3))
     losses, scalars = model.part_losses(model(batch), batch, STEP), model.part_scalars()
     assert {name: float(loss) for name, loss in losses.items()} == {"count": 1, "inner.child.count": 2}
     assert {name: float(value) for name, value in scalars.items()} == {"count": 10, "inner.child.count": 20}

@@ -38,6 +38,15 @@ def radfield_components():
     ]
 """
 
+OWN_MODEL = """
+from radfield_core.plugin import component, hookimpl
+RADFIELD_API = (1, 0)
+@hookimpl
+def radfield_components():
+    return [component("method", "maze", impl="m:A", config="m:B", summary="s", slots=['sampler'],
+                      provides=['density'], requires={'data': ['images']})]
+"""
+
 
 @pytest.fixture
 def discover(monkeypatch):
@@ -93,6 +102,11 @@ def test_rows_are_ordered_by_distribution_then_name(fakes):
         (EXPORTER.replace("WRITES", "Output.file('.ply')"), "error", "'.ply' is not an ending without a dot"),
         (EXPORTER.replace("WRITES", "Output.folder()"), "ok", ""),
         (EXPORTER.replace("WRITES", "Output.folder()").replace('"exporter"', '"encoding"'), "error", "only exporters"),
+        (OWN_MODEL.replace("'sampler'", "'samplr'"), "error", "unknown slot 'samplr'; the slots are field, sampler"),
+        (OWN_MODEL.replace("{'data'", "{'field'"), "error", "something of the slot 'field', but does not use it"),
+        (OWN_MODEL.replace("'sampler'", "'field'"), "error", "provides capabilities, but uses the slot 'field'"),
+        (GOOD.replace("summary=", "slots=(), summary="), "error", "only a method can declare slots"),
+        (OWN_MODEL, "ok", ""),
         (GOOD.replace("points", "acme.fog"), "ok", ""),
         ("RADFIELD_API = (1, 0)", "ok", ""),
     ],

@@ -7,7 +7,7 @@ import attrs
 from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.config.slots import Choice, option, slot
 from radfield_core.plugin import component
-from radfield_core.runs.record import changes, parts_of, plugin_versions
+from radfield_core.runs.record import changes, parts_of, plugin_versions, slots_of
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +53,8 @@ def a_run(root: str = "/data/my scene/") -> Run:
 
 def test_parts_are_found_at_any_depth_with_their_distributions() -> None:
     assert [part.name for part in parts_of(a_run())] == ["toy", "files", "net", "waves"]
+    slots = [(slot, part.name) for slot, part in slots_of(a_run())]
+    assert slots == [("method", "toy"), ("data", "files"), ("field", "net"), ("field.encoding", "waves")]
     versions = plugin_versions(a_run())  # type: ignore[arg-type]
     assert versions["no-such-distribution"] == "unknown" and versions["torch"] and versions["radfield-core"]
 

@@ -77,12 +77,13 @@ def test_a_whole_view_has_the_extras_of_all_its_pixels() -> None:
     scene = with_surface(toy_scene())
     batch = drawn(scene, {"depths": 0.0, "normals": 0.0, "observations": 0.25}, method=Images())
     index = batch.view.image_id
-    assert torch.equal(batch.extras["depth"], scene.depths[index].float())
-    known = scene.normals[index].norm(dim=-1) > 0
-    assert torch.equal(batch.extras["normals"][known], scene.normals[index][known].float())
+    assert torch.equal(batch.extras["depth"], scene.depths[index].float().flatten())
+    normals = scene.normals[index].flatten(0, 1)
+    known = normals.norm(dim=-1) > 0
+    assert torch.equal(batch.extras["normals"][known], normals[known].float())
     seen = scene.observations.only([index])
     places = {(row, column) for column, row in seen.pixels.round().long().tolist()}
-    found = {(row, column) for row, column in batch.extras["point_depth"].isfinite().nonzero().tolist()}
+    found = {divmod(pixel, 16) for (pixel,) in batch.extras["point_depth"].isfinite().nonzero().tolist()}
     assert found == places
 
 

@@ -34,7 +34,7 @@ def test_in_a_whole_view_black_pixels_have_no_weight() -> None:
     batch = PixelDrawer(scene, method, torch.device("cpu")).draw(Step(3, 10, 0), 1)
     assert batch.view is not None and batch.view.image_id is not None and scene.masks is not None
     assert batch.loss_weights is not None and batch.mask is None
-    assert torch.equal(batch.loss_weights, (scene.masks[batch.view.image_id][..., 0] > 0).float())
+    assert torch.equal(batch.loss_weights, (scene.masks[batch.view.image_id][..., 0] > 0).float().flatten())
 
 
 def test_masks_of_the_object_weigh_nothing() -> None:

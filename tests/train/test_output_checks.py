@@ -111,10 +111,10 @@ class Idle(Painter):
     ("model_class", "words"),
     [
         (ReturnsTensor, "forward returned Tensor, expected ModelOutputs"),
-        (altered(rgb=lambda x: x[..., :2]), r"rgb has shape \[16, 16, 2\], expected \[16, 16, 3\]"),
+        (altered(rgb=lambda x: x[..., :2]), r"rgb has shape \[256, 2\], expected \[256, 3\]"),
         (altered(rgb=lambda x: None), "rendered no color"),
         (altered(depth=lambda x: x / 0.0), "depth is not finite"),
-        (altered(opacity=lambda x: x[..., None]), r"opacity has shape \[16, 16, 1\]"),
+        (altered(opacity=lambda x: x[..., None]), r"opacity has shape \[256, 1\]"),
         (RendersTensor, r"RendersTensor\.render: returned Tensor, expected Rendered"),
         (RendersOnePixel, r"RendersOnePixel\.render: rgb has shape \[1, 3\], expected \[64, 3\]"),
         (Raises, "the first step failed: TypeError: no rasterizer"),

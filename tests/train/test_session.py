@@ -168,6 +168,7 @@ def test_the_header_names_method_data_device_and_a_folder_that_stays(
     lines = caplog.text
     for words in ("method   tiny-nerf", "data     synthetic: 2 images, 8×8", "device   cpu", "threads: two", "4 steps"):
         assert words in lines
+    assert ": field nerf, field.encoding frequency, sampler importance, renderer volume\n" in lines
     assert (str(tmp_path / "run") in lines) == keep_folder
 
 

@@ -76,8 +76,8 @@ def radfield_run_finished(folder: Path, reason: str) -> None:
         return
     from radfield_core import compose, get_registry
 
-    field = compose(get_registry(), file=folder / "config.toml").run.field.component
-    if (field.distribution, field.name) != ("radfield-neus", "neus"):
+    field = compose(get_registry(), file=folder / "config.toml").run.field
+    if field is None or (field.component.distribution, field.component.name) != ("radfield-neus", "neus"):
         return
     from radfield_core import compose_part, export, open_run
 

@@ -10,8 +10,9 @@ from radfield_core.config.files import dump, parse_table, read_preset
 from radfield_core.config.fit import check
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.run import RunConfig
+from radfield_core.config.run_slots import run_options
 from radfield_core.config.schedules import Schedule
-from radfield_core.config.structure import Entry, Owner, Structurer
+from radfield_core.config.structure import Entry, Structurer
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
@@ -24,8 +25,9 @@ def _composed(tested: PartUnderTest, table: dict[str, Any]) -> RunConfig:
     """The config of the run that a table describes."""
     mistakes = Mistakes()
     entry = Entry("preset", table, tested.component.distribution)
-    run: RunConfig = Structurer(tested.registry, mistakes).table(RunConfig, [entry], "", Owner())
+    run = run_options(Structurer(tested.registry, mistakes), [entry])
     mistakes.finish()
+    assert run is not None
     return run
 
 

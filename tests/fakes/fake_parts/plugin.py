@@ -36,4 +36,8 @@ def radfield_components():
         component("method", "bare", impl=CODE, config="fake_parts.config:StudyConfig", summary="without a preset"),
         component("method", "far-fetched", impl=CODE, config="fake_parts.config:StudyConfig", summary="absent parts",
                   preset="fake_parts:presets/far.toml"),
+        component("method", "painter", impl=CODE, config="fake_parts.config:StudyConfig", summary="its own model",
+                  slots=(), provides={"point_color"}),
+        component("method", "etcher", impl=CODE, config="fake_parts.config:StudyConfig", summary="rays of its own",
+                  slots=("sampler",), provides={"density"}),
     ]  # fmt: skip
