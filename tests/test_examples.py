@@ -13,7 +13,10 @@ import pytest
 from radfield_core import data, files
 
 ROOT = Path(__file__).parents[1]
-OPS = ("contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments", "stepfun", "volume")
+OPS = (
+    "activation", "contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments",
+    "stepfun", "volume",
+)  # fmt: skip
 
 
 def modules_with_examples() -> list[str]:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 DOORS = ("radfield_core", "radfield_core.data", "radfield_core.files", "radfield_core.ops", "radfield_core.testing",
          "radfield_core.bench")  # fmt: skip
-OPS = ("contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments", "stepfun", "volume")
+OPS = (
+    "activation", "contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments",
+    "stepfun", "volume",
+)  # fmt: skip
 """Modules of `radfield_core.ops` that are public as a whole."""
 
 TITLES = {

@@ -1,7 +1,8 @@
 """Numerical operations on tensors. Each is defined in plain torch, and accelerated kernels must agree.
 
-The modules `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`, `stepfun` and
-`volume` are public. The names below are public too: they are layouts of samples, and tools for writing kernels.
+The modules `activation`, `contraction`, `derivatives`, `distortion`, `frustum`, `mlp`, `ndc`, `networks`, `segments`,
+`stepfun` and `volume` are public. The names below are public too: they are layouts of samples, and tools for writing
+kernels.
 """
 
 from typing import TYPE_CHECKING

@@ -26,6 +26,7 @@ OPTIONS = {
     "sampler:occupancy": {"resolution": 16, "num_samples": 64},
     "sampler:mip": {"n_samples": 16},
     "sampler:neus": {"n_samples": 16, "n_importance": 16},
+    "sampler:proposal": {"n_proposals": [16, 12], "n_samples": 8, "encoding": {"n_levels": 2, "log2_table_size": 9}},
     "sampler:importance": {"n_samples": 16, "n_importance": 16},
     "dataparser:llff": {"holdout": 0},
     "dataparser:colmap": {"holdout": 0},

@@ -34,6 +34,7 @@ SMALL = {
     "sampler mip": ("sampler.n_samples=8",),
     "sampler neus": ("sampler.n_samples=8", "sampler.n_importance=8", "sampler.n_rounds=2"),
     "sampler occupancy": ("sampler.resolution=8", "sampler.num_samples=32"),
+    "sampler proposal": ("sampler.n_proposals=[12,8]", "sampler.n_samples=8", "sampler.encoding.log2_table_size=9"),
     "sampler inverted-sphere": ("sampler.n_samples=8",),
 }
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from radfield_core import BuildContext, DensityOccupancy, Field, FieldOutputs, RaySamples, SceneBox, capabilities_of
 from radfield_core.ops import at_least_float32
+from radfield_core.ops.activation import truncated_exp
 from radfield_core.ops.contraction import contract, contract_variance
 from radfield_core.ops.mlp import mlp
-from radfield_ngp.activation import truncated_exp
 from radfield_ngp.config import NgpFieldConfig
 
 

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 from hypothesis import given, strategies as st
-from radfield_ngp.activation import GRADIENT_LIMIT, truncated_exp
+
+from radfield_core.ops.activation import GRADIENT_LIMIT, truncated_exp
 
 
 def at(value: float) -> torch.Tensor:
