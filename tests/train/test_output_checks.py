@@ -59,7 +59,7 @@ def check(model_class: type[Model], **changes: Any) -> Findings:
     method_class = type("Splats", (Splats,), {"model_class": model_class, **changes})
     setup = toy_setup(method_class(), max_steps=10)
     declared = component("method", "splats", impl="x:Y", config="x:Z", summary="s")._replace(distribution="acme-splats")
-    run = SimpleNamespace(method=SimpleNamespace(component=declared), losses={})
+    run = SimpleNamespace(method=SimpleNamespace(component=declared), losses={}, rays=None)
     return dry_run(dataclasses.replace(setup, context=dataclasses.replace(setup.context, run=run)))  # type: ignore[arg-type]
 
 
