@@ -6,6 +6,7 @@ sidecar: a JSON file that describes the export.
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,25 @@ def target_of(choice: Choice, out: Path, inside: bool = False) -> Path:
         inside: True if `out` stands for a folder that need not exist yet.
 
     Raises:
-        UsageError: the exporter cannot write a file with this ending.
+        UsageError: the exporter cannot write a file with this ending, or writes a folder and this is no name for one.
     """
     output = output_of(choice)
     if output.is_folder:
+        if not inside and not out.is_dir() and _names_file(out, output):
+            raise UsageError(
+                f"has the ending of a file, but exporter {choice.component.name!r} writes a folder",
+                path=str(out),
+                hint=f"--out {quoted(out.with_suffix(''))}",
+            )
         return out
     place = out / choice.component.name if inside or out.is_dir() else out
     return file_and_format(place, output.endings, getattr(choice.config, "format", None))[0]
+
+
+def _names_file(path: Path, output: Output) -> bool:
+    """True if a path has an ending of files, so that a user who typed it expects a file there."""
+    endings = {Path(pattern).suffix.lower() for pattern in output.coordinates} - {""}
+    return path.suffix.lower() in endings or mimetypes.guess_type(path.name)[0] is not None
 
 
 def sidecar_of(choice: Choice, target: Path) -> Path | None:
@@ -59,7 +72,7 @@ def sidecar_of(choice: Choice, target: Path) -> Path | None:
         return target / FOLDER_SIDECAR
     if not output.coordinates:
         return None
-    return target.with_name(f"{target.stem}.export.json" if target.suffix == ".json" else f"{target.name}.json")
+    return target.with_name(f"{target.stem}.export.json" if target.suffix.lower() == ".json" else f"{target.name}.json")
 
 
 def check_target(choice: Choice, target: Path) -> None:

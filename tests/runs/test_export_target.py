@@ -35,6 +35,15 @@ def test_a_file_goes_into_a_folder_and_a_folder_is_the_path_itself(choice, out, 
     assert target_of(choice, tmp_path / out, inside) == tmp_path / target
 
 
+@pytest.mark.parametrize("name", ["transforms.json", "a.PNG", "depth.xyzw"])
+def test_a_folder_is_not_given_the_name_of_a_file(name: str, tmp_path: Path) -> None:
+    choice = chosen(Output.folder(coordinates=["transforms.json", "*.xyzw"]))
+    with pytest.raises(UsageError, match="has the ending of a file") as caught:
+        target_of(choice, tmp_path / name)
+    assert caught.value.problems[0].hint == f"--out {tmp_path / Path(name).stem}"
+    assert target_of(choice, tmp_path / name, inside=True) == tmp_path / name, "with a slash at its end, it is a folder"
+
+
 @pytest.mark.parametrize(
     ("writes", "target", "sidecar"),
     [
