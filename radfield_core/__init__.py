@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from radfield_core.config.slots import Choice as Choice, option as option, parts as parts, slot as slot
     from radfield_core.data.scene import Mesh as Mesh, Scene as Scene
     from radfield_core.errors import (
+        BrokenPlugin as BrokenPlugin,
         DatasetError as DatasetError,
         NoSuchSplit as NoSuchSplit,
         NoSurface as NoSurface,
@@ -108,7 +109,10 @@ _HOMES = {
     "config.pose_options": "PoseOptions",
     "config.run": "RunConfig",
     "config.schedules": "Schedule",
-    "errors": ("DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError StorageError UsageError"),
+    "errors": (
+        "BrokenPlugin DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError "
+        "StorageError UsageError"
+    ),
     "interfaces": (
         "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
         "HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part RayTransform Renderer "

@@ -159,9 +159,16 @@ class SplitWithoutImages(NoSuchSplit):
 
 
 class PluginError(RadfieldError):
-    """A part is not installed, its plugin cannot be loaded, or its code is faulty."""
+    """A part cannot be used: it is not installed, or what its code returns breaks the interface of its kind."""
 
     code = 69
+
+
+class BrokenPlugin(PluginError):
+    """A plugin is installed, but it cannot be loaded: its code cannot be imported, its declaration is faulty, or it was
+    written for another version of the plugin interface."""
+
+    code = 78
 
 
 class StorageError(RadfieldError):

@@ -265,15 +265,15 @@ def load_of(component: Component, reference: str) -> Any:
     """Import the object that a part's declaration names by `reference`.
 
     Raises:
-        PluginError: the code cannot be imported; the message names the part and its distribution.
+        BrokenPlugin: the code cannot be imported; the message names the part and its distribution.
     """
     try:
         return load(reference)
     except Exception as error:  # code of a third party may raise anything
-        from radfield_core.errors import PluginError
+        from radfield_core.errors import BrokenPlugin
 
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(
+        raise BrokenPlugin(
             f"{component.key} of {component.distribution} cannot be imported: {text}",
             hint="radfield plugins doctor",
         ) from error

@@ -9,6 +9,7 @@ import pytest
 
 from radfield_core import errors
 from radfield_core.errors import (
+    BrokenPlugin,
     DatasetError,
     Diverged,
     NoSuchSplit,
@@ -27,9 +28,9 @@ from radfield_core.names import Lines
 
 
 def test_every_error_has_the_documented_exit_code() -> None:
-    """65, 69 and 74 are EX_DATAERR, EX_UNAVAILABLE and EX_IOERR of sysexits.h."""
+    """65, 69, 74 and 78 are EX_DATAERR, EX_UNAVAILABLE, EX_IOERR and EX_CONFIG of sysexits.h."""
     codes = {UsageError: 2, Diverged: 3, NoSurface: 4, DatasetError: 65, NoSuchSplit: 65, PluginError: 69}
-    codes |= {SplitWithoutImages: 65, StorageError: 74, RadfieldError: 1}
+    codes |= {SplitWithoutImages: 65, StorageError: 74, BrokenPlugin: 78, RadfieldError: 1}
     assert {kind: kind.code for kind in codes} == codes
     defined = [x for x in vars(errors).values() if isinstance(x, type) and issubclass(x, RadfieldError)]
     assert set(defined) == set(codes)

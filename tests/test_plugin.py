@@ -8,7 +8,7 @@ import sys
 import pluggy
 import pytest
 
-from radfield_core.errors import PluginError
+from radfield_core.errors import BrokenPlugin
 from radfield_core.plugin import KINDS, Component, component, hookimpl, load, load_of
 
 
@@ -69,7 +69,7 @@ def test_a_reference_names_a_modules_attribute() -> None:
 )
 def test_code_that_cannot_be_imported_names_its_distribution(reference: str, fact: str) -> None:
     made = fourier()._replace(distribution="acme-fourier")
-    with pytest.raises(PluginError) as raised:
+    with pytest.raises(BrokenPlugin) as raised:
         load_of(made, reference)
     (problem,) = raised.value.problems
     assert {"encoding:fourier", "acme-fourier"} <= set(problem.message.split()) and fact in problem.message

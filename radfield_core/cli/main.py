@@ -3,9 +3,9 @@
 Errors are reported on stderr and by the exit code.
 
 Exit codes: 0 success · 1 `doctor`, `check` or a benchmark found a fault · 2 wrong usage, or sizes that do not fit into
-memory · 3 training diverged · 4 the run has no surface · 65 invalid data · 69 a plugin is missing or broken · 70 bug in
-the program · 74 reading or writing a file failed · 129, 130, 143 ended by a signal · 141 the program that read the
-output has exited.
+memory · 3 training diverged · 4 the run has no surface · 65 invalid data · 69 a plugin is missing, or its part breaks
+the interface · 70 bug in the program · 74 reading or writing a file failed · 78 a plugin does not load · 129, 130, 143
+ended by a signal · 141 the program that read the output has exited.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     from radfield_core.plugins.registry import get_registry
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.record import changes, plugin_versions
-    from radfield_core.runs.stored_run import check_data, missing_plugins_named, moved_data
+    from radfield_core.runs.stored_run import check_data, moved_data, unavailable_plugins_named
 
     if args.init_from is not None:
         message = "a resumed run has weights already"
@@ -105,7 +105,7 @@ def _resumed(args: Namespace) -> tuple[RunConfig, RunFolder, Path | None]:
     folder, checkpoint = find_run(Path(args.resume))
     args.config = str(folder.config)
     args.data = args.data or moved_data(folder)
-    with missing_plugins_named(folder):
+    with unavailable_plugins_named(folder):
         config = compose_from(args).run
     check_data(config, folder, command(args))
     stored = compose(get_registry(), file=folder.config).run

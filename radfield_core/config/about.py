@@ -11,7 +11,7 @@ from radfield_core.config.files import read_preset_file
 from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import option
 from radfield_core.config.structure import Entry, Owner, Structurer
-from radfield_core.errors import PluginError
+from radfield_core.errors import BrokenPlugin, PluginError
 from radfield_core.plugin import Component
 from radfield_core.plugins.registry import Registry
 from radfield_core.runtime.progress import roughly
@@ -68,7 +68,7 @@ def preset_of(registry: Registry, component: Component, name: str) -> Preset:
     """Return a preset of a method. If the preset has no table `[about]`, the table's defaults are used.
 
     Raises:
-        PluginError: the preset cannot be read, or its table has mistakes.
+        BrokenPlugin: the preset cannot be read, or its table has mistakes.
     """
     content = read_preset_file(component, name)
     origin = f"preset {name} of {component.distribution}"
@@ -79,7 +79,7 @@ def preset_of(registry: Registry, component: Component, name: str) -> Preset:
     for word in sorted(unknown):
         mistakes.add("about.fits", f"unknown word {word!r}; the words are {', '.join(CONTENTS)} ({origin})")
     if mistakes.problems:
-        raise PluginError(problems=mistakes.problems)
+        raise BrokenPlugin(problems=mistakes.problems)
     trainer = content.get("trainer")
     steps = trainer.get("max_steps") if isinstance(trainer, dict) else None
     return Preset(registry.spelling(component, name), about, steps if type(steps) is int else None)

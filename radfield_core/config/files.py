@@ -14,7 +14,7 @@ import tomli_w
 
 from radfield_core.config import scalars
 from radfield_core.config.slots import Choice
-from radfield_core.errors import PluginError, StorageError, UsageError
+from radfield_core.errors import BrokenPlugin, StorageError, UsageError
 from radfield_core.files.untrusted import missing_files
 from radfield_core.plugin import Component
 
@@ -85,7 +85,7 @@ def parse_table(text: str) -> dict[str, Any]:
 def read_preset(component: Component, name: str) -> dict[str, Any]:
     """Return the options of a method's preset.
 
-    Return an empty table if the method has no preset of that name. Raises PluginError if the preset cannot be read.
+    Return an empty table if the method has no preset of that name. Raises BrokenPlugin if the preset cannot be read.
     """
     return {key: value for key, value in read_preset_file(component, name).items() if key != "about"}
 
@@ -94,7 +94,7 @@ def read_preset_file(component: Component, name: str) -> dict[str, Any]:
     """Return a method's preset: its options, and the table `about`, in which the preset describes itself.
 
     A preset is a TOML file in the plugin that offers the method. Return an empty table if the method has no preset of
-    that name. Raises PluginError if the preset cannot be read.
+    that name. Raises BrokenPlugin if the preset cannot be read.
     """
     reference = component.preset.get(name)
     if reference is None:
@@ -103,7 +103,7 @@ def read_preset_file(component: Component, name: str) -> dict[str, Any]:
     try:
         return parse_table(files(package).joinpath(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, ImportError) as error:
-        raise PluginError(
+        raise BrokenPlugin(
             f"preset {name!r} of {component.distribution} ({reference}) cannot be read: {error}",
             hint=f"pip install --force-reinstall {component.distribution}",
         ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from radfield_core.errors import PluginError, Problems, UsageError
+from radfield_core.errors import BrokenPlugin, Problems, UsageError
 from radfield_core.plugin import load_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozen
         part in that slot must have.
 
     Raises:
-        PluginError: the function that adds capabilities fails.
+        BrokenPlugin: the function that adds capabilities fails.
 
     Example:
         >>> from radfield_core.config.layers import compose_part
@@ -71,7 +71,7 @@ def capabilities_of(choice: Choice) -> tuple[frozenset[str], Mapping[str, frozen
         return component.provides | frozenset(more), requires
     except Exception as error:  # the plugin's code may raise anything
         message = f"{component.capabilities} of {component.distribution} failed: {type(error).__name__}: {error}"
-        raise PluginError(message, hint="radfield plugins doctor") from error
+        raise BrokenPlugin(message, hint="radfield plugins doctor") from error
 
 
 def check(run: RunConfig, registry: Registry) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from radfield_core.errors import Problem, RadfieldError, UsageError
+from radfield_core.errors import PluginError, Problem, RadfieldError, UsageError
 
 
 class Mistakes:
@@ -39,8 +39,12 @@ class Mistakes:
     def finish(self) -> None:
         """If there are problems, raise one error that contains all of them.
 
-        If all problems were added with the same class of error, that class is raised. Otherwise, UsageError is raised.
+        If all problems were added with the same class of error, that class is raised. Errors of plugins that are
+        missing and broken together are raised as PluginError. In any other case, UsageError is raised.
         """
-        if self.problems:
-            kind = next(iter(self._kinds)) if len(self._kinds) == 1 else UsageError
-            raise kind(problems=self.problems)
+        if not self.problems:
+            return
+        if len(self._kinds) == 1:
+            raise next(iter(self._kinds))(problems=self.problems)
+        only_plugins = all(issubclass(kind, PluginError) for kind in self._kinds)
+        raise (PluginError if only_plugins else UsageError)(problems=self.problems)

@@ -19,7 +19,7 @@ from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.slots import Choice, Slot
 from radfield_core.config.unknown_options import UnknownOptions
 from radfield_core.config.view_options import with_view_options
-from radfield_core.errors import PluginError, RadfieldError, UsageError
+from radfield_core.errors import BrokenPlugin, PluginError, RadfieldError, UsageError
 from radfield_core.plugin import Component, load_of
 from radfield_core.plugins.registry import Registry
 
@@ -46,13 +46,13 @@ class Entry(NamedTuple):
 
 
 def options_of(component: Component) -> Any:
-    """Return the attrs class of a part's options. Raises PluginError if the class cannot be imported.
+    """Return the attrs class of a part's options. Raises BrokenPlugin if the class cannot be imported.
 
     For a dataparser, the class also has the view options, which every data format has.
     """
     options = load_of(component, component.config)
     if not attrs.has(options):
-        raise PluginError(
+        raise BrokenPlugin(
             f"{component.config} of {component.distribution} is not an attrs class", hint="radfield plugins doctor"
         )
     return with_view_options(options) if component.kind == "dataparser" else options

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from radfield_core import API_VERSION
-from radfield_core.errors import PluginError
+from radfield_core.errors import BrokenPlugin
 from radfield_core.names import nearest, normalize_distribution
 from radfield_core.plugin import KINDS, MODEL_SLOTS, Component, Output
 from radfield_core.plugins import hookspecs
@@ -86,14 +86,14 @@ def discover(hooks: pluggy.PluginManager, environ: Mapping[str, str]) -> list[Pl
             first plugin that cannot be loaded raises an error.
 
     Raises:
-        PluginError: RADFIELD_STRICT_PLUGINS is 1 and a plugin cannot be loaded.
+        BrokenPlugin: RADFIELD_STRICT_PLUGINS is 1 and a plugin cannot be loaded.
     """
     disabled = {name.strip() for name in environ.get("RADFIELD_DISABLE_PLUGINS", "").split(",") if name.strip()}
     plugins = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (_distribution(entry)[0], entry.name)):
         plugin = _load(entry, hooks, disabled)
         if plugin.status in ("error", "incompatible") and environ.get("RADFIELD_STRICT_PLUGINS") == "1":
-            raise PluginError(plugin.message, path=f"plugin {plugin.name}", hint="radfield plugins doctor")
+            raise BrokenPlugin(plugin.message, path=f"plugin {plugin.name}", hint="radfield plugins doctor")
         plugins.append(plugin)
     return plugins
 

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 
 import pluggy
 
-from radfield_core.errors import PluginError, RadfieldError, UsageError
+from radfield_core.errors import BrokenPlugin, PluginError, RadfieldError, UsageError
 from radfield_core.names import nearest, normalize_distribution
 from radfield_core.plugin import KINDS, Component
 from radfield_core.plugins import hookspecs
@@ -80,8 +80,8 @@ class Registry:
             write: a function that formats a name as the user must type it. Hints use this function.
 
         Raises:
-            PluginError: the part is not installed, or its plugin failed to load. The hint says how to install the part
-                or repair the plugin.
+            PluginError: the part is not installed. The hint says how to install it.
+            BrokenPlugin: the plugin that offers the part, or that may offer it, failed to load.
             UsageError: the name is unknown, or several distributions offer a part of that name.
         """
         found = self.candidates(kind, name)
@@ -139,10 +139,10 @@ class Registry:
         if known and not any(plugin.distribution in known for plugin in self.plugins):
             return PluginError(message, hint=f"pip install {known[0]}")
         if any(plugin.distribution in known for plugin in unloaded):
-            return PluginError(message, hint=_remedy(unloaded))
+            return _unloaded_error(unloaded)(message, hint=_remedy(unloaded))
         near = self.meant(kind, name)
         if unloaded and not near:
-            return PluginError(message, hint=_remedy(unloaded))
+            return _unloaded_error(unloaded)(message, hint=_remedy(unloaded))
         error = UsageError if by_user else PluginError
         return error(message, hint=f"Use {write(near)}" if near else "radfield plugins list")
 
@@ -166,6 +166,11 @@ def _might_offer(plugin: Plugin, kind: str, name: str) -> bool:
     """
     known = FIRST_PARTY.get(plugin.distribution)
     return known is None or f"{kind}:{name.rpartition(':')[2]}" in known
+
+
+def _unloaded_error(unloaded: Sequence[Plugin]) -> type[PluginError]:
+    """Return the class of the error for a part that the given plugins may offer: a disabled plugin is not broken."""
+    return PluginError if all(plugin.status == "disabled" for plugin in unloaded) else BrokenPlugin
 
 
 def _remedy(unloaded: Sequence[Plugin]) -> str:

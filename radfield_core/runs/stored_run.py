@@ -16,9 +16,11 @@ from typing import Any
 
 from radfield_core.config.fit import check
 from radfield_core.config.layers import compose
+from radfield_core.config.mistakes import Mistakes
 from radfield_core.config.run import RunConfig
-from radfield_core.errors import DatasetError, PluginError, StorageError, UsageError
-from radfield_core.plugins.registry import get_registry
+from radfield_core.errors import BrokenPlugin, DatasetError, PluginError, StorageError, UsageError
+from radfield_core.plugins.discovery import Plugin
+from radfield_core.plugins.registry import UNLOADED, get_registry
 from radfield_core.runs.folder import RunFolder
 
 _DISTRIBUTION = re.compile("[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
@@ -37,49 +39,72 @@ def stored_run(folder: RunFolder, data: Path | None = None) -> RunConfig:
         DatasetError: there is nothing at the path `data`.
         UsageError, PluginError, StorageError: the stored options are not valid.
     """
-    with missing_plugins_named(folder):
+    with unavailable_plugins_named(folder):
         run = compose(get_registry(), file=folder.config, data=data or moved_data(folder)).run
         check(run, get_registry())
     return run
 
 
 @contextmanager
-def missing_plugins_named(folder: RunFolder) -> Iterator[None]:
+def unavailable_plugins_named(folder: RunFolder) -> Iterator[None]:
     """Inside the block, replace errors of a run's options by one that names the plugins that the run needs.
 
-    Every part of a missing plugin would be an error of its own. If no plugin is missing, the error stays as it is.
+    Every part of a plugin that is missing or broken would be an error of its own. If all plugins that the run was made
+    with are available, the error stays as it is.
 
     Raises:
-        PluginError: the options are not valid, and plugins that the run was made with are not installed.
+        PluginError: the options are not valid, and plugins that the run was made with are not installed or disabled.
+        BrokenPlugin: the options are not valid, and plugins that the run was made with do not load.
     """
     try:
         yield
     except (UsageError, PluginError) as error:
-        missing = _missing_plugins(folder)
-        if not missing:
+        stored = _stored_plugins(folder)
+        missing = {name: version for name, version in stored.items() if not _is_installed(name)}
+        if missing:
+            listed = " and ".join(f"{name} {version}" for name, version in missing.items())
+            raise PluginError(
+                f"this run was made with {listed}, which {'is' if len(missing) == 1 else 'are'} not installed",
+                path=str(folder.path),
+                hint=f"pip install {' '.join(missing)}",
+            ) from error
+        mistakes = Mistakes()
+        for plugin in get_registry().plugins:
+            if plugin.distribution in stored and plugin.status in UNLOADED:
+                made_with = f"this run was made with {plugin.distribution} {stored[plugin.distribution]}"
+                _add_unloaded(mistakes, folder, plugin, made_with)
+        if not mistakes.problems:
             raise
-        listed = " and ".join(f"{name} {version}" for name, version in missing)
-        raise PluginError(
-            f"this run was made with {listed}, which {'is' if len(missing) == 1 else 'are'} not installed",
-            path=str(folder.path),
-            hint=f"pip install {' '.join(name for name, _ in missing)}",
-        ) from error
+        try:
+            mistakes.finish()
+        except PluginError as named:
+            raise named from error
 
 
-def _missing_plugins(folder: RunFolder) -> list[tuple[str, str]]:
-    """Return name and version of each distribution in the run's plugins.json that is not installed.
+def _add_unloaded(mistakes: Mistakes, folder: RunFolder, plugin: Plugin, made_with: str) -> None:
+    """Add the problem that a run was made with a plugin that is disabled or does not load."""
+    if plugin.status == "disabled":
+        hint = f"Unset RADFIELD_DISABLE_PLUGINS, or remove {plugin.name} from it"
+        mistakes.add(str(folder.path), f"{made_with}, which is disabled", hint, PluginError)
+        return
+    message = f"{made_with}, which does not load: {plugin.message}"
+    mistakes.add(str(folder.path), message, "radfield plugins doctor", BrokenPlugin)
 
-    The file may come from a stranger, so a name that no distribution can have is not repeated.
+
+def _stored_plugins(folder: RunFolder) -> dict[str, str]:
+    """Return distribution -> version from the run's plugins.json, sorted by name.
+
+    The file may come from a stranger, so a name that no distribution can have is left out.
     """
     try:
         stored = folder.stored_plugins()
     except StorageError:
-        return []
-    return [
-        (name, version)
+        return {}
+    return {
+        name: version
         for name, version in sorted(stored.items())
-        if _DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version) and not _is_installed(name)
-    ]
+        if _DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version)
+    }
 
 
 def _is_installed(distribution: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from radfield_core.errors import PluginError, UsageError
+from radfield_core.errors import BrokenPlugin, PluginError, UsageError
 from radfield_core.names import nearest, normalize_distribution
 from radfield_core.plugin import KINDS
 from radfield_core.plugins.registry import Registry
@@ -197,9 +197,17 @@ def _pytest_function(tested: PartUnderTest, waivers: Mapping[str, str]) -> Calla
 
 
 def parts_of_distribution(registry: Registry, distribution: str) -> list[str]:
-    """Return `distribution:kind:name` for every part of a distribution. Raises PluginError if there are none."""
+    """Return `distribution:kind:name` for every part of a distribution.
+
+    Raises:
+        PluginError: no installed distribution of this name offers parts.
+        BrokenPlugin: the distribution's plugin does not load.
+    """
     wanted = normalize_distribution(distribution)
     found = [f"{c.distribution}:{c.key}" for c in registry.components if c.distribution == wanted]
+    broken = [p for p in registry.plugins if p.distribution == wanted and p.status in ("error", "incompatible")]
+    if not found and broken:
+        raise BrokenPlugin(broken[0].message, path=f"plugin {broken[0].name}", hint="radfield plugins doctor")
     if not found:
         near = nearest(wanted, {c.distribution for c in registry.components})
         hint = f"radfield plugins check {near}" if near else "radfield plugins list"

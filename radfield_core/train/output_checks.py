@@ -42,7 +42,7 @@ def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[Non
         if not when:
             raise
         name = _method_name(setup)
-        raise PluginError(
+        raise type(error)(
             problems=[each._replace(path=f"{name}: {each.path}" if each.path else name) for each in error.problems]
         ) from error
     except RadfieldError:

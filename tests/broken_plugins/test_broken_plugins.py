@@ -92,15 +92,22 @@ def test_strict_refuses_what_does_not_load(broken):
     if status == "shadowed":
         assert done.returncode == 0
     else:
-        assert done.returncode == 69 and "error: plugin it: " in done.stderr and says in done.stderr
+        assert done.returncode == 78 and "error: plugin it: " in done.stderr and says in done.stderr
 
 
 def test_a_name_it_might_have_offered_says_so(broken):
     status, _, radfield = broken
     done = radfield(["config", "options", "encoding:labyrinth"])
-    assert done.returncode == (2 if status == "shadowed" else 69)
+    assert done.returncode == (2 if status == "shadowed" else 78)
     said = "plugin it (acme-maze), which may offer it, is not loaded ("
     assert (said in done.stderr) == (status != "shadowed")
+
+
+def test_a_check_of_its_distribution_says_why_it_does_not_load(broken):
+    status, says, radfield = broken
+    if status != "shadowed":
+        done = radfield(["plugins", "check", "acme-maze"])
+        assert done.returncode == 78 and "error: plugin it: " in done.stderr and says in done.stderr
 
 
 @pytest.mark.parametrize("when", ["is named", "is not named"])
@@ -121,6 +128,6 @@ def test_options_that_cannot_be_imported_are_the_plugins_fault_and_named(distrib
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(FAKES)])}
     command = [sys.executable, "-m", "radfield_core.cli.main", "config", "show", "--method", "study"]
     done = subprocess.run([*command, "field.encoding=maze"], capture_output=True, text=True, env=environ, cwd=tmp_path)
-    assert done.returncode == 69
+    assert done.returncode == 78
     assert "encoding:maze of acme-maze cannot be imported: ZeroDivisionError: division by zero" in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from radfield_core.config import about
 from radfield_core.config.about import CONTENTS, About, Preset, fitting, preset_of, presets, table
 from radfield_core.config.layers import compose
-from radfield_core.errors import PluginError
+from radfield_core.errors import BrokenPlugin
 from radfield_core.plugins.registry import Registry, get_registry
 
 
@@ -47,7 +47,7 @@ def test_a_mistake_in_the_table_names_the_preset_and_hides_no_other(fakes, monke
     monkeypatch.setattr(
         about, "read_preset_file", lambda part, name: {"about": text} if name == "study" else whole(part, name)
     )
-    with pytest.raises(PluginError, match="preset study of fake-parts") as caught:
+    with pytest.raises(BrokenPlugin, match="preset study of fake-parts") as caught:
         preset_of(fakes, fakes.find("method", "study"), "study")
     assert says in str(caught.value)
     assert "study-small" in [each.name for each in presets(fakes)]

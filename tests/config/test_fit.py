@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from radfield_core.config.fit import capabilities_of, check, check_part, lacking
 from radfield_core.config.layers import compose, compose_part
 from radfield_core.config.slots import Choice
-from radfield_core.errors import PluginError, Problem, UsageError
+from radfield_core.errors import BrokenPlugin, Problem, UsageError
 from radfield_core.plugin import component
 from radfield_core.plugins.discovery import CORE, Plugin
 from radfield_core.plugins.registry import Registry
@@ -170,7 +170,7 @@ def test_a_need_that_no_installed_part_provides_says_so(fakes):
 def test_a_failing_capabilities_function_blames_its_distribution(fakes):
     choice = compose_part(fakes, "encoding", "cells")
     broken = attrs.evolve(choice, component=choice.component._replace(capabilities="math:sqrt"))
-    with pytest.raises(PluginError, match="math:sqrt of fake-parts failed: TypeError"):
+    with pytest.raises(BrokenPlugin, match="math:sqrt of fake-parts failed: TypeError"):
         capabilities_of(broken)
 
 

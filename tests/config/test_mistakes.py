@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from radfield_core.config.mistakes import Mistakes
-from radfield_core.errors import DatasetError, PluginError, UsageError
+from radfield_core.errors import BrokenPlugin, DatasetError, PluginError, UsageError
 
 
 def test_no_mistake_raises_nothing() -> None:
@@ -21,6 +21,8 @@ def test_no_mistake_raises_nothing() -> None:
     [
         ([DatasetError, DatasetError], DatasetError),
         ([DatasetError, PluginError], UsageError),
+        ([BrokenPlugin, PluginError], PluginError),
+        ([BrokenPlugin, BrokenPlugin], BrokenPlugin),
         ([UsageError], UsageError),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radfield_core.errors import PluginError, UsageError
+from radfield_core.errors import BrokenPlugin, PluginError, UsageError
 from radfield_core.plugin import component
 from radfield_core.plugins.discovery import CORE, Plugin
 from radfield_core.plugins.registry import Registry
@@ -110,7 +110,7 @@ def test_a_near_name_is_suggested_also_beside_a_broken_plugin():
     with pytest.raises(UsageError, match=r"plugin acme \(acme-parts\), which may offer it") as caught:
         Registry(rows, hooks=None).find("encoding", "hahs")
     assert caught.value.problems[0].hint == "Use hash"
-    with pytest.raises(PluginError, match="which may offer it"):
+    with pytest.raises(BrokenPlugin, match="which may offer it"):
         Registry(rows, hooks=None).find("encoding", "labyrinth")
 
 
@@ -121,6 +121,7 @@ def test_a_disabled_plugin_of_ours_is_named_for_its_presets_too(name):
         Registry(rows, hooks=None).find("method", name)
     (problem,) = caught.value.problems
     assert "plugin ngp (radfield-ngp), which offers it, is disabled" in problem.message
+    assert type(caught.value) is PluginError, "a disabled plugin is not broken"
     assert problem.hint == "Unset RADFIELD_DISABLE_PLUGINS, or remove ngp from it"
 
 

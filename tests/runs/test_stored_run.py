@@ -9,6 +9,8 @@ import pytest
 
 from radfield_core.cli.main import main
 from radfield_core.errors import DatasetError, PluginError, UsageError
+from radfield_core.plugins.discovery import Plugin
+from radfield_core.plugins.registry import Registry, get_registry
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.stored_run import check_data, data_root, moved_data, place_of_data, stored_run
 
@@ -81,7 +83,10 @@ def test_plugin_that_a_run_needs_is_named_once(folder: RunFolder) -> None:
     assert problem.hint == "pip install acme-splats" and caught.value.code == 69
 
 
-@pytest.mark.parametrize("words", [["eval", "RUN"], ["render", "RUN"], ["export", "RUN"], ["train", "--resume", "RUN"]])
+VERBS = [["eval", "RUN"], ["render", "RUN"], ["export", "RUN"], ["train", "--resume", "RUN"]]
+
+
+@pytest.mark.parametrize("words", VERBS)
 def test_every_verb_names_the_plugin_that_is_missing(
     words: list[str], folder: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +94,33 @@ def test_every_verb_names_the_plugin_that_is_missing(
     assert main([str(folder.path) if word == "RUN" else word for word in words]) == 69
     said = capsys.readouterr().err
     assert said.count("error:") == 1 and "acme-splats 0.1.0" in said and "try: pip install acme-splats" in said
+
+
+DISABLED = "is disabled\n  try: Unset RADFIELD_DISABLE_PLUGINS, or remove splats"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        ("error", 78, "does not load: RuntimeError: out of order\n  try: radfield plugins doctor"),
+        ("incompatible", 78, "does not load: RuntimeError"),
+        ("disabled", 69, DISABLED),
+    ],
+)
+@pytest.mark.parametrize("words", VERBS)
+def test_every_verb_names_the_plugin_that_does_not_load(
+    words: list[str], status, code: int, says: str, folder: RunFolder, monkeypatch, capsys, request
+) -> None:
+    of_a_missing_plugin(folder, '{"acme-splats": "0.1.0", "radfield-core": "0.1.0"}')
+    row = Plugin("splats", "acme-splats", "0.2.0", "acme", status, "RuntimeError: out of order")
+    registry = Registry([*get_registry().plugins, row], get_registry().hooks)
+    monkeypatch.setattr(Registry, "discover", lambda: registry)
+    request.addfinalizer(get_registry.cache_clear)
+    get_registry.cache_clear()
+    monkeypatch.setattr("radfield_core.runs.stored_run._is_installed", lambda name: True)
+    assert main([str(folder.path) if word == "RUN" else word for word in words]) == code
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1 and f"this run was made with acme-splats 0.1.0, which {says}" in said
 
 
 @pytest.mark.parametrize(
