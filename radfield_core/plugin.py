@@ -31,6 +31,8 @@ KINDS = (
 
 MODEL_SLOTS = ("field", "sampler", "renderer", "background", "rays")
 """The slots of a run that choose the parts of its model. A method may use all of them, some, or none."""
+REFERENCES = ("impl", "config", "capabilities", "sniff", "writer", "read", "example")
+"""The attributes of a declaration that name code as "module:attribute"."""
 
 _Function = TypeVar("_Function")
 
@@ -134,6 +136,8 @@ class Component(NamedTuple):
     aliases: Mapping[str, str] = MappingProxyType({})
     writes: Output | None = None
     slots: tuple[str, ...] = MODEL_SLOTS
+    read: str | None = None
+    example: str | None = None
     distribution: str = ""
     plugin: str = ""
 
@@ -164,6 +168,8 @@ def component(
     aliases: Mapping[str, str] | None = None,
     writes: Output | None = None,
     slots: Iterable[str] = MODEL_SLOTS,
+    read: str | None = None,
+    example: str | None = None,
 ) -> Component:
     """Declare one part.
 
@@ -196,6 +202,11 @@ def component(
             brings its own model passes those that this model uses, or (). The config of its runs has no other slots. If
             "field" is not among them, `provides` must contain the capabilities of the object that the model's `queries`
             returns, because exporters, metrics and losses that require something of the field are compared with them.
+        read: only for exporters: function, as "module:function", that reads a file that the exporter wrote, for the
+            conformance kit. An exporter needs it if trimesh does not read its format. `radfield_core.testing.Exported`
+            describes what it returns.
+        example: only for dataparsers and converters: function, as "module:function", that writes a small data set into
+            an empty folder and returns it as a `radfield_core.testing.Example`, for the conformance kit.
 
     Returns:
         The declaration, to be returned from `radfield_components`.
@@ -213,7 +224,7 @@ def component(
     given = frozenset(provides)
     known_as = dict(aliases or {})
     functions = (capabilities, sniff, writer)
-    told = (known_as, writes, tuple(slots))
+    told = (known_as, writes, tuple(slots), read, example)
     return Component(kind, name, impl, config, summary, given, needs, presets, *functions, *told)
 
 

@@ -18,7 +18,7 @@ import pluggy
 from radfield_core import API_VERSION
 from radfield_core.errors import BrokenPlugin
 from radfield_core.names import nearest, normalize_distribution
-from radfield_core.plugin import KINDS, MODEL_SLOTS, Component, Output
+from radfield_core.plugin import KINDS, MODEL_SLOTS, REFERENCES, Component, Output
 from radfield_core.plugins import hookspecs
 from radfield_core.plugins.vocabulary import vocabulary_faults
 
@@ -210,7 +210,7 @@ def _component_faults(component: Any) -> list[str]:
         faults.append(f"unknown kind {component.kind!r}" + (f"; did you mean {near}?" if near else ""))
     if not component.name or not component.name.replace("-", "").replace("_", "").isalnum():
         faults.append(f"{component.name!r} is not a valid name: use only letters, digits, hyphens and underscores")
-    references = {name: getattr(component, name) for name in ("impl", "config", "capabilities", "sniff", "writer")}
+    references = {name: getattr(component, name) for name in REFERENCES}
     for name, reference in references.items():
         if reference is not None and not all(reference.partition(":")[::2]):
             faults.append(f"{component.key}: {name}={reference!r} is not 'module:attribute'")

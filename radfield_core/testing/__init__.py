@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ray_difference as ray_difference,
         toy_capture as toy_capture,
     )
+    from radfield_core.testing.exported import Exported as Exported
     from radfield_core.testing.fuzzing import (
         apply_byte_edits as apply_byte_edits,
         apply_value_edits as apply_value_edits,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "captures": "pixel_difference ray_difference toy_capture",
+    "exported": "Exported",
     "fuzzing": "apply_byte_edits apply_value_edits byte_edits value_edits",
     "gpu_kernels": "CompiledKernel compile_kernels",
     "kit": "conformance part_under_test",

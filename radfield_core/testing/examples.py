@@ -33,8 +33,9 @@ def example_of(tested: PartUnderTest) -> Example:
         capture = toy_capture(forward="ndc" in tested.provides, masks="masks" in tested.provides)
         return Example(write_capture(tested, folder, capture))
     raise ExampleMissing(
-        f"{tested.component.key} reads files, but the test supplies no example data set",
-        hint="Pass conformance(…, example=make), where make(folder) writes a small data set and returns an Example",
+        f"{tested.component.key} reads files, and the argument example= is missing",
+        hint="Pass conformance(…, example=make), where make(folder) writes a small data set and returns an Example, or "
+        "declare it with component(…, example='module:make')",
     )
 
 

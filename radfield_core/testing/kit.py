@@ -9,15 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 from radfield_core.errors import BrokenPlugin, PluginError, UsageError
 from radfield_core.names import nearest, normalize_distribution
-from radfield_core.plugin import KINDS
+from radfield_core.plugin import KINDS, load_of
 from radfield_core.plugins.registry import Registry
 from radfield_core.testing import laws as _laws  # noqa: F401  registers every law
+from radfield_core.testing.exported import ReadExported
 from radfield_core.testing.law import LAWS, Law, LawBroken
 from radfield_core.testing.under_test import (
     ExampleMissing,
     MakeExample,
     PartUnderTest,
-    ReadGeometry,
     with_toys,
 )
 
@@ -45,7 +45,7 @@ def part_under_test(
     options: Mapping[str, Any] | None = None,
     run: Mapping[str, Any] | None = None,
     example: MakeExample | None = None,
-    read: ReadGeometry | None = None,
+    read: ReadExported | None = None,
     registry: Registry | None = None,
 ) -> PartUnderTest:
     """Find an installed part and return it ready to be built and tested.
@@ -56,8 +56,10 @@ def part_under_test(
         run: options of the run in which the part is trained, except those of the part itself. They are nested tables,
             as in a config file.
         example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
-        read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
-            it.
+            By default, the function that the declaration names.
+        read: function that reads a file that holds coordinates, and returns its content as an `Exported` or as a pair
+            of vertices and faces. Only exporters whose format trimesh cannot read need it. By default, the function
+            that the declaration names.
         registry: the parts to choose from; by default, all installed parts.
 
     Raises:
@@ -76,6 +78,10 @@ def part_under_test(
         raise UsageError(f"{key!r} does not have the form KIND:NAME", hint=hint)
     registry = with_toys(registry)
     component = registry.find(kind, ":".join([*words[:-2], name]))
+    if example is None and component.example is not None:
+        example = load_of(component, component.example)
+    if read is None and component.read is not None:
+        read = load_of(component, component.read)
     return PartUnderTest(component, registry, dict(options or {}), dict(run or {}), example, read)
 
 
@@ -148,7 +154,7 @@ def conformance(
     run: Mapping[str, Any] | None = None,
     waive: Mapping[str, str] | None = None,
     example: MakeExample | None = None,
-    read: ReadGeometry | None = None,
+    read: ReadExported | None = None,
 ) -> Callable[..., None]:
     """Make a test function for pytest. It tests a part against each law that applies to the part.
 
@@ -160,8 +166,10 @@ def conformance(
         waive: name of a law -> the reason why the part may break it. The part is expected to break a waived law. If the
             part keeps the law, the test fails and asks the author to remove the waiver.
         example: function that writes a small data set into an empty folder. Only dataparsers and converters need it.
-        read: function that reads vertices and faces from a file. Only exporters whose format trimesh cannot read need
-            it.
+            By default, the function that the declaration names.
+        read: function that reads a file that holds coordinates, and returns its content as an `Exported` or as a pair
+            of vertices and faces. Only exporters whose format trimesh cannot read need it. By default, the function
+            that the declaration names.
 
     Raises:
         UsageError: there is no such part, a waiver names a law that does not apply to the part, or a waiver gives no

@@ -206,7 +206,8 @@ class ProposalSampler(Sampler):
 
     def propose(self, rays: RayBundle, level: int, prev: Level | None, field: Field) -> RaySamples:
         """Return intervals of equal length. The second level has twice as many intervals as the first."""
-        shares = torch.linspace(0.0, 1.0, self.n_samples * (level + 1) + 1, dtype=rays.near.dtype)
+        n, near = self.n_samples * (level + 1), rays.near
+        shares = torch.linspace(0.0, 1.0, n + 1, dtype=near.dtype, device=near.device)
         return RaySamples.from_edges(rays, rays.near[:, None] + (rays.far - rays.near)[:, None] * shares)
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:

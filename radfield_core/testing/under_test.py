@@ -25,6 +25,7 @@ from radfield_core.plugins.registry import Registry, get_registry
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime import randomness
+from radfield_core.testing.exported import ReadExported
 from radfield_core.testing.toy_parts import toy_plugin
 from radfield_core.testing.toys import toy_context
 from radfield_core.train import session
@@ -70,9 +71,6 @@ class Example:
 MakeExample = Callable[[Path], Example]
 """Function that writes a small data set into an empty folder, and returns it as an `Example`."""
 
-ReadGeometry = Callable[[Path], tuple[Any, Any]]
-"""Function that reads vertices [V, 3] and faces [F, 3] from a file."""
-
 
 @dataclass
 class PartUnderTest:
@@ -86,7 +84,7 @@ class PartUnderTest:
         options: options of the part that differ from their defaults.
         run: options of the run's other parts that differ from their defaults.
         example: function that writes a data set for a dataparser or converter into an empty folder.
-        read: function that reads the files of an exporter whose format trimesh cannot read.
+        read: function that reads the files of an exporter; None to read them with trimesh.
         folder: an empty folder, which the check of a law may use. Each law gets a different folder.
     """
 
@@ -95,7 +93,7 @@ class PartUnderTest:
     options: Table = field(default_factory=dict)
     run: Table = field(default_factory=dict)
     example: MakeExample | None = None
-    read: ReadGeometry | None = None
+    read: ReadExported | None = None
     folder: Path = Path(".")
 
     @property

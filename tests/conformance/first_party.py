@@ -59,8 +59,6 @@ WAIVED: dict[str, dict[str, str]] = {
         "a ray's samples are shifted together by up to half a step",
     },
     "exporter:sdf-slices": {
-        "exports_are_in_data_coordinates": "its planes lie in scene coordinates; it writes no geometry",
-        "surfaces_are_watertight": "it draws pictures; it writes no geometry",
         "no_surface_raises_an_error": "a signed distance without a zero is worth a picture too",
     },
 }

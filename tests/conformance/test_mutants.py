@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from radfield_core.plugin import KINDS
 from radfield_core.plugins.registry import Registry
-from radfield_core.testing.kit import check_law, part_under_test
+from radfield_core.testing.kit import check_law, laws_for, part_under_test
 from radfield_core.testing.law import LAWS
 from radfield_core.testing.toy_parts import toy_plugin
 
 sys.path.insert(0, str(Path(__file__).parent))
 import mutants
-from mutants.check import check_mutant
+from mutants import exporters, part_losses
+from mutants.check import changed, check_mutant
 
 DECLARATION = """
 from radfield_core.plugin import component, hookimpl
@@ -72,6 +74,18 @@ def test_without_the_fault_the_toys_keep_every_law_that_mutants_of_them_break(co
     for law in LAWS:
         if law.name in broken_by and component.kind in law.kinds:
             result = check_law(tested, law)
+            assert result.state == "kept", result.message
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [("exporter:pointcloud", exporters.VIEWS), ("sampler:importance", part_losses.PROPOSAL)],
+    ids=["views", "proposal"],
+)
+def test_without_the_fault_the_parts_that_mutants_are_made_from_keep_their_laws(base, changes):
+    for law in laws_for(changed(base, **changes)):
+        if law.kinds != KINDS and law.name != "no_surface_raises_an_error":  # it writes pictures of nothing as well
+            result = check_law(changed(base, **changes), law)
             assert result.state == "kept", result.message
 
 

@@ -16,6 +16,7 @@ from radfield_core.testing.laws import (  # noqa: I001  in the order in which la
     dataparser,
     converter,
     geometry,
+    exported,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "dataparser",
     "declaration",
     "encoding",
+    "exported",
     "field",
     "geometry",
     "loss",

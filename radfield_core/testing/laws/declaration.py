@@ -28,7 +28,7 @@ from radfield_core.interfaces import (
     Renderer,
     Sampler,
 )
-from radfield_core.plugin import KINDS, load_of
+from radfield_core.plugin import KINDS, REFERENCES, load_of
 from radfield_core.plugins.discovery import FORBIDDEN
 from radfield_core.plugins.vocabulary import VOCABULARY, vocabulary_faults
 from radfield_core.testing.law import LawBroken, expect, law
@@ -89,7 +89,7 @@ def declared_names_exist(tested: PartUnderTest) -> None:
     """Everything that the declaration names can be imported. The part is a class derived from the interface of its
     kind. Its capabilities are in the vocabulary of its kind, and its summary is one line."""
     component = tested.component
-    for name in ("impl", "config", "capabilities", "sniff", "writer"):
+    for name in REFERENCES:
         reference = getattr(component, name)
         if reference is not None:
             load_of(component, reference)

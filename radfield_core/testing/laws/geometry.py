@@ -1,14 +1,11 @@
-"""Laws of exporters and metrics, checked on a sphere whose position in the data's own coordinates is known."""
+"""Laws of exporters and metrics, checked on a sphere. The laws of exported coordinates are in `exported`."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from radfield_core.data.scene import Scene
@@ -16,40 +13,15 @@ from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import Exporter, Model
 from radfield_core.runs.export_target import output_of, target_of
 from radfield_core.testing.law import LawBroken, expect, law
-from radfield_core.testing.sphere import DATA_SCALE, SPHERE_CENTER, SPHERE_RADIUS, empty_model, sphere_model
+from radfield_core.testing.laws.exported import export_target
+from radfield_core.testing.sphere import DATA_SCALE, empty_model, sphere_model
 from radfield_core.testing.under_test import PartUnderTest
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-
-def _read(tested: PartUnderTest, path: Path) -> tuple[FloatArray, IntArray]:
-    """Vertices [V, 3] and faces [F, 3] of a file. A point cloud has no faces."""
-    if tested.read is not None:
-        vertices, faces = tested.read(path)
-        return np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
-    try:
-        import trimesh
-    except ImportError as error:
-        raise LawBroken("reading its files needs trimesh, which is not installed: pip install trimesh") from error
-    loaded: Any = trimesh.load(path, process=False)
-    if isinstance(loaded, trimesh.Scene):
-        loaded = loaded.to_mesh()
-    faces = getattr(loaded, "faces", np.zeros((0, 3), np.int64))
-    return np.asarray(loaded.vertices, np.float64), np.asarray(faces, np.int64)
 
 
 def _exported(tested: PartUnderTest, folder: str) -> list[Path]:
     """Export the sphere into a folder, and return the files."""
     exporter: Exporter = tested.build()
-    return exporter.export(*sphere_model(tested), _target(tested, folder))
-
-
-def _target(tested: PartUnderTest, name: str) -> Path:
-    """Return the path that core would hand to the exporter for an export into the new folder `name`."""
-    folder = tested.folder / name
-    folder.mkdir()
-    return folder if output_of(tested.choice).is_folder else target_of(tested.choice, folder / "out")
+    return exporter.export(*sphere_model(tested), export_target(tested, folder))
 
 
 def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any:
@@ -57,7 +29,7 @@ def _result(tested: PartUnderTest, model: Model, scene: Scene, name: str) -> Any
     numbers that a metric measures."""
     part, folder = tested.build(), tested.folder / name
     if tested.kind == "exporter":
-        return [path.read_bytes() for path in part.export(model, scene, _target(tested, name))]
+        return [path.read_bytes() for path in part.export(model, scene, export_target(tested, name))]
     folder.mkdir()
     return part.measure(model, scene, None, folder)
 
@@ -79,41 +51,6 @@ def returned_files_exist(tested: PartUnderTest) -> None:
         expect(main in written, f"{main.name} was to be written, but was not")
         foreign = [path.name for path in files if not path.name.startswith("out")]
         expect(not foreign, f"these names do not begin with 'out': {', '.join(foreign)}")
-
-
-@law("exporter", fix="Transform vertices with scene.data_points(vertices) or scene.to_data before writing them.")
-def exports_are_in_data_coordinates(tested: PartUnderTest) -> None:
-    """The exported vertices of a known sphere have its radius and center in the data's own coordinates and unit, not in
-    normalized scene coordinates."""
-    radius = SPHERE_RADIUS * DATA_SCALE
-    for file in _exported(tested, "world"):
-        vertices, _ = _read(tested, file)
-        if not len(vertices):
-            continue
-        center = np.array(SPHERE_CENTER)
-        if file.suffix == ".glb":  # the format prescribes y as the upward axis
-            center = center[[0, 2, 1]] * (1, 1, -1)
-        found = float(np.median(np.linalg.norm(vertices - center, axis=1)))
-        message = f"{file.name}: vertices are {found:.4g} from the sphere's center, but its radius is {radius:.4g}"
-        expect(abs(found - radius) < 0.05 * radius, message)
-
-
-@law("exporter", fix="Evaluate the field on a grid that encloses the surface, and merge vertices of neighboring cells.")
-def surfaces_are_watertight(tested: PartUnderTest) -> None:
-    """In a file with faces, every edge belongs to exactly two faces. All faces point outward, and they enclose the
-    volume of the sphere. This law does not apply to a point cloud, which has no faces."""
-    for file in _exported(tested, "closed"):
-        vertices, faces = _read(tested, file)
-        if not len(faces):
-            continue
-        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
-        _, counts = np.unique(edges, axis=0, return_counts=True)
-        expect(bool((counts == 2).all()), f"{file.name}: {int((counts != 2).sum())} edges do not belong to two faces")
-        corners = vertices[faces] - vertices.mean(0)
-        enclosed = float(np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
-        volume = 4 / 3 * math.pi * (SPHERE_RADIUS * DATA_SCALE) ** 3
-        message = f"{file.name} encloses a volume of {enclosed:.4g}, but the volume of the sphere is {volume:.4g}"
-        expect(abs(enclosed / volume - 1) < 0.1, message)
 
 
 @law("exporter", "metric", fix="Evaluate the model under no_grad, restore its mode, and change no parameter or buffer.")
@@ -146,7 +83,7 @@ def no_surface_raises_an_error(tested: PartUnderTest) -> None:
     """For a model without a surface, export raises a RadfieldError and writes no file."""
     model, scene = empty_model(tested)
     try:
-        tested.build().export(model, scene, _target(tested, "empty"))
+        tested.build().export(model, scene, export_target(tested, "empty"))
     except RadfieldError:
         left = [path for path in (tested.folder / "empty").rglob("*") if path.is_file()]
         expect(not left, f"these files were written: {', '.join(path.name for path in left)}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from mutants import data, encodings, fields, losses, methods, observers, part_losses, ray_transforms, rays
+from importlib import import_module
+from pkgutil import iter_modules
+
 from mutants.caught import CAUGHT_BY
 
-__all__ = [
-    "CAUGHT_BY", "data", "encodings", "fields", "losses", "methods", "observers", "part_losses", "ray_transforms",
-    "rays",
-]  # fmt: skip
+__all__ = ["CAUGHT_BY"]
+
+for module in iter_modules(__path__):
+    if module.name != "check":
+        import_module(f"mutants.{module.name}")

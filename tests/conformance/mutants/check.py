@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from first_party import EXAMPLES, OPTIONS
@@ -18,28 +19,31 @@ from radfield_core.plugins.registry import Registry, get_registry
 from radfield_core.testing.kit import LawResult, check_law, part_under_test
 from radfield_core.testing.law import LAWS
 from radfield_core.testing.toy_parts import toy_plugin
-from radfield_core.testing.under_test import with_toys
+from radfield_core.testing.under_test import PartUnderTest, with_toys
+
+
+def changed(base: str, **changes: Any) -> PartUnderTest:
+    """A part with a changed declaration, ready to be tested. `base`: the part's "kind:name"."""
+    registry = with_toys()
+    kind, _, name = base.partition(":")
+    component = registry.find(kind, name)
+    if name in component.preset:
+        changes["preset"] = {"mutant": component.preset[name]}
+    component = component._replace(name="mutant", distribution="acme", **changes)
+    acme = toy_plugin()._replace(name="acme", distribution="acme", components=(component,))
+    kept = [plugin for plugin in registry.plugins if plugin.distribution != "acme"]
+    registry = Registry([*kept, acme], get_registry().hooks)
+    key = f"acme:{kind}:mutant"
+    return part_under_test(key, options=OPTIONS.get(base), example=EXAMPLES.get(base), registry=registry)
 
 
 def check_mutant(place: str) -> LawResult:
     """The result of the law that must catch the mutant at "module:attribute"."""
     base, law_name, changes = mutants.CAUGHT_BY[place]
-    changes = {("config" if place.endswith("Config") else "impl"): place, **changes}
-    if base == "dataparser:blender":
-        del changes["impl"]
-    registry = with_toys()
-    kind, _, part = base.partition(":")
-    component = registry.find(kind, part)
-    if part in component.preset:
-        changes["preset"] = {"mutant": component.preset[part]}
-    component = component._replace(name="mutant", distribution="acme", **changes)
-    acme = toy_plugin()._replace(name="acme", distribution="acme", components=(component,))
-    kept = [plugin for plugin in registry.plugins if plugin.distribution != "acme"]
-    registry = Registry([*kept, acme], get_registry().hooks)
-    tested = part_under_test(
-        f"acme:{kind}:mutant", options=OPTIONS.get(base), example=EXAMPLES.get(base), registry=registry
-    )
-    return check_law(tested, next(law for law in LAWS if law.name == law_name and kind in law.kinds))
+    if base != "dataparser:blender":  # its mutant is a function that writes
+        changes = {**changes, "config" if place.endswith("Config") else "impl": place}
+    kind = base.partition(":")[0]
+    return check_law(changed(base, **changes), next(law for law in LAWS if law.name == law_name and kind in law.kinds))
 
 
 def words_of(place: str) -> str:

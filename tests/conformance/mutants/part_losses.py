@@ -51,6 +51,10 @@ class Proposal(ProposalSampler):
         super().__init__()
 
 
+PROPOSAL = {"impl": f"{__name__}:Proposal", **LEVELS}
+"""Declaration of the sampler without a fault, as changes of that of sampler:importance."""
+
+
 @caught_by("part_losses_are_means_over_rays", "sampler:importance", **LEVELS)
 class SumsItsInterlevelLossOverRays(Proposal):
     def losses(self, outputs, batch, step):
