@@ -9,6 +9,7 @@ Shapes: R rays, N samples, S intervals of the last level, B intervals of a propo
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -93,15 +94,17 @@ class ProposalSampler(Sampler):
         ctx: context of the run.
     """
 
+    power: Tensor
+
     def __init__(self, config: ProposalConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
         self.sizes = (*config.n_proposals, config.n_samples)
         self.n_levels = len(self.sizes)
-        self.fields = nn.ModuleList([ProposalField(config, ctx) for _ in config.n_proposals])
-        self.own_fields = dict(enumerate(self.fields))
+        fields = [ProposalField(config, ctx) for _ in config.n_proposals]
+        self.fields, self.own_fields = nn.ModuleList(fields), dict(enumerate(fields))
         self.bounds = ctx.bounds
-        self.footprint = "cylinder" if ctx.ndc else "cone"
+        self.footprint: Literal["cone", "cylinder"] = "cylinder" if ctx.ndc else "cone"
         self.spacing = Warp(config.spacing, ctx.bounds.radius)
         self.register_buffer("power", torch.ones(()), persistent=False)
 
@@ -143,14 +146,12 @@ class ProposalSampler(Sampler):
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """The interlevel loss of all proposal levels, a mean over rays. Empty in steps that do not train them."""
-        last, trained = outputs.levels[-1], self.fields[0].trains if len(self.fields) else False
-        if not trained:
+        *proposals, last = outputs.levels
+        if not proposals or not self.own_fields[0].trains:
             return {}
         target, edges = last.samples.dense(last.weights).detach(), last.samples.edges()
-        per_ray = sum(
-            interlevel(edges, target, level.samples.edges(), level.samples.dense(level.weights))
-            for level in outputs.levels[:-1]
-        )
+        per_level = [interlevel(edges, target, p.samples.edges(), p.samples.dense(p.weights)) for p in proposals]
+        per_ray = torch.stack(per_level).sum(0)
         return {"interlevel": self.config.loss.value(step) * segments.mean(per_ray)}
 
 
