@@ -44,6 +44,12 @@ class VolumeConfig:
         False,
         help="treat the last interval of each ray as infinitely long, as NeRF does; this excludes a background model",
     )
+    near_distance: float = option(
+        0.0,
+        help="distance from the camera, in radii of the scene, below which gradients are multiplied by "
+        "(t / distance)², so that no specks grow in front of cameras; 0 leaves gradients as they are",
+        min=0,
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radfield_core.cli.common import add_run_arguments, compose_from
 from radfield_core.cli.say import say
+
+if TYPE_CHECKING:
+    from radfield_core.config.run import RunConfig
 
 HELP = "Show the options of a run, check a file that sets options, or list the options of a part."
 
@@ -19,6 +22,11 @@ def configure(parser: ArgumentParser) -> None:
     )
     add_run_arguments(show)
     show.add_argument("--origin", action="store_true", help="print where the value of each option comes from")
+    show.add_argument(
+        "--rates",
+        action="store_true",
+        help="print the learning rates and weight decay of each group of parameters instead; this builds the model",
+    )
     validate = actions.add_parser(
         "validate",
         help="check that all options in a file exist, that their values are valid and that the parts fit together",
@@ -44,6 +52,8 @@ def _show(args: Namespace) -> int:
     from radfield_core.config.files import dump, dump_lines
 
     composed = compose_from(args, needs_data=False)
+    if args.rates:
+        return _rates(composed.run)
     if not args.origin:
         print(dump(composed.run), end="")
         return 0
@@ -51,6 +61,25 @@ def _show(args: Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for path, value, origin in rows:
         print(f"{path:<{widths[0]}} = {value:<{widths[1]}}  # {origin}")
+    return 0
+
+
+def _rates(run: RunConfig) -> int:
+    from radfield_core.cli.runs import table
+    from radfield_core.config.fit import check
+    from radfield_core.plugins.registry import get_registry
+    from radfield_core.train.planned_rates import planned_rates
+
+    check(run, get_registry())
+    half = run.trainer.max_steps // 2 + 1
+    rows: list[tuple[str, ...]] = [
+        ("group", "numbers", "weight decay", "lr in step 1", f"in step {half}", f"in step {run.trainer.max_steps}")
+    ]
+    for group in planned_rates(run):
+        rates = [f"{rate:.3g}" for rate in group.rates]
+        rows.append((group.name, f"{group.size:,}", f"{group.weight_decay:g}", *rates))
+    for line in table(rows):
+        print(line)
     return 0
 
 

@@ -82,6 +82,12 @@ class TrainerConfig:
         exclusive_min=True,
         continues=True,
     )
+    clock: Literal["wall", "processor"] = option(
+        "wall",
+        help='what max_seconds counts: "wall" counts the time that passes; "processor" counts only the time in which '
+        "the run computes, so that other programs do not shorten the run",
+        continues=True,
+    )
     n_rays: int = option(
         1024, help="rays per step; if target_samples is set, this holds only for the first step", min=1, max=2**22
     )

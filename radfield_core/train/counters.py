@@ -36,6 +36,10 @@ class Counters:
     bad_in_a_row: int = 0
     chunk_rays: int | None = None
 
+    def elapsed(self, clock: str) -> float:
+        """Return the seconds that `trainer.max_seconds` counts. `clock` is the option `trainer.clock`."""
+        return self.cpu_seconds if clock == "processor" else self.seconds
+
     @classmethod
     def of(cls, stored: Any) -> Counters:
         """Return the counters that a checkpoint stores. Raises ValueError for impossible values.

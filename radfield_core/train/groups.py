@@ -103,9 +103,13 @@ class Groups:
             step: the current step.
             factor: factor by which all learning rates are multiplied.
         """
-        for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
-            scale = 1.0 if rate.of is None else self._method.lr_scale(step, rate.of)
-            group["lr"] = rate.lr.value(step) * rate.factor * scale * factor
+        for group, rate in zip(optimizer.param_groups, self.rates(step), strict=True):
+            group["lr"] = rate * factor
+
+    def rates(self, step: Step) -> list[float]:
+        """Return the learning rates of all groups at a step."""
+        scales = [1.0 if rate.of is None else self._method.lr_scale(step, rate.of) for rate in self._rates]
+        return [rate.lr.value(step) * rate.factor * scale for rate, scale in zip(self._rates, scales, strict=True)]
 
     def described(self) -> Iterator[str]:
         """Iterate over one line for each group: its name, number of parameters, learning rate and weight decay."""

@@ -115,6 +115,7 @@ class TrainingLog:
         entry = {
             "step": counters.step,
             "seconds": round(counters.seconds, 4),
+            "cpu_seconds": round(counters.cpu_seconds, 4),
             "loss": float(losses.total),
             **{f"loss/{name}": float(term) for name, term in losses.terms.items()},
             "psnr": psnr_of(losses),
@@ -155,7 +156,7 @@ class TrainingLog:
         """Return the share of the run that is done: the larger of the shares of `max_steps` and of `max_seconds`."""
         share = counters.step / self._config.max_steps
         limit = self._config.max_seconds
-        return min(1.0, share if limit is None else max(share, counters.seconds / limit))
+        return min(1.0, share if limit is None else max(share, counters.elapsed(self._config.clock) / limit))
 
     def _text(self, counters: Counters, losses: StepLosses) -> str:
         """Return the text that the progress display shows after a step."""

@@ -218,7 +218,8 @@ class Trainer:
             return self._interrupts.received.name
         if self.counters.step >= self.config.max_steps:
             return "max_steps"
-        if self.config.max_seconds is not None and self.counters.seconds >= self.config.max_seconds:
+        limit = self.config.max_seconds
+        if limit is not None and self.counters.elapsed(self.config.clock) >= limit:
             return "max_seconds"
         return None
 

@@ -84,3 +84,23 @@ def test_half_precision_outputs_are_weighted_in_float32() -> None:
     samples = RaySamples.from_edges(toy_rays(2), torch.tensor([2.0, 3.0, 4.0]).expand(2, 3))
     for outputs in (FieldOutputs(density=torch.ones(4).half()), FieldOutputs(alpha=torch.ones(4).bfloat16() / 2)):
         assert Volume(VolumeConfig(), toy_context()).weights(samples, outputs).dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", ["density", "alpha"])
+def test_gradients_near_the_camera_shrink_with_the_squared_distance_and_values_stay(kind) -> None:
+    samples = RaySamples.from_edges(
+        toy_rays(2, dtype=torch.float64), torch.tensor([0.5, 1.5, 3.5]).double().expand(2, 3)
+    )
+    gradients, pixels = [], []
+    for distance in (0.0, 2.0 / 1.5):  # toy scenes have a radius of 1.5: gradients are full from t = 2 on
+        opacity = torch.full((4,), 0.3, dtype=torch.float64, requires_grad=True)
+        rgb = torch.full((4, 3), 0.6, dtype=torch.float64, requires_grad=True)
+        outputs = FieldOutputs(rgb=rgb, **{kind: opacity})
+        renderer = Volume(VolumeConfig(near_distance=distance), toy_context())
+        rendered = renderer.composite(samples, outputs, renderer.weights(samples, outputs))
+        pixels.append(rendered.rgb)
+        gradients.append(torch.autograd.grad(rendered.rgb.sum(), (opacity, rgb)))
+    assert torch.equal(pixels[0], pixels[1])
+    factor = torch.tensor([0.25, 1.0, 0.25, 1.0], dtype=torch.float64)  # the samples are at t = 1 and t = 2.5
+    torch.testing.assert_close(gradients[1][0], gradients[0][0] * factor)
+    torch.testing.assert_close(gradients[1][1], gradients[0][1] * factor[:, None])

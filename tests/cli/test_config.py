@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from radfield_core.cli.main import main
+
 
 def test_config_show_prints_a_file_that_shows_itself(radfield, tmp_path) -> None:
     words = ["field.width=7", "--method", "study", "trainer.seed=3", "--quiet", "data=boxes", "data.root=ü b/"]
@@ -80,3 +82,12 @@ def test_config_options_of_a_preset_has_its_values(radfield) -> None:
     text = radfield("config", "options", "method:study-small").stdout
     assert "\nlr = 0.001\n" in text and "radfield config show --method study-small\n" in text
     assert "of preset" not in radfield("config", "options", "method:bare").stdout
+
+
+def test_rates_of_groups_are_shown_without_data(capsys) -> None:
+    words = ["field.encoding.n_levels=2", "field.encoding.log2_table_size=8", "trainer.max_steps=900"]
+    assert main(["config", "show", "--method", "ngp-small", "--rates", *words]) == 0
+    header, networks, encodings = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert " ".join(header) == "group numbers weight decay lr in step 1 in step 451 in step 900"
+    assert networks == ["networks", "3,520", "0.01", "0.01", "0.01", "0.01"]
+    assert encodings == ["encodings", "1,024", "0", "0.01", "0.01", "0.01"]

@@ -47,7 +47,12 @@ def entries(folder: Path) -> list[dict[str, object]]:
 
 def steps(log: TrainingLog, start: int, stop: int) -> None:
     for step in range(start, stop):
-        log.step(Counters(step=step, seconds=0.5 * step), losses(), 1e-3, lambda: {"beta": torch.tensor(3.0)})
+        log.step(
+            Counters(step=step, seconds=0.5 * step, cpu_seconds=0.25 * step),
+            losses(),
+            1e-3,
+            lambda: {"beta": torch.tensor(3.0)},
+        )
 
 
 def test_an_entry_holds_losses_psnr_rate_and_scalars(tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_an_entry_holds_losses_psnr_rate_and_scalars(tmp_path: Path) -> None:
     steps(log_in(tmp_path, heard), 1, 11)
     (entry,) = entries(tmp_path)
     assert entry == {
-        "step": 10, "seconds": 5.0, "loss": 0.75, "loss/rgb": 0.25, "loss/eikonal": 0.5,
+        "step": 10, "seconds": 5.0, "cpu_seconds": 2.5, "loss": 0.75, "loss/rgb": 0.25, "loss/eikonal": 0.5,
         "psnr": pytest.approx(20.0), "lr": 1e-3, "rays": 64, "samples": 512, "rays_per_second": 10 * 64 / 5.0,
         "skipped": 0, "beta": 3.0,
     }  # fmt: skip

@@ -249,6 +249,24 @@ def test_the_clock_ends_a_run_and_counts_neither_evaluation_nor_saving(
     assert [entry["cpu_seconds"] for entry in evaluations if "eval" in entry] == [2.25, 4.5, 6.0]
 
 
+def test_with_the_clock_of_the_processor_only_computing_counts(tmp_path, monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+        def process_time(self) -> float:
+            return self.now / 4  # three other programs take turns with the run
+
+    clock = Clock()
+    trainer = toy_trainer(tmp_path, max_steps=100, max_seconds=2.0, clock="processor")
+    monkeypatch.setattr("radfield_core.train.trainer.time", clock)
+    trainer.method.spoil = lambda step: setattr(clock, "now", clock.now + 1.0) or False
+    assert trainer.train() == "max_seconds"
+    assert trainer.counters.step == 8 and trainer.counters.seconds == pytest.approx(8.0)
+
+
 RANK = """
 import sys, torch
 import safetensors.torch
