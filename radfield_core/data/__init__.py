@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         all_have_masks as all_have_masks,
         warn_about_lost_masks as warn_about_lost_masks,
     )
+    from radfield_core.data.observations import Observations as Observations, depth_sigmas as depth_sigmas
     from radfield_core.data.pairing import (
         in_other_order as in_other_order,
         listed as listed,
@@ -90,6 +91,7 @@ _HOMES = {
     ),
     "mask_files": "FileMasks",
     "masks": "WithAlpha all_have_masks warn_about_lost_masks",
+    "observations": "Observations depth_sigmas",
     "pairing": "in_other_order listed numbers_in pair_names pair_with_numbers",
     "placement": "MAX_DISTANCE camera_box content_box focus_point near_far_limits normalizing_similarity",
     "points": "unused_points usable_points",

@@ -19,7 +19,8 @@ class Observations:
     Attributes:
         views: number of the view that sees the point [M] int64.
         points: number of the point in `Scene.points` [M] int64.
-        pixels: column and row of the point in the image [M, 2] float64. The center of the first pixel is at (0, 0).
+        pixels: column and row of the point in the image [M, 2] float64, as `project` returns them. The ray of the first
+            pixel is at (0, 0).
         sigmas: standard deviation of the distance from the camera to the point [M] float64, in scene units.
         measured: True if the views were matched with the points. False if points were projected into the views, so that
             some observations are of points that other surfaces hide.
@@ -61,10 +62,13 @@ class Observations:
         none = torch.zeros(0, dtype=torch.int64)
         return replace(self[torch.cat([none, *rows])], views=torch.cat([none, *views]))
 
-    def resized(self, old: Tensor, new: Tensor) -> Observations:
-        """Return the observations in images that were resized from the sizes `old` to `new`, both [V, 2]."""
+    def resized(self, old: Tensor, new: Tensor, pixel_center: float = 0.5) -> Observations:
+        """Return the observations in images that were resized from the sizes `old` to `new`, both [V, 2].
+
+        `pixel_center` is that of the cameras.
+        """
         factors = (new / old.clamp_min(1)).to(self.pixels)[self.views]
-        return replace(self, pixels=(self.pixels + 0.5) * factors - 0.5)
+        return replace(self, pixels=(self.pixels + pixel_center) * factors - pixel_center)
 
     def scaled(self, factor: float) -> Observations:
         """Return the observations in a scene whose lengths are multiplied by `factor`."""

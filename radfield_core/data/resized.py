@@ -71,6 +71,7 @@ def resized(scene: Scene, sizes: Tensor) -> Scene:
     names = sorted({f"{width}×{height}" for width, height in old.tolist()}) if len(old) else []
     before = names[0] if len(names) == 1 else plural(len(names), "size")
     after = sorted({f"{width}×{height}" for width, height in sizes.tolist()})
+    seen = scene.observations
     note = f"images are reduced from {before} to {after[0] if len(after) == 1 else plural(len(after), 'size')}"
     return replace(
         scene,
@@ -79,7 +80,7 @@ def resized(scene: Scene, sizes: Tensor) -> Scene:
         masks=None if scene.masks is None else ResizedImages(scene.masks, sizes),
         depths=None if scene.depths is None else _Reduced(scene.depths, sizes, _reduced_depth),
         normals=None if scene.normals is None else _Reduced(scene.normals, sizes, _reduced_normals),
-        observations=None if scene.observations is None else scene.observations.resized(old, sizes),
+        observations=seen and seen.resized(old, sizes, scene.cameras.pixel_center),
         chosen=(*scene.chosen, note),
     )
 

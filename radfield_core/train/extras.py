@@ -6,6 +6,7 @@ requires them, nothing is read and the batches hold no extras.
 | word | entries of `Batch.extras` |
 |---|---|
 | depths | "depth" [R]: t of the surface on the ray; NaN if unknown, infinite if the ray hits nothing |
+| depths | "depth_cosines" [R]: cosine of the angle between the ray and the optical axis |
 | normals | "normals" [R, 3]: unit normal of the surface; NaN if unknown |
 | observations | "point_depth" and "point_sigma" [R]: t of an observed point on the ray, and its standard deviation |
 
@@ -17,7 +18,7 @@ step. The plain mean of weighted losses is then the mean over the known data, ev
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import torch
@@ -91,19 +92,21 @@ class Depths(Source):
         self.maps = PixelMaps(scene.depths, scene.cameras.sizes, None, names, cache_mb)
 
     def of(self, drawn: Drawn) -> dict[str, Tensor]:
-        """Return "depth" and "depth_weights" [R]."""
+        """Return "depth", "depth_weights" and "depth_cosines" [R]."""
         distances = self.maps.values(drawn.images, drawn.rows, drawn.columns)
         return self._named(drawn.images, drawn.rays, distances)
 
     def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
-        """Return "depth" and "depth_weights" [H·W]."""
+        """Return "depth", "depth_weights" and "depth_cosines" [H·W]."""
         assert self.scene.depths is not None
         distances = self.scene.depths[index].flatten().float()
         return self._named(torch.full((len(rays),), index), rays, distances)
 
     def _named(self, images: Tensor, rays: RayBundle, distances: Tensor) -> dict[str, Tensor]:
         weights = of_mean_one(distances.isfinite().double()).float()
-        return {"depth": self.t(images, rays, distances), "depth_weights": weights}
+        axes = self.scene.cameras.c2w[images, :, 2].to(rays.viewdirs)
+        cosines = -(rays.viewdirs * axes).sum(-1)
+        return {"depth": self.t(images, rays, distances), "depth_weights": weights, "depth_cosines": cosines}
 
 
 class Normals(Source):
@@ -210,16 +213,11 @@ class Extras:
         shares: dict[str, float] = {}
         problems = Problems()
         for part in parts_of(run):
-            kind, needs = part.kind, capabilities_of(part)[1].get("data", frozenset())
-            words = {word for need in needs for word in need.split("|")} & set(SOURCES)
-            for word in sorted(words):
-                shares.setdefault(word, 0.0)
-                if fault := _fault(word, scene):
-                    problems.add(f"{kind} {part.name!r}", f"needs {_ABSENT[word]}, but {fault[0]}", fault[1])
-            if kind == "loss":
-                loss: type[Loss] = part.load()
-                for word, share in loss.ray_shares(part.config).items():
-                    shares[word] = max(share, shares[word])
+            needs = capabilities_of(part)[1].get("data", frozenset())
+            wanted = _wanted(needs, scene, f"{part.kind} {part.name!r}", problems)
+            loss: type[Loss] | None = part.load() if part.kind == "loss" and wanted else None
+            own = {} if loss is None else loss.ray_shares(part.config)
+            shares |= {word: max(own.get(word, 0.0), shares.get(word, 0.0)) for word in wanted}
         problems.raise_as(UsageError)
         if sum(shares.values()) > LARGEST_SHARE:
             raise UsageError(
@@ -264,6 +262,24 @@ class Extras:
         for source in self.sources.values():
             found |= source.of_view(index, rays)
         return {name: values.to(device) for name, values in found.items()}
+
+
+def _wanted(needs: Collection[str], scene: Scene, user: str, problems: Problems) -> list[str]:
+    """Return the words of extras that a part needs. Of alternatives, take the first that the scene has.
+
+    If the scene has none of them, add a problem.
+    """
+    wanted = []
+    for need in sorted(needs):
+        words = [word for word in need.split("|") if word in SOURCES]
+        faults = {word: _fault(word, scene) for word in words}
+        there = [word for word, fault in faults.items() if fault is None]
+        wanted += there[:1]
+        if words and not there:
+            what = " or ".join(_ABSENT[word] for word in words)
+            message, hint = next(fault for fault in faults.values() if fault is not None)
+            problems.add(user, f"needs {what}, but {message}", hint)
+    return wanted
 
 
 def _fault(word: str, scene: Scene) -> tuple[str, str] | None:

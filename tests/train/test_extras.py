@@ -63,7 +63,7 @@ def test_extras_depend_only_on_the_step_and_are_sliced_with_the_rays() -> None:
     scene = with_surface(toy_scene())
     shares = {"depths": 0.0, "observations": 0.3}
     one, again = drawn(scene, shares), drawn(scene, shares)
-    assert set(one.extras) == {"depth", "depth_weights", "point_depth", "point_sigma", "point_weights"}
+    assert set(one.extras) == {"depth", "depth_weights", "depth_cosines", "point_depth", "point_sigma", "point_weights"}
     for name, values in one.extras.items():
         torch.testing.assert_close(values, again.extras[name], rtol=0, atol=0, equal_nan=True)
         parts = [one[start : start + 64].extras[name] for start in range(0, 200, 64)]

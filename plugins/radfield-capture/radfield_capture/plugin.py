@@ -18,4 +18,14 @@ def radfield_components() -> list[Component]:
             provides={"dense", "multilevel"},
             requires={"encoding": {"points"}},
         ),
-    ]
+        component(
+            "loss", "depth", impl="radfield_capture.depth:Depth", config="radfield_capture.supervision:DepthConfig",
+            summary="compares distances along rays with sparse points or depth images",
+            capabilities="radfield_capture.supervision:depth_capabilities",
+        ),
+        component(
+            "loss", "normals", impl="radfield_capture.normals:Normals",
+            config="radfield_capture.supervision:NormalsConfig", summary="compares normals with normal images",
+            requires={"data": {"normals"}, "field": {"normals"}},
+        ),
+    ]  # fmt: skip

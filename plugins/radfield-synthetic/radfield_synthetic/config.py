@@ -30,3 +30,12 @@ class SyntheticConfig:
     lens: Literal["pinhole", "opencv", "opencv_fisheye"] = option(
         "pinhole", help='lens of all cameras; "opencv" and "opencv_fisheye" have clearly visible distortion'
     )
+    n_points: int = option(
+        0,
+        help="number of sparse points, triangulated from the training views as a reconstruction does; 0 makes none",
+        min=0,
+        max=1_000_000,
+    )
+    point_noise: float = option(
+        0.5, help="standard deviation of the pixels from which sparse points are triangulated", min=0, max=100
+    )

@@ -17,6 +17,7 @@ from radfield_synthetic import orbit, views
 from radfield_synthetic.cache import Kept
 from radfield_synthetic.config import SyntheticConfig
 from radfield_synthetic.mesh import surface_mesh
+from radfield_synthetic.points import sparse_points
 from radfield_synthetic.tracing import BOUND
 
 NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
@@ -38,8 +39,13 @@ class SyntheticParser(DataParser):
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
         cameras = orbit.cameras(self._poses(split), config.resolution, config.lens)
         mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
+        points, seen = None, None
+        if config.n_points:
+            train = orbit.cameras(self._poses("train"), config.resolution, config.lens)
+            points, seen = sparse_points(train, mesh["vertices"], config.n_points, config.point_noise, config.seed)
         return Scene(
-            cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR,
+            cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR, points=points,
+            observations=seen if split == "train" else None,
             box=SceneBox(torch.zeros(3), BOUND), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
             depths=_PerView(cameras, views.depth), normals=_PerView(cameras, views.normals),
             names=[f"{split}/r_{i}" for i in range(len(cameras))],
@@ -65,7 +71,8 @@ class RenderedImages:
         self._cameras, self._config, self._split, self._chosen = cameras, config, split, chosen
         self._supersample = config.supersample
         part = {} if chosen is None else {"views": list(chosen)}
-        self._kept = Kept("images", {"split": split, **attrs.asdict(config), **part})
+        options = {name: value for name, value in attrs.asdict(config).items() if "point" not in name}
+        self._kept = Kept("images", {"split": split, **options, **part})
         self._together = max(1, _TOGETHER // int(self.sizes[0].prod()))
         self._made: dict[int, Tensor] = {}
         self._whole: MemoryImages | None = None

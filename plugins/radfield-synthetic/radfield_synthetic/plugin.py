@@ -13,6 +13,8 @@ def radfield_components() -> list[Component]:
             "dataparser", "synthetic", impl="radfield_synthetic.dataset:SyntheticParser",
             config="radfield_synthetic.config:SyntheticConfig",
             summary="an analytic scene with exact images, depth, normals and mesh; nothing to download",
-            provides={"images", "depths", "normals", "bounded", "ground_truth_mesh"},
+            provides={
+                "images", "depths", "normals", "sparse_points", "observations", "bounded", "ground_truth_mesh"
+            },
         )
     ]  # fmt: skip
