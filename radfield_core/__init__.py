@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     )
     from radfield_core.interfaces import (
         BuildContext as BuildContext,
+        ColorMap as ColorMap,
         Converter as Converter,
         DataParser as DataParser,
         DensityOccupancy as DensityOccupancy,
         Encoding as Encoding,
         Exporter as Exporter,
         Field as Field,
+        FittedMap as FittedMap,
         HasColor as HasColor,
         HasDensity as HasDensity,
         HasOccupancy as HasOccupancy,
@@ -114,9 +116,9 @@ _HOMES = {
         "StorageError UsageError"
     ),
     "interfaces": (
-        "BuildContext Converter DataParser DensityOccupancy Encoding Exporter Field HasColor HasDensity "
-        "HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part RayTransform Renderer "
-        "Sampler background_color"
+        "BuildContext ColorMap Converter DataParser DensityOccupancy Encoding Exporter Field FittedMap HasColor "
+        "HasDensity HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part "
+        "RayTransform Renderer Sampler background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

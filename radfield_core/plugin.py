@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 KINDS = (
-    "dataparser", "encoding", "field", "sampler", "renderer", "rays", "loss", "observer", "method", "exporter",
+    "dataparser", "encoding", "field", "sampler", "renderer", "rays", "color", "loss", "observer", "method", "exporter",
     "metric", "converter",
 )  # fmt: skip
 

@@ -325,7 +325,7 @@ class Batch:
         loss_weights: weights of the pixels in the loss [R] (mip-NeRF's "lossmult"); None for equal weights. The weights
             of rays have a mean of 1 over the whole step, even if the step is split into micro-batches.
         extras: other data of the pixels by name, [R, ...]. They hold only the data that parts of the run require, such
-            as "depth". `radfield_core.train.extras` lists them.
+            as "depth", or "pixels" for color maps. `radfield_core.train.extras` lists them.
     """
 
     rays: RayBundle | None

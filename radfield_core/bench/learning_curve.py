@@ -147,7 +147,10 @@ def _evaluate(out: Path, split: str) -> dict[str, float]:
     """Evaluate a split after training. Return its mean metrics, and the number of its views under the key `views`."""
     trained = open_run(out)
     scene = trained.scenes.get(split)
-    results = evaluate_all(trained.model, trained.method, scene, trained.run.eval.rays_per_chunk, f"evaluate {split}")
+    options = trained.run.eval
+    results = evaluate_all(
+        trained.model, trained.method, scene, options.rays_per_chunk, f"evaluate {split}", fit_color=options.fit_color
+    )
     metrics = mean_metrics([result.metrics for result in results])
     return {"views": len(results), **{name: round(value, 4) for name, value in metrics.items()}}
 

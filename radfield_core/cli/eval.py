@@ -26,6 +26,12 @@ def configure(parser: ArgumentParser) -> None:
     add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
     parser.add_argument(
+        "--fit-color",
+        choices=("none", "half"),
+        help="fit the run's color map to the left half of each image and measure the right half, or do not (default: "
+        "the run's option eval.fit_color)",
+    )
+    parser.add_argument(
         "--metric",
         metavar="NAME",
         help='the metric to compute instead of image metrics, such as "chamfer" or "point-to-mesh"',
@@ -82,7 +88,7 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     if metric is None:
-        print_evaluation(trained, args.split, quiet=args.quiet)
+        print_evaluation(trained, args.split, fit_color=args.fit_color, quiet=args.quiet)
         return 0
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
@@ -91,18 +97,21 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def print_evaluation(trained: Trained, split: str, *, quiet: bool) -> None:
+def print_evaluation(trained: Trained, split: str, *, quiet: bool, fit_color: str | None = None) -> None:
     """Evaluate a split, print its metrics, and write them to a file.
 
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
+    from radfield_core.render.color_fit import IN_WORDS
     from radfield_core.render.image_metrics import format_metrics
     from radfield_core.runs.reports import camera_lines, evaluate_split, group_table, results_name
     from radfield_core.runs.stored_results import store
 
-    results = evaluate_split(trained, split, quiet=quiet)
+    results = evaluate_split(trained, split, fit_color=fit_color, quiet=quiet)
     for line in (*camera_lines(results), *group_table(results.get("groups", {}), results["metrics"])):
         say(line)
     views = plural(len(results["per_image"]), "view")
-    say(f"{split}, {views}, step {trained.step}: {format_metrics(results['metrics'])}")
+    fitted = IN_WORDS[results.get("fit_color", "none")]
+    what = ", ".join(filter(None, (split, views, f"step {trained.step}", fitted)))
+    say(f"{what}: {format_metrics(results['metrics'])}")
     say(store(trained.folder, results_name(split), results))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 HELP = """List the installed plugins and their parts, explain one of them, or show why a plugin does not load. Write a
 new plugin to start from, or test the parts of a plugin."""
 
-TEMPLATES = ("encoding", "field", "sampler", "renderer", "rays", "loss", "observer", "dataparser", "exporter", "method")
+TEMPLATES = (
+    "encoding", "field", "sampler", "renderer", "rays", "color", "loss", "observer", "dataparser", "exporter", "method",
+)  # fmt: skip
 
 
 def configure(parser: ArgumentParser) -> None:

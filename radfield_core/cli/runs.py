@@ -66,6 +66,7 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 def described(measured: Measured, step: int | None) -> str:
     """Return text that says what was evaluated, such as "4 val views" or "test, at step 5000"."""
     what = measured.split if measured.whole else f"{measured.views} {measured.split} views"
+    what += "" if measured.fit_color == "none" else ", fitted colors"
     return what if measured.step == step else f"{what}, at step {measured.step}"
 
 
@@ -126,6 +127,7 @@ def _json(found: RunFacts) -> str:
             "metrics": {} if measured is None else dict(measured.metrics),
             "measured": None if measured is None else {
                 "split": measured.split, "views": measured.views, "step": measured.step, "whole": measured.whole,
+                "fit_color": measured.fit_color,
             },
         }
     )  # fmt: skip

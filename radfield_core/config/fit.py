@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
     from radfield_core.plugins.registry import Registry
 
-RUN_SLOTS = ("method", "data", "field", "sampler", "renderer", "rays")
+RUN_SLOTS = ("method", "data", "field", "sampler", "renderer", "rays", "color")
 BACKGROUND_SLOTS = ("field", "sampler", "renderer")
 """The slots whose parts are checked for a background. A background has no slot "renderer" of its own, because the
 foreground's renderer also renders the background."""
@@ -89,6 +89,9 @@ def check(run: RunConfig, registry: Registry) -> None:
     for table in ("losses", "observers"):
         for name, choice in getattr(run, table).items():
             _check_part(SlotPath(f"{table}.{name}", choice), stack, registry, problems)
+    if run.eval.fit_color != "none" and run.color is None:
+        message = "the run has no color map that could be fitted to a half of each image"
+        problems.add("eval.fit_color", message, "Set eval.fit_color=none, or choose a color map: color=NAME")
     if run.background is not None:
         behind = {**stack, **_filled_slots(run.background, "background.")}
         for name in BACKGROUND_SLOTS:

@@ -168,6 +168,12 @@ class EvalConfig:
     rays_per_chunk: int = option(
         4096, help="number of rays that are rendered at once", min=1, max=2**22, continues=True
     )
+    fit_color: Literal["none", "half"] = option(
+        "none",
+        help='"half" fits the color map of the run to the left half of each evaluated image, and measures the right '
+        'half; "none" measures the whole image with the colors of the scene',
+        continues=True,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -197,6 +203,9 @@ class RunConfig:
     renderer: Choice | None = slot("renderer", default="volume", help="composites the samples of each ray into a pixel")
     rays: Choice | None = slot(
         "rays", optional=True, help="learned correction of the training cameras, such as of their poses"
+    )
+    color: Choice | None = slot(
+        "color", optional=True, help="map of the rendered colors that is learned for each image, such as its exposure"
     )
     losses: Mapping[str, Choice] = parts(
         "loss", help="a loss that is added to the method's losses, under a name of your choice"

@@ -131,7 +131,8 @@ def option(
 def slot(kind: str, *, default: str | Mapping[str, Any] | None = None, help: str, optional: bool = False) -> Any:
     """Declare a slot, which is an option that names another part. Assign the result to an attribute of an attrs class.
 
-    Annotate the attribute with `Choice`. If the slot is optional, annotate the attribute with `Choice | None`.
+    Annotate the attribute with `Choice`. If the slot is optional, annotate the attribute with `Choice | None`. Without
+    a default, an optional slot is empty.
 
     Args:
         kind: kind of the part, such as "encoding".

@@ -1,5 +1,6 @@
 """Abstract base classes: one for each kind of part, and one for the model that is made of parts."""
 
+from radfield_core.interfaces.color_map import ColorMap, FittedMap
 from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.converter import Converter
 from radfield_core.interfaces.dataparser import DataParser
@@ -17,7 +18,7 @@ from radfield_core.interfaces.renderer import Renderer
 from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
-    "BuildContext", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field", "HasColor",
-    "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun", "Observer",
-    "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "background_color",
+    "BuildContext", "ColorMap", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field",
+    "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun",
+    "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "background_color",
 ]  # fmt: skip

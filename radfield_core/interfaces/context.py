@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from radfield_core.errors import PluginError
+from radfield_core.interfaces.color_map import ColorMap
 from radfield_core.interfaces.encoding import Encoding
 from radfield_core.interfaces.field import Field
 from radfield_core.interfaces.loss import Loss
@@ -41,6 +42,7 @@ class BuildContext:
             warped coordinates.
         n_images: number of training images. An embedding with one row per image has this many rows.
         has_masks: True if the data has masks that show the object.
+        has_alpha: True if the images have an alpha channel.
         ndc: True if the rays are in NDC.
         max_steps: number of training steps of the run.
         run: options of the run; None if a part is built without a run, for example in a test.
@@ -58,6 +60,7 @@ class BuildContext:
     bounds: SceneBox
     n_images: int = 0
     has_masks: bool = False
+    has_alpha: bool = False
     ndc: bool = False
     max_steps: int = 1
     run: RunConfig | None = None
@@ -89,6 +92,10 @@ class BuildContext:
     def renderer(self, choice: Choice, **sizes: Any) -> Renderer:
         """Build the renderer that was chosen for a slot. Raises PluginError in the same cases as `encoding`."""
         return self._make(Renderer, choice, **sizes)
+
+    def color(self, choice: Choice, **sizes: Any) -> ColorMap:
+        """Build the color map that was chosen for a run. Raises PluginError in the same cases as `encoding`."""
+        return self._make(ColorMap, choice, **sizes)
 
     def loss(self, choice: Choice, **sizes: Any) -> Loss:
         """Build a loss that was chosen for the run. Raises PluginError in the same cases as `encoding`."""

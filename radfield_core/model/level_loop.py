@@ -267,6 +267,7 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
         bounds=warped_box(scene) if scene.ndc else scene.box,
         n_images=len(scene.cameras),
         has_masks=scene.masks is not None and scene.masks_mean == "object",
+        has_alpha=scene.images.channels == 4,
         ndc=scene.ndc,
         max_steps=run.trainer.max_steps,
         run=run,
@@ -279,8 +280,8 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
 def build_model(method: Method, context: BuildContext) -> Model:
     """Build the model of a run's method, with the parts that the run adds to it.
 
-    These are the ray transform, `ray_transform`, and the losses, in the submodule `added`. They are part of the model,
-    so that checkpoints contain their parameters.
+    These are the ray transform, `ray_transform`, the color map, `color_map`, and the losses, in the submodule `added`.
+    They are part of the model, so that checkpoints contain their parameters.
 
     Raises:
         UsageError: the run has a ray transform, but its rays are in NDC.
@@ -291,6 +292,9 @@ def build_model(method: Method, context: BuildContext) -> Model:
             message = f"rays {run.rays.name!r} corrects cameras, which is impossible for rays in NDC"
             raise UsageError(message, path="rays", hint="Set data.ndc=false, or rays=none")
         model.ray_transform, model.training_cameras = context.ray_transform(run.rays), context.cameras
+    if run is not None and run.color is not None:
+        model.color_map = context.color(run.color)
+        model.color_map.keeps_background = context.has_alpha
     losses = {} if run is None else {name: context.loss(choice) for name, choice in run.losses.items()}
     if losses:
         model.added = nn.ModuleDict(losses)

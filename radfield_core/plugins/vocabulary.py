@@ -56,6 +56,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "poses": "corrects the poses of the training cameras",
         "intrinsics": "corrects the focal lengths of the training cameras",
     },
+    "color": {},
     "loss": {},
     "observer": {},
     "method": {

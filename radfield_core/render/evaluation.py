@@ -15,10 +15,12 @@ from radfield_core.data.area_average import average_known
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
+from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
 from radfield_core.render.image_metrics import SSIM_WINDOW, psnr, rounded, ssim
 from radfield_core.render.pictures import comparison_pictures
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
+from radfield_core.types import Rendered
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def evaluate_views(
     scale: float = 1.0,
     *,
     pictures: bool = False,
+    fit_color: str = "none",
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
 
@@ -63,6 +66,8 @@ def evaluate_views(
         scale: size of the rendered views divided by the size of the true images, at most 1. The true images are
             averaged over the area of each pixel.
         pictures: True to make pictures of each view as well.
+        fit_color: "half" fits the model's color map to the left half of each image, and measures the right half. "none"
+            measures the whole image, with the colors of the scene.
 
     Yields:
         The result of each view, with the metrics that `compare` returns.
@@ -81,8 +86,30 @@ def evaluate_views(
         mask = None if mask is None else shrunk(mask, *size)[..., 0]
         name = scene.names[index] if scene.names else f"{index:04d}"
         group = scene.groups[index] if scene.groups else None
+        pair = Pair(rgb, truth, mask)
+        if fit_color == "half":
+            pair = with_fitted_colors(model, pair, _transparency(model, method, scene, index, rendered, pair))
+            rendered = replace(rendered, rgb=pair.rgb)
         shown = comparison_pictures(rendered, truth) if pictures else {}
-        yield ViewResult(name, compare(rgb, truth, mask), seconds, group, shown)
+        measured = pair.right_half() if fit_color == "half" else pair
+        yield ViewResult(name, compare(*measured), seconds, group, shown)
+
+
+def _transparency(
+    model: Model, method: Method, scene: Scene, index: int, rendered: Rendered, pair: Pair
+) -> Transparency:
+    """Return which pixels of a rendered view, and of its true image, are opaque."""
+    height, width = pair.truth.shape[:2]
+    opacity = rendered.opacity.float().cpu().view(height, width)
+    if getattr(model, "background", None) is not None:
+        opacity = torch.ones_like(opacity)  # the opacity of a pixel does not include the background model
+    background = background_for(scene, method, None, 1, torch.device("cpu"))
+    pixels, usable = scene.images[index], None
+    if pixels.shape[-1] == 4:
+        usable = shrunk(pixels[..., 3:].to(torch.float32) / 255.0, width, height)[..., 0]
+    if pair.mask is not None and scene.masks_mean != "object":
+        usable = pair.mask if usable is None else usable * pair.mask
+    return Transparency(opacity, None if background is None else background[0], usable)
 
 
 def true_colors(scene: Scene, method: Method, index: int) -> Tensor:
@@ -127,11 +154,18 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str,
 
 
 def evaluate_all(
-    model: Model, method: Method, scene: Scene, chunk: int, title: str, *, quiet: bool = False
+    model: Model,
+    method: Method,
+    scene: Scene,
+    chunk: int,
+    title: str,
+    *,
+    quiet: bool = False,
+    fit_color: str = "none",
 ) -> list[ViewResult]:
     """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True."""
     return [
         result
         for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)
-        for result in evaluate_views(model, method, scene, [view], chunk, report)
+        for result in evaluate_views(model, method, scene, [view], chunk, report, fit_color=fit_color)
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import corrected_scene
+from radfield_core.render.color_fit import IN_WORDS
 from radfield_core.render.evaluation import evaluate_views
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import mean_metrics
@@ -34,6 +35,7 @@ class QuickResult:
         of: number of views in the split.
         size: width and height of the first evaluated view, in pixels.
         pictures: name of a view -> kind -> picture, if pictures were asked for; see `comparison_pictures`.
+        fit_color: value of `eval.fit_color` in the evaluation.
         reduced: True if, to save time, fewer or smaller views were evaluated than requested.
     """
 
@@ -42,6 +44,7 @@ class QuickResult:
     of: int
     size: tuple[int, int]
     reduced: bool = False
+    fit_color: str = "none"
     pictures: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     @property
@@ -50,7 +53,8 @@ class QuickResult:
         return self.views, self.size
 
     def __str__(self) -> str:
-        return f"{self.views} of {self.of} views at {self.size[0]}×{self.size[1]}"
+        words = f"{self.views} of {self.of} views at {self.size[0]}×{self.size[1]}"
+        return ", ".join(filter(None, (words, IN_WORDS[self.fit_color])))
 
 
 class QuickEvaluation:
@@ -64,6 +68,7 @@ class QuickEvaluation:
         chunk: number of rays that are rendered at a time.
         scale: size of the evaluated views divided by the size of the data's images, at most 1.
         pictures: True to keep pictures of the evaluated views.
+        fit_color: value of `eval.fit_color`; see `evaluate_views`.
     """
 
     def __init__(
@@ -76,8 +81,9 @@ class QuickEvaluation:
         scale: float = 1.0,
         *,
         pictures: bool = False,
+        fit_color: str = "none",
     ):
-        self._pictures = pictures
+        self._pictures, self._fit_color = pictures, fit_color
         self.split, self.count = split, min(count, len(scene.cameras))
         self._method, self._scene, self._chunk, self._scale = method, scene, chunk, scale
         self._seconds_per_ray: float | None = None
@@ -103,8 +109,9 @@ class QuickEvaluation:
                 report(number * of + done, total * of)
 
             looked = evaluate_views(
-                model, self._method, scene, [view], self._chunk, report_view, scale, pictures=self._pictures
-            )
+                model, self._method, scene, [view], self._chunk, report_view, scale,
+                pictures=self._pictures, fit_color=self._fit_color,
+            )  # fmt: skip
             result = next(looked)
             metrics.append(result.metrics)
             pictures |= {result.name: result.pictures} if self._pictures else {}
@@ -112,7 +119,9 @@ class QuickEvaluation:
         self._seconds_per_ray = (time.perf_counter() - started) / max(rays, 1)
         reduced = (len(views), scale) != (self.count, self._scale)
         size = self._size(views[0], scale) if views else (0, 0)
-        return QuickResult(mean_metrics(metrics), len(views), len(self._scene.cameras), size, reduced, pictures)
+        return QuickResult(
+            mean_metrics(metrics), len(views), len(self._scene.cameras), size, reduced, self._fit_color, pictures
+        )
 
     def show(self, model: Model, folder: Path, name: str) -> list[Path]:
         """Write small pictures of the first chosen view as `<name>_<kind>.png`, and return the files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from radfield_core.render.color_fit import PROTOCOLS
 from radfield_core.render.evaluation import ViewResult
 from radfield_core.render.image_metrics import PROTOCOL
 
@@ -31,11 +32,17 @@ def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
     return {name: {"views": len(metrics), **mean_metrics(metrics)} for name, metrics in groups.items()}
 
 
-def results_table(results: Sequence[ViewResult], split: str, step: int) -> dict[str, Any]:
+def results_table(results: Sequence[ViewResult], split: str, step: int, fit_color: str | None = None) -> dict[str, Any]:
     """Return the content of `results.json`.
 
     It has the mean metrics of all views, the mean metrics of each group (if there are groups), and the metrics of each
     view.
+
+    Args:
+        results: the evaluation of every view.
+        split: name of the split.
+        step: step of the checkpoint.
+        fit_color: value of `eval.fit_color`; None for a run without a color map.
     """
     groups = group_metrics(results)
     return {
@@ -44,7 +51,8 @@ def results_table(results: Sequence[ViewResult], split: str, step: int) -> dict[
         "per_image": [
             {"name": result.name, **result.metrics, "seconds": round(result.seconds, 4)} for result in results
         ],
-        "protocol": PROTOCOL,
+        "protocol": PROTOCOL if fit_color is None else f"{PROTOCOL}; {PROTOCOLS[fit_color]}",
+        **({} if fit_color is None else {"fit_color": fit_color}),
         "split": split,
         "step": step,
     }

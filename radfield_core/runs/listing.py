@@ -43,6 +43,7 @@ class Measured:
         whole: True if the whole split was evaluated at its full size, by `radfield eval`.
         per_view: name of a view -> its PSNR.
         size: width and height of the evaluated views, if they are known.
+        fit_color: value of `eval.fit_color` in the evaluation.
     """
 
     metrics: Mapping[str, float]
@@ -52,6 +53,7 @@ class Measured:
     whole: bool
     per_view: Mapping[str, float] = field(default_factory=dict)
     size: tuple[int, ...] = ()
+    fit_color: str = "none"
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ def _read_results(path: Path) -> Measured | None:
         stored = read_json(path, MAX_RUN_JSON_BYTES)
         views, metrics = stored["per_image"], _metrics(stored["metrics"])
         per_view = {str(view["name"]): float(view["psnr"]) for view in views if _is_number(view.get("psnr"))}
-        return Measured(metrics, str(stored["split"]), len(views), int(stored["step"]), True, per_view)
+        fit = str(stored.get("fit_color", "none"))
+        return Measured(metrics, str(stored["split"]), len(views), int(stored["step"]), True, per_view, fit_color=fit)
     except (RadfieldError, OSError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
@@ -177,6 +180,7 @@ def _last_evaluation(log: list[dict[str, Any]]) -> Measured | None:
                 step=int(entry["step"]),
                 whole=False,
                 size=tuple(int(side) for side in size if _is_number(side)) if isinstance(size, list) else (),
+                fit_color=str(entry.get("fit_color", "none")),
             )
     return None
 

@@ -17,10 +17,11 @@ from radfield_core.data.bad_images import find_bad_images, raise_if_any
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
-from radfield_core.model import Corrections
+from radfield_core.model import Corrections, color_map_of
 from radfield_core.model.answers import check_answers
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
+from radfield_core.render.color_fit import required_color_map
 from radfield_core.render.evaluation import evaluate_all
 from radfield_core.render.look import Look
 from radfield_core.render.pictures import make_pictures, save_pictures
@@ -41,12 +42,15 @@ USUAL = Look()
 logger = logging.getLogger(__name__)
 
 
-def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict[str, Any]:
+def evaluate_split(
+    trained: Trained, split: str, *, fit_color: str | None = None, quiet: bool = False
+) -> dict[str, Any]:
     """Evaluate every view of a split.
 
     Args:
         trained: the run.
         split: name of the split, such as "test".
+        fit_color: "none" or "half", as the option `eval.fit_color`; None for the run's own option.
         quiet: show no progress.
 
     Returns:
@@ -54,14 +58,17 @@ def evaluate_split(trained: Trained, split: str, *, quiet: bool = False) -> dict
         cameras were corrected, `cameras` says by how much.
 
     Raises:
-        UsageError: the data has no such split.
+        UsageError: the data has no such split, or `fit_color` is "half" and the run has no color map.
         DatasetError: the split is empty, or some of its images cannot be read.
     """
     scene = trained.scenes.get(split)
     raise_if_any(find_bad_images(scene, split, None, quiet=quiet))
-    chunk = trained.run.eval.rays_per_chunk
-    results = evaluate_all(trained.model, trained.method, scene, chunk, f"evaluate {split}", quiet=quiet)
-    summary = results_table(results, split, trained.step)
+    chunk, fit = trained.run.eval.rays_per_chunk, fit_color or trained.run.eval.fit_color
+    if fit == "half":
+        required_color_map(trained.model)
+    title = f"evaluate {split}"
+    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, fit_color=fit)
+    summary = results_table(results, split, trained.step, None if color_map_of(trained.model) is None else fit)
     corrections = Corrections.of(trained.model)
     if corrections is not None:
         summary["cameras"] = corrections.described(scene.to_data)

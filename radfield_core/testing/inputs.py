@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
-from radfield_core.interfaces import Encoding, Field, Part, RayTransform, Renderer, Sampler
+from radfield_core.interfaces import ColorMap, Encoding, Field, Part, RayTransform, Renderer, Sampler
 from radfield_core.runtime import randomness
 from radfield_core.testing.toy_parts import ToyMlp, ToySurface, ToySurfaceConfig
 from radfield_core.testing.toys import N_TOY_VIEWS, RaggedSampler, toy_context, toy_rays, volume_renderer
@@ -83,6 +83,27 @@ def samples_of_levels(sampler: Sampler, rays: RayBundle, field: Field) -> list[R
     return found
 
 
+class ColorInputs(NamedTuple):
+    """Inputs for a color map.
+
+    Attributes:
+        rgb: colors [R, 3] in [0, 1].
+        image_ids: numbers of images [R] int64.
+        pixels: positions of the pixels in their images [R, 2].
+    """
+
+    rgb: Tensor
+    image_ids: Tensor
+    pixels: Tensor
+
+    @staticmethod
+    def random(n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> ColorInputs:
+        """Make random colors at random positions in random images."""
+        generator = torch.Generator().manual_seed(seed)
+        values = torch.rand(n, 5, generator=generator, dtype=torch.float64).to(dtype)
+        return ColorInputs(values[:, :3], torch.randint(N_TOY_VIEWS, (n,), generator=generator), values[:, 3:])
+
+
 class Inputs(NamedTuple):
     """Inputs for a part of any kind.
 
@@ -92,6 +113,7 @@ class Inputs(NamedTuple):
         samples: input of a field or a renderer.
         outputs: further input of a renderer: the outputs of a field at the samples.
         field: further input of a sampler: a field that the sampler may evaluate.
+        colors: input of a color map.
     """
 
     x: Tensor
@@ -99,6 +121,7 @@ class Inputs(NamedTuple):
     samples: RaySamples
     outputs: FieldOutputs
     field: Field
+    colors: ColorInputs
 
 
 def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.float32) -> Inputs:
@@ -106,7 +129,8 @@ def inputs_for(tested: PartUnderTest, n: int = 9, dtype: torch.dtype = torch.flo
     rays = rays_of_images(n, dtype) if tested.kind == "rays" else toy_rays(n, dtype=dtype)
     samples = dense_samples(rays)
     field = toy_field_for(tested).to(dtype)
-    return Inputs(tested.inputs(n, dtype=dtype), rays, samples, random_outputs(samples), field)
+    colors = ColorInputs.random(n, dtype=dtype)
+    return Inputs(tested.inputs(n, dtype=dtype), rays, samples, random_outputs(samples), field, colors)
 
 
 def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
@@ -123,6 +147,8 @@ def outputs_of(part: Part, inputs: Inputs) -> list[Tensor]:
     if isinstance(part, RayTransform):
         moved: RayBundle = part(inputs.rays)
         return [moved.origins, moved.directions, moved.viewdirs, moved.near, moved.far, moved.radii]
+    if isinstance(part, ColorMap):
+        return [part(*inputs.colors), part(inputs.colors.rgb, None, inputs.colors.pixels)]
     renderer = cast(Renderer, part)
     weights = renderer.weights(inputs.samples, inputs.outputs)
     rendered = renderer.composite(inputs.samples, inputs.outputs, weights)

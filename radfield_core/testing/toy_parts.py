@@ -1,7 +1,8 @@
 """Small, fast parts ("toy parts"). A test of one part uses them for all other parts of the run.
 
-The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `rays:toy`, `dataparser:toy-ball`, `observer:toy`
-and `method:toy`. They are declared like the parts of a plugin, but are available only in the conformance kit.
+The toy parts are `encoding:toy`, `field:toy`, `field:toy-surface`, `rays:toy`, `color:toy`, `dataparser:toy-ball`,
+`observer:toy` and `method:toy`. They are declared like the parts of a plugin, but are available only in the conformance
+kit.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
 from radfield_core.interfaces import (
     BuildContext,
+    ColorMap,
     DataParser,
     Encoding,
     Field,
+    FittedMap,
     Method,
     Model,
     ObservedRun,
     Observer,
+    ParameterGroup,
     RayTransform,
 )
 from radfield_core.interfaces.field import DensityOccupancy
@@ -197,6 +201,38 @@ class ToyShift(RayTransform):
 
 
 @attrs.frozen(kw_only=True)
+class ToyColorConfig:
+    """Options of color:toy."""
+
+    rate: float = option(1e-2, help="learning rate of the gains", min=0)
+
+
+class Gains(ColorMap):
+    """Multiplies the colors of each image by a gain. The mean of the logarithms of all gains is 0."""
+
+    def __init__(self, config: ToyColorConfig, ctx: BuildContext):
+        super().__init__()
+        self.rate = config.rate
+        self.log_gains = nn.Parameter(torch.zeros(ctx.n_images))
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return one group without weight decay."""
+        return [ParameterGroup("color", [self.log_gains], lr=self.rate, weight_decay=0.0)]
+
+    def forward(self, rgb: Tensor, image_ids: Tensor | None, pixels: Tensor) -> Tensor:
+        """Multiply colors [R, 3] by the gains of their images."""
+        if image_ids is None:
+            return rgb
+        gains = (self.log_gains - self.log_gains.mean()).exp()
+        return rgb * gains[image_ids, None].to(rgb)
+
+    def fit(self, rgb: Tensor, truth: Tensor, pixels: Tensor) -> FittedMap:
+        """Return the gain with the smallest squared error."""
+        gain = (rgb * truth).sum() / rgb.square().sum() if bool((rgb > 0).any()) else 1.0
+        return lambda rgb, pixels: rgb * gain
+
+
+@attrs.frozen(kw_only=True)
 class ToyBallConfig:
     """Options of dataparser:toy-ball."""
 
@@ -295,6 +331,8 @@ def toy_plugin() -> Plugin:
                   provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),
         component("rays", "toy", impl=f"{here}:ToyShift", config=f"{here}:ToyShiftConfig",
                   summary="a shift of each camera", provides={"poses"}),
+        component("color", "toy", impl=f"{here}:Gains", config=f"{here}:ToyColorConfig",
+                  summary="a gain for each image"),
         component("observer", "toy", impl=f"{here}:Steps", config=f"{here}:ToyObserverConfig",
                   summary="writes the logged steps"),
         component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",

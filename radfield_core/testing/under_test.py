@@ -35,7 +35,7 @@ from radfield_core.train.trainer import Trainer
 from radfield_core.types import SceneBox
 
 Table = dict[str, Any]
-BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "rays", "loss")
+BUILT_WITH_CONTEXT = ("encoding", "field", "sampler", "renderer", "rays", "color", "loss")
 """Parts of these kinds are built from a config and a build context. Parts of other kinds need only a config."""
 
 TESTED = "tested"

@@ -37,8 +37,8 @@ class BestCheckpoint:
     def offer(self, step: int, split: str, result: QuickResult, save: Callable[[], bool]) -> None:
         """If the evaluation of a checkpoint is better than all earlier ones, save the checkpoint and record it as best.
 
-        If other views were evaluated than before, or at another size, the evaluations cannot be compared. The
-        checkpoint then counts as the best.
+        If other views were evaluated than before, at another size, or with another `eval.fit_color`, the evaluations
+        cannot be compared. The checkpoint then counts as the best.
 
         Args:
             step: the step of the checkpoint.
@@ -50,7 +50,9 @@ class BestCheckpoint:
         if math.isnan(psnr):
             return
         covered = {"split": split, "views": result.views, "size": list(result.size)}
+        covered |= {"fit_color": result.fit_color} if result.fit_color != "none" else {}
         comparable = known is not None and all(known.get(name) == value for name, value in covered.items())
+        comparable = comparable and (known or {}).get("fit_color", "none") == result.fit_color
         if known is not None and comparable and not psnr > known["psnr"]:
             return
         if not save():

@@ -8,11 +8,13 @@ requires them, nothing is read and the batches hold no extras.
 | depths | "depth" [R]: t of the surface on the ray; NaN if unknown, infinite if the ray hits nothing |
 | depths | "depth_cosines" [R]: cosine of the angle between the ray and the optical axis |
 | normals | "normals" [R, 3]: unit normal of the surface; NaN if unknown |
+| positions | "pixels" [R, 2]: position in the image, in shares of the width and the height |
 | observations | "point_depth" and "point_sigma" [R]: t of an observed point on the ray, and its standard deviation |
 
-t is measured in the coordinates of the rays, as in `RaySamples.t_eval`. Each word also brings "depth_weights",
-"normals_weights" or "point_weights" [R]. These are 0 where the data are unknown, and have a mean of 1 over the whole
-step. The plain mean of weighted losses is then the mean over the known data, even in micro-batches.
+Positions are there whenever a run has a color map. t is measured in the coordinates of the rays, as in
+`RaySamples.t_eval`. The other words also bring "depth_weights", "normals_weights" or "point_weights" [R]. These are 0
+where the data are unknown, and have a mean of 1 over the whole step. The plain mean of weighted losses is then the mean
+over the known data, even in micro-batches.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from radfield_core.data.pixel_maps import PixelMaps
 from radfield_core.data.scene import Scene
 from radfield_core.errors import Problems, UsageError
 from radfield_core.interfaces import Loss
+from radfield_core.model.colors import PIXELS, pixel_positions
 from radfield_core.rays import RaySpace
 from radfield_core.runs.record import parts_of
 from radfield_core.types import RayBundle, Step
@@ -180,7 +183,23 @@ class PointDepths(Source):
         return {"point_depth": t, "point_sigma": farther - nearer, "point_weights": weights}
 
 
-SOURCES: Mapping[str, type[Source]] = {"depths": Depths, "normals": Normals, "observations": PointDepths}
+class Positions(Source):
+    """The positions of pixels in their images."""
+
+    def of(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Return "pixels" [R, 2]."""
+        centers = torch.stack([drawn.columns, drawn.rows], -1) + 0.5
+        return {PIXELS: centers / self.scene.cameras.sizes[drawn.images]}
+
+    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+        """Return "pixels" [H·W, 2]."""
+        width, height = self.scene.cameras.sizes[index].tolist()
+        return {PIXELS: pixel_positions(width, height)}
+
+
+SOURCES: Mapping[str, type[Source]] = {
+    "positions": Positions, "depths": Depths, "normals": Normals, "observations": PointDepths,
+}  # fmt: skip
 """Word -> source. A part requires a word of its data to get the entries of the source in its batches."""
 
 _ABSENT = {
@@ -210,7 +229,7 @@ class Extras:
         Raises:
             UsageError: the data do not have what a part requires, or the losses ask for too many of the rays.
         """
-        shares: dict[str, float] = {}
+        shares: dict[str, float] = {} if run.color is None else {"positions": 0.0}
         problems = Problems()
         for part in parts_of(run):
             needs = capabilities_of(part)[1].get("data", frozenset())
@@ -287,6 +306,7 @@ def _fault(word: str, scene: Scene) -> tuple[str, str] | None:
     if word == "normals" and scene.ndc:
         return "its rays are in NDC, where normals have no meaning", "Set data.ndc=false"
     there = {
+        "positions": True,
         "depths": scene.depths is not None,
         "normals": scene.normals is not None,
         "observations": scene.observations is not None and len(scene.observations) > 0,

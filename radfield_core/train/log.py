@@ -98,6 +98,7 @@ class TrainingLog:
         """Record the metrics of some views of a split, with the number and the size of these views."""
         clocks = {"seconds": counters.seconds, "cpu_seconds": counters.cpu_seconds}
         covered = {"split": split, "views": result.views, "size": list(result.size)}
+        covered |= {"fit_color": result.fit_color} if result.fit_color != "none" else {}
         self._append({"step": counters.step, **clocks, **covered, "eval": result.metrics})
         if self._observers is not None:
             metrics = dict(result.metrics)

@@ -142,6 +142,7 @@ def quick_evaluation(
                 continue
             trainer, chunk = run.trainer, run.eval.rays_per_chunk
             return QuickEvaluation(
-                method, scene, split, trainer.eval_views, chunk, trainer.eval_scale, pictures=pictures
-            )
+                method, scene, split, trainer.eval_views, chunk, trainer.eval_scale,
+                pictures=pictures, fit_color=run.eval.fit_color,
+            )  # fmt: skip
     return None

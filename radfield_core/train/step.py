@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from radfield_core.config.schedules import Schedule
 from radfield_core.interfaces import Method, Model
-from radfield_core.model import added_losses, corrected_batch
+from radfield_core.model import added_losses, corrected_batch, map_colors
 from radfield_core.ops import segments
 from radfield_core.types import Batch, Step
 
@@ -57,7 +57,7 @@ class TrainStep(nn.Module):
         """Return the losses of a batch: those of the method, those of the model's parts, and those that the run
         adds."""
         batch = corrected_batch(self.model, batch)
-        outputs = self.method.forward(self.model, batch)
+        outputs = map_colors(self.model, self.method.forward(self.model, batch), batch)
         terms = dict(self.method.losses(outputs, batch, self.model, step))
         for name, loss in self.model.part_losses(outputs, batch, step).items():
             terms[name if name not in terms else f"part.{name}"] = loss

@@ -8,6 +8,7 @@ from radfield_core.testing.laws import (  # noqa: I001  in the order in which la
     sampler,
     renderer,
     rays,
+    color,
     loss,
     observer,
     method,
@@ -20,6 +21,7 @@ from radfield_core.testing.laws import (  # noqa: I001  in the order in which la
 )
 
 __all__ = [
+    "color",
     "converter",
     "dataparser",
     "declaration",

@@ -15,6 +15,7 @@ from radfield_core.config.slots import Choice, Range
 from radfield_core.config.structure import options_of, table_class, types_of
 from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import (
+    ColorMap,
     Converter,
     DataParser,
     Encoding,
@@ -36,6 +37,7 @@ from radfield_core.testing.under_test import PartUnderTest
 
 MAX_IMPORT_MS = 20.0
 INTERFACES: dict[str, type] = {
+    "color": ColorMap,
     "converter": Converter,
     "dataparser": DataParser,
     "encoding": Encoding,

@@ -8,6 +8,7 @@ from radfield_core.config.schedules import Schedule
 from radfield_core.names import plural
 from radfield_core.ops import backend
 from radfield_core.testing.inputs import (
+    ColorInputs,
     at_step,
     dense_samples,
     fixed_outputs,
@@ -20,7 +21,7 @@ from radfield_core.testing.law import expect, expect_close, law
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import Step
 
-PARTS = ("encoding", "field", "sampler", "renderer", "rays")
+PARTS = ("encoding", "field", "sampler", "renderer", "rays", "color")
 
 
 @law(*PARTS, fix="Convert constants with .to(x), and compute in the dtype of the input or in a wider one.")
@@ -44,6 +45,7 @@ def device_is_preserved(tested: PartUnderTest) -> None:
             samples=samples,
             outputs=random_outputs(samples),
             field=inputs.field.cuda(),
+            colors=ColorInputs(*(tensor.cuda() for tensor in inputs.colors)),
         )
         found, device = outputs_of(part.cuda(), inputs), "cuda"
     else:
@@ -107,6 +109,7 @@ def begin_step_depends_only_on_the_step(tested: PartUnderTest) -> None:
     "field",
     "sampler",
     "rays",
+    "color",
     fix="Use no in-place operation (x *= 2, relu_) on a tensor that is passed in.",
 )
 def inputs_are_not_modified(tested: PartUnderTest) -> None:
@@ -117,6 +120,12 @@ def inputs_are_not_modified(tested: PartUnderTest) -> None:
         before = x.clone()
         part(x)
         expect(torch.equal(x, before), "the input was modified in place")
+        return
+    if tested.kind == "color":
+        colors = ColorInputs.random(9)
+        copied = ColorInputs(*(tensor.clone() for tensor in colors))
+        part(*colors)
+        expect(all(map(torch.equal, colors, copied)), "the input was modified in place")
         return
     rays = inputs_for(tested).rays
     tensors = (rays.origins, rays.directions, rays.viewdirs, rays.near, rays.far)

@@ -13,7 +13,7 @@ from radfield_core.testing.law import expect, law
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import Step
 
-TRAINED = ("encoding", "field", "sampler", "renderer", "rays", "loss", "method")
+TRAINED = ("encoding", "field", "sampler", "renderer", "rays", "color", "loss", "method")
 
 
 def has_color(tested: PartUnderTest) -> bool:
