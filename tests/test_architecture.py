@@ -68,14 +68,14 @@ def test_a_plugin_requires_every_distribution_that_its_presets_name(plugin: Path
             assert owner in required | {plugin.name, "radfield-core"}, f"{preset.name} names {name} of {owner}"
 
 
-def parts_of(table: dict) -> Iterator[tuple[str, str]]:
-    """Kind and name of every part that a preset's tables choose."""
+def parts_of(table: dict, kind_of_all: str | None = None) -> Iterator[tuple[str, str]]:
+    """Kind and name of every part that a preset's tables choose. A table of parts holds parts of one kind."""
     for key, value in table.items():
         if isinstance(value, dict):
-            kind = "encoding" if key.endswith("encoding") else "dataparser" if key == "data" else key
+            kind = "encoding" if key.endswith("encoding") else "dataparser" if key == "data" else kind_of_all or key
             if "type" in value:
                 yield kind, value["type"]
-            yield from parts_of(value)
+            yield from parts_of(value, {"losses": "loss", "observers": "observer"}.get(key))
 
 
 @pytest.mark.parametrize("name", TORCH_FREE)

@@ -47,7 +47,7 @@ class VolumeConfig:
     near_distance: float = option(
         0.0,
         help="distance from the camera, in radii of the scene, below which gradients are multiplied by "
-        "(t / distance)², so that no specks grow in front of cameras; 0 leaves gradients as they are",
+        "(t / distance)², so that no specks grow in front of cameras; has no effect if it is 0 or rays are in NDC",
         min=0,
     )
 

@@ -19,7 +19,7 @@ class Volume(Renderer):
     def __init__(self, config: VolumeConfig, ctx: BuildContext):
         super().__init__()
         self.opaque_far = config.opaque_far
-        self.near_distance = config.near_distance * ctx.bounds.radius
+        self.near_distance = 0.0 if ctx.ndc else config.near_distance * ctx.bounds.radius
 
     def weights(self, samples: RaySamples, outputs: FieldOutputs) -> Tensor:
         """Return the weights w = T α [N]. If the field returns a density σ, α is 1 − exp(−σ δ)."""

@@ -16,6 +16,7 @@ from radfield_core.render.backgrounds import on_background
 from radfield_core.testing import Example
 from radfield_core.testing.captures import toy_capture
 
+SMALL_HASH = {"n_levels": 2, "log2_table_size": 9}
 OPTIONS = {
     "encoding:hash": {"n_levels": 4, "log2_table_size": 12, "finest_resolution": 64},
     "field:nerf": {"depth": 3, "width": 32, "skip_layer": 2, "color_width": 16},
@@ -26,7 +27,7 @@ OPTIONS = {
     "sampler:occupancy": {"resolution": 16, "num_samples": 64},
     "sampler:mip": {"n_samples": 16},
     "sampler:neus": {"n_samples": 16, "n_importance": 16},
-    "sampler:proposal": {"n_proposals": [16, 12], "n_samples": 8, "encoding": {"n_levels": 2, "log2_table_size": 9}},
+    "sampler:proposal": {"n_proposals": [16, 12], "n_samples": 8, "encoding": SMALL_HASH},
     "sampler:importance": {"n_samples": 16, "n_importance": 16},
     "dataparser:llff": {"holdout": 0},
     "dataparser:colmap": {"holdout": 0},
@@ -46,6 +47,9 @@ RUN = {
     "method:tiny-nerf": {"field": {"width": 32}},
     "method:mipnerf": {"field": SMALL_FIELD, "sampler": {"n_samples": 16}},
     "method:ngp": {"field": {"encoding": HASH}, "sampler": {"resolution": 16, "num_samples": 64}},
+    "method:capture": {
+        "field": {"encoding": HASH}, "sampler": {"n_proposals": [16, 12], "n_samples": 8, "encoding": SMALL_HASH},
+    },
     "method:neus": {
         "field": OPTIONS["field:neus"], "sampler": OPTIONS["sampler:neus"],
         "background": {"field": OPTIONS["field:inverted-sphere"]},

@@ -43,6 +43,7 @@ METHODS = {
     "mipnerf": (*MLP, "method.lr_delay_steps=0", "sampler.n_samples=12"),
     "ngp": (*HASH, *GRID, "method.lr_milestones=[]"),
     "ngp-capture": (*HASH, *GRID, "method.lr_milestones=[]", "sampler.cone_angle=0.03"),
+    "capture": (*HASH, "sampler.n_proposals=[16,12]", "sampler.n_samples=8", "sampler.encoding.log2_table_size=9"),
     "neus": (*SURFACE, *ROUNDS, *OUTSIDE),
     "neus-masks": (*SURFACE, *ROUNDS, "method.background=white"),
     "neus-fast": (*HASH, *GRID, "field.width=24", "method.warmup_steps=5"),

@@ -19,6 +19,15 @@ def radfield_components() -> list[Component]:
             requires={"encoding": {"points"}},
         ),
         component(
+            "method",
+            "capture",
+            impl="radfield_capture.method:Capture",
+            config="radfield_capture.method_config:CaptureConfig",
+            summary="photographs of a place; all schedules end with the run",
+            requires={"field": {"rgb", "density|alpha"}},
+            preset="radfield_capture:presets/capture.toml",
+        ),
+        component(
             "loss", "depth", impl="radfield_capture.depth:Depth", config="radfield_capture.supervision:DepthConfig",
             summary="compares distances along rays with sparse points or depth images",
             capabilities="radfield_capture.supervision:depth_capabilities",
