@@ -17,6 +17,8 @@ PROTOCOL = "nerfbaselines: both images rounded to 8 bits, metrics per image, the
 SSIM_WINDOW = 11  # pixels
 _RADIUS = SSIM_WINDOW // 2
 _SIGMA = 1.5
+_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, of the scales from fine to coarse
+MS_SSIM_LEAST_SIZE = SSIM_WINDOW * 2 ** (len(_MS_SSIM_WEIGHTS) - 1)  # pixels; the coarsest scale holds one window
 
 
 def to_uint8(image: Tensor) -> Tensor:
@@ -67,16 +69,52 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
     height, width = image.shape[:2]
     if min(height, width) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} × {SSIM_WINDOW} pixels, got {width} × {height}")
-    x, y = (value.movedim(-1, 0)[:, None] for value in (image, truth))
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (_window_means(value) for value in (x, y, x * x, y * y, x * y))
-    var_x, var_y, cov = mean_xx - mean_x**2, mean_yy - mean_y**2, mean_xy - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    similarity, _ = _similarities(*(value.movedim(-1, 0)[:, None] for value in (image, truth)))
     per_pixel = similarity[:, 0].mean(0)
     if mask is None:
         return float(per_pixel.mean())
     inside = mask[_RADIUS : height - _RADIUS, _RADIUS : width - _RADIUS]
     return float((per_pixel * inside).sum() / inside.sum())
+
+
+def ms_ssim(image: Tensor, truth: Tensor) -> float:
+    """Return the structural similarity over five scales (MS-SSIM, Wang et al. 2003).
+
+    Each scale halves the size of the image before it. Contrast and structure are compared at all scales, brightness at
+    the coarsest.
+
+    Args:
+        image: [H, W, C] in [0, 1].
+        truth: the image to compare with, of the same shape.
+
+    Returns:
+        The MS-SSIM, averaged over the channels. It is 1 if the images are identical.
+
+    Raises:
+        ValueError: a side of the image is shorter than `MS_SSIM_LEAST_SIZE`.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < MS_SSIM_LEAST_SIZE:
+        least = f"{MS_SSIM_LEAST_SIZE} × {MS_SSIM_LEAST_SIZE}"
+        raise ValueError(f"MS-SSIM needs images of at least {least} pixels, got {width} × {height}")
+    x, y = (value.movedim(-1, 0)[:, None] for value in (image, truth))
+    product = torch.ones(len(x), dtype=x.dtype, device=x.device)
+    for scale, weight in enumerate(_MS_SSIM_WEIGHTS):
+        if scale:
+            x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+        similarity, structure = _similarities(x, y)
+        factor = similarity if scale == len(_MS_SSIM_WEIGHTS) - 1 else structure
+        product = product * factor.mean((1, 2, 3)).clamp_min(0.0) ** weight  # a power of a negative number is NaN
+    return float(product.mean())
+
+
+def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the SSIM of each window of x, y [C, 1, H, W], and its factor for contrast and structure alone."""
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (_window_means(value) for value in (x, y, x * x, y * y, x * y))
+    var_x, var_y, cov = mean_xx - mean_x**2, mean_yy - mean_y**2, mean_xy - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    structure = (2 * cov + c2) / (var_x + var_y + c2)
+    return (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1) * structure, structure
 
 
 def _window_means(x: Tensor) -> Tensor:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from radfield_core.render.image_metrics import format_metrics, psnr, rounded, ssim, to_uint8
+from radfield_core.render.image_metrics import (
+    MS_SSIM_LEAST_SIZE,
+    format_metrics,
+    ms_ssim,
+    psnr,
+    rounded,
+    ssim,
+    to_uint8,
+)
+
+Pairs = Callable[[int, int, int], tuple[torch.Tensor, torch.Tensor]]
 
 WANG_2004 = {
     "gaussian_weights": True,
@@ -75,3 +86,30 @@ def test_rounding_is_to_the_nearest_of_256_values_and_clamps() -> None:
 def test_metrics_are_printed_with_their_unit_and_places() -> None:
     metrics = {"psnr": 31.196, "ssim": 0.95411, "psnr_masked": 29.88888}
     assert format_metrics(metrics) == "PSNR 31.20 dB · SSIM 0.9541 · psnr_masked 29.89"
+
+
+# pytorch-msssim 1.0.0, for `image_pair(height, width, seed)`.
+MS_SSIM = {(192, 208, 0): 0.87925937, (176, 256, 7): 0.86396805}
+
+
+@pytest.mark.parametrize("case", MS_SSIM, ids=str)
+def test_ms_ssim_equals_another_program(image_pair: Pairs, case: tuple[int, int, int]) -> None:
+    truth, image = (value.double() for value in image_pair(*case))
+    assert ms_ssim(image, truth) == pytest.approx(MS_SSIM[case], abs=1e-5)
+    assert ms_ssim(truth, truth) == pytest.approx(1.0) and ms_ssim(truth, image) == pytest.approx(ms_ssim(image, truth))
+
+
+def test_ms_ssim_at_one_scale_is_what_ssim_is_made_of() -> None:
+    """For images that differ only in brightness, contrast and structure are 1, so the coarsest scale alone counts."""
+    dark, bright = (torch.full((176, 176, 3), value, dtype=torch.float64) for value in (0.2, 0.7))
+    assert ms_ssim(dark, bright) == pytest.approx(ssim(dark, bright) ** 0.1333)
+
+
+def test_ms_ssim_of_opposite_images_is_a_number() -> None:
+    image = torch.rand(176, 176, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert 0.0 <= ms_ssim(image, 1.0 - image) < 0.1
+
+
+def test_ms_ssim_refuses_small_images() -> None:
+    with pytest.raises(ValueError, match=f"at least {MS_SSIM_LEAST_SIZE} .* got 200 × 175"):
+        ms_ssim(torch.zeros(175, 200, 3), torch.zeros(175, 200, 3))
