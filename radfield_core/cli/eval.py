@@ -32,6 +32,13 @@ def configure(parser: ArgumentParser) -> None:
         "the run's option eval.fit_color)",
     )
     parser.add_argument(
+        "--also",
+        choices=("ms_ssim", "flip"),
+        action="append",
+        default=[],
+        help="an image metric to compute beside PSNR and SSIM; it can be given several times",
+    )
+    parser.add_argument(
         "--metric",
         metavar="NAME",
         help='the metric to compute instead of image metrics, such as "chamfer" or "point-to-mesh"',
@@ -72,6 +79,8 @@ def run(args: Namespace) -> int:
         check_folder(check_run(args, needs_images=True).path)
     if args.metric is None and (args.overrides or args.reference != "auto"):
         mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
+    if args.metric is not None and args.also:
+        mistakes.add("", "--also names image metrics, which --metric replaces", "Leave out --metric or --also")
     with mistakes.collect():
         metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
     if args.reference != "auto" and not Path(args.reference).exists():
@@ -88,7 +97,7 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     if metric is None:
-        print_evaluation(trained, args.split, fit_color=args.fit_color, quiet=args.quiet)
+        print_evaluation(trained, args.split, fit_color=args.fit_color, also=args.also, quiet=args.quiet)
         return 0
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
@@ -97,7 +106,9 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def print_evaluation(trained: Trained, split: str, *, quiet: bool, fit_color: str | None = None) -> None:
+def print_evaluation(
+    trained: Trained, split: str, *, quiet: bool, fit_color: str | None = None, also: Sequence[str] = ()
+) -> None:
     """Evaluate a split, print its metrics, and write them to a file.
 
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
@@ -107,7 +118,7 @@ def print_evaluation(trained: Trained, split: str, *, quiet: bool, fit_color: st
     from radfield_core.runs.reports import camera_lines, evaluate_split, group_table, results_name
     from radfield_core.runs.stored_results import store
 
-    results = evaluate_split(trained, split, fit_color=fit_color, quiet=quiet)
+    results = evaluate_split(trained, split, fit_color=fit_color, also=list(dict.fromkeys(also)), quiet=quiet)
     for line in (*camera_lines(results), *group_table(results.get("groups", {}), results["metrics"])):
         say(line)
     views = plural(len(results["per_image"]), "view")

@@ -4,7 +4,7 @@ states."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
-from radfield_core.render.image_metrics import SSIM_WINDOW, psnr, rounded, ssim
+from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, ssim
 from radfield_core.render.pictures import comparison_pictures
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
@@ -53,6 +53,7 @@ def evaluate_views(
     *,
     pictures: bool = False,
     fit_color: str = "none",
+    also: Collection[str] = (),
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
 
@@ -68,6 +69,7 @@ def evaluate_views(
         pictures: True to make pictures of each view as well.
         fit_color: "half" fits the model's color map to the left half of each image, and measures the right half. "none"
             measures the whole image, with the colors of the scene.
+        also: metrics to compute in addition, of `MORE_METRICS`.
 
     Yields:
         The result of each view, with the metrics that `compare` returns.
@@ -92,7 +94,7 @@ def evaluate_views(
             rendered = replace(rendered, rgb=pair.rgb)
         shown = comparison_pictures(rendered, truth) if pictures else {}
         measured = pair.right_half() if fit_color == "half" else pair
-        yield ViewResult(name, compare(*measured), seconds, group, shown)
+        yield ViewResult(name, compare(*measured, also=also), seconds, group, shown)
 
 
 def _transparency(
@@ -136,13 +138,20 @@ def shrunk(image: Tensor, width: int, height: int) -> Tensor:
     return torch.from_numpy(mean).to(image)
 
 
-def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str, float]:
+def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None, *, also: Collection[str] = ()) -> dict[str, float]:
     """Compare a rendered image [H, W, 3] in [0, 1] with the true image. Both are first rounded to 8 bits.
+
+    Args:
+        rgb: the rendered image.
+        truth: the true image.
+        mask: [H, W], the share of each pixel that the object covers.
+        also: metrics to compute in addition, of `MORE_METRICS`.
 
     Returns:
         name of a metric -> value of the metric. `psnr` is always present. `ssim` is present unless the image is smaller
-        than the window of SSIM. `psnr_masked` is the PSNR of the pixels inside the mask [H, W]. It is present if a mask
-        is given and has any pixels inside.
+        than the window of SSIM, and a metric of `also` unless the image is smaller than that metric's least size.
+        `psnr_masked` is the PSNR of the pixels inside the mask. It is present if a mask is given and has any pixels
+        inside.
     """
     rendered, wanted = rounded(rgb), rounded(truth)
     metrics = {"psnr": psnr(rendered, wanted)}
@@ -150,6 +159,10 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None) -> dict[str,
         metrics["ssim"] = ssim(rendered, wanted)
     if mask is not None and bool(mask.any()):
         metrics["psnr_masked"] = psnr(rendered, wanted, mask)
+    for name in also:
+        more = MORE_METRICS[name]
+        if min(truth.shape[:2]) >= more.least_size:
+            metrics[name] = more.measure(rendered, wanted)
     return metrics
 
 
@@ -162,10 +175,11 @@ def evaluate_all(
     *,
     quiet: bool = False,
     fit_color: str = "none",
+    also: Collection[str] = (),
 ) -> list[ViewResult]:
     """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True."""
     return [
         result
         for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)
-        for result in evaluate_views(model, method, scene, [view], chunk, report, fit_color=fit_color)
+        for result in evaluate_views(model, method, scene, [view], chunk, report, fit_color=fit_color, also=also)
     ]

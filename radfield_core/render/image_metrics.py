@@ -1,4 +1,4 @@
-"""PSNR and SSIM by the NerfBaselines protocol.
+"""PSNR and SSIM by the NerfBaselines protocol, and further metrics of images.
 
 The rendered and the true image are rounded to 8 bits. Each metric is computed per image and then averaged over the
 images.
@@ -7,11 +7,14 @@ images.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from radfield_core.render.flip import flip
 
 PROTOCOL = "nerfbaselines: both images rounded to 8 bits, metrics per image, then the mean"
 SSIM_WINDOW = 11  # pixels
@@ -128,9 +131,33 @@ def _window_means(x: Tensor) -> Tensor:
     return functional.conv2d(functional.conv2d(x, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
 
 
+class MoreMetric(NamedTuple):
+    """A metric of images that is computed on request.
+
+    Attributes:
+        measure: function that returns the metric of a rendered and a true image [H, W, 3] in [0, 1].
+        least_size: length in pixels that both sides of an image must have.
+    """
+
+    measure: Callable[[Tensor, Tensor], float]
+    least_size: int
+
+
+MORE_METRICS = {
+    "ms_ssim": MoreMetric(ms_ssim, MS_SSIM_LEAST_SIZE),
+    "flip": MoreMetric(lambda image, truth: float(flip(image, truth).mean()), 1),
+}
+"""Metrics that are computed on request, by their name in results. Of FLIP, the mean over all pixels is taken."""
+
+
 def format_metrics(metrics: Mapping[str, float]) -> str:
     """Return the metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
-    names = {"psnr": ("PSNR", ".2f", " dB"), "ssim": ("SSIM", ".4f", "")}
+    names = {
+        "psnr": ("PSNR", ".2f", " dB"),
+        "ssim": ("SSIM", ".4f", ""),
+        "ms_ssim": ("MS-SSIM", ".4f", ""),
+        "flip": ("FLIP", ".4f", ""),
+    }
     shown = []
     for key, value in metrics.items():
         name, form, unit = names.get(key, (key, ".4g", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from radfield_core.errors import UsageError, unwritable
 from radfield_core.interfaces import Metric
 from radfield_core.model import Corrections, color_map_of
 from radfield_core.model.answers import check_answers
+from radfield_core.names import plural
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.color_fit import required_color_map
 from radfield_core.render.evaluation import evaluate_all
+from radfield_core.render.image_metrics import MORE_METRICS
 from radfield_core.render.look import Look
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate_split(
-    trained: Trained, split: str, *, fit_color: str | None = None, quiet: bool = False
+    trained: Trained, split: str, *, fit_color: str | None = None, also: Collection[str] = (), quiet: bool = False
 ) -> dict[str, Any]:
     """Evaluate every view of a split.
 
@@ -51,6 +53,7 @@ def evaluate_split(
         trained: the run.
         split: name of the split, such as "test".
         fit_color: "none" or "half", as the option `eval.fit_color`; None for the run's own option.
+        also: metrics to compute in addition, of `MORE_METRICS`.
         quiet: show no progress.
 
     Returns:
@@ -67,7 +70,11 @@ def evaluate_split(
     if fit == "half":
         required_color_map(trained.model)
     title = f"evaluate {split}"
-    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, fit_color=fit)
+    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, fit_color=fit, also=also)
+    for name in also:
+        if left_out := sum(name not in result.metrics for result in results):
+            least = MORE_METRICS[name].least_size
+            logger.warning("%s is not computed for %s smaller than %d pixels", name, plural(left_out, "image"), least)
     summary = results_table(results, split, trained.step, None if color_map_of(trained.model) is None else fit)
     corrections = Corrections.of(trained.model)
     if corrections is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
+from radfield_core.cli.eval import configure
 from radfield_core.cli.main import main
+from radfield_core.render.image_metrics import MORE_METRICS
 
 
 @pytest.mark.parametrize("words", [["--reference", "x.ply"], ["n_samples=3"]])
@@ -25,3 +28,15 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys) -> None:
     assert main(["eval", str(tmp_path)]) in (2, 74)
     error = capsys.readouterr().err
     assert str(tmp_path) in error and "Traceback" not in error
+
+
+def test_image_metrics_on_request_are_refused_beside_another_metric(tmp_path: Path, capsys) -> None:
+    assert main(["eval", str(tmp_path), "--metric", "chamfer", "--also", "flip"]) == 2
+    assert "--also names image metrics, which --metric replaces" in capsys.readouterr().err
+
+
+def test_the_image_metrics_on_request_are_those_that_core_computes() -> None:
+    parser = ArgumentParser()
+    configure(parser)
+    also = next(action for action in parser._actions if action.dest == "also")
+    assert sorted(also.choices or ()) == sorted(MORE_METRICS)

@@ -12,6 +12,8 @@ import torch
 
 from radfield_core.data.images import MemoryImages
 from radfield_core.render.evaluation import compare, evaluate_all, evaluate_views
+from radfield_core.render.flip import flip
+from radfield_core.render.image_metrics import ms_ssim, rounded
 from radfield_core.render.views import render_view
 from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 
@@ -62,3 +64,12 @@ def test_all_views_are_evaluated_in_order_with_names_and_groups(tmp_path: Path, 
     found = evaluate_all(model, trainer.method, named, 999, "x", quiet=True)
     assert [(each.name, each.group) for each in found] == [("c", "full"), ("a", "1/2"), ("b", "full")]
     assert all(each.seconds > 0 for each in found) and capsys.readouterr().out == ""
+
+
+def test_metrics_on_request_compare_the_rounded_images() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image, truth = (torch.rand(180, 176, 3, generator=generator) for _ in range(2))
+    found = compare(image, truth, also=["flip", "ms_ssim"])
+    assert found["flip"] == pytest.approx(float(flip(rounded(image), rounded(truth)).mean()))
+    assert found["ms_ssim"] == pytest.approx(ms_ssim(rounded(image), rounded(truth)))
+    assert "flip" not in compare(image, truth) and "ms_ssim" not in compare(image[:100], truth[:100], also=["ms_ssim"])

@@ -14,7 +14,8 @@ from PIL import Image
 from radfield_core.config.slots import Choice
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.plugin import component
-from radfield_core.render.image_metrics import psnr, to_uint8
+from radfield_core.render.flip import flip
+from radfield_core.render.image_metrics import psnr, rounded, to_uint8
 from radfield_core.render.look import Look
 from radfield_core.render.views import render_view
 from radfield_core.runs import reports
@@ -56,6 +57,20 @@ def test_an_evaluation_is_the_mean_psnr_of_every_view(trained: Trained) -> None:
     assert [view["psnr"] for view in summary["per_image"]] == pytest.approx(expected, abs=0.05)
     assert summary["metrics"]["psnr"] == pytest.approx(np.mean([view["psnr"] for view in summary["per_image"]]))
     assert (summary["split"], summary["step"]) == ("test", 2)
+
+
+def test_metrics_on_request_are_computed_for_images_that_are_large_enough(
+    trained: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    summary = evaluate_split(trained, "test", also=["flip", "ms_ssim"], quiet=True)
+    scene, errors = trained.scenes.get("test"), []
+    for index in range(3):
+        rendered = render_view(trained.model, trained.method, scene, scene.cameras.view(index), 50)
+        pixels = scene.images[index].double() / 255
+        errors.append(float(flip(rounded(rendered.rgb.view(12, 12, 3)), pixels[..., :3] * pixels[..., 3:]).mean()))
+    assert [view["flip"] for view in summary["per_image"]] == pytest.approx(errors, abs=2e-3)
+    assert "ms_ssim" not in summary["metrics"]
+    assert "ms_ssim is not computed for 3 images smaller than 176 pixels" in caplog.text
 
 
 def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:
