@@ -223,9 +223,10 @@ def component(
     needs = {slot: frozenset(words) for slot, words in (requires or {}).items()}
     given = frozenset(provides)
     known_as = dict(aliases or {})
-    functions = (capabilities, sniff, writer)
-    told = (known_as, writes, tuple(slots), read, example)
-    return Component(kind, name, impl, config, summary, given, needs, presets, *functions, *told)
+    return Component(
+        kind, name, impl, config, summary, given, needs, presets, capabilities, sniff, writer, known_as, writes,
+        tuple(slots), read, example,
+    )  # fmt: skip
 
 
 class Fit(str):

@@ -136,4 +136,5 @@ def _hunt_adjusted_lab(xyz: Tensor) -> Tensor:
 def _hyab(first: Tensor, second: Tensor) -> Tensor:
     """Return the distance of colors: the lightness difference plus the Euclidean distance of the chroma."""
     difference = first - second
-    return difference[0].abs() + torch.linalg.vector_norm(difference[1:], dim=0)
+    chroma: Tensor = torch.linalg.vector_norm(difference[1:], dim=0)
+    return difference[0].abs() + chroma

@@ -68,6 +68,7 @@ def directions_keep_unit_length(tested: PartUnderTest) -> None:
     found = part(rays)
     expect_close("the length of the directions", found.directions.norm(dim=-1), torch.ones(40), 1e-9)
     expect_close("the view directions", found.viewdirs, found.directions, 1e-9)
+    assert rays.image_ids is not None
     expect(found.image_ids is not None and torch.equal(found.image_ids, rays.image_ids), "image_ids were changed")
 
 
