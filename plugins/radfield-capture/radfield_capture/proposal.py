@@ -63,8 +63,9 @@ class ProposalField(Field):
         self.weights = nn.ParameterList([nn.init.xavier_uniform_(torch.empty(size)) for size in sizes])
 
     def begin_step(self, step: Step) -> None:
-        """Decide whether this step trains the field."""
-        self.trains = step.index < self.config.update_warmup_steps or step.index % self.config.update_every == 0
+        """Decide whether this step trains the field. With usual options, it does where the log writes an entry."""
+        due = (step.index + 1) % self.config.update_every == 0
+        self.trains = due or step.index < max(1, self.config.update_warmup_steps)  # checks before a run use step 0
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """Density [N] of all samples."""
