@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         RayTransform as RayTransform,
         Renderer as Renderer,
         Sampler as Sampler,
+        TrainedParameters as TrainedParameters,
         background_color as background_color,
     )
     from radfield_core.names import plural as plural
@@ -118,7 +119,7 @@ _HOMES = {
     "interfaces": (
         "BuildContext ColorMap Converter DataParser DensityOccupancy Encoding Exporter Field FittedMap HasColor "
         "HasDensity HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part "
-        "RayTransform Renderer Sampler background_color"
+        "RayTransform Renderer Sampler TrainedParameters background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View directions project visible",

@@ -12,6 +12,7 @@ from radfield_core.interfaces.method import Method, background_color
 from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
 from radfield_core.interfaces.observer import ObservedRun, Observer
+from radfield_core.interfaces.parameters import TrainedParameters
 from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.interfaces.ray_transform import RayTransform
 from radfield_core.interfaces.renderer import Renderer
@@ -20,5 +21,6 @@ from radfield_core.interfaces.sampler import Sampler
 __all__ = [
     "BuildContext", "ColorMap", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field",
     "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun",
-    "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "background_color",
+    "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "TrainedParameters",
+    "background_color",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from radfield_core.errors import UsageError
+from radfield_core.interfaces.parameters import TrainedParameters
 from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.types import Batch, ModelOutputs, RayBundle, Rendered, Step
 
@@ -30,6 +31,7 @@ class Model(nn.Module, ABC):
     and in rendering alike: colors are [R, 3].
 
     Attributes:
+        growing: names of the model's own parameters and buffers whose shape `adapt` may change.
         ray_transform: the part that corrects training cameras, if the run has one. Core sets it and applies it, so that
             the model gets corrected rays and views.
         training_cameras: the training cameras before this correction. Core sets them.
@@ -52,6 +54,7 @@ class Model(nn.Module, ABC):
         torch.Size([8, 3])
     """
 
+    growing: tuple[str, ...] = ()
     ray_transform: RayTransform | None
     training_cameras: Cameras | None
 
@@ -114,6 +117,16 @@ class Model(nn.Module, ABC):
         for module in reversed(list(self.modules())):
             if isinstance(module, Part):
                 module.begin_step(step)
+
+    def adapt(self, step: Step, parameters: TrainedParameters) -> None:
+        """Let the parts replace parameters by others of another shape, as `Part.adapt` describes.
+
+        Called after every step of the optimizer, without gradients. A model that replaces its own parameters overrides
+        this method and names them in its attribute `growing`.
+        """
+        for module in reversed(list(self.modules())):
+            if isinstance(module, Part):
+                module.adapt(step, parameters)
 
     @torch.no_grad()
     def refresh(self, step: Step) -> None:

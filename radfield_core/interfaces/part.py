@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from radfield_core.config.schedules import Schedule
+from radfield_core.interfaces.parameters import TrainedParameters
 from radfield_core.types import Batch, ModelOutputs, Step
 
 
@@ -33,6 +34,10 @@ class ParameterGroup(NamedTuple):
 class Part(nn.Module, ABC):
     """An encoding, field, sampler or renderer. Constructed as `Part(config, ctx, **sizes)`.
 
+    Attributes:
+        growing: names of the parameters and buffers whose shape `adapt` may change. A checkpoint stores them in the
+            shape that they have, and a model that is built again takes this shape.
+
     Example:
         >>> import torch
         >>> class Annealed(Part):
@@ -47,6 +52,8 @@ class Part(nn.Module, ABC):
         >>> part.share
         tensor(0.5000)
     """
+
+    growing: tuple[str, ...] = ()
 
     def begin_step(self, step: Step) -> None:
         """Set all values that follow a schedule. They must depend only on the step.
@@ -81,6 +88,40 @@ class Part(nn.Module, ABC):
         inner = {id(p) for module in self.modules() if module is not self and isinstance(module, Part)
                  for p in module.parameters()}  # fmt: skip
         return [parameter for parameter in self.parameters() if id(parameter) not in inner]
+
+    def adapt(self, step: Step, parameters: TrainedParameters) -> None:
+        """Replace some of this part's parameters by others of another shape: more points, a finer grid.
+
+        Called after every step of the optimizer, without gradients, first for contained parts and then for the part
+        that contains them. `parameter.grad` still holds the gradient of this step. What an override does must depend
+        only on the step and on parameters and buffers, so that a resumed run repeats it; draw random numbers from
+        `step.generator`. Modules that are not parts have no `adapt`.
+
+        Args:
+            step: the step that was taken.
+            parameters: `parameters.replace(self, name, value, state)` replaces a parameter and keeps the optimizer's
+                state of it.
+
+        Example:
+            >>> import torch
+            >>> from torch.nn.functional import interpolate
+            >>> class Grid(Part):
+            ...     growing = ("values",)
+            ...
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.values = nn.Parameter(torch.zeros(1, 4, 8, 8, 8))
+            ...
+            ...     def adapt(self, step, parameters):
+            ...         if step.index + 1 == step.max_steps // 2:
+            ...             finer = lambda values: interpolate(values, size=(16, 16, 16), mode="trilinear")
+            ...             parameters.replace(self, "values", finer(self.values), state=finer)
+            >>> from radfield_core import TrainedParameters
+            >>> grid = Grid()
+            >>> grid.adapt(Step(index=4, max_steps=10, seed=0), TrainedParameters(grid))
+            >>> grid.values.shape
+            torch.Size([1, 4, 16, 16, 16])
+        """
 
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return a dictionary of weighted losses that train this part's own parameters.

@@ -12,6 +12,7 @@ from radfield_core.config.run import RunConfig
 from radfield_core.errors import StorageError
 from radfield_core.interfaces import Method, Model
 from radfield_core.model import build_context, build_model
+from radfield_core.model.stored_shapes import take_shapes
 from radfield_core.ops.backend import choose_device
 from radfield_core.runs.checkpoint import State
 from radfield_core.runs.folder import RunFolder, find_run, load_state
@@ -90,9 +91,14 @@ def open_run(path: Path, device: str | None = None, data: Path | None = None) ->
     return Trained(run, folder, scenes, method, model.eval(), target, state.step, checkpoint)
 
 
-def load_weights(model: Model, state: State, folder: RunFolder) -> None:
-    """Set a model's parameters and buffers. Raises StorageError with the names of tensors that do not fit."""
+def load_weights(model: Model, state: State, folder: RunFolder, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """Set a model's parameters and buffers. Raises StorageError with the names of tensors that do not fit.
+
+    Parameters that parts name in `growing` take the shapes that they have in the state. An optimizer of the model then
+    trains the new parameters.
+    """
     try:
+        take_shapes(model, state.model, optimizer)
         model.load_state_dict(dict(state.model), strict=True)
     except Exception as error:  # RuntimeError; tensors of a stranger may fail in other ways
         text = " ".join(str(error).split())

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from radfield_core.errors import PluginError, Problems
-from radfield_core.interfaces import Method, Model
+from radfield_core.interfaces import Method, Model, TrainedParameters
 from radfield_core.model import LevelLoop, corrected_batch
 from radfield_core.model.answers import check_answers
 from radfield_core.runtime import randomness
@@ -69,6 +69,8 @@ def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Fin
     losses = train_step(batch, step)
     _check_losses(losses)
     silent = _check_gradients(model, losses)
+    with torch.no_grad():
+        model.adapt(step, TrainedParameters(model))
     if silent and batch.rays is not None:
         silent = _still_silent(train_step, drawer, step, silent)
     warnings = [f"{name} got only zero gradients from {MANY_RAYS} rays; it may never start to learn" for name in silent]

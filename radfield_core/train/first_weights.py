@@ -13,6 +13,7 @@ from radfield_core.errors import StorageError, UsageError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import BuildContext, Model
+from radfield_core.model.stored_shapes import take_shapes
 from radfield_core.names import Lines, plural
 from radfield_core.runs.folder import RunFolder, find_run, load_state
 from radfield_core.runs.known_data import KnownData
@@ -43,9 +44,14 @@ class FirstWeights:
         Raises:
             UsageError: the model has other tensors. The error names them.
         """
+        lines = []
+        try:
+            take_shapes(model, self.tensors)
+        except ValueError as error:
+            lines.append(f"  {error}")
         wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         given = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
-        lines = [f"  {name} is missing" for name in wanted.keys() - given.keys()]
+        lines += [f"  {name} is missing" for name in wanted.keys() - given.keys()]
         lines += [f"  {name} does not exist here" for name in given.keys() - wanted.keys()]
         lines += [
             f"  {name} has the shape {list(given[name])} there and {list(shape)} here"

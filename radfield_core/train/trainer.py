@@ -1,8 +1,8 @@
 """The training loop.
 
 A step is: `begin_step` (children first) → `refresh` → background color and pixels → micro-batches → optimizer →
-`method.after_step` → ray count. All randomness of a step follows from its index and the seed, so a resumed run equals
-an uninterrupted one bit for bit.
+`adapt` (children first) → `method.after_step` → ray count. All randomness of a step follows from its index and the
+seed, so a resumed run equals an uninterrupted one bit for bit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from radfield_core.errors import DatasetError, Diverged, StorageError, unwritable
+from radfield_core.interfaces import TrainedParameters
 from radfield_core.names import plural, quoted
 from radfield_core.render.quick_evaluation import QuickEvaluation
 from radfield_core.runs import checkpoint
@@ -84,7 +85,6 @@ class Trainer:
         self.model = self.train_step.model
         self.groups = Groups(self.method, self.model)
         self.optimizer = self.method.optimizer(self.groups.tables)
-        self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self._spikes = SpikeWatch()
         self._spike: float | None = None
 
@@ -148,6 +148,8 @@ class Trainer:
         batch = self._draw(step)
         losses = self._backward(batch, step)
         finite = self._update(losses, step)
+        if finite:
+            self._adapt(step)
         self.optimizer.zero_grad(set_to_none=True)
         if not finite:
             return None
@@ -197,7 +199,8 @@ class Trainer:
         If the loss or a gradient is not finite, update nothing and return False. Otherwise, Adam's moments would be NaN
         forever.
         """
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         total = losses.total
         numbers = torch.stack([norm.to(total), total]).tolist()  # the only time that the step waits for the device
@@ -205,10 +208,17 @@ class Trainer:
             return False
         self._spike = self._spikes.add(numbers[1])
         if self.config.clip_grad_norm is not None:
-            nn.utils.clip_grads_with_norm_(self._parameters, self.config.clip_grad_norm, norm)
+            nn.utils.clip_grads_with_norm_(parameters, self.config.clip_grad_norm, norm)
         self.groups.set_rates(self.optimizer, step, self.rate_factor)
         self.optimizer.step()
         return True
+
+    def _adapt(self, step: Step) -> None:
+        """Let the parts replace parameters. Their gradients are still those of this step."""
+        parameters = TrainedParameters(self.model, self.optimizer)
+        with torch.no_grad():
+            self.model.adapt(step, parameters)
+        parameters.check()
 
     # Between steps
 
@@ -320,7 +330,7 @@ class Trainer:
             StorageError: the state does not fit the model.
             CorruptCheckpoint: the counters, the random generators or the optimizer have impossible values.
         """
-        load_weights(self.model, state, self.folder)
+        load_weights(self.model, state, self.folder, self.optimizer)
         try:
             counters = Counters.of(state.progress["counters"])
             if counters.step != state.step:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from radfield_core.interfaces import TrainedParameters
 from radfield_core.runs import checkpoint
 from radfield_core.runtime import randomness
 from radfield_core.testing.law import expect, law
@@ -42,6 +43,8 @@ def three_steps_lower_the_loss(tested: PartUnderTest) -> None:
         loss_now().backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
         trainer.groups.set_rates(trainer.optimizer, step)
         trainer.optimizer.step()
+        with torch.no_grad():
+            model.adapt(step, TrainedParameters(model, trainer.optimizer))
         trainer.optimizer.zero_grad(set_to_none=True)
         method.after_step(model, trainer.optimizer, step)
     after = float(loss_now().detach())
