@@ -315,6 +315,7 @@ class Steps(Observer):
 def toy_plugin() -> Plugin:
     """Return the plugin that offers the toy parts. It can be added to a registry."""
     here, photometric = __name__, {"field": {"density|alpha", "rgb"}}
+    growing = "radfield_core.testing.toy_growing"
     everything = {"density", "rgb", "occupancy", "point_color"}
     parts = [
         component("dataparser", "toy-ball", impl=f"{here}:ToyBallParser", config=f"{here}:ToyBallConfig",
@@ -335,6 +336,10 @@ def toy_plugin() -> Plugin:
                   summary="a gain for each image"),
         component("observer", "toy", impl=f"{here}:Steps", config=f"{here}:ToyObserverConfig",
                   summary="writes the logged steps"),
+        component("field", "toy-grid", impl=f"{growing}:ToyGrid", config=f"{growing}:ToyGridConfig",
+                  summary="a grid that becomes finer", provides=everything),
+        component("method", "toy-painter", impl=f"{growing}:ToyPainter", config=f"{growing}:ToyPainterConfig",
+                  summary="stripes, with its own model", slots=(), provides={"point_color"}),
         component("method", "toy", impl=f"{here}:SquaredError", config=f"{here}:ToyMethodConfig",
                   summary="squared error", requires=photometric, preset="radfield_core.testing:toy.toml"),
     ]  # fmt: skip

@@ -46,7 +46,8 @@ EVEN_SAMPLES: Table = {"type": "importance", "n_samples": 16, "n_importance": 0}
 
 
 class ExampleMissing(UsageError):
-    """A law needs a data set, because the part reads files, but the test supplies none."""
+    """A law needs something of the test that it does not supply: a data set, because the part reads files, or options
+    with which the shapes of parameters change."""
 
 
 @dataclass(frozen=True)

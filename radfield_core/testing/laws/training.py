@@ -12,6 +12,7 @@ from radfield_core.runs import checkpoint
 from radfield_core.runtime import randomness
 from radfield_core.testing.law import expect, law
 from radfield_core.testing.under_test import PartUnderTest
+from radfield_core.train.trainer import Trainer
 from radfield_core.types import Step
 
 TRAINED = ("encoding", "field", "sampler", "renderer", "rays", "color", "loss", "method")
@@ -64,6 +65,11 @@ def resuming_is_bit_identical(tested: PartUnderTest) -> None:
         torch.rand(11)
         resumed.restore(half)
         resumed.train()
+    expect_equal_states(whole, resumed)
+
+
+def expect_equal_states(whole: Trainer, resumed: Trainer) -> None:
+    """Raise LawBroken unless the model and the optimizer of two trainers have exactly the same state."""
     one, other = whole.state(), resumed.state()
     different = [name for name in one.model if not torch.equal(one.model[name], other.model[name])]
     expect(not different, f"after resuming, these tensors differ: {', '.join(different[:5])}")
