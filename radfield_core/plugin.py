@@ -29,7 +29,7 @@ KINDS = (
     "metric", "converter",
 )  # fmt: skip
 
-MODEL_SLOTS = ("field", "sampler", "renderer", "background", "rays")
+MODEL_SLOTS = ("field", "sampler", "renderer", "background", "rays", "color")
 """The slots of a run that choose the parts of its model. A method may use all of them, some, or none."""
 REFERENCES = ("impl", "config", "capabilities", "sniff", "writer", "read", "example")
 """The attributes of a declaration that name code as "module:attribute"."""

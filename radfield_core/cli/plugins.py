@@ -150,7 +150,7 @@ def _check(registry: Registry, name: str) -> int:
         print(f"\n{result.message}")
     print(f"\n{plural(counts['kept'], 'law')} kept, {counts['broken']} broken, {counts['untested']} untested")
     if counts["untested"]:
-        print("untested: the law needs a data set, from component(…, example=…), or options, from conformance(…, options=…)")
+        print("untested: the law needs data, from component(…, example=…), or options, from conformance(…, options=…)")
     return 1 if broken else 0
 
 
