@@ -47,7 +47,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "sampler:inverted-sphere",
         "exporter:sdf-slices",
     ),
-    "radfield-capture": ("method:capture", "sampler:proposal", "loss:depth", "loss:normals"),
+    "radfield-capture": ("method:capture", "color:exposure", "sampler:proposal", "loss:depth", "loss:normals"),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
 """Maps each distribution to its parts, written as `kind:name`. The presets of a method are listed like parts."""

@@ -28,6 +28,10 @@ def radfield_components() -> list[Component]:
             preset="radfield_capture:presets/capture.toml",
         ),
         component(
+            "color", "exposure", impl="radfield_capture.exposure:Exposure",
+            config="radfield_capture.image_config:ExposureConfig", summary="exposure and white balance of each image",
+        ),
+        component(
             "loss", "depth", impl="radfield_capture.depth:Depth", config="radfield_capture.supervision:DepthConfig",
             summary="compares distances along rays with sparse points or depth images",
             capabilities="radfield_capture.supervision:depth_capabilities",

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from radfield_core.interfaces import ColorMap
-from radfield_core.testing.inputs import ColorInputs, at_step
+from radfield_core.model.colors import PIXELS
+from radfield_core.testing.inputs import STEP, ColorInputs, at_step
 from radfield_core.testing.law import central_difference, expect, expect_close, expect_mostly_close, expect_shape, law
 from radfield_core.testing.toys import N_TOY_VIEWS
 from radfield_core.testing.under_test import PartUnderTest
+from radfield_core.types import Batch, ModelOutputs, Rendered
 
 GAIN = 0.75
 """A color map is trained to multiply the colors of the first image by this number, and to divide those of the second
@@ -41,26 +43,27 @@ def pixels_are_mapped_one_by_one(tested: PartUnderTest) -> None:
 
 @law("color", fix="Use image_ids to choose the parameters, with one entry for each of ctx.n_images.")
 def each_image_has_its_own_map(tested: PartUnderTest) -> None:
-    """A map is trained to darken the first image, to brighten the second, and to leave the others unchanged. Then at
-    least 80 % of the error of the first two images are gone, and the third image is unchanged up to 3 %."""
+    """A map is trained to darken the first image, to brighten the second, and to leave the others unchanged. At most
+    20 % of the difference are then left in the first two images, and the third image has at most 20 % of it."""
     part, inputs = _learned(tested), _inputs(64)
     for image, gain in enumerate((GAIN, 1.0 / GAIN, 1.0)):
         found = part(inputs.rgb, torch.full((64,), image), inputs.pixels)
         share = _error(found, gain * inputs.rgb) / _error(inputs.rgb, GAIN * inputs.rgb)
-        limit = 0.2 if image < 2 else 0.03 / (1.0 - GAIN)
-        expect(share < limit, f"image {image} shall be {gain:.2f} times as bright; {share:.0%} of the error remain")
+        expect(
+            share < 0.2, f"image {image} shall be {gain:.2f} times as bright; {share:.0%} of the difference are left"
+        )
 
 
 @law("color", fix="Let the mean of all maps leave colors unchanged, for example by subtracting the mean of all rows.")
 def mean_brightness_belongs_to_the_scene(tested: PartUnderTest) -> None:
     """If every image is trained to be darker, the maps do not darken all of them: the mean brightness over all images
-    stays at least 95 % of that of the scene. Otherwise the brightness of rendered views would be
+    stays at least 90 % of that of the scene. Otherwise the brightness of rendered views would be
     arbitrary."""
     part = at_step(tested.build())
-    inputs = _inputs(128)
+    inputs = _inputs(1500)
     _train(part, inputs, GAIN * inputs.rgb)
     ratio = float(part(*inputs).detach().mean() / inputs.rgb.mean())
-    expect(ratio > 0.95, f"the images became {ratio:.2f} times as bright as the scene")
+    expect(ratio > 0.9, f"the images became {ratio:.2f} times as bright as the scene")
 
 
 @law("color", fix="Look for a logarithm, root or quotient of a color. Clamp colors before it, at the smallest color.")
@@ -120,7 +123,7 @@ def _learned(tested: PartUnderTest) -> ColorMap:
     """Return the part after training that darkens the first image, brightens the second, and leaves the others as they
     are."""
     part: ColorMap = at_step(tested.build())
-    inputs = _inputs(256)
+    inputs = _inputs(1500)
     gains = torch.ones(N_TOY_VIEWS)
     gains[0], gains[1] = GAIN, 1.0 / GAIN
     _train(part, inputs, gains[inputs.image_ids, None] * inputs.rgb)
@@ -133,13 +136,19 @@ def _inputs(n: int, seed: int = 0) -> ColorInputs:
 
 
 def _train(part: ColorMap, inputs: ColorInputs, truth: Tensor) -> None:
-    """Train the parameters of a color map to turn the colors into `truth`, by 150 steps of Adam."""
+    """Train the parameters of a color map to turn the colors into `truth`, by 150 steps of Adam.
+
+    The losses of the part itself, such as the smoothness of its map, are added.
+    """
     parameters = [parameter for parameter in part.parameters() if parameter.requires_grad]
     expect(parameters, "a color map has no parameters")
     optimizer = torch.optim.Adam(parameters, lr=0.02)
     for _ in range(150):
         optimizer.zero_grad()
-        torch.autograd.backward((part(*inputs) - truth).square().mean())
+        rgb = part(*inputs)
+        outputs = ModelOutputs(Rendered(rgb, rgb[:, 0], torch.ones_like(rgb[:, 0])), (), None, 0)
+        own = part.losses(outputs, Batch(None, None, truth, extras={PIXELS: inputs.pixels}), STEP)
+        torch.autograd.backward((rgb - truth).square().mean() + sum(own.values()))
         optimizer.step()
 
 

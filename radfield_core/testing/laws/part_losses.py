@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from radfield_core.interfaces import Model
-from radfield_core.model import added_losses, corrected_batch
+from radfield_core.model import added_losses, corrected_batch, map_colors
 from radfield_core.names import plural
 from radfield_core.ops import segments
 from radfield_core.testing.law import expect, expect_close, law
@@ -96,7 +96,8 @@ def _trainer(tested: PartUnderTest) -> Trainer:
 def _outputs(trainer: Trainer, batch: Batch, training: bool = True, step: Step = STEP) -> ModelOutputs:
     """What the model computes for a batch at the beginning of a step."""
     trainer.model.begin_step(step)
-    return trainer.method.forward(trainer.model.train(training), corrected_batch(trainer.model, batch))
+    batch = corrected_batch(trainer.model, batch)
+    return map_colors(trainer.model, trainer.method.forward(trainer.model.train(training), batch), batch)
 
 
 def _part_losses(trainer: Trainer, batch: Batch, training: bool, step: Step = STEP) -> dict[str, Tensor]:

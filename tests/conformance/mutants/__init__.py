@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from mutants import (
-    check,
-    colors,
-    data,
-    encodings,
-    fields,
-    losses,
-    methods,
-    observers,
-    part_losses,
-    ray_transforms,
-    rays,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from mutants.caught import CAUGHT_BY
 
-__all__ = [
-    "CAUGHT_BY",
-    "check",
-    "colors",
-    "data",
-    "encodings",
-    "fields",
-    "losses",
-    "methods",
-    "observers",
-    "part_losses",
-    "ray_transforms",
-    "rays",
-]
+__all__ = ["CAUGHT_BY"]
+
+for module in iter_modules(__path__):
+    if module.name != "check":
+        import_module(f"mutants.{module.name}")
