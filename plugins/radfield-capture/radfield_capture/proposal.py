@@ -36,6 +36,11 @@ from radfield_core.ops.contraction import contract
 from radfield_core.ops.mlp import mlp
 
 
+def contracts(config: ProposalConfig, ctx: BuildContext) -> bool:
+    """Return True if space is contracted. Normalized device coordinates (NDC) are bounded already."""
+    return config.contraction == "sphere" and not ctx.ndc
+
+
 class ProposalField(Field):
     """Density of one proposal level: an encoding and a network with one hidden layer, without color.
 
@@ -57,7 +62,8 @@ class ProposalField(Field):
         self.trains = True
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
-        bounds = SceneBox(torch.zeros(3), 2.0) if config.contraction == "sphere" else ctx.bounds
+        self.contracted = contracts(config, ctx)
+        bounds = SceneBox(torch.zeros(3), 2.0) if self.contracted else ctx.bounds
         self.encoding = replace(ctx, bounds=bounds).encoding(config.encoding, in_dim=3)
         sizes = [(config.width, self.encoding.out_dim), (1, config.width)]
         self.weights = nn.ParameterList([nn.init.xavier_uniform_(torch.empty(size)) for size in sizes])
@@ -74,7 +80,7 @@ class ProposalField(Field):
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Density [M] at x [M, 3]. Covariances are ignored."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and (self.trains or not self.training)):
-            if self.config.contraction == "sphere":
+            if self.contracted:
                 x = contract(x, self.center, self.radius)
             raw = mlp(self.encoding(x), list(self.weights))[:, 0]
             return truncated_exp(at_least_float32(raw) + self.config.density_bias)
@@ -104,9 +110,9 @@ class ProposalSampler(Sampler):
         self.n_levels = len(self.sizes)
         fields = [ProposalField(config, ctx) for _ in config.n_proposals]
         self.fields, self.own_fields = nn.ModuleList(fields), dict(enumerate(fields))
-        self.bounds = ctx.bounds
+        self.bounds = None if contracts(config, ctx) else ctx.bounds
         self.footprint: Literal["cone", "cylinder"] = "cylinder" if ctx.ndc else "cone"
-        self.spacing = Warp(config.spacing, ctx.bounds.radius)
+        self.spacing = Warp("linear" if ctx.ndc else config.spacing, ctx.bounds.radius)
         self.register_buffer("power", torch.ones(()), persistent=False)
 
     def begin_step(self, step: Step) -> None:
@@ -117,7 +123,7 @@ class ProposalSampler(Sampler):
 
     def extent(self, rays: RayBundle) -> tuple[Tensor, Tensor]:
         """Near and far limits [R] of the rays. Without a contraction, they are clipped to the scene's bounds."""
-        if self.config.contraction == "sphere":
+        if self.bounds is None:
             return rays.near, rays.far
         enter, leave = self.bounds.intersect(rays)
         near = torch.maximum(rays.near, enter)

@@ -29,12 +29,13 @@ class ProposalConfig:
     contraction: Literal["none", "sphere"] = option(
         "none",
         help='contraction of space in the density networks; "sphere" maps everything outside the scene\'s sphere into '
-        "a shell around it",
+        "a shell around it, except in NDC, which are bounded",
     )
     spacing: Literal["linear", "disparity", "log", "contraction"] = option(
         "linear",
         help='quantity in which the first level is evenly spaced: distance ("linear"), its inverse ("disparity"), its '
-        'logarithm ("log"), or "contraction": distance up to the radius of the scene, and its inverse beyond',
+        'logarithm ("log"), or "contraction": distance up to the radius of the scene, and its inverse beyond; '
+        "in NDC always distance",
     )
     padding: float = option(
         0.01, help="added to the weight of every interval before new intervals are drawn", min=0, max=1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from itertools import pairwise
 
@@ -101,6 +102,19 @@ def test_first_edges_are_even_in_the_quantity_of_the_spacing(name):
     assert torch.equal(t[1], torch.ones(9).double())  # an empty ray has no length
     torch.testing.assert_close(t[:, [0, -1]], torch.stack([near, far], 1))
     torch.testing.assert_close(warp.shares(t, near, far)[[0, 2]], s[[0, 2]], rtol=0, atol=1e-9)
+
+
+def test_ndc_are_not_contracted_because_they_are_bounded():
+    config = compose_part(get_registry(), "sampler", "proposal", [*TINY, "contraction=sphere", "spacing=contraction"])
+    for ndc in (False, True):
+        part = ProposalSampler(config.config, dataclasses.replace(toy_context(), ndc=ndc)).eval()
+        rays = toy_rays(5)
+        far = rays.origins.norm(dim=-1) + 8.0  # far outside the scene's box, whose half side is 1.5
+        edges = part.propose(dataclasses.replace(rays, far=far), 0, None, None).edges()
+        lengths = edges.diff(dim=-1)
+        assert ndc == bool((lengths.amax(-1) < 1.001 * lengths.amin(-1)).all())
+        assert ndc == bool((edges[:, -1] < far - 1.0).all())
+        assert part.own_fields[0].encoding.radius == (1.5 if ndc else 2.0)
 
 
 def test_the_power_of_the_weights_depends_on_the_step_alone():

@@ -29,7 +29,8 @@ class NgpFieldConfig:
     density_bias: float = option(-1.0, help="constant added to the raw density before the exponential")
     contraction: Literal["none", "sphere"] = option(
         "none",
-        help='contraction of space; "sphere" maps everything outside the scene\'s sphere into a shell around it',
+        help='contraction of space; "sphere" maps everything outside the scene\'s sphere into a shell around it; NDC '
+        "are not contracted, because they are bounded",
     )
 
 

@@ -43,7 +43,8 @@ class NgpField(DensityOccupancy, Field):
         self.config = config
         self.register_buffer("center", ctx.bounds.center.to(torch.float32).clone(), persistent=False)
         self.radius = ctx.bounds.radius
-        if config.contraction == "sphere":
+        self.contracted = config.contraction == "sphere" and not ctx.ndc  # NDC are bounded already
+        if self.contracted:
             ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # contracted space is a ball of radius 2
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
@@ -81,7 +82,7 @@ class NgpField(DensityOccupancy, Field):
         return nn.functional.normalize(gradient, dim=-1)
 
     def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
-        if self.config.contraction == "sphere":
+        if self.contracted:
             cov = None if cov is None else contract_variance(x, cov, self.center, self.radius)
             x = contract(x, self.center, self.radius)
         encoded = self.encoding(x, cov) if self.gaussian else self.encoding(x)

@@ -172,3 +172,16 @@ def test_an_encoding_that_takes_gaussians_under_its_options_is_given_them(monkey
 def test_outputs_are_as_precise_as_the_parameters(dtype):
     field, x = build().to(dtype), torch.zeros(2, 3, dtype=dtype)
     assert field.density(x).dtype == dtype and field.point_color(x, x + 0.5).dtype == dtype
+
+
+@pytest.mark.parametrize("ndc", [False, True])
+def test_ndc_are_not_contracted_because_they_are_bounded(ndc):
+    run = compose(
+        get_registry(), method="ngp-small", overrides=[*SIZES, "field.contraction=sphere"], needs_data=False
+    ).run
+    field = BuildContext(bounds=SceneBox(torch.zeros(3), 1.5), ndc=ndc, run=run).make(run.field)
+    assert field.encoding.radius == (1.5 if ndc else 2.0)
+    outside = torch.tensor([[6.0, 0.0, 0.0], [60.0, 0.0, 0.0]])
+    with torch.no_grad():
+        field.encoding.table.uniform_(-1.0, 1.0)
+    assert ndc == (field.density(outside).unique().numel() == 1)  # without a contraction, they are clamped to the box
