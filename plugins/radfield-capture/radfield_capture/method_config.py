@@ -18,7 +18,7 @@ class CaptureConfig:
         "black", help='color where no light comes from the scene; "none" is the same as black'
     )
     lr: Schedule = option(
-        Schedule.of({"curve": "exponential", "values": [1e-2, 3e-4]}), help="learning rate", min=0, exclusive_min=True
+        Schedule.of({"curve": "cosine", "values": [1e-2, 1e-4]}), help="learning rate", min=0, exclusive_min=True
     )
     betas: tuple[float, float] = option((0.9, 0.99), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-15, help="Adam's epsilon", min=0, exclusive_min=True)
