@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Camera as Camera,
         Cameras as Cameras,
         View as View,
+        angle_across as angle_across,
         directions as directions,
         project as project,
         visible as visible,
@@ -122,7 +123,7 @@ _HOMES = {
         "RayTransform Renderer Sampler TrainedParameters background_color"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
-    "cameras": "Camera Cameras View directions project visible",
+    "cameras": "Camera Cameras View angle_across directions project visible",
     "data.scene": "Mesh Scene",
     "plugins.registry": "get_registry",
     "runtime.progress": "Progress ProgressCallback",

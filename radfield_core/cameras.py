@@ -10,6 +10,7 @@ Symbols in shapes: V views, M points, K lens parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,12 +18,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.ops import distortion
-
-PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
-"""Lens models for which `directions` returns vectors of unit depth.
-
-For the other models it returns vectors of unit length, because they can see 90° or more away from the optical axis.
-"""
+from radfield_core.ops.distortion import PANORAMIC, PERSPECTIVE
 
 _FLIP_YZ = (1.0, -1.0, -1.0)  # in `ops.distortion`, y points down and z points forward
 
@@ -34,8 +30,8 @@ class Camera:
     Attributes:
         width: number of columns.
         height: number of rows.
-        fx: horizontal focal length in pixels.
-        fy: vertical focal length in pixels.
+        fx: horizontal focal length in pixels. For an equirectangular image, the number of pixels per radian.
+        fy: vertical focal length in pixels, or pixels per radian.
         cx: distance of the principal point from the left edge in pixels.
         cy: distance of the principal point from the top edge in pixels.
         pixel_center: distance of a ray from the left edge and the top edge of its pixel, in pixels. 0.5 is the middle.
@@ -57,10 +53,30 @@ class Camera:
     model: str = "pinhole"
     distortion: tuple[float, ...] = ()
 
+    @staticmethod
+    def equirectangular(height: int) -> Camera:
+        """Return the camera of a 360° panorama, which is twice as wide as it is high.
+
+        The middle of the image looks along −z, and the top row looks up, along +y.
+
+        Example:
+            >>> camera = Camera.equirectangular(height=90)
+            >>> camera.width, round(camera.fx * math.pi / 180, 3)  # pixels per degree
+            (180, 0.5)
+        """
+        return Camera(
+            2 * height, height, height / math.pi, height / math.pi, height, height / 2, 0.5, "equirectangular"
+        )
+
     @property
     def intrinsics(self) -> Tensor:
         """The tensor (fx, fy, cx, cy) [4] float64."""
         return torch.tensor([self.fx, self.fy, self.cx, self.cy], dtype=torch.float64)
+
+    @property
+    def panoramic(self) -> bool:
+        """True if the camera sees in all directions, so that it has no optical axis and no field of view."""
+        return self.model in PANORAMIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +143,23 @@ class Cameras:
             self, c2w=self.c2w[rows], intrinsics=self.intrinsics[rows], sizes=self.sizes[rows], distortion=distortion
         )
 
+    @property
+    def panoramic(self) -> bool:
+        """True if the cameras see in all directions, so that they have no optical axis and no field of view."""
+        return self.model in PANORAMIC
+
+    @staticmethod
+    def equirectangular(c2w: Tensor, height: int) -> Cameras:
+        """Build the cameras of 360° panoramas, which are twice as wide as they are high.
+
+        Example:
+            >>> Cameras.equirectangular(torch.eye(4)[:3][None], height=90).sizes
+            tensor([[180,  90]])
+        """
+        n, one = c2w.shape[0], Camera.equirectangular(height)
+        sizes = torch.tensor([one.width, one.height]).expand(n, 2).clone()
+        return Cameras(c2w.to(torch.float64), one.intrinsics.expand(n, 4).clone(), sizes, model=one.model)
+
     @staticmethod
     def pinhole(c2w: Tensor, focal: float, width: int, height: int, pixel_center: float = 0.5) -> Cameras:
         """Build pinhole cameras with one focal length in pixels. The principal point is the middle of the image."""
@@ -149,8 +182,8 @@ def directions(
         parameters: parameters of the lens [..., K]; None for a model without parameters.
 
     Returns:
-        Directions [..., 3] float64. They have unit depth (z = −1) for a lens model in `PERSPECTIVE`, and unit length
-        for any other model.
+        Directions [..., 3] float64. They have unit depth (z = −1) for a lens model in `ops.distortion.PERSPECTIVE`. For
+        any other model they have unit length, because it can see 90° or more away from the optical axis.
 
     Example:
         >>> intrinsics = torch.tensor([100.0, 100.0, 4.0, 3.0])
@@ -177,6 +210,24 @@ def corner_directions(view: View) -> Tensor:
     return local @ view.c2w[:, :3].detach().to(local).T
 
 
+def angle_across(camera: Camera) -> float:
+    """Return the horizontal field of view of a camera in radians: the angle from the left edge to the right edge.
+
+    Example:
+        >>> round(math.degrees(angle_across(Camera(200, 100, 100.0, 100.0, 100.0, 50.0))))
+        90
+        >>> round(math.degrees(angle_across(Camera.equirectangular(90))))
+        360
+    """
+    if camera.panoramic:
+        return camera.width / camera.fx
+    edges = torch.tensor([[0.0, camera.cy], [camera.width, camera.cy]], dtype=torch.float64)
+    parameters = torch.tensor(camera.distortion, dtype=torch.float64)
+    local = torch.nn.functional.normalize(directions(edges, camera.intrinsics, 0.0, camera.model, parameters), dim=-1)
+    left, right = torch.atan2(local[:, 0], -local[:, 2]).tolist()
+    return float(right - left)
+
+
 def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
     """Project points into a view. Return the pixels and the depths of the points.
 
@@ -186,7 +237,8 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Columns and rows [M, 2], and depths along the optical axis [M], all float64. For a point that the lens cannot
-        see, such as one behind a pinhole camera, the depth is <= 0, or column and row are NaN.
+        see, such as one behind a pinhole camera, the depth is <= 0, or column and row are NaN. A panoramic camera has
+        no optical axis, so its depths are distances. Its columns lie in one turn that begins at the left edge.
 
     Example:
         >>> view = View(torch.eye(4)[:3], Camera(8, 6, 100.0, 100.0, 4.0, 3.0))  # at the origin, looking along -z
@@ -201,7 +253,13 @@ def project(view: View, points: Tensor) -> tuple[Tensor, Tensor]:
     else:
         plane = distortion.distort(camera.model, local, local.new_tensor(camera.distortion))
     intrinsics = camera.intrinsics.to(local)
-    return plane * intrinsics[:2] + intrinsics[2:] - camera.pixel_center, local[:, 2]
+    pixels = plane * intrinsics[:2] + intrinsics[2:] - camera.pixel_center
+    if not camera.panoramic:
+        return pixels, local[:, 2]
+    turn = 2.0 * math.pi * camera.fx
+    column = torch.remainder(pixels[:, 0] + 0.5, turn)
+    column = torch.where(column < turn, column, 0.0) - 0.5  # a remainder may be rounded up to a whole turn
+    return torch.stack([column, pixels[:, 1]], -1), local.norm(dim=-1)
 
 
 def visible(view: View, points: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from radfield_core.cameras import View, corner_directions, directions
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
+from radfield_core.ops.distortion import PANORAMIC
 from radfield_core.ops.ndc import Ndc
 from radfield_core.types import RayBundle, SceneBox
 
@@ -115,12 +116,21 @@ class _Pixels:
         return first, first + step
 
     def widths(self) -> Tensor:
-        """Return the width [R] of each pixel: the distance between its direction and that of its vertical neighbor."""
+        """Return the width [R] of each pixel: the distance between its direction and that of its vertical neighbor.
+
+        The pixels of a panorama become narrower toward the poles, but not lower. Their width is that of a square of the
+        same area: the geometric mean of the distances to both neighbors.
+        """
         if self.model == "pinhole":
             return (1.0 / self.intrinsics[..., 1]).expand(self.pixels.shape[0])
-        first, second = self.neighbors(1)
-        widths: Tensor = (self.directions(first) - self.directions(second)).norm(dim=-1)
-        return widths
+        heights = self._apart(1)
+        return (heights * self._apart(0)).sqrt() if self.model in PANORAMIC else heights
+
+    def _apart(self, axis: int) -> Tensor:
+        """Return the distance [R] between the directions of each pixel and its neighbor along an axis."""
+        first, second = self.neighbors(axis)
+        distances: Tensor = (self.directions(first) - self.directions(second)).norm(dim=-1)
+        return distances
 
 
 class _DirectionTable(NamedTuple):
@@ -382,6 +392,9 @@ def _check_forward_facing(scene: Scene) -> None:
     Raises:
         DatasetError: some of these rays do not point toward -z. The error names their views.
     """
+    if scene.cameras.panoramic:
+        message = "NDC needs every view to look along -z, but panoramas look in all directions"
+        raise DatasetError(message, path="data", hint="Set data.ndc=false")
     views = [scene.cameras.view(index) for index in range(len(scene.cameras))]
     bad = [index for index, view in enumerate(views) if bool((corner_directions(view)[:, 2] >= 0).any())]
     if bad:

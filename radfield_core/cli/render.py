@@ -18,6 +18,7 @@ HELP = """Render pictures of views of a trained run as PNG files, and a video al
 color, depth, opacity and, if the method provides them, normals."""
 
 VIDEOS = ("mp4", "gif", "webp", "none")
+CAMERAS = ("data", "perspective", "equirectangular")
 PATHS = ("auto", "turntable", "spiral", "none")
 FRAMES = 60
 
@@ -59,6 +60,13 @@ def _add_look(parser: ArgumentParser) -> None:
         "--scale",
         type=float,
         help="size relative to the data set's images (default: 1, but videos are at most 400 pixels wide and high)",
+    )
+    parser.add_argument(
+        "--camera",
+        choices=CAMERAS,
+        default="data",
+        help='"equirectangular" renders 360° panoramas, twice as wide as high, and "perspective" renders without lens '
+        "distortion, 90° wide if the data set has panoramas (default: the camera of the data set)",
     )
     parser.add_argument("--width", metavar="PIXELS", type=int, help="width of the pictures; it replaces --scale")
     parser.add_argument(
@@ -201,4 +209,4 @@ def _look(args: Namespace, *, no_video: bool) -> Look:
     with mistakes.collect():
         window, box = (None, None) if args.crop is None else read_crop(args.crop)
     mistakes.finish()
-    return Look(1.0 if args.scale is None else args.scale, args.width, color, transparent, window, box)
+    return Look(1.0 if args.scale is None else args.scale, args.width, color, transparent, window, box, args.camera)

@@ -17,7 +17,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.files.untrusted import NO_SUCH_FILE, absences, display_path
-from radfield_core.ops.distortion import MODELS, widen
+from radfield_core.ops.distortion import MODELS, PANORAMIC, widen
 from radfield_core.types import SceneBox
 
 
@@ -52,6 +52,11 @@ class Capture:
     points: Array | None = None
     headers: tuple[ImageHeader, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def panoramic(self) -> bool:
+        """True if the images are panoramas, so that the cameras look in all directions."""
+        return self.model in PANORAMIC
 
     def fitted(self, problems: Problems) -> Capture:
         """Return a copy with the headers of the images, and with intrinsics scaled to the sizes of the images.

@@ -18,11 +18,11 @@ from radfield_core.data.image_files import ImageFault, read_header
 from radfield_core.data.similarity import Array
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.names import plural
-from radfield_core.ops.distortion import MODELS
+from radfield_core.ops.distortion import MODELS, PANORAMIC
 
 LENS_KEYS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 INTRINSIC_KEYS = ("fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x", "camera_angle_y", *LENS_KEYS)
-CAMERA_KEYS = frozenset({"camera_model", "is_fisheye", *INTRINSIC_KEYS})
+CAMERA_KEYS = frozenset({"camera_model", "is_fisheye", "latlong", "equirectangular", *INTRINSIC_KEYS})
 """All keys that describe a camera, in a frame or in the file."""
 
 MAX_SIDE = 1_000_000
@@ -45,6 +45,7 @@ _LENS_PARAMETERS = {
     "opencv": ("k1", "k2", "p1", "p2"),
     "full_opencv": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
     "opencv_fisheye": ("k1", "k2", "k3", "k4"),
+    "equirectangular": (),
 }
 """Lens -> the keys that hold its parameters, in the order that `radfield_core.ops.distortion` expects."""
 
@@ -101,10 +102,10 @@ def read_json_cameras(
     for i, (table, name, size) in enumerate(zip(tables, names, sizes, strict=True)):
         found = Problems() if shared and i else problems  # all frames would repeat the problems of the first one
         where = file if shared else name
-        rows.append(intrinsics(table, size, where, found))
         lens = lens_of(table, where, found)
+        rows.append((panorama if lens in PANORAMIC else intrinsics)(table, size, where, found))
         lenses.append((lens, [number(table, key, where, found) or 0.0 for key in _LENS_PARAMETERS[lens]]))
-        notes += _differences(table, size, where)
+        notes += _differences(table, size, where) if lens not in PANORAMIC else []
     try:
         model, distortion = common_lens(lenses, root)
     except DatasetError as error:
@@ -198,11 +199,19 @@ def lens_of(table: Mapping[str, Any], where: str, problems: Problems) -> str:
         ('opencv', 'pinhole')
     """
     name, fisheye = table.get("camera_model"), table.get("is_fisheye")
+    if name is None and table.get("equirectangular"):
+        message = "equirectangular means an equal-area cylinder in instant-ngp, which is not supported"
+        problems.add(where, message, "For panoramas whose rows are latitudes, write latlong instead")
+        return "equirectangular"
     given = {key for key in LENS_KEYS if type(table.get(key)) in (int, float) and table[key] != 0}
     if name in ("OPENCV_FISHEYE", "SIMPLE_FISHEYE", "FISHEYE") or (name is None and fisheye is True):
         return "opencv_fisheye"
+    if name == "EQUIRECTANGULAR" or (name is None and table.get("latlong")):
+        if given:
+            problems.add(where, f"a panorama has no lens parameter {', '.join(sorted(given))}", "Remove these keys")
+        return "equirectangular"
     if name is not None and (not isinstance(name, str) or name not in _PERSPECTIVE):
-        known = ", ".join([*_PERSPECTIVE, "OPENCV_FISHEYE"])
+        known = ", ".join([*_PERSPECTIVE, "OPENCV_FISHEYE", "EQUIRECTANGULAR"])
         problems.add(where, f"camera_model {name!r:.60} is not supported", f"Use one of {known}")
         return "pinhole"
     lens = _PERSPECTIVE[name] if name is not None else "opencv" if given else "pinhole"
@@ -243,6 +252,35 @@ def intrinsics(
         problems.add(where, f"the focal length is {min(fx, fy):g}, which is not positive")
     cx, cy = (number(table, key, where, problems) for key in ("cx", "cy"))
     return fx, fy, width / 2 if cx is None else cx, height / 2 if cy is None else cy
+
+
+def panorama(
+    table: Mapping[str, Any], size: tuple[int, int], where: str, problems: Problems
+) -> tuple[float, float, float, float]:
+    """Return fx, fy, cx, cy of an equirectangular image, with fx and fy in pixels per radian.
+
+    As in nerfstudio, `fl_x` is the number of columns in half a turn, and `fl_y` is the number of rows from pole to
+    pole: half the width and the height of a full panorama. Without these keys, the image is a full panorama.
+
+    Example:
+        >>> [round(value, 2) for value in panorama({}, (360, 180), "frame 0", Problems())]
+        [57.3, 57.3, 180.0, 90.0]
+    """
+    width, height = size
+    columns, rows, cx, cy = (number(table, key, where, problems) for key in ("fl_x", "fl_y", "cx", "cy"))
+    columns, rows = width / 2 if columns is None else columns, height if rows is None else rows
+    if min(columns, rows) <= 0:
+        problems.add(where, f"the focal length is {min(columns, rows):g}, which is not positive")
+        columns, rows = width / 2, height
+    across, upward = 180 * width / columns, 180 * height / rows
+    if across > 360 * (1 + MAX_FOCAL_DIFFERENCE) or upward > 180 * (1 + MAX_FOCAL_DIFFERENCE):
+        problems.add(
+            where,
+            f"fl_x = {columns:g} and fl_y = {rows:g} stretch the panorama of {width}×{height} over {across:.0f}° × "
+            f"{upward:.0f}°, but there are only 360° × 180°",
+            f"Set fl_x to {width / 2:g} and fl_y to {height}, or leave them out",
+        )
+    return columns / math.pi, rows / math.pi, width / 2 if cx is None else cx, height / 2 if cy is None else cy
 
 
 def _focal_of_angle(table: Mapping[str, Any], axis: str, length: int, where: str, problems: Problems) -> float | None:

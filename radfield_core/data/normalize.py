@@ -99,8 +99,10 @@ def content_sphere(scene: Scene, margin: float) -> tuple[Tensor, float]:
     cameras, c2w = scene.cameras, scene.cameras.c2w.detach().to(torch.float64)
     if not len(cameras):
         raise DatasetError("the scene cannot be normalized, because it has no cameras", path="scene.normalize")
-    center = torch.from_numpy(focus_point(c2w.numpy()))
+    center = torch.from_numpy(focus_point(c2w.numpy(), cameras.panoramic))
     half_views = torch.atan(cameras.sizes / (2.0 * cameras.intrinsics[:, :2])).amin(1)
+    if cameras.panoramic:  # it shows the largest sphere that does not contain it
+        half_views = torch.full_like(half_views, torch.pi / 2)
     content = float(((c2w[:, :, 3] - center).norm(dim=-1) * half_views.sin()).median())
     if not content > MIN_CONTENT_RADIUS:
         raise DatasetError(

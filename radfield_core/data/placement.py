@@ -40,13 +40,15 @@ MIN_GROUND_COSINE = 0.5
 UP = np.array([0.0, 0.0, 1.0])
 
 
-def focus_point(c2w: Array) -> Array:
+def focus_point(c2w: Array, panoramic: bool = False) -> Array:
     """Return the point [3] nearest to all optical axes, by least squares.
 
     If the axes are parallel, return the mean of the camera centers.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
+        panoramic: True if the cameras take panoramas. They look in all directions, so the result is the mean of their
+            centers.
 
     Example:
         >>> at_x, at_y = np.eye(3, 4)[None].repeat(2, 0), np.array([[2.0, 0, 0], [0, 2.0, 0]])
@@ -57,7 +59,7 @@ def focus_point(c2w: Array) -> Array:
     axes, centers = -c2w[:, :, 2], c2w[:, :, 3]
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # projections onto the planes perpendicular to the axes
     matrix: Array = across.mean(0)
-    if np.linalg.cond(matrix) > MAX_CONDITION:
+    if panoramic or np.linalg.cond(matrix) > MAX_CONDITION:
         mean: Array = centers.mean(0)
         return mean
     return np.linalg.solve(matrix, (across @ centers[..., None]).mean(0)[:, 0])
@@ -156,6 +158,7 @@ def normalizing_similarity(
     center: Center,
     auto_scale: bool,
     points: Array | None = None,
+    panoramic: bool = False,
 ) -> Array:
     """Return the similarity `to_scene` [4, 4] that rotates a capture upright, centers it and scales it.
 
@@ -166,6 +169,7 @@ def normalizing_similarity(
             "focus": the point nearest to all optical axes.
         auto_scale: if True, scale so that the largest absolute coordinate of a camera center is 1.
         points: [P, 3], points of the surface, needed only for "ground".
+        panoramic: True if the cameras take panoramas. "focus" then means the same as "poses".
 
     Example:
         >>> c2w = np.eye(3, 4)[None] + np.array([0, 0, 0, 4.0])
@@ -173,7 +177,7 @@ def normalizing_similarity(
         [0.25, 0.0, 0.0, 0.0]
     """
     rotation = upright(c2w, orientation, points)
-    origin = {"none": np.zeros(3), "poses": c2w[:, :, 3].mean(0), "focus": focus_point(c2w)}[center]
+    origin = {"none": np.zeros(3), "poses": c2w[:, :, 3].mean(0), "focus": focus_point(c2w, panoramic)}[center]
     matrix = similarity_matrix(rotation, origin, 1.0)
     largest = float(np.abs(transform_cameras(matrix, c2w)[:, :, 3]).max())
     if auto_scale and largest > 1e-12:
@@ -222,19 +226,20 @@ def content_box(points: Array, centers: Array) -> tuple[Array, float]:
     return (low + high) / 2, float(max((high - low).max() / 2 * 1.05, 1e-6))
 
 
-def camera_box(c2w: Array) -> tuple[Array, float]:
+def camera_box(c2w: Array, panoramic: bool = False) -> tuple[Array, float]:
     """Return the center [3] and half the side of a cube that contains all camera centers.
 
-    The center is the point nearest to all optical axes. If no points are known, this cube is a guess of the region to
+    The center is the point that `focus_point` returns. If no points are known, this cube is a guess of the region to
     model.
 
     Args:
         c2w: [V, 3, 4], camera-to-world matrices.
+        panoramic: True if the cameras take panoramas.
 
     Example:
         >>> camera_box(np.eye(3, 4)[None])[1]
         1.0
     """
-    center = focus_point(c2w)
+    center = focus_point(c2w, panoramic)
     reach = float(np.abs(c2w[:, :, 3] - center).max())
     return center, 1.1 * reach if reach > 1e-9 else 1.0

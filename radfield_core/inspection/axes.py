@@ -135,7 +135,7 @@ def viewing_axes(scene: Scene, options: Any = None) -> list[str]:
     """
     to_data = scene.to_data.detach().double().cpu().numpy()
     c2w = transform_cameras(to_data, scene.cameras.c2w.detach().double().cpu().numpy())
-    if len(c2w) < MIN_VIEWS:
+    if len(c2w) < MIN_VIEWS or scene.cameras.panoramic:  # a panorama sees everything, whatever its pose means
         return []
     now = meaning_of(options)
     matrices = as_stored(c2w, *now)

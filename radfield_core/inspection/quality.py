@@ -78,14 +78,15 @@ def coverage(scene: Scene) -> Findings:
     facts = [("axes", f"right-handed; the cameras' mean up is ({', '.join(f'{value + 0.0:.2f}' for value in up)})")]
     if len(c2w) < 2:
         return facts, []
-    centers, focus = c2w[:MAX_COMPARED, :, 3], focus_point(c2w)
+    centers, focus = c2w[:MAX_COMPARED, :, 3], focus_point(c2w, scene.cameras.panoramic)
     apart = torch.cdist(torch.from_numpy(centers), torch.from_numpy(centers)).numpy()
     across = float(apart.max())
     np.fill_diagonal(apart, np.inf)
     distance = float(np.median(np.linalg.norm(centers - focus, axis=-1)))
     facts.append(("baseline", f"{np.median(apart.min(0)):.3g} between neighbors, at most {across:.3g} between cameras"))
     around = _around(centers - focus, up)
-    facts.append(("coverage", f"the cameras see the focus at a distance of {distance:.3g}, {around}"))
+    if not scene.cameras.panoramic:
+        facts.append(("coverage", f"the cameras see the focus at a distance of {distance:.3g}, {around}"))
     # If all cameras are at the same position, the focus is that position too. The content is then at least `near` away.
     content = distance if scene.ndc else max(distance, scene.near)
     if across <= MIN_BASELINE_SHARE * content:
@@ -172,7 +173,7 @@ def intrinsics(scene: Scene) -> Findings:
         fx, fy = focal[view].tolist()
         found.append(
             f"the pixels of {plural(int((aspect > MAX_PIXEL_ASPECT).sum()), 'view')} are not square: the focal lengths "
-            f"of {scene.name(view)} are {fx:.4g} and {fy:.4g} pixels"
+            f"of {scene.name(view)} are {fx:.4g} and {fy:.4g} pixels" + (" per radian" if cameras.panoramic else "")
         )
     return [], found
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfield_core.cameras import corner_directions
+from radfield_core.cameras import angle_across, corner_directions
 from radfield_core.data.mask_files import mask_facts, mask_warnings
 from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing, missing_views
 from radfield_core.data.pixel_budget import check_pixels
@@ -116,7 +116,8 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
     """Return facts about a scene's cameras, its near and far limits and its region, as pairs (name, text)."""
     cameras = scene.cameras
     first = cameras.camera(0)
-    angle = 2 * math.degrees(math.atan(0.5 * first.width / first.fx))
+    angle = math.degrees(angle_across(first))
+    unit = "px per radian" if first.panoramic else "px"
     distances = (cameras.c2w[:, :, 3] - scene.box.center.to(cameras.c2w)).norm(dim=-1)
     along = "optical axis" if scene.limits_along == "axis" else "rays"
     measured = "" if scene.box.measured else ", guessed"
@@ -125,7 +126,10 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
         ("views", str(len(cameras))),
         ("size", _varied([f"{w}×{h}" for w, h in cameras.sizes.tolist()])),
         ("lens", f"{cameras.model}, pixel center +{cameras.pixel_center:g}"),
-        ("focal", f"{_varied([_focal(*row) for row in cameras.intrinsics[:, :2].tolist()])} px ({angle:.1f}° across)"),
+        (
+            "focal",
+            f"{_varied([_focal(*row) for row in cameras.intrinsics[:, :2].tolist()])} {unit} ({angle:.1f}° across)",
+        ),
         ("center", _varied([f"{cx:.2f}, {cy:.2f}" for cx, cy in cameras.intrinsics[:, 2:].tolist()]) + " px"),
         ("limits", f"{scene.near:.4g} to {scene.far:.4g} along the {along}" + (", in NDC" if scene.ndc else "")),
         ("region", f"{scene.box.shape} of radius {scene.box.radius:.4g} at ({center}){measured}"),
@@ -215,6 +219,8 @@ def _repeated_poses(c2w: Tensor, groups: Sequence[str]) -> list[int]:
 
 def _half_angle(scene: Scene, view: int) -> float:
     """Return the largest angle in radians between the optical axis of a view and one of its rays."""
+    if scene.cameras.panoramic:
+        return math.pi
     corners = torch.nn.functional.normalize(corner_directions(scene.cameras.view(view)), dim=-1)
     axis = -scene.cameras.c2w[view, :, 2].detach().double()
     return float((corners @ axis).clamp(-1.0, 1.0).acos().max())

@@ -105,9 +105,16 @@ def _distinct(scenes: Mapping[str, Scene]) -> list[tuple[list[str], Scene]]:
 
 
 def _frustum(scene: Scene, view: int, length: float) -> np.ndarray:
-    """Return the 8 edges [8, 2, 3] of a pyramid from the camera center toward the four corners of the image."""
-    center = scene.cameras.c2w[view, :, 3].detach().double().numpy()
-    corners = corner_directions(scene.cameras.view(view)).numpy()
+    """Return the 8 edges [8, 2, 3] of a pyramid from the camera center toward the four corners of the image.
+
+    The corners of a panorama are its poles. For it, the edges go forward, to the right, backward and to the left.
+    """
+    c2w = scene.cameras.c2w[view].detach().double().numpy()
+    center = c2w[:, 3]
+    if scene.cameras.panoramic:
+        corners = np.stack([-c2w[:, 2], c2w[:, 0], c2w[:, 2], -c2w[:, 0]])
+    else:
+        corners = corner_directions(scene.cameras.view(view)).numpy()
     tips = center + length * corners / np.linalg.norm(corners, axis=-1, keepdims=True)
     sides = np.stack([np.broadcast_to(center, tips.shape), tips], 1)
     return np.concatenate([sides, np.stack([tips, np.roll(tips, -1, 0)], 1)])

@@ -10,9 +10,12 @@ come in the order of COLMAP's files, without focal length and principal point (c
     opencv_fisheye (k1, k2, k3, k4) thin_prism_fisheye (k1, k2, p1, p2, k3, k4, sx1, sy1)
     rad_tan_thin_prism_fisheye (k0 … k5, p0, p1, s0 … s3)
     fov (omega)                     division (k)                 eucm (alpha, beta)
+    equirectangular ()
 
-The last three models have formulas of their own. All others first project to (x/z, y/z), or for a fisheye to
-θ (x, y)/|(x, y)|, where θ is the angle to the axis. Then they apply up to two maps of the plane, each of this form:
+The last four models have formulas of their own. A point of an equirectangular image is the longitude and the latitude
+of its direction in radians, so its focal lengths are pixels per radian. All others first project to (x/z, y/z), or for
+a fisheye to θ (x, y)/|(x, y)|, where θ is the angle to the axis. Then they apply up to two maps of the plane, each of
+this form:
 
     p -> p (1 + Σ aᵢ r²ⁱ) / (1 + Σ bᵢ r²ⁱ) + tangential (p1, p2) + thin prism (Σ sxᵢ r²ⁱ, Σ syᵢ r²ⁱ),   r = |p|
 
@@ -66,7 +69,14 @@ _LENSES = {
         12, True, (_PlaneMap((0, 1, 2, 3, 4, 5)), _PlaneMap((), (), (7, 6), (8, 9), (10, 11)))
     ),
 }
-_CLOSED_FORMS = {"fov": 1, "division": 1, "eucm": 2}
+_CLOSED_FORMS = {"fov": 1, "division": 1, "eucm": 2, "equirectangular": 0}
+
+PERSPECTIVE = frozenset({"pinhole", "simple_radial", "radial", "opencv", "full_opencv", "fov"})
+"""Models that see only what lies in front of the camera. Their directions can be given at unit depth."""
+
+PANORAMIC = frozenset({"equirectangular"})
+"""Models that see in all directions. Their images have no edge at the left and right, where they continue on the other
+side, and their pixels cover angles of different widths and heights."""
 
 MODELS: dict[str, int] = {name: lens.n_parameters for name, lens in _LENSES.items()} | _CLOSED_FORMS
 """Table of model -> number of its parameters."""
@@ -303,13 +313,27 @@ def _eucm_inverse(points: Tensor, parameters: Tensor) -> Tensor:
     return _with_z(points, (1 - beta * alpha**2 * r2) / (alpha * root + 1 - alpha))
 
 
+def _equirectangular_forward(directions: Tensor, parameters: Tensor) -> Tensor:
+    """Longitude in [−π, π], to the right of the z axis, and latitude in [−π/2, π/2], downward."""
+    x, y, z = directions.unbind(-1)
+    return torch.stack([torch.atan2(x, z), torch.atan2(y, torch.hypot(x, z))], -1)
+
+
+def _equirectangular_inverse(points: Tensor, parameters: Tensor) -> Tensor:
+    longitude, latitude = points.unbind(-1)
+    level = latitude.cos()
+    return torch.stack([longitude.sin() * level, latitude.sin(), longitude.cos() * level], -1)
+
+
 _FORWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "fov": _fov_forward,
     "division": _division_forward,
     "eucm": _eucm_forward,
+    "equirectangular": _equirectangular_forward,
 }
 _INVERSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "fov": _fov_inverse,
     "division": _division_inverse,
     "eucm": _eucm_inverse,
+    "equirectangular": _equirectangular_inverse,
 }

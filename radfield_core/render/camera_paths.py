@@ -23,6 +23,7 @@ FAR_WEIGHT = 0.75  # `target_depth` is a weighted mean of near and far; this is 
 SPIRAL_SIZE = 0.5  # radius of a spiral, as a share of the spread of the cameras
 FLAT_BELOW = 0.2  # cameras lie in a plane if their spread across it / their smallest spread in it is less than this
 LEVEL_BELOW = 0.2  # cameras are level if, for their x axes, the same ratio is less than this
+STEEP = 0.999  # a camera whose axis has at least this cosine to the vertical looks straight up or down
 MIN_UP_COSINE = 0.5  # an estimated upward axis is within 60° of the mean upward axis of the cameras
 
 
@@ -62,9 +63,10 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 def surrounds(scene: Scene) -> bool:
     """Return True if the cameras look at the scene from many sides.
 
-    If they do, their viewing directions nearly cancel out, so the mean of the directions is a short vector.
+    If they do, their viewing directions nearly cancel out, so the mean of the directions is a short vector. Panoramas
+    look in all directions.
     """
-    return bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
+    return scene.cameras.panoramic or bool(_viewing_directions(scene).mean(0).norm() < SURROUNDED_BELOW)
 
 
 def turntable(scene: Scene, n: int) -> Tensor:
@@ -149,6 +151,22 @@ def look_at(origins: Tensor, target: Tensor, up: Tensor) -> Tensor:
     return torch.stack([right, torch.linalg.cross(back, right), back, origins], dim=-1)
 
 
+def level(c2w: Tensor, up: Tensor) -> Tensor:
+    """Return poses c2w [n, 3, 4] at the same positions whose y axes point along `up`, as a panorama needs.
+
+    The middle of the image keeps its compass direction. If a camera looks straight down or up, the middle is where the
+    top or the bottom of its image was.
+    """
+    c2w = c2w.to(torch.float64)
+    forward, tops = -c2w[:, :, 2], c2w[:, :, 1]
+    steep = forward @ up
+    flat = forward - steep[:, None] * up
+    beyond = -steep.sign()[:, None] * (tops - (tops @ up)[:, None] * up)
+    ahead = functional.normalize(torch.where((steep.abs() > STEEP)[:, None], beyond, flat), dim=-1)
+    right = torch.linalg.cross(ahead, up.expand_as(ahead))
+    return torch.stack([right, up.expand_as(ahead), -ahead, c2w[:, :, 3]], dim=-1)
+
+
 def _angles(n: int) -> Tensor:
     """Return n angles in radians that divide a full turn evenly."""
     return torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
@@ -165,8 +183,8 @@ def _viewing_directions(scene: Scene) -> Tensor:
 
 
 def _focus(scene: Scene) -> Tensor:
-    """Return the focus: the point [3] nearest to all optical axes."""
-    return torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy()))
+    """Return the focus: the point [3] nearest to all optical axes, or the middle of the cameras of panoramas."""
+    return torch.from_numpy(focus_point(scene.cameras.c2w.detach().double().numpy(), scene.cameras.panoramic))
 
 
 def _axes_meet(scene: Scene) -> bool:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radfield_core.cameras import Camera
 from radfield_core.data.area_average import average_known
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
-from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, ssim
+from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, sphere_weights, ssim
 from radfield_core.render.pictures import comparison_pictures
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
@@ -94,7 +95,7 @@ def evaluate_views(
             rendered = replace(rendered, rgb=pair.rgb)
         shown = comparison_pictures(rendered, truth) if pictures else {}
         measured = pair.right_half() if fit_color == "half" else pair
-        yield ViewResult(name, compare(*measured, also=also), seconds, group, shown)
+        yield ViewResult(name, compare(*measured, also=also, camera=view.camera), seconds, group, shown)
 
 
 def _transparency(
@@ -138,7 +139,14 @@ def shrunk(image: Tensor, width: int, height: int) -> Tensor:
     return torch.from_numpy(mean).to(image)
 
 
-def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None, *, also: Collection[str] = ()) -> dict[str, float]:
+def compare(
+    rgb: Tensor,
+    truth: Tensor,
+    mask: Tensor | None = None,
+    *,
+    also: Collection[str] = (),
+    camera: Camera | None = None,
+) -> dict[str, float]:
     """Compare a rendered image [H, W, 3] in [0, 1] with the true image. Both are first rounded to 8 bits.
 
     Args:
@@ -146,12 +154,14 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None, *, also: Col
         truth: the true image.
         mask: [H, W], the share of each pixel that the object covers.
         also: metrics to compute in addition, of `MORE_METRICS`.
+        camera: the camera of the image. The images may be cut off at the left.
 
     Returns:
         name of a metric -> value of the metric. `psnr` is always present. `ssim` is present unless the image is smaller
         than the window of SSIM, and a metric of `also` unless the image is smaller than that metric's least size.
         `psnr_masked` is the PSNR of the pixels inside the mask. It is present if a mask is given and has any pixels
-        inside.
+        inside. `ws_psnr` is the PSNR in which each pixel counts by the solid angle that it covers. It is present if the
+        camera takes panoramas.
     """
     rendered, wanted = rounded(rgb), rounded(truth)
     metrics = {"psnr": psnr(rendered, wanted)}
@@ -163,6 +173,8 @@ def compare(rgb: Tensor, truth: Tensor, mask: Tensor | None = None, *, also: Col
         more = MORE_METRICS[name]
         if min(truth.shape[:2]) >= more.least_size:
             metrics[name] = more.measure(rendered, wanted)
+    if camera is not None and camera.panoramic:
+        metrics["ws_psnr"] = psnr(rendered, wanted, sphere_weights(camera)[:, : truth.shape[1]])
     return metrics
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radfield_core.cameras import Camera
 from radfield_core.render.flip import flip
 
 PROTOCOL = "nerfbaselines: both images rounded to 8 bits, metrics per image, then the mean"
@@ -52,6 +53,20 @@ def psnr(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
     squared = (image - truth).square().mean(-1)
     error = float(squared.mean() if mask is None else (squared * mask).sum() / mask.sum())
     return math.inf if error == 0.0 else -10.0 * math.log10(error)
+
+
+def sphere_weights(camera: Camera) -> Tensor:
+    """Return the weights [H, W] float64 of the pixels of a panorama: the cosine of the latitude of each row.
+
+    They are proportional to the solid angle of a pixel. The PSNR with these weights is WS-PSNR (Sun, Lu and Yu 2017).
+
+    Example:
+        >>> sphere_weights(Camera.equirectangular(2)).tolist()[0]  # rows at 45° and −45°
+        [0.7071067811865476, 0.7071067811865476, 0.7071067811865476, 0.7071067811865476]
+    """
+    rows = torch.arange(camera.height, dtype=torch.float64)
+    latitudes = (rows + camera.pixel_center - camera.cy) / camera.fy
+    return latitudes.cos().clamp_min(0.0)[:, None].expand(camera.height, camera.width)
 
 
 def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
@@ -154,6 +169,7 @@ def format_metrics(metrics: Mapping[str, float]) -> str:
     """Return the metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
     names = {
         "psnr": ("PSNR", ".2f", " dB"),
+        "ws_psnr": ("WS-PSNR", ".2f", " dB"),
         "ssim": ("SSIM", ".4f", ""),
         "ms_ssim": ("MS-SSIM", ".4f", ""),
         "flip": ("FLIP", ".4f", ""),

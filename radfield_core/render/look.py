@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from radfield_core.errors import UsageError
 
 MAX_SCALE = 16
+CAMERAS = ("data", "perspective", "equirectangular")
+"""Cameras of pictures: that of the data, one without lens distortion, or one that takes 360° panoramas."""
+
 COLORS = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "gray": (0.5, 0.5, 0.5)}
 
 
@@ -21,6 +24,7 @@ class Look:
         background: color in [0, 1]; None for the background that evaluation uses.
         transparent: True to make pictures with an alpha channel and without a background.
         window: left, top, right and bottom edge in pixels of the part of the picture to keep.
+        camera: kind of the camera; see `--camera` in `CAMERAS`.
         box: box to render, in the data's own coordinates: the smallest x, y and z, and the largest x, y and z.
     """
 
@@ -30,6 +34,7 @@ class Look:
     transparent: bool = False
     window: tuple[int, int, int, int] | None = None
     box: tuple[float, ...] | None = None
+    camera: str = "data"
 
     def scale_of(self, width: int) -> float:
         """Return the scale of a view's picture. `width` is the width in pixels of the view's image.

@@ -17,6 +17,7 @@ from radfield_core.interfaces import Method, Model
 from radfield_core.model import LevelLoop
 from radfield_core.ops.backend import device_of
 from radfield_core.render.backgrounds import background_for
+from radfield_core.render.camera_paths import level, upward_axis
 from radfield_core.render.look import Look
 from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.runtime.progress import ProgressCallback
@@ -84,6 +85,7 @@ def framed(camera: Camera, look: Look, smallest_side: int = 1) -> Camera:
     Raises:
         UsageError: the picture would be too large, or the window reaches beyond the picture.
     """
+    camera = of_kind(camera, look.camera)
     camera = scaled(camera, look.scale_of(camera.width), smallest_side)
     if look.window is None:
         return camera
@@ -95,6 +97,36 @@ def framed(camera: Camera, look: Look, smallest_side: int = 1) -> Camera:
             hint=f"--crop 0,0,{camera.width},{camera.height}, or a larger --width",
         )
     return replace(camera, width=right - left, height=bottom - top, cx=camera.cx - left, cy=camera.cy - top)
+
+
+def of_kind(camera: Camera, kind: str) -> Camera:
+    """Return a camera of a kind in `look.CAMERAS` for the pictures of a data set.
+
+    A panorama is as high as the data's images. A perspective view of a panorama is as wide as the panorama is high. It
+    is 90° wide, and its sides have the ratio 4:3.
+
+    Example:
+        >>> of_kind(Camera(40, 30, 25.0, 25.0, 20.0, 15.0), "equirectangular").width
+        60
+        >>> of_kind(Camera.equirectangular(40), "perspective").intrinsics.tolist()
+        [20.0, 20.0, 20.0, 15.0]
+    """
+    if kind == "equirectangular" and not camera.panoramic:
+        return Camera.equirectangular(camera.height)
+    if kind == "perspective" and camera.panoramic:
+        width, height = camera.height, max(1, round(0.75 * camera.height))
+        return Camera(width, height, width / 2, width / 2, width / 2, height / 2)
+    return replace(camera, model="pinhole", distortion=()) if kind == "perspective" else camera
+
+
+def posed(scene: Scene, c2w: Tensor, camera: Camera, given: Camera) -> View:
+    """Return a view. If its camera takes panoramas, but the given camera of the data does not, the view stands level.
+
+    A panorama is shown on a sphere whose poles are above and below, so a tilted one would be shown tilted.
+    """
+    if camera.panoramic and not given.panoramic:
+        c2w = level(c2w[None], upward_axis(scene))[0]
+    return View(c2w, camera)
 
 
 def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
@@ -117,11 +149,12 @@ def path_views(scene: Scene, c2w: Tensor, look: Look) -> list[View]:
     """Return n views along a camera path c2w [n, 3, 4].
 
     All views use the first camera of the scene, without lens distortion, and with the size and the window that `look`
-    sets.
+    sets. Panoramas stand level.
     """
     camera = framed(scene.cameras.camera(0), look, SMALLEST_VIDEO_SIDE)
-    undistorted = replace(camera, model="pinhole", distortion=())
-    return [View(pose, undistorted) for pose in c2w]
+    if camera.panoramic:
+        return [View(pose, camera) for pose in level(c2w, upward_axis(scene))]
+    return [View(pose, of_kind(camera, "perspective")) for pose in c2w]
 
 
 def view_names(scene: Scene, split: str, indices: Sequence[int]) -> list[str]:

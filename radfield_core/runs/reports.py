@@ -29,7 +29,7 @@ from radfield_core.render.look import Look
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
-from radfield_core.render.views import evenly_spread, framed, path_views, render_view, view_names
+from radfield_core.render.views import evenly_spread, framed, path_views, posed, render_view, view_names
 from radfield_core.runs.observers import Observers
 from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
@@ -183,9 +183,11 @@ def render_split(
     indices = chosen_views(scene, views)
     check_look(trained, look)
     written = []
-    named = list(zip(indices, view_names(scene, split, indices), strict=True))
+    names = [name + _kind(look) for name in view_names(scene, split, indices)]
+    named = list(zip(indices, names, strict=True))
     for (index, name), within in tracked(named, f"render {split}", quiet=quiet):
-        view = View(scene.cameras.c2w[index], framed(scene.cameras.camera(index), look))
+        given = scene.cameras.camera(index)
+        view = posed(scene, scene.cameras.c2w[index], framed(given, look), given)
         shown = _pictures(trained, split, view, within, look)
         try:
             written += save_pictures(shown, out, name)
@@ -216,7 +218,8 @@ def render_path(
         quiet: show no progress.
 
     Returns:
-        The path of the file that was written, which is `<path>.<format>` in the folder `out`.
+        The path of the file that was written, which is `<path>.<format>` in the folder `out`. If the camera is not that
+        of the data, its kind follows the path's name.
     """
     scene = trained.scenes.views("train")
     name, c2w = camera_path(scene, path, n_frames)
@@ -228,7 +231,7 @@ def render_path(
         for view, within in tracked(views, f"render {name}", quiet=quiet):
             yield _pictures(trained, "train", view, within, look)["rgb"]
 
-    file = out / f"{name}.{video}"
+    file = out / f"{name}{_kind(look)}.{video}"
     try:
         return write_video(file, frames())
     except OSError as error:
@@ -280,6 +283,9 @@ def choose_views(text: str, n: int) -> list[int]:
 def check_look(trained: Trained, look: Look) -> None:
     """Raise UsageError if a run cannot be rendered with a look. Warn if the background of the look is hardly
     visible."""
+    if look.camera == "equirectangular" and trained.scenes.views("train").ndc:
+        message = "the scene is modeled in NDC, which ends behind its cameras, so it has no panorama"
+        raise UsageError(message, path="--camera", hint="--camera data")
     behind = getattr(trained.model, "background", None) is not None and look.box is None
     if behind and look.transparent:
         message = "this run has a learned background, so its pictures cannot be transparent"
@@ -288,6 +294,11 @@ def check_look(trained: Trained, look: Look) -> None:
         logger.warning(
             "this run has a learned background; the color of --background is visible only where that is transparent"
         )
+
+
+def _kind(look: Look) -> str:
+    """Return the end of the names of pictures, so that those of another camera replace none of the data's camera."""
+    return "" if look.camera == "data" else f"-{look.camera}"
 
 
 def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from radfield_core.cameras import Camera
 from radfield_core.names import plural
 from radfield_core.render.look import Look
-from radfield_core.render.views import SMALLEST_VIDEO_SIDE, framed, render_view, scaled
+from radfield_core.render.views import SMALLEST_VIDEO_SIDE, framed, of_kind, render_view, scaled
 from radfield_core.runs.reports import chosen_views
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import roughly
@@ -34,7 +34,7 @@ def frame_camera(trained: Trained, look: Look) -> Camera:
 
 def small(trained: Trained, look: Look) -> Look:
     """Return a look that makes a video small enough to be rendered soon: at most `VIDEO_SIDE` pixels wide and high."""
-    camera = trained.scenes.views("train").cameras.camera(0)
+    camera = of_kind(trained.scenes.views("train").cameras.camera(0), look.camera)
     return replace(look, scale=min(1.0, VIDEO_SIDE / max(camera.width, camera.height)), width=None)
 
 

@@ -33,7 +33,7 @@ def toy_capture(
 
     Args:
         n: number of views.
-        model: lens model of all cameras.
+        model: lens model of all cameras. Those of "equirectangular" take panoramas as high as `size` says.
         distortion: distortion parameters of the lens model.
         size: width and height of the images in pixels. The focal length equals the width.
         forward: True to place all cameras in front of the points, looking along −z. False to place them all around the
@@ -47,7 +47,11 @@ def toy_capture(
     """
     draw = np.random.default_rng(seed)
     width, height = size
-    cameras = Cameras.pinhole(torch.from_numpy(_poses(draw, n, forward)), float(width), width, height)
+    c2w = torch.from_numpy(_poses(draw, n, forward))
+    cameras = Cameras.pinhole(c2w, float(width), width, height)
+    if model == "equirectangular":
+        width = 2 * height
+        cameras = Cameras.equirectangular(c2w, height)
     parameters = torch.tensor(distortion, dtype=torch.float64).expand(n, -1).clone() if distortion else None
     pixels = torch.from_numpy(draw.integers(0, 256, size=(n, height, width, 3), dtype=np.uint8))
     black_and_white = torch.from_numpy(255 * draw.integers(0, 2, size=(n, height, width, 1), dtype=np.uint8))

@@ -45,6 +45,14 @@ def test_without_a_video_only_pictures_are_written(run: Path, tmp_path: Path) ->
     assert {Image.open(path).size for path in tmp_path.iterdir()} == {(34, 34)}
 
 
+def test_panoramas_are_written_beside_the_other_pictures(run: Path, tmp_path: Path) -> None:
+    words = ["--camera", "equirectangular", "--views", "1,", "--frames", "2", "--video", "gif", "--path", "turntable"]
+    assert main(["render", str(run), *words, "--width", "32", "--out", str(tmp_path), "-q"]) == 0
+    kinds = [f"test-001-equirectangular_{kind}.png" for kind in ("rgb", "depth", "opacity")]
+    assert {path.name for path in tmp_path.iterdir()} == {*kinds, "turntable-equirectangular.gif"}
+    assert {Image.open(path).size for path in tmp_path.iterdir()} == {(32, 16)}
+
+
 @pytest.mark.parametrize(
     ("words", "says", "hint"),
     [
@@ -52,6 +60,7 @@ def test_without_a_video_only_pictures_are_written(run: Path, tmp_path: Path) ->
         (["--scale", "0"], "but it is 0", "--scale 1"),
         (["--scale", "17"], "but it is 17", "--scale 1"),
         (["--views", "0", "--video", "none"], "neither views nor a video", "--views 4"),
+        (["--camera", "360"], "'360'", "--camera data"),
         (["--path", "loop"], "'loop'", "--path auto"),
         (["--views", "0,9"], "9", "--views"),
         (["--video", "gif", "--frames", "100000", "--scale", "16", "--views", "0"], "million pixels", "--frames 1351"),

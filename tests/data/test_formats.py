@@ -16,7 +16,7 @@ from radfield_core.data.area_average import area_average
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import transform_points
-from radfield_core.errors import DatasetError
+from radfield_core.errors import DatasetError, UsageError
 from radfield_core.inspection.quality import limits_against_points
 from radfield_core.interfaces.dataparser import open_data_set
 from radfield_core.plugin import load
@@ -32,6 +32,8 @@ ROUTES = [
     ("transforms", [], []),
     ("transforms", ["data.lens=opencv"], ["data.orientation=up", "data.center=poses", "data.auto_scale=true"]),
     ("transforms", ["data.lens=opencv_fisheye"], []),
+    ("transforms", ["data.lens=equirectangular"], []),
+    ("colmap", ["data.lens=equirectangular"], ["data.holdout=0"]),
     ("colmap", ["data.lens=opencv"], ["data.holdout=0"]),
     ("colmap", ["data.lens=opencv_fisheye"], ["data.holdout=0", "data.orientation=pca"]),
 ]
@@ -64,6 +66,13 @@ def test_every_format_gives_the_synthetic_scenes_rays_in_its_own_coordinates(tmp
         assert ray_difference(scene, read, scene.names[index], theirs) < 1e-5
         assert pixel_difference(scene, read, scene.names[index], theirs) < 1e-4
         assert torch.equal(scene.images[index], read.images[match])
+
+
+@pytest.mark.parametrize("name", ["blender", "llff", "dtu"])
+def test_panoramas_are_refused_by_formats_without_a_lens(tmp_path, name):
+    made = scenes_of("synthetic", [*SMALL, "data.lens=equirectangular"])
+    with pytest.raises(UsageError, match=r"pinhole|support the lens equirectangular"):
+        load(get_registry().find("dataparser", name).writer)(made, tmp_path / "capture")
 
 
 def _nearest(scenes, place):

@@ -74,6 +74,15 @@ def test_the_focus_has_the_least_squared_distance_to_skewed_axes():
     assert all(cost(found) < cost(found + step) for step in 1e-3 * np.concatenate([np.eye(3), -np.eye(3)]))
 
 
+def test_panoramas_focus_on_the_mean_center_wherever_their_axes_point():
+    c2w = can_on_a_floor(np.random.default_rng(0))[0][:3]
+    c2w[:, :, 3] = np.eye(3)
+    np.testing.assert_allclose(focus_point(c2w, panoramic=True), [1 / 3] * 3)
+    np.testing.assert_allclose(camera_box(c2w, panoramic=True)[1], 1.1 * 2 / 3)
+    origin = normalizing_similarity(c2w, "none", "focus", False, panoramic=True)[:3, 3]
+    np.testing.assert_allclose(origin, [-1 / 3] * 3)
+
+
 def test_parallel_axes_focus_on_the_mean_center():
     c2w = np.tile(np.eye(3, 4), (5, 1, 1))
     c2w[:, :, 3] = np.random.default_rng(0).normal(size=(5, 3))

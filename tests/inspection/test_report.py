@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from radfield_core.cameras import Cameras
 from radfield_core.data.images import FileImages, MemoryImages
 from radfield_core.errors import DatasetError, NoSuchSplit
-from radfield_core.inspection.report import camera_warnings, inspect
+from radfield_core.inspection.report import camera_findings, camera_warnings, inspect, scene_facts
 from radfield_core.interfaces import DataParser
 
 
@@ -40,6 +41,16 @@ def test_a_camera_that_looks_away_is_named_with_its_angle(ring):
     scene.cameras.c2w[2, :, 2] *= -1
     (warning,) = camera_warnings(scene)
     assert "view 2: the camera looks away" in warning and "180°" in warning
+
+
+def test_panoramas_look_nowhere_away_and_span_360_degrees(ring):
+    scene = ring()
+    scene.cameras.c2w[:, :, [0, 2]] *= -1  # their axes point outward
+    assert "looks away" in camera_warnings(scene)[0]
+    scene = dataclasses.replace(scene, cameras=Cameras.equirectangular(scene.cameras.c2w, 32))
+    assert camera_findings(scene)[1] == []
+    assert dict(scene_facts(scene))["focal"] == "10.19 px per radian (360.0° across)"
+    assert "coverage" not in dict(camera_findings(scene)[0])
 
 
 def test_a_region_beyond_near_and_far_is_said_with_numbers(ring):

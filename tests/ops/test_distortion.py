@@ -27,6 +27,7 @@ LENSES = {
     "fov": (0.9,),
     "division": (-0.15,),
     "eucm": (0.6, 1.1),
+    "equirectangular": (),
 }  # fmt: skip
 
 
@@ -56,6 +57,21 @@ def test_distorting_an_undistorted_pixel_gives_it_back_up_to_the_corners(model):
     directions = undistort(model, points, parameters(model))
     assert (distort(model, directions, parameters(model)) - points).abs().max() * 500 < 1e-6
     torch.testing.assert_close(directions.norm(dim=-1), torch.ones(len(points), dtype=torch.float64))
+
+
+def test_a_panorama_is_longitude_and_latitude():
+    """Compass directions and slopes, by hand: x right, y down, z forward."""
+    half = math.sqrt(0.5)
+    by_hand = {
+        (0.0, 0.0, 2.0): (0, 0), (3.0, 0.0, 0.0): (90, 0), (-1.0, 0.0, 0.0): (-90, 0), (half, 0.0, -half): (135, 0),
+        (-1.0, 0.0, -1.0): (-135, 0), (0.0, -1.0, 1.0): (0, -45), (1.0, math.sqrt(2), 1.0): (45, 45),
+        (0.0, -5.0, 0.0): (0, -90), (0.0, 0.1, 0.0): (0, 90),
+    }  # fmt: skip
+    directions, angles = (torch.tensor(list(table), dtype=torch.float64) for table in (by_hand, by_hand.values()))
+    found = distort("equirectangular", directions, parameters("equirectangular"))
+    torch.testing.assert_close(found.rad2deg(), angles)
+    back = undistort("equirectangular", angles.deg2rad(), parameters("equirectangular"))
+    torch.testing.assert_close(back, torch.nn.functional.normalize(directions, dim=-1))
 
 
 @pytest.mark.parametrize("model", ["fisheye", "opencv_fisheye", "thin_prism_fisheye"])

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from radfield_core.cameras import Cameras
 from radfield_core.data.normalize import normalized
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
@@ -14,6 +15,7 @@ from radfield_core.errors import UsageError
 from radfield_core.render.camera_paths import (
     NDC_TARGET_DEPTH,
     camera_path,
+    level,
     look_at,
     surrounds,
     turntable,
@@ -50,6 +52,32 @@ def test_a_turntable_has_the_focus_height_and_distance_of_the_cameras() -> None:
     toward = torch.nn.functional.normalize(-centers, dim=-1)
     torch.testing.assert_close(-c2w[:, :, 2], toward, atol=1e-9, rtol=0)
     assert bool((c2w[:, 2, 1] > 0).all()), "upright"
+
+
+def test_level_poses_keep_the_place_and_the_compass_direction() -> None:
+    """By hand, with z up: a camera that looks down to +x, and one straight down and one straight up, tops toward +y."""
+
+    def pose(right: list[float], top: list[float], back: list[float]) -> torch.Tensor:
+        return torch.tensor([right, top, back, [1.0, 2.0, 3.0]], dtype=torch.float64).T
+
+    tilted = pose([0, -1, 0], [0.6, 0, 0.8], [-0.8, 0, 0.6])
+    down, up = pose([1, 0, 0], [0, 1, 0], [0, 0, 1]), pose([-1, 0, 0], [0, 1, 0], [0, 0, -1])
+    z = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    found = level(torch.stack([tilted, down, up]), z)
+    torch.testing.assert_close(-found[:, :, 2], torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, -1, 0]], dtype=torch.float64))
+    torch.testing.assert_close(found[:, :, 1], z.expand(3, 3))
+    torch.testing.assert_close(torch.linalg.det(found[:, :, :3]), torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(found[:, :, 3], tilted[None, :, 3].expand(3, 3))
+
+
+def test_panoramas_surround_and_focus_on_their_middle() -> None:
+    scene = forward_facing()
+    assert not surrounds(scene)
+    panoramas = dataclasses.replace(scene, cameras=Cameras.equirectangular(scene.cameras.c2w, 8))
+    assert surrounds(panoramas)
+    centers = turntable(panoramas, 8)[:, :, 3]
+    middle = scene.cameras.c2w[:, :, 3].mean(0)
+    torch.testing.assert_close(centers.mean(0), middle, atol=1e-9, rtol=0)
 
 
 def with_cameras(centers: torch.Tensor, up: str | None = None, roll: float = 0.0) -> Scene:

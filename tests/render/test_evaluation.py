@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from radfield_core.cameras import Camera
 from radfield_core.data.images import MemoryImages
 from radfield_core.render.evaluation import compare, evaluate_all, evaluate_views
 from radfield_core.render.flip import flip
@@ -47,6 +48,22 @@ def test_the_masked_psnr_is_that_of_the_pixels_inside(tmp_path):
     assert first.metrics["psnr_masked"] == pytest.approx(-10 * float(error[inside].mean().log10()), abs=1e-3)
     assert abs(first.metrics["psnr"] - first.metrics["psnr_masked"]) > 0.01
     assert "psnr_masked" not in second.metrics, "there is nothing inside"
+
+
+def test_pixels_of_a_panorama_count_by_their_solid_angle() -> None:
+    """WS-PSNR (Sun, Lu and Yu 2017): an error at the pole counts less than one at the equator."""
+    height, truth = 6, torch.zeros(6, 12, 3)
+    for row in (0, 3):
+        rgb = truth.clone()
+        rgb[row] = 1.0
+        polar = [math.pi * (r + 0.5) / height for r in range(height)]
+        error = math.sin(polar[row]) / sum(map(math.sin, polar))
+        found = compare(rgb, truth, camera=Camera.equirectangular(height))
+        assert found["ws_psnr"] == pytest.approx(-10 * math.log10(error))
+        assert found["psnr"] == pytest.approx(-10 * math.log10(1 / height))
+    halves = compare(rgb[:, 6:], truth[:, 6:], camera=Camera.equirectangular(height))
+    assert halves["ws_psnr"] == pytest.approx(found["ws_psnr"]), "of the right half of the image"
+    assert "ws_psnr" not in compare(truth, truth, camera=Camera(12, 6, 5.0, 5.0, 6.0, 3.0))
 
 
 def test_an_image_smaller_than_the_window_of_ssim_has_psnr_alone() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from radfield_core.cameras import Cameras, angle_across, project
 from radfield_core.errors import UsageError
 from radfield_core.render.look import Look
-from radfield_core.render.views import evenly_spread, framed, path_views, render_view, scaled, view_names
+from radfield_core.render.views import evenly_spread, framed, path_views, posed, render_view, scaled, view_names
 from radfield_core.testing.training import ToyField, ToyMethod, toy_scene, toy_trainer
 from radfield_core.types import RaySamples
 
@@ -60,6 +62,33 @@ def test_a_path_s_camera_has_no_distortion_and_sides_of_two_pixels_at_least() ->
     assert (small.camera.width, small.camera.height) == (2, 2)
     assert small.camera.model == "pinhole" and small.camera.distortion == ()
     assert torch.equal(small.c2w, poses[0]) and torch.equal(other.c2w, poses[1])
+
+
+def test_a_panorama_of_a_perspective_view_stands_level_and_sees_what_the_view_sees() -> None:
+    scene = toy_scene(size=16)
+    view, given = scene.cameras.view(1), scene.cameras.camera(1)
+    panorama = posed(scene, view.c2w, framed(given, Look(camera="equirectangular", width=64)), given)
+    assert (panorama.camera.width, panorama.camera.height, panorama.camera.model) == (64, 32, "equirectangular")
+    torch.testing.assert_close(panorama.c2w[:, 1], torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    torch.testing.assert_close(panorama.c2w[:, 3], view.c2w[:, 3])
+    ahead = project(panorama, view.c2w[None, :, 3] - 2 * view.c2w[None, :, 2])[0][0]
+    assert float(ahead[0]) == pytest.approx(31.5), "the middle of the view is in the middle column"
+    same = posed(scene, view.c2w, panorama.camera, panorama.camera)
+    assert torch.equal(same.c2w, view.c2w), "panoramas of the data keep their poses"
+
+
+def test_a_video_of_panoramas_stands_level_and_other_frames_have_no_distortion() -> None:
+    scene = toy_scene(size=16)
+    panoramas = replace(scene, cameras=Cameras.equirectangular(scene.cameras.c2w, 16))
+    poses = scene.cameras.c2w[:2]
+    (frame, _), (flat, _) = (
+        path_views(panoramas, poses, Look()),
+        path_views(panoramas, poses, Look(camera="perspective")),
+    )
+    assert astuple(frame.camera) == astuple(panoramas.cameras.camera(0))
+    torch.testing.assert_close(frame.c2w[:, 1], torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64))
+    assert (flat.camera.width, flat.camera.height, flat.camera.model) == (16, 12, "pinhole")
+    assert math.degrees(angle_across(flat.camera)) == pytest.approx(90) and torch.equal(flat.c2w, poses[0])
 
 
 def test_names_of_views_are_equally_wide() -> None:

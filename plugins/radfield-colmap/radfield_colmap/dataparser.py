@@ -56,13 +56,15 @@ class Colmap(DataParser):
         capture = self._capture(model, root, problems).fitted(problems)
         problems.raise_as(DatasetError)
         to_scene = normalizing_similarity(
-            capture.c2w, config.orientation, config.center, config.auto_scale, capture.points
+            capture.c2w, config.orientation, config.center, config.auto_scale, capture.points, capture.panoramic
         )
-        box = content_box(model.points, capture.c2w[:, :, 3]) if len(model.points) >= 10 else camera_box(capture.c2w)
+        measured = len(model.points) >= 10
+        centers = capture.c2w[:, :, 3]
+        box = content_box(model.points, centers) if measured else camera_box(capture.c2w, capture.panoramic)
         found = near_far_limits(visible_distances(model)) or (0.05 * box[1], 4.0 * box[1])
         near, far = (similarity_scale(to_scene) * limit for limit in found)
         return capture.scene(
-            chosen, to_scene, near=near, far=far, box=scene_box(*box, to_scene, measured=len(model.points) >= 10),
+            chosen, to_scene, near=near, far=far, box=scene_box(*box, to_scene, measured=measured),
             notes=[*notes, *model.notes, *split_notes(splits)],
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ COLMAP uses OpenCV axes: x right, y down, z forward.
 
 from __future__ import annotations
 
+import math
 import struct
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -95,20 +96,31 @@ class SparseModel:
 def camera(number: int, width: int, height: int, parameters: tuple[float, ...]) -> SparseCamera:
     """Return a camera whose model has the id `number` in COLMAP. Raises ValueError if the camera is not usable."""
     name = MODEL_NAMES[number]
-    if name == "EQUIRECTANGULAR":
-        raise ValueError("is a 360° panorama, which is not supported; cut it into perspective views")
     if not (0 < width < _LARGEST_SIZE and 0 < height < _LARGEST_SIZE):
         raise ValueError(f"has the size {width}×{height}")
     if len(parameters) != N_PARAMETERS[number]:
         raise ValueError(f"has {len(parameters)} parameters; {name} has {N_PARAMETERS[number]}")
     if not np.isfinite(parameters).all() or max(map(abs, parameters)) > 1e9:
         raise ValueError("has a parameter that is not finite, or larger than 1e9")
+    if name == "EQUIRECTANGULAR":
+        return _panorama(width, height, *parameters)
     one = name in ONE_FOCAL
     fx, fy = parameters[0], parameters[0 if one else 1]
     rest = parameters[1 if one else 2 :]
     if fx <= 0 or fy <= 0:
         raise ValueError(f"has the focal length {min(fx, fy):g}, which is not positive")
     return SparseCamera(width, height, (fx, fy, rest[0], rest[1]), LENS_OF.get(name, name.lower()), tuple(rest[2:]))
+
+
+def _panorama(width: int, height: int, around: float, upward: float) -> SparseCamera:
+    """Return the camera of a panorama.
+
+    `around` is the number of pixels in 360°, and `upward` that in 180°. The principal point is the middle of both.
+    """
+    if around <= 0 or upward <= 0:
+        raise ValueError(f"has the parameters {around:g} and {upward:g}, which must be positive")
+    intrinsics = (around / (2 * math.pi), upward / math.pi, around / 2, upward / 2)
+    return SparseCamera(width, height, intrinsics, "equirectangular", ())
 
 
 def world_to_camera(image: SparseImage) -> np.ndarray:

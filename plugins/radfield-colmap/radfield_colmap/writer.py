@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import astuple
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
-from radfield_core import Camera, Scene, View, project, visible
+from radfield_core import Camera, Scene, UsageError, View, project, visible
 from radfield_core.data import StoredView, all_have_masks, transform_points, views_to_store, warn_about_lost_masks
 from radfield_core.files import write_durably
 from radfield_core.ops.distortion import widen
@@ -98,10 +99,24 @@ def _camera(number: int, camera: Camera) -> bytes:
         widened = widen(camera.model, torch.tensor(distortion, dtype=torch.float64), wider)
         assert widened is not None  # the wider model can express every lens with one or two radial terms
         name, distortion = wider.upper(), tuple(widened.tolist())
+    if camera.panoramic:
+        return _panorama(number, camera)
     focal = (camera.fx,) if name in ONE_FOCAL else (camera.fx, camera.fy)
     parameters = (*focal, camera.cx, camera.cy, *distortion)
     head = struct.pack("<IiQQ", number, MODEL_NAMES.index(name), camera.width, camera.height)
     return head + struct.pack(f"<{len(parameters)}d", *parameters)
+
+
+def _panorama(number: int, camera: Camera) -> bytes:
+    """Return a panorama, whose parameters are the numbers of pixels in 360° and in 180°."""
+    around, upward = 2 * math.pi * camera.fx, math.pi * camera.fy
+    if abs(camera.cx - around / 2) > 1e-6 * around or abs(camera.cy - upward / 2) > 1e-6 * upward:
+        raise UsageError(
+            "COLMAP supports only panoramas whose middle is the principal point", path="--format colmap",
+            hint="Write another format, such as transforms",
+        )  # fmt: skip
+    head = struct.pack("<IiQQ", number, MODEL_NAMES.index("EQUIRECTANGULAR"), camera.width, camera.height)
+    return head + struct.pack("<2d", around, upward)
 
 
 def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels: np.ndarray) -> bytes:

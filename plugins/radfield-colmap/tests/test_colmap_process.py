@@ -45,16 +45,16 @@ LENSES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(set(MODEL_NAMES) - {"EQUIRECTANGULAR"}))
+@pytest.mark.parametrize("name", sorted(MODEL_NAMES))
 def test_every_lens_projects_as_colmap_does(name):
     number, rest = MODEL_NAMES.index(name), LENSES.get(name, [])
     focal = [500.0] if N_PARAMETERS[number] - len(rest) == 3 else [500.0, 490.0]
-    parameters = [*focal, 318.0, 243.0, *rest]
+    parameters = [*focal, 318.0, 243.0, *rest] if name != "EQUIRECTANGULAR" else [640.0, 480.0]
     ours = camera(number, 640, 480, tuple(parameters))
     theirs = pycolmap.Camera(model=name, width=640, height=480, params=parameters)
     fx, fy, cx, cy = ours.intrinsics
     lens = torch.tensor(ours.distortion, dtype=torch.float64)
-    columns, rows = np.meshgrid(np.linspace(0, 640, 41), np.linspace(0, 480, 31))
+    columns, rows = np.meshgrid(np.linspace(1, 639, 41), np.linspace(1, 479, 31))
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=-1)
     directions = undistort(ours.lens, torch.from_numpy((pixels - [cx, cy]) / [fx, fy]), lens).numpy()
     np.testing.assert_allclose(theirs.img_from_cam(directions), pixels, atol=1e-4)
@@ -64,8 +64,10 @@ def test_every_lens_projects_as_colmap_does(name):
     assert ours.lens == LENS_OF.get(name, name.lower())
 
 
-def test_colmap_reads_what_is_written_here(tmp_path):
-    scene = toy_capture(9, model="opencv", distortion=(-0.1, 0.03, 0.002, -0.001))
+@pytest.mark.parametrize("lens", [{"model": "opencv", "distortion": (-0.1, 0.03, 0.002, -0.001)},
+                                  {"model": "equirectangular"}])  # fmt: skip
+def test_colmap_reads_what_is_written_here(lens, tmp_path):
+    scene = toy_capture(9, **lens)
     write({"train": scene}, tmp_path)
     theirs = pycolmap.Reconstruction(tmp_path / "sparse" / "0")
     assert theirs.num_reg_images() == 9

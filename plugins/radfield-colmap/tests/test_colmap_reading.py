@@ -3,6 +3,7 @@ every fault."""
 
 from __future__ import annotations
 
+import math
 import shutil
 import struct
 from dataclasses import replace
@@ -103,15 +104,14 @@ def test_text_and_binary_say_the_same(folder):
 def test_every_camera_model_of_the_format_is_read(tmp_path):
     for number, name in enumerate(MODEL_NAMES):
         parameters = [500.0, 320.0, 240.0, *[0.01] * 20][: N_PARAMETERS[number]]
-        if name == "EQUIRECTANGULAR":
-            continue
         head = struct.pack("<QIiQQ", 1, 7, number, 640, 480)
         (tmp_path / "cameras.bin").write_bytes(head + struct.pack(f"<{len(parameters)}d", *parameters))
         words = " ".join(map(str, parameters))
         (tmp_path / "cameras.txt").write_text(f"7 {name} 640 480 {words}\n")
         camera = binary.read_cameras(tmp_path / "cameras.bin")[7]
         assert camera == text.read_cameras(tmp_path / "cameras.txt")[7]
-        assert camera.intrinsics[0] == 500.0 and (camera.width, camera.height) == (640, 480)
+        focal = 500.0 / (2 * math.pi) if name == "EQUIRECTANGULAR" else 500.0  # pixels in a turn
+        assert camera.intrinsics[0] == focal and (camera.width, camera.height) == (640, 480)
 
 
 def test_newer_files_beside_the_model_change_nothing(folder):
@@ -315,7 +315,7 @@ def test_a_nonsensical_pose_is_named(folder, offset, packed, message):
         ("1 PINHOLE 32 24 1 2 3", "line 1: has 3 parameters"),
         ("1 PINHOLE 32 24 nan 2 3 4", "line 1: has a parameter that is not finite"),
         ("1 PINHOLE 0 24 1 2 3 4", "line 1: has the size"),
-        ("1 EQUIRECTANGULAR 32 24 32 24", "panorama"),
+        ("1 EQUIRECTANGULAR 32 24 0 24", "line 1: has the parameters 0 and 24, which must be positive"),
         ("x PINHOLE 32 24 1 2 3 4", "line 1: invalid literal"),
         ("1 PINHOLE", "line 1: expected"),
     ],

@@ -13,7 +13,9 @@ from radfield_core import option
 class SyntheticConfig:
     """Options of the analytic scene: number, cameras and quality of its images."""
 
-    resolution: int = option(128, help="width and height of the images in pixels", min=8, max=4096)
+    resolution: int = option(
+        128, help="width and height of the images in pixels; panoramas are twice as wide", min=8, max=4096
+    )
     n_train: int = option(100, help="number of training views, spread over the hemisphere", min=1, max=10000)
     n_val: int = option(10, help="number of validation views, spread over the hemisphere", min=1, max=10000)
     n_test: int = option(20, help="number of test views, along one smooth orbit", min=1, max=10000)
@@ -27,8 +29,10 @@ class SyntheticConfig:
         "round",
         help='"round" places cameras all around the scene; "forward" makes forward-facing cameras, as NDC requires',
     )
-    lens: Literal["pinhole", "opencv", "opencv_fisheye"] = option(
-        "pinhole", help='lens of all cameras; "opencv" and "opencv_fisheye" have clearly visible distortion'
+    lens: Literal["pinhole", "opencv", "opencv_fisheye", "equirectangular"] = option(
+        "pinhole",
+        help='lens of all cameras; "opencv" and "opencv_fisheye" have clearly visible distortion, and '
+        '"equirectangular" takes 360° panoramas from nearby',
     )
     n_points: int = option(
         0,

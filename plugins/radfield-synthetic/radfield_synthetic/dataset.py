@@ -20,9 +20,6 @@ from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.points import sparse_points
 from radfield_synthetic.tracing import BOUND
 
-NEAR, FAR = orbit.DISTANCE - BOUND, orbit.DISTANCE + BOUND
-"""Near and far limits along rays. For every camera, the scene lies between them."""
-
 _TOGETHER = 1 << 17
 """Number of pixels rendered together. It is so large that the fixed cost of a rendering step is negligible."""
 
@@ -38,14 +35,15 @@ class SyntheticParser(DataParser):
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
         cameras = orbit.cameras(self._poses(split), config.resolution, config.lens)
+        distance = orbit.distance(config.lens)
         mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
         points, seen = None, None
         if config.n_points:
             train = orbit.cameras(self._poses("train"), config.resolution, config.lens)
             points, seen = sparse_points(train, mesh["vertices"], config.n_points, config.point_noise, config.seed)
         return Scene(
-            cameras=cameras, images=RenderedImages(cameras, config, split), near=NEAR, far=FAR, points=points,
-            observations=seen if split == "train" else None,
+            cameras=cameras, images=RenderedImages(cameras, config, split), near=distance - BOUND,
+            far=distance + BOUND, points=points, observations=seen if split == "train" else None,
             box=SceneBox(torch.zeros(3), BOUND), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
             depths=_PerView(cameras, views.depth), normals=_PerView(cameras, views.normals),
             names=[f"{split}/r_{i}" for i in range(len(cameras))],

@@ -14,7 +14,10 @@ from torch import Tensor
 from radfield_core import Cameras
 
 DISTANCE = 4.0
-"""Distance of every camera from the origin."""
+"""Distance of every camera from the origin, unless the cameras take panoramas."""
+
+PANORAMA_DISTANCE = 1.6
+"""Distance of every camera that takes panoramas from the origin. From there, the scene spans about 80°."""
 
 FIELD_OF_VIEW = 0.50
 """Horizontal field of view in radians, chosen so that the scene fills the image."""
@@ -68,8 +71,19 @@ def side_by_side(n: int, seed: int) -> Tensor:
     return look_at_origin(math.radians(-90) + math.radians(40) * across, math.radians(25) * (1 + upwards))
 
 
+def distance(lens: str) -> float:
+    """Return the distance of every camera with a lens from the origin."""
+    return PANORAMA_DISTANCE if lens == "equirectangular" else DISTANCE
+
+
 def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole") -> Cameras:
-    """Return cameras with square images and `FIELD_OF_VIEW`. `lens` is "pinhole" or a key of `LENSES`."""
+    """Return cameras with square images and `FIELD_OF_VIEW`, or with panoramas of the given height.
+
+    `lens` is "pinhole", "equirectangular" or a key of `LENSES`. Cameras with panoramas are moved to `distance(lens)`.
+    """
+    if lens == "equirectangular":
+        centers = c2w[:, :, 3:] * (distance(lens) / DISTANCE)
+        return Cameras.equirectangular(torch.cat([c2w[:, :, :3], centers], -1), resolution)
     focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
     pinholes = Cameras.pinhole(c2w, focal, resolution, resolution)
     if lens == "pinhole":

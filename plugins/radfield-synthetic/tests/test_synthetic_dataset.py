@@ -54,6 +54,20 @@ def test_another_seed_moves_the_cameras_and_not_the_scene():
     assert torch.equal(_scene("test", seed=0).cameras.c2w, _scene("test", seed=1).cameras.c2w)
 
 
+def test_panoramas_show_the_surface_where_the_rays_of_their_pixels_meet_it():
+    scene = _scene("val", lens="equirectangular", resolution=24)
+    assert scene.cameras.model == "equirectangular" and scene.images[0].shape == (24, 48, 4)
+    distance = scene.depths[1].flatten()
+    rays = view_rays(scene, scene.cameras.view(1))
+    hit = distance.isfinite()
+    assert 0.01 < float(hit.double().mean()) < 0.2
+    assert bool((distance[hit] > scene.near).all()) and bool((distance[hit] < scene.far).all())
+    points = rays.origins[hit] + distance[hit, None] * rays.directions[hit]
+    assert float(sdf(points).abs().max()) < 1e-3
+    opaque = scene.images[1][..., 3].flatten() == 255
+    assert bool(hit[opaque].all()) and 0.5 < float(opaque.sum() / hit.sum()) <= 1.0
+
+
 def test_one_view_at_a_time_equals_all_at_once(fresh_cache):
     one = _scene()
     singly = torch.stack([one.images[i] for i in range(len(one.images))])

@@ -70,6 +70,7 @@ class Transforms(DataParser):
             config.orientation or ("none" if keep else "up"),
             config.center or ("none" if keep else "focus"),
             auto_scale,
+            panoramic=capture.panoramic,
         )
         center, radius, measured, near, far = ngp_box or _measure(capture)
         scale = similarity_scale(to_scene)
@@ -178,7 +179,7 @@ def _measure(capture: Capture) -> tuple[np.ndarray, float, bool, float, float]:
     With at least 10 sparse points, the box is measured from them. Otherwise it is estimated from the cameras.
     """
     if capture.points is None or len(capture.points) < 10:
-        center, radius = camera_box(capture.c2w)
+        center, radius = camera_box(capture.c2w, capture.panoramic)
         return center, radius, False, 0.05 * radius, 4.0 * radius
     center, radius = content_box(capture.points, capture.c2w[:, :, 3])
     cameras = capture.cameras(np.eye(4), range(len(capture.names)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -70,9 +71,10 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
             path="--format transforms",
             hint="Write another format, such as colmap",
         )
+    unit = math.pi if camera.panoramic else 1.0  # the focal length of a panorama is the number of pixels in 180°
     return {
-        "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": camera.fx,
-        "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy, **dict(zip(keys, camera.distortion, strict=True)),
+        "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": unit * camera.fx,
+        "fl_y": unit * camera.fy, "cx": camera.cx, "cy": camera.cy, **dict(zip(keys, camera.distortion, strict=True)),
     }  # fmt: skip
 
 

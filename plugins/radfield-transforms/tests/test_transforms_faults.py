@@ -103,7 +103,7 @@ def test_depths_in_another_unit_than_the_poses_are_warned_of(folder, depth, more
     assert len(notes) == 1 if warning is None else warning in notes[1] and len(notes) == 2
 
 
-@pytest.mark.parametrize("name", ["EQUIRECTANGULAR", "OMNIDIRECTIONALSTEREO_L", "ORTHOPHOTO"])
+@pytest.mark.parametrize("name", ["OMNIDIRECTIONALSTEREO_L", "ORTHOPHOTO"])
 def test_cameras_that_are_no_lens_here_are_refused_in_words(folder, name):
     edit(folder, lambda meta: meta.update(camera_model=name))
     text = faults(folder)
@@ -125,7 +125,9 @@ def test_unknown_keys_are_named_once(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"camera_model": "EQUIRECTANGULAR"}, "not supported"),
+        ({"camera_model": "EQUIRECTANGULAR", "k1": 0.1}, "a panorama has no lens parameter k1"),
+        ({"camera_model": "EQUIRECTANGULAR", "fl_x": 8}, "over 720° × 135°, but there are only 360° × 180°"),
+        ({"camera_model": "EQUIRECTANGULAR", "fl_y": -1}, "focal length is -1"),
         ({"camera_model": 7}, "not supported"),
         ({"camera_model": "OPENCV", "k4": 0.1}, "OPENCV has no parameter k4"),
         ({"camera_model": "PINHOLE", "k1": 0.1}, "PINHOLE has no parameter k1"),

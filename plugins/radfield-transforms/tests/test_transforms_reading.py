@@ -15,6 +15,7 @@ from radfield_transforms.sniff import sniff
 from radfield_transforms.writer import write
 from transforms_files import edit, faults, parse
 
+from radfield_core import DatasetError
 from radfield_core.testing import ray_difference, toy_capture
 from radfield_core.testing.captures import pixel_difference
 
@@ -144,6 +145,30 @@ def test_lens_keys_without_a_model_mean_opencv_and_is_fisheye_means_fisheye(fold
     assert parse(folder).cameras.model == "opencv"
     edit(folder, lambda meta: meta.update(is_fisheye=True))
     assert parse(folder).cameras.model == "opencv_fisheye"
+
+
+@pytest.mark.parametrize("keys", [{"camera_model": "EQUIRECTANGULAR"}, {"latlong": True}])
+def test_a_panorama_is_read_with_or_without_its_focal_length(folder, keys):
+    """nerfstudio writes fl_x = w / 2 and fl_y = h, and instant-ngp calls the projection latlong."""
+
+    def change(meta):
+        for key in ("camera_model", "fl_x", "fl_y", "cx", "cy"):
+            del meta[key]
+        meta.update(keys)
+
+    edit(folder, change)
+    cameras = parse(folder).cameras
+    assert cameras.model == "equirectangular" and cameras.distortion is None
+    expected = [32 / (2 * math.pi), 24 / math.pi, 16.0, 12.0]
+    assert cameras.intrinsics[0].tolist() == pytest.approx(expected)
+    edit(folder, lambda meta: meta.update(fl_x=16.0, fl_y=24.0, cx=16.0, cy=12.0))
+    assert parse(folder).cameras.intrinsics[0].tolist() == pytest.approx(expected)
+
+
+def test_the_equal_area_projection_of_instant_ngp_is_not_taken_for_a_panorama(folder):
+    edit(folder, lambda meta: (meta.pop("camera_model"), meta.update(equirectangular=True)))
+    with pytest.raises(DatasetError, match="equal-area cylinder in instant-ngp"):
+        parse(folder)
 
 
 def test_a_third_radial_coefficient_alone_makes_opencv_a_full_opencv_lens(folder):
