@@ -241,10 +241,12 @@ def test_first_party_distributions_share_one_version() -> None:
         assert project["version"] == __version__, plugin.name
 
 
-def test_the_metapackage_requires_every_plugin() -> None:
+def test_the_metapackage_requires_every_plugin_or_has_an_extra_for_it() -> None:
     project = tomllib.loads((ROOT / "plugins/radfield/pyproject.toml").read_text(encoding="utf-8"))["project"]
     required = {line.partition(">")[0] for line in project["dependencies"]}
-    assert required == {"radfield-core", *(plugin.name for plugin in PLUGINS)}
+    extras = {line.partition(">")[0] for lines in project["optional-dependencies"].values() for line in lines}
+    assert required | extras == {"radfield-core", *(plugin.name for plugin in PLUGINS)} and not required & extras
+    assert extras == {"radfield-tensorboard"}  # a web server and protocol buffers, for one observer
 
 
 def test_what_is_not_on_the_index_is_never_required() -> None:

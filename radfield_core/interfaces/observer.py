@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,27 @@ class ObservedRun:
     folder: Path
     scene: Scene
     step: int
+
+    @property
+    def hyperparameters(self) -> dict[str, bool | int | float | str]:
+        """All options of the run as dotted name -> value, in the order of the config file.
+
+        A value that is not a number or a text is given as the text that a config file contains.
+        """
+        import tomllib
+
+        from radfield_core.config.files import dump
+
+        return dict(_flat(tomllib.loads(dump(self.config))))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
+    """Yield the dotted names and the values of a table and of the tables in it."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 Pictures = Mapping[str, Mapping[str, np.ndarray]]
@@ -84,6 +105,13 @@ class Observer:
             split: "val" or "test".
             metrics: name of a metric -> its mean over the evaluated views.
             pictures: pictures of the evaluated views, if `wants_pictures` is True.
+        """
+
+    def rolled_back(self, step: int) -> None:
+        """Called if training diverged and returned to an earlier state. The steps after `step` will be repeated.
+
+        Args:
+            step: number of training steps that are still done.
         """
 
     def finished(self, step: int, reason: str) -> None:

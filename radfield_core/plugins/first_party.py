@@ -48,6 +48,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "exporter:sdf-slices",
     ),
     "radfield-capture": ("method:capture", "color:exposure", "sampler:proposal", "loss:depth", "loss:normals"),
+    "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }
 """Maps each distribution to its parts, written as `kind:name`. The presets of a method are listed like parts."""

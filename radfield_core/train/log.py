@@ -65,6 +65,12 @@ class TrainingLog:
         if len(kept) < len(lines):
             write_durably(self._folder.metrics, "".join(kept))
 
+    def rolled_back(self, counters: Counters) -> None:
+        """Continue the log after training returned to the step in `counters`, and notify the observers."""
+        self.resume(counters)
+        if self._observers is not None:
+            self._observers.tell_parts("rolled_back", counters.step)
+
     def step(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Callable[[], Mapping[str, Tensor]]
     ) -> None:

@@ -300,7 +300,7 @@ class Trainer:
         randomness.seed_everything(self.seed)
         self._saved_step = None
         checkpoint.set_aside(self.folder.checkpoints, counters.step)
-        self.log.resume(counters)
+        self.log.rolled_back(counters)
         logger.warning(
             "no finite loss in %s in a row: training returns to %s, with a new seed and learning rates × %g",
             plural(before.bad_in_a_row, "step"),

@@ -16,6 +16,7 @@ from radfield_core.plugin import component
 from radfield_core.plugins.discovery import Plugin
 from radfield_core.plugins.registry import Registry
 from radfield_core.runs.observers import Observers
+from radfield_core.testing.training import ToyMethod, toy_trainer
 
 DATA = [f"data.{word}" for word in ("type=synthetic", "resolution=16", "n_train=3", "n_val=2", "n_test=1")]
 WORDS = [*DATA, "trainer.max_steps=4", "trainer.n_rays=16", "trainer.eval_every=2"]
@@ -46,6 +47,9 @@ class Listening(Observer):
         HEARD.append(
             ("evaluated", step, split, sorted(metrics), {name: dict(kinds) for name, kinds in pictures.items()})
         )
+
+    def rolled_back(self, step) -> None:
+        HEARD.append(("rolled back", step))
 
     def finished(self, step, reason) -> None:
         HEARD.append(("finished", step, reason))
@@ -116,6 +120,24 @@ def test_pictures_show_each_evaluated_view_its_truth_and_the_error(registry: Reg
 def test_without_the_wish_for_pictures_none_are_made(registry: Registry, tmp_path: Path) -> None:
     trained(registry, tmp_path / "run", "observers.a=deaf")
     assert HEARD[-2][4] == {}
+
+
+def test_hyperparameters_are_the_options_of_the_config_file_by_their_dotted_names() -> None:
+    run = compose(get_registry(), method="tiny-nerf", overrides=[*WORDS, "trainer.max_seconds=none"]).run
+    values = ObservedRun(run, Path(), None, 0).hyperparameters  # type: ignore[arg-type]
+    assert values["method.type"] == "tiny-nerf" and values["data.resolution"] == 16
+    assert values["trainer.max_steps"] == 4 and values["trainer.max_seconds"] == "none"
+    assert all(isinstance(value, (bool, int, float, str)) for value in values.values())
+
+
+def test_observer_hears_that_training_returned_to_an_earlier_state(tmp_path: Path) -> None:
+    method = ToyMethod(spoil=lambda step: 12 <= step.index < 15 and step.seed == 0)
+    trainer = toy_trainer(tmp_path, method, max_steps=20, save_every=10, log_every=1, max_bad_steps=3, eval_every=1000)
+    trainer.log._observers = Observers(get_registry(), {"a": Listening(NoOptions())})
+    trainer.train()
+    heard = [news[:2] for news in HEARD]
+    assert heard.index(("rolled back", 10)) == heard.index(("step", 12)) + 1
+    assert heard[heard.index(("rolled back", 10)) + 1] == ("step", 11) and heard[-1] == ("step", 20)
 
 
 def test_observers_do_not_change_training(registry: Registry, tmp_path: Path) -> None:
