@@ -181,7 +181,7 @@ def test_every_module_of_core_has_a_test_file_of_its_name() -> None:
 DISTRIBUTED_AS = {"PIL": "pillow", "mpl_toolkits": "matplotlib", "skimage": "scikit-image"}
 DETECTED = {"triton", "tinycudann"}
 DISTRIBUTIONS = [ROOT, *PLUGINS]
-EXAMPLE = ROOT / "examples/acme-siren"
+EXAMPLES = sorted((ROOT / "examples").iterdir())
 
 
 def requirements(distribution: Path, *, without: Container[str] = ()) -> dict[str, str]:
@@ -194,7 +194,7 @@ def requirements(distribution: Path, *, without: Container[str] = ()) -> dict[st
     return {match[1]: match[2] for match in found if match}
 
 
-@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, EXAMPLE], ids=lambda path: path.name)
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, *EXAMPLES], ids=lambda path: path.name)
 def test_a_distribution_requires_every_library_that_it_imports(distribution: Path) -> None:
     own = "radfield_core" if distribution == ROOT else package(distribution)
     known = {"radfield_core", own, *DETECTED, *sys.stdlib_module_names}
@@ -209,8 +209,9 @@ def test_a_library_has_one_lower_bound_which_the_oldest_environment_installs() -
     for distribution in DISTRIBUTIONS:
         for name, bound in requirements(distribution).items():
             assert bounds.setdefault(name, bound) == bound, f"{distribution.name}: {name}"
-    for name, bound in requirements(EXAMPLE, without={"test"}).items():
-        assert bounds.get(name, bound) == bound, f"{EXAMPLE.name}: {name}"
+    for example in EXAMPLES:
+        for name, bound in requirements(example, without={"test"}).items():
+            assert bounds.get(name, bound) == bound, f"{example.name}: {name}"
     oldest = runpy.run_path(str(ROOT / "tools/lower_bounds.py"))["lower_bounds"]()
     ours = {name: bound for name, bound in bounds.items() if not name.startswith("radfield-") and name != "torch"}
     assert oldest == {name: bound if "." in bound else f"{bound}.0" for name, bound in ours.items()}
