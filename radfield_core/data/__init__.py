@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     )
     from radfield_core.data.scene import ImageSource as ImageSource
     from radfield_core.data.similarity import (
+        similarity_between as similarity_between,
         similarity_matrix as similarity_matrix,
         similarity_scale as similarity_scale,
         transform_cameras as transform_cameras,
@@ -97,7 +98,7 @@ _HOMES = {
     "points": "unused_points usable_points",
     "poses": "check_poses pose_fault read_pose",
     "scene": "ImageSource",
-    "similarity": "similarity_matrix similarity_scale transform_cameras transform_points",
+    "similarity": "similarity_between similarity_matrix similarity_scale transform_cameras transform_points",
     "splits": "choose_split holdout_splits split_notes",
     "stored_views": "StoredView views_to_store",
 }

@@ -49,9 +49,9 @@ def similarity_scale(matrix: Array) -> float:
 def similarity_between(given: Array, moved: Array) -> Array:
     """Return the similarity [4, 4] that maps the cameras `given` to the cameras `moved` as closely as possible.
 
-    The rotation minimizes the squared differences of the cameras' axes and, relative to their extent, of their centers.
-    Scale and translation then minimize the squared distances of the centers (Umeyama 1991). Cameras that all stand at
-    one point determine no scale, which is then 1.
+    The rotation minimizes the squared angles between the cameras and, relative to their extent, the squared distances
+    of their centers, both to first order. Scale and translation then minimize the squared distances of the centers
+    (Umeyama 1991). Cameras that all stand at one point determine no scale, which is then 1.
 
     Args:
         given: camera-to-world matrices [V, 3, 4].
@@ -65,8 +65,8 @@ def similarity_between(given: Array, moved: Array) -> Array:
     """
     centers, targets = given[:, :, 3], moved[:, :, 3]
     here, there = centers - centers.mean(0), targets - targets.mean(0)
-    extent, extent_there = (np.sqrt(np.square(offsets).sum(-1).mean()) for offsets in (here, there))
-    together = np.einsum("vij,vkj->ik", moved[:, :, :3], given[:, :, :3])
+    extent, extent_there = (float(np.sqrt(np.square(offsets).sum(-1).mean())) for offsets in (here, there))
+    together = 0.5 * np.einsum("vij,vkj->ik", moved[:, :, :3], given[:, :, :3])
     spread = min(extent, extent_there) > 1e-9 * max(1e-30, float(np.abs(centers).max()))
     if spread:
         together += there.T @ here / (extent * extent_there)

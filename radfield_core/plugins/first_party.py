@@ -47,7 +47,15 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "sampler:inverted-sphere",
         "exporter:sdf-slices",
     ),
-    "radfield-capture": ("method:capture", "color:exposure", "sampler:proposal", "loss:depth", "loss:normals"),
+    "radfield-capture": (
+        "method:capture",
+        "rays:poses",
+        "color:exposure",
+        "sampler:proposal",
+        "loss:depth",
+        "loss:normals",
+        "exporter:cameras",
+    ),
     "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
 }

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         RaggedSampler as RaggedSampler,
         SphereField as SphereField,
         importance_sampler as importance_sampler,
+        toy_cameras as toy_cameras,
         toy_context as toy_context,
         toy_rays as toy_rays,
         volume_renderer as volume_renderer,
@@ -48,7 +49,10 @@ _HOMES = {
     "gpu_kernels": "CompiledKernel compile_kernels",
     "kit": "conformance part_under_test",
     "sphere": "SPHERE_RADIUS sphere_model",
-    "toys": "BlobField ConstantField RaggedSampler SphereField importance_sampler toy_context toy_rays volume_renderer",
+    "toys": (
+        "BlobField ConstantField RaggedSampler SphereField importance_sampler toy_cameras toy_context toy_rays "
+        "volume_renderer"
+    ),
     "training": "toy_scene",
     "under_test": "Example",
     "valid_scene": "assert_valid_scene",

@@ -18,6 +18,7 @@ from radfield_core.model import level_loop
 from radfield_core.ops import segments
 from radfield_core.ops.derivatives import gradient
 from radfield_core.ops.layout import Packing
+from radfield_core.rays import RaySpace
 from radfield_core.render.camera_paths import look_at
 from radfield_core.types import (
     Batch,
@@ -55,7 +56,8 @@ def toy_context(run: RunConfig | None = None, bounds: SceneBox | None = None) ->
         bounds: the region of the scene; by default, a cube around the origin with sides of length 3.
     """
     box = bounds or SceneBox(torch.zeros(3), 1.5)
-    return BuildContext(box, N_TOY_VIEWS, run=run, cameras=toy_cameras(), make_loop=level_loop)
+    space = RaySpace(2.0, 6.0, limits_along="axis")
+    return BuildContext(box, N_TOY_VIEWS, run=run, space=space, cameras=toy_cameras(), make_loop=level_loop)
 
 
 def toy_rays(

@@ -86,7 +86,9 @@ def test_similarity_between_noisy_cameras_has_the_smallest_error_of_all_similari
     def error(matrix):
         found = transform_cameras(matrix, given)
         extent = np.square(given[:, :, 3] - given[:, :, 3].mean(0)).sum(-1).mean()
-        return np.square(found[:, :, :3] - moved[:, :, :3]).sum() + np.square(found - moved)[:, :, 3].sum() / extent
+        return (
+            0.5 * np.square(found[:, :, :3] - moved[:, :, :3]).sum() + np.square(found - moved)[:, :, 3].sum() / extent
+        )
 
     for axis in np.eye(3):
         for size in (0.01, -0.01):

@@ -1,6 +1,6 @@
 """Declaration of the parts for imperfect captures."""
 
-from radfield_core.plugin import Component, component, hookimpl
+from radfield_core.plugin import Component, Output, component, hookimpl
 
 RADFIELD_API = (1, 0)
 
@@ -9,6 +9,12 @@ RADFIELD_API = (1, 0)
 def radfield_components() -> list[Component]:
     """Components that this distribution provides."""
     return [
+        component(
+            "rays", "poses",
+            impl="radfield_capture.poses:Poses", config="radfield_capture.poses_config:PosesConfig",
+            summary="learned corrections of the camera poses (BARF)", provides={"poses"},
+            capabilities="radfield_capture.poses_config:poses_capabilities",
+        ),
         component(
             "sampler",
             "proposal",
@@ -40,5 +46,12 @@ def radfield_components() -> list[Component]:
             "loss", "normals", impl="radfield_capture.normals:Normals",
             config="radfield_capture.supervision:NormalsConfig", summary="compares normals with normal images",
             requires={"data": {"normals"}, "field": {"normals"}},
+        ),
+        component(
+            "exporter", "cameras",
+            impl="radfield_capture.cameras:CamerasExporter", config="radfield_capture.cameras_config:CamerasConfig",
+            summary="training cameras as transforms.json and a COLMAP model",
+            writes=Output.folder(coordinates=["transforms.json", "points.ply", "sparse/0/images.txt",
+                                              "sparse/0/points3D.txt"]),
         ),
     ]  # fmt: skip

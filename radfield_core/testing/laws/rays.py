@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from radfield_core.interfaces import RayTransform
-from radfield_core.rays import RaySpace, view_rays
+from radfield_core.rays import view_rays
 from radfield_core.runtime import randomness
 from radfield_core.testing.inputs import at_step, rays_of_images
 from radfield_core.testing.law import expect, expect_close, law
-from radfield_core.testing.toys import N_TOY_VIEWS, toy_cameras, toy_rays
+from radfield_core.testing.toys import N_TOY_VIEWS, toy_cameras, toy_context, toy_rays
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import RayBundle, Step
 
@@ -84,7 +84,8 @@ def rays_do_not_depend_on_other_rays(tested: PartUnderTest) -> None:
 @law("rays", fix="Compute forward and views from one pose: rotate directions by it, and move origins to its center.")
 def views_agree_with_rays(tested: PartUnderTest) -> None:
     """The rays of a corrected view are the corrected rays of the view."""
-    part, space = changed(tested), RaySpace(2.0, 6.0, limits_along="axis")
+    part, space = changed(tested), toy_context().space
+    assert space is not None
     views = [toy_cameras().view(index, image_id=index) for index in range(N_TOY_VIEWS)]
     for index, (view, corrected) in enumerate(zip(views, part.views(views), strict=True)):
         found = view_rays(space, corrected, 40, 90, dtype=torch.float64)
