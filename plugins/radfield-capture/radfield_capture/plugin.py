@@ -37,6 +37,13 @@ def radfield_components() -> list[Component]:
             "color", "exposure", impl="radfield_capture.exposure:Exposure",
             config="radfield_capture.image_config:ExposureConfig", summary="exposure and white balance of each image",
         ),
+        *_supervision_and_export(),
+    ]  # fmt: skip
+
+
+def _supervision_and_export() -> list[Component]:
+    """The losses and the exporter."""
+    return [
         component(
             "loss", "depth", impl="radfield_capture.depth:Depth", config="radfield_capture.supervision:DepthConfig",
             summary="compares distances along rays with sparse points or depth images",
