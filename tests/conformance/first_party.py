@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import trimesh
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from radfield_core.config.layers import compose_data, compose_part
 from radfield_core.plugin import load
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.backgrounds import on_background
-from radfield_core.testing import Example
+from radfield_core.testing import Example, Exported
 from radfield_core.testing.captures import toy_capture
 
 SMALL_HASH = {"n_levels": 2, "log2_table_size": 9}
@@ -139,3 +142,21 @@ EXAMPLES = {
     "converter:multiscale": all_splits,
     "converter:photographs": photographs,
 }
+
+
+def exported_cameras(path: Path) -> Exported:
+    """Cameras or points of a file of exporter:cameras."""
+    if path.name == "transforms.json":
+        return Exported(cameras=[frame["transform_matrix"] for frame in json.loads(path.read_text())["frames"]])
+    if path.suffix == ".ply":
+        return Exported(vertices=trimesh.load(path).vertices)
+    rows = [line.split() for line in path.read_text().split("\n")[1:-1]]
+    if path.name == "points3D.txt":
+        return Exported(vertices=[list(map(float, row[1:4])) for row in rows])
+    poses = [list(map(float, row[1:8])) for row in rows[::2]]
+    turns = [Rotation.from_quat([*pose[1:4], pose[0]]).as_matrix().T for pose in poses]
+    cameras = [np.column_stack([turn * [1, -1, -1], -turn @ pose[4:]]) for turn, pose in zip(turns, poses, strict=True)]
+    return Exported(cameras=cameras)
+
+
+READ = {"exporter:cameras": exported_cameras}

@@ -13,14 +13,16 @@ from radfield_core.testing.kit import check_law, check_waivers, laws_for, part_u
 from radfield_core.testing.law import LAWS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from first_party import EXAMPLES, OPTIONS, RUN, WAIVED
+from first_party import EXAMPLES, OPTIONS, READ, RUN, WAIVED
 
 OURS = {"radfield-core", *FIRST_PARTY}
 KEYS = [c.key for c in get_registry().components if c.distribution in OURS]
 
 
 def part_of(key):
-    return part_under_test(key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key))
+    return part_under_test(
+        key, options=OPTIONS.get(key), run=RUN.get(key), example=EXAMPLES.get(key), read=READ.get(key)
+    )
 
 
 PAIRS = [(key, law.name) for key in KEYS for law in laws_for(part_of(key))]
