@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from radfield_core.config.run import RunConfig as RunConfig
     from radfield_core.config.schedules import Schedule as Schedule
     from radfield_core.config.slots import Choice as Choice, option as option, parts as parts, slot as slot
+    from radfield_core.config.surface_options import SurfaceOptions as SurfaceOptions
     from radfield_core.data.scene import Mesh as Mesh, Scene as Scene
     from radfield_core.errors import (
         BrokenPlugin as BrokenPlugin,
@@ -113,6 +114,7 @@ _HOMES = {
     "config.pose_options": "PoseOptions",
     "config.run": "RunConfig",
     "config.schedules": "Schedule",
+    "config.surface_options": "SurfaceOptions",
     "errors": (
         "BrokenPlugin DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError "
         "StorageError UsageError"

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
         unknown_key_notes as unknown_key_notes,
         unknown_keys as unknown_keys,
     )
+    from radfield_core.data.map_files import (
+        MILLIMETERS as MILLIMETERS,
+        SurfaceFiles as SurfaceFiles,
+        find_maps as find_maps,
+        read_depths as read_depths,
+        read_normals as read_normals,
+    )
     from radfield_core.data.mask_files import FileMasks as FileMasks
     from radfield_core.data.masks import (
         WithAlpha as WithAlpha,
@@ -90,6 +97,7 @@ _HOMES = {
         "CAMERA_KEYS INTRINSIC_KEYS LENS_KEYS JsonCameras number parameters_of present_in_all read_json_cameras "
         "unknown_key_notes unknown_keys"
     ),
+    "map_files": "MILLIMETERS SurfaceFiles find_maps read_depths read_normals",
     "mask_files": "FileMasks",
     "masks": "WithAlpha all_have_masks warn_about_lost_masks",
     "observations": "Observations depth_sigmas",

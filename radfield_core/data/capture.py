@@ -12,7 +12,9 @@ import torch
 from radfield_core.cameras import Cameras
 from radfield_core.data.image_files import ImageHeader, orientation_notes, read_headers
 from radfield_core.data.images import FileImages
+from radfield_core.data.map_files import SurfaceFiles
 from radfield_core.data.mask_files import FileMasks
+from radfield_core.data.observations import Observations
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
 from radfield_core.errors import DatasetError, Problems
@@ -36,6 +38,8 @@ class Capture:
         distortion: [V, K] parameters of the lens model, or None if the model has no parameters.
         masks: V mask files, or None. Pixels that are black in the mask are ignored in training.
         points: [P, 3], known points of the surface, or None.
+        observations: which view sees which of `points` at which pixel, or None. The sizes are those in `sizes`.
+        surface: depth and normal images, or None.
         headers: V headers of the image files. The tuple is empty until `fitted` reads the headers.
         notes: messages for the user.
     """
@@ -50,6 +54,8 @@ class Capture:
     distortion: Array | None = None
     masks: list[Path] | None = None
     points: Array | None = None
+    observations: Observations | None = None
+    surface: SurfaceFiles | None = None
     headers: tuple[ImageHeader, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -77,7 +83,13 @@ class Capture:
         if factors - {1}:
             listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
             notes.append(f"images have {listed} of the size for which the intrinsics hold; the intrinsics are scaled")
-        return replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, notes=(*self.notes, *notes))
+        old, new = (torch.from_numpy(each.astype(np.int64)) for each in (self.sizes, sizes))
+        seen = self.observations and self.observations.resized(old, new)
+        capture = replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, observations=seen)
+        if self.surface is not None and not problems:
+            everything = range(len(self.names))
+            notes += self.surface.notes(capture.cameras(np.eye(4), everything), np.eye(4))
+        return replace(capture, notes=(*self.notes, *notes))
 
     def _scaled_cameras(self, headers: Sequence[ImageHeader], problems: Problems) -> tuple[Array, np.ndarray, set[int]]:
         """Scale the intrinsics and sizes of all views to their images.
@@ -164,8 +176,13 @@ class Capture:
         headers = [self.headers[i] for i in chosen]
         channels = 4 if any(header.channels == 4 for header in headers) else 3
         back = np.linalg.inv(to_scene) if to_original is None else to_original @ np.linalg.inv(to_scene)
+        cameras, seen = self.cameras(to_scene, chosen), self.observations
+        depths, normals = (None, None) if self.surface is None else self.surface.maps(chosen, cameras, to_scene)
         return Scene(
-            cameras=self.cameras(to_scene, chosen),
+            cameras=cameras,
+            depths=depths,
+            normals=normals,
+            observations=seen and seen.only(chosen).scaled(similarity_scale(to_scene)),
             images=FileImages([self.images[i] for i in chosen], channels, headers=headers),
             masks=None if self.masks is None else FileMasks([self.masks[i] for i in chosen]),
             masks_mean="counted",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.data.placement import focus_point
-from radfield_core.data.scene import Scene
+from radfield_core.data.scene import Scene, is_known
 from radfield_core.data.similarity import similarity_matrix, transform_points
 from radfield_core.errors import DatasetError, UsageError
 from radfield_core.types import SceneBox
@@ -153,6 +153,10 @@ class _Scaled(Sequence[Tensor]):
 
     def __len__(self) -> int:
         return len(self._tensors)
+
+    def known(self, index: int) -> bool:
+        """Return True if a view has a map."""
+        return is_known(self._tensors, index)
 
     def __getitem__(self, index: Any) -> Any:
         return self._tensors[index] * self._factor

@@ -11,6 +11,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from radfield_core.cameras import Cameras, project, visible
+
+MOST_POINTS = 20_000
+"""Largest number of points for which it is estimated which views see them."""
+
+NEARLY = 1.1
+"""Largest ratio between the distance of a point that is taken as visible and that of the nearest point around it."""
+
+USUAL_SIGMA = 0.02
+"""Standard deviation of the distance of a point whose accuracy is unknown, as a share of the distance."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observations:
@@ -113,3 +124,40 @@ def depth_sigmas(
     variances = torch.where(usable, 1.0 / values, torch.inf)
     shares = (vectors[points].mT @ along[:, :, None])[..., 0].square()
     return torch.where(shares > 1e-12, shares * variances[points], torch.zeros_like(shares)).sum(-1).sqrt()
+
+
+def estimated(cameras: Cameras, points: Tensor) -> Observations:
+    """Return likely observations of points of which it is not known which views see them.
+
+    A point is projected into every view. In each view, the image is divided into cells, whose size is such that a cell
+    contains two or three points on average. A view is taken to see a point if it is at most `NEARLY` times as far away
+    as the nearest point in its cell and in the eight cells around it. This leaves out points that other surfaces
+    hide, if these surfaces have points too. The standard deviation of a distance is `USUAL_SIGMA` of it.
+
+    Args:
+        cameras: V cameras.
+        points: [P, 3]. If there are more than `MOST_POINTS`, some of them are used, evenly chosen.
+    """
+    step = -(-len(points) // MOST_POINTS) if len(points) else 1
+    numbers = torch.arange(0, len(points), step)
+    parts = [_estimated_view(cameras, view, points[numbers].double()) for view in range(len(cameras))]
+    views = [torch.full_like(seen, view) for view, (seen, _, _) in enumerate(parts)]
+    seen, pixels, distances = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Observations(torch.cat(views), numbers[seen], pixels, USUAL_SIGMA * distances, measured=False)
+
+
+def _estimated_view(cameras: Cameras, index: int, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the numbers of the points that a view is taken to see, their pixels and their distances."""
+    view = cameras.view(index)
+    inside = visible(view, points).nonzero()[:, 0]
+    pixels, _ = project(view, points[inside])
+    distances = (points[inside] - view.c2w[:, 3].to(points)).norm(dim=-1)
+    width, height = view.camera.width, view.camera.height
+    side = max(1.0, (2.5 * width * height / max(1, len(inside))) ** 0.5)
+    columns, rows = ((pixels + 0.5) / side).long().unbind(-1)
+    across, down = int(width / side) + 1, int(height / side) + 1
+    nearest = torch.full((down * across,), torch.inf, dtype=distances.dtype)
+    nearest.scatter_reduce_(0, rows * across + columns, distances, "amin")
+    around = -torch.nn.functional.max_pool2d(-nearest.view(1, 1, down, across), 3, stride=1, padding=1)
+    seen = distances <= NEARLY * around[0, 0, rows, columns]
+    return inside[seen], pixels[seen], distances[seen]

@@ -15,7 +15,7 @@ from radfield_core.cameras import Cameras
 from radfield_core.data.area_average import Array, area_average, average_known
 from radfield_core.data.decoding import DecodedImages, decoded
 from radfield_core.data.pixel_tables import Pixels
-from radfield_core.data.scene import ImageSource, Scene
+from radfield_core.data.scene import ImageSource, Scene, is_known
 from radfield_core.errors import UsageError
 from radfield_core.names import plural
 from radfield_core.runtime.progress import ProgressCallback
@@ -152,6 +152,10 @@ class _Reduced(Sequence[Tensor]):
 
     def __len__(self) -> int:
         return len(self._maps)
+
+    def known(self, index: int) -> bool:
+        """Return True if a view has a map."""
+        return is_known(self._maps, index)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

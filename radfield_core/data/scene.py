@@ -189,6 +189,17 @@ class Scene:
         return transform_points(self.to_data, self.to_world(x))
 
 
+def known_maps(maps: Sequence[Tensor] | None) -> int:
+    """Return how many views have a depth or normal image."""
+    return 0 if maps is None else sum(is_known(maps, view) for view in range(len(maps)))
+
+
+def is_known(maps: Sequence[Tensor], view: int) -> bool:
+    """Return False if a sequence of maps says that it has no map of a view. The map is not read."""
+    known = getattr(maps, "known", None)
+    return known is None or bool(known(view))
+
+
 class _Chosen(Sequence[Tensor]):
     """The tensors of a sequence that have the numbers `kept`. Each tensor is fetched only when it is accessed."""
 
@@ -197,6 +208,10 @@ class _Chosen(Sequence[Tensor]):
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def known(self, index: int) -> bool:
+        """Return True if a view has a map."""
+        return is_known(self._tensors, self._kept[index])
 
     def __getitem__(self, index: Any) -> Any:
         return self._tensors[self._kept[index]]

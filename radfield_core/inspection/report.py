@@ -15,12 +15,13 @@ from radfield_core.cameras import angle_across, corner_directions
 from radfield_core.data.mask_files import mask_facts, mask_warnings
 from radfield_core.data.missing_images import MAX_MISSING_SHARE, find_missing, missing_views
 from radfield_core.data.pixel_budget import check_pixels
-from radfield_core.data.scene import ImageSource, Scene
+from radfield_core.data.scene import ImageSource, Scene, known_maps
 from radfield_core.errors import DatasetError, NoSuchSplit, Problem
 from radfield_core.inspection import quality
 from radfield_core.inspection.axes import viewing_axes
 from radfield_core.inspection.image_checks import ImageChecks
 from radfield_core.interfaces import DataParser
+from radfield_core.names import plural
 from radfield_core.runtime.progress import tracked
 
 MAX_LISTED = 5
@@ -135,14 +136,23 @@ def scene_facts(scene: Scene) -> list[tuple[str, str]]:
         ("region", f"{scene.box.shape} of radius {scene.box.radius:.4g} at ({center}){measured}"),
         ("cameras", f"{distances.min():.3g} to {distances.max():.3g} from the region's center"),
     ]
-    others = {
-        "masks": scene.masks is not None,
-        "depths": scene.depths is not None,
-        "normals": scene.normals is not None,
-        "true mesh": scene.ground_truth is not None,
-    }
-    also = ", ".join(name for name, there in others.items() if there)
+    others = {"masks": scene.masks is not None, "true mesh": scene.ground_truth is not None}
+    also = ", ".join([*(name for name, there in others.items() if there), *_surface_facts(scene)])
     return [*facts, ("also", also)] if also else facts
+
+
+def _surface_facts(scene: Scene) -> list[str]:
+    """Return text about what is known of the surface: in how many views there are depths, normals and points."""
+    facts = []
+    for name, maps in (("depths", scene.depths), ("normals", scene.normals)):
+        if there := known_maps(maps):
+            facts.append(f"{name} of {there} of {plural(len(scene.cameras), 'view')}")
+    if scene.points is not None:
+        facts.append(plural(len(scene.points), "sparse point"))
+    if scene.observations is not None:
+        views = len(scene.observations.views.unique())
+        facts.append(f"{plural(len(scene.observations), 'observation')} of them in {plural(views, 'view')}")
+    return facts
 
 
 def _focal(fx: float, fy: float) -> str:

@@ -10,6 +10,7 @@ requires them, nothing is read and the batches hold no extras.
 | normals | "normals" [R, 3]: unit normal of the surface; NaN if unknown |
 | positions | "pixels" [R, 2]: position in the image, in shares of the width and the height |
 | observations | "point_depth" and "point_sigma" [R]: t of an observed point on the ray, and its standard deviation |
+| sparse_points | the same, for points of which it is estimated which views see them |
 
 Positions are there whenever a run has a color map. t is measured in the coordinates of the rays, as in
 `RaySamples.t_eval`. The other words also bring "depth_weights", "normals_weights" or "point_weights" [R]. These are 0
@@ -19,8 +20,10 @@ over the known data, even in micro-batches.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -28,14 +31,18 @@ from torch import Tensor
 
 from radfield_core.config.fit import capabilities_of
 from radfield_core.config.run import RunConfig
+from radfield_core.data.observations import estimated
 from radfield_core.data.pixel_maps import PixelMaps
-from radfield_core.data.scene import Scene
+from radfield_core.data.scene import Scene, known_maps
 from radfield_core.errors import Problems, UsageError
 from radfield_core.interfaces import Loss
 from radfield_core.model.colors import PIXELS, pixel_positions
+from radfield_core.names import plural
 from radfield_core.rays import RaySpace
 from radfield_core.runs.record import parts_of
 from radfield_core.types import RayBundle, Step
+
+logger = logging.getLogger(__name__)
 
 LARGEST_SHARE = 0.9
 """Largest share of a step's rays that losses may ask for. The others are drawn from all pixels."""
@@ -140,6 +147,8 @@ class Normals(Source):
 class PointDepths(Source):
     """The observations of the points of a scene. Only pixels that were drawn for them have a depth."""
 
+    word = "observations"
+
     def __init__(self, scene: Scene, cache_mb: int):
         super().__init__(scene, cache_mb)
         assert scene.observations is not None and scene.points is not None
@@ -162,7 +171,7 @@ class PointDepths(Source):
 
     def of(self, drawn: Drawn) -> dict[str, Tensor]:
         """Return "point_depth", "point_sigma" and "point_weights" [R]."""
-        part, numbers = drawn.own.get("observations", (slice(0, 0), torch.zeros(0, dtype=torch.int64)))
+        part, numbers = drawn.own.get(self.word, (slice(0, 0), torch.zeros(0, dtype=torch.int64)))
         everywhere = torch.arange(len(drawn.images))[part]
         return self._named(drawn.images, drawn.rays, everywhere, numbers)
 
@@ -197,15 +206,35 @@ class Positions(Source):
         return {PIXELS: pixel_positions(width, height)}
 
 
+class EstimatedPointDepths(PointDepths):
+    """The points of a scene that does not know which views see them. This is estimated, and the user is told."""
+
+    word = "sparse_points"
+
+    def __init__(self, scene: Scene, cache_mb: int):
+        assert scene.points is not None
+        seen = estimated(scene.cameras, scene.points)
+        super().__init__(replace(scene, observations=seen), cache_mb)
+        logger.warning(
+            "the data do not say which views see which of the %s; a view is taken to see a point unless a nearer point "
+            "projects close to it", plural(len(scene.points), "sparse point"),
+        )  # fmt: skip
+
+
 SOURCES: Mapping[str, type[Source]] = {
-    "positions": Positions, "depths": Depths, "normals": Normals, "observations": PointDepths,
-}  # fmt: skip
+    "positions": Positions,
+    "depths": Depths,
+    "normals": Normals,
+    "observations": PointDepths,
+    "sparse_points": EstimatedPointDepths,
+}
 """Word -> source. A part requires a word of its data to get the entries of the source in its batches."""
 
 _ABSENT = {
     "depths": "depth images",
     "normals": "normal images",
     "observations": "points that are known to be visible in its images",
+    "sparse_points": "sparse points",
 }
 
 
@@ -307,9 +336,10 @@ def _fault(word: str, scene: Scene) -> tuple[str, str] | None:
         return "its rays are in NDC, where normals have no meaning", "Set data.ndc=false"
     there = {
         "positions": True,
-        "depths": scene.depths is not None,
-        "normals": scene.normals is not None,
+        "depths": known_maps(scene.depths) > 0,
+        "normals": known_maps(scene.normals) > 0,
         "observations": scene.observations is not None and len(scene.observations) > 0,
+        "sparse_points": scene.points is not None and len(scene.points) > 0,
     }
     return None if there[word] else ("this data set has none", "radfield data inspect, to see what it has")
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from radfield_core.data.normalize import normalized
-from radfield_core.data.observations import Observations, depth_sigmas
+from radfield_core.data.observations import Observations, depth_sigmas, estimated
 from radfield_core.data.resized import resized
 from radfield_core.rays import pixel_rays
 from radfield_core.testing.training import toy_scene, with_surface
@@ -55,3 +55,16 @@ def test_the_uncertainty_of_a_depth_is_that_of_a_simulated_triangulation() -> No
     sigmas = depth_sigmas(views, points, positions, centers, torch.full((3,), focal), errors)
     torch.testing.assert_close(sigmas[:3], measured, rtol=0.03, atol=0.0)
     assert sigmas[3].isinf(), "a single view says nothing about the distance"
+
+
+def test_estimated_observations_leave_out_the_back_of_a_ball() -> None:
+    scene = with_surface(toy_scene(4, 64), n_points=3000)
+    seen = estimated(scene.cameras, scene.points)
+    assert not seen.measured
+    offsets = scene.cameras.c2w[seen.views, :, 3] - scene.points[seen.points].double()
+    facing = (offsets * scene.points[seen.points]).sum(-1) > 0
+    assert float(facing.double().mean()) > 0.97, "half of the points face away from a view"
+    found, exact = (set(zip(o.views.tolist(), o.points.tolist(), strict=True)) for o in (seen, scene.observations))
+    assert len(found & exact) > 0.75 * len(exact)
+    torch.testing.assert_close(seen.sigmas, 0.02 * offsets.norm(dim=-1))
+    assert len(estimated(scene.cameras, scene.points[:0])) == 0

@@ -163,3 +163,13 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(tmp_path) -> None:
 
 def replace_folder(tested: PartUnderTest, folder: Any) -> PartUnderTest:
     return replace(tested, folder=folder)
+
+
+def test_points_without_observations_are_used_with_a_warning(caplog) -> None:
+    scene = replace(with_surface(toy_scene(), n_points=500), observations=None)
+    extras = Extras.of(loss_of("depths|observations|sparse_points").run_config(), replace(scene, depths=None))
+    assert list(extras.sources) == ["sparse_points"] and "which views see which of the 500 sparse" in caplog.text
+    batch = drawn(scene, {"sparse_points": 0.5})
+    t = batch.extras["point_depth"][100:]
+    ends = batch.rays.origins[100:] + t[:, None] * batch.rays.directions[100:]
+    assert float(torch.cdist(ends, scene.points).amin(1).max()) < 0.2

@@ -36,7 +36,7 @@ class Depth(Loss):
     @staticmethod
     def ray_shares(config: Any) -> Mapping[str, float]:
         """Return the share of the rays of a step that are drawn through sparse points."""
-        return {} if config.source == "images" else {"observations": config.share}
+        return {} if config.source == "images" else {"observations": config.share, "sparse_points": config.share}
 
     def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:
         """Return the errors [R], or [H·W] for a whole view, times their weights, which are 0 where no depth is known.
@@ -105,10 +105,12 @@ def probabilities(samples: RaySamples, depth: Tensor, sigma: Tensor) -> Tensor:
 
 
 def weights_divergence(samples: RaySamples, weights: Tensor, depth: Tensor, sigma: Tensor) -> Tensor:
-    """Return Σ p log(p / w) − p + w [R], the divergence of the weights from the distribution N(z, σ) of the depth.
+    """Return (Σ p)² Σ [p log(p / w) − p + w] [R], the divergence of the weights from the distribution N(z, σ).
 
     If the weights and the probabilities of a ray both have the sum 1, this is the Kullback-Leibler divergence (DS-NeRF,
-    equation 6, where the constant entropy of N is left out). It is at least 0, and 0 if w = p.
+    equation 6, where the constant entropy of N is left out). It is at least 0, and 0 if w = p. The factor (Σ p)² is the
+    squared share of N that the samples cover. Without it, a ray would lose all its density if an occupancy grid takes
+    its surface for empty and leaves it out.
 
     Args:
         samples: N samples on R rays.
@@ -118,7 +120,8 @@ def weights_divergence(samples: RaySamples, weights: Tensor, depth: Tensor, sigm
     """
     p = probabilities(samples, depth, sigma)
     ratio = torch.log((p + EPSILON) / (weights + EPSILON))
-    return segments.sum((p + EPSILON) * ratio - p + weights, samples.layout).clamp_min(0.0)
+    divergence = segments.sum((p + EPSILON) * ratio - p + weights, samples.layout).clamp_min(0.0)
+    return segments.sum(p, samples.layout).square() * divergence
 
 
 def line_of_sight(samples: RaySamples, weights: Tensor, depth: Tensor, sigma: Tensor) -> Tensor:

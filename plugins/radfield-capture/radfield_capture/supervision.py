@@ -53,6 +53,6 @@ class NormalsConfig(LossConfig):
 
 
 def depth_capabilities(config: DepthConfig) -> Capabilities:
-    """Return what the loss requires: of the data, depths or observed points; of the field, what makes weights."""
-    words = {"auto": "depths|observations", "images": "depths", "points": "observations"}
+    """Return what the loss requires of the data: depth images or sparse points, preferably with their observations."""
+    words = {"auto": "depths|observations|sparse_points", "images": "depths", "points": "observations|sparse_points"}
     return frozenset(), {"data": frozenset({words[config.source]})}

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from radfield_core import option
+from radfield_core import SurfaceOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class ColmapConfig:
+class ColmapConfig(SurfaceOptions):
     """Options for a folder with photographs and their COLMAP reconstruction."""
 
     own_axes: ClassVar[str] = "RDF"
@@ -22,6 +22,12 @@ class ColmapConfig:
     )
     masks: str = option(
         "masks", help="folder of masks, relative to root; black pixels are ignored; the folder need not exist"
+    )
+    depths: str = option(
+        "depths", help="folder of depth images with the names of the images, relative to root; it need not exist"
+    )
+    normals: str = option(
+        "normals", help="folder of normal images with the names of the images, relative to root; it need not exist"
     )
     model: str | None = option(
         None, help="folder of the reconstruction, relative to root; by default, the one with the most images"

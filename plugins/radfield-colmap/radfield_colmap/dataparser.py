@@ -8,16 +8,19 @@ import numpy as np
 
 from radfield_colmap.config import ColmapConfig
 from radfield_colmap.model import SparseModel, camera_to_world, choose_model
+from radfield_colmap.observed import observations
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
 from radfield_core import DataParser, DatasetError, Problems, Scene
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     Capture,
+    SurfaceFiles,
     camera_box,
     choose_split,
     common_lens,
     content_box,
+    find_maps,
     holdout_splits,
     near_far_limits,
     normalizing_similarity,
@@ -80,13 +83,16 @@ class Colmap(DataParser):
                 problems.found.extend(error.problems)
         problems.raise_as(DatasetError)
         masks, notes = self._masks(names, images, root, problems)
+        config = self.config
+        depths, normals = (find_maps(root, folder, names) for folder in (config.depths, config.normals))
         return Capture(
             root=root.resolve(), names=names, images=images,
             c2w=np.stack([camera_to_world(image) for image in model.images]),
             intrinsics=np.array([camera.intrinsics for camera in cameras]),
             sizes=np.array([(camera.width, camera.height) for camera in cameras]),
             model=lens, distortion=distortion, masks=masks,
-            points=model.points if len(model.points) else None, notes=notes,
+            points=model.points if len(model.points) else None, observations=observations(model),
+            surface=SurfaceFiles(config, depths, normals) if depths or normals else None, notes=notes,
         )  # fmt: skip
 
     def _masks(

@@ -13,7 +13,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "colmap",
             impl="radfield_colmap.dataparser:Colmap", config="radfield_colmap.config:ColmapConfig",
             summary="photographs with their COLMAP reconstruction (sparse/0)",
-            provides={"images", "sparse_points"},
+            provides={"images", "sparse_points", "observations", "depths", "normals"},
             sniff="radfield_colmap.sniff:sniff", writer="radfield_colmap.writer:write",
         ),
         component(

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from radfield_core import PoseOptions, option
+from radfield_core import PoseOptions, SurfaceOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class LlffConfig(PoseOptions):
+class LlffConfig(PoseOptions, SurfaceOptions):
     """Options for a folder with poses_bounds.npy and images, images_4 or images_8."""
 
     own_axes: ClassVar[str] = "DRB"
@@ -56,4 +56,5 @@ def uses_ndc(config: LlffConfig) -> bool:
 
 def capabilities(config: LlffConfig) -> tuple[set[str], Mapping[str, set[str]]]:
     """Return the capabilities that the parser provides with these options, and those that it requires."""
-    return {"images", "ndc"} if uses_ndc(config) else {"images"}, {}
+    always = {"images", "depths", "normals"}
+    return always | {"ndc"} if uses_ndc(config) else always, {}

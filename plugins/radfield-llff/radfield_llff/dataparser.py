@@ -13,8 +13,10 @@ from radfield_core import DataParser, DatasetError, Problem, Problems, Scene, pl
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     Capture,
+    SurfaceFiles,
     check_poses,
     choose_split,
+    find_maps,
     focus_point,
     holdout_splits,
     in_other_order,
@@ -57,11 +59,14 @@ class Llff(DataParser):
         bounds = table[:, 15:]
         c2w, notes = check_poses(_poses(table), [path.name for path in images], problems, config)
         problems.raise_as(DatasetError)
+        names = [path.name for path in images]
+        depths, normals = (find_maps(root, kind, names) for kind in ("depths", "normals"))
         height, width, focal = table[:, :15].reshape(-1, 3, 5)[:, :, 4].T
         capture = Capture(
-            root=root.resolve(), names=[path.name for path in images], images=images, c2w=c2w,
+            root=root.resolve(), names=names, images=images, c2w=c2w,
             intrinsics=np.stack([focal, focal, width / 2, height / 2], axis=-1),
             sizes=np.stack([width, height], axis=-1).round().astype(np.int64), notes=tuple(notes),
+            surface=SurfaceFiles(config, depths, normals) if depths or normals else None,
         ).fitted(problems)  # fmt: skip
         problems.raise_as(DatasetError)
         to_scene = _recenter(c2w, bounds, config.bound_factor)

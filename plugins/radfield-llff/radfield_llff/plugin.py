@@ -13,7 +13,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "llff",
             impl="radfield_llff.dataparser:Llff", config="radfield_llff.config:LlffConfig",
             summary="forward-facing and 360° captures (poses_bounds.npy, images_8)",
-            provides={"images"}, capabilities="radfield_llff.config:capabilities",
+            provides={"images", "depths", "normals"}, capabilities="radfield_llff.config:capabilities",
             sniff="radfield_llff.sniff:sniff", writer="radfield_llff.writer:write",
         )
     ]  # fmt: skip

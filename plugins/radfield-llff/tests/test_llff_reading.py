@@ -179,8 +179,8 @@ def test_the_circle_looks_at_the_origin_from_the_cameras_height(tmp_path):
 
 
 def test_what_is_provided_follows_the_options():
-    assert capabilities(LlffConfig(root="x"))[0] == {"images", "ndc"}
-    assert capabilities(LlffConfig(root="x", spherify=True))[0] == {"images"}
+    assert capabilities(LlffConfig(root="x"))[0] == {"images", "depths", "normals", "ndc"}
+    assert capabilities(LlffConfig(root="x", spherify=True))[0] == {"images", "depths", "normals"}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Literal
 
 import attrs
 
-from radfield_core import PoseOptions, option
+from radfield_core import PoseOptions, SurfaceOptions, option
 
 
 @attrs.frozen(kw_only=True)
-class TransformsConfig(PoseOptions):
+class TransformsConfig(PoseOptions, SurfaceOptions):
     """Options for captures described by transforms.json.
 
     If the file defines instant-ngp's box (aabb_scale, scale or offset), the coordinates of the file are kept unless an

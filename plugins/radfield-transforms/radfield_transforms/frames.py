@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from radfield_core import DatasetError, PoseOptions, Problems
+from radfield_core import DatasetError, Problems
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     INTRINSIC_KEYS,
@@ -23,8 +23,9 @@ from radfield_core.data import (
     usable_points,
 )
 from radfield_core.files import display_path, safe_join
-from radfield_transforms.depths import depth_notes
+from radfield_transforms.config import TransformsConfig
 from radfield_transforms.ply import read_points
+from radfield_transforms.surface import surface_files
 
 
 class Frame(NamedTuple):
@@ -65,8 +66,9 @@ def list_frames(metas: dict[str | None, dict[str, Any]]) -> list[Frame]:
     return sorted(frames, key=lambda frame: frame.name)
 
 
-def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: PoseOptions) -> Capture:
-    """Return the frames as a `Capture`. Every fault is added to `problems`. `stored` says what the poses mean.
+def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: TransformsConfig) -> Capture:
+    """Return the frames as a `Capture`. Every fault is added to `problems`. `stored` says what the poses, depths
+    and normals mean.
 
     Raises:
         DatasetError: the faults are so severe that nothing else can be checked.
@@ -83,11 +85,11 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: 
     )  # fmt: skip
     problems.raise_as(DatasetError)
     points, more = _points(frames[0].meta, folder)
-    more += depth_notes(tables, folder, frames[0].meta, camera_box(c2w)[1], problems)
+    surface, found = surface_files(tables, folder, frames[0].meta, stored, camera_box(c2w)[1], problems)
     return Capture(
         root=folder.resolve(), names=names, images=images, c2w=c2w, intrinsics=cameras.intrinsics,
         sizes=cameras.sizes, model=cameras.model, distortion=cameras.distortion, masks=masks, points=points,
-        notes=(*notes, *cameras.notes, *more),
+        surface=surface, notes=(*notes, *cameras.notes, *more, *found),
     )  # fmt: skip
 
 

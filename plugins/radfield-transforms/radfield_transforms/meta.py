@@ -7,12 +7,14 @@ from pathlib import Path
 from radfield_core.data import CAMERA_KEYS
 
 FRAME_KEYS = frozenset(
-    {"file_path", "transform_matrix", "mask_path", "depth_file_path", "depth_path", "sharpness", "colmap_im_id",
+    {"file_path", "transform_matrix", "mask_path", "depth_file_path", "depth_path", "normal_file_path", "normal_path",
+     "sharpness", "colmap_im_id",
      "rotation", *CAMERA_KEYS}
 )  # fmt: skip
 FILE_KEYS = frozenset(
     {"frames", "aabb_scale", "scale", "offset", "applied_transform", "applied_scale", "ply_file_path",
      "train_filenames", "val_filenames", "test_filenames", "orientation_override", "integer_depth_scale",
+     "depth_unit_scale_factor",
      "n_extra_learnable_dims", *CAMERA_KEYS}
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ def radfield_components() -> list[Component]:
             "dataparser", "transforms",
             impl="radfield_transforms.dataparser:Transforms", config="radfield_transforms.config:TransformsConfig",
             summary="captures described by transforms.json (nerfstudio, instant-ngp)",
-            provides={"images", "sparse_points"},
+            provides={"images", "sparse_points", "depths", "normals"},
             aliases={"nerfstudio": "transforms", "nerfstudio-data": "transforms", "instant-ngp": "transforms"},
             sniff="radfield_transforms.sniff:sniff", writer="radfield_transforms.writer:write",
         )
