@@ -41,10 +41,13 @@ CASES: dict[str, dict[str, Any]] = {
 PARTS: dict[str, list[str]] = {
     "sampler:proposal": [
         "sampler=occupancy", "sampler.resolution=64", "sampler.num_samples=256", "sampler.contraction=sphere",
-        "sampler.cone_angle=0.016", "sampler.early_stop=always", "trainer.target_samples=16384",
+        "sampler.cone_angle=0.016", "sampler.early_stop=always", "trainer.target_samples=20480", "trainer.n_rays=256",
     ],
-    "renderer.near_distance": ["renderer.near_distance=0"],
-    "loss:distortion": ["losses.distortion=none"],
+    "32 samples on each ray": ["sampler.n_samples=16", "trainer.n_rays=1024"],
+    "near_distance": ["renderer.near_distance=0"],
+    "distortion": ["losses.distortion=none"],
+    "the falling rate": ["method.lr=3e-3"],
+    "a table of 2^18": ["field.encoding.log2_table_size=17"],
 }  # fmt: skip
 """Name of a part of `capture` -> the options that train without it."""
 CALIBRATION_STEPS = (500, 700)
@@ -123,7 +126,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="add the results to benchmarks/results/captures.json")
     parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
     parser.add_argument("overrides", nargs="*", help="options over those of the preset")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     failed = False
     row("scene", "preset", "steps", "CPU s", "PSNR", "SSIM")
     for name in args.only:
