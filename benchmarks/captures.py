@@ -45,6 +45,8 @@ PARTS: dict[str, list[str]] = {
     ],
     "32 samples on each ray": ["sampler.n_samples=16", "trainer.n_rays=1024"],
     "near_distance": ["renderer.near_distance=0"],
+    "color:exposure": ["color=none"],
+    "loss:depth": ["losses.depth=none"],
     "distortion": ["losses.distortion=none"],
     "the falling rate": ["method.lr=3e-3"],
     "a table of 2^18": ["field.encoding.log2_table_size=17"],

@@ -315,15 +315,17 @@ class Extras:
 def _wanted(needs: Collection[str], scene: Scene, user: str, problems: Problems) -> list[str]:
     """Return the words of extras that a part needs. Of alternatives, take the first that the scene has.
 
-    If the scene has none of them, add a problem.
+    If the scene has none of them, add a problem. If a need has alternatives that are no extras, the part also works
+    without extras.
     """
     wanted = []
     for need in sorted(needs):
-        words = [word for word in need.split("|") if word in SOURCES]
+        alternatives = need.split("|")
+        words = [word for word in alternatives if word in SOURCES]
         faults = {word: _fault(word, scene) for word in words}
         there = [word for word, fault in faults.items() if fault is None]
         wanted += there[:1]
-        if words and not there:
+        if words and not there and len(words) == len(alternatives):
             what = " or ".join(_ABSENT[word] for word in words)
             message, hint = next(fault for fault in faults.values() if fault is not None)
             problems.add(user, f"needs {what}, but {message}", hint)

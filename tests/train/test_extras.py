@@ -132,6 +132,9 @@ def test_a_run_makes_the_extras_that_its_losses_require_and_no_others() -> None:
     assert Extras.of(attrs.evolve(run, losses={}), scene) is None
     with pytest.raises(UsageError, match=r"needs depth images, but this data set has none"):
         Extras.of(loss_of("depths", "observations").run_config(), replace(scene, depths=None))
+    either = loss_of("depths|images").run_config()
+    assert Extras.of(either, replace(scene, depths=None)) is None
+    assert Extras.of(either, scene).shares == {"depths": 0.0}
 
 
 def test_losses_cannot_take_all_rays(monkeypatch) -> None:

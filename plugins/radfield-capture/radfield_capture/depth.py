@@ -47,6 +47,8 @@ class Depth(Loss):
         config = self.config
         points = config.source == "points" or (config.source == "auto" and "depth" not in batch.extras)
         kind = "point" if points else "depth"
+        if f"{kind}_weights" not in batch.extras:
+            return batch.rgb.new_zeros(batch.rgb[..., 0].numel())
         weights = batch.extras[f"{kind}_weights"].flatten()
         known = weights > 0
         depth = torch.where(known, batch.extras["point_depth" if points else "depth"].flatten(), 1.0)

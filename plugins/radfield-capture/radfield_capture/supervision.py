@@ -31,6 +31,9 @@ class DepthConfig(LossConfig):
     share: float = option(
         0.25, help="share of the rays of each step that are drawn through sparse points", min=0.0, max=0.9
     )
+    needed: bool = option(
+        True, help="refuse data without depth images and sparse points; if false, the loss is 0 for such data"
+    )
     min_sigma: float = option(
         0.01,
         help="smallest standard deviation of a depth, as a share of the depth; depth images have this one",
@@ -55,4 +58,5 @@ class NormalsConfig(LossConfig):
 def depth_capabilities(config: DepthConfig) -> Capabilities:
     """Return what the loss requires of the data: depth images or sparse points, preferably with their observations."""
     words = {"auto": "depths|observations|sparse_points", "images": "depths", "points": "observations|sparse_points"}
-    return frozenset(), {"data": frozenset({words[config.source]})}
+    need = words[config.source] if config.needed else f"{words[config.source]}|images"  # all data have images
+    return frozenset(), {"data": frozenset({need})}

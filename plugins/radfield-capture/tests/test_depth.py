@@ -177,3 +177,9 @@ def test_the_declaration_follows_the_source() -> None:
     assert Depth.ray_shares(DepthConfig(share=0.4)) == {"observations": 0.4, "sparse_points": 0.4}
     with pytest.raises(ValueError, match="share is 0"):
         DepthConfig(source="points", share=0.0)
+
+
+def test_a_loss_that_is_not_needed_is_zero_for_data_without_depths() -> None:
+    assert depth_capabilities(DepthConfig(needed=False))[1]["data"] == {"depths|observations|sparse_points|images"}
+    found = loss(needed=False)(rendered(3.0), batch_of(), None, None)
+    assert torch.equal(found, torch.zeros(4))
