@@ -24,6 +24,8 @@ from radfield_core.interfaces.sampler import Sampler
 from radfield_core.types import SceneBox
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from radfield_core.cameras import Cameras
     from radfield_core.config.run import RunConfig
     from radfield_core.config.slots import Choice
@@ -48,6 +50,7 @@ class BuildContext:
         run: options of the run; None if a part is built without a run, for example in a test.
         space: near and far limits and NDC warp of the rays; None if there is no scene.
         cameras: the training cameras as the data set states them, in scene coordinates; None if there is no scene.
+        points: known points of the scene's surfaces [P, 3] in scene coordinates; None if the data has none.
         make_loop: function that builds core's ray-marching model. Core sets this attribute.
 
     Example:
@@ -66,6 +69,7 @@ class BuildContext:
     run: RunConfig | None = None
     space: RaySpace | None = None
     cameras: Cameras | None = None
+    points: Tensor | None = None
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:

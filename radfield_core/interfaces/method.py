@@ -42,6 +42,14 @@ class Method(ABC):
         """Build the model. By default it is assembled from the sampler, field and renderer that the config selects."""
         return ctx.level_loop(self.n_fields)
 
+    def reduction(self, step: Step) -> float:
+        """Return the factor by which the sides of a step's image are divided, if the method trains on images.
+
+        The images are area averages, and the cameras are scaled with them. A run whose parts require data other than
+        colors, such as depths, trains on images of full size.
+        """
+        return 1.0
+
     def forward(self, model: Model, batch: Batch) -> ModelOutputs:
         """Render a batch with the model."""
         outputs: ModelOutputs = model(batch)

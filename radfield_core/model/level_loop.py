@@ -273,6 +273,7 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
         run=run,
         space=RaySpace.of(scene),
         cameras=scene.cameras,
+        points=scene.points,
         make_loop=level_loop,
     )
 

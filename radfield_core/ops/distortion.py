@@ -174,6 +174,16 @@ def widen(model: str, parameters: Tensor, wider: str) -> Tensor | None:
     return out
 
 
+def plane_maps(model: str) -> tuple[_PlaneMap, ...]:
+    """Return the maps of the plane that a lens model applies after its projection. A closed form has none.
+
+    Example:
+        >>> plane_maps("radial")[0].numerator
+        (0, 1)
+    """
+    return () if model in _CLOSED_FORMS else _LENSES[model].maps
+
+
 def _parameters(model: str, parameters: Tensor) -> Tensor:
     if model not in MODELS:
         raise ValueError(f"unknown camera model {model!r}; use {', '.join(MODELS)}")

@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from radfield_core.data.resized import resized, smaller_sizes
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method
 from radfield_core.rays import PixelRays, view_rays
@@ -34,6 +35,7 @@ class PixelDrawer:
         self.rays = PixelRays(scene, device) if method.batching == "rays" else None
         widths, heights = scene.cameras.sizes.unbind(-1)
         self._widths = widths.contiguous()
+        self._smaller: dict[float, PixelDrawer] = {}
         self._ends = (widths * heights).cumsum(0)
         self._total = int(self._ends[-1])
         uniform = bool((scene.cameras.sizes == scene.cameras.sizes[0]).all())
@@ -92,7 +94,23 @@ class PixelDrawer:
         return images, rows, inside - rows * widths
 
     def draw_view(self, step: Step) -> Batch:
-        """Draw one view uniformly and return all its pixels as a batch, row by row."""
+        """Draw one view uniformly and return all its pixels as a batch, row by row.
+
+        The image is reduced as the method asks. It keeps its size if parts of the run require data other than colors.
+        """
+        reduction = self.method.reduction(step) if self.extras is None else 1.0
+        return self._reduced(reduction)._whole_view(step)
+
+    def _reduced(self, reduction: float) -> PixelDrawer:
+        """Return the drawer of images whose sides are divided by a factor."""
+        if reduction <= 1:
+            return self
+        if reduction not in self._smaller:
+            smaller = resized(self.scene, smaller_sizes(self.scene.cameras.sizes, reduction, None))
+            self._smaller[reduction] = PixelDrawer(smaller, self.method, self.device)
+        return self._smaller[reduction]
+
+    def _whole_view(self, step: Step) -> Batch:
         index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))
         pixels = self.scene.images[index].to(self.device).flatten(0, 1)
         background = background_for(self.scene, self.method, step, len(pixels), self.device)

@@ -27,6 +27,13 @@ OPTIONS = {
     "field:neus": {"width": 64, "n_layers": 3, "skip_layer": 2, "n_features": 16, "color_width": 32, "color_layers": 2},
     "field:ngp": {"width": 16, "color_width": 16},
     "field:inverted-sphere": {"width": 32, "n_layers": 3, "skip_layer": 2},
+    "method:splat": {
+        "start_gaussians": 200,
+        "max_gaussians": 300,
+        "degree": 1,
+        "degree_interval": 0,
+        "relocate_every": 2,
+    },
     "sampler:occupancy": {"resolution": 16, "num_samples": 64},
     "sampler:mip": {"n_samples": 16},
     "sampler:neus": {"n_samples": 16, "n_importance": 16},

@@ -1,0 +1,78 @@
+"""Options of method:splat. The defaults are the published values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from radfield_core import option
+
+MAX_GAUSSIANS = 100_000_000
+"""Largest number of Gaussians that options accept."""
+
+
+@attrs.frozen(kw_only=True)
+class SplatConfig:
+    """Options of the Gaussians, of their number and of their training.
+
+    Schedules are stated in shares of the run, so that a run of any length is complete.
+    """
+
+    background: Literal["none", "black", "white", "random_step"] = option(
+        "white",
+        help='background color; "random_step" draws one per training step and needs images with an alpha channel',
+    )
+    degree: int = option(3, help="degree of the spherical harmonics of the color", min=0, max=3)
+    degree_interval: float = option(
+        1 / 30, help="share of the run after which the degree in use grows by one, from 0 on", min=0, max=1
+    )
+    start_gaussians: int = option(
+        100_000,
+        help="number of Gaussians at the start; at most as many as the data has points, if it has any",
+        min=1,
+        max=MAX_GAUSSIANS,
+    )
+    max_gaussians: int = option(
+        1_000_000, help="number of Gaussians from the share grow_until of the run on", min=1, max=MAX_GAUSSIANS
+    )
+    grow_until: float = option(0.5, help="share of the run in which the number of Gaussians grows", min=0, max=1)
+    relocate_every: int = option(100, help="number of steps between relocations of Gaussians", min=1)
+    relocate_until: float = option(0.83, help="share of the run after which no Gaussian is relocated", min=0, max=1)
+    min_opacity: float = option(0.005, help="Gaussians with a lower opacity are relocated", min=0, max=1)
+    unseen_steps: int = option(
+        100, help="Gaussians that no pixel has shown for this number of steps are relocated; 0 relocates none", min=0
+    )
+    start_opacity: float = option(0.5, help="opacity at the start", min=0.001, max=0.999)
+    opacity_weight: float = option(0.01, help="weight of the mean opacity in the loss", min=0)
+    scale_weight: float = option(
+        0.01, help="weight of the mean scale, relative to the scene's size, in the loss", min=0
+    )
+    reductions: tuple[float, ...] = option(
+        (), help="factors by which the images' sides are divided, one after the other, each for an equal share", min=1
+    )
+    reduce_until: float = option(
+        0.25, help="share of the run after which the images have their full size", min=0, max=1
+    )
+    low_pass: float = option(
+        0.3, help="variance of the low-pass filter in pixels²; Mip-Splatting's is 0.1", min=0.01, max=10
+    )
+    near: float = option(
+        0.01, help="Gaussians nearer to a camera than this share of the scene's radius are left out", min=0
+    )
+    lr_means: float = option(
+        0.1, help="learning rate of the means, in pixels; falls to lr_means_final", min=0, exclusive_min=True
+    )
+    lr_means_final: float = option(0.01, help="factor of the means' learning rate at the end of the run", min=0, max=1)
+    lr_scales: float = option(5e-3, help="learning rate of the logarithms of the scales", min=0, exclusive_min=True)
+    lr_quaternions: float = option(1e-3, help="learning rate of the rotations", min=0, exclusive_min=True)
+    lr_opacities: float = option(0.05, help="learning rate of the opacity logits", min=0, exclusive_min=True)
+    lr_colors: float = option(
+        2.5e-3, help="learning rate of the colors; that of higher harmonics is a twentieth", min=0, exclusive_min=True
+    )
+    lr_final: float = option(1.0, help="factor of the other learning rates at the end of the run", min=0, max=1)
+
+
+@attrs.frozen(kw_only=True)
+class SplatExporterConfig:
+    """exporter:splats has no options."""

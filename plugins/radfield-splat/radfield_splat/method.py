@@ -1,0 +1,75 @@
+"""method:splat, the training of 3-D Gaussians (Kerbl et al. 2023, with the relocation of Kheradmand et al. 2024)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step, background_color
+from radfield_splat.config import SplatConfig
+from radfield_splat.model import SplatModel, pixel_size
+
+
+class Splat(Method):
+    """Training on whole images, first on reduced ones, with a number of Gaussians that grows."""
+
+    batching: Literal["rays", "images"] = "images"
+    config: SplatConfig
+
+    def __init__(self, config: SplatConfig):
+        super().__init__(config)
+        self._pixel_size = 1.0
+
+    def build(self, ctx: BuildContext) -> Model:
+        """Build the Gaussians."""
+        self._pixel_size = pixel_size(ctx)
+        return SplatModel(self.config, ctx)
+
+    def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
+        """Background colors [n, 3], as set by the options."""
+        return background_color(self.config.background, step, n, device)
+
+    def reduction(self, step: Step) -> float:
+        """Return the factor by which a step's image is reduced: one after the other of the option `reductions`."""
+        factors = self.config.reductions
+        share = step.index / max(1, step.max_steps) / self.config.reduce_until if self.config.reduce_until else 1.0
+        return factors[int(share * len(factors))] if share < 1 and factors else 1.0
+
+    def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
+        """Photometric loss (L1), and the mean opacity and the mean scale of all Gaussians."""
+        assert outputs.rendered.rgb is not None and isinstance(model, SplatModel)
+        error = (outputs.rendered.rgb - batch.rgb).abs()
+        if batch.loss_weights is not None:
+            error = error * batch.loss_weights[:, None]
+        losses = {"rgb": error.mean()}
+        if self.config.opacity_weight:
+            losses["opacity"] = self.config.opacity_weight * model.opacity_logits.sigmoid().mean()
+        if self.config.scale_weight:
+            losses["scale"] = self.config.scale_weight / model.radius * model.log_scales.exp().mean()
+        return losses
+
+    def param_groups(self, model: Model) -> list[dict[str, Any]]:
+        """Return one group for each kind of parameter."""
+        assert isinstance(model, SplatModel)
+        config, eps = self.config, 1e-15
+        rates = {
+            "means": config.lr_means * self._pixel_size,
+            "log_scales": config.lr_scales,
+            "quaternions": config.lr_quaternions,
+            "opacity_logits": config.lr_opacities,
+            "base_colors": config.lr_colors,
+            "harmonics": config.lr_colors / 20,
+        }
+        return [
+            {"name": name, "params": [getattr(model, name)], "lr": lr, "eps": eps, "weight_decay": 0.0}
+            for name, lr in rates.items()
+            if getattr(model, name).numel()
+        ]
+
+    def lr_scale(self, step: Step, group: str) -> float:
+        """Return the factor of a group's rate. That of the means follows the size of the pixels of reduced images."""
+        if group == "means":
+            return float(self.reduction(step) * self.config.lr_means_final**step.progress)
+        return float(self.config.lr_final**step.progress)

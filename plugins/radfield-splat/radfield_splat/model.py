@@ -1,0 +1,141 @@
+"""The model of method:splat: Gaussians whose number grows, and which are relocated where they are of no use.
+
+Symbols in shapes: N Gaussians, H×W pixels of an image, R = H·W.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from radfield_core import (
+    Batch,
+    BuildContext,
+    Model,
+    ModelOutputs,
+    ProgressCallback,
+    Rendered,
+    Step,
+    TrainedParameters,
+    View,
+)
+from radfield_splat.config import SplatConfig
+from radfield_splat.gaussians import Gaussians
+from radfield_splat.rasterizer import rasterize
+from radfield_splat.relocation import divided, number_of_gaussians, offsets
+from radfield_splat.start import start_means, start_scales
+
+PARAMETERS = ("means", "log_scales", "quaternions", "opacity_logits", "base_colors", "harmonics")
+"""Names of the model's parameters."""
+
+
+class SplatModel(Model):
+    """Trainable Gaussians.
+
+    Args:
+        config: options.
+        ctx: the context of the run.
+    """
+
+    growing = (*PARAMETERS, "unseen")
+    unseen: Tensor
+
+    def __init__(self, config: SplatConfig, ctx: BuildContext):
+        super().__init__()
+        self.config, self.radius, self.degree = config, ctx.bounds.radius, 0
+        means = start_means(config.start_gaussians, ctx)
+        n = len(means)
+        self.means = nn.Parameter(means)
+        self.log_scales = nn.Parameter(start_scales(means).log()[:, None].repeat(1, 3))
+        self.quaternions = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1))
+        self.opacity_logits = nn.Parameter(torch.full((n,), config.start_opacity).logit())
+        self.base_colors = nn.Parameter(torch.zeros(n, 1, 3))
+        self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, 3))
+        self.register_buffer("unseen", torch.zeros(n, dtype=torch.int32))
+
+    def queries(self) -> SplatModel:
+        """Return this model, whose Gaussians exporters read."""
+        return self
+
+    def gaussians(self) -> Gaussians:
+        """Return the N Gaussians in scene coordinates."""
+        harmonics = torch.cat([self.base_colors, self.harmonics], 1) if self.config.degree else self.base_colors
+        return Gaussians(self.means, self.log_scales, self.quaternions, self.opacity_logits, harmonics)
+
+    def begin_step(self, step: Step) -> None:
+        """Set the degree of the harmonics."""
+        super().begin_step(step)
+        interval = self.config.degree_interval * step.max_steps
+        self.degree = min(self.config.degree, int(step.index / interval) if interval else self.config.degree)
+
+    def forward(self, batch: Batch) -> ModelOutputs:
+        """Render the view of a batch over its background."""
+        assert batch.view is not None
+        return ModelOutputs(self._rendered(batch.view, batch.background, self.degree), (), None, 0)
+
+    def render(
+        self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
+    ) -> Rendered:
+        """Render a view."""
+        with torch.no_grad():
+            rendered = self._rendered(view, background, self.config.degree)
+        if progress is not None:
+            progress(len(rendered.depth), len(rendered.depth))
+        return rendered
+
+    def _rendered(self, view: View, background: Tensor | None, degree: int) -> Rendered:
+        near = self.config.near * self.radius
+        image = rasterize(self.gaussians(), view, background, degree=degree, near=near, low_pass=self.config.low_pass)
+        return Rendered(image.rgb.flatten(0, 1), image.depth.flatten(), image.opacity.flatten())
+
+    def adapt(self, step: Step, parameters: TrainedParameters) -> None:
+        """Note which Gaussians were seen. At some steps, relocate those of no use and add new ones."""
+        super().adapt(step, parameters)
+        gradient = self.opacity_logits.grad
+        if gradient is not None:
+            self.unseen = torch.where(gradient != 0, 0, self.unseen + 1)
+        config, taken = self.config, step.index + 1
+        if taken % config.relocate_every or taken > config.relocate_until * step.max_steps:
+            return
+        opacities = self.opacity_logits.sigmoid()
+        useless = (opacities < config.min_opacity) | ((self.unseen >= config.unseen_steps) & (config.unseen_steps > 0))
+        n_new = max(0, number_of_gaussians(config, step) - len(opacities))
+        if not bool(useless.all()):
+            self._move(step, parameters, useless, n_new)
+
+    def _move(self, step: Step, parameters: TrainedParameters, useless: Tensor, n_new: int) -> None:
+        """Make the useless Gaussians, and `n_new` new ones, copies of others, which are drawn by their opacity."""
+        generator = step.generator("relocation", self.means.device)
+        targets = torch.cat([useless.nonzero()[:, 0], torch.arange(n_new, device=useless.device) + len(useless)])
+        if not len(targets):
+            return
+        weights = self.opacity_logits.sigmoid().masked_fill(useless, 0.0)
+        sources = torch.multinomial(weights, len(targets), replacement=True, generator=generator)
+        rows = torch.arange(len(useless) + n_new, device=useless.device)
+        rows[targets] = sources
+        values = {name: getattr(self, name).detach()[rows] for name in PARAMETERS}
+        copies = torch.bincount(sources, minlength=len(useless))[rows] + 1
+        values["opacity_logits"], shrink = divided(values["opacity_logits"], copies)
+        values["log_scales"] = values["log_scales"] + shrink[:, None]
+        moved = Gaussians(*(values[name][targets] for name in PARAMETERS[:5]))
+        values["means"][targets] += offsets(moved, generator)
+        # Adam's moments belong to what a Gaussian was, so copies and those that were copied start without them.
+        origins = torch.where(copies > 1, -1, rows)
+        for name in PARAMETERS:
+            parameters.replace(self, name, values[name], origins)
+        parameters.replace(self, "unseen", torch.where(copies > 1, 0, self.unseen[rows]))
+
+    def part_scalars(self) -> dict[str, Tensor]:
+        """Return the number of Gaussians."""
+        return {"gaussians": torch.tensor(float(len(self.means)))} | super().part_scalars()
+
+
+def pixel_size(ctx: BuildContext) -> float:
+    """Return the median size of a pixel of the training images at the middle of the scene, in scene units."""
+    if ctx.cameras is None:
+        return ctx.bounds.radius / 100
+    distances = (ctx.cameras.c2w[:, :, 3] - ctx.bounds.center.to(ctx.cameras.c2w)).norm(dim=-1)
+    sizes = distances / ctx.cameras.intrinsics[:, 0]
+    return max(float(sizes.median()), math.ulp(1.0))

@@ -1,0 +1,41 @@
+"""Where Gaussians start: at known points of the scene, or at random."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+
+import torch
+from scipy.spatial import KDTree
+from torch import Tensor
+
+from radfield_core import BuildContext
+
+logger = logging.getLogger(__name__)
+
+
+def start_means(n: int, ctx: BuildContext) -> Tensor:
+    """Return up to n means [M, 3]: known points of the scene, or n random points in the scene's bounds."""
+    if ctx.points is not None and len(ctx.points):
+        chosen = torch.randperm(len(ctx.points))[:n] if len(ctx.points) > n else slice(None)
+        return ctx.points[chosen].to(torch.float32).clone()
+    if ctx.cameras is not None:
+        _warn(n, id(ctx.cameras))
+    center, radius = ctx.bounds.center.to(torch.float32), ctx.bounds.radius
+    return center + radius * (2 * torch.rand(n, 3) - 1)
+
+
+@lru_cache(maxsize=8)
+def _warn(n: int, cameras: int) -> None:
+    """Log a warning once for each scene, because a run builds its model more than once."""
+    logger.warning("the data has no points, so %d Gaussians start at random places in the scene's bounds", n)
+
+
+def start_scales(means: Tensor) -> Tensor:
+    """Return the root of the mean squared distance from each mean to its three nearest neighbors [N], as 3DGS does."""
+    n = len(means)
+    if n < 2:
+        return torch.full((n,), 0.1)
+    points = means.numpy()
+    distances = KDTree(points).query(points, k=min(4, n))[0][:, 1:]
+    return torch.from_numpy(distances).square().mean(-1).clamp_min(1e-14).sqrt().to(means.dtype)
