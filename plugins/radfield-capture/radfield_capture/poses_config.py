@@ -17,7 +17,7 @@ class PosesConfig:
     """Options of the learned corrections of camera poses."""
 
     lr: Schedule = option(
-        Schedule.of({"curve": "exponential", "values": [1e-3, 1e-5]}),
+        Schedule.of({"curve": "exponential", "values": [2e-3, 1e-4]}),
         help="learning rate, in radians for rotations and in mean camera distances for shifts; a rate of 0 at the "
         "start keeps the given poses for some time",
         min=0,
