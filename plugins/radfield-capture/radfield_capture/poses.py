@@ -79,16 +79,18 @@ class Poses(RayTransform):
         """Return the rotation vector and the shift of each image [V, 6], without movements that all cameras share."""
         if not self.config.fix_common:
             return self.twists
-        turns, shifts = self.twists.split(3, dim=1)
+        turns, shifts = self.twists[:, :3], self.twists[:, 3:]
         moved = torch.linalg.cross(turns, self.arms) + self.distance * shifts  # of the centers, to first order
         flat = torch.cat([turns, moved / self.extent], 1).flatten()
-        turns, moved = (flat - self.common @ (self.common.T @ flat)).view_as(self.twists).split(3, dim=1)
+        free = (flat - self.common @ (self.common.T @ flat)).view_as(self.twists)
+        turns, moved = free[:, :3], free[:, 3:]
         shifts = (self.extent * moved - torch.linalg.cross(turns, self.arms)) / self.distance
         return torch.cat([turns, shifts], 1)
 
     def motions(self) -> tuple[Tensor, Tensor]:
         """Return the rotations [V, 3, 3], and the shifts [V, 3] of the camera centers in scene units."""
-        turns, shifts = self.corrections().split(3, dim=1)
+        corrections = self.corrections()
+        turns, shifts = corrections[:, :3], corrections[:, 3:]
         if self.config.motion == "se3":
             shifts = (screw_matrices(turns) @ shifts[:, :, None])[:, :, 0]
         turned = rotations(turns)
@@ -190,10 +192,10 @@ def common_movements(cameras: Cameras) -> Tensor:
         movements.append(torch.cat([none, every], 1))
         movements.append(torch.cat([every, torch.linalg.cross(every, centers)], 1))
     movements.append(torch.cat([none, centers], 1))
-    basis, sizes, _ = torch.linalg.svd(
-        torch.stack([movement.flatten() for movement in movements], 1), full_matrices=False
-    )
-    return basis[:, sizes > 1e-9 * sizes.max()]
+    columns = torch.stack([movement.flatten() for movement in movements], 1)
+    basis, sizes, _ = torch.linalg.svd(columns, full_matrices=False)
+    kept: Tensor = basis[:, sizes > 1e-9 * sizes.max()]
+    return kept
 
 
 def rotations(vectors: Tensor) -> Tensor:
