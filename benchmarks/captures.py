@@ -8,9 +8,9 @@ that its format holds out. Time is that of the processor (`trainer.clock=process
 change the number of steps. All schedules of `capture` are shares of the run, so the number of steps that fit into the
 time is measured first, in a run of a few hundred steps, and set as `trainer.max_steps`.
 
-`--share` trains without each part of `capture` in turn. `--keep` keeps the runs. `--write` adds the results to
-benchmarks/results/captures.json; two processes may write results of different scenes. Exits 1 if a result is lower
-than required.
+`--share` trains without each part of `capture` in turn, and with parts that it leaves out. `--keep` keeps the runs.
+`--write` adds the results to benchmarks/results/captures.json; two processes may write results of different scenes.
+Exits 1 if a result is lower than required.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ CASES: dict[str, dict[str, Any]] = {
     "fern": {"data": "llff/fern", "usual": ["ngp-small", *BLACK], "better_by": 0.0},
 }
 PARTS: dict[str, list[str]] = {
-    "sampler:proposal": [
+    "without sampler:proposal": [
         "sampler=occupancy", "sampler.resolution=64", "sampler.num_samples=256", "sampler.contraction=sphere",
         "sampler.cone_angle=0.016", "sampler.early_stop=always", "trainer.target_samples=20480", "trainer.n_rays=256",
     ],
-    "32 samples on each ray": ["sampler.n_samples=16", "trainer.n_rays=1024"],
-    "near_distance": ["renderer.near_distance=0"],
-    "color:exposure": ["color=none"],
-    "loss:depth": ["losses.depth=none"],
-    "distortion": ["losses.distortion=none"],
-    "the falling rate": ["method.lr=3e-3"],
-    "a table of 2^18": ["field.encoding.log2_table_size=17"],
+    "without 32 samples per ray": ["sampler.n_samples=16", "trainer.n_rays=1024"],
+    "without near_distance": ["renderer.near_distance=0"],
+    "without loss:depth": ["losses.depth=none"],
+    "without distortion": ["losses.distortion=none"],
+    "without the falling rate": ["method.lr=3e-3"],
+    "without a table of 2^18": ["field.encoding.log2_table_size=17"],
+    "with color:exposure": ["color=exposure"],
+    "with rays:poses": ["rays=poses"],
 }  # fmt: skip
-"""Name of a part of `capture` -> the options that train without it."""
+"""Change of `capture` -> the options that make it."""
 CALIBRATION_STEPS = (500, 700)
 """The time of a step is measured between these steps. Before them, kernels are compiled and every step trains the
 density networks of the sampler."""
@@ -134,7 +135,7 @@ def main() -> int:
     for name in args.only:
         runs = {preset: CASES[name]["usual"] if preset == "usual" else ["capture"] for preset in args.presets}
         if args.share:
-            runs = {f"capture without {part}": ["capture", *options] for part, options in PARTS.items()}
+            runs = {f"capture {change}": ["capture", *options] for change, options in PARTS.items()}
         results = {}
         for label, preset in runs.items():
             with tempfile.TemporaryDirectory() as folder:

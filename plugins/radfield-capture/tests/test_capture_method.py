@@ -39,6 +39,6 @@ def test_the_loss_is_the_mean_error_of_pixels_times_their_weights(loss, factor):
 def test_the_learning_rate_falls_until_the_end_of_any_run(steps):
     small = ["field.encoding.n_levels=2", "field.encoding.log2_table_size=8", "sampler.encoding.log2_table_size=8"]
     groups = {group.name: group for group in planned_rates(run_of(*small, f"trainer.max_steps={steps}"))}
-    assert groups.keys() == {"networks", "encodings", "color"}
+    assert groups.keys() == {"networks", "encodings"}
     for group in (groups["networks"], groups["encodings"]):
         assert group.rates == pytest.approx((1e-2, (1e-2 + 1e-4) / 2, 1e-4), rel=0.02)
