@@ -271,7 +271,8 @@ def _fitted(values: Array, width: int, height: int, path: Path) -> Array:
         raise DatasetError(f"is {wide}×{tall}, but its image is {width}×{height}", path=str(path))
     rows = ((np.arange(height) + 0.5) * tall / height).astype(np.int64)
     columns = ((np.arange(width) + 0.5) * wide / width).astype(np.int64)
-    return values[rows][:, columns]
+    nearest: Array = values[rows][:, columns]
+    return nearest
 
 
 def _rays(cameras: Cameras, index: int) -> Tensor:
@@ -284,8 +285,11 @@ def _rays(cameras: Cameras, index: int) -> Tensor:
 
 
 def _lengths(cameras: Cameras, index: int) -> Array:
-    """Return, for all pixels [H, W] of a view, the distance along the ray per unit of depth along the optical axis."""
+    """Return, for all pixels [H, W] of a view, the distance along the ray per unit of depth along the optical axis.
+
+    It is NaN for rays that lead to the side or to the back, as in panoramas.
+    """
     local = _rays(cameras, index)
-    ahead = (-local[..., 2]).clamp_min(1e-6)
+    ahead = torch.where(local[..., 2] < -1e-3 * local.norm(dim=-1), -local[..., 2], torch.nan)
     lengths: Array = (local.norm(dim=-1) / ahead).numpy()
     return lengths

@@ -150,7 +150,7 @@ def _surface_facts(scene: Scene) -> list[str]:
     if scene.points is not None:
         facts.append(plural(len(scene.points), "sparse point"))
     if scene.observations is not None:
-        views = len(scene.observations.views.unique())
+        views = len(set(scene.observations.views.tolist()))
         facts.append(f"{plural(len(scene.observations), 'observation')} of them in {plural(views, 'view')}")
     return facts
 

@@ -233,7 +233,7 @@ SOURCES: Mapping[str, type[Source]] = {
 _ABSENT = {
     "depths": "depth images",
     "normals": "normal images",
-    "observations": "points that are known to be visible in its images",
+    "observations": "sparse points and the views that see them",
     "sparse_points": "sparse points",
 }
 
@@ -326,7 +326,8 @@ def _wanted(needs: Collection[str], scene: Scene, user: str, problems: Problems)
         there = [word for word, fault in faults.items() if fault is None]
         wanted += there[:1]
         if words and not there and len(words) == len(alternatives):
-            what = " or ".join(_ABSENT[word] for word in words)
+            shown = [word for word in words if word != "observations" or "sparse_points" not in words]
+            what = " or ".join(_ABSENT[word] for word in shown)
             message, hint = next(fault for fault in faults.values() if fault is not None)
             problems.add(user, f"needs {what}, but {message}", hint)
     return wanted

@@ -74,4 +74,5 @@ def _triangulated(cameras: Cameras, truth: Tensor, views: Tensor, points: Tensor
     matrix = torch.zeros(len(truth), 3, 3, dtype=torch.float64).index_add(0, points, across)
     right = torch.zeros(len(truth), 3, dtype=torch.float64)
     right.index_add_(0, points, (across @ c2w[:, :, 3:])[..., 0])
-    return torch.linalg.solve(matrix, right)
+    positions: Tensor = torch.linalg.solve(matrix, right)
+    return positions
