@@ -8,6 +8,7 @@ P points.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -97,9 +98,10 @@ def _intrinsics(camera: Camera) -> dict[str, Any]:
     if keys is None:
         message = f"transforms.json does not support the lens {camera.model!r}"
         raise UsageError(message, path="files", hint="files=colmap")
+    unit = math.pi if camera.panoramic else 1.0  # the focal length of a panorama is the number of pixels in 180°
     return {
-        "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": camera.fx,
-        "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy, **dict(zip(keys, camera.distortion, strict=True)),
+        "camera_model": camera.model.upper(), "w": camera.width, "h": camera.height, "fl_x": unit * camera.fx,
+        "fl_y": unit * camera.fy, "cx": camera.cx, "cy": camera.cy, **dict(zip(keys, camera.distortion, strict=True)),
     }  # fmt: skip
 
 
@@ -157,6 +159,8 @@ def _observed(view: View, points: Array) -> tuple[list[int], Array]:
 
 def _camera_line(number: int, camera: Camera) -> str:
     """Return the line of a camera. If its lens has one focal length in COLMAP but two here, use a wider lens."""
+    if camera.panoramic:
+        return _panorama_line(number, camera)
     lens, distortion = camera.model, list(camera.distortion)
     if lens in ONE_FOCAL and camera.fx != camera.fy:
         wider = "opencv_fisheye" if "fisheye" in lens else "opencv"
@@ -169,6 +173,15 @@ def _camera_line(number: int, camera: Camera) -> str:
     focal = [camera.fx] if lens in ONE_FOCAL else [camera.fx, camera.fy]
     numbers = " ".join(map(repr, [*focal, camera.cx, camera.cy, *distortion]))
     return f"{number} {name} {camera.width} {camera.height} {numbers}"
+
+
+def _panorama_line(number: int, camera: Camera) -> str:
+    """Return the line of a panorama, whose parameters are the numbers of pixels in 360° and in 180°."""
+    around, upward = 2 * math.pi * camera.fx, math.pi * camera.fy
+    if abs(camera.cx - around / 2) > 1e-6 * around or abs(camera.cy - upward / 2) > 1e-6 * upward:
+        message = "COLMAP supports only panoramas whose middle is the principal point"
+        raise UsageError(message, path="files", hint="files=transforms")
+    return f"{number} EQUIRECTANGULAR {camera.width} {camera.height} {around!r} {upward!r}"
 
 
 def _quaternion(rotation: Array) -> Array:

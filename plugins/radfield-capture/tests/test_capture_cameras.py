@@ -14,7 +14,7 @@ from radfield_capture.cameras import CamerasExporter
 from radfield_capture.cameras_config import CamerasConfig
 from scipy.spatial.transform import Rotation
 
-from radfield_core import Scene, UsageError
+from radfield_core import Cameras, Scene, UsageError
 from radfield_core.testing import Exported, conformance, toy_scene
 
 
@@ -150,6 +150,21 @@ def test_lens_that_a_format_does_not_know_is_refused_with_the_option_that_helps(
     files = exported(tmp_path / "colmap", with_lens("fov", [0.5]), files="colmap")
     assert colmap_rows(files[0])[0][1] == "FOV"
     assert [path.name for path in exported(tmp_path / "t", toy_scene(), files="transforms")] == ["transforms.json"]
+
+
+def test_panoramas_are_written_in_the_units_of_both_formats(tmp_path: Path) -> None:
+    """nerfstudio's fl_x is half the width and fl_y the height; COLMAP's parameters are the width and the height."""
+    scene = toy_scene()
+    scene = replace(scene, cameras=Cameras.equirectangular(scene.cameras.c2w, 8))
+    files = exported(tmp_path / "out", scene)
+    meta = json.loads(files[0].read_text())
+    assert meta["camera_model"] == "EQUIRECTANGULAR"
+    assert [meta[key] for key in ("fl_x", "fl_y", "cx", "cy", "w", "h")] == pytest.approx([8, 8, 8, 4, 16, 8])
+    line = colmap_rows(tmp_path / "out" / "sparse" / "0" / "cameras.txt")[0]
+    assert line[1:4] == ["EQUIRECTANGULAR", "16", "8"] and [float(word) for word in line[4:]] == pytest.approx([16, 8])
+    cut = replace(scene.cameras, intrinsics=scene.cameras.intrinsics + torch.tensor([0.0, 0, 3, 0]).double())
+    with pytest.raises(UsageError, match="only panoramas whose middle"):
+        exported(tmp_path / "cut", replace(scene, cameras=cut))
 
 
 def test_points_are_thinned_evenly_to_the_limit(tmp_path: Path) -> None:
