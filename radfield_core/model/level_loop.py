@@ -288,6 +288,9 @@ def build_model(method: Method, context: BuildContext) -> Model:
         UsageError: the run has a ray transform, but its rays are in NDC.
     """
     model, run = method.build(context), context.run
+    if not isinstance(model, Model):
+        message = f"{type(method).__name__}.build returns {type(model).__name__}, which does not derive from Model"
+        raise PluginError(message, hint="Derive the model from radfield_core.Model, and call super().__init__()")
     if run is not None and run.rays is not None:
         if context.ndc:
             message = f"rays {run.rays.name!r} corrects cameras, which is impossible for rays in NDC"

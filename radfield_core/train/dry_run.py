@@ -19,7 +19,9 @@ from radfield_core.model import LevelLoop, corrected_batch
 from radfield_core.model.answers import check_answers
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
-from radfield_core.train.output_checks import blamed_on, check_model_outputs, check_render, check_stack, fields_checked
+from radfield_core.train.blame import blamed
+from radfield_core.train.groups import Groups
+from radfield_core.train.output_checks import check_model_outputs, check_render, check_stack, fields_checked
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.step import StepLosses, TrainStep
 from radfield_core.types import Batch, Step
@@ -49,11 +51,11 @@ def dry_run(setup: TrainingSetup) -> Findings:
     """
     step = Step(0, setup.context.max_steps, setup.config.seed)
     with randomness.undisturbed():
-        with blamed_on(setup, "building the model failed", when=type(setup.method).build is not Method.build):
+        with blamed(setup, "building the model failed", on_method=type(setup.method).build is not Method.build):
             train_step = setup.build(setup.config.seed)
         if setup.context.run is not None:
             check_answers(train_step.model, setup.context.run.method.component)
-        with blamed_on(setup, "the first step failed", when=not isinstance(train_step.model, LevelLoop)):
+        with blamed(setup, "the first step failed", on_method=not isinstance(train_step.model, LevelLoop)):
             return _check_model(train_step, setup, step)
 
 
@@ -69,8 +71,9 @@ def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Fin
     losses = train_step(batch, step)
     _check_losses(losses)
     silent = _check_gradients(model, losses)
+    optimizer = setup.method.optimizer(Groups(setup.method, model).tables)
     with torch.no_grad():
-        model.adapt(step, TrainedParameters(model))
+        model.adapt(step, TrainedParameters(model, optimizer))
     if silent and batch.rays is not None:
         silent = _still_silent(train_step, drawer, step, silent)
     warnings = [f"{name} got only zero gradients from {MANY_RAYS} rays; it may never start to learn" for name in silent]

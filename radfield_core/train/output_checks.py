@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from radfield_core.cameras import View
-from radfield_core.errors import PluginError, Problems, RadfieldError
+from radfield_core.errors import PluginError, Problems
 from radfield_core.interfaces import Field, Model
 from radfield_core.model import LevelLoop
+from radfield_core.ops.backend import device_of
 from radfield_core.render.views import scaled
-from radfield_core.runtime.interrupts import signals_unwrapped
-from radfield_core.runtime.memory import is_out_of_memory
-from radfield_core.train.setup import TrainingSetup
 from radfield_core.types import FieldOutputs, Level, ModelOutputs, RaySamples, Rendered
 
 RENDERED_PIXELS = 8  # longer side of the picture that is rendered as a check
-
-
-@contextlib.contextmanager
-def blamed_on(setup: TrainingSetup, message: str, *, when: bool) -> Iterator[None]:
-    """Turn exceptions raised in the block into a PluginError that names the method and its distribution.
-
-    Out-of-memory errors and errors about options are raised unchanged. With RADFIELD_DEBUG=1, unexpected exceptions are
-    raised unchanged too, so that the user sees their traceback.
-
-    Args:
-        setup: the training setup, which contains the method.
-        message: the first words of the error's message.
-        when: if this is False, every exception is raised unchanged.
-    """
-    try:
-        with signals_unwrapped():
-            yield
-    except PluginError as error:
-        if not when:
-            raise
-        name = _method_name(setup)
-        raise type(error)(
-            problems=[each._replace(path=f"{name}: {each.path}" if each.path else name) for each in error.problems]
-        ) from error
-    except RadfieldError:
-        raise
-    except Exception as error:
-        if not when or is_out_of_memory(error) or os.environ.get("RADFIELD_DEBUG") == "1":
-            raise
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = "Set RADFIELD_DEBUG=1 to see the traceback"
-        raise PluginError(f"{message}: {text}", path=_method_name(setup), hint=hint) from error
-
-
-def _method_name(setup: TrainingSetup) -> str:
-    """Return the name of the method as `method:name (distribution)`. Without a run, return the method's class name."""
-    if setup.context.run is None:
-        return f"method {type(setup.method).__name__}"
-    component = setup.context.run.method.component
-    return f"{component.key} ({component.distribution})"
 
 
 @contextlib.contextmanager
@@ -121,7 +78,7 @@ def check_model_outputs(name: str, outputs: object, pixels: Sequence[int], probl
     if not isinstance(outputs.n_samples, int):
         problems.add(name, f"n_samples is {type(outputs.n_samples).__name__}, expected int")
     _check_rendered(name, outputs.rendered, tuple(pixels), problems)
-    if outputs.rendered.rgb is None:
+    if isinstance(outputs.rendered, Rendered) and outputs.rendered.rgb is None:
         problems.add(name, "forward rendered no color (rendered.rgb is None)")
 
 
@@ -130,7 +87,9 @@ def check_render(model: Model, view: View, problems: Problems) -> None:
     camera = scaled(view.camera, min(1.0, RENDERED_PIXELS / max(view.camera.width, view.camera.height)))
     model.eval()
     with torch.no_grad():
-        rendered = model.render(dataclasses.replace(view, camera=camera))
+        rendered = model.render(
+            dataclasses.replace(view, camera=camera), torch.ones(3, device=device_of(model)), 16, None
+        )
     model.train()
     name = f"{type(model).__name__}.render"
     if not isinstance(rendered, Rendered):
@@ -144,6 +103,12 @@ def check_render(model: Model, view: View, problems: Problems) -> None:
 def _check_rendered(
     name: str, rendered: Rendered, pixels: tuple[int, ...], problems: Problems, prefix: str = ""
 ) -> None:
+    if not isinstance(rendered, Rendered):
+        problems.add(name, f"{prefix}rendered is {type(rendered).__name__}, expected Rendered")
+        return
+    for quantity in ("depth", "opacity"):
+        if getattr(rendered, quantity) is None:
+            problems.add(name, f"{prefix}{quantity} is None, expected one number for each pixel")
     shapes = {"rgb": (*pixels, 3), "depth": pixels, "opacity": pixels, "normals": (*pixels, 3)}
     for quantity, shape in shapes.items():
         _check_tensor(name, prefix + quantity, getattr(rendered, quantity), shape, problems)
@@ -152,7 +117,11 @@ def _check_rendered(
 def _check_tensor(name: str, quantity: str, value: Tensor | None, shape: tuple[int, ...], problems: Problems) -> None:
     if value is None:
         return
-    if tuple(value.shape) != shape:
+    if not isinstance(value, Tensor):
+        problems.add(name, f"{quantity} is {type(value).__name__}, expected Tensor")
+    elif not value.is_floating_point():
+        problems.add(name, f"{quantity} has dtype {value.dtype}, expected a floating-point dtype such as torch.float32")
+    elif tuple(value.shape) != shape:
         problems.add(name, f"{quantity} has shape {list(value.shape)}, expected {list(shape)}")
     elif not bool(torch.isfinite(value).all()):
         problems.add(name, f"{quantity} is not finite on the first rays")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from radfield_core.cameras import View
 from radfield_core.errors import PluginError, UsageError
-from radfield_core.interfaces import BuildContext, Model
+from radfield_core.interfaces import BuildContext, Model, TrainedParameters
 from radfield_core.plugin import component
 from radfield_core.runtime.progress import ProgressCallback
 from radfield_core.testing.training import ToyMethod, toy_setup
@@ -59,7 +59,7 @@ def check(model_class: type[Model], **changes: Any) -> Findings:
     method_class = type("Splats", (Splats,), {"model_class": model_class, **changes})
     setup = toy_setup(method_class(), max_steps=10)
     declared = component("method", "splats", impl="x:Y", config="x:Z", summary="s")._replace(distribution="acme-splats")
-    run = SimpleNamespace(method=SimpleNamespace(component=declared), losses={}, rays=None)
+    run = SimpleNamespace(method=SimpleNamespace(component=declared), losses={}, rays=None, color=None)
     return dry_run(dataclasses.replace(setup, context=dataclasses.replace(setup.context, run=run)))  # type: ignore[arg-type]
 
 
@@ -96,6 +96,35 @@ class RendersOnePixel(Painter):
         return self.paint((1,))
 
 
+class RendersNothing(Painter):
+    def forward(self, batch: Batch) -> ModelOutputs:
+        return ModelOutputs(None, (), None, 0)  # type: ignore[arg-type]
+
+
+class CountsWithTensors(Painter):
+    def forward(self, batch: Batch) -> ModelOutputs:
+        return dataclasses.replace(super().forward(batch), n_samples=torch.tensor(3))  # type: ignore[arg-type]
+
+
+class RendersOnlyTheView(Painter):
+    def render(self, view: View) -> Rendered:  # type: ignore[override]
+        return super().render(view)
+
+
+class AdaptsWithoutDeclaring(Painter):
+    def adapt(self, step: Step, parameters: TrainedParameters) -> None:
+        parameters.replace(self, "color", self.color)
+
+
+class ForgetsSuper(Painter):
+    def __init__(self) -> None:
+        self.color = nn.Parameter(torch.zeros(3))
+
+
+class IsNoModel(nn.Module):
+    pass
+
+
 class Raises(Painter):
     def forward(self, batch: Batch) -> ModelOutputs:
         raise TypeError("no\nrasterizer")
@@ -117,6 +146,16 @@ class Idle(Painter):
         (altered(opacity=lambda x: x[..., None]), r"opacity has shape \[256, 1\]"),
         (RendersTensor, r"RendersTensor\.render: returned Tensor, expected Rendered"),
         (RendersOnePixel, r"RendersOnePixel\.render: rgb has shape \[1, 3\], expected \[64, 3\]"),
+        (altered(depth=lambda x: None), "depth is None, expected one number for each pixel"),
+        (altered(rgb=lambda x: x.detach().numpy()), "rgb is ndarray, expected Tensor"),
+        (altered(rgb=lambda x: (255 * x).byte()), r"rgb has dtype torch\.uint8, expected a floating-point dtype"),
+        (altered(opacity=lambda x: x > 0), r"opacity has dtype torch\.bool"),
+        (RendersNothing, "rendered is NoneType, expected Rendered"),
+        (CountsWithTensors, "n_samples is Tensor, expected int"),
+        (RendersOnlyTheView, r"the first step failed: TypeError: .*render\(\) takes"),
+        (AdaptsWithoutDeclaring, "AdaptsWithoutDeclaring replaces 'color', but its attribute growing"),
+        (ForgetsSuper, "building the model failed: AttributeError"),
+        (IsNoModel, "Splats.build returns IsNoModel, which does not derive from Model"),
         (Raises, "the first step failed: TypeError: no rasterizer"),
         (Idle, "forgotten: gets no gradient"),
     ],
@@ -127,6 +166,20 @@ def test_each_breach_of_the_contract_names_the_distribution(model_class: type[Mo
         check(model_class)
     assert caught.value.code == 69
     assert all(problem.path.startswith("method:splats (acme-splats)") for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (lambda self, model: [{"params": list(model.parameters())}], "the first step failed: KeyError: 'name'"),
+        (lambda self, model: [], "optimizer got an empty parameter list"),
+        (lambda self, model: [{"name": "a", "params": model.parameters(), "lr": "fast"}], "first step failed"),
+    ],
+)
+def test_parameter_groups_that_no_optimizer_takes_name_the_method(groups: Any, words: str) -> None:
+    with pytest.raises(PluginError, match=words) as caught:
+        check(Painter, param_groups=groups)
+    assert caught.value.problems[0].path == "method:splats (acme-splats)"
 
 
 def test_a_model_that_cannot_be_built_names_the_distribution() -> None:
