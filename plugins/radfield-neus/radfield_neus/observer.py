@@ -74,6 +74,11 @@ def radfield_run_finished(folder: Path, reason: str) -> None:
     """After a completed run that used field:neus of this distribution, write sdf-slices.png into the run's folder."""
     if reason not in ("max_steps", "max_seconds"):
         return
+    import tomllib
+
+    table = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("field", {})
+    if table.get("type", "").rpartition(":")[2] != "neus":  # other parts of the run may not be installed any more
+        return
     from radfield_core import compose, get_registry
 
     field = compose(get_registry(), file=folder / "config.toml").run.field

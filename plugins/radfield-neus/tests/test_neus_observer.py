@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 from radfield_neus import observer
@@ -39,3 +40,9 @@ def test_the_warning_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: py
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("radfield_neus.observer", logging.WARNING)
     assert "0.20%" in record.getMessage()
+
+
+def test_a_run_of_another_field_is_not_opened_at_its_end(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('method = "of-a-stranger"\n[field]\ntype = "acme:field"\n')
+    observer.radfield_run_finished(tmp_path, "max_steps")
+    assert not (tmp_path / "sdf-slices.png").exists()
