@@ -62,6 +62,7 @@ def test_a_preset_that_suits_the_data_is_not_warned_of() -> None:
     for method, data, scene in (
         ("ngp-small", BOUNDED, ALPHA),
         ("ngp-capture", OPEN, PHOTOS),
+        ("capture", OPEN, PHOTOS),
         ("nerf-llff", OPEN, FORWARD),
         ("neus-fast", BOUNDED, toy_capture(masks=True)),
     ):
@@ -71,7 +72,7 @@ def test_a_preset_that_suits_the_data_is_not_warned_of() -> None:
 def test_a_preset_for_other_data_is_warned_of_with_those_that_fit() -> None:
     (warning,) = warnings(run_of("nerf", OPEN), PHOTOS, get_registry())
     assert "preset nerf is meant for an object on a transparent backdrop" in warning
-    assert "the data shows photographs of a place" in warning and "presets that fit: ngp-capture" in warning
+    assert "the data shows photographs of a place" in warning and "presets that fit: capture, " in warning
 
 
 def test_a_random_background_without_transparent_images_is_warned_of() -> None:
