@@ -1,6 +1,6 @@
 """Effect of `color=exposure` on images whose exposure changes, through the command line.
 
-    python benchmarks/exposure.py [--steps N] [--write] [--maps gain affine bilateral] [key=value ...]
+    python benchmarks/exposure.py [--steps N] [--write] [--also key=value ...] [key=value ...]
 
 Writes the synthetic scene, and a copy in which each image, also each test image, has its own gain between 0.6 and 1.6.
 A gain acts as an exposure does: the linear light of the image is multiplied by it, and values above white are clipped.
@@ -66,7 +66,9 @@ def measure(data: Path, out: Path, words: list[str]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2500, help="training steps (default: 2500)")
-    parser.add_argument("--maps", nargs="*", default=[], help="further values of color.map to measure")
+    parser.add_argument(
+        "--also", nargs="*", default=[], help="options of the part, each to measure in a run of its own"
+    )
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/exposure.json")
     parser.add_argument("overrides", nargs="*", help="options over those of the preset")
     args = parser.parse_args()
@@ -81,10 +83,7 @@ def main() -> int:
             "equal exposure": (plain, []),
             "changing exposure": (changed, []),
             "changing exposure, color=exposure": (changed, exposure),
-            **{
-                f"changing exposure, color.map={name}": (changed, [*exposure, f"color.map={name}"])
-                for name in args.maps
-            },
+            **{f"changing exposure, {word}": (changed, [*exposure, word]) for word in args.also},
             "equal exposure, color=exposure": (plain, exposure),
         }
         found = {}

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         Sampler as Sampler,
         TrainedParameters as TrainedParameters,
         background_color as background_color,
+        with_appearance as with_appearance,
     )
     from radfield_core.names import plural as plural
     from radfield_core.plugin import (
@@ -122,7 +123,8 @@ _HOMES = {
     "interfaces": (
         "BuildContext ColorMap Converter DataParser DensityOccupancy Encoding Exporter Field FittedMap HasColor "
         "HasDensity HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part "
-        "RayTransform Renderer Sampler TrainedParameters background_color"
+        "RayTransform Renderer Sampler TrainedParameters background_color "
+        "with_appearance"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
     "cameras": "Camera Cameras View angle_across directions project visible",

@@ -4,7 +4,7 @@ from radfield_core.interfaces.color_map import ColorMap, FittedMap
 from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.converter import Converter
 from radfield_core.interfaces.dataparser import DataParser
-from radfield_core.interfaces.encoding import Encoding
+from radfield_core.interfaces.encoding import Encoding, with_appearance
 from radfield_core.interfaces.exporter import Exporter
 from radfield_core.interfaces.field import DensityOccupancy, Field, HasColor, HasDensity, HasOccupancy, HasSDF
 from radfield_core.interfaces.loss import Loss
@@ -22,5 +22,5 @@ __all__ = [
     "BuildContext", "ColorMap", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field",
     "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun",
     "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "TrainedParameters",
-    "background_color",
+    "background_color", "with_appearance",
 ]  # fmt: skip

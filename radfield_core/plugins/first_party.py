@@ -51,6 +51,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "method:capture",
         "rays:poses",
         "color:exposure",
+        "encoding:appearance",
         "sampler:proposal",
         "loss:depth",
         "loss:normals",

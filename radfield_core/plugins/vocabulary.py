@@ -31,6 +31,7 @@ VOCABULARY: dict[str, dict[str, str]] = {
         "points": "encodes points",
         "gaussians": "encodes Gaussians, given by a mean and a diagonal covariance",
         "directions": "encodes unit directions",
+        "images": "encodes the numbers of training images, for colors that differ between photographs",
         "any_dim": "encodes any number of coordinates, not only three",
         "grad": "has first derivatives with respect to the position",
         "grad2": "has second derivatives with respect to the position, needed for a loss on the first derivatives",

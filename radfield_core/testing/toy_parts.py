@@ -35,6 +35,7 @@ from radfield_core.interfaces import (
     Observer,
     ParameterGroup,
     RayTransform,
+    with_appearance,
 )
 from radfield_core.interfaces.field import DensityOccupancy
 from radfield_core.ops.segments import mean
@@ -85,6 +86,7 @@ class ToyFieldConfig:
     direction_encoding: Choice | None = slot(
         "encoding", default="toy", optional=True, help="encoding of view directions"
     )
+    appearance_encoding: Choice | None = slot("encoding", optional=True, help="encoding of the image's number")
     width: int = option(16, help="number of units of the hidden layer", min=1)
 
 
@@ -98,19 +100,20 @@ class ToyMlp(DensityOccupancy, Field):
         self.direction_encoding: Encoding | None = None
         if config.direction_encoding is not None:
             self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.appearance_encoding: Encoding | None = None
+        if config.appearance_encoding is not None:
+            self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         self.hidden = nn.Linear(self.encoding.out_dim, config.width)
         self.density_head = nn.Linear(config.width, 1)
-        extra = 0 if self.direction_encoding is None else self.direction_encoding.out_dim
+        extra = sum(part.out_dim for part in (self.direction_encoding, self.appearance_encoding) if part is not None)
         self.color_head = nn.Linear(config.width + extra, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """Return density [N] and rgb [N, 3] for N samples."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
-        directions = None
-        if self.direction_encoding is not None:
-            directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
-        return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
+        seen = samples.per_sample(self._seen(samples.rays.viewdirs, samples.rays.image_ids))
+        return FieldOutputs(rgb=self._color(features, seen), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Return the density [M] at x [M, 3]."""
@@ -121,9 +124,13 @@ class ToyMlp(DensityOccupancy, Field):
 
         If no view directions are given, each point is seen along the direction from the point toward the origin.
         """
-        seen = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
-        encoded = None if self.direction_encoding is None else self.direction_encoding(seen)
-        return self._color(self._features(x, None), encoded)
+        directions = F.normalize(-x, dim=-1) if viewdirs is None else viewdirs
+        return self._color(self._features(x, None), self._seen(directions, image_ids))
+
+    def _seen(self, viewdirs: Tensor, image_ids: Tensor | None) -> Tensor:
+        """Return the encoded view directions [R, D], followed by the features of the images."""
+        encoded = viewdirs[:, :0] if self.direction_encoding is None else self.direction_encoding(viewdirs)
+        return with_appearance(encoded, self.appearance_encoding, image_ids)
 
     def _features(self, x: Tensor, cov: Tensor | None) -> Tensor:
         encoded = self.encoding(x) if cov is None else self.encoding(x, cov)
@@ -132,9 +139,8 @@ class ToyMlp(DensityOccupancy, Field):
     def _density(self, features: Tensor) -> Tensor:
         return F.softplus(self.density_head(features)[:, 0])
 
-    def _color(self, features: Tensor, directions: Tensor | None) -> Tensor:
-        joined = features if directions is None else torch.cat([features, directions], -1)
-        return torch.sigmoid(self.color_head(joined))
+    def _color(self, features: Tensor, seen: Tensor) -> Tensor:
+        return torch.sigmoid(self.color_head(torch.cat([features, seen], -1)))
 
 
 @attrs.frozen(kw_only=True)
@@ -326,7 +332,8 @@ def toy_plugin() -> Plugin:
                   provides={"points", "gaussians", "directions", "any_dim", "grad", "grad2"}),
         component("field", "toy", impl=f"{here}:ToyMlp", config=f"{here}:ToyFieldConfig", provides=everything,
                   summary="a small network",
-                  requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}}),
+                  requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"},
+                            "appearance_encoding": {"images"}}),
         component("field", "toy-surface", impl=f"{here}:ToySurface", config=f"{here}:ToySurfaceConfig",
                   summary="a sphere",
                   provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"}),

@@ -27,7 +27,7 @@ from radfield_core.runs.scenes import Scenes
 from radfield_core.runtime import randomness
 from radfield_core.testing.exported import ReadExported
 from radfield_core.testing.toy_parts import toy_plugin
-from radfield_core.testing.toys import toy_context
+from radfield_core.testing.toys import N_TOY_VIEWS, toy_context
 from radfield_core.train import session
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.setup import TrainingSetup
@@ -145,14 +145,22 @@ class PartUnderTest:
             if self.kind not in BUILT_WITH_CONTEXT:
                 return implementation(self.choice.config)
             if self.kind == "encoding":
-                sizes = {"in_dim": 3, **sizes}
+                sizes = {"in_dim": self.in_dim, **sizes}
             return implementation(self.choice.config, toy_context(bounds=bounds), **sizes)
+
+    @property
+    def in_dim(self) -> int:
+        """Number of coordinates of one input of an encoding: 1 if it encodes the numbers of images, and 3 otherwise."""
+        return 1 if "images" in self.provides else 3
 
     def inputs(self, n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return inputs [n, 3] for an encoding: points inside the bounds.
 
-        If the encoding encodes only directions, return unit directions instead.
+        If the encoding encodes only directions, return unit directions instead. If it encodes images, return numbers of
+        images [n].
         """
+        if "images" in self.provides:
+            return torch.randint(N_TOY_VIEWS, (n,), generator=torch.Generator().manual_seed(seed))
         x = 2.8 * torch.rand(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1.4
         if not self.provides & {"points", "gaussians"}:
             x = torch.nn.functional.normalize(x, dim=-1)
@@ -199,7 +207,8 @@ class PartUnderTest:
             return {"method": part, "data": "toy-ball"}
         slots: Table = {"method": "toy", "field": "toy", "sampler": EVEN_SAMPLES, "data": "toy-ball"}
         if self.kind == "encoding":
-            name = "encoding" if self.provides & {"points", "gaussians"} else "direction_encoding"
+            known = {"images": "appearance_encoding", "points": "encoding", "gaussians": "encoding"}
+            name = next((slot for word, slot in known.items() if word in self.provides), "direction_encoding")
             slots["field"] = {"type": "toy", name: part}
         else:
             slots["field"] = self._toy_field(self.requires.get("field", frozenset()))

@@ -1,8 +1,9 @@
 """color:exposure — the exposure and the white balance of each image.
 
-With rendered linear light L, an image shows f(gain · L), where f is the transfer function of sRGB, and values above 1
-are clipped. Instead of a gain, the map can be an affine map A L + b, or one affine map for each cell of a grid over the
-position and the brightness of a pixel (Wang et al. 2024, "Bilateral Guided Radiance Field Processing", section 4.1).
+With a rendered color x, an image shows gain · x, clipped at white. Exposure acts on linear light. The transfer
+function of sRGB is nearly a power, so a gain of linear light is nearly a gain of sRGB values, which is learned faster.
+Instead of a gain, the map can be an affine map A x + b, or one affine map for each cell of a grid over the position and
+the brightness of a pixel (Wang et al. 2024, "Bilateral Guided Radiance Field Processing", section 4.1).
 
 Symbols in shapes: R pixels, P pixels that a map is fitted to, V images.
 """

@@ -19,7 +19,7 @@ class ExposureConfig:
         '"bilateral" has an affine map for each cell of a grid over position and brightness',
     )
     space: Literal["linear", "srgb"] = option(
-        "linear", help='values that are mapped: "linear" light, on which exposure acts, or "srgb" values of the images'
+        "srgb", help='values that are mapped: "srgb" values as in the images, or "linear" light, on which exposure acts'
     )
     lr: Schedule = option(
         Schedule.of({"curve": "exponential", "values": [1e-2, 1e-3]}), help="learning rate of the maps", min=0

@@ -34,6 +34,11 @@ def radfield_components() -> list[Component]:
             preset="radfield_capture:presets/capture.toml",
         ),
         component(
+            "encoding", "appearance", impl="radfield_capture.appearance:Appearance",
+            config="radfield_capture.image_config:AppearanceConfig", summary="learned features of each image",
+            provides={"images"},
+        ),
+        component(
             "color", "exposure", impl="radfield_capture.exposure:Exposure",
             config="radfield_capture.image_config:ExposureConfig", summary="exposure and white balance of each image",
         ),

@@ -42,7 +42,7 @@ def test_fits_are_weighted_least_squares() -> None:
 
 @pytest.mark.parametrize("kind", ["gain", "affine", "bilateral"])
 def test_fit_finds_the_exposure_of_an_image_with_clipped_values(kind: str) -> None:
-    part = Exposure(ExposureConfig(map=kind), toy_context())  # type: ignore[arg-type]
+    part = Exposure(ExposureConfig(map=kind, space="linear"), toy_context())  # type: ignore[arg-type]
     rgb, pixels = torch.rand(500, 3, generator=generator()), torch.rand(500, 2, generator=generator(1))
     gains = torch.tensor([1.6, 1.3, 0.7])
     truth = to_srgb((gains * to_linear(rgb)).clamp_max(1.0))
@@ -52,7 +52,7 @@ def test_fit_finds_the_exposure_of_an_image_with_clipped_values(kind: str) -> No
 
 
 def test_gains_have_the_geometric_mean_one() -> None:
-    part = Exposure(ExposureConfig(), toy_context())
+    part = Exposure(ExposureConfig(space="linear"), toy_context())
     with torch.no_grad():
         part.maps.log_gains.normal_(1.0, 0.3)
     torch.testing.assert_close(part.maps.gains().log().mean(0), torch.zeros(3), atol=1e-6, rtol=0)

@@ -22,6 +22,9 @@ class MipNerfFieldConfig:
         optional=True,
         help='encoding of view directions; "none" makes colors independent of the view direction',
     )
+    appearance_encoding: Choice | None = slot(
+        "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
+    )
     depth: int = option(8, help="number of hidden layers before the density layer", min=1, max=32)
     width: int = option(256, help="units per hidden layer", min=1, max=4096)
     skip_layer: int | None = option(

@@ -9,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from radfield_core import BuildContext, DensityOccupancy, Encoding, Field, FieldOutputs, RaySamples, Step
+from radfield_core import (
+    BuildContext,
+    DensityOccupancy,
+    Encoding,
+    Field,
+    FieldOutputs,
+    RaySamples,
+    Step,
+    with_appearance,
+)
 from radfield_core.ops.networks import ColorHead, SkipMlp, initialize_glorot
 from radfield_mipnerf.config import MipNerfFieldConfig
 
@@ -33,7 +42,11 @@ class MipNerfField(DensityOccupancy, Field):
         self.direction_encoding: Encoding | None = None
         if config.direction_encoding is not None:
             self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
-        direction_dim = None if self.direction_encoding is None else self.direction_encoding.out_dim
+        self.appearance_encoding: Encoding | None = None
+        if config.appearance_encoding is not None:
+            self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
+        per_ray = [part.out_dim for part in (self.direction_encoding, self.appearance_encoding) if part is not None]
+        direction_dim = sum(per_ray) if per_ray else None
         skip_layer = None if config.skip_layer is None else config.skip_layer - 1
         self.trunk = SkipMlp(self.encoding.out_dim, config.width, config.depth, skip_layer=skip_layer)
         self.density_head = nn.Linear(config.width, 1)
@@ -57,9 +70,9 @@ class MipNerfField(DensityOccupancy, Field):
         if self.training and self._noise is not None:
             noise = torch.randn(raw.shape, generator=self._noise, dtype=raw.dtype, device=raw.device)
             raw = raw + self.config.density_noise * noise
-        if self.direction_encoding is None:
+        if not self.sees_rays:
             return FieldOutputs(rgb=self.color(features), density=self.activate(raw))
-        per_ray = self.direction_half(samples.rays.viewdirs)
+        per_ray = self.direction_half(samples.rays.viewdirs, samples.rays.image_ids)
         return FieldOutputs(rgb=self.color(features, samples.per_sample(per_ray)), density=self.activate(raw))
 
     def features(self, mean: Tensor, cov: Tensor | None) -> Tensor:
@@ -75,20 +88,25 @@ class MipNerfField(DensityOccupancy, Field):
         shifted = raw + self.config.density_bias
         return F.softplus(shifted) if self.config.density_activation == "softplus" else F.relu(shifted)
 
-    def direction_half(self, viewdirs: Tensor) -> Tensor:
-        """Return the part of the color layer that depends on the view directions, before the activation.
+    @property
+    def sees_rays(self) -> bool:
+        """True if the color depends on the view direction or on the image."""
+        return self.direction_encoding is not None or self.appearance_encoding is not None
 
-        For view directions [R, 3], the result is [R, color_width]. The color layer adds a part that depends on the
-        features, and applies the activation to the sum.
+    def direction_half(self, viewdirs: Tensor, image_ids: Tensor | None = None) -> Tensor:
+        """Return the part of the color layer that depends on the view directions and images, before the activation.
+
+        For view directions [R, 3] and numbers of images [R], the result is [R, color_width]. The color layer adds a
+        part that depends on the features, and applies the activation to the sum.
         """
-        assert self.direction_encoding is not None
-        return self.color_head.direction_half(self.direction_encoding(viewdirs))
+        encoded = viewdirs[:, :0] if self.direction_encoding is None else self.direction_encoding(viewdirs)
+        return self.color_head.direction_half(with_appearance(encoded, self.appearance_encoding, image_ids))
 
     def color(self, features: Tensor, direction_half: Tensor | None = None) -> Tensor:
         """Color [M, 3] from features [M, width].
 
-        If the color depends on the view direction, pass the result of `direction_half()` with one row per point [M,
-        color_width].
+        If the color depends on the view direction or the image, pass the result of `direction_half()` with one row per
+        point [M, color_width].
         """
         padding = self.config.rgb_padding
         return torch.sigmoid(self.color_head(features, direction_half)) * (1.0 + 2.0 * padding) - padding
@@ -107,10 +125,13 @@ class MipNerfField(DensityOccupancy, Field):
         direction of each axis.
         """
         features = self.features(x, None)
-        if self.direction_encoding is None:
+        if not self.sees_rays:
             return self.color(features)
         if viewdirs is not None:
-            return self.color(features, self.direction_half(viewdirs))
+            return self.color(features, self.direction_half(viewdirs, image_ids))
         axes = torch.cat([torch.eye(3), -torch.eye(3)]).to(x)
-        halves = self.direction_half(axes)
-        return torch.stack([self.color(features, half.expand(len(x), -1)) for half in halves]).mean(0)
+        if image_ids is None:
+            halves = [half.expand(len(x), -1) for half in self.direction_half(axes)]
+        else:
+            halves = [self.direction_half(axis.expand(len(x), -1), image_ids) for axis in axes]
+        return torch.stack([self.color(features, half) for half in halves]).mean(0)

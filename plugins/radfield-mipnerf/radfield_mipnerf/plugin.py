@@ -16,7 +16,11 @@ def radfield_components() -> list[Component]:
             config="radfield_mipnerf.config:MipNerfFieldConfig",
             summary="the MLP of mip-NeRF: density and view-dependent color of Gaussians",
             provides={"density", "rgb", "occupancy", "point_color"},
-            requires={"encoding": {"gaussians"}, "direction_encoding": {"directions"}},
+            requires={
+                "encoding": {"gaussians"},
+                "direction_encoding": {"directions"},
+                "appearance_encoding": {"images"},
+            },
         ),
         component(
             "sampler",

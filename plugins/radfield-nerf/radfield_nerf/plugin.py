@@ -16,7 +16,11 @@ def radfield_components() -> list[Component]:
             config="radfield_nerf.config:NerfFieldConfig",
             summary="the MLP of NeRF: density and view-dependent color",
             provides={"density", "rgb", "occupancy", "point_color"},
-            requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
+            requires={
+                "encoding": {"points|gaussians"},
+                "direction_encoding": {"directions"},
+                "appearance_encoding": {"images"},
+            },
         ),
         component(
             "method",

@@ -22,6 +22,9 @@ class NeuSFieldConfig:
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
     )
+    appearance_encoding: Choice | None = slot(
+        "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
+    )
     width: int = option(256, help="units per hidden layer of the distance network", min=2, max=4096)
     n_layers: int = option(8, help="number of hidden layers of the distance network", min=1, max=32)
     skip_layer: int | None = option(
@@ -106,6 +109,9 @@ class InvertedSphereFieldConfig:
     )
     direction_encoding: Choice = slot(
         "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
+    )
+    appearance_encoding: Choice | None = slot(
+        "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
     )
     width: int = option(
         256, help="units per hidden layer; the hidden layer for color has half as many", min=2, max=4096

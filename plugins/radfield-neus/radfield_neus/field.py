@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from radfield_core import (
     Batch,
     BuildContext,
+    Encoding,
     Field,
     FieldOutputs,
     ModelOutputs,
@@ -22,6 +23,7 @@ from radfield_core import (
     RaySamples,
     Step,
     UsageError,
+    with_appearance,
 )
 from radfield_core.ops import at_least_float32, derivatives, segments
 from radfield_core.ops.networks import SkipMlp
@@ -65,6 +67,9 @@ class NeuSField(Field):
         ctx = replace(ctx, bounds=replace(ctx.bounds, center=torch.zeros(3), radius=1.0))
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.appearance_encoding: Encoding | None = None
+        if config.appearance_encoding is not None:
+            self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         in_dim = 3 + self.encoding.out_dim
         _check(config, in_dim)
         self.distance = DistanceNetwork(
@@ -78,6 +83,7 @@ class NeuSField(Field):
             normalize_weights=config.weight_norm,
         )
         color_dim = 3 + self.direction_encoding.out_dim + 3 + config.n_features
+        color_dim += 0 if self.appearance_encoding is None else self.appearance_encoding.out_dim
         self.color = SkipMlp(color_dim, config.color_width, config.color_layers, 3)
         if config.weight_norm:
             self.color.normalize_weights()
@@ -111,10 +117,10 @@ class NeuSField(Field):
         slope = annealed_cosine(cosine, self.anneal)
         # The paper scales the scene to a unit sphere, so its 1/s is in units of 1/radius.
         alpha = interval_alpha(sdf, slope, samples.lengths, self.sharpness / self.radius)
-        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
+        seen = samples.per_sample(self._seen(samples.rays.viewdirs, samples.rays.image_ids))
         extras = {} if laplacian is None else {"neus.laplacian": laplacian}
         return FieldOutputs(
-            rgb=self._color(x, directions, used, features),
+            rgb=self._color(x, seen, used, features),
             alpha=alpha,
             sdf=sdf,
             gradients=gradients,
@@ -178,8 +184,8 @@ class NeuSField(Field):
         """
         _, gradients, features, _ = self._surface(x)
         normals = F.normalize(gradients, dim=-1)
-        directions = self.direction_encoding(-normals if viewdirs is None else viewdirs)
-        return self._color(x, directions, normals if self.config.unit_normals else gradients, features)
+        seen = self._seen(-normals if viewdirs is None else viewdirs, image_ids)
+        return self._color(x, seen, normals if self.config.unit_normals else gradients, features)
 
     def _distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance [M] in scene units, and features [M, F], at x [M, 3]."""
@@ -199,9 +205,13 @@ class NeuSField(Field):
         gradients, laplacian = derivatives.central_differences(self.sdf, x, sdf, self.fd_step)
         return sdf, gradients, features, laplacian
 
-    def _color(self, x: Tensor, directions: Tensor, normals: Tensor, features: Tensor) -> Tensor:
+    def _seen(self, viewdirs: Tensor, image_ids: Tensor | None) -> Tensor:
+        """Encoded view directions [R, D], followed by the features of the images, if there are any."""
+        return with_appearance(self.direction_encoding(viewdirs), self.appearance_encoding, image_ids)
+
+    def _color(self, x: Tensor, seen: Tensor, normals: Tensor, features: Tensor) -> Tensor:
         unit = (x - self.center) / self.radius
-        raw = self.color(torch.cat([unit, directions, normals, features], dim=-1))
+        raw = self.color(torch.cat([unit, seen, normals, features], dim=-1))
         return torch.sigmoid(at_least_float32(raw))
 
 

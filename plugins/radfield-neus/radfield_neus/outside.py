@@ -11,7 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from radfield_core import BuildContext, Field, FieldOutputs, Level, RayBundle, RaySamples, Sampler
+from radfield_core import (
+    BuildContext,
+    Encoding,
+    Field,
+    FieldOutputs,
+    Level,
+    RayBundle,
+    RaySamples,
+    Sampler,
+    with_appearance,
+)
 from radfield_core.ops.networks import SkipMlp
 from radfield_neus.config import InvertedSphereFieldConfig, InvertedSphereSamplerConfig
 
@@ -40,16 +50,22 @@ class InvertedSphereField(Field):
         self.radius = ctx.bounds.radius
         self.encoding = ctx.encoding(config.encoding, in_dim=4)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.appearance_encoding: Encoding | None = None
+        if config.appearance_encoding is not None:
+            self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
+        seen_dim = self.direction_encoding.out_dim
+        seen_dim += 0 if self.appearance_encoding is None else self.appearance_encoding.out_dim
         self.trunk = SkipMlp(
             self.encoding.out_dim, config.width, config.n_layers, config.width + 1, skip_layer=config.skip_layer
         )
-        self.head = SkipMlp(config.width + self.direction_encoding.out_dim, config.width // 2, 1, 3)
+        self.head = SkipMlp(config.width + seen_dim, config.width // 2, 1, 3)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """Density [N] (per scene unit) and rgb [N, 3] of all samples."""
         raw, features = self._trunk(samples.positions())
-        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
-        rgb = torch.sigmoid(self.head(torch.cat([features, directions], dim=-1)))
+        encoded = self.direction_encoding(samples.rays.viewdirs)
+        seen = samples.per_sample(with_appearance(encoded, self.appearance_encoding, samples.rays.image_ids))
+        rgb = torch.sigmoid(self.head(torch.cat([features, seen], dim=-1)))
         return FieldOutputs(rgb=rgb, density=F.softplus(raw) / self.radius)
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:

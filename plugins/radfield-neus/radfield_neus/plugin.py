@@ -34,7 +34,7 @@ def radfield_components() -> list[Component]:
             config=f"{CONFIG}:NeuSFieldConfig",
             summary="signed distance, color and a learned sharpness",
             provides={"alpha", "rgb", "sdf", "normals", "occupancy", "point_color"},
-            requires={"encoding": {"points"}, "direction_encoding": {"directions"}},
+            requires={"encoding": {"points"}, "direction_encoding": {"directions"}, "appearance_encoding": {"images"}},
             capabilities=f"{CONFIG}:field_capabilities",
         ),
         component(
@@ -76,7 +76,11 @@ def _background() -> list[Component]:
             config=f"{CONFIG}:InvertedSphereFieldConfig",
             summary="background outside a sphere, as a function of direction and inverse distance (NeRF++)",
             provides={"density", "rgb"},
-            requires={"encoding": {"points", "any_dim"}, "direction_encoding": {"directions"}},
+            requires={
+                "encoding": {"points", "any_dim"},
+                "direction_encoding": {"directions"},
+                "appearance_encoding": {"images"},
+            },
         ),
         component(
             "sampler",

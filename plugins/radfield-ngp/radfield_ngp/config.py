@@ -19,6 +19,9 @@ class NgpFieldConfig:
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
     direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
+    appearance_encoding: Choice | None = slot(
+        "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
+    )
     width: int = option(64, help="units per hidden layer of the density network", min=1, max=4096)
     n_layers: int = option(1, help="number of hidden layers of the density network", min=1, max=32)
     n_features: int = option(

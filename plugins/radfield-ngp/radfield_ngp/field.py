@@ -11,7 +11,17 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from radfield_core import BuildContext, DensityOccupancy, Field, FieldOutputs, RaySamples, SceneBox, capabilities_of
+from radfield_core import (
+    BuildContext,
+    DensityOccupancy,
+    Encoding,
+    Field,
+    FieldOutputs,
+    RaySamples,
+    SceneBox,
+    capabilities_of,
+    with_appearance,
+)
 from radfield_core.ops import at_least_float32
 from radfield_core.ops.activation import truncated_exp
 from radfield_core.ops.contraction import contract, contract_variance
@@ -48,18 +58,23 @@ class NgpField(DensityOccupancy, Field):
             ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # contracted space is a ball of radius 2
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
         self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.appearance_encoding: Encoding | None = None
+        if config.appearance_encoding is not None:
+            self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         self.gaussian = "gaussians" in capabilities_of(config.encoding)[0]
         hidden = [config.width] * config.n_layers
         self.density_weights = _weights([self.encoding.out_dim, *hidden, config.n_features])
         hidden = [config.color_width] * config.color_layers
-        self.color_weights = _weights([config.n_features + self.direction_encoding.out_dim, *hidden, 3])
+        seen_dim = self.direction_encoding.out_dim
+        seen_dim += 0 if self.appearance_encoding is None else self.appearance_encoding.out_dim
+        self.color_weights = _weights([config.n_features + seen_dim, *hidden, 3])
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
-        """Density [N] and rgb [N, 3] of all samples. Directions are encoded once per ray."""
+        """Density [N] and rgb [N, 3] of all samples. Directions and images are encoded once per ray."""
         x, cov = samples.gaussians() if self.gaussian else (samples.positions(), None)
         features = self._features(x, cov)
-        directions = samples.per_sample(self.direction_encoding(samples.rays.viewdirs))
-        return FieldOutputs(rgb=self._color(features, directions), density=self._density(features))
+        seen = samples.per_sample(self._seen(samples.rays.viewdirs, samples.rays.image_ids))
+        return FieldOutputs(rgb=self._color(features, seen), density=self._density(features))
 
     def density(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Density [M] at x [M, 3]. If diagonal covariances `cov` [M, 3] are given, x are the means of Gaussians."""
@@ -72,7 +87,11 @@ class NgpField(DensityOccupancy, Field):
         """
         if viewdirs is None:
             viewdirs = self._inward(x)
-        return self._color(self._features(x, None), self.direction_encoding(viewdirs))
+        return self._color(self._features(x, None), self._seen(viewdirs, image_ids))
+
+    def _seen(self, viewdirs: Tensor, image_ids: Tensor | None) -> Tensor:
+        """Encoded view directions [R, D], followed by the features of the images, if there are any."""
+        return with_appearance(self.direction_encoding(viewdirs), self.appearance_encoding, image_ids)
 
     def _inward(self, x: Tensor) -> Tensor:
         """Unit vectors [M, 3] in the direction in which the density increases fastest, which is into the surface."""
@@ -91,6 +110,6 @@ class NgpField(DensityOccupancy, Field):
     def _density(self, features: Tensor) -> Tensor:
         return truncated_exp(at_least_float32(features[:, 0]) + self.config.density_bias)
 
-    def _color(self, features: Tensor, directions: Tensor) -> Tensor:
-        raw = mlp(torch.cat([features, directions], dim=-1), list(self.color_weights))
+    def _color(self, features: Tensor, seen: Tensor) -> Tensor:
+        raw = mlp(torch.cat([features, seen], dim=-1), list(self.color_weights))
         return torch.sigmoid(at_least_float32(raw))

@@ -16,7 +16,11 @@ def radfield_components() -> list[Component]:
             config="radfield_ngp.config:NgpFieldConfig",
             summary="density and color, computed by small networks from a hash grid (instant-ngp)",
             provides={"density", "rgb", "occupancy", "point_color"},
-            requires={"encoding": {"points|gaussians"}, "direction_encoding": {"directions"}},
+            requires={
+                "encoding": {"points|gaussians"},
+                "direction_encoding": {"directions"},
+                "appearance_encoding": {"images"},
+            },
         ),
         component(
             "method",

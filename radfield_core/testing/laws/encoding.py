@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ from radfield_core.testing.law import (
     law,
     providing,
 )
+from radfield_core.testing.toys import N_TOY_VIEWS
 from radfield_core.testing.under_test import PartUnderTest
 from radfield_core.types import SceneBox
 
@@ -25,7 +28,8 @@ def one_row_of_features_per_input(tested: PartUnderTest) -> None:
     """M inputs give features [M, out_dim], for M = 0, 1 and 7. If the encoding provides `gaussians`, this also holds
     with covariances. in_dim is the number of coordinates that was passed to the constructor."""
     part: Encoding = at_step(tested.build())
-    expect(part.in_dim == 3, f"in_dim is {part.in_dim}, but in_dim = 3 was passed to the constructor")
+    passed = tested.in_dim
+    expect(part.in_dim == passed, f"in_dim is {part.in_dim}, but in_dim = {passed} was passed to the constructor")
     for m in (0, 1, 7):
         x = tested.inputs(m)
         expect_shape(f"the features of {m} points", part(x), (m, part.out_dim))
@@ -146,6 +150,22 @@ def zero_covariance_gives_the_point(tested: PartUnderTest) -> None:
     point = part(x)
     expect_close("the encoding with covariance 0", part(x, torch.zeros_like(x)), point, 1e-12)
     expect_close("the encoding with covariance 1e-12", part(x, torch.full_like(x, 1e-12)), point, 1e-3)
+
+
+@law(
+    "encoding",
+    when=providing("images"),
+    fix="Store one row of features for each of ctx.n_images, and return the mean of all rows if x is None.",
+)
+def unknown_image_has_the_mean_features(tested: PartUnderTest) -> None:
+    """Without a number, an encoding of images returns [1, out_dim]: the mean of the features of all images. The
+    features of two images differ."""
+    part = _randomized(at_step(tested.build()))
+    everyone = part(torch.arange(N_TOY_VIEWS))
+    expect_shape("the features without a number", part(None), (1, part.out_dim))
+    expect_close("the features without a number", part(None), everyone.mean(0, keepdim=True), 1e-5)
+    for first, second in pairwise(everyone):
+        expect(not torch.equal(first, second), "two images have the same features")
 
 
 def _in_float64(tested: PartUnderTest) -> tuple[Encoding, Tensor, Tensor, Tensor]:
