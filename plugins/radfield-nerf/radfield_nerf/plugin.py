@@ -3,6 +3,11 @@
 from radfield_core.plugin import Component, component, hookimpl
 
 RADFIELD_API = (1, 0)
+ENCODINGS = {
+    "encoding": {"points|gaussians"},
+    "direction_encoding": {"directions"},
+    "appearance_encoding": {"images"},
+}
 
 
 @hookimpl
@@ -16,11 +21,7 @@ def radfield_components() -> list[Component]:
             config="radfield_nerf.config:NerfFieldConfig",
             summary="the MLP of NeRF: density and view-dependent color",
             provides={"density", "rgb", "occupancy", "point_color"},
-            requires={
-                "encoding": {"points|gaussians"},
-                "direction_encoding": {"directions"},
-                "appearance_encoding": {"images"},
-            },
+            requires=ENCODINGS,
         ),
         component(
             "method",
