@@ -11,6 +11,7 @@ Symbols in shapes: R pixels, P pixels that a map is fitted to, V images.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,7 @@ class Exposure(ColorMap):
     def __init__(self, config: ExposureConfig, ctx: BuildContext):
         super().__init__()
         self.config = config
+        maps: dict[str, Callable[[ExposureConfig, int], _Maps]]
         maps = {"gain": Gains, "affine": AffineMaps, "bilateral": BilateralGrids}
         self.maps = maps[config.map](config, max(ctx.n_images, 1))
 
