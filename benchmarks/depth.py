@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*", help="more options of all runs")
     args = parser.parse_args()
     common = [
-        f"data.n_train={args.views}", "data.resolution=96", "data.n_points=1500", "data.n_test=8", "data.n_val=1",
+        f"data.n_train={args.views}", "data.resolution=96", "data.n_points=4000", "data.n_test=8", "data.n_val=1",
         "method.background=black", f"trainer.max_steps={args.steps}", "trainer.eval_views=0", *args.overrides,
     ]  # fmt: skip
     results, mean = {}, {}
