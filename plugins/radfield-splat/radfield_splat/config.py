@@ -55,7 +55,7 @@ class SplatConfig:
         0.25, help="share of the run after which the images have their full size", min=0, max=1
     )
     low_pass: float = option(
-        0.3, help="variance of the low-pass filter in pixels²; Mip-Splatting's is 0.1", min=0.01, max=10
+        0.1, help="variance of the low-pass filter in pixels², as in Mip-Splatting; 3DGS has 0.3", min=0.01, max=10
     )
     near: float = option(
         0.01, help="Gaussians nearer to a camera than this share of the scene's radius are left out", min=0

@@ -20,7 +20,7 @@ def rasterize(
     *,
     degree: int | None = None,
     near: float = 0.01,
-    low_pass: float = 0.3,
+    low_pass: float = 0.1,
 ) -> Raster:
     """Draw Gaussians as a camera sees them. `radfield_splat.reference` defines the image.
 
@@ -32,7 +32,7 @@ def rasterize(
         background: one color [3], or a color for each pixel [H, W, 3] or [H·W, 3]; None is black.
         degree: highest degree of the spherical harmonics to use; None uses all.
         near: Gaussians whose means are nearer to the camera are left out.
-        low_pass: variance of the low-pass filter in pixels². 0.3 is 3DGS's; the filter of Mip-Splatting has 0.1.
+        low_pass: variance of the low-pass filter in pixels². 0.1 is Mip-Splatting's; 3DGS has 0.3.
 
     Raises:
         UsageError: the camera is panoramic.

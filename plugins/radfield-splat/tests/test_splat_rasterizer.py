@@ -161,7 +161,7 @@ def test_float64_is_drawn_by_the_definition():
     parameters = [x.double() for x in scene(5)]
     image = rasterize(Gaussians(*parameters), view())
     assert image.rgb.dtype == torch.float64
-    assert torch.equal(image.rgb, reference.rasterize(Gaussians(*parameters), view(), None, 1, 0.01, 0.3).rgb)
+    assert torch.equal(image.rgb, reference.rasterize(Gaussians(*parameters), view(), None, 1, 0.01, 0.1).rgb)
 
 
 def test_shapes_that_do_not_fit_are_refused():
