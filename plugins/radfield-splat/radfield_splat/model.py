@@ -5,6 +5,7 @@ Symbols in shapes: N Gaussians, H×W pixels of an image, R = H·W.
 
 from __future__ import annotations
 
+import logging
 import math
 
 import torch
@@ -27,6 +28,8 @@ from radfield_splat.rasterizer import rasterize
 from radfield_splat.relocation import divided, number_of_gaussians, offsets
 from radfield_splat.start import start_means, start_scales
 
+logger = logging.getLogger(__name__)
+
 PARAMETERS = ("means", "log_scales", "quaternions", "opacity_logits", "base_colors", "harmonics")
 """Names of the model's parameters."""
 
@@ -45,6 +48,7 @@ class SplatModel(Model):
     def __init__(self, config: SplatConfig, ctx: BuildContext):
         super().__init__()
         self.config, self.radius, self.degree = config, ctx.bounds.radius, 0
+        self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
         means = start_means(config.start_gaussians, ctx)
         n = len(means)
         self.means = nn.Parameter(means)
@@ -67,6 +71,11 @@ class SplatModel(Model):
     def begin_step(self, step: Step) -> None:
         """Set the degree of the harmonics."""
         super().begin_step(step)
+        if step.index == 0 and self.random_start:  # not when a stored run is opened
+            self.random_start = False
+            logger.warning(
+                "the data has no points, so %d Gaussians start at random places in the scene's bounds", len(self.means)
+            )
         interval = self.config.degree_interval * step.max_steps
         self.degree = min(self.config.degree, int(step.index / interval) if interval else self.config.degree)
 

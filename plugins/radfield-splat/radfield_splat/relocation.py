@@ -74,4 +74,5 @@ def offsets(gaussians: Gaussians, generator: torch.Generator) -> Tensor:
     w, xyz = w / length, xyz / length
     turned: Tensor = torch.linalg.cross(xyz, local)
     twice: Tensor = torch.linalg.cross(xyz, turned)
-    return local + 2 * (w * turned + twice)
+    result: Tensor = local + 2 * (w * turned + twice)
+    return result

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from functools import lru_cache
-
 import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
 from radfield_core import BuildContext
-
-logger = logging.getLogger(__name__)
 
 
 def start_means(n: int, ctx: BuildContext) -> Tensor:
@@ -19,16 +14,8 @@ def start_means(n: int, ctx: BuildContext) -> Tensor:
     if ctx.points is not None and len(ctx.points):
         chosen = torch.randperm(len(ctx.points))[:n] if len(ctx.points) > n else slice(None)
         return ctx.points[chosen].to(torch.float32).clone()
-    if ctx.cameras is not None:
-        _warn(n, id(ctx.cameras))
     center, radius = ctx.bounds.center.to(torch.float32), ctx.bounds.radius
     return center + radius * (2 * torch.rand(n, 3) - 1)
-
-
-@lru_cache(maxsize=8)
-def _warn(n: int, cameras: int) -> None:
-    """Log a warning once for each scene, because a run builds its model more than once."""
-    logger.warning("the data has no points, so %d Gaussians start at random places in the scene's bounds", n)
 
 
 def start_scales(means: Tensor) -> Tensor:

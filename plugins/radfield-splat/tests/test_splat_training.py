@@ -125,6 +125,7 @@ def test_gaussians_start_at_the_points_of_the_scene_and_as_large_as_their_gaps()
 
 def test_a_start_at_random_places_is_said_once(caplog):
     cameras = Cameras.pinhole(torch.eye(4)[:3].repeat(3, 1, 1), focal=100.0, width=8, height=8)
-    context = BuildContext(BOX, cameras=cameras)
-    start_means(77, context), start_means(77, context)
+    model = SplatModel(SplatConfig(start_gaussians=77), BuildContext(BOX, cameras=cameras))
+    assert "start at random places" not in caplog.text
+    model.begin_step(Step(0, 9, 0)), model.begin_step(Step(0, 9, 0)), model.begin_step(Step(1, 9, 0))
     assert caplog.text.count("77 Gaussians start at random places") == 1
