@@ -88,8 +88,12 @@ def _cautions(found: list[RunFacts]) -> Iterator[str]:
         yield "caution: the runs have different scenes"
     if len({(each.split, each.views, each.size, each.whole) for each in measured}) > 1:
         yield "caution: the metrics come from different views or sizes, so they cannot be compared"
-    if len({each.fit_color for each in measured}) > 1:
-        yield "caution: colors were fitted to the images for some of the metrics only, so they cannot be compared"
+    for what, fits in (
+        ("colors", {each.fit_color for each in measured}),
+        ("cameras", {each.fit_cameras for each in measured}),
+    ):
+        if len(fits) > 1:
+            yield f"caution: {what} were fitted to the images for some of the metrics only, so they cannot be compared"
     for path in dict.fromkeys(each.path for each in found if each.measured is None or not each.measured.whole):
         yield f"for metrics of the whole test split: radfield eval {quoted(path)}"
 

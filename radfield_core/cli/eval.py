@@ -13,6 +13,7 @@ from radfield_core.cli.say import say
 from radfield_core.names import plural, quoted
 
 if TYPE_CHECKING:
+    from radfield_core.config.mistakes import Mistakes
     from radfield_core.runs.trained import Trained
 
 HELP = """Render every view of a split, compare it with its image, and write the metrics to the run folder. The file is
@@ -25,19 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
-    parser.add_argument(
-        "--fit-color",
-        choices=("none", "half"),
-        help="fit the run's color map to the left half of each image and measure the right half, or do not (default: "
-        "the run's option eval.fit_color)",
-    )
-    parser.add_argument(
-        "--also",
-        choices=("ms_ssim", "flip"),
-        action="append",
-        default=[],
-        help="an image metric to compute beside PSNR and SSIM; it can be given several times",
-    )
+    _add_image_metrics(parser)
     parser.add_argument(
         "--metric",
         metavar="NAME",
@@ -59,6 +48,30 @@ def configure(parser: ArgumentParser) -> None:
     )
 
 
+def _add_image_metrics(parser: ArgumentParser) -> None:
+    """Add the arguments that say how rendered images are compared with true ones."""
+    parser.add_argument(
+        "--fit-color",
+        choices=("none", "half"),
+        help="fit the run's color map to the left half of each image and measure the right half, or do not (default: "
+        "the run's option eval.fit_color)",
+    )
+    parser.add_argument(
+        "--fit-cameras",
+        choices=("none", "half"),
+        default="none",
+        help="fit the camera of each view to the left half of its image and measure the right half, for runs that "
+        "learned poses (default: none)",
+    )
+    parser.add_argument(
+        "--also",
+        choices=("ms_ssim", "flip"),
+        action="append",
+        default=[],
+        help="an image metric to compute beside PSNR and SSIM; it can be given several times",
+    )
+
+
 def more_help(argv: Sequence[str]) -> str:
     """Return text that lists the options of the metric that a command names. If it names none, list the metrics."""
     from radfield_core.cli.options_help import chosen_name, names_of, options_of_part
@@ -77,10 +90,7 @@ def run(args: Namespace) -> int:
     mistakes, metric = Mistakes(), None
     with mistakes.collect():
         check_folder(check_run(args, needs_images=True).path)
-    if args.metric is None and (args.overrides or args.reference != "auto"):
-        mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
-    if args.metric is not None and args.also:
-        mistakes.add("", "--also names image metrics, which --metric replaces", "Leave out --metric or --also")
+    _check_together(args, mistakes)
     with mistakes.collect():
         metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
     if args.reference != "auto" and not Path(args.reference).exists():
@@ -97,7 +107,14 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     if metric is None:
-        print_evaluation(trained, args.split, fit_color=args.fit_color, also=args.also, quiet=args.quiet)
+        print_evaluation(
+            trained,
+            args.split,
+            fit_color=args.fit_color,
+            fit_cameras=args.fit_cameras,
+            also=args.also,
+            quiet=args.quiet,
+        )
         return 0
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
@@ -106,23 +123,40 @@ def run(args: Namespace) -> int:
     return 0
 
 
+def _check_together(args: Namespace, mistakes: Mistakes) -> None:
+    """Add a mistake for arguments that exclude each other."""
+    if args.metric is None and (args.overrides or args.reference != "auto"):
+        mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
+    if args.metric is not None and (args.also or args.fit_cameras != "none"):
+        message = "--also and --fit-cameras belong to image metrics, which --metric replaces"
+        mistakes.add("", message, "Leave out --metric, or the other two")
+
+
 def print_evaluation(
-    trained: Trained, split: str, *, quiet: bool, fit_color: str | None = None, also: Sequence[str] = ()
+    trained: Trained,
+    split: str,
+    *,
+    quiet: bool,
+    fit_color: str | None = None,
+    fit_cameras: str = "none",
+    also: Sequence[str] = (),
 ) -> None:
     """Evaluate a split, print its metrics, and write them to a file.
 
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
+    from radfield_core.render import camera_fit
     from radfield_core.render.color_fit import IN_WORDS
     from radfield_core.render.image_metrics import format_metrics
     from radfield_core.runs.reports import camera_lines, evaluate_split, group_table, results_name
     from radfield_core.runs.stored_results import store
 
-    results = evaluate_split(trained, split, fit_color=fit_color, also=list(dict.fromkeys(also)), quiet=quiet)
+    more = list(dict.fromkeys(also))
+    results = evaluate_split(trained, split, fit_color=fit_color, fit_cameras=fit_cameras, also=more, quiet=quiet)
     for line in (*camera_lines(results), *group_table(results.get("groups", {}), results["metrics"])):
         say(line)
     views = plural(len(results["per_image"]), "view")
-    fitted = IN_WORDS[results.get("fit_color", "none")]
-    what = ", ".join(filter(None, (split, views, f"step {trained.step}", fitted)))
+    fitted = [IN_WORDS[results.get("fit_color", "none")], camera_fit.IN_WORDS if "fit_cameras" in results else ""]
+    what = ", ".join(filter(None, (split, views, f"step {trained.step}", *fitted)))
     say(f"{what}: {format_metrics(results['metrics'])}")
     say(store(trained.folder, results_name(split), results))

@@ -67,6 +67,7 @@ def described(measured: Measured, step: int | None) -> str:
     """Return text that says what was evaluated, such as "4 val views" or "test, at step 5000"."""
     what = measured.split if measured.whole else f"{measured.views} {measured.split} views"
     what += "" if measured.fit_color == "none" else ", fitted colors"
+    what += "" if measured.fit_cameras == "none" else ", fitted cameras"
     return what if measured.step == step else f"{what}, at step {measured.step}"
 
 
@@ -127,7 +128,7 @@ def _json(found: RunFacts) -> str:
             "metrics": {} if measured is None else dict(measured.metrics),
             "measured": None if measured is None else {
                 "split": measured.split, "views": measured.views, "step": measured.step, "whole": measured.whole,
-                "fit_color": measured.fit_color,
+                "fit_color": measured.fit_color, "fit_cameras": measured.fit_cameras,
             },
         }
     )  # fmt: skip

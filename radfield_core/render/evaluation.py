@@ -15,7 +15,9 @@ from radfield_core.cameras import Camera
 from radfield_core.data.area_average import average_known
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method, Model
+from radfield_core.rays import RaySpace
 from radfield_core.render.backgrounds import background_for, on_background
+from radfield_core.render.camera_fit import fitted_view
 from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
 from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, sphere_weights, ssim
 from radfield_core.render.pictures import comparison_pictures
@@ -54,6 +56,7 @@ def evaluate_views(
     *,
     pictures: bool = False,
     fit_color: str = "none",
+    fit_cameras: str = "none",
     also: Collection[str] = (),
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
@@ -70,6 +73,7 @@ def evaluate_views(
         pictures: True to make pictures of each view as well.
         fit_color: "half" fits the model's color map to the left half of each image, and measures the right half. "none"
             measures the whole image, with the colors of the scene.
+        fit_cameras: "half" fits the camera of each view to the left half of its image, and measures the right half.
         also: metrics to compute in addition, of `MORE_METRICS`.
 
     Yields:
@@ -79,14 +83,15 @@ def evaluate_views(
         view = scene.cameras.view(index)
         view = replace(view, camera=scaled(view.camera, scale))
         size = view.camera.width, view.camera.height
+        truth = shrunk(true_colors(scene, method, index), *size)
         started = time.perf_counter()
+        if fit_cameras == "half":
+            view = fitted_view(model, RaySpace.of(scene), view, truth, *_behind(scene, method, index, size), chunk)
         rendered = render_view(model, method, scene, view, chunk, report)
         assert rendered.rgb is not None, "a method that is evaluated renders color"
         rgb = rendered.rgb.float().cpu().view(view.camera.height, view.camera.width, 3)
         seconds = time.perf_counter() - started
-        truth = shrunk(true_colors(scene, method, index), *size)
-        mask = None if scene.masks is None else scene.masks[index][..., -1:].to(torch.float64) / 255.0
-        mask = None if mask is None else shrunk(mask, *size)[..., 0]
+        mask = _mask(scene, index, size)
         name = scene.names[index] if scene.names else f"{index:04d}"
         group = scene.groups[index] if scene.groups else None
         pair = Pair(rgb, truth, mask)
@@ -94,8 +99,22 @@ def evaluate_views(
             pair = with_fitted_colors(model, pair, _transparency(model, method, scene, index, rendered, pair))
             rendered = replace(rendered, rgb=pair.rgb)
         shown = comparison_pictures(rendered, truth) if pictures else {}
-        measured = pair.right_half() if fit_color == "half" else pair
+        measured = pair.right_half() if "half" in (fit_color, fit_cameras) else pair
         yield ViewResult(name, compare(*measured, also=also, camera=view.camera), seconds, group, shown)
+
+
+def _behind(scene: Scene, method: Method, index: int, size: tuple[int, int]) -> tuple[Tensor | None, Tensor | None]:
+    """Return the background color [3] of evaluation, and which pixels [H, W] of a true image show the scene."""
+    background = background_for(scene, method, None, 1, torch.device("cpu"))
+    mask = None if scene.masks_mean == "object" else _mask(scene, index, size)
+    return None if background is None else background[0], None if mask is None else mask > 0.9
+
+
+def _mask(scene: Scene, index: int, size: tuple[int, int]) -> Tensor | None:
+    """Return the mask [H, W] of a view in [0, 1], scaled to width and height. Return None without masks."""
+    if scene.masks is None:
+        return None
+    return shrunk(scene.masks[index][..., -1:].to(torch.float64) / 255.0, *size)[..., 0]
 
 
 def _transparency(
@@ -187,11 +206,14 @@ def evaluate_all(
     *,
     quiet: bool = False,
     fit_color: str = "none",
+    fit_cameras: str = "none",
     also: Collection[str] = (),
 ) -> list[ViewResult]:
     """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True."""
     return [
         result
         for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)
-        for result in evaluate_views(model, method, scene, [view], chunk, report, fit_color=fit_color, also=also)
+        for result in evaluate_views(
+            model, method, scene, [view], chunk, report, fit_color=fit_color, fit_cameras=fit_cameras, also=also
+        )
     ]

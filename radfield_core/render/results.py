@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from radfield_core.render import camera_fit
 from radfield_core.render.color_fit import PROTOCOLS
 from radfield_core.render.evaluation import ViewResult
 from radfield_core.render.image_metrics import PROTOCOL
@@ -32,7 +33,9 @@ def group_metrics(results: Sequence[ViewResult]) -> dict[str, dict[str, float]]:
     return {name: {"views": len(metrics), **mean_metrics(metrics)} for name, metrics in groups.items()}
 
 
-def results_table(results: Sequence[ViewResult], split: str, step: int, fit_color: str | None = None) -> dict[str, Any]:
+def results_table(
+    results: Sequence[ViewResult], split: str, step: int, fit_color: str | None = None, fit_cameras: str = "none"
+) -> dict[str, Any]:
     """Return the content of `results.json`.
 
     It has the mean metrics of all views, the mean metrics of each group (if there are groups), and the metrics of each
@@ -43,16 +46,23 @@ def results_table(results: Sequence[ViewResult], split: str, step: int, fit_colo
         split: name of the split.
         step: step of the checkpoint.
         fit_color: value of `eval.fit_color`; None for a run without a color map.
+        fit_cameras: "half" if cameras were fitted to the left half of each image.
     """
     groups = group_metrics(results)
+    protocol = [PROTOCOL]
+    if fit_color is not None:
+        protocol.append(PROTOCOLS[fit_color])
+    if fit_cameras != "none":
+        protocol.append(camera_fit.PROTOCOL)
     return {
         "metrics": mean_metrics([result.metrics for result in results]),
         **({"groups": groups} if groups else {}),
         "per_image": [
             {"name": result.name, **result.metrics, "seconds": round(result.seconds, 4)} for result in results
         ],
-        "protocol": PROTOCOL if fit_color is None else f"{PROTOCOL}; {PROTOCOLS[fit_color]}",
+        "protocol": "; ".join(protocol),
         **({} if fit_color is None else {"fit_color": fit_color}),
+        **({} if fit_cameras == "none" else {"fit_cameras": fit_cameras}),
         "split": split,
         "step": step,
     }

@@ -44,6 +44,7 @@ class Measured:
         per_view: name of a view -> its PSNR.
         size: width and height of the evaluated views, if they are known.
         fit_color: value of `eval.fit_color` in the evaluation.
+        fit_cameras: "half" if cameras were fitted to halves of the images.
     """
 
     metrics: Mapping[str, float]
@@ -54,6 +55,7 @@ class Measured:
     per_view: Mapping[str, float] = field(default_factory=dict)
     size: tuple[int, ...] = ()
     fit_color: str = "none"
+    fit_cameras: str = "none"
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,9 @@ def _read_results(path: Path) -> Measured | None:
         stored = read_json(path, MAX_RUN_JSON_BYTES)
         views, metrics = stored["per_image"], _metrics(stored["metrics"])
         per_view = {str(view["name"]): float(view["psnr"]) for view in views if _is_number(view.get("psnr"))}
-        fit = str(stored.get("fit_color", "none"))
-        return Measured(metrics, str(stored["split"]), len(views), int(stored["step"]), True, per_view, fit_color=fit)
+        color, cameras = (str(stored.get(name, "none")) for name in ("fit_color", "fit_cameras"))
+        split, step = str(stored["split"]), int(stored["step"])
+        return Measured(metrics, split, len(views), step, True, per_view, fit_color=color, fit_cameras=cameras)
     except (RadfieldError, OSError, KeyError, TypeError, ValueError, AttributeError):
         return None
 

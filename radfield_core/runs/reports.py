@@ -45,7 +45,13 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate_split(
-    trained: Trained, split: str, *, fit_color: str | None = None, also: Collection[str] = (), quiet: bool = False
+    trained: Trained,
+    split: str,
+    *,
+    fit_color: str | None = None,
+    fit_cameras: str = "none",
+    also: Collection[str] = (),
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Evaluate every view of a split.
 
@@ -53,6 +59,7 @@ def evaluate_split(
         trained: the run.
         split: name of the split, such as "test".
         fit_color: "none" or "half", as the option `eval.fit_color`; None for the run's own option.
+        fit_cameras: "half" fits the camera of each view to the left half of its image, and measures the right half.
         also: metrics to compute in addition, of `MORE_METRICS`.
         quiet: show no progress.
 
@@ -61,7 +68,8 @@ def evaluate_split(
         cameras were corrected, `cameras` says by how much.
 
     Raises:
-        UsageError: the data has no such split, or `fit_color` is "half" and the run has no color map.
+        UsageError: the data has no such split, `fit_color` is "half" and the run has no color map, or `fit_cameras` is
+            "half" and rays are in NDC or the model renders only whole views.
         DatasetError: the split is empty, or some of its images cannot be read.
     """
     scene = trained.scenes.get(split)
@@ -70,12 +78,14 @@ def evaluate_split(
     if fit == "half":
         required_color_map(trained.model)
     title = f"evaluate {split}"
-    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, fit_color=fit, also=also)
+    fits: dict[str, Any] = {"fit_color": fit, "fit_cameras": fit_cameras, "also": also}
+    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, **fits)
     for name in also:
         if left_out := sum(name not in result.metrics for result in results):
             least = MORE_METRICS[name].least_size
             logger.warning("%s is not computed for %s smaller than %d pixels", name, plural(left_out, "image"), least)
-    summary = results_table(results, split, trained.step, None if color_map_of(trained.model) is None else fit)
+    has_map = color_map_of(trained.model) is not None
+    summary = results_table(results, split, trained.step, fit if has_map else None, fit_cameras)
     corrections = Corrections.of(trained.model)
     if corrections is not None:
         summary["cameras"] = corrections.described(scene.to_data)

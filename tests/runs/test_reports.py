@@ -9,11 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from radfield_core.config.slots import Choice
 from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.plugin import component
+from radfield_core.rays import RaySpace
+from radfield_core.render.camera_fit import fitted_view
+from radfield_core.render.evaluation import true_colors
 from radfield_core.render.flip import flip
 from radfield_core.render.image_metrics import psnr, rounded, to_uint8
 from radfield_core.render.look import Look
@@ -71,6 +75,18 @@ def test_metrics_on_request_are_computed_for_images_that_are_large_enough(
     assert [view["flip"] for view in summary["per_image"]] == pytest.approx(errors, abs=2e-3)
     assert "ms_ssim" not in summary["metrics"]
     assert "ms_ssim is not computed for 3 images smaller than 176 pixels" in caplog.text
+
+
+def test_fitted_cameras_are_stated_and_measured_on_the_right_half(trained: Trained) -> None:
+    plain, fitted = (evaluate_split(trained, "test", fit_cameras=fit, quiet=True) for fit in ("none", "half"))
+    assert fitted["fit_cameras"] == "half" and "fit_cameras" not in plain
+    assert "cameras fitted to the left half" in fitted["protocol"] and "fitted" not in plain["protocol"]
+    scene, view = trained.scenes.get("test"), trained.scenes.get("test").cameras.view(0)
+    truth = true_colors(scene, trained.method, 0)
+    view = fitted_view(trained.model, RaySpace.of(scene), view, truth, torch.zeros(3))
+    rendered = render_view(trained.model, trained.method, scene, view, 50).rgb.view(12, 12, 3)
+    expected = psnr(rounded(rendered[:, 6:]), rounded(truth[:, 6:]))
+    assert fitted["per_image"][0]["psnr"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:

@@ -1,0 +1,143 @@
+"""Fit the camera of a held-out view to the left half of its image, and measure the right half.
+
+Learned camera poses move the scene a little, because images do not tell where the scene is. Held-out cameras that are
+known only in the data's coordinates are then off by a fraction of a pixel, although the scene is right. As in BARF (Lin
+et al. 2021, section 4), each held-out camera is therefore fitted to its image, while the model stays as it is. Here
+only one half is used for this, and the other half is measured.
+
+The squared error of a few thousand pixels is minimized by Levenberg and Marquardt's method, with derivatives by central
+differences. So every model that renders single rays can be used.
+
+Symbols in shapes: H × W pixels, R rays, 3R residuals, 6 parameters (rotation vector and shift in scene axes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from radfield_core.cameras import View
+from radfield_core.errors import UsageError
+from radfield_core.interfaces import Model
+from radfield_core.ops.backend import device_of
+from radfield_core.rays import RaySpace, view_rays
+from radfield_core.types import RayBundle
+
+PROTOCOL = "cameras fitted to the left half of each image, metrics of the right half"
+"""The meaning of `fit_cameras="half"`, for files with results."""
+
+IN_WORDS = "right halves, cameras fitted to the left halves"
+"""Short form of the same, for lines with metrics."""
+
+_RAYS, _ITERATIONS, _LEAST_MOVE = 4096, 20, 0.01  # pixels
+_SEED = 0
+
+
+def fitted_view(
+    model: Model,
+    space: RaySpace,
+    view: View,
+    truth: Tensor,
+    background: Tensor | None = None,
+    usable: Tensor | None = None,
+    chunk: int = 4096,
+) -> View:
+    """Return a view whose camera is moved such that the model renders the left half of its image best.
+
+    Args:
+        model: the trained model, which must render single rays.
+        space: limits of the rays.
+        view: camera and pose as the data set states them. The error may be a few pixels.
+        truth: true colors [H, W, 3], on the background.
+        background: color [3] behind the pixels; None for black.
+        usable: [H, W], True for pixels that show the scene; None for all.
+        chunk: number of rays that are rendered at once.
+
+    Raises:
+        UsageError: the rays are in NDC, or the model renders only whole views.
+    """
+    if space.warp is not None:
+        raise UsageError("cameras cannot be fitted to images if rays are in NDC", path="--fit-cameras")
+    height, width = truth.shape[:2]
+    chosen = torch.ones(height, width, dtype=torch.bool) if usable is None else usable.clone()
+    chosen[:, width // 2 :] = False
+    index = chosen.flatten().nonzero()[:, 0]
+    if not len(index):
+        return view
+    order = torch.randperm(len(index), generator=torch.Generator().manual_seed(_SEED))
+    index, device = index[order[:_RAYS]].sort().values, device_of(model)
+    wanted = truth.flatten(0, 1)[index].to(device)
+    rays = view_rays(space, view, device=device)[index.to(device)]
+
+    def rendered(c2w: Tensor) -> tuple[Tensor, Tensor]:
+        """Render the chosen pixels from the poses c2w [K, 3, 4]. Return colors [K, R, 3] and the mean depth."""
+        found = model.render_rays(_joined([_from_pose(rays, view.c2w, pose) for pose in c2w]), background, chunk)
+        assert found.rgb is not None
+        return found.rgb.view(len(c2w), -1, 3), found.depth.sum() / found.opacity.sum().clamp_min(1e-6)
+
+    pixel = float(rays.radii.median()) * 3**0.5  # the radius of a cone is 1/√3 of its pixel's width
+    return replace(view, c2w=_minimized(rendered, wanted, view.c2w.double(), pixel).to(view.c2w))
+
+
+def _minimized(
+    rendered: Callable[[Tensor], tuple[Tensor, Tensor]], wanted: Tensor, c2w: Tensor, pixel: float
+) -> Tensor:
+    """Return the pose [3, 4] at which the rendered colors come closest to the wanted ones [R, 3].
+
+    Args:
+        rendered: function of poses [K, 3, 4], which returns their colors [K, R, 3] and the mean depth.
+        wanted: the true colors.
+        c2w: the pose to begin with.
+        pixel: width of a pixel in radians.
+    """
+    colors, depth = rendered(c2w[None])
+    distance = float(depth)
+    error, damping = float((colors[0] - wanted).square().mean()), 1e-3
+    half_steps = 0.5 * pixel * torch.tensor([1.0, 1.0, 1.0, distance, distance, distance], dtype=torch.float64)
+    residual = (colors[0] - wanted).flatten().double()
+    normal: Tensor | None = None
+    for _ in range(_ITERATIONS):
+        if normal is None:
+            signs = torch.cat([torch.eye(6), -torch.eye(6)]).double() * half_steps
+            probes, _ = rendered(torch.stack([_moved(c2w, step) for step in signs]))
+            slopes = (probes[:6] - probes[6:]).flatten(1).double().T / 2  # per half step
+            normal, gradient = slopes.T @ slopes, slopes.T @ residual
+        damped = normal + damping * torch.diag(normal.diagonal() + 1e-12 * normal.diagonal().max() + 1e-30)
+        step = -torch.linalg.solve(damped, gradient) * half_steps.to(damped)
+        trial = _moved(c2w, step.cpu())
+        colors, _ = rendered(trial[None])
+        found = float((colors[0] - wanted).square().mean())
+        if found < error:
+            c2w, error, damping, normal = trial, found, max(damping / 5, 1e-6), None
+            residual = (colors[0] - wanted).flatten().double()
+            if float((step.cpu() / half_steps).abs().max()) * 0.5 < _LEAST_MOVE:
+                break
+        else:
+            damping *= 5
+            if damping > 1e6:
+                break
+    return c2w
+
+
+def _moved(c2w: Tensor, step: Tensor) -> Tensor:
+    """Return a pose [3, 4] turned about its own center by a rotation vector, and then shifted: `step` [6]."""
+    x, y, z = step[:3].tolist()
+    turn = torch.linalg.matrix_exp(c2w.new_tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
+    return torch.cat([turn @ c2w[:, :3], c2w[:, 3:] + step[3:, None].to(c2w)], 1)
+
+
+def _from_pose(rays: RayBundle, given: Tensor, pose: Tensor) -> RayBundle:
+    """Return rays of a camera with the pose `given`, as they are after the camera has moved to another pose."""
+    turn = (pose[:, :3] @ given[:, :3].to(pose).T).to(rays.directions)
+    shift = (pose[:, 3] - given[:, 3].to(pose)).to(rays.origins)
+    directions = rays.directions @ turn.T
+    return replace(rays, origins=rays.origins + shift, directions=directions, viewdirs=directions)
+
+
+def _joined(bundles: list[RayBundle]) -> RayBundle:
+    """Return the rays of several bundles as one bundle, without image ids."""
+    names = ("origins", "directions", "viewdirs", "near", "far", "radii")
+    return RayBundle(*(torch.cat([getattr(bundle, name) for bundle in bundles]) for name in names))
