@@ -8,7 +8,7 @@ from radfield_core.interfaces.encoding import Encoding, with_appearance
 from radfield_core.interfaces.exporter import Exporter
 from radfield_core.interfaces.field import DensityOccupancy, Field, HasColor, HasDensity, HasOccupancy, HasSDF
 from radfield_core.interfaces.loss import Loss
-from radfield_core.interfaces.method import Method, background_color
+from radfield_core.interfaces.method import Method, background_color, method_of
 from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
 from radfield_core.interfaces.observer import ObservedRun, Observer
@@ -22,5 +22,5 @@ __all__ = [
     "BuildContext", "ColorMap", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field",
     "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun",
     "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "TrainedParameters",
-    "background_color", "with_appearance",
+    "background_color", "method_of", "with_appearance",
 ]  # fmt: skip

@@ -5,15 +5,20 @@ A method defines the model, the photometric losses, the parameter groups and the
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
+from radfield_core.errors import PluginError, RadfieldError
 from radfield_core.interfaces.context import BuildContext
 from radfield_core.interfaces.model import Model
 from radfield_core.types import Batch, ModelOutputs, Step
+
+if TYPE_CHECKING:
+    from radfield_core.config.slots import Choice
 
 
 class Method(ABC):
@@ -90,6 +95,32 @@ class Method(ABC):
 
     def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
         """Called after every step of the optimizer. An override may change the model or the optimizer."""
+
+
+def method_of(choice: Choice) -> Method:
+    """Return the method that was chosen for a run.
+
+    Raises:
+        PluginError: its code cannot be imported, its constructor fails, or it does not derive from `Method`.
+    """
+    component = choice.component
+    name = f"{component.key} ({component.distribution})"
+    implementation = choice.load()
+    try:
+        method = implementation(choice.config)
+    except RadfieldError:
+        raise
+    except Exception as error:  # code of a third party may raise anything
+        if os.environ.get("RADFIELD_DEBUG") == "1":
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = "Set RADFIELD_DEBUG=1 to see the traceback"
+        raise PluginError(f"building the method failed: {text}", path=name, hint=hint) from error
+    if not isinstance(method, Method):
+        built = type(method).__name__
+        message = f"builds {built}, which does not derive from Method"
+        raise PluginError(message, path=name, hint=f"Derive {built} from radfield_core.Method")
+    return method
 
 
 def background_color(

@@ -10,7 +10,7 @@ import torch
 
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import StorageError
-from radfield_core.interfaces import Method, Model
+from radfield_core.interfaces import Method, Model, method_of
 from radfield_core.model import build_context, build_model
 from radfield_core.model.stored_shapes import take_shapes
 from radfield_core.ops.backend import choose_device
@@ -82,7 +82,7 @@ def open_run(path: Path, device: str | None = None, data: Path | None = None) ->
         logger.warning(line)
     target = choose_device(device or run.trainer.device, "--device" if device else "trainer.device")
     scenes = Scenes(run, folder.left_out(), folder)
-    method: Method = run.method.load()(run.method.config)
+    method = method_of(run.method)
     model = build_model(method, build_context(scenes.views("train"), run)).to(target)
     load_weights(model, state, folder)
     last_step = Step(max(state.step - 1, 0), run.trainer.max_steps, run.trainer.seed)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from radfield_core.config.run import RunConfig
-from radfield_core.interfaces import BuildContext, Method
+from radfield_core.interfaces import BuildContext, method_of
 from radfield_core.model import build_model, level_loop
 from radfield_core.runtime import randomness
 from radfield_core.train.groups import Groups
@@ -35,7 +35,7 @@ def planned_rates(run: RunConfig) -> list[PlannedRate]:
 
     The model is built for a scene of one image in a cube, because learning rates do not depend on the data.
     """
-    method: Method = run.method.load()(run.method.config)
+    method = method_of(run.method)
     box, steps = SceneBox(torch.zeros(3), 1.0), run.trainer.max_steps
     with randomness.undisturbed():
         context = BuildContext(box, n_images=1, max_steps=steps, run=run, make_loop=level_loop)

@@ -19,7 +19,7 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import Diverged, PluginError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
-from radfield_core.interfaces import ObservedRun
+from radfield_core.interfaces import ObservedRun, method_of
 from radfield_core.names import plural, quoted
 from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
@@ -188,7 +188,7 @@ def prepare(
     No file in the folder is changed, so the run is not damaged if the data or the checkpoint does not fit.
     """
     device = choose_device(run.trainer.device)
-    method = run.method.load()(run.method.config)
+    method = method_of(run.method)
     scenes, warnings = open_data(run, method, left_out_before(run, folder) if resume else {}, quiet=quiet)
     warnings += suitability.warnings(run, scenes.get("train"), get_registry())
     if resume:

@@ -8,7 +8,7 @@ import torch
 
 from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.data.scene import Scene
-from radfield_core.interfaces import BuildContext, Method
+from radfield_core.interfaces import BuildContext, Method, method_of
 from radfield_core.model import build_context, build_model
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
@@ -38,7 +38,7 @@ class TrainingSetup:
     @staticmethod
     def of(run: RunConfig, scene: Scene, device: torch.device) -> TrainingSetup:
         """Return the setup of a run. `scene` is the training split."""
-        method: Method = run.method.load()(run.method.config)
+        method = method_of(run.method)
         drawer = PixelDrawer(scene, method, device, Extras.of(run, scene))
         return TrainingSetup(run.trainer, method, build_context(scene, run), drawer)
 

@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radfield_core.interfaces import BuildContext, Method, Model, background_color
+from radfield_core.config.slots import Choice
+from radfield_core.errors import PluginError, UsageError
+from radfield_core.interfaces import BuildContext, Method, Model, background_color, method_of
+from radfield_core.plugin import component
 from radfield_core.types import Batch, ModelOutputs, SceneBox, Step
 
 STEP = Step(3, 10, 0)
@@ -77,3 +80,36 @@ def test_a_background_that_is_random_by_step_has_one_color_in_all_pixels_of_a_st
 def test_a_method_without_losses_cannot_be_built() -> None:
     with pytest.raises(TypeError, match="losses"):
         type("Incomplete", (Method,), {})(None)
+
+
+class Fails(Method):
+    def __init__(self, config):
+        raise KeyError("width")
+
+    def losses(self, outputs, batch, model, step):
+        return {}
+
+
+def refuses(config):
+    raise UsageError("width must be even", path="method.width")
+
+
+@pytest.mark.parametrize(
+    ("implementation", "words"),
+    [
+        (Fails, r"method:bad \(acme-bad\): building the method failed: KeyError: 'width'"),
+        (dict, r"method:bad \(acme-bad\).*builds dict, which does not derive from Method"),
+    ],
+)
+def test_a_method_that_cannot_be_made_is_named(implementation: type, words: str, monkeypatch) -> None:
+    declared = component("method", "bad", impl="m:Bad", config="m:C", summary="s")._replace(distribution="acme-bad")
+    monkeypatch.setattr(Choice, "load", lambda choice: implementation)
+    with pytest.raises(PluginError, match=words):
+        method_of(Choice("bad", declared, {}))
+
+
+def test_options_that_a_method_refuses_stay_errors_about_options(monkeypatch) -> None:
+    declared = component("method", "bad", impl="m:Bad", config="m:C", summary="s")
+    monkeypatch.setattr(Choice, "load", lambda choice: refuses)
+    with pytest.raises(UsageError, match=r"method\.width: width must be even"):
+        method_of(Choice("bad", declared, {}))

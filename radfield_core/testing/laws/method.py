@@ -13,7 +13,7 @@ from radfield_core.config.run import RunConfig
 from radfield_core.config.run_slots import run_options
 from radfield_core.config.schedules import Schedule
 from radfield_core.config.structure import Entry, Structurer
-from radfield_core.interfaces import Method, Model
+from radfield_core.interfaces import Method, Model, method_of
 from radfield_core.model import build_context
 from radfield_core.testing.law import expect, expect_close, expect_shape, law
 from radfield_core.testing.training import toy_scene
@@ -34,7 +34,7 @@ def _composed(tested: PartUnderTest, table: dict[str, Any]) -> RunConfig:
 def _built(tested: PartUnderTest) -> tuple[Method, Model]:
     """The method under test, and the model that it builds for the toy ball."""
     run = tested.run_config()
-    method: Method = run.method.load()(run.method.config)
+    method = method_of(run.method)
     return method, method.build(build_context(toy_scene(), run))
 
 
