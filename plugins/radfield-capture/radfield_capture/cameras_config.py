@@ -16,4 +16,6 @@ class CamerasConfig:
     files: Literal["all", "transforms", "colmap"] = option(
         "all", help='files to write: "transforms" is transforms.json, "colmap" a COLMAP model in text files'
     )
-    max_points: int = option(10000, help="largest number of surface points to write, if the data set has any", min=0)
+    max_points: int = option(
+        10000, help="largest number of surface points to write, if the data set has any", min=0, max=10_000_000
+    )
