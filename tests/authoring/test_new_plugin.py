@@ -199,7 +199,7 @@ def test_check_prints_a_row_for_each_law_and_fails_where_one_is_broken(capsys, m
 def test_check_names_installed_parts_alone_beside_one_that_is_not(name, capsys):
     assert main(["plugins", "check", name]) != 0
     said = capsys.readouterr().err
-    assert "installed: frequency, hash, ipe, sh\n" in said and "try: toy" not in said
+    assert "installed: appearance, frequency, hash, ipe, sh\n" in said and "try: toy" not in said
 
 
 def test_the_wheel_holds_every_template(tmp_path):
