@@ -17,9 +17,9 @@ class PosesConfig:
     """Options of the learned corrections of camera poses."""
 
     lr: Schedule = option(
-        Schedule.of({"curve": "exponential", "values": [2e-3, 1e-4]}),
-        help="learning rate, in radians for rotations and in mean camera distances for shifts; a rate of 0 at the "
-        "start keeps the given poses for some time",
+        Schedule.of([[0.1, 0.0, 8e-4, 0.16], [0.16, 8e-4, 1e-5, 1.0]]),
+        help="learning rate, in radians for rotations and in mean camera distances for shifts; while it is 0 at the "
+        "start, a rough scene forms with the given poses",
         min=0,
     )
     motion: Literal["so3xr3", "se3"] = option(
