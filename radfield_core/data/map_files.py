@@ -182,6 +182,13 @@ def read_depths(path: Path) -> Array:
 
     Raises:
         DatasetError: the file cannot be read, or has more than one channel.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.save(Path(folder) / "depth.npy", np.full((1, 3), 2.5))
+        ...     read_depths(Path(folder) / "depth.npy")
+        array([[2.5, 2.5, 2.5]])
     """
     values = _read(path)
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
@@ -200,6 +207,13 @@ def read_normals(path: Path) -> Array:
 
     Raises:
         DatasetError: the file cannot be read, or does not have three channels.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.save(Path(folder) / "normal.npy", np.array([[[0, 0, 255]]], dtype=np.uint8))
+        ...     read_normals(Path(folder) / "normal.npy")
+        array([[[-1., -1.,  1.]]])
     """
     values = _read(path)
     if values.ndim == 3 and values.shape[0] == 3 and values.shape[2] != 3:

@@ -81,11 +81,11 @@ def with_appearance(features: Tensor, encoding: Encoding | None, image_ids: Tens
         ...     out_dim = 2
         ...
         ...     def forward(self, x, cov=None):
-        ...         return torch.zeros(1, 2) if x is None else torch.stack([x, -x], -1).float()
+        ...         return torch.zeros(1, 2) if x is None else torch.stack([x, x * x], -1).float()
         >>> with_appearance(torch.ones(3, 1), Two(), torch.tensor([4, 0, 7]))
-        tensor([[ 1.,  4., -4.],
-                [ 1.,  0., -0.],
-                [ 1.,  7., -7.]])
+        tensor([[ 1.,  4., 16.],
+                [ 1.,  0.,  0.],
+                [ 1.,  7., 49.]])
     """
     if encoding is None:
         return features

@@ -217,8 +217,8 @@ def to_srgb(light: Tensor) -> Tensor:
     """Return the sRGB values of linear light, which is the inverse of `to_linear`.
 
     Example:
-        >>> to_srgb(torch.tensor([0.0, 0.2140, 1.0]))
-        tensor([0.0000, 0.4999, 1.0000])
+        >>> to_srgb(torch.tensor([0.0, 0.3, 1.0]))
+        tensor([0.0000, 0.5838, 1.0000])
     """
     bright = 1.055 * light.clamp_min(0.0031308) ** (1.0 / 2.4) - 0.055
     return torch.where(light <= 0.0031308, 12.92 * light, bright)
