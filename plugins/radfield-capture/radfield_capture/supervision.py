@@ -16,7 +16,9 @@ Capabilities = tuple[frozenset[str], Mapping[str, frozenset[str]]]
 class DepthConfig(LossConfig):
     """Depth as a constraint (DS-NeRF, Urban Radiance Fields, MonoSDF)."""
 
-    weight: Schedule = option(Schedule.of(0.1), help="weight of the loss", min=0)
+    weight: Schedule = option(
+        Schedule.of(0.01), help='weight of the loss; the default is meant for the form "kl"', min=0
+    )
     source: Literal["auto", "images", "points"] = option(
         "auto",
         help='"images" compares with depth images, "points" with sparse points, "auto" with depth images if there are '
@@ -29,7 +31,7 @@ class DepthConfig(LossConfig):
         "the best scale and shift for each image, for depths of unknown scale",
     )
     share: float = option(
-        0.25, help="share of the rays of each step that are drawn through sparse points", min=0.0, max=0.9
+        0.4, help="share of the rays of each step that are drawn through sparse points", min=0.0, max=0.9
     )
     needed: bool = option(
         True, help="refuse data without depth images and sparse points; if false, the loss is 0 for such data"

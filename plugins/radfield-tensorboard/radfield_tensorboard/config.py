@@ -20,5 +20,7 @@ class TensorBoardConfig:
         ("rendered", "truth", "error", "depth", "normals"),
         help="pictures of evaluated views to write; normals are left out if the field has none; [] writes no pictures",
     )
-    views: int = option(4, help="largest number of views of which pictures are written in one evaluation", min=1)
+    views: int = option(
+        4, help="largest number of views of which pictures are written in one evaluation", min=1, max=10_000
+    )
     every: int = option(1, help="write pictures in every n-th evaluation during training", min=1)
