@@ -92,6 +92,7 @@ def measure(preset: list[str], data: Path, out: Path, seconds: float, overrides:
         "cpu_seconds": round(entries[-1]["cpu_seconds"], 1),
         "seconds": round(entries[-1]["seconds"], 1),
         "load": round(os.getloadavg()[1], 1),
+        "machine": machine(),
         **{name: round(value, 4) for name, value in metrics.items()},
     }
 
@@ -111,7 +112,7 @@ def store(name: str, results: dict[str, dict[str, Any]]) -> None:
     with open(RESULTS.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-        write_results(RESULTS, {**kept, name: {**kept.get(name, {}), **results, "machine": machine()}})
+        write_results(RESULTS, {**kept, name: {**kept.get(name, {}), **results}})
     RESULTS.with_suffix(".lock").unlink(missing_ok=True)
 
 

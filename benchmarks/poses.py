@@ -1,4 +1,4 @@
-"""What `rays=poses` recovers from wrong camera poses, on the synthetic scene through the command line.
+"""Measure how well `rays=poses` corrects wrong camera poses of the synthetic scene, through the command line.
 
     python benchmarks/poses.py [--steps N] [--seed N] [--write] [--keep DIR] [key=value ...]
 

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         check_poses as check_poses,
         pose_fault as pose_fault,
         read_pose as read_pose,
+        rotation_quaternion as rotation_quaternion,
     )
     from radfield_core.data.scene import ImageSource as ImageSource
     from radfield_core.data.similarity import (
@@ -104,7 +105,7 @@ _HOMES = {
     "pairing": "in_other_order listed numbers_in pair_names pair_with_numbers",
     "placement": "MAX_DISTANCE camera_box content_box focus_point near_far_limits normalizing_similarity",
     "points": "unused_points usable_points",
-    "poses": "check_poses pose_fault read_pose",
+    "poses": "check_poses pose_fault read_pose rotation_quaternion",
     "scene": "ImageSource",
     "similarity": "similarity_between similarity_matrix similarity_scale transform_cameras transform_points",
     "splits": "choose_split holdout_splits split_notes",

@@ -5,6 +5,7 @@ Symbols in shapes: V views, H×W pixels.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -81,7 +82,35 @@ class SurfaceFiles:
         return notes if normals is None else notes + normals.notes()
 
 
-class DepthFiles(Sequence[Tensor]):
+class _MapFiles(Sequence[Tensor]):
+    """V images in files, such as depth images. Each is read when it is accessed.
+
+    Args:
+        paths: V files, or None for a view without a file.
+        cameras: the cameras in scene coordinates.
+    """
+
+    def __init__(self, paths: Sequence[Path | None], cameras: Cameras):
+        self.paths, self.cameras = paths, cameras
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def known(self, index: int) -> bool:
+        """Return True if a view has a file."""
+        return self.paths[index] is not None
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._read(i, self.paths[i]) for i in range(*index.indices(len(self)))]
+        return self._read(index, self.paths[index])
+
+    @abstractmethod
+    def _read(self, index: int, path: Path | None) -> Tensor:
+        """Read the file of a view."""
+
+
+class DepthFiles(_MapFiles):
     """V depth images in files. Each is read when it is accessed, as distances [H, W] float32 along the rays.
 
     A depth of 0, a negative depth and NaN are unknown. An image of another size than its camera's, but of the same
@@ -93,21 +122,11 @@ class DepthFiles(Sequence[Tensor]):
     def __init__(
         self, paths: Sequence[Path | None], cameras: Cameras, options: SurfaceOptions, integer_unit: float, scale: float
     ):
-        self.paths, self.cameras, self.options = paths, cameras, options
-        self.integer_unit, self.scale = integer_unit, scale
+        super().__init__(paths, cameras)
+        self.options, self.integer_unit, self.scale = options, integer_unit, scale
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def known(self, index: int) -> bool:
-        """Return True if a view has a depth image."""
-        return self.paths[index] is not None
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def _read(self, index: int, path: Path | None) -> Tensor:
         width, height = self.cameras.sizes[index].tolist()
-        path = self.paths[index]
         if path is None:
             return torch.full((height, width), torch.nan)
         stored = read_depths(path)
@@ -119,7 +138,7 @@ class DepthFiles(Sequence[Tensor]):
         return torch.from_numpy(depth.astype(np.float32))
 
 
-class NormalFiles(Sequence[Tensor]):
+class NormalFiles(_MapFiles):
     """V normal images in files. Each is read when it is accessed, as unit normals [H, W, 3] float32 of the scene.
 
     Unknown normals are zero.
@@ -132,20 +151,11 @@ class NormalFiles(Sequence[Tensor]):
     """
 
     def __init__(self, paths: Sequence[Path | None], cameras: Cameras, axes: str, turn: Tensor):
-        self.paths, self.cameras, self.axes, self.turn = paths, cameras, axes, turn
+        super().__init__(paths, cameras)
+        self.axes, self.turn = axes, turn
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def known(self, index: int) -> bool:
-        """Return True if a view has a normal image."""
-        return self.paths[index] is not None
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def _read(self, index: int, path: Path | None) -> Tensor:
         width, height = self.cameras.sizes[index].tolist()
-        path = self.paths[index]
         if path is None:
             return torch.zeros(height, width, 3)
         normals = torch.from_numpy(_fitted(read_normals(path), width, height, path).astype(np.float64))

@@ -190,3 +190,25 @@ def check_poses(
     return result, [
         f"{plural(repaired, 'pose')} {verb} not quite rigid (|RᵀR − I| up to {worst:.1g}) and {verb} repaired"
     ]
+
+
+def rotation_quaternion(rotation: Array) -> Array:
+    """Return the unit quaternion (w, x, y, z), with w >= 0, of a rotation matrix [3, 3].
+
+    It is the eigenvector for the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
+
+    Example:
+        >>> rotation_quaternion(np.diag([1.0, -1.0, -1.0])).tolist()  # half a turn about the x axis
+        [0.0, 1.0, 0.0, 0.0]
+    """
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
+    matrix = np.array(
+        [
+            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
+            [zy - yz, xx - yy - zz, yx + xy, xz + zx],
+            [xz - zx, yx + xy, yy - xx - zz, zy + yz],
+            [yx - xy, xz + zx, zy + yz, zz - xx - yy],
+        ]
+    )
+    quaternion: Array = np.linalg.eigh(matrix)[1][:, -1]
+    return quaternion if quaternion[0] >= 0 else -quaternion

@@ -71,7 +71,7 @@ class Source(ABC):
         self.scene, self.space = scene, RaySpace.of(scene)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw the numbers [n] of data at whose pixels rays are wanted."""
+        """Draw the numbers [n] of data at whose pixels rays are wanted. Only sources with a share of the rays draw."""
         raise NotImplementedError
 
     def pixels(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from scipy.spatial.transform import Rotation
 
-from radfield_core.data.poses import MAX_DRIFT, check_poses, pose_fault, read_pose
+from radfield_core.data.poses import MAX_DRIFT, check_poses, pose_fault, read_pose, rotation_quaternion
 from radfield_core.errors import Problems
 
 
@@ -97,3 +98,12 @@ def test_lists_that_are_no_matrix_are_refused(value):
 def test_three_rows_are_completed():
     rows = [[1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 1, 7]]
     assert (read_pose(rows) == np.array([*rows, [0, 0, 0, 1]])).all()
+
+
+@given(st.lists(st.floats(-4, 4), min_size=3, max_size=3))
+def test_the_quaternion_of_a_rotation_is_that_of_scipy(vector: list[float]) -> None:
+    rotation = Rotation.from_rotvec(vector)
+    found = rotation_quaternion(rotation.as_matrix())
+    assert found[0] >= 0 and np.linalg.norm(found) == pytest.approx(1.0)
+    back = Rotation.from_quat(found, scalar_first=True).as_matrix()
+    np.testing.assert_allclose(back, rotation.as_matrix(), atol=1e-9)

@@ -20,7 +20,7 @@ import torch
 
 from radfield_capture.cameras_config import CamerasConfig
 from radfield_core import Camera, Exporter, Model, Scene, UsageError, View, project, visible
-from radfield_core.data import parameters_of, transform_cameras, transform_points
+from radfield_core.data import parameters_of, rotation_quaternion, transform_cameras, transform_points
 from radfield_core.ops.distortion import widen
 
 Array = npt.NDArray[np.float64]
@@ -127,7 +127,7 @@ def _write_colmap(
         for keypoint, point in enumerate(seen):
             tracks[point].append(f"{number} {keypoint}")
         rotation = (pose[:, :3] * (1.0, -1.0, -1.0)).T
-        words = [*map(repr, map(float, _quaternion(rotation))), *map(repr, (-rotation @ pose[:, 3]).tolist())]
+        words = [*map(repr, map(float, rotation_quaternion(rotation))), *map(repr, (-rotation @ pose[:, 3]).tolist())]
         images.append(f"{number} {' '.join(words)} {numbers[astuple(camera)]} {name}")
         images.append(" ".join(f"{x!r} {y!r} {point + 1}" for (x, y), point in zip(pixels.tolist(), seen, strict=True)))
     tables = {
@@ -182,21 +182,3 @@ def _panorama_line(number: int, camera: Camera) -> str:
         message = "COLMAP supports only panoramas whose middle is the principal point"
         raise UsageError(message, path="files", hint="files=transforms")
     return f"{number} EQUIRECTANGULAR {camera.width} {camera.height} {around!r} {upward!r}"
-
-
-def _quaternion(rotation: Array) -> Array:
-    """Return the unit quaternion (w, x, y, z) of a rotation matrix [3, 3].
-
-    It is the eigenvector for the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
-    """
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
-    matrix = np.array(
-        [
-            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
-            [zy - yz, xx - yy - zz, yx + xy, xz + zx],
-            [xz - zx, yx + xy, yy - xx - zz, zy + yz],
-            [yx - xy, xz + zx, zy + yz, zz - xx - yy],
-        ]
-    )
-    quaternion: Array = np.linalg.eigh(matrix)[1][:, -1]
-    return quaternion if quaternion[0] >= 0 else -quaternion

@@ -23,7 +23,7 @@ def colmap_rows(path: Path) -> list[list[str]]:
 
 
 def read(path: Path) -> Exported:
-    """What a file holds, read with json, trimesh and scipy."""
+    """Return the contents of an exported file, read with json, trimesh and scipy."""
     if path.name == "transforms.json":
         return Exported(cameras=[frame["transform_matrix"] for frame in json.loads(path.read_text())["frames"]])
     if path.suffix == ".ply":

@@ -13,7 +13,14 @@ import torch
 
 from radfield_colmap.model import MODEL_NAMES, ONE_FOCAL
 from radfield_core import Camera, Scene, UsageError, View, project, visible
-from radfield_core.data import StoredView, all_have_masks, transform_points, views_to_store, warn_about_lost_masks
+from radfield_core.data import (
+    StoredView,
+    all_have_masks,
+    rotation_quaternion,
+    transform_points,
+    views_to_store,
+    warn_about_lost_masks,
+)
 from radfield_core.files import write_durably
 from radfield_core.ops.distortion import widen
 
@@ -122,7 +129,7 @@ def _panorama(number: int, camera: Camera) -> bytes:
 def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels: np.ndarray) -> bytes:
     rotation = (view.c2w[:, :3] * (1.0, -1.0, -1.0)).T
     translation = -rotation @ view.c2w[:, 3]
-    head = struct.pack("<I7dI", number, *_quaternion(rotation), *translation, camera)
+    head = struct.pack("<I7dI", number, *rotation_quaternion(rotation), *translation, camera)
     table = np.zeros(len(seen), np.dtype([("xy", "<f8", 2), ("point", "<i8")]))
     table["xy"], table["point"] = pixels, seen + 1
     return head + view.file_name.encode() + b"\0" + struct.pack("<Q", len(seen)) + table.tobytes()
@@ -131,21 +138,3 @@ def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels:
 def _point(index: int, position: np.ndarray, track: list[tuple[int, int]]) -> bytes:
     head = struct.pack("<Q3d3BdQ", index + 1, *position, 128, 128, 128, 0.0, len(track))
     return head + np.array(track, dtype="<u4").tobytes()
-
-
-def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Return the unit quaternion (w, x, y, z) of a rotation matrix [3, 3].
-
-    It is the eigenvector for the largest eigenvalue of a symmetric 4×4 matrix (Bar-Itzhack 2000).
-    """
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
-    matrix = np.array(
-        [
-            [xx + yy + zz, zy - yz, xz - zx, yx - xy],
-            [zy - yz, xx - yy - zz, yx + xy, xz + zx],
-            [xz - zx, yx + xy, yy - xx - zz, zy + yz],
-            [yx - xy, xz + zx, zy + yz, zz - xx - yy],
-        ]
-    )
-    quaternion = np.linalg.eigh(matrix)[1][:, -1]
-    return quaternion if quaternion[0] >= 0 else -quaternion

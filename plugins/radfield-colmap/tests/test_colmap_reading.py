@@ -19,9 +19,10 @@ from radfield_colmap.dataparser import Colmap, visible_distances
 from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, count_images, world_to_camera
 from radfield_colmap.reading import read_model
 from radfield_colmap.sniff import sniff
-from radfield_colmap.writer import _quaternion, write
+from radfield_colmap.writer import write
 
 from radfield_core import DatasetError, project
+from radfield_core.data import rotation_quaternion
 from radfield_core.inspection.axes import viewing_axes
 from radfield_core.testing import ray_difference, toy_capture
 from radfield_core.testing.captures import pixel_difference
@@ -409,7 +410,7 @@ def test_poses_of_another_meaning_are_told_by_the_direction_of_view(folder, wron
     for i, image in enumerate(model.images):
         w2c = wrong(np.concatenate([world_to_camera(image), [[0, 0, 0, 1]]]))
         words = lines[1 + 2 * i].split()
-        pose = [*_quaternion(w2c[:3, :3]), *w2c[:3, 3]]
+        pose = [*rotation_quaternion(w2c[:3, :3]), *w2c[:3, 3]]
         lines[1 + 2 * i] = " ".join([words[0], *(repr(float(x)) for x in pose), *words[8:]])
     path.write_text("\n".join(lines) + "\n")
     if not points:

@@ -39,7 +39,7 @@ TILE = 16
 """Columns and rows of a tile."""
 
 NOT_FINITE, TOO_LARGE = 1, 2
-"""What the kernel can find wrong."""
+"""Codes of the faults that the kernel reports."""
 
 POSE = 9
 """Sums for the gradient of the camera's rotation."""

@@ -215,7 +215,7 @@ def composite_tiles_backward(
     columns, lines = _aligned(_PIXELS), _aligned(_PIXELS)
     corner_x, corner_y = np.empty(16, np.float32), np.empty(16, np.float32)
     _coordinates(columns, lines, corner_x, corner_y)
-    # Transmittance, sum of what lies behind, and the gradients for r, g, b, depth and opacity.
+    # For each pixel: transmittance, sum over the Gaussians behind, and the gradients for r, g, b, depth and opacity.
     state = _aligned(7 * _PIXELS)
     step = 0 if len(background) == 3 else 3
     depth_step, opacity_step = int(len(by_depth) > 1), int(len(by_opacity) > 1)

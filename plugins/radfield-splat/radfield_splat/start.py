@@ -1,4 +1,4 @@
-"""Where Gaussians start: at known points of the scene, or at random."""
+"""Choose the first positions of the Gaussians: the known points of the scene, or random positions."""
 
 from __future__ import annotations
 

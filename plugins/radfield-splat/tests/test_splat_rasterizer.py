@@ -17,7 +17,7 @@ INTERIOR = 1e-5
 
 
 def near_a_limit(parameters, seen, low_pass=0.3) -> bool:
-    """Whether any alpha of the definition is so near to a limit that float32 could fall on its other side."""
+    """Return True if an alpha is so near to a limit that rounding to float32 could move it across."""
     gaussians = Gaussians(*(x.double() for x in parameters))
     drawn = reference.project(gaussians, seen, gaussians.degree, 0.01, low_pass)
     if not len(drawn.ids):
