@@ -261,6 +261,9 @@ class Rendered:
         opacity: Σ w [R], in [0, 1]. It is the opacity of the foreground alone, without a background model.
         normals: Σ w n [R, 3]; None if the field gives no normals.
         extras: for each extra output x of the field, Σ w x [R, ...] by name.
+        median_depth: distance [R] from the camera at which the opacity in front reaches ½; infinite if it never does.
+            Unlike the mean, it lies on a surface even where a ray passes two of them. None if the model does not give
+            it, as in training.
     """
 
     rgb: Tensor | None
@@ -268,6 +271,7 @@ class Rendered:
     opacity: Tensor
     normals: Tensor | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    median_depth: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from radfield_core.cameras import View
 from radfield_core.errors import PluginError, UsageError
 from radfield_core.interfaces import BuildContext, Field, Loss, Method, Model, Part, Renderer, Sampler
 from radfield_core.model.early_stop import evaluate_visible
-from radfield_core.model.pixels import concatenated, on_background, with_scene_depths
+from radfield_core.model.pixels import concatenated, on_background, with_median_depth, with_scene_depths
 from radfield_core.ops import segments
 from radfield_core.ops.backend import device_of
 from radfield_core.rays import RaySpace, view_rays, warped_box
@@ -195,7 +195,7 @@ class LevelLoop(Model):
                 stop = min(start + chunk, n)
                 rays = view_rays(space, view, start, stop, device)
                 colored = None if colors is None else colors[start:stop]
-                rendered = self.trace(rays, colored, stop_early=True).rendered
+                rendered = with_median_depth(self.trace(rays, colored, stop_early=True).levels[-1])
                 pieces.append(with_scene_depths(rendered, space, view, rays))
                 if progress is not None:
                     progress(stop, n)

@@ -127,6 +127,33 @@ def weights_from_alpha(alpha: Tensor, layout: Layout) -> Tensor:
     return transmittance_from_alpha(alpha, layout) * alpha
 
 
+def median(weights: Tensor, t_starts: Tensor, t_ends: Tensor, layout: Layout) -> Tensor:
+    """Return the t at which the sum of the weights reaches ½ on each ray. It has no gradient.
+
+    Within an interval, the sum is taken to grow evenly.
+
+    Args:
+        weights: w [N].
+        t_starts: starts of the intervals [N].
+        t_ends: ends of the intervals [N].
+        layout: assignment of samples to rays.
+
+    Returns:
+        [R]; infinite for a ray whose weights sum up to less than ½.
+
+    Example:
+        >>> ts = torch.tensor([0.0, 1.0, 2.0, 0.0, 1.0, 2.0])
+        >>> median(torch.tensor([0.2, 0.6, 0.2, 0.2, 0.2, 0.0]), ts, ts + 1, Layout(2, samples_per_ray=3))
+        tensor([1.5000,    inf])
+    """
+    weights = weights.detach()
+    before = segments.exclusive_cumsum(weights, layout)
+    share = (0.5 - before) / weights.clamp_min(torch.finfo(weights.dtype).tiny)
+    t = t_starts + share.clamp(0.0, 1.0) * (t_ends - t_starts)
+    found = segments.sum(torch.where(segments.last_where((before < 0.5) & (weights > 0), layout), t, 0.0), layout)
+    return torch.where(segments.sum(weights, layout) >= 0.5, found, torch.inf)
+
+
 def composite(weights: Tensor, x: Tensor, layout: Layout) -> Tensor:
     """Return the weighted sum Σ w x over the samples of each ray.
 

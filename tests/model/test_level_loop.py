@@ -357,8 +357,11 @@ def test_depths_of_a_view_are_distances_in_the_scene_also_under_ndc() -> None:
     rendered = LevelLoop([Wall()], importance_sampler(3000), volume_renderer(), space=space).render(view)
     cosines = -view_rays(space, view).viewdirs[:, 2]
     torch.testing.assert_close(rendered.depth / rendered.opacity, 5.5 / cosines, rtol=5e-3, atol=0)
+    assert rendered.median_depth is not None
+    torch.testing.assert_close(rendered.median_depth, 5.5 / cosines, rtol=5e-3, atol=0)
     clear = LevelLoop([ConstantField(0.0)], importance_sampler(8), volume_renderer(), space=space).render(view)
     assert clear.depth.tolist() == [0.0] * 24
+    assert clear.median_depth is not None and clear.median_depth.tolist() == [torch.inf] * 24
 
 
 def test_a_model_from_slots_has_the_parts_of_the_run() -> None:

@@ -166,3 +166,31 @@ def test_gradients_equal_finite_differences(layout: Layout, backend: str) -> Non
 def test_half_precision_colors_are_composited_in_float32(backend: str) -> None:
     pixels = volume.composite(torch.ones(2), torch.full((2, 3), 0.5, dtype=torch.float16), packed([2]))
     assert pixels.dtype == torch.float32 and pixels.tolist() == [[1.0, 1.0, 1.0]]
+
+
+@given(rays, st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_the_median_is_where_a_loop_over_the_weights_reaches_one_half(counts: list[int], seed: int) -> None:
+    n = sum(counts)
+    weights, ends = oracle_weights(uniform(n, seed), counts), uniform(n, seed + 1).cumsum(0)
+    starts, expected, i = ends - 0.1, [], 0
+    for count in counts:
+        total, found = 0.0, math.inf
+        for k in range(i, i + count):
+            if total < 0.5 <= total + float(weights[k]):
+                found = float(starts[k]) + 0.1 * (0.5 - total) / float(weights[k])
+            total += float(weights[k])
+        expected.append(found)
+        i += count
+    found = volume.median(weights, starts, ends, packed(counts))
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+    if counts and min(counts) == max(counts):
+        torch.testing.assert_close(volume.median(weights, starts, ends, Layout(len(counts), counts[0])), found)
+
+
+def test_the_median_of_a_constant_density_has_the_closed_form() -> None:
+    """T = exp(−σ t) is ½ at t = ln 2 / σ."""
+    edges = torch.linspace(0.0, 5.0, 20001, dtype=torch.float64)
+    weights = volume.weights_from_density(torch.full((20000,), 1.7).double(), edges.diff(), Layout(1, 20000))
+    found = volume.median(weights, edges[:-1], edges[1:], Layout(1, 20000))
+    assert float(found) == pytest.approx(math.log(2) / 1.7, abs=1e-7)
