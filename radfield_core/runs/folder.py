@@ -1,7 +1,7 @@
 """Run folders: how they are named, found and locked, and which files they hold.
 
     config.toml  plugins.json  scene.json  data.json  cameras.safetensors
-    checkpoints/  metrics.jsonl  results.json  images/  spikes/
+    checkpoints/  metrics.jsonl  training.json  results.json  images/  spikes/
 
 The folder of a run is `outputs/<scene>/<method>/<time>/`, unless `--out` names another folder. `outputs/latest` points
 to the newest run below `outputs/`.
@@ -59,6 +59,7 @@ class RunFolder:
         origin: file that names the checkpoint whose weights the run started with; absent if they were random.
         checkpoints: folder of the checkpoints.
         metrics: file with the metrics of training and of evaluations, one JSON object per line.
+        training: file with the times, the memory and the warnings of each training of the run.
         results: file with the latest evaluation of the whole test split.
         spikes: folder of the pictures that are rendered when the loss jumps.
     """
@@ -73,6 +74,7 @@ class RunFolder:
     origin = _Inside("origin.json")
     checkpoints = _Inside("checkpoints")
     metrics = _Inside("metrics.jsonl")
+    training = _Inside("training.json")
     results = _Inside("results.json")
     spikes = _Inside("spikes")
 

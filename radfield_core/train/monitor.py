@@ -52,6 +52,11 @@ class Monitor:
         """Name of the split that is evaluated, or "" if nothing is evaluated."""
         return "" if self._evaluation is None else self._evaluation.split
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of all evaluations so far, in seconds."""
+        return self._spent
+
     def evaluate(self, model: Model, counters: Counters) -> QuickResult | None:
         """Evaluate a few views, record the metrics and return them. If a signal asks the run to end, return None.
 

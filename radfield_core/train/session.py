@@ -31,6 +31,7 @@ from radfield_core.runs.known_data import record_data
 from radfield_core.runs.observers import Observers
 from radfield_core.runs.record import plugin_versions, slots_of
 from radfield_core.runs.scenes import Scenes
+from radfield_core.runs.training_record import TrainingRecord
 from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
@@ -152,25 +153,27 @@ def train_run(
     is_new = resume is None and (out is None or not out.exists())
     folder = new_run(run, out) if resume is None else resume
     folder.check_writable()
-    with folder.locked():
+    diary = TrainingRecord()
+    with folder.locked(), diary.listening():
         checkpoints.clean(folder.checkpoints)
         try:
-            prepared = prepare(
-                run,
-                folder,
-                resume=resume is not None,
-                checkpoint=checkpoint,
-                quiet=quiet,
-                allow_other_data=allow_other_data,
-                weights=weights,
-            )
+            with diary.stage("preparation"):
+                prepared = prepare(
+                    run,
+                    folder,
+                    resume=resume is not None,
+                    checkpoint=checkpoint,
+                    quiet=quiet,
+                    allow_other_data=allow_other_data,
+                    weights=weights,
+                )
         except BaseException:
             if is_new:
                 folder.remove_if_unused()
             raise
         announce(prepared, threads, keep_folder)
         record(prepared)
-        return loop(prepared, keep_folder)
+        return loop(prepared, keep_folder, diary)
 
 
 def prepare(
@@ -282,29 +285,48 @@ def _record_scene(folder: RunFolder, scene: Scene, scenes: Scenes) -> None:
     write_durably(folder.scene, dump_json(content, indent=2) + "\n")
 
 
-def loop(prepared: Prepared, keep_folder: bool = True) -> Outcome:
-    """Train to the end, notify the plugins that observe the run, and log the result."""
+def loop(prepared: Prepared, keep_folder: bool = True, diary: TrainingRecord | None = None) -> Outcome:
+    """Train to the end, write the record of the training, notify the plugins that observe the run, and log the
+    result."""
+    diary = TrainingRecord() if diary is None else diary
     folder, trainer, observers = prepared.folder, prepared.trainer, prepared.observers
     first = trainer.counters.step
     observers.tell("radfield_train_started", run=prepared.run, folder=folder.path, step=first)
     observers.tell_parts("started", ObservedRun(prepared.run, folder.path, prepared.scene, first))
+    before = trainer.counters.seconds
     try:
-        reason = trainer.train()
+        with diary.stage("saving and logging"):  # less the other stages of training, which are subtracted below
+            reason = trainer.train()
     except Diverged:
-        _tell_finished(prepared, "diverged")
+        _finish(prepared, "diverged", diary, first, before)
         raise
     except PluginError:  # with RADFIELD_STRICT_PLUGINS=1, an observer that fails ends the run
         trainer.save()
         raise
     outcome = Outcome(folder.path, trainer.counters.step, reason)
-    _tell_finished(prepared, "signal" if outcome.exit_code else reason)
+    _finish(prepared, "signal" if outcome.exit_code else reason, diary, first, before)
     if not outcome.exit_code:
         _log_end(prepared, outcome, first, keep_folder)
     return outcome
 
 
-def _tell_finished(prepared: Prepared, reason: str) -> None:
-    observers, step = prepared.observers, prepared.trainer.counters.step
+def _finish(prepared: Prepared, reason: str, diary: TrainingRecord, first: int, before: float) -> None:
+    """Write the record of a training, and tell the observers that it has ended.
+
+    Args:
+        prepared: the run.
+        reason: why the training ended.
+        diary: what was recorded of the training.
+        first: number of steps that were done when the training began.
+        before: seconds of steps that were counted when the training began.
+    """
+    trainer, observers, step = prepared.trainer, prepared.observers, prepared.trainer.counters.step
+    within = {"steps": trainer.counters.seconds - before, "evaluations": trainer.evaluation_seconds}
+    for name, seconds in within.items():
+        diary.add(name, seconds)
+    diary.add("saving and logging", -sum(within.values()))
+    device = trainer.drawer.device
+    diary.write(prepared.folder, device, conditions(device), (first, step), reason)
     observers.tell("radfield_run_finished", folder=prepared.folder.path, step=step, reason=reason)
     observers.tell_parts("finished", step, reason)
 

@@ -94,6 +94,11 @@ class Trainer:
         return self._setup.weights
 
     @property
+    def evaluation_seconds(self) -> float:
+        """Wall time of the evaluations of this training, in seconds."""
+        return self._monitor.seconds
+
+    @property
     def seed(self) -> int:
         """The seed of the run. Every rollback changes it."""
         return self.config.seed + SEED_STRIDE * self.counters.rollbacks

@@ -17,6 +17,7 @@ from radfield_core.errors import StorageError, UsageError
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.observers import Observers
+from radfield_core.runs.training_record import read_trainings
 from radfield_core.train import session
 from radfield_core.train.session import Outcome, Prepared, prepare, train_run
 
@@ -69,6 +70,20 @@ def test_a_finished_run_holds_options_versions_scene_and_metrics(finished: Path)
     assert len(scene["to_data"]) == 4 and scene["left_out"] == {}
     steps = [json.loads(line)["step"] for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 4], "an entry for each step, and the evaluation at the end"
+
+
+def test_each_training_is_recorded_with_its_times_and_warnings(copied: RunFolder) -> None:
+    (first,) = read_trainings(copied)
+    assert (first["first_step"], first["last_step"], first["end"]) == (0, 4, "max_steps")
+    assert set(first["seconds"]) == {"preparation", "steps", "evaluations", "saving and logging"}
+    assert all(seconds >= 0 for seconds in first["seconds"].values()) and first["machine"]["device"] == "cpu"
+    logged = json.loads(copied.metrics.read_text().splitlines()[-1])["seconds"]
+    assert first["seconds"]["steps"] == pytest.approx(logged, abs=2e-3)
+    train_run(run_of("trainer.max_steps=6"), resume=copied, quiet=True)
+    second = read_trainings(copied)[1]
+    assert (second["first_step"], second["last_step"]) == (4, 6)
+    total = json.loads(copied.metrics.read_text().splitlines()[-1])["seconds"]
+    assert second["seconds"]["steps"] == pytest.approx(total - logged, abs=4e-3)
 
 
 def test_preparing_a_resumed_run_changes_nothing_on_disk(copied: RunFolder) -> None:
