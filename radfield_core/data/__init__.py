@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         near_far_limits as near_far_limits,
         normalizing_similarity as normalizing_similarity,
     )
+    from radfield_core.data.point_files import ply_points as ply_points, read_ply_points as read_ply_points
     from radfield_core.data.points import unused_points as unused_points, usable_points as usable_points
     from radfield_core.data.poses import (
         check_poses as check_poses,
@@ -104,6 +105,7 @@ _HOMES = {
     "observations": "Observations depth_sigmas",
     "pairing": "in_other_order listed numbers_in pair_names pair_with_numbers",
     "placement": "MAX_DISTANCE camera_box content_box focus_point near_far_limits normalizing_similarity",
+    "point_files": "ply_points read_ply_points",
     "points": "unused_points usable_points",
     "poses": "check_poses pose_fault read_pose rotation_quaternion",
     "scene": "ImageSource",

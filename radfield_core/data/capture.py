@@ -38,6 +38,7 @@ class Capture:
         distortion: [V, K] parameters of the lens model, or None if the model has no parameters.
         masks: V mask files, or None. Pixels that are black in the mask are ignored in training.
         points: [P, 3], known points of the surface, or None.
+        point_colors: [P, 3] uint8, sRGB colors of `points`, or None.
         observations: which view sees which of `points` at which pixel, or None. The sizes are those in `sizes`.
         surface: depth and normal images, or None.
         headers: V headers of the image files. The tuple is empty until `fitted` reads the headers.
@@ -54,6 +55,7 @@ class Capture:
     distortion: Array | None = None
     masks: list[Path] | None = None
     points: Array | None = None
+    point_colors: np.ndarray | None = None
     observations: Observations | None = None
     surface: SurfaceFiles | None = None
     headers: tuple[ImageHeader, ...] = ()
@@ -191,6 +193,7 @@ class Capture:
             box=box,
             to_data=torch.from_numpy(back),
             points=None if self.points is None else torch.from_numpy(transform_points(to_scene, self.points)),
+            point_colors=None if self.point_colors is None else torch.from_numpy(self.point_colors),
             names=[self.names[i] for i in chosen],
             notes=(*self.notes, *notes),
         )

@@ -103,6 +103,7 @@ class Scene:
         background: color in [0, 1] of the background in images without alpha, if the data states this color. It
             replaces the method's background color.
         points: [P, 3], known points of the surface, if there are any.
+        point_colors: [P, 3] uint8, sRGB colors of `points`, if they are known.
         ground_truth: the true surface, if it is known.
         depths: V tensors [H, W] float32 with the distance from the camera to the surface along each ray, if there are
             depth images. The distance is infinite if the ray hits nothing, and NaN if it is unknown.
@@ -132,6 +133,7 @@ class Scene:
     up: str | None = None
     background: tuple[float, float, float] | None = None
     points: Tensor | None = None
+    point_colors: Tensor | None = None
     ground_truth: Mesh | None = None
     depths: Sequence[Tensor] | None = None
     normals: Sequence[Tensor] | None = None

@@ -51,6 +51,7 @@ class BuildContext:
         space: near and far limits and NDC warp of the rays; None if there is no scene.
         cameras: the training cameras as the data set states them, in scene coordinates; None if there is no scene.
         points: known points of the scene's surfaces [P, 3] in scene coordinates; None if the data has none.
+        point_colors: sRGB colors of `points` [P, 3] uint8; None if they are unknown.
         make_loop: function that builds core's ray-marching model. Core sets this attribute.
 
     Example:
@@ -70,6 +71,7 @@ class BuildContext:
     space: RaySpace | None = None
     cameras: Cameras | None = None
     points: Tensor | None = None
+    point_colors: Tensor | None = None
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:

@@ -274,6 +274,7 @@ def build_context(scene: Scene, run: RunConfig) -> BuildContext:
         space=RaySpace.of(scene),
         cameras=scene.cameras,
         points=scene.points,
+        point_colors=scene.point_colors,
         make_loop=level_loop,
     )
 

@@ -27,7 +27,10 @@ from radfield_core.types import SceneBox
 MAX_POINTS = 2**20
 """A scene with more known points is stored without them."""
 
-_TENSORS = ("c2w", "intrinsics", "sizes", "distortion", "to_data", "center", "render_path", "points", "loss_weights")
+_TENSORS = (
+    "c2w", "intrinsics", "sizes", "distortion", "to_data", "center", "render_path", "points", "point_colors",
+    "loss_weights",
+)  # fmt: skip
 _VALUES = ("masks_mean", "limits_along", "ndc", "unit", "up", "background", "names", "groups")
 
 
@@ -89,10 +92,11 @@ def packed(scenes: Mapping[str, Scene]) -> bytes:
     values: dict[str, Any] = {}
     for split, scene in scenes.items():
         cameras, box = scene.cameras, scene.box
-        points = None if scene.points is None or len(scene.points) > MAX_POINTS else scene.points
+        few = scene.points is not None and len(scene.points) <= MAX_POINTS
+        points, colors = (scene.points, scene.point_colors) if few else (None, None)
         found = (
             cameras.c2w, cameras.intrinsics, cameras.sizes, cameras.distortion, scene.to_data, box.center,
-            scene.render_path, points, scene.loss_weights,
+            scene.render_path, points, colors, scene.loss_weights,
         )  # fmt: skip
         for name, tensor in zip(_TENSORS, found, strict=True):
             if tensor is not None:
@@ -135,6 +139,7 @@ def _scene(split: str, known: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         up=known["up"],
         background=None if background is None else (background[0], background[1], background[2]),
         points=found["points"],
+        point_colors=found["point_colors"],
         names=[str(name) for name in known["names"]],
         groups=[str(group) for group in known["groups"]],
         loss_weights=found["loss_weights"],
@@ -144,11 +149,11 @@ def _scene(split: str, known: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
 
 def _checked(split: str, known: Mapping[str, Any], found: Mapping[str, Tensor | None]) -> Mapping[str, Tensor | None]:
     """Return the tensors of a split if their shapes and values are possible. Raises ValueError if they are not."""
-    n = len(_present(split, found["c2w"]))
+    n, points = len(_present(split, found["c2w"])), found["points"]
     shapes = {
         "c2w": (n, 3, 4), "intrinsics": (n, 4), "sizes": (n, 2), "distortion": (n, MODELS[known["model"]]),
         "to_data": (4, 4), "center": (3,), "loss_weights": (n,),
-        "render_path": (-1, 3, 4), "points": (-1, 3),
+        "render_path": (-1, 3, 4), "points": (-1, 3), "point_colors": (0 if points is None else len(points), 3),
     }  # fmt: skip
     for name, tensor in found.items():
         if tensor is None:

@@ -25,3 +25,5 @@ def assert_valid_scene(scene: Scene) -> None:
     assert error.abs().max() < 1e-6
     assert 0 <= scene.near < scene.far < float("inf") and 0 < scene.box.radius < float("inf")
     assert scene.points is None or scene.points.isfinite().all()
+    if (colors := scene.point_colors) is not None:
+        assert scene.points is not None and colors.shape == scene.points.shape and colors.dtype == torch.uint8

@@ -143,7 +143,7 @@ def test_ferns_points_look_alike_where_they_fall_in_neighboring_views(test_data)
     from radfield_colmap.binary import read_points
 
     scene = scenes_of(test_data / "llff" / "fern", ["data.holdout=0", "data.ndc=false"], ("train",))["train"]
-    _, points, errors = read_points(test_data / "llff" / "fern" / "sparse" / "0" / "points3D.bin")
+    _, points, _, errors = read_points(test_data / "llff" / "fern" / "sparse" / "0" / "points3D.bin")
     points = torch.from_numpy(points[errors < 1.0])[::7]
     inverse = torch.linalg.inv(scene.to_data)
     points = points @ inverse[:3, :3].T + inverse[:3, 3]

@@ -27,7 +27,8 @@ def full_scene() -> Scene:
         scene, cameras=cameras, far=float("inf"), box=SceneBox(torch.tensor([1.0, 2.0, 3.0]), 0.75, "sphere", False),
         masks=MemoryImages(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)), masks_mean="counted", limits_along="axis",
         to_data=torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0]).double()), unit="mm", up="-y",
-        background=(0.25, 0.5, 1.0), points=torch.rand(5, 3), names=["a", "b", "ü"], groups=["1", "1", "2"],
+        background=(0.25, 0.5, 1.0), points=torch.rand(5, 3),
+        point_colors=torch.arange(15, dtype=torch.uint8).view(5, 3), names=["a", "b", "ü"], groups=["1", "1", "2"],
         loss_weights=torch.rand(3), render_path=torch.rand(2, 3, 4),
     )  # fmt: skip
 
@@ -39,7 +40,7 @@ def test_everything_but_images_is_stored_exactly() -> None:
     for name in ("near", "far", "masks_mean", "limits_along", "ndc", "unit", "up", "background", "names", "groups"):
         assert getattr(read["train"], name) == getattr(scene, name), name
         assert getattr(read["test"], name) == getattr(plain, name), name
-    for name in ("to_data", "points", "loss_weights", "render_path"):
+    for name in ("to_data", "points", "point_colors", "loss_weights", "render_path"):
         assert torch.equal(getattr(read["train"], name), getattr(scene, name)), name
     for name in ("c2w", "intrinsics", "sizes", "distortion"):
         assert torch.equal(getattr(read["train"].cameras, name), getattr(scene.cameras, name)), name
@@ -68,6 +69,8 @@ def test_images_are_read_when_they_are_first_used_and_only_if_they_are_the_same(
         lambda tensors: tensors.pop("values"),
         lambda tensors: tensors["train/c2w"].fill_(float("nan")),
         lambda tensors: tensors.update({"train/intrinsics": torch.ones(2, 4)}),
+        lambda tensors: tensors.update({"train/point_colors": torch.zeros(4, 3, dtype=torch.uint8)}),
+        lambda tensors: tensors.pop("train/points"),
         lambda tensors: tensors.update({"train/sizes": torch.zeros(3, 2, dtype=torch.int64)}),
         lambda tensors: tensors.update({"train/distortion": torch.zeros(3, 1)}),
         lambda tensors: tensors.update({"values": torch.zeros(3, dtype=torch.uint8)}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, SparseCamera, SparseImage, camera
+from radfield_colmap.model import MODEL_NAMES, N_PARAMETERS, PointTable, SparseCamera, SparseImage, camera, empty_points
 from radfield_core import DatasetError
 from radfield_core.files import read_limited
 
@@ -109,15 +109,15 @@ def read_images(path: Path) -> list[SparseImage]:
     return images
 
 
-def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ids [P], points [P, 3] and mean reprojection errors [P] (in pixels) in points3D.bin."""
+def read_points(path: Path) -> PointTable:
+    """Return the points in points3D.bin."""
     reader = Reader(path)
     n = reader.count(_POINT.size)
-    ids, points, errors = np.zeros(n, np.int64), np.zeros((n, 3)), np.zeros(n)
+    table = empty_points(n)
     for i in range(n):
-        number, x, y, z, _, _, _, error, track = reader.take(_POINT)
+        number, x, y, z, *color, error, track = reader.take(_POINT)
         if number >= 2**63:
             raise reader.fail(f"point {i} has the id {number}, which is too large")
-        ids[i], points[i], errors[i] = number, (x, y, z), error
+        table.ids[i], table.points[i], table.colors[i], table.errors[i] = number, (x, y, z), color, error
         reader._advance(8 * track)
-    return ids, points, errors
+    return table

@@ -91,7 +91,8 @@ class Colmap(DataParser):
             intrinsics=np.array([camera.intrinsics for camera in cameras]),
             sizes=np.array([(camera.width, camera.height) for camera in cameras]),
             model=lens, distortion=distortion, masks=masks,
-            points=model.points if len(model.points) else None, observations=observations(model),
+            points=model.points if len(model.points) else None,
+            point_colors=model.colors if len(model.points) else None, observations=observations(model),
             surface=SurfaceFiles(config, depths, normals) if depths or normals else None, notes=notes,
         )  # fmt: skip
 

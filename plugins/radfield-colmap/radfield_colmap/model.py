@@ -11,6 +11,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,6 +73,31 @@ class SparseImage:
     point_ids: np.ndarray
 
 
+class PointTable(NamedTuple):
+    """P points of a reconstruction.
+
+    Attributes:
+        ids: [P] int64.
+        points: positions [P, 3].
+        colors: sRGB colors [P, 3] uint8.
+        errors: mean reprojection errors in pixels [P].
+    """
+
+    ids: np.ndarray
+    points: np.ndarray
+    colors: np.ndarray
+    errors: np.ndarray
+
+    def chosen(self, rows: np.ndarray) -> PointTable:
+        """Return some of the points: a mask [P] or indices."""
+        return PointTable(*(column[rows] for column in self))
+
+
+def empty_points(n: int) -> PointTable:
+    """Return n points at the origin, to be filled in."""
+    return PointTable(np.zeros(n, np.int64), np.zeros((n, 3)), np.zeros((n, 3), np.uint8), np.zeros(n))
+
+
 @dataclass(frozen=True, eq=False)
 class SparseModel:
     """A reconstruction that consists of cameras, images and P points.
@@ -81,6 +107,7 @@ class SparseModel:
         images: the registered images.
         point_ids: [P] int64, ids of the points.
         points: [P, 3], positions of the points.
+        colors: [P, 3] uint8, sRGB colors of the points.
         errors: [P], mean reprojection error of each point in pixels.
         notes: messages for the user about points that are not used.
     """
@@ -89,6 +116,7 @@ class SparseModel:
     images: tuple[SparseImage, ...]
     point_ids: np.ndarray
     points: np.ndarray
+    colors: np.ndarray
     errors: np.ndarray
     notes: tuple[str, ...] = ()
 

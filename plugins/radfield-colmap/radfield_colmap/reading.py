@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from radfield_colmap import binary, text
-from radfield_colmap.model import SparseImage, SparseModel
+from radfield_colmap.model import PointTable, SparseImage, SparseModel, empty_points
 from radfield_colmap.sniff import suffix_of
 from radfield_core import DatasetError, Problems
 from radfield_core.data import MAX_DISTANCE, unused_points, usable_points
@@ -23,7 +23,7 @@ def read_model(folder: Path) -> SparseModel:
     problems = Problems()
     cameras = form.read_cameras(folder / f"cameras{suffix}")
     images = form.read_images(folder / f"images{suffix}")
-    ids, points, errors, notes = _read_points(folder / f"points3D{suffix}", form.read_points)
+    table, notes = _read_points(folder / f"points3D{suffix}", form.read_points)
     names = set()
     for image in images:
         fault = _fault(image, image.camera_id in cameras)
@@ -33,26 +33,23 @@ def read_model(folder: Path) -> SparseModel:
         if fault:
             problems.add(folder / f"images{suffix}", f"image {image.name!r:.200} {fault}")
     problems.raise_as(DatasetError)
-    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), ids, points, errors, tuple(notes))
+    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), *table, tuple(notes))
 
 
-def _read_points(
-    path: Path, read: Callable[[Path], tuple[np.ndarray, np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Return the ids [P], positions [P, 3] and errors [P] of the usable points, and messages for the user.
+def _read_points(path: Path, read: Callable[[Path], PointTable]) -> tuple[PointTable, list[str]]:
+    """Return the usable points, and messages for the user.
 
     Points are optional, because they only improve the near and far limits and the region. If the file is damaged, no
     points are returned.
     """
-    nothing = np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0)
     if not path.is_file():
-        return *nothing, []
+        return empty_points(0), []
     try:
-        ids, points, errors = read(path)
+        table = read(path)
     except DatasetError as error:
-        return *nothing, [unused_points(error)]
-    usable, notes = usable_points(points, path.name)
-    return ids[usable], points[usable], errors[usable], notes
+        return empty_points(0), [unused_points(error)]
+    usable, notes = usable_points(table.points, path.name)
+    return table.chosen(usable), notes
 
 
 def _fault(image: SparseImage, has_camera: bool) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radfield_colmap.model import MODEL_NAMES, SparseCamera, SparseImage, camera
+from radfield_colmap.model import MODEL_NAMES, PointTable, SparseCamera, SparseImage, camera
 from radfield_core import DatasetError
 from radfield_core.files import read_limited
 
@@ -88,9 +88,9 @@ def read_images(path: Path) -> list[SparseImage]:
     return images
 
 
-def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ids [P], points [P, 3] and mean reprojection errors [P] (in pixels) in points3D.txt."""
-    ids, points, errors = [], [], []
+def read_points(path: Path) -> PointTable:
+    """Return the points in points3D.txt."""
+    ids, points, colors, errors = [], [], [], []
     for number, line in _lines(path):
         words = line.split(maxsplit=8)
         try:
@@ -101,7 +101,13 @@ def read_points(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 raise ValueError(f"the POINT3D_ID {key} is out of range")
             ids.append(key)
             points.append([float(word) for word in words[1:4]])
+            colors.append([_whole(word) for word in words[4:7]])
+            if not all(0 <= value <= 255 for value in colors[-1]):
+                raise ValueError(f"the color {words[4]} {words[5]} {words[6]} is not between 0 and 255")
             errors.append(float(words[7]))
         except ValueError as error:
             raise _fail(path, number, error) from None
-    return np.array(ids, np.int64), np.array(points, np.float64).reshape(-1, 3), np.array(errors)
+    return PointTable(
+        np.array(ids, np.int64), np.array(points, np.float64).reshape(-1, 3),
+        np.array(colors, np.uint8).reshape(-1, 3), np.array(errors),
+    )  # fmt: skip

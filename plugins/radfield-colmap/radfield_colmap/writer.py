@@ -24,7 +24,9 @@ from radfield_core.data import (
 from radfield_core.files import write_durably
 from radfield_core.ops.distortion import widen
 
-_MOST_POINTS = 2000
+_MOST_POINTS = 100_000
+_MOST_VERTICES = 2000
+_GRAY = 128
 
 
 def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
@@ -38,7 +40,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     and a warning is logged.
     """
     views = views_to_store(scenes)
-    points = _points(next(iter(scenes.values())))
+    points, colors = _points(next(iter(scenes.values())))
     numbers = {key: i + 1 for i, key in enumerate(dict.fromkeys(astuple(view.camera) for view in views))}
     cameras = {numbers[astuple(view.camera)]: view.camera for view in views}
     images, observed = [], [[] for _ in points]  # type: ignore[var-annotated]
@@ -58,7 +60,7 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     tables = {
         "cameras": [_camera(number, camera) for number, camera in cameras.items()],
         "images": images,
-        "points3D": [_point(i, points[i], observed[i]) for i in kept],
+        "points3D": [_point(i, points[i], colors[i], observed[i]) for i in kept],
     }
     for name, entries in tables.items():
         path = folder / "sparse" / "0" / f"{name}.bin"
@@ -67,14 +69,18 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     return written
 
 
-def _points(scene: Scene) -> np.ndarray:
-    points = scene.points
+def _points(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return points [P, 3] in data coordinates, and their colors [P, 3] uint8, which are gray if they are unknown."""
+    points, most = scene.points, _MOST_POINTS
     if points is None and scene.ground_truth is not None:
-        points = scene.ground_truth.vertices
+        points, most = scene.ground_truth.vertices, _MOST_VERTICES
     if points is None:
-        return np.zeros((0, 3))
-    chosen = torch.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).long()
-    return transform_points(scene.to_data, points[chosen].double()).numpy()
+        return np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
+    chosen = torch.linspace(0, len(points) - 1, min(len(points), most), dtype=torch.float64).long()
+    colors = np.full((len(chosen), 3), _GRAY, np.uint8)
+    if scene.points is not None and scene.point_colors is not None:
+        colors = scene.point_colors[chosen].numpy()
+    return transform_points(scene.to_data, points[chosen].double()).numpy(), colors
 
 
 def _observations(view: StoredView, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,6 +141,6 @@ def _image(number: int, camera: int, view: StoredView, seen: np.ndarray, pixels:
     return head + view.file_name.encode() + b"\0" + struct.pack("<Q", len(seen)) + table.tobytes()
 
 
-def _point(index: int, position: np.ndarray, track: list[tuple[int, int]]) -> bytes:
-    head = struct.pack("<Q3d3BdQ", index + 1, *position, 128, 128, 128, 0.0, len(track))
+def _point(index: int, position: np.ndarray, color: np.ndarray, track: list[tuple[int, int]]) -> bytes:
+    head = struct.pack("<Q3d3BdQ", index + 1, *position, *color, 0.0, len(track))
     return head + np.array(track, dtype="<u4").tobytes()

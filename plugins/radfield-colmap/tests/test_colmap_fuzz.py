@@ -28,7 +28,7 @@ def can(test_data, tmp_path_factory):
     blank."""
     model = test_data / "colmap" / "can" / "sparse" / "0"
     cameras, images = read_cameras(model / "cameras.bin"), read_images(model / "images.bin")[:3]
-    ids, points, errors = read_points(model / "points3D.bin")
+    ids, points, _, errors = read_points(model / "points3D.bin")
     binary, text = {part: b"" for part in PARTS}, {part: "# by hand\n" for part in PARTS}
     for number, image in enumerate(images, start=1):
         camera = cameras[image.camera_id]

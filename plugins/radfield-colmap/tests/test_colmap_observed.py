@@ -43,7 +43,8 @@ def test_keypoints_without_a_point_and_damaged_ones_are_left_out():
         for i, xy in enumerate([[[1.0, 2], [3, 4], [5, 6], [7, 8]], [[9.0, 10], [3, 4], [np.nan, 6], [1e9, 8]]])
     )
     camera = type("Camera", (), {"intrinsics": (100.0, 100.0, 5.0, 5.0)})
-    model = SparseModel({1: camera}, images, np.array([9, 3, 7]), np.full((3, 3), 5.0), np.array([0.0, np.nan, 2.0]))
+    points, colors, errors = np.full((3, 3), 5.0), np.zeros((3, 3), np.uint8), np.array([0.0, np.nan, 2.0])
+    model = SparseModel({1: camera}, images, np.array([9, 3, 7]), points, colors, errors)
     seen = observations(model)
     assert seen.views.tolist() == [0, 0, 0, 1]
     assert seen.points.tolist() == [2, 1, 0, 2]

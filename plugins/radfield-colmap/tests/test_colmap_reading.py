@@ -73,9 +73,9 @@ def as_text(folder: Path) -> None:
         seen = zip(image.xy.tolist(), image.point_ids.tolist(), strict=True)
         lines.append(" ".join(f"{x!r} {y!r} {point}" for (x, y), point in seen))
     (sparse / "images.txt").write_text("\n".join(lines) + "\n")
-    rows = zip(model.point_ids.tolist(), model.points.tolist(), strict=True)
+    rows = zip(model.point_ids.tolist(), model.points.tolist(), model.colors.tolist(), strict=True)
     (sparse / "points3D.txt").write_text(
-        "".join(f"{point} {x!r} {y!r} {z!r} 1 2 3 0.5 1 0 2 1\n" for point, (x, y, z) in rows)
+        "".join(f"{point} {x!r} {y!r} {z!r} {r} {g} {b} 0.5 1 0 2 1\n" for point, (x, y, z), (r, g, b) in rows)
     )
     for path in sparse.glob("*.bin"):
         path.unlink()
@@ -100,6 +100,25 @@ def test_text_and_binary_say_the_same(folder):
     torch.testing.assert_close(found.cameras.c2w, expected.cameras.c2w)
     assert (found.near, found.far) == pytest.approx((expected.near, expected.far))
     torch.testing.assert_close(found.points, expected.points)
+    assert torch.equal(found.point_colors, expected.point_colors)
+
+
+def test_points_written_and_read_keep_their_colors(tmp_path):
+    scene = toy_capture(9)
+    rgb = (torch.arange(len(scene.points) * 3) % 256).view(-1, 3).to(torch.uint8)
+    write({"train": replace(scene, point_colors=rgb)}, tmp_path)
+    back = parse(tmp_path, holdout=0)
+    nearest = torch.cdist(back.data_points(back.points), scene.points.double()).argmin(1)
+    assert len(nearest.unique()) > 50 and torch.equal(back.point_colors, rgb[nearest])
+
+
+@pytest.mark.parametrize("color", ["256 0 0", "-1 0 0", "red 0 0"])
+def test_points_with_impossible_colors_are_left_aside_with_a_warning(folder, color):
+    as_text(folder)
+    path = folder / "sparse" / "0" / "points3D.txt"
+    path.write_text(path.read_text() + f"99999 1 2 3 {color} 0.5 1 0 2 1\n")
+    scene = parse(folder, holdout=0)
+    assert scene.points is None and any("not used" in note and "points3D.txt: line" in note for note in scene.notes)
 
 
 def test_every_camera_model_of_the_format_is_read(tmp_path):

@@ -26,7 +26,7 @@ from radfield_splat.config import SplatConfig
 from radfield_splat.gaussians import Gaussians
 from radfield_splat.rasterizer import rasterize
 from radfield_splat.relocation import divided, number_of_gaussians, offsets
-from radfield_splat.start import start_means, start_scales
+from radfield_splat.start import harmonics_of, start_points, start_scales
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +49,13 @@ class SplatModel(Model):
         super().__init__()
         self.config, self.radius, self.degree = config, ctx.bounds.radius, 0
         self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
-        means = start_means(config.start_gaussians, ctx)
+        means, colors = start_points(config.start_gaussians, ctx)
         n = len(means)
         self.means = nn.Parameter(means)
         self.log_scales = nn.Parameter(start_scales(means).log()[:, None].repeat(1, 3))
         self.quaternions = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1))
         self.opacity_logits = nn.Parameter(torch.full((n,), config.start_opacity).logit())
-        self.base_colors = nn.Parameter(torch.zeros(n, 1, 3))
+        self.base_colors = nn.Parameter(harmonics_of(colors))
         self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, 3))
         self.register_buffer("unseen", torch.zeros(n, dtype=torch.int32))
 

@@ -1,6 +1,8 @@
-"""Choose the first positions of the Gaussians: the known points of the scene, or random positions."""
+"""Choose the first positions and colors of the Gaussians: the known points of the scene, or random positions."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from scipy.spatial import KDTree
@@ -8,14 +10,31 @@ from torch import Tensor
 
 from radfield_core import BuildContext
 
+CONSTANT_HARMONIC = 0.5 / math.sqrt(math.pi)
+"""Value of the spherical harmonic of degree 0."""
 
-def start_means(n: int, ctx: BuildContext) -> Tensor:
-    """Return up to n means [M, 3]: known points of the scene, or n random points in the scene's bounds."""
-    if ctx.points is not None and len(ctx.points):
-        chosen = torch.randperm(len(ctx.points))[:n] if len(ctx.points) > n else slice(None)
-        return ctx.points[chosen].to(torch.float32).clone()
-    center, radius = ctx.bounds.center.to(torch.float32), ctx.bounds.radius
-    return center + radius * (2 * torch.rand(n, 3) - 1)
+
+def start_points(n: int, ctx: BuildContext) -> tuple[Tensor, Tensor]:
+    """Return up to n means [M, 3] and their sRGB colors [M, 3] in [0, 1].
+
+    They are known points of the scene, or n random points in the scene's bounds. Unknown colors are gray.
+    """
+    if ctx.points is None or not len(ctx.points):
+        center, radius = ctx.bounds.center.to(torch.float32), ctx.bounds.radius
+        return center + radius * (2 * torch.rand(n, 3) - 1), torch.full((n, 3), 0.5)
+    chosen = torch.randperm(len(ctx.points))[:n] if len(ctx.points) > n else torch.arange(len(ctx.points))
+    means = ctx.points[chosen].to(torch.float32)
+    if ctx.point_colors is None:
+        return means, torch.full_like(means, 0.5)
+    return means, ctx.point_colors[chosen].to(torch.float32) / 255
+
+
+def harmonics_of(colors: Tensor) -> Tensor:
+    """Return the coefficients [M, 1, 3] of the constant harmonic with which Gaussians have the colors [M, 3].
+
+    All color maps of a run take and return the sRGB values of images, so these are the values of the harmonics too.
+    """
+    return ((colors - 0.5) / CONSTANT_HARMONIC)[:, None]
 
 
 def start_scales(means: Tensor) -> Tensor:

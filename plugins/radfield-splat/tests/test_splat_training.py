@@ -9,7 +9,7 @@ import torch
 from radfield_splat.config import SplatConfig
 from radfield_splat.method import Splat
 from radfield_splat.model import SplatModel, pixel_size
-from radfield_splat.start import start_means, start_scales
+from radfield_splat.start import start_points, start_scales
 
 from radfield_core import BuildContext, SceneBox, Step, TrainedParameters, compose, get_registry
 from radfield_core.cameras import Cameras
@@ -115,12 +115,22 @@ def test_the_size_of_a_pixel_is_that_at_the_middle_of_the_scene():
 
 def test_gaussians_start_at_the_points_of_the_scene_and_as_large_as_their_gaps():
     points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [9, 9, 9]], dtype=torch.float64)
-    means = start_means(10, BuildContext(BOX, points=points))
-    assert torch.equal(means, points.float())
+    means, colors = start_points(10, BuildContext(BOX, points=points))
+    assert torch.equal(means, points.float()) and colors.unique().tolist() == [0.5]
     assert float(start_scales(means)[0]) == pytest.approx(((1 + 4 + 9) / 3) ** 0.5, rel=1e-4)
-    assert len(start_means(3, BuildContext(BOX, points=points))) == 3
-    inside = start_means(500, BuildContext(BOX))
+    assert len(start_points(3, BuildContext(BOX, points=points))[0]) == 3
+    inside, _ = start_points(500, BuildContext(BOX))
     assert len(inside) == 500 and inside.abs().max() <= 1.5 and inside.std() > 0.8
+
+
+def test_gaussians_start_with_the_colors_of_the_points():
+    points = torch.linspace(-1, 1, 60).view(20, 3)
+    rgb = torch.arange(60, dtype=torch.uint8).view(20, 3) * 4
+    model = SplatModel(SplatConfig(start_gaussians=7), BuildContext(BOX, points=points, point_colors=rgb))
+    rows = torch.cdist(model.means, points).argmin(1)
+    assert len(rows.unique()) == 7
+    shown = 0.5 + model.base_colors[:, 0] * 0.28209479177387814  # the harmonic of degree 0
+    torch.testing.assert_close(shown, rgb[rows] / 255.0)
 
 
 def test_a_start_at_random_places_is_said_once(caplog):

@@ -17,7 +17,7 @@ from radfield_synthetic import orbit, views
 from radfield_synthetic.cache import Kept
 from radfield_synthetic.config import SyntheticConfig
 from radfield_synthetic.mesh import surface_mesh
-from radfield_synthetic.points import sparse_points
+from radfield_synthetic.points import matte_colors, sparse_points
 from radfield_synthetic.tracing import BOUND
 
 _TOGETHER = 1 << 17
@@ -37,13 +37,14 @@ class SyntheticParser(DataParser):
         cameras = orbit.cameras(self._poses(split), config.resolution, config.lens)
         distance = orbit.distance(config.lens)
         mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
-        points, seen = None, None
+        points, colors, seen = None, None, None
         if config.n_points:
             train = orbit.cameras(self._poses("train"), config.resolution, config.lens)
             points, seen = sparse_points(train, mesh["vertices"], config.n_points, config.point_noise, config.seed)
+            colors = matte_colors(points)
         return Scene(
             cameras=cameras, images=RenderedImages(cameras, config, split), near=distance - BOUND,
-            far=distance + BOUND, points=points, observations=seen if split == "train" else None,
+            far=distance + BOUND, points=points, point_colors=colors, observations=seen if split == "train" else None,
             box=SceneBox(torch.zeros(3), BOUND), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
             depths=_PerView(cameras, views.depth), normals=_PerView(cameras, views.normals),
             names=[f"{split}/r_{i}" for i in range(len(cameras))],

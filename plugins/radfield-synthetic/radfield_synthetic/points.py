@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from radfield_core import Cameras, directions, project, visible
 from radfield_core.data import Observations, depth_sigmas
+from radfield_synthetic.shading import encode, matte
 from radfield_synthetic.tracing import trace
 
 _TOLERANCE = 2e-3
@@ -44,6 +45,11 @@ def sparse_points(cameras: Cameras, vertices: Tensor, n: int, noise: float, seed
     centers, focals = cameras.c2w[:, :, 3], cameras.intrinsics[:, 0]
     sigmas = depth_sigmas(views, points, positions, centers, focals, errors)
     return positions.float(), Observations(views, points, pixels, sigmas)
+
+
+def matte_colors(points: Tensor) -> Tensor:
+    """Return the colors [P, 3] uint8 that points near the surface have without reflections."""
+    return (encode(matte(points)) * 255).round().to(torch.uint8)
 
 
 def _observed(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:

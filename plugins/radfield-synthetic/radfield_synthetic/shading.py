@@ -48,6 +48,11 @@ def _matte(x: Tensor, normals: Tensor, paint: Tensor) -> Tensor:
     return paint * light
 
 
+def matte(x: Tensor) -> Tensor:
+    """Return the light [M, 3] that surface points x [M, 3] reflect diffusely, as linear RGB."""
+    return _matte(x, normal(x), albedo(x, solid(x)))
+
+
 def radiance(x: Tensor, viewdirs: Tensor) -> Tensor:
     """Return the radiance of surface points x [M, 3] as linear RGB [M, 3], viewed along unit `viewdirs` [M, 3]."""
     which, normals = solid(x), normal(x)
@@ -73,7 +78,7 @@ def _mirrored(x: Tensor, viewdirs: Tensor, normals: Tensor, paint: Tensor) -> Te
     met = t.isfinite().nonzero()[:, 0]
     if len(met):
         point = start[met] + t[met, None] * away[met]
-        seen[met] = _matte(point, normal(point), albedo(point, solid(point)))
+        seen[met] = matte(point)
     grazing = (1 - facing).clamp(0.0, 1.0) ** 5
     return (paint + (1 - paint) * grazing) * seen
 

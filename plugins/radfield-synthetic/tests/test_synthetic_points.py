@@ -38,6 +38,16 @@ def test_the_noise_of_the_points_is_the_stated_one() -> None:
     assert 0.85 < float(normalized.std()) < 1.15
 
 
+def test_points_have_the_colors_that_the_views_show() -> None:
+    config = attrs.evolve(CONFIG, n_points=300, point_noise=0.0, resolution=160)
+    scene = SyntheticParser(config).parse("train")
+    seen = scene.observations
+    columns, rows = seen.pixels.round().long().unbind(-1)
+    shown = scene.images.gather(seen.views, rows, columns)[:, :3].int()
+    difference = (shown - scene.point_colors[seen.points].int()).abs().amax(-1)
+    assert float((difference < 25).float().mean()) > 0.6, "the ring reflects, and pixels at edges show two colors"
+
+
 def test_by_default_there_are_no_points() -> None:
     scene = SyntheticParser(attrs.evolve(CONFIG, n_points=0)).parse("train")
     assert scene.points is None and scene.observations is None

@@ -18,13 +18,13 @@ from radfield_core.data import (
     check_poses,
     present_in_all,
     read_json_cameras,
+    read_ply_points,
     read_pose,
     unused_points,
     usable_points,
 )
 from radfield_core.files import display_path, safe_join
 from radfield_transforms.config import TransformsConfig
-from radfield_transforms.ply import read_points
 from radfield_transforms.surface import surface_files
 
 
@@ -84,12 +84,12 @@ def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: 
         problems,
     )  # fmt: skip
     problems.raise_as(DatasetError)
-    points, more = _points(frames[0].meta, folder)
+    points, colors, more = _points(frames[0].meta, folder)
     surface, found = surface_files(tables, folder, frames[0].meta, stored, camera_box(c2w)[1], problems)
     return Capture(
         root=folder.resolve(), names=names, images=images, c2w=c2w, intrinsics=cameras.intrinsics,
         sizes=cameras.sizes, model=cameras.model, distortion=cameras.distortion, masks=masks, points=points,
-        surface=surface, notes=(*notes, *cameras.notes, *more, *found),
+        point_colors=colors, surface=surface, notes=(*notes, *cameras.notes, *more, *found),
     )  # fmt: skip
 
 
@@ -127,18 +127,20 @@ def _image_path(folder: Path, name: str) -> Path:
     return next((candidate for candidate in endings if candidate.is_file()), path.with_name(path.name + ".png"))
 
 
-def _points(meta: dict[str, Any], folder: Path) -> tuple[np.ndarray | None, list[str]]:
-    """Return the sparse points [P, 3] in the file that `ply_file_path` names, and messages for the user.
+def _points(meta: dict[str, Any], folder: Path) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
+    """Return the sparse points [P, 3] in the file that `ply_file_path` names, their colors, and messages for the user.
 
     The file is optional. The points are None if no file is named. They are also None if the file is missing or damaged,
     and a message says so.
     """
     name = meta.get("ply_file_path")
     if name is None:
-        return None, []
+        return None, None, []
     try:
-        points = read_points(safe_join(folder, name))
+        points, colors = read_ply_points(safe_join(folder, name))
     except DatasetError as error:
-        return None, [unused_points(error)]
+        return None, None, [unused_points(error)]
     usable, notes = usable_points(points, name)
-    return points[usable] if usable.any() else None, notes
+    if not usable.any():
+        return None, None, notes
+    return points[usable], None if colors is None else colors[usable], notes

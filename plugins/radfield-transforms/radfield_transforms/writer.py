@@ -16,6 +16,7 @@ from radfield_core.data import (
     StoredView,
     all_have_masks,
     parameters_of,
+    ply_points,
     similarity_scale,
     transform_points,
     views_to_store,
@@ -55,7 +56,8 @@ def write(scenes: Mapping[str, Scene], folder: Path) -> list[Path]:
     meta |= _box(first) | _split_lists(views)
     if first.points is not None and len(first.points):
         points = transform_points(first.to_data, first.points.double()).numpy()
-        write_durably(folder / "sparse_pc.ply", _ply(points))
+        colors = None if first.point_colors is None else first.point_colors.numpy()
+        write_durably(folder / "sparse_pc.ply", ply_points(points, colors))
         written.append(folder / "sparse_pc.ply")
         meta["ply_file_path"] = "sparse_pc.ply"
     meta["frames"] = frames
@@ -99,11 +101,3 @@ def _split_lists(views: list[StoredView]) -> dict[str, list[str]]:
     return {
         f"{split}_filenames": [f"images/{view.file_name}" for view in views if split in view.splits] for split in splits
     }
-
-
-def _ply(points: np.ndarray) -> bytes:
-    header = (
-        "ply\nformat binary_little_endian 1.0\n"
-        f"element vertex {len(points)}\nproperty double x\nproperty double y\nproperty double z\nend_header\n"
-    )
-    return header.encode() + points.astype("<f8").tobytes()

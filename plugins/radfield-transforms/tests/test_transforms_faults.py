@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from radfield_transforms.writer import write
 from transforms_files import edit, faults, parse
@@ -191,6 +192,38 @@ def test_points_of_either_byte_order_are_read(folder, order):
     scene = parse(folder)
     np.testing.assert_allclose(scene.data_points(scene.points).numpy(), points, atol=1e-12)
     assert not [note for note in scene.notes if "points" in note]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "values"),
+    [
+        ("uchar", "red green blue", "255 128 0"),
+        ("float", "red green blue", "1.0 0.502 0"),
+        ("ushort", "diffuse_red diffuse_green diffuse_blue", "65535 32896 0"),
+        ("int", "r g b", "255 128 0"),
+    ],
+)
+def test_colors_of_points_are_read_whatever_their_type(folder, kind, names, values):
+    properties = "".join(f"property {kind} {name}\n" for name in names.split())
+    text = ascii_ply([f"nan 0 0 {values}", *[f"{i} 2 3 {values}" for i in range(12)]])
+    (folder / "sparse_pc.ply").write_text(text.replace("end_header", f"{properties}end_header"))
+    scene = parse(folder)
+    assert scene.point_colors.dtype == torch.uint8
+    assert scene.point_colors.tolist() == [[255, 128, 0]] * 12
+
+
+def test_points_without_colors_have_none(folder):
+    (folder / "sparse_pc.ply").write_text(ascii_ply(["1 2 3"] * 12))
+    assert parse(folder).points is not None and parse(folder).point_colors is None
+
+
+@pytest.mark.parametrize("value", ["nan", "1.5", "-0.1", "inf"])
+def test_points_with_impossible_colors_are_left_aside_with_a_warning(folder, value):
+    properties = "".join(f"property float {name}\n" for name in ("red", "green", "blue"))
+    text = ascii_ply([f"1 2 3 0 {value} 1"] * 12).replace("end_header", f"{properties}end_header")
+    (folder / "sparse_pc.ply").write_text(text)
+    scene = parse(folder)
+    assert scene.points is None and any("has a color that is not between 0 and 1" in note for note in scene.notes)
 
 
 def test_points_in_text_may_begin_with_a_byte_order_mark(folder):

@@ -31,8 +31,11 @@ LENSES = {
 @pytest.mark.parametrize("options", [{}, {"orientation": "pca", "center": "poses", "auto_scale": True}])
 def test_a_capture_written_and_read_has_the_same_rays_in_its_own_coordinates(tmp_path, model, options):
     scene = replace(toy_capture(9, model=model, distortion=LENSES[model], masks=True), masks_mean="counted")
+    rgb = (torch.arange(len(scene.points) * 3) % 256).view(-1, 3).to(torch.uint8)
+    scene = replace(scene, point_colors=rgb)
     write({"train": scene}, tmp_path)
     back = parse(tmp_path, holdout=0, **options)
+    assert torch.equal(back.point_colors, rgb)
     assert len(back.cameras) == 9
     for name, read_name in zip(scene.names, back.names, strict=True):
         assert ray_difference(scene, back, name, read_name) < 1e-5
