@@ -1,4 +1,4 @@
-"""Gaussian splats on any machine: the differentiable rasterizer `rasterize`, which draws `Gaussians`."""
+"""Gaussian splats on any machine: `rasterize`, the differentiable rasterizer of `Gaussians`, and files of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ if TYPE_CHECKING:
     from radfield_splat.gaussians import Gaussians
     from radfield_splat.rasterizer import rasterize
     from radfield_splat.reference import Raster
+    from radfield_splat.splat_files import read_splats, write_splats
 
-__all__ = ["Gaussians", "Raster", "rasterize"]
+__all__ = ["Gaussians", "Raster", "rasterize", "read_splats", "write_splats"]
 
-_MODULES = {"Gaussians": "gaussians", "Raster": "reference", "rasterize": "rasterizer"}
+_MODULES = {
+    "Gaussians": "gaussians",
+    "Raster": "reference",
+    "rasterize": "rasterizer",
+    "read_splats": "splat_files",
+    "write_splats": "splat_files",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -75,4 +75,10 @@ class SplatConfig:
 
 @attrs.frozen(kw_only=True)
 class SplatExporterConfig:
-    """exporter:splats has no options."""
+    """Options of exporter:splats."""
+
+    format: Literal["ply", "splat", "spz"] | None = option(
+        None,
+        help="file format; by default, the ending of the file decides, and ply is used without one; splat and spz "
+        "files are smaller, but hold less",
+    )

@@ -24,8 +24,8 @@ def radfield_components() -> list[Component]:
             "splats",
             impl="radfield_splat.exporter:SplatExporter",
             config="radfield_splat.config:SplatExporterConfig",
-            summary="the Gaussians as a PLY file of 3DGS",
+            summary="the Gaussians as a .ply file of 3DGS, a .splat or an .spz file",
             requires={"field": {"splat.gaussians"}},
-            writes=Output.file("ply"),
+            writes=Output.file("ply", "splat", "spz"),
         ),
     ]

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from radfield_core import DatasetError
+from radfield_core.files import read_limited
 from radfield_splat.gaussians import MAX_DEGREE, Gaussians
+from radfield_splat.limits import MAX_FILE_BYTES, refuse_count
 
 MAX_HEADER_BYTES = 1 << 16
+
+_TYPES = {
+    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
+    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
+    "double": "f8", "float64": "f8",
+}  # fmt: skip
 
 
 def columns(n_harmonics: int) -> list[str]:
@@ -29,7 +38,7 @@ def columns(n_harmonics: int) -> list[str]:
     ]
 
 
-def write_ply(path: Path, gaussians: Gaussians) -> None:
+def write(path: Path, gaussians: Gaussians) -> None:
     """Write Gaussians. The harmonics above degree 0 are stored color by color, as 3DGS does."""
     n, k = len(gaussians), gaussians.harmonics.shape[1]
     harmonics, zeros = gaussians.harmonics, torch.zeros(n, 3)
@@ -41,43 +50,79 @@ def write_ply(path: Path, gaussians: Gaussians) -> None:
     path.write_bytes("\n".join(lines).encode("ascii") + table.numpy().astype("<f4").tobytes())
 
 
-def read_ply(path: Path) -> Gaussians:
+def read(path: Path) -> Gaussians:
     """Read Gaussians.
 
     Raises:
         DatasetError: the file is not a binary PLY file of Gaussians, or it is incomplete.
     """
-    content = path.read_bytes()
-    end = content.find(b"end_header\n", 0, MAX_HEADER_BYTES) + len(b"end_header\n")
-    header = content[:end].decode("ascii", "replace")
-    names = re.findall(r"^property float (\S+)$", header, re.MULTILINE)
-    count = re.search(
-        r"^format binary_little_endian 1\.0\n(?:comment .*\n)*element vertex (\d{1,9})$", header, re.MULTILINE
-    )
-    if not header.startswith("ply\n") or count is None or header.count("element ") != 1:
-        raise DatasetError("is not a binary PLY file with one list of Gaussians", path=str(path))
-    n, rest = int(count[1]), sum(name.startswith("f_rest_") for name in names)
+    content = read_limited(path, MAX_FILE_BYTES, "PLY file")
+    header = _header(content[:MAX_HEADER_BYTES], path)
+    size, needed = len(content) - header.size, header.n * header.row.itemsize
+    if size < needed or (size > needed and not header.has_more):
+        raise DatasetError(f"has {size} bytes of data instead of {needed} for {header.n} Gaussians", path=str(path))
+    table = np.frombuffer(content, header.row, count=header.n, offset=header.size)
+    return _gaussians(table)
+
+
+class _Header(NamedTuple):
+    n: int
+    row: np.dtype[Any]
+    has_more: bool
+    size: int
+
+
+def _header(start: bytes, path: Path) -> _Header:
+    """Return what the header at the start of a file states."""
+    found = re.match(rb"ply\r?\n(.*?\n)?end_header\r?\n", start, re.DOTALL)
+    if found is None:
+        raise DatasetError("is not a PLY file, or its header does not end", path=str(path))
+    lines = [line.split() for line in (found[1] or b"").decode("ascii", "replace").splitlines() if line.strip()]
+    lines = [words for words in lines if words[0] not in ("comment", "obj_info")]
+    if ["format", "binary_little_endian", "1.0"] not in lines:
+        text = next((words[1] for words in lines if words[0] == "format" and len(words) > 1), "of no known format")
+        raise DatasetError(
+            f"is a PLY file in {text:.40}, but Gaussians are read from binary_little_endian only", path=str(path)
+        )
+    elements = [k for k, words in enumerate(lines) if words[0] == "element"]
+    if not elements or not re.fullmatch(r"vertex \d{1,18}", " ".join(lines[elements[0]][1:])):
+        packed = bool(elements) and lines[elements[0]][1:2] == ["chunk"]
+        what = "is a PLY file that SuperSplat has compressed" if packed else "is a PLY file without a list of vertices"
+        raise DatasetError(what, path=str(path), hint="Save it as a PLY file of 3DGS, which is not compressed")
+    n = refuse_count(int(lines[elements[0]][2]), path)
+    last = elements[1] if len(elements) > 1 else len(lines)
+    return _Header(n, _row(lines[elements[0] + 1 : last], path), len(elements) > 1, found.end())
+
+
+def _row(properties: list[list[str]], path: Path) -> np.dtype[Any]:
+    """Return the type of a row of the table of Gaussians."""
+    bad = [words for words in properties if len(words) != 3 or words[0] != "property" or words[1] not in _TYPES]
+    if bad:
+        raise DatasetError(f"has the line {' '.join(bad[0])[:80]!r}, which is not understood", path=str(path))
+    names = [name for _, _, name in properties]
+    if len(set(names)) != len(names):
+        raise DatasetError("has two properties of one name", path=str(path))
+    rest = sum(name.startswith("f_rest_") for name in names)
     missing = [name for name in columns(1 + rest // 3) if name not in (*names, "nx", "ny", "nz")]
     if missing or rest not in {3 * ((degree + 1) ** 2 - 1) for degree in range(MAX_DEGREE + 1)}:
-        raise DatasetError(
-            f"has no property {', '.join(missing) or 'f_rest_… for one of the degrees 0 to 3'}", path=str(path)
-        )
-    if len(content) - end != 4 * n * len(names):
-        text = f"has {len(content) - end} bytes of data instead of {4 * n * len(names)}"
-        raise DatasetError(f"{text} for {n} Gaussians", path=str(path))
-    table = np.frombuffer(content, "<f4", offset=end).reshape(n, len(names))
-    values = {name: torch.from_numpy(table[:, k].astype(np.float32)) for k, name in enumerate(names)}
+        shown = ", ".join(missing[:8]) if missing else "f_rest_… for one of the degrees 0 to 3"
+        raise DatasetError(f"has no property {shown}, so it holds no Gaussians of 3DGS", path=str(path))
+    return np.dtype([(name, f"<{_TYPES[kind]}") for _, kind, name in properties])
 
-    def stacked(*wanted: str) -> Tensor:
-        return torch.stack([values[name] for name in wanted], -1)
 
-    base = stacked("f_dc_0", "f_dc_1", "f_dc_2")[:, None]
-    higher = [values[f"f_rest_{k}"] for k in range(rest)]
-    harmonics = torch.stack(higher, -1).reshape(n, 3, -1).transpose(1, 2) if rest else base[:, :0]
+def _gaussians(table: np.ndarray[Any, Any]) -> Gaussians:
+    def stacked(*names: str) -> Tensor:
+        return torch.from_numpy(np.stack([table[name].astype(np.float32) for name in names], -1))
+
+    n, rest = len(table), sum(name.startswith("f_rest_") for name in table.dtype.names or ())
+    harmonics = stacked("f_dc_0", "f_dc_1", "f_dc_2")[:, None]
+    if rest:
+        higher = stacked(*(f"f_rest_{k}" for k in range(rest))).reshape(n, 3, -1).transpose(1, 2)
+        harmonics = torch.cat([harmonics, higher], 1).contiguous()
     return Gaussians(
         stacked("x", "y", "z"),
         stacked("scale_0", "scale_1", "scale_2"),
         stacked("rot_0", "rot_1", "rot_2", "rot_3"),
-        values["opacity"],
-        torch.cat([base, harmonics], 1).contiguous(),
+        stacked("opacity")[:, 0],
+        harmonics,
     )
