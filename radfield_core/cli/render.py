@@ -12,15 +12,25 @@ from radfield_core.cli.say import say
 
 if TYPE_CHECKING:
     from radfield_core.render.look import Look
+    from radfield_core.render.trajectories import Trajectory
     from radfield_core.runs.trained import Trained
+    from radfield_core.runs.video_paths import VideoPath
 
 HELP = """Render pictures of views of a trained run as PNG files, and a video along a camera path. The pictures show
 color, depth, opacity and, if the method provides them, normals."""
 
 VIDEOS = ("mp4", "gif", "webp", "none")
 CAMERAS = ("data", "perspective", "equirectangular")
-PATHS = ("auto", "turntable", "spiral", "none")
-FRAMES = 60
+
+
+class _Paths(tuple[str, ...]):
+    """The names of camera paths. It also contains the names of files that may hold one."""
+
+    def __contains__(self, word: object) -> bool:
+        return super().__contains__(word) or str(word).endswith(".json")
+
+
+PATHS = _Paths(("auto", "turntable", "spiral", "cameras", "none"))
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -40,18 +50,42 @@ def configure(parser: ArgumentParser) -> None:
         help='format of the video: "mp4", "gif" or "webp"; "none" renders no video (default: "mp4" if the data set '
         'shows an object, or if --path or --frames is given; otherwise "none")',
     )
+    _add_path(parser)
+    _add_look(parser)
+    parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the written files")
+
+
+def _add_path(parser: ArgumentParser) -> None:
+    """Add the arguments that choose the camera path and the length of the video."""
     parser.add_argument(
         "--path",
         dest="camera_path",
         metavar="PATH",
         choices=PATHS,
-        help='camera path of the video: "turntable", "spiral" or "auto"; "auto" takes the path that the data set '
-        'contains or, if it contains none, a path that suits its cameras; "none" renders no video (default: auto)',
+        help='camera path of the video: "turntable" (an orbit), "spiral", "cameras" (smoothly through all training '
+        'cameras), a JSON file (saved in the viewer, or nerfstudio\'s camera_path.json), or "auto"; "auto" takes the '
+        'path that the data set contains or, if it contains none, a path that suits its cameras; "none" renders no '
+        "video (default: auto)",
     )
-    parser.add_argument("--frames", type=int, help="number of frames of the video, 30 per second (default: 60)")
-    _add_look(parser)
-    parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the written files")
+    parser.add_argument(
+        "--between",
+        nargs=2,
+        metavar="IMAGE",
+        help='move from the camera of one image to that of another; names of images, or of pictures such as "test-007"',
+    )
+    parser.add_argument(
+        "--path-transform",
+        metavar="FILE",
+        help='the dataparser_transforms.json of nerfstudio\'s run, for a path of nerfstudio; "none" if the path is in '
+        "the data's own coordinates (default: the file of this name beside the path)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        help="number of frames of the video, 30 per second (default: 60; 10 per camera, at most 300, for --path "
+        "cameras; for a file, as many as it states, and with --frames as long as it states)",
+    )
 
 
 def _add_look(parser: ArgumentParser) -> None:
@@ -87,7 +121,7 @@ def run(args: Namespace) -> int:
     """Render and return exit code 0."""
     no_views = args.views is not None and args.views.isdecimal() and not int(args.views)
     video = _video(args, no_views)
-    out, look = _check(args, no_views, video)
+    out, look, path = _check(args, no_views, video)
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
@@ -97,14 +131,13 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     quiet = args.quiet
-    plan = _plan(args, trained, no_views, video, look)
+    plan = _plan(args, trained, no_views, video, look, path)
     if not quiet:
         _announce(args, trained, plan, look)
     with nullcontext(out) if args.out else made_from(trained.folder, trained.checkpoint, "images") as out:
         files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
         if plan.video != "none":
-            path, n = args.camera_path or "auto", plan.frames
-            files.append(render_path(trained, path, n, out, video=plan.video, look=plan.look, quiet=quiet))
+            files.append(render_path(trained, plan.path, None, out, video=plan.video, look=plan.look, quiet=quiet))
     say(*files)
     return 0
 
@@ -115,13 +148,13 @@ class _Plan(NamedTuple):
     Attributes:
         pictures: True if pictures of views are rendered.
         video: format of the video, or "none".
-        frames: number of frames of the video.
-        look: size, background and crop of both.
+        path: the frames of the video.
+        look: size, background and crop of the video.
     """
 
     pictures: bool
     video: str
-    frames: int
+    path: VideoPath
     look: Look
 
 
@@ -133,36 +166,48 @@ def _video(args: Namespace, no_views: bool) -> str | None:
         return str(args.video)
     if args.background == "transparent":
         return "none"
-    return "mp4" if no_views or args.camera_path is not None or args.frames is not None else None
+    chosen = (args.camera_path, args.between, args.frames)
+    return "mp4" if no_views or any(option is not None for option in chosen) else None
 
 
-def _plan(args: Namespace, trained: Trained, no_views: bool, video: str | None, look: Look) -> _Plan:
-    """Decide whether to render a video, and at which size. By default, it is small, and is made only of an object."""
+def _plan(
+    args: Namespace,
+    trained: Trained,
+    no_views: bool,
+    video: str | None,
+    look: Look,
+    path: str | tuple[str, str] | Trajectory,
+) -> _Plan:
+    """Decide whether to render a video, and at which size. By default, it is small, and is made only of an object. A
+    path in a file states its size."""
     from radfield_core.config.fit import capabilities_of
+    from radfield_core.render.trajectories import Trajectory
     from radfield_core.runs.time_needed import small
+    from radfield_core.runs.video_paths import video_path
 
     if video is None:
         video = "mp4" if "bounded" in capabilities_of(trained.run.data)[0] else "none"
-    moving = small(trained, look) if args.scale is None and args.width is None else look
-    return _Plan(not no_views, video, FRAMES if args.frames is None else args.frames, moving)
+    sized = args.scale is not None or args.width is not None or isinstance(path, Trajectory)
+    moving = look if sized else small(trained, look)
+    return _Plan(not no_views, video, video_path(trained.scenes, path, args.frames, moving), moving)
 
 
 def _announce(args: Namespace, trained: Trained, plan: _Plan, look: Look) -> None:
     """Print what will be rendered and how long it takes. If no video was chosen, print the command that renders one."""
     from radfield_core.names import quoted
-    from radfield_core.runs.time_needed import announcement, frame_camera, picture_cameras, seconds_per_ray
+    from radfield_core.runs.time_needed import announcement, picture_cameras, seconds_per_ray
 
     pictures = picture_cameras(trained, args.split, args.views, look) if plan.pictures else []
-    frame = frame_camera(trained, plan.look)
+    frame, n = plan.path.views[0].camera, len(plan.path.views)
     per_ray = seconds_per_ray(trained)
-    say(f"renders {announcement(per_ray, pictures, None if plan.video == 'none' else frame, plan.frames)}")
+    say(f"renders {announcement(per_ray, pictures, None if plan.video == 'none' else frame, n)}")
     if plan.video == "none" and "none" not in (args.video, args.camera_path) and args.background != "transparent":
-        text = announcement(per_ray, [], frame, plan.frames)
+        text = announcement(per_ray, [], frame, n)
         say(f"to render {text}: radfield render {quoted(args.path)} --views 0 --video mp4")
 
 
-def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Look]:
-    """Return the folder to write to, and the look of the pictures. No torch is imported.
+def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Look, str | tuple[str, str] | Trajectory]:
+    """Return the folder to write to, the look of the pictures, and the camera path. No torch is imported.
 
     Raises an error that lists every mistake in the arguments.
     """
@@ -172,6 +217,7 @@ def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Lo
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.stored_results import place_for
 
+    path: str | tuple[str, str] | Trajectory = "auto"
     mistakes, out, look = Mistakes(), Path(args.out or "."), Look()
     with mistakes.collect():
         folder = check_run(args)
@@ -183,8 +229,30 @@ def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Lo
         mistakes.add("", "neither views nor a video would be rendered", "--views 4, or --video mp4")
     with mistakes.collect():
         look = _look(args, no_video=video == "none")
+    with mistakes.collect():
+        path = _camera_path(args)
     mistakes.finish()
-    return out, look
+    return out, look, path
+
+
+def _camera_path(args: Namespace) -> str | tuple[str, str] | Trajectory:
+    """Return the name of a camera path, two images, or the path in a file. Raises UsageError or DatasetError."""
+    from radfield_core.errors import UsageError
+
+    name = args.camera_path
+    is_file = name is not None and name.endswith(".json")
+    if args.between is not None and name is not None:
+        raise UsageError("--between and --path exclude each other", path="--between", hint="Leave one of them out")
+    if args.path_transform is not None and not is_file:
+        hint = "--path camera_path.json --path-transform dataparser_transforms.json"
+        raise UsageError("only a path of nerfstudio has a transform", path="--path-transform", hint=hint)
+    if args.between is not None:
+        return args.between[0], args.between[1]
+    if is_file:
+        from radfield_core.render.path_files import read_path
+
+        return read_path(Path(name), args.path_transform)
+    return "auto" if name in (None, "none") else str(name)
 
 
 def _look(args: Namespace, *, no_video: bool) -> Look:

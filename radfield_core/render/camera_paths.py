@@ -1,7 +1,7 @@
 """Camera paths for videos.
 
 A path is a list of n camera poses: camera-to-world matrices c2w [n, 3, 4] float64 in scene coordinates, with OpenGL
-axes (x right, y up, z backward). The generated paths are closed, so that a video can loop.
+axes (x right, y up, z backward). Turntables and spirals are closed, so that a video can loop.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from torch.nn import functional
 from radfield_core.data.placement import focus_point
 from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
+from radfield_core.render.pose_splines import interpolated_poses
 
-PATHS = ("auto", "turntable", "spiral")
+PATHS = ("auto", "turntable", "spiral", "cameras")
 SURROUNDED_BELOW = 0.7  # length of the mean viewing direction; it is 1 if all cameras look in the same direction
 NDC_TARGET_DEPTH = 4.0  # scenes in NDC are scaled so that the nearest content lies just beyond depth 1
 FAR_WEIGHT = 0.75  # `target_depth` is a weighted mean of near and far; this is the weight of far
 SPIRAL_SIZE = 0.5  # radius of a spiral, as a share of the spread of the cameras
 FLAT_BELOW = 0.2  # cameras lie in a plane if their spread across it / their smallest spread in it is less than this
 LEVEL_BELOW = 0.2  # cameras are level if, for their x axes, the same ratio is less than this
+SHORTEST_GAP = 0.05  # time between two cameras at the same place, as a share of the mean time between two cameras
 STEEP = 0.999  # a camera whose axis has at least this cosine to the vertical looks straight up or down
 MIN_UP_COSINE = 0.5  # an estimated upward axis is within 60° of the mean upward axis of the cameras
 
@@ -41,13 +43,13 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
 
     Args:
         scene: the scene, usually the training split.
-        name: "turntable", "spiral" or "auto". "auto" takes the path that the data set contains. If the data set
-            contains no path, "auto" makes a turntable if the cameras surround the scene, and a spiral otherwise.
+        name: "turntable", "spiral", "cameras" or "auto". "auto" takes the path that the data set contains. If the data
+            set contains no path, "auto" makes a turntable if the cameras surround the scene, and a spiral otherwise.
         n: number of poses.
 
     Returns:
-        The name of the chosen path and its poses c2w [n, 3, 4]. The name is "turntable", "spiral", or "path" for the
-        path that the data set contains.
+        The name of the chosen path and its poses c2w [n, 3, 4]. The name is "turntable", "spiral", "cameras", or "path"
+        for the path that the data set contains.
 
     Raises:
         UsageError: the name is unknown.
@@ -57,7 +59,8 @@ def camera_path(scene: Scene, name: str, n: int) -> tuple[str, Tensor]:
         return "path", scene.render_path[torch.arange(n) * len(scene.render_path) // n]
     if name == "auto":
         name = "turntable" if not scene.ndc and surrounds(scene) else "spiral"
-    return name, turntable(scene, n) if name == "turntable" else spiral(scene, n)
+    make = {"turntable": turntable, "spiral": spiral, "cameras": through_cameras}[name]
+    return name, make(scene, n)
 
 
 def surrounds(scene: Scene) -> bool:
@@ -86,6 +89,32 @@ def turntable(scene: Scene, n: int) -> Tensor:
     angles = _angles(n)
     circle = torch.cos(angles)[:, None] * first + torch.sin(angles)[:, None] * second
     return look_at(center + radius * circle + height * up, center, up)
+
+
+def through_cameras(scene: Scene, n: int) -> Tensor:
+    """Return poses c2w [n, 3, 4] on a smooth path through all cameras of a scene, in their order."""
+    return between(scene.cameras.c2w, n)
+
+
+def between(c2w: Tensor, n: int) -> Tensor:
+    """Return poses c2w [n, 3, 4] float64 on a smooth path from the first pose of c2w [K, 3, 4] to the last.
+
+    The path takes longer between poses that are farther apart, or whose orientations differ more. Two poses are joined
+    by a straight line, on which the camera turns evenly.
+
+    Example:
+        >>> ends = torch.eye(4, dtype=torch.float64)[:3].repeat(2, 1, 1)
+        >>> ends[1, 0, 3] = 4.0
+        >>> between(ends, 3)[:, 0, 3].tolist()
+        [0.0, 2.0, 4.0]
+    """
+    c2w = c2w.detach().cpu().to(torch.float64)
+    steps = (c2w[1:, :, 3] - c2w[:-1, :, 3]).norm(dim=-1)
+    chords = (c2w[1:, :, :3] - c2w[:-1, :, :3]).flatten(1).norm(dim=-1)  # √8 · sin(angle / 2)
+    gaps = sum((part / part.mean() for part in (steps, chords) if len(part) and float(part.mean()) > 0), steps * 0)
+    gaps = torch.cat([gaps.clamp_min(SHORTEST_GAP), gaps.new_ones(1)])
+    at = torch.linspace(0.0, float(gaps[:-1].sum()), n, dtype=torch.float64)
+    return torch.from_numpy(interpolated_poses(c2w.numpy(), gaps.numpy(), at.numpy()))
 
 
 def upward_axis(scene: Scene) -> Tensor:

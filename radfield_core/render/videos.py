@@ -39,7 +39,7 @@ def check_format(name: str, n_frames: int, width: int, height: int) -> None:
         )
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_SECOND) -> Path:
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: float = FRAMES_PER_SECOND) -> Path:
     """Write frames as a video and return the path. The suffix of the path decides the format.
 
     The file appears only when it is complete. After an error or an interruption, an earlier file of the same name is
@@ -63,14 +63,14 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: int = FRAMES_PER_
     return path
 
 
-def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
+def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     import imageio.v3 as iio  # takes long to import, and few commands write videos
 
     rest: Iterator[np.ndarray] = iter(frames)
     first = next(rest)
     height, width = (size // 2 * 2 for size in first.shape[:2])
     with iio.imopen(path, "w", plugin="pyav") as file:
-        file.init_video_stream(_mp4_codec(), fps=fps, pixel_format="yuv420p")
+        file.init_video_stream(_mp4_codec(), fps=float(fps), pixel_format="yuv420p")
         for frame in chain([first], rest):
             file.write_frame(frame[:height, :width])
 
@@ -88,7 +88,7 @@ def _mp4_codec() -> str:
     return next(name for name in _MP4_CODECS if can_encode(name))
 
 
-def _write_animation(path: Path, frames: list[np.ndarray], fps: int) -> None:
+def _write_animation(path: Path, frames: list[np.ndarray], fps: float) -> None:
     import imageio.v3 as iio
 
     options: dict[str, Any] = {"quality": 90} if path.suffix == ".webp" else {}

@@ -21,7 +21,6 @@ from radfield_core.model import Corrections, color_map_of
 from radfield_core.model.answers import check_answers
 from radfield_core.names import plural
 from radfield_core.plugins.registry import get_registry
-from radfield_core.render.camera_paths import camera_path
 from radfield_core.render.color_fit import required_color_map
 from radfield_core.render.evaluation import evaluate_all
 from radfield_core.render.image_metrics import MORE_METRICS
@@ -29,10 +28,11 @@ from radfield_core.render.look import Look
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
-from radfield_core.render.views import evenly_spread, framed, path_views, posed, render_view, view_names
+from radfield_core.render.views import evenly_spread, framed, posed, render_view, view_names
 from radfield_core.runs.observers import Observers
 from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
+from radfield_core.runs.video_paths import VideoPath, video_path
 from radfield_core.runtime.progress import ProgressCallback, tracked
 
 FEW = 4
@@ -208,8 +208,8 @@ def render_split(
 
 def render_path(
     trained: Trained,
-    path: str,
-    n_frames: int,
+    path: str | VideoPath,
+    n_frames: int | None,
     out: Path,
     *,
     video: str = "mp4",
@@ -220,8 +220,9 @@ def render_path(
 
     Args:
         trained: the run.
-        path: name of the camera path, such as "turntable"; "auto" chooses one that suits the cameras.
-        n_frames: number of frames.
+        path: name of the camera path, such as "turntable"; "auto" chooses one that suits the cameras. Or the path
+            itself, whose views already have the size that `look` sets.
+        n_frames: number of frames, if the path is a name.
         out: folder for the video.
         video: the format, one of `render.videos.FORMATS`.
         look: size, background and crop of the frames.
@@ -231,19 +232,19 @@ def render_path(
         The path of the file that was written, which is `<path>.<format>` in the folder `out`. If the camera is not that
         of the data, its kind follows the path's name.
     """
-    scene = trained.scenes.views("train")
-    name, c2w = camera_path(scene, path, n_frames)
-    views = path_views(scene, c2w, look)
+    if isinstance(path, str):
+        path = video_path(trained.scenes, path, n_frames, look)
+    views, first = path.views, path.views[0].camera
     check_look(trained, look)
-    check_format(video, n_frames, views[0].camera.width, views[0].camera.height)
+    check_format(video, len(views), first.width, first.height)
 
     def frames() -> Iterator[np.ndarray]:
-        for view, within in tracked(views, f"render {name}", quiet=quiet):
+        for view, within in tracked(views, f"render {path.name}", quiet=quiet):
             yield _pictures(trained, "train", view, within, look)["rgb"]
 
-    file = out / f"{name}{_kind(look)}.{video}"
+    file = out / f"{path.name}{_kind(look)}.{video}"
     try:
-        return write_video(file, frames())
+        return write_video(file, frames(), path.fps)
     except OSError as error:
         raise unwritable(error, file) from error
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from radfield_core.cameras import Camera
 from radfield_core.names import plural
 from radfield_core.render.look import Look
-from radfield_core.render.views import SMALLEST_VIDEO_SIDE, framed, of_kind, render_view, scaled
+from radfield_core.render.views import framed, of_kind, render_view, scaled
 from radfield_core.runs.reports import chosen_views
 from radfield_core.runs.trained import Trained
 from radfield_core.runtime.progress import roughly
@@ -25,11 +25,6 @@ def picture_cameras(trained: Trained, split: str, views: str | None, look: Look)
     """Return the cameras of the pictures that `render_split` makes."""
     scene = trained.scenes.views(split)
     return [framed(scene.cameras.camera(index), look) for index in chosen_views(scene, views)]
-
-
-def frame_camera(trained: Trained, look: Look) -> Camera:
-    """Return the camera of each frame of a video that `render_path` makes."""
-    return framed(trained.scenes.views("train").cameras.camera(0), look, SMALLEST_VIDEO_SIDE)
 
 
 def small(trained: Trained, look: Look) -> Look:

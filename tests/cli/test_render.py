@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -169,3 +170,40 @@ def test_of_a_capture_no_video_is_rendered_unless_it_is_asked_for(capture: Path,
     assert [path.suffix for path in (tmp_path / "b").iterdir()] == [".mp4"]
     assert main(["render", str(capture), "--frames", "2", "--views", "0", "-q", "--out", str(tmp_path / "c")]) == 0
     assert [path.suffix for path in (tmp_path / "c").iterdir()] == [".mp4"], "whoever sets --frames wants a video"
+
+
+def test_a_video_follows_a_path_in_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = {"camera_to_world": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4, 0, 0, 0, 1], "fov": 50}
+    path = tmp_path / "tour.json"
+    table = {"camera_path": [frame] * 3, "render_width": 24, "render_height": 12, "seconds": 1}
+    path.write_text(json.dumps(table))
+    words = ["--views", "0", "--video", "gif", "--path", str(path), "--out", str(tmp_path)]
+    assert main(["render", str(run), *words, "-q"]) == 2
+    error = capsys.readouterr().err
+    assert "dataparser_transforms.json" in error and "try: --path-transform" in error
+    assert main(["render", str(run), *words, "--path-transform", "none"]) == 0
+    assert "a video of 3 frames of 24×12" in capsys.readouterr().out
+    assert np.asarray(iio.imread(tmp_path / "tour.gif")).shape[-3:-1] == (12, 24)
+
+
+def test_a_video_moves_between_two_images(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--views", "0", "--video", "gif", "--frames", "2", "-q", "--out", str(tmp_path)]
+    assert main(["render", str(run), *words, "--between", "train-000", "test/r_1"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'between.gif'}\n"
+    assert main(["render", str(run), *words, "--between", "train-00", "test/r_1"]) == 2
+    assert "no image has the name 'train-00'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "hint"),
+    [
+        (["--path", "camera"], "'camera'", "--path cameras"),
+        (["--path", "nothing.json"], "nothing.json", ""),
+        (["--path", "spiral", "--between", "a", "b"], "exclude each other", "Leave one"),
+        (["--path-transform", "none"], "only a path of nerfstudio", "--path camera_path.json"),
+    ],
+)
+def test_a_mistaken_path_is_refused(words: list[str], says: str, hint: str, run: Path, tmp_path: Path, capsys) -> None:
+    assert main(["render", str(run), *words, "--out", str(tmp_path / "out")]) in (2, 65)
+    error = capsys.readouterr().err
+    assert says in error and hint in error.partition("try: ")[2] and "Traceback" not in error

@@ -10,7 +10,8 @@ import pytest
 from radfield_core.cameras import Camera
 from radfield_core.render.look import Look
 from radfield_core.runs import time_needed
-from radfield_core.runs.time_needed import announcement, frame_camera, picture_cameras, seconds_per_ray, small
+from radfield_core.runs.time_needed import announcement, picture_cameras, seconds_per_ray, small
+from radfield_core.runs.video_paths import video_path
 from radfield_core.testing.training import toy_scene
 
 CAMERA = Camera(40, 30, 50.0, 50.0, 20.0, 15.0)
@@ -45,8 +46,14 @@ def test_the_time_per_ray_is_that_of_a_small_picture_after_the_kernels_were_comp
 
 
 def test_a_video_is_at_most_400_pixels_wide_and_never_larger_than_the_images() -> None:
-    assert frame_camera(trained(1600), small(trained(1600), Look(width=9))).width == 400
-    assert frame_camera(trained(20), small(trained(20), Look())).width == 20
+    assert frame_width(1600, Look(width=9)) == 400
+    assert frame_width(20, Look()) == 20
+
+
+def frame_width(size: int, look: Look) -> int:
+    """The width of the frames of a turntable."""
+    run = trained(size)
+    return video_path(run.scenes, "turntable", 1, small(run, look)).views[0].camera.width
 
 
 def test_pictures_have_the_cameras_that_the_look_and_the_views_choose() -> None:
