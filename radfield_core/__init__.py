@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StorageError as StorageError,
         UsageError as UsageError,
     )
+    from radfield_core.inspection.report import camera_findings as camera_findings
     from radfield_core.interfaces import (
         BuildContext as BuildContext,
         ColorMap as ColorMap,
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
         background_color as background_color,
         with_appearance as with_appearance,
     )
-    from radfield_core.names import plural as plural
+    from radfield_core.names import plural as plural, printable as printable
     from radfield_core.plugin import (
         Component as Component,
         Fit as Fit,
@@ -105,7 +106,7 @@ API_VERSION = (1, 0)
 """Version of the plugin interface. A plugin declares the version it needs. A different major version is an error."""
 
 _HOMES = {
-    "names": "plural",
+    "names": "plural printable",
     "plugin": "component hookimpl Component Fit Output",
     "config.slots": "Choice option parts slot",
     "cli.main": "main",
@@ -120,6 +121,7 @@ _HOMES = {
         "BrokenPlugin DatasetError NoSuchSplit NoSurface PluginError Problem Problems RadfieldError "
         "StorageError UsageError"
     ),
+    "inspection.report": "camera_findings",
     "interfaces": (
         "BuildContext ColorMap Converter DataParser DensityOccupancy Encoding Exporter Field FittedMap HasColor "
         "HasDensity HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part "

@@ -85,14 +85,27 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
         ValueError: the image is smaller than the window.
     """
     height, width = image.shape[:2]
-    if min(height, width) < SSIM_WINDOW:
-        raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} × {SSIM_WINDOW} pixels, got {width} × {height}")
-    similarity, _ = _similarities(*(value.movedim(-1, 0)[:, None] for value in (image, truth)))
-    per_pixel = similarity[:, 0].mean(0)
+    per_pixel = ssim_map(image, truth)
     if mask is None:
         return float(per_pixel.mean())
     inside = mask[_RADIUS : height - _RADIUS, _RADIUS : width - _RADIUS]
     return float((per_pixel * inside).sum() / inside.sum())
+
+
+def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
+    """Return the SSIM of each window of two images [H, W, C] in [0, 1], averaged over the channels.
+
+    Returns:
+        [H − 10, W − 10], one value for each pixel whose window lies inside the image. `ssim` is their mean.
+
+    Raises:
+        ValueError: the image is smaller than the window.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < SSIM_WINDOW:
+        raise ValueError(f"SSIM needs images of at least {SSIM_WINDOW} × {SSIM_WINDOW} pixels, got {width} × {height}")
+    similarity, _ = _similarities(*(value.movedim(-1, 0)[:, None] for value in (image, truth)))
+    return similarity[:, 0].mean(0)
 
 
 def ms_ssim(image: Tensor, truth: Tensor) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.files.pictures import write_picture
-from radfield_core.render.image_metrics import to_uint8
+from radfield_core.render.image_metrics import SSIM_WINDOW, ssim_map, to_uint8
 from radfield_core.types import Rendered
 
 DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first and the last false color
@@ -57,6 +57,25 @@ def comparison_pictures(rendered: Rendered, truth: Tensor) -> dict[str, np.ndarr
     return {"rendered": shown, "truth": wanted.numpy(), "error": to_uint8(colors).numpy(), **pictures}
 
 
+def similarity_picture(rendered: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
+    """Make an 8-bit picture [H, W, 3] of the SSIM of each pixel of two 8-bit images [H, W, 3].
+
+    The false colors go from yellow (0 or less) to black (1, where the images are alike). Pixels at the border, which
+    have no complete window, get the color of their nearest neighbor. Return None if the images are smaller than the
+    window.
+    """
+    from matplotlib import colormaps
+
+    height, width = truth.shape[:2]
+    if min(height, width) < SSIM_WINDOW:
+        return None
+    images = (torch.from_numpy(image).double() / 255.0 for image in (rendered, truth))
+    border = SSIM_WINDOW // 2
+    values = np.pad(ssim_map(*images).clamp(0.0, 1.0).numpy(), border, mode="edge")
+    colors = torch.from_numpy(colormaps["inferno"](1.0 - values)[..., :3]).float()
+    return to_uint8(colors).numpy()
+
+
 def _straight_alpha(rgb: Tensor, opacity: Tensor) -> Tensor:
     """Convert colors on black [H, W, 3] and opacities [H, W] to colors with straight alpha [H, W, 4]."""
     alpha = opacity.clamp(0.0, 1.0)[..., None]
@@ -77,15 +96,32 @@ def save_pictures(pictures: dict[str, np.ndarray], folder: Path, name: str) -> l
     return paths
 
 
+def depth_range(rendered: Rendered) -> tuple[float, float] | None:
+    """Return the depths, in scene units, that get the first and the last false color in the picture of depth.
+
+    Return None if the view is empty.
+    """
+    return _depth_range(rendered.depth.float().cpu(), rendered.opacity.float().cpu())
+
+
+def _depth_range(depth: Tensor, opacity: Tensor) -> tuple[float, float] | None:
+    opaque = opacity > OPAQUE_ABOVE
+    if not bool(opaque.any()):
+        return None
+    mean = depth / opacity.clamp_min(1e-6)
+    low, high = np.quantile(mean[opaque].numpy(), DEPTH_RANGE)
+    return float(low), float(high)
+
+
 def _depth_picture(depth: Tensor, opacity: Tensor) -> np.ndarray:
     """Return a picture of the mean depth of each pixel in false colors. Transparent pixels are darker."""
     from matplotlib import colormaps
 
-    opaque = opacity > OPAQUE_ABOVE
-    if not bool(opaque.any()):
+    shown = _depth_range(depth, opacity)
+    if shown is None:
         return np.zeros((*depth.shape, 3), dtype=np.uint8)
+    low, high = shown
     mean = depth / opacity.clamp_min(1e-6)
-    low, high = np.quantile(mean[opaque].numpy(), DEPTH_RANGE)
-    share = ((mean - low) / max(float(high - low), 1e-9)).clamp(0.0, 1.0)
+    share = ((mean - low) / max(high - low, 1e-9)).clamp(0.0, 1.0)
     colors = torch.from_numpy(colormaps["turbo"](1.0 - share.numpy())[..., :3]).float()
     return to_uint8(colors * opacity.clamp(0.0, 1.0)[..., None]).numpy()

@@ -69,6 +69,34 @@ def changes(
     return found
 
 
+def preset_changes(run: RunConfig) -> list[tuple[str, str, str]]:
+    """Return the options of a run that differ from the preset of its method, as (option, value, value of the preset).
+
+    Values are written as in a config file. Options of the data are left out, because no preset knows the data. The
+    value of an option that the preset does not have is "absent".
+
+    Example:
+        >>> from radfield_core import compose, get_registry
+        >>> words = ["data=synthetic", "trainer.max_steps=7"]
+        >>> preset_changes(compose(get_registry(), method="tiny-nerf", overrides=words).run)
+        [('trainer.max_steps', '7', '10000')]
+
+    Raises:
+        UsageError, PluginError: the preset is not valid.
+    """
+    from radfield_core.config.layers import compose
+    from radfield_core.plugins.registry import get_registry
+
+    preset = compose(get_registry(), method=run.method.name, needs_data=False).run
+    before, after = dict(dump_lines(preset)), dict(dump_lines(run))
+    found = []
+    for name in dict.fromkeys([*after, *before]):
+        old, new = before.get(name, "absent"), after.get(name, "absent")
+        if old != new and name.partition(".")[0] != "data":
+            found.append((name, new, old))
+    return found
+
+
 def _change(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Return a line that states the change of a value, or "" if the value is the same."""
     old, new = before.get(name, "absent"), after.get(name, "absent")

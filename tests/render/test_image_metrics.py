@@ -16,6 +16,7 @@ from radfield_core.render.image_metrics import (
     psnr,
     rounded,
     ssim,
+    ssim_map,
     to_uint8,
 )
 
@@ -44,6 +45,14 @@ def test_ssim_equals_scikit_image(seed: int) -> None:
     expected = structural_similarity(image.numpy(), truth.numpy(), **WANG_2004)
     assert ssim(image, truth) == pytest.approx(expected, abs=1e-9)
     assert ssim(image.float(), truth.float()) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_map_of_ssim_is_that_of_scikit_image_inside_the_border() -> None:
+    image, truth = images(4)
+    _, expected = structural_similarity(image.numpy(), truth.numpy(), full=True, **WANG_2004)
+    assert torch.allclose(ssim_map(image, truth), torch.from_numpy(expected[5:-5, 5:-5]).mean(-1), atol=1e-9)
+    with pytest.raises(ValueError, match="11 × 11"):
+        ssim_map(image[:10], truth[:10])
 
 
 def test_psnr_equals_scikit_image() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core.render.pictures import make_pictures, save_pictures
+from radfield_core.render.pictures import depth_range, make_pictures, save_pictures, similarity_picture
 from radfield_core.types import Rendered
 
 
@@ -23,6 +23,25 @@ def test_pictures_show_near_as_red_far_as_blue_and_nothing_as_black() -> None:
     assert not made["depth"][0].any() and not made["opacity"][0].any() and (made["opacity"][1:] == 255).all()
     near, far = made["depth"][1, 0].astype(int), made["depth"][1, -1].astype(int)
     assert near[0] > near[2] and far[2] > far[0]
+
+
+def test_the_range_of_depths_is_what_the_colors_of_the_picture_stand_for() -> None:
+    depth = torch.linspace(1.0, 3.0, 101)
+    low, high = depth_range(Rendered(None, depth * 0.8, torch.full((101,), 0.8))) or (0.0, 0.0)
+    assert low == pytest.approx(1.04) and high == pytest.approx(2.96), "the quantiles 0.02 and 0.98 of the mean depth"
+    made = make_pictures(Rendered(None, depth, torch.ones(101)), 101, 1)["depth"][0]
+    assert (made[:2] == made[0]).all() and (made[-2:] == made[-1]).all() and (made[2] != made[50]).any()
+    assert depth_range(Rendered(None, depth, torch.zeros(101))) is None
+
+
+def test_the_picture_of_similarity_is_black_where_images_are_alike() -> None:
+    truth = np.random.default_rng(1).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    rendered = truth.copy()
+    rendered[:, 30:] = 255 - truth[:, 30:]
+    made = similarity_picture(rendered, truth)
+    assert made is not None and made.shape == truth.shape and made.dtype == np.uint8
+    assert made[:, :24].max() <= 5 and made[:, 36:].min(axis=(0, 1))[0] > 200, "inferno from black to yellow"
+    assert similarity_picture(rendered[:10], truth[:10]) is None
 
 
 def test_normals_run_from_black_at_minus_one_to_white_at_one_times_opacity() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import attrs
 
+from radfield_core.config.layers import compose
 from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.config.slots import Choice, option, slot
 from radfield_core.plugin import component
-from radfield_core.runs.record import changes, parts_of, plugin_versions, slots_of
+from radfield_core.plugins.registry import get_registry
+from radfield_core.runs.record import changes, parts_of, plugin_versions, preset_changes, slots_of
 
 
 @attrs.frozen(kw_only=True)
@@ -104,3 +106,19 @@ def test_length_saving_evaluation_and_logging_continue_a_run_and_what_trains_it_
         "eval_every", "eval_views", "eval_scale", "eval_share")
     ]  # fmt: skip
     assert sorted(options[1]) == [f"trainer.{name}" for name in ("clip_grad_norm", "n_rays", "seed", "target_samples")]
+
+
+def test_options_that_differ_from_the_preset_are_found_and_those_of_the_data_are_not() -> None:
+    words = ["data.type=synthetic", "data.resolution=8"]
+    assert preset_changes(composed(*words)) == []
+    found = preset_changes(composed(*words, "field.width=32", "trainer.max_seconds=5", "field.encoding=hash"))
+    assert {name: old for name, _, old in found}["field.encoding.type"] == '"frequency"'
+    assert [new for name, new, _ in found if name == "field.width"] == ["32"]
+    assert ("trainer.max_seconds", "5.0", '"none"') in found
+    assert ("field.encoding.n_levels", "16", "absent") in found
+    assert not any(name.startswith("data.") for name, _, _ in found)
+
+
+def composed(*words: str) -> RunConfig:
+    """A run of tiny-nerf with some options."""
+    return compose(get_registry(), method="tiny-nerf", overrides=words).run
