@@ -159,7 +159,8 @@ class SplitWithoutImages(NoSuchSplit):
 
 
 class PluginError(RadfieldError):
-    """A part cannot be used: it is not installed, or what its code returns breaks the interface of its kind."""
+    """A part cannot be used: it is not installed, its code fails, or what it returns breaks the interface of its
+    kind."""
 
     code = 69
 

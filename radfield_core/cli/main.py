@@ -3,8 +3,8 @@
 Errors are reported on stderr and by the exit code.
 
 Exit codes: 0 success · 1 `doctor`, `check` or a benchmark found a fault · 2 wrong usage, or sizes that do not fit into
-memory · 3 training diverged · 4 the run has no surface · 65 invalid data · 69 a plugin is missing, or its part breaks
-the interface · 70 bug in the program · 74 reading or writing a file failed · 78 a plugin does not load · 129, 130, 143
+memory · 3 training diverged · 4 the run has no surface · 65 invalid data · 69 a plugin is missing, fails or breaks the
+interface · 70 bug in the program · 74 reading or writing a file failed · 78 a plugin does not load · 129, 130, 143
 ended by a signal · 141 the program that read the output has exited.
 """
 
@@ -17,15 +17,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from radfield_core import __version__
-from radfield_core.errors import STORAGE_HINTS, Problem, RadfieldError, UsageError, shortened, summarized
+from radfield_core.errors import STORAGE_HINTS, PluginError, Problem, RadfieldError, UsageError, shortened, summarized
 from radfield_core.runtime.colors import write_help, write_message
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.memory_limit import limited_memory
 from radfield_core.runtime.output import safe_output
 from radfield_core.runtime.progress import output_error
+
+if TYPE_CHECKING:
+    from radfield_core.plugins.blame import Culprit
 
 VERBS = {
     "train": "train a method on a scene",
@@ -190,8 +193,23 @@ def _bug(error: Exception) -> int:
         _print_problems([Problem("", "this machine does not have enough memory", hint)])
         return UsageError.code
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    _print_problems([Problem("", f"unexpected {text}", "Set RADFIELD_DEBUG=1 to see the traceback")])
+    hint = "Set RADFIELD_DEBUG=1 to see the traceback"
+    found = _culprit(error)
+    if found is not None:
+        _print_problems([Problem(found.owner, f"failed in {found.hook}: {text}", hint)])
+        return PluginError.code
+    _print_problems([Problem("", f"unexpected {text}", hint)])
     return BUG
+
+
+def _culprit(error: Exception) -> Culprit | None:
+    """Return the plugin's code that raised an exception, or None if it was radfield's own code."""
+    from radfield_core.plugins.blame import culprit_of
+    from radfield_core.plugins.registry import get_registry
+
+    if not get_registry.cache_info().currsize:  # no plugin is loaded, or finding plugins has failed
+        return None
+    return culprit_of(error, get_registry().components, get_registry().plugins)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -115,7 +115,7 @@ def method_of(choice: Choice) -> Method:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         hint = "Set RADFIELD_DEBUG=1 to see the traceback"
-        raise PluginError(f"building the method failed: {text}", path=name, hint=hint) from error
+        raise PluginError(f"building the method failed in __init__: {text}", path=name, hint=hint) from error
     if not isinstance(method, Method):
         built = type(method).__name__
         message = f"builds {built}, which does not derive from Method"

@@ -82,6 +82,26 @@ def fitted_view(
     return replace(view, c2w=_minimized(rendered, wanted, view.c2w.double(), pixel).to(view.c2w))
 
 
+def movement(before: Tensor, after: Tensor) -> tuple[float, float]:
+    """Return by how many degrees a camera was turned, and how far its center was moved.
+
+    Args:
+        before: pose c2w [3, 4].
+        after: pose c2w [3, 4].
+
+    Example:
+        >>> pose = torch.eye(4)[:3]
+        >>> moved = torch.tensor([[0.0, -1.0, 0.0, 3.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 4.0]])
+        >>> [round(number, 3) for number in movement(pose, moved)]
+        [90.0, 5.0]
+    """
+    before, after = before.double(), after.double()
+    turn = before[:, :3].T @ after[:, :3]
+    sine = torch.stack([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]).norm() / 2
+    angle = torch.atan2(sine, (turn.trace() - 1) / 2)  # the arc cosine of the trace is inexact for small angles
+    return float(angle.rad2deg()), float((after - before)[:, 3].norm())
+
+
 def _minimized(
     rendered: Callable[[Tensor], tuple[Tensor, Tensor]], wanted: Tensor, c2w: Tensor, pixel: float
 ) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor
 from radfield_core.cameras import Camera
 from radfield_core.data.area_average import average_known
 from radfield_core.data.scene import Scene
+from radfield_core.data.similarity import similarity_scale
 from radfield_core.interfaces import Method, Model
 from radfield_core.rays import RaySpace
 from radfield_core.render.backgrounds import background_for, on_background
-from radfield_core.render.camera_fit import fitted_view
+from radfield_core.render.camera_fit import fitted_view, movement
 from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
 from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, sphere_weights, ssim
 from radfield_core.render.pictures import comparison_pictures
@@ -36,6 +37,8 @@ class ViewResult:
         seconds: time in seconds that it took to render the view.
         group: the group of the view, such as one scale of a multiscale data set; None if the scene has no groups.
         pictures: kind -> picture of the view, if pictures were asked for; see `comparison_pictures`.
+        moved: angle in degrees and distance in data units by which the camera was moved to fit it to the image; None
+            for a camera that was not fitted.
     """
 
     name: str
@@ -43,6 +46,7 @@ class ViewResult:
     seconds: float
     group: str | None = None
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    moved: tuple[float, float] | None = None
 
 
 def evaluate_views(
@@ -84,9 +88,12 @@ def evaluate_views(
         view = replace(view, camera=scaled(view.camera, scale))
         size = view.camera.width, view.camera.height
         truth = shrunk(true_colors(scene, method, index), *size)
-        started = time.perf_counter()
+        started, moved = time.perf_counter(), None
         if fit_cameras == "half":
+            given = view
             view = fitted_view(model, RaySpace.of(scene), view, truth, *_behind(scene, method, index, size), chunk)
+            degrees, distance = movement(given.c2w, view.c2w)
+            moved = degrees, distance * similarity_scale(scene.to_data.double().numpy())
         rendered = render_view(model, method, scene, view, chunk, report)
         assert rendered.rgb is not None, "a method that is evaluated renders color"
         rgb = rendered.rgb.float().cpu().view(view.camera.height, view.camera.width, 3)
@@ -100,7 +107,7 @@ def evaluate_views(
             rendered = replace(rendered, rgb=pair.rgb)
         shown = comparison_pictures(rendered, truth) if pictures else {}
         measured = pair.right_half() if "half" in (fit_color, fit_cameras) else pair
-        yield ViewResult(name, compare(*measured, also=also, camera=view.camera), seconds, group, shown)
+        yield ViewResult(name, compare(*measured, also=also, camera=view.camera), seconds, group, shown, moved)
 
 
 def _behind(scene: Scene, method: Method, index: int, size: tuple[int, int]) -> tuple[Tensor | None, Tensor | None]:

@@ -62,7 +62,16 @@ def results_table(
         ],
         "protocol": "; ".join(protocol),
         **({} if fit_color is None else {"fit_color": fit_color}),
-        **({} if fit_cameras == "none" else {"fit_cameras": fit_cameras}),
+        **({} if fit_cameras == "none" else {"fit_cameras": fit_cameras, "fitted_cameras": _movement(results)}),
         "split": split,
         "step": step,
     }
+
+
+def _movement(results: Sequence[ViewResult]) -> dict[str, float]:
+    """Return how far cameras were moved to fit them to their images: means over the views, in degrees and data
+    units."""
+    moved = [result.moved for result in results if result.moved is not None]
+    degrees, distances = ([each[i] for each in moved] for i in range(2))
+    n = max(1, len(moved))
+    return {"mean_degrees": sum(degrees) / n, "mean_distance": sum(distances) / n}

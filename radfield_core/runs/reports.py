@@ -95,11 +95,16 @@ def evaluate_split(
 
 
 def camera_lines(results: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines that say how training corrected the cameras. If there was no correction, yield nothing.
+    """Yield the lines that say how far cameras were moved: by training, and to fit them to their images.
 
     Args:
         results: the content of `results.json`.
     """
+    if fitted := results.get("fitted_cameras"):
+        yield (
+            f"{results['split']} cameras were fitted to their images: moved by {fitted['mean_degrees']:.2f}° and "
+            f"{fitted['mean_distance']:.3g} on average"
+        )
     if "cameras" not in results:
         return
     cameras, common = results["cameras"], results["cameras"]["common"]

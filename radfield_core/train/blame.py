@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from traceback import walk_tb
 
 from radfield_core.errors import PluginError, RadfieldError
-from radfield_core.plugin import Component
-from radfield_core.plugins.discovery import CORE
+from radfield_core.plugins.blame import Culprit, culprit_of
 from radfield_core.runs.record import parts_of
 from radfield_core.runtime.interrupts import signals_unwrapped
 from radfield_core.runtime.memory import is_out_of_memory
@@ -45,43 +43,26 @@ def blamed(setup: TrainingSetup, message: str, *, on_method: bool) -> Iterator[N
     except Exception as error:
         if is_out_of_memory(error) or os.environ.get("RADFIELD_DEBUG") == "1":
             raise
-        found = _raising_part(setup, error)
+        found = _culprit(setup, error)
         if found is None and not on_method:
             raise
         if isinstance(error, OSError) and not on_method:  # of files and disks, for which there are better messages
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         hint = "Set RADFIELD_DEBUG=1 to see the traceback"
-        raise PluginError(f"{message}: {text}", path=found or _method_name(setup), hint=hint) from error
+        where = message if found is None else f"{message} in {found.hook}"
+        raise PluginError(f"{where}: {text}", path=found.owner if found else _method_name(setup), hint=hint) from error
 
 
-def _raising_part(setup: TrainingSetup, error: Exception) -> str | None:
-    """Return the part of the run whose code is nearest to where an exception was raised, or None for core's code."""
+def _culprit(setup: TrainingSetup, error: Exception) -> Culprit | None:
+    """Return the part of the run whose code raised an exception, or None for core's code."""
     run = setup.context.run
-    if run is None or error.__traceback__ is None:
-        return None
-    parts = [choice.component for choice in parts_of(run) if not _is_core(choice.component)]
-    for frame, _ in reversed(list(walk_tb(error.__traceback__))):
-        module = str(frame.f_globals.get("__name__", ""))
-        near = [part for part in parts if part.impl.partition(":")[0].split(".")[0] == module.split(".")[0]]
-        if near:
-            owner = type(frame.f_locals.get("self"))
-            exact = [part for part in near if part.impl == f"{owner.__module__}:{owner.__name__}"]
-            same_module = [part for part in near if part.impl.partition(":")[0] == module]
-            return _named(min(exact or same_module or near, key=lambda part: part.key))
-    return None
-
-
-def _is_core(component: Component) -> bool:
-    """True for core's own parts, and for the toys of the conformance kit."""
-    return component.distribution == CORE or component.impl.startswith("radfield_core.")
-
-
-def _named(component: Component) -> str:
-    return f"{component.key} ({component.distribution})"
+    return None if run is None else culprit_of(error, [choice.component for choice in parts_of(run)])
 
 
 def _method_name(setup: TrainingSetup) -> str:
     """Return the name of the method as `method:name (distribution)`. Without a run, return the method's class name."""
     run = setup.context.run
-    return f"method {type(setup.method).__name__}" if run is None else _named(run.method.component)
+    if run is None:
+        return f"method {type(setup.method).__name__}"
+    return f"{run.method.component.key} ({run.method.component.distribution})"

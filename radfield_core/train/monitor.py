@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from radfield_core.errors import RadfieldError
 from radfield_core.interfaces import Model
+from radfield_core.plugins.blame import culprit_of
+from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation, QuickResult
 from radfield_core.runtime import randomness
 from radfield_core.runtime.interrupts import Canceled, Interrupts
@@ -116,7 +118,10 @@ class Monitor:
 
 
 def _in_one_line(error: Exception) -> str:
-    """Return the message of an error on one line. For errors other than radfield's own, it begins with the class
-    name."""
-    name = "" if isinstance(error, RadfieldError) else f"{type(error).__name__}: "
-    return name + " ".join(str(error).split())
+    """Return an error on one line: for radfield's own errors their message, and for others also the class and the part
+    whose code failed."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RadfieldError):
+        return text
+    text, found = f"{type(error).__name__}: {text}", culprit_of(error, get_registry().components)
+    return text if found is None else f"{found.owner} failed in {found.hook}: {text}"

@@ -16,7 +16,7 @@ from radfield_core.config.files import dump
 from radfield_core.config.fit import check
 from radfield_core.config.run import RunConfig
 from radfield_core.data.scene import Scene
-from radfield_core.errors import Diverged, PluginError
+from radfield_core.errors import Diverged
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import ObservedRun, method_of
@@ -299,9 +299,6 @@ def loop(prepared: Prepared, keep_folder: bool = True, diary: TrainingRecord | N
             reason = trainer.train()
     except Diverged:
         _finish(prepared, "diverged", diary, first, before)
-        raise
-    except PluginError:  # with RADFIELD_STRICT_PLUGINS=1, an observer that fails ends the run
-        trainer.save()
         raise
     outcome = Outcome(folder.path, trainer.counters.step, reason)
     _finish(prepared, "signal" if outcome.exit_code else reason, diary, first, before)

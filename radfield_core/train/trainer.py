@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import torch
 from torch import nn
 
-from radfield_core.errors import DatasetError, Diverged, StorageError, unwritable
+from radfield_core.errors import Diverged, StorageError, unwritable
 from radfield_core.interfaces import TrainedParameters
 from radfield_core.names import plural, quoted
 from radfield_core.render.quick_evaluation import QuickEvaluation
@@ -71,6 +73,7 @@ class Trainer:
         self.folder, self.log = folder, log
         self._saved_step: int | None = None
         self._save_due = False
+        self._changing = False
         self._best = BestCheckpoint(folder.checkpoints)
         self._save_fault = StorageError()
         self._interrupts = Interrupts()
@@ -119,16 +122,39 @@ class Trainer:
         Raises:
             Diverged: the loss was not finite for too many steps in a row.
             StorageError: the final state could not be saved.
+            Exception: a step failed, for example because images cannot be read or a part has a bug. What was trained
+                before is saved.
         """
         first = self.counters.step
         with self._interrupts, self.log:
             while (reason := self._ended()) is None:
-                self._train_step()
-                self._housekeeping()
+                with self._kept():
+                    self._train_step()
+                    self._housekeeping()
             self._save_the_end()  # before the evaluation, so that no training is lost if the evaluation fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._evaluate()
         return reason if self._interrupts.received is None else self._interrupts.received.name
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """If the block raises an exception, save what was trained and say how to resume, and raise the exception again.
+
+        An exception in the middle of a change of the model leaves a state that is neither that before the step nor that
+        after it. Such a state is not saved.
+        """
+        try:
+            yield
+        except Diverged:
+            raise
+        except Exception:
+            rescued = not self._changing and self._rescue()
+            newest = next(iter(list_steps(self.folder.checkpoints)[-1:]), None)
+            if newest is not None:
+                state = f"saved after step {self.counters.step}" if rescued else f"the last checkpoint is {newest.name}"
+                resume = f"radfield train --resume {quoted(self.folder.path)}"
+                logger.warning("training stops: %s; to resume: %s", state, resume)
+            raise
 
     def _train_step(self) -> None:
         """Take one step, measure its time and log it."""
@@ -149,33 +175,24 @@ class Trainer:
     def _take(self, step: Step) -> StepLosses | None:
         """Take one optimizer step. If the loss or a gradient is not finite, change no parameter and return None."""
         self.model.begin_step(step)
+        self._changing = True
         self.model.refresh(step)
-        batch = self._draw(step)
+        self._changing = False
+        batch = self.drawer.draw(step, round(self.counters.n_rays))
         losses = self._backward(batch, step)
+        self._changing = True
         finite = self._update(losses, step)
         if finite:
             self._adapt(step)
         self.optimizer.zero_grad(set_to_none=True)
+        if finite:
+            self.method.after_step(self.model, self.optimizer, step)
+        self._changing = False
         if not finite:
             return None
-        self.method.after_step(self.model, self.optimizer, step)
         if batch.rays is not None:
             adapt_ray_count(self.config, self.counters, len(batch.rays), losses.n_samples)
         return losses
-
-    def _draw(self, step: Step) -> Batch:
-        """Draw the batch of a step. If its images cannot be read, save a checkpoint and then raise the error.
-
-        Raises:
-            DatasetError, OSError: images cannot be read, for example because their disk does not answer.
-        """
-        try:
-            return self.drawer.draw(step, round(self.counters.n_rays))
-        except (DatasetError, OSError):
-            if self._rescue():
-                resume = f"radfield train --resume {quoted(self.folder.path)}"
-                logger.warning("training stops: saved after step %d; to resume: %s", self.counters.step, resume)
-            raise
 
     def _backward(self, batch: Batch, step: Step) -> StepLosses:
         """Compute the gradients of the whole batch. If a batch is too large for memory, it is split."""

@@ -97,7 +97,7 @@ def refuses(config):
 @pytest.mark.parametrize(
     ("implementation", "words"),
     [
-        (Fails, r"method:bad \(acme-bad\): building the method failed: KeyError: 'width'"),
+        (Fails, r"method:bad \(acme-bad\): building the method failed in __init__: KeyError: 'width'"),
         (dict, r"method:bad \(acme-bad\).*builds dict, which does not derive from Method"),
     ],
 )

@@ -13,7 +13,7 @@ from radfield_core.cameras import Camera, View
 from radfield_core.errors import UsageError
 from radfield_core.interfaces import Model
 from radfield_core.rays import RaySpace, view_rays
-from radfield_core.render.camera_fit import fitted_view
+from radfield_core.render.camera_fit import fitted_view, movement
 from radfield_core.types import RayBundle, Rendered
 
 SPACE = RaySpace(near=1.0, far=8.0)
@@ -105,3 +105,9 @@ def test_rays_in_ndc_are_refused() -> None:
     space = RaySpace(near=0.0, far=1.0, warp=Ndc(1.0, 1.0, 1.0))
     with pytest.raises(UsageError, match="NDC"):
         fitted_view(Globe(), space, View(looking_at_the_middle(), CAMERA), torch.zeros(48, 60, 3))
+
+
+@pytest.mark.parametrize(("degrees", "shift"), [(0.0, 0.0), (1e-4, 1e-5), (0.7, 0.02), (179.0, 3.0)])
+def test_a_movement_is_an_angle_and_a_distance(degrees: float, shift: float) -> None:
+    true = looking_at_the_middle()
+    assert movement(true, off(true, degrees, shift, 3)) == pytest.approx((degrees, shift), rel=1e-6, abs=1e-12)

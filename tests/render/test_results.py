@@ -32,3 +32,10 @@ def test_a_mean_is_over_the_views_that_have_the_metric() -> None:
     assert summary["metrics"] == mean_metrics([r.metrics for r in results]) == {"psnr": 25.0, "ssim": 0.5}
     assert [view["name"] for view in summary["per_image"]] == ["a", "b"]
     assert summary["step"] == 7 and summary["split"] == "test" and "8 bits" in summary["protocol"]
+
+
+def test_the_mean_movement_of_fitted_cameras_is_stated() -> None:
+    results = [ViewResult("a", {"psnr": 20.0}, 1.0, moved=(1.0, 0.5)), ViewResult("b", {}, 1.0, moved=(3.0, 0.1))]
+    fitted = results_table(results, "test", 7, fit_cameras="half")["fitted_cameras"]
+    assert fitted == pytest.approx({"mean_degrees": 2.0, "mean_distance": 0.3})
+    assert "fitted_cameras" not in results_table(results, "test", 7)

@@ -17,7 +17,7 @@ from radfield_core.errors import DatasetError, StorageError, UsageError
 from radfield_core.plugin import component
 from radfield_core.rays import RaySpace
 from radfield_core.render.camera_fit import fitted_view
-from radfield_core.render.evaluation import true_colors
+from radfield_core.render.evaluation import evaluate_views, true_colors
 from radfield_core.render.flip import flip
 from radfield_core.render.image_metrics import psnr, rounded, to_uint8
 from radfield_core.render.look import Look
@@ -25,6 +25,7 @@ from radfield_core.render.views import render_view
 from radfield_core.runs import reports
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.reports import (
+    camera_lines,
     choose_views,
     evaluate_split,
     group_table,
@@ -83,10 +84,17 @@ def test_fitted_cameras_are_stated_and_measured_on_the_right_half(trained: Train
     assert "cameras fitted to the left half" in fitted["protocol"] and "fitted" not in plain["protocol"]
     scene, view = trained.scenes.get("test"), trained.scenes.get("test").cameras.view(0)
     truth = true_colors(scene, trained.method, 0)
-    view = fitted_view(trained.model, RaySpace.of(scene), view, truth, torch.zeros(3))
+    given, view = view, fitted_view(trained.model, RaySpace.of(scene), view, truth, torch.zeros(3))
     rendered = render_view(trained.model, trained.method, scene, view, 50).rgb.view(12, 12, 3)
     expected = psnr(rounded(rendered[:, 6:]), rounded(truth[:, 6:]))
     assert fitted["per_image"][0]["psnr"] == pytest.approx(expected, abs=1e-4)
+    unit = np.cbrt(np.linalg.det(scene.to_data[:3, :3].numpy()))
+    fits = {"fit_cameras": "half"}
+    (moved,) = (each.moved for each in evaluate_views(trained.model, trained.method, scene, [0], 50, **fits))
+    assert moved[1] == pytest.approx(unit * float((view.c2w - given.c2w)[:, 3].norm()), rel=1e-3) and moved[1] > 0
+    line = next(iter(camera_lines(fitted)))
+    degrees, distance = (fitted["fitted_cameras"][name] for name in ("mean_degrees", "mean_distance"))
+    assert line == f"test cameras were fitted to their images: moved by {degrees:.2f}° and {distance:.3g} on average"
 
 
 def test_only_the_test_split_s_results_are_results_json(trained: Trained) -> None:

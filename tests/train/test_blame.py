@@ -64,9 +64,15 @@ def chosen(kind: str, implementation: type, config: Any, distribution: str) -> C
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({"field": FailsToBuild}, r"field:bad \(acme-bad\): building the model failed: KeyError: 'n_layers'"),
-        ({"field": FailsInForward}, r"field:bad \(acme-bad\): the first step failed: RuntimeError: .*size"),
-        ({"loss": FailsAsALoss}, r"loss:bad \(acme-bad\): the first step failed: AttributeError: .*no_such_thing"),
+        (
+            {"field": FailsToBuild},
+            r"bad \(acme-bad\): building the model failed in __init__: KeyError: 'n_layers'",
+        ),
+        ({"field": FailsInForward}, r"field:bad \(acme-bad\): the first step failed in forward: RuntimeError: .*size"),
+        (
+            {"loss": FailsAsALoss},
+            r"loss:bad \(acme-bad\): .* step failed in forward: AttributeError: .*no_such_thing",
+        ),
     ],
 )
 def test_the_part_whose_code_failed_is_named_with_its_distribution(parts: dict[str, type], words: str) -> None:
