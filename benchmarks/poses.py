@@ -1,13 +1,13 @@
 """Measure how well `rays=poses` corrects wrong camera poses of the synthetic scene, through the command line.
 
-    python benchmarks/poses.py [--steps N] [--seed N] [--write] [--keep DIR] [key=value ...]
+    python benchmarks/poses.py [--method NAME] [--steps N] [--write] [--keep DIR] [key=value ...]
 
-The training poses are moved by up to 1.5° and 2 % of the camera's distance; the test poses stay true. The preset
-ngp-small, with a coarse-to-fine hash grid, is trained for the same number of steps on true poses, on the moved poses,
-and on these with `rays=poses` (`key=value` are options of this run). Printed are the test PSNR of whole images, the
-PSNR of their right halves after the test cameras were fitted to the left halves, and the mean errors of the training
-poses after the best similarity. `--write` saves the results as benchmarks/results/poses.json. Exits 1 if a figure is
-missed.
+The training poses are moved by up to 1.5° and 2 % of the camera's distance; the test poses stay true. The preset of
+`--method` (ngp-small, with a coarse-to-fine hash grid) is trained for the same number of steps on true poses, on the
+moved poses, and on these with `rays=poses` (`key=value` are options of this run). Printed are the test PSNR of whole
+images, the PSNR of their right halves after the test cameras were fitted to the left halves, and the mean errors of the
+training poses after the best similarity. `--write` saves the results as benchmarks/results/poses.json, or
+poses_METHOD.json for another preset. Exits 1 if a figure is missed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ RADFIELD = Path(sys.executable).parent / "radfield"
 DEGREES, SHARE = 1.5, 0.02
 """Largest rotation of a pose, and its largest shift relative to the camera's distance from the scene."""
 
-COARSE_TO_FINE = ("field.encoding.start_levels=3", "field.encoding.steps_per_level=150")
+OPTIONS = {"ngp-small": ("field.encoding.start_levels=3", "field.encoding.steps_per_level=150")}
+"""Preset -> options for all of its runs."""
 
 LARGEST_LOSS, LEAST_FACTOR = 0.7, 5.0
 """Required: largest loss of PSNR against true poses in dB, and least factor by which pose errors shrink."""
@@ -80,10 +81,10 @@ def errors(c2w: np.ndarray, true: np.ndarray) -> dict[str, float]:
     return {"degrees": round(float(degrees.mean()), 4), "percent": round(100 * float(shifts.mean()), 4)}
 
 
-def trained(data: Path, out: Path, steps: int, words: list[str]) -> dict[str, Any]:
+def trained(data: Path, out: Path, method: str, steps: int, words: list[str]) -> dict[str, Any]:
     """Train, evaluate and export the cameras. Return the metrics, the seconds of training, and the pose errors."""
-    radfield("train", "--method", "ngp-small", "--data", data, "--out", out, "-q", f"trainer.max_steps={steps}",
-             "trainer.eval_views=0", *COARSE_TO_FINE, *words)  # fmt: skip
+    radfield("train", "--method", method, "--data", data, "--out", out, "-q", f"trainer.max_steps={steps}",
+             "trainer.eval_views=0", *OPTIONS.get(method, ()), *words)  # fmt: skip
     radfield("eval", out, "-q")
     whole = json.loads((out / "results.json").read_text())["metrics"]
     radfield("eval", out, "-q", "--fit-cameras", "half")
@@ -110,7 +111,7 @@ def measured(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     cases = {"true": (data, []), "moved": (noisy, []), "rays=poses": (noisy, ["rays=poses", *args.overrides])}
     for name, (source, words) in cases.items():
         out = folder / f"run_{name.replace('=', '_')}"
-        found[name] = trained(source, out, args.steps, words)
+        found[name] = trained(source, out, args.method, args.steps, words)
         found[name] |= errors(poses(out / "cameras" / "transforms.json"), true)
         print(f"{name:12} {json.dumps(found[name])}", flush=True)
     return found
@@ -118,11 +119,12 @@ def measured(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", default="ngp-small", help="preset to train (default: ngp-small)")
     parser.add_argument("--steps", type=int, default=5000, help="training steps of each run (default: 5000)")
     parser.add_argument("--views", type=int, default=100, help="training views (default: 100)")
     parser.add_argument("--resolution", type=int, default=128, help="width of the images in pixels (default: 128)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the pose errors (default: 0)")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/poses.json")
+    parser.add_argument("--write", action="store_true", help="write the results as JSON")
     parser.add_argument("--keep", type=Path, help="folder to keep the data and the runs in")
     parser.add_argument("overrides", nargs="*", help="options of the run with rays=poses")
     args = parser.parse_args()
@@ -135,9 +137,12 @@ def main() -> int:
     print(f"{lost:.2f} dB with rays=poses, {without:.2f} dB without (at most {LARGEST_LOSS} wanted)")
     print(f"pose errors: rotations ÷ {factors[0]:.1f}, shifts ÷ {factors[1]:.1f} (at least {LEAST_FACTOR} wanted)")
     if args.write:
-        settings = {name: getattr(args, name) for name in ("steps", "views", "resolution", "seed", "overrides")}
+        settings = {
+            name: getattr(args, name) for name in ("method", "steps", "views", "resolution", "seed", "overrides")
+        }
         results = {"settings": settings, "machine": machine(), "runs": found}
-        write_results(Path(__file__).parent / "results" / "poses.json", results)
+        name = "poses" if args.method == "ngp-small" else f"poses_{args.method}"
+        write_results(Path(__file__).parent / "results" / f"{name}.json", results)
     return int(lost > LARGEST_LOSS or min(factors) < LEAST_FACTOR)
 
 

@@ -65,6 +65,11 @@ class PixelMaps(DecodedImages):
         maps, names = [self._maps[i] for i in kept], [self._names[i] for i in kept]
         return PixelMaps(maps, self.sizes[list(kept)], self._channels, names, self.cache_mb)
 
+    def values_of(self, index: int) -> Tensor:
+        """Return the values [H, W] or [H, W, C] float32 of one map."""
+        found = self[index].view(torch.float32)
+        return found[..., 0] if self._channels is None else found
+
     def values(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Return the values [n] or [n, C] float32 at the given map numbers, rows and columns, each [n] int64."""
         found = self.gather(images, rows, columns).view(torch.float32)

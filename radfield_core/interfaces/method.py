@@ -50,8 +50,7 @@ class Method(ABC):
     def reduction(self, step: Step) -> float:
         """Return the factor by which the sides of a step's image are divided, if the method trains on images.
 
-        The images are area averages, and the cameras are scaled with them. A run whose parts require data other than
-        colors, such as depths, trains on images of full size.
+        The images are area averages, as are depths and normals, and the cameras are scaled with them.
         """
         return 1.0
 

@@ -94,20 +94,17 @@ class PixelDrawer:
         return images, rows, inside - rows * widths
 
     def draw_view(self, step: Step) -> Batch:
-        """Draw one view uniformly and return all its pixels as a batch, row by row.
-
-        The image is reduced as the method asks. It keeps its size if parts of the run require data other than colors.
-        """
-        reduction = self.method.reduction(step) if self.extras is None else 1.0
-        return self._reduced(reduction)._whole_view(step)
+        """Draw one view uniformly and return all its pixels as a batch, row by row. The method may reduce the image."""
+        return self._reduced(self.method.reduction(step))._whole_view(step)
 
     def _reduced(self, reduction: float) -> PixelDrawer:
         """Return the drawer of images whose sides are divided by a factor."""
         if reduction <= 1:
             return self
         if reduction not in self._smaller:
-            smaller = resized(self.scene, smaller_sizes(self.scene.cameras.sizes, reduction, None))
-            self._smaller[reduction] = PixelDrawer(smaller, self.method, self.device)
+            sizes = smaller_sizes(self.scene.cameras.sizes, reduction, None)
+            extras = None if self.extras is None else self.extras.reduced(sizes)
+            self._smaller[reduction] = PixelDrawer(resized(self.scene, sizes), self.method, self.device, extras)
         return self._smaller[reduction]
 
     def _whole_view(self, step: Step) -> Batch:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from radfield_core.config.fit import capabilities_of
 from radfield_core.config.run import RunConfig
 from radfield_core.data.observations import estimated
 from radfield_core.data.pixel_maps import PixelMaps
+from radfield_core.data.resized import resized
 from radfield_core.data.scene import Scene, known_maps
 from radfield_core.errors import Problems, UsageError
 from radfield_core.interfaces import Loss
@@ -68,7 +70,11 @@ class Source(ABC):
     """One kind of extras of a scene."""
 
     def __init__(self, scene: Scene, cache_mb: int):
-        self.scene, self.space = scene, RaySpace.of(scene)
+        self.scene, self.space, self.cache_mb = scene, RaySpace.of(scene), cache_mb
+
+    def reduced(self, sizes: Tensor) -> Source:
+        """Return the same source for images that are reduced to the given sizes [V, 2]."""
+        return type(self)(resized(self.scene, sizes), self.cache_mb)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw the numbers [n] of data at whose pixels rays are wanted. Only sources with a share of the rays draw."""
@@ -108,9 +114,7 @@ class Depths(Source):
 
     def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
         """Return "depth", "depth_weights" and "depth_cosines" [H·W]."""
-        assert self.scene.depths is not None
-        distances = self.scene.depths[index].flatten().float()
-        return self._named(torch.full((len(rays),), index), rays, distances)
+        return self._named(torch.full((len(rays),), index), rays, self.maps.values_of(index).flatten())
 
     def _named(self, images: Tensor, rays: RayBundle, distances: Tensor) -> dict[str, Tensor]:
         weights = of_mean_one(distances.isfinite().double()).float()
@@ -134,8 +138,7 @@ class Normals(Source):
 
     def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
         """Return "normals" [H·W, 3] and "normals_weights" [H·W]."""
-        assert self.scene.normals is not None
-        return self._named(self.scene.normals[index].flatten(0, 1).float())
+        return self._named(self.maps.values_of(index).flatten(0, 1))
 
     def _named(self, normals: Tensor) -> dict[str, Tensor]:
         known = (normals != 0).any(-1)
@@ -220,6 +223,10 @@ class EstimatedPointDepths(PointDepths):
             "projects close to it", plural(len(scene.points), "sparse point"),
         )  # fmt: skip
 
+    def reduced(self, sizes: Tensor) -> Source:
+        """Return a source for reduced images, without estimating again which views see which points."""
+        return PointDepths(resized(self.scene, sizes), self.cache_mb)
+
 
 SOURCES: Mapping[str, type[Source]] = {
     "positions": Positions,
@@ -248,8 +255,14 @@ class Extras:
     """
 
     def __init__(self, scene: Scene, shares: Mapping[str, float], cache_mb: int = 1024):
-        self.sources = {word: SOURCES[word](scene, cache_mb) for word in shares}
+        self.sources: dict[str, Source] = {word: SOURCES[word](scene, cache_mb) for word in shares}
         self.shares = shares
+
+    def reduced(self, sizes: Tensor) -> Extras:
+        """Return the same extras of images that are reduced to the given sizes [V, 2]."""
+        found = copy(self)
+        found.sources = {word: source.reduced(sizes) for word, source in self.sources.items()}
+        return found
 
     @staticmethod
     def of(run: RunConfig, scene: Scene) -> Extras | None:

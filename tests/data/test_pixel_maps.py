@@ -22,6 +22,7 @@ def test_values_are_exact_in_memory_and_in_a_mapped_file(cache_mb, channels, tmp
     found = source.values(images, rows, columns)
     expected = torch.stack([maps[i][r, c] for i, r, c in zip(images, rows, columns, strict=True)])
     torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(source.values_of(1), maps[1], rtol=0, atol=0, equal_nan=True)
     assert torch.equal(source.only([1]).values(*torch.zeros(3, 1, dtype=torch.int64)), maps[1][:1, 0])
 
 

@@ -87,6 +87,30 @@ def test_a_whole_view_has_the_extras_of_all_its_pixels() -> None:
     assert found == places
 
 
+def test_a_reduced_view_has_the_averages_of_its_maps_and_the_observations_at_their_new_pixels() -> None:
+    class Halves(ToyMethod):
+        batching = "images"
+
+        def reduction(self, step: Step) -> float:
+            return 2.0
+
+    scene = with_surface(toy_scene())
+    batch = drawn(scene, {"depths": 0.0, "normals": 0.0, "observations": 0.25}, method=Halves())
+    index, extras = batch.view.image_id, batch.extras
+    assert batch.rgb.shape == (64, 3) and batch.view.camera.fx == scene.cameras.view(index).camera.fx / 2
+    blocks = scene.depths[index].view(8, 2, 8, 2).transpose(1, 2).reshape(64, 4)
+    whole = blocks.isfinite().all(1)
+    assert int(whole.sum()) > 5
+    torch.testing.assert_close(extras["depth"][whole], blocks[whole].mean(1))
+    assert extras["depth"][blocks.isinf().all(1)].isinf().all()
+    normals = scene.normals[index].view(8, 2, 8, 2, 3).transpose(1, 2).reshape(64, 4, 3).sum(1)
+    expected = torch.nn.functional.normalize(normals, dim=-1)
+    torch.testing.assert_close(extras["normals"][whole], expected[whole], rtol=0, atol=1e-5)
+    pixels = (scene.observations.only([index]).pixels + 0.5) / 2 - 0.5
+    places = {(row, column) for column, row in pixels.round().long().tolist()}
+    assert {divmod(pixel, 8) for (pixel,) in extras["point_depth"].isfinite().nonzero().tolist()} == places
+
+
 def test_in_ndc_a_depth_is_the_t_of_the_warped_ray() -> None:
     scene = toy_scene(2)
     c2w = torch.eye(4, dtype=torch.float64)[None, :3].repeat(2, 1, 1)

@@ -54,25 +54,25 @@ class Depth(Loss):
         depth = torch.where(known, batch.extras["point_depth" if points else "depth"].flatten(), 1.0)
         least = config.min_sigma * depth
         sigma = torch.maximum(batch.extras["point_sigma"].flatten().nan_to_num(), least) if points else least
-        if config.form in ("kl", "line_of_sight"):
-            return weights * self._along_rays(outputs, depth, sigma)
+        form = config.form if config.form != "auto" else "kl" if outputs.levels else "absolute"
+        if form in ("kl", "line_of_sight"):
+            return weights * self._along_rays(outputs, form, depth, sigma)
         mean = mean_distance(outputs)
-        if config.form == "scale_shift":
+        if form == "scale_shift":
             return weights * self._scale_shift(mean, depth, batch, known)
         error = (mean - depth) / depth * (least / sigma)
-        return weights * (error.square() if config.form == "squared" else error.abs())
+        return weights * (error.square() if form == "squared" else error.abs())
 
-    def _along_rays(self, outputs: ModelOutputs, depth: Tensor, sigma: Tensor) -> Tensor:
+    def _along_rays(self, outputs: ModelOutputs, form: str, depth: Tensor, sigma: Tensor) -> Tensor:
         if not outputs.levels:
             raise UsageError(
-                f"loss 'depth' with form={self.config.form!r} needs samples on rays, and the model of this method has "
-                "none",
+                f"loss 'depth' with form={form!r} needs samples on rays, and the model of this method has none",
                 path="losses",
-                hint="Set form=squared for the loss",
+                hint="Set form=absolute for the loss",
             )
         level = outputs.levels[-1]
-        form = weights_divergence if self.config.form == "kl" else line_of_sight
-        return form(level.samples, level.weights, depth, sigma)
+        error = weights_divergence if form == "kl" else line_of_sight
+        return error(level.samples, level.weights, depth, sigma)
 
     def _scale_shift(self, mean: Tensor, depth: Tensor, batch: Batch, known: Tensor) -> Tensor:
         """Return the squared errors along the optical axis, in which estimated depths have an unknown shift."""

@@ -41,7 +41,7 @@ class Poses(RayTransform):
     corrections, so that the scene stays where the data set has it.
 
     Raises:
-        UsageError: focal lengths are to be learned for lenses with distortion.
+        UsageError: focal lengths are to be learned for lenses with distortion, or by a method that trains on images.
     """
 
     common: Tensor
@@ -57,6 +57,9 @@ class Poses(RayTransform):
             message = (
                 f"focal lengths can be learned for pinhole cameras only, and these have the lens {cameras.model!r}"
             )
+            raise UsageError(message, path="rays.focal", hint="Set rays.focal=false")
+        if config.focal and ctx.run is not None and ctx.run.method.load().batching == "images":
+            message = f"method {ctx.run.method.name!r} trains on whole images, which give no gradient to focal lengths"
             raise UsageError(message, path="rays.focal", hint="Set rays.focal=false")
         self.config = config
         self.distance = camera_distance(cameras, ctx.bounds.center)

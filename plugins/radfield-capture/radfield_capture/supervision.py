@@ -24,11 +24,12 @@ class DepthConfig(LossConfig):
         help='"images" compares with depth images, "points" with sparse points, "auto" with depth images if there are '
         "any, else with sparse points",
     )
-    form: Literal["kl", "line_of_sight", "squared", "absolute", "scale_shift"] = option(
-        "kl",
+    form: Literal["auto", "kl", "line_of_sight", "squared", "absolute", "scale_shift"] = option(
+        "auto",
         help='"kl" and "line_of_sight" compare the weights on each ray with a normal distribution around the depth; '
         '"squared" and "absolute" compare the mean distance, relative to the depth; "scale_shift" is "squared" after '
-        "the best scale and shift for each image, for depths of unknown scale",
+        'the best scale and shift for each image, for depths of unknown scale; "auto" is "kl" if the model has samples '
+        'on rays, and "absolute" if it has none, as Gaussians',
     )
     share: float = option(
         0.4, help="share of the rays of each step that are drawn through sparse points", min=0.0, max=0.9

@@ -146,6 +146,7 @@ def test_a_model_that_only_renders_depth_is_compared_with_the_depths_that_are_kn
     torch.testing.assert_close(mean_distance(rendered(3.0)), torch.full((4,), 3.0))
     with pytest.raises(UsageError, match="needs samples on rays"):
         loss(form="kl")(rendered(3.0), batch, None, None)
+    torch.testing.assert_close(loss()(rendered(3.0), batch, None, None), torch.tensor([2 * 0.25, 0.0, 0.0, 2 * 0.4]))
 
 
 def test_an_uncertain_point_counts_less_than_an_exact_one() -> None:

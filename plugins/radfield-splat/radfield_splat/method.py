@@ -11,6 +11,9 @@ from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step
 from radfield_splat.config import SplatConfig
 from radfield_splat.model import SplatModel, pixel_size
 
+LR_PARTS = 1e-3
+"""Learning rate of parts of a run, such as learned poses, that state none."""
+
 
 class Splat(Method):
     """Training on whole images, first on reduced ones, with a number of Gaussians that grows."""
@@ -51,7 +54,7 @@ class Splat(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Return one group for each kind of parameter."""
+        """Return one group for each kind of parameter, and one for the parts that the run adds to the model."""
         assert isinstance(model, SplatModel)
         config, eps = self.config, 1e-15
         rates = {
@@ -62,11 +65,13 @@ class Splat(Method):
             "base_colors": config.lr_colors,
             "harmonics": config.lr_colors / 20,
         }
-        return [
+        groups = [
             {"name": name, "params": [getattr(model, name)], "lr": lr, "eps": eps, "weight_decay": 0.0}
             for name, lr in rates.items()
             if getattr(model, name).numel()
         ]
+        others = [parameter for name, parameter in model.named_parameters() if name not in rates]
+        return [*groups, {"name": "parts", "params": others, "lr": LR_PARTS, "weight_decay": 0.0}] if others else groups
 
     def lr_scale(self, step: Step, group: str) -> float:
         """Return the factor of a group's rate. That of the means follows the size of the pixels of reduced images."""

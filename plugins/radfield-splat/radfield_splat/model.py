@@ -20,6 +20,7 @@ from radfield_core import (
     Rendered,
     Step,
     TrainedParameters,
+    UsageError,
     View,
 )
 from radfield_splat.config import SplatConfig
@@ -40,6 +41,9 @@ class SplatModel(Model):
     Args:
         config: options.
         ctx: the context of the run.
+
+    Raises:
+        UsageError: the rays are in NDC.
     """
 
     growing = (*PARAMETERS, "unseen")
@@ -47,6 +51,9 @@ class SplatModel(Model):
 
     def __init__(self, config: SplatConfig, ctx: BuildContext):
         super().__init__()
+        if ctx.ndc:
+            message = "Gaussians live in the space of the cameras, and the rays of these data are in NDC"
+            raise UsageError(message, path="data.ndc", hint="Set data.ndc=false")
         self.config, self.radius, self.degree = config, ctx.bounds.radius, 0
         self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
         means, colors = start_points(config.start_gaussians, ctx)

@@ -15,7 +15,7 @@ def radfield_components() -> list[Component]:
             impl="radfield_splat.method:Splat",
             config="radfield_splat.config:SplatConfig",
             summary="3-D Gaussians, rasterized: they train and render fast on a CPU (3DGS)",
-            slots=(),
+            slots=("rays", "color"),
             provides={"splat.gaussians"},
             preset={"splat-small": "radfield_splat:presets/splat-small.toml"},
         ),
