@@ -59,6 +59,12 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-splat": ("method:splat", "method:splat-small", "exporter:splats"),
-    "radfield-mesh": ("exporter:mesh", "exporter:pointcloud", "metric:chamfer", "metric:point-to-mesh"),
+    "radfield-mesh": (
+        "exporter:mesh",
+        "exporter:tsdf",
+        "exporter:pointcloud",
+        "metric:chamfer",
+        "metric:point-to-mesh",
+    ),
 }
 """Maps each distribution to its parts, written as `kind:name`. The presets of a method are listed like parts."""

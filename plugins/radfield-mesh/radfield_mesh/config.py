@@ -36,26 +36,66 @@ class SurfaceConfig:
     )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
-class MeshConfig(SurfaceConfig):
-    """Options for exporting a mesh by marching cubes, in data coordinates."""
-
+def _format() -> Format | None:
     format: Format | None = option(
         None,
         help="file format; by default, the suffix of the file decides, and ply is used without a suffix; glb files are "
         "rotated to y-up, as their readers expect, if the data set states its upward axis",
     )
+    return format
+
+
+def _max_faces() -> int | None:
+    faces: int | None = option(
+        200_000, help='simplify the mesh to at most this number of faces; "none" keeps all faces', min=4
+    )
+    return faces
+
+
+@attrs.frozen(kw_only=True)
+class MeshConfig(SurfaceConfig):
+    """Options for exporting a mesh by marching cubes, in data coordinates."""
+
+    format: Format | None = _format()
     resolution: int = _resolution(512)
     exhaustive: bool = option(
         False, help="search the whole box at full resolution, not only where a coarse grid finds the surface"
     )
-    max_faces: int | None = option(
-        200_000, help='simplify the mesh to at most this number of faces; "none" keeps all faces', min=4
-    )
+    max_faces: int | None = _max_faces()
     colors: bool = option(
         True, help="if the field has colors, write a color for each vertex, as seen from outside along the normal"
     )
     chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256, max=2**26)
+
+
+@attrs.frozen(kw_only=True)
+class TsdfConfig:
+    """Options for exporting a mesh that is fused from the depths of rendered views, in data coordinates."""
+
+    format: Format | None = _format()
+    resolution: int = _resolution(256)
+    truncation: float = option(
+        4.0,
+        help="number of cells up to which a view observes what lies behind its surface; thinner walls lose their "
+        "surface, and noise needs more cells. Where neighboring pixels differ by more, their depths are left out",
+        min=1, max=16,
+    )  # fmt: skip
+    min_views: int = option(3, help="number of views that must observe a cell that has a surface", min=1, max=10**6)
+    min_opacity: float = option(0.5, help="pixels with a smaller opacity show no surface", min=0.5, max=1)
+    close_holes: int = option(
+        0, help="close holes whose border has at most this number of edges; 0 closes none", min=0, max=10**6
+    )
+    min_component: float = option(
+        0.01, help="remove components with fewer faces than this share of the largest one; 1 keeps only the largest",
+        min=0, max=1,
+    )  # fmt: skip
+    max_faces: int | None = _max_faces()
+    max_pixels: int = option(
+        32_000_000,
+        help="number of pixels of all depth images, at 7 bytes each; larger ones are rendered at a reduced size",
+        min=10_000, max=2**36,
+    )  # fmt: skip
+    rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1, max=2**22)
 
 
 @attrs.frozen(kw_only=True)

@@ -98,7 +98,7 @@ def crossed_cells(
 def _crossed(values: Values, level: float) -> Cells:
     """Return the mask of the cells that have corners on both sides of the level.
 
-    As in `_block_surface`, a value equal to the level counts as above it.
+    As in `block_surface`, a value equal to the level counts as above it.
     """
     above = values >= level
     i, j, k = (n - 1 for n in values.shape)
@@ -181,11 +181,11 @@ def extract(
     blocks = list(grid.blocks())
     for done, (first, last) in enumerate(blocks):
         if _touches(near_surface, coarse, grid, first, last):
-            piece = _block_surface(grid.values(query, first, last, chunk), first, level)
+            piece = block_surface(grid.values(query, first, last, chunk), first, level)
             if piece is not None:
                 pieces.append(piece)
         report(done + 1, len(blocks))
-    vertices, faces = _join(pieces)
+    vertices, faces = join(pieces)
     if not len(faces):  # the coarse grid found a speck that lies between the points of the fine grid
         raise NotCrossed(level, *span)
     return (grid.origin + grid.cell * vertices).astype(np.float32), faces
@@ -197,22 +197,42 @@ def _touches(near: Cells, coarse: Grid, grid: Grid, first: Indices, last: Indice
     return bool(near[tuple(slice(max(i, 0), j) for i, j in zip(a, b, strict=True))].any())
 
 
-def _block_surface(values: Values, first: Indices, level: float) -> tuple[Values, Indices] | None:
+def block_surface(
+    values: Values, first: Indices, level: float, known: Cells | None = None
+) -> tuple[Values, Indices] | None:
     """Return the vertices, in units of cells of the whole grid, and the faces of one block.
 
     The result is None if the values in the block do not cross the level.
+
+    Args:
+        values: values at the grid points of the block.
+        first: index (i, j, k) of the block's first grid point.
+        level: value at the surface.
+        known: mask of the grid points whose values are known. Cells with an unknown corner have no surface.
     """
     if not values.min() <= level < values.max():
         return None
     # A value equal to the level would give triangles with zero area, so it is replaced by the next larger number.
     values = np.where(values == level, np.nextafter(np.float32(level), np.float32(np.inf)), values)
-    if not values.min() < level:
+    cells = None if known is None else _known_cells(known)
+    if not values.min() < level or not (cells is None or (cells[1:, 1:, 1:] & _crossed(values, level)).any()):
         return None
-    vertices, faces, _, _ = marching_cubes(values, level, gradient_direction="descent")  # type: ignore[no-untyped-call]
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        values, level, gradient_direction="descent", mask=cells
+    )
     return vertices + first.astype(np.float32), faces.astype(np.int64)
 
 
-def _join(pieces: list[tuple[Values, Indices]]) -> tuple[Values, Indices]:
+def _known_cells(known: Cells) -> Cells:
+    """Return a mask in which scikit-image finds each cell at its last corner: True if all its corners are known."""
+    cells = np.zeros_like(known)
+    i, j, k = (n - 1 for n in known.shape)
+    corners = [known[a : a + i, b : b + j, c : c + k] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    np.logical_and.reduce(corners, out=cells[1:, 1:, 1:])
+    return cells
+
+
+def join(pieces: list[tuple[Values, Indices]]) -> tuple[Values, Indices]:
     """Return one mesh from the surfaces of all blocks. Equal vertices on the borders of blocks are joined."""
     if not pieces:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)

@@ -38,18 +38,7 @@ class MeshExporter(Exporter):
         Raises:
             NoSurface: the field has no surface in the scene box.
         """
-        format = path.suffix[1:].lower()
-        turn = y_up(scene.up) if format == "glb" else np.eye(4)
-        mesh = to_data(self.surface(model, scene), scene)
-        if not np.array_equal(turn, np.eye(4)):
-            mesh.apply_transform(turn)
-        mesh.export(path, file_type=format)
-        if format == "glb" and scene.up is None:
-            logger.warning(
-                "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
-                "the data; turn it in the program that shows it", path.name,
-            )  # fmt: skip
-        return [path]
+        return write_mesh(to_data(self.surface(model, scene), scene), scene, path)
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
         """Return the surface as a mesh in field space (see `frames`), with normals and, if available, colors."""
@@ -65,6 +54,21 @@ class MeshExporter(Exporter):
             viewdirs = -world_normals(normals, np.asarray(mesh.vertices), scene)
             colors = vertex_colors(field, device_of(field), mesh.vertices, viewdirs, self.config.chunk)
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
+
+
+def write_mesh(mesh: trimesh.Trimesh, scene: Scene, path: Path) -> list[Path]:
+    """Write a mesh in data coordinates, in the format that the path's ending names. Return the file written."""
+    format = path.suffix[1:].lower()
+    turn = y_up(scene.up) if format == "glb" else np.eye(4)
+    if not np.array_equal(turn, np.eye(4)):
+        mesh.apply_transform(turn)
+    mesh.export(path, file_type=format)
+    if format == "glb" and scene.up is None:
+        logger.warning(
+            "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
+            "the data; turn it in the program that shows it", path.name,
+        )  # fmt: skip
+    return [path]
 
 
 def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:

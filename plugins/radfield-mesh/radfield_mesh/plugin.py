@@ -16,6 +16,11 @@ def radfield_components() -> list[Component]:
             writes=Output.file("ply", "obj", "glb", "stl"),
         ),
         component(
+            "exporter", "tsdf", impl="radfield_mesh.tsdf:TsdfExporter", config="radfield_mesh.config:TsdfConfig",
+            summary="a mesh fused from the rendered depths of any model: PLY, OBJ, GLB, STL",
+            writes=Output.file("ply", "obj", "glb", "stl"),
+        ),
+        component(
             "exporter", "pointcloud", impl="radfield_mesh.pointcloud:PointCloudExporter",
             config="radfield_mesh.config:PointCloudConfig", summary="points with colors and normals",
             requires=geometry, writes=Output.file("ply"),
