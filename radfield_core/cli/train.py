@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from radfield_core.cli.advice import method_is_missing, which_method
 from radfield_core.cli.common import add_run_arguments, command, compose_from, print_next_commands, print_resume_command
+from radfield_core.cli.show import add_show, picture_shower
 from radfield_core.errors import UsageError
 from radfield_core.names import Lines
 
@@ -29,6 +30,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="RUN",
         help="a trained run, or one of its checkpoints, whose weights a new run starts with",
     )
+    add_show(parser)
     parser.add_argument(
         "--allow-config-change",
         action="store_true",
@@ -58,7 +60,7 @@ def run(args: Namespace) -> int:
         config, folder, checkpoint = _resumed(args)
     from radfield_core.runtime.threads import set_policy
 
-    threads = set_policy()
+    threads, show = set_policy(), picture_shower() if args.show else None
     from radfield_core.train.session import train_run
 
     out = Path(args.out) if args.out else None
@@ -71,6 +73,7 @@ def run(args: Namespace) -> int:
         threads=threads,
         allow_other_data=args.allow_config_change,
         init_from=None if args.init_from is None else Path(args.init_from),
+        show=show,
     )
     if outcome.exit_code:
         print_resume_command(outcome)

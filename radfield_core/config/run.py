@@ -153,6 +153,15 @@ class TrainerConfig:
         min=0,
         continues=True,
     )
+    picture_every: int = option(
+        1000,
+        help="steps between pictures of a validation view, which RUN/pictures holds: truth, rendering, depth and "
+        "error side by side; one more is made at the end; they take at most 2 % of the training time, or half a "
+        "second; 0 makes none",
+        min=0,
+        max=10**9,
+        continues=True,
+    )
     max_bad_steps: int = option(
         10,
         help="return to an earlier checkpoint after this many successive steps whose loss is not finite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,12 @@ from radfield_core.types import Rendered
 
 DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first and the last false color
 LARGEST_ERROR = 0.25  # errors of this size and above get the last false color
+STRIP = ("truth", "rendered", "depth", "error")
+"""The pictures of a strip, from left to right."""
+
+STRIP_GAP = 2
+"""Width of the gaps of a strip in pixels."""
+
 OPAQUE_ABOVE = 0.5  # the quantiles are computed from pixels whose opacity is larger than this
 
 
@@ -55,6 +62,24 @@ def comparison_pictures(rendered: Rendered, truth: Tensor) -> dict[str, np.ndarr
     error = (torch.from_numpy(shown).float() - wanted.float()).abs().mean(-1) / 255.0 / LARGEST_ERROR
     colors = torch.from_numpy(colormaps["inferno"](error.clamp(0.0, 1.0).numpy())[..., :3]).float()
     return {"rendered": shown, "truth": wanted.numpy(), "error": to_uint8(colors).numpy(), **pictures}
+
+
+def strip(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the pictures of a view side by side: those of `STRIP` that there are, with white gaps between them.
+
+    Args:
+        pictures: kind -> picture [H, W, 3] uint8, as `comparison_pictures` returns them.
+
+    Example:
+        >>> black = np.zeros((4, 6, 3), dtype=np.uint8)
+        >>> strip({"error": black, "truth": black}).shape
+        (4, 14, 3)
+    """
+    shown = [pictures[kind] for kind in STRIP if kind in pictures]
+    height = shown[0].shape[0]
+    gap = np.full((height, STRIP_GAP, 3), 255, dtype=np.uint8)
+    parts = [part for picture in shown for part in (gap, picture)]
+    return np.concatenate(parts[1:], 1)
 
 
 def similarity_picture(rendered: np.ndarray, truth: np.ndarray) -> np.ndarray | None:

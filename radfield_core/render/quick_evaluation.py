@@ -15,7 +15,7 @@ from radfield_core.interfaces import Method, Model
 from radfield_core.model import corrected_scene
 from radfield_core.render.color_fit import IN_WORDS
 from radfield_core.render.evaluation import evaluate_views
-from radfield_core.render.pictures import make_pictures, save_pictures
+from radfield_core.render.pictures import make_pictures, save_pictures, strip
 from radfield_core.render.results import mean_metrics
 from radfield_core.render.views import evenly_spread, render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback
@@ -130,6 +130,28 @@ class QuickEvaluation:
         camera = scaled(view.camera, min(1.0, PICTURE_SIZE / max(view.camera.width, view.camera.height)))
         rendered = render_view(model, self._method, scene, replace(view, camera=camera), self._chunk)
         return save_pictures(make_pictures(rendered, camera.width, camera.height), folder, name)
+
+    def strip(self, model: Model, seconds: float) -> np.ndarray | None:
+        """Return a strip of pictures of the first chosen view; see `pictures.strip`. Return None if time is too short.
+
+        Args:
+            model: the model.
+            seconds: time limit. Within it, the pictures are as large as possible, up to `PICTURE_SIZE`.
+        """
+        scene, (view,) = corrected_scene(model, self._scene, self.split), self._views(max(self.count, 1))[:1]
+        longest = max(self._scene.cameras.sizes[view].tolist())
+        scale, limit = min(1.0, PICTURE_SIZE / longest), min(1.0, SMALLEST_SIZE / longest)
+        if not math.isinf(seconds):
+            rays = math.prod(self._size(view, scale))
+            if self._seconds_per_ray is None:
+                self._seconds_per_ray = self._probe(model, view, seconds / rays)
+            scale *= math.sqrt(min(1.0, max(0.0, seconds) / max(self._seconds_per_ray * rays, 1e-12)))
+        if scale < limit:
+            return None
+        looked = evaluate_views(
+            model, self._method, scene, [view], self._chunk, scale=scale, pictures=True, fit_color=self._fit_color
+        )
+        return strip(next(looked).pictures)
 
     def _affordable(self, model: Model, seconds: float) -> tuple[Sequence[int], float]:
         """Return the views that can be evaluated within a time limit, and their scale."""

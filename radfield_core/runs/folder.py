@@ -1,7 +1,7 @@
 """Run folders: how they are named, found and locked, and which files they hold.
 
     config.toml  plugins.json  scene.json  data.json  cameras.safetensors
-    checkpoints/  metrics.jsonl  training.json  results.json  images/  spikes/
+    checkpoints/  metrics.jsonl  training.json  results.json  images/  pictures/  spikes/
 
 The folder of a run is `outputs/<scene>/<method>/<time>/`, unless `--out` names another folder. `outputs/latest` points
 to the newest run below `outputs/`.
@@ -61,6 +61,7 @@ class RunFolder:
         metrics: file with the metrics of training and of evaluations, one JSON object per line.
         training: file with the times, the memory and the warnings of each training of the run.
         results: file with the latest evaluation of the whole test split.
+        pictures: folder of the strips of pictures that training makes, such as `step-000001000.png`.
         spikes: folder of the pictures that are rendered when the loss jumps.
     """
 
@@ -76,6 +77,7 @@ class RunFolder:
     metrics = _Inside("metrics.jsonl")
     training = _Inside("training.json")
     results = _Inside("results.json")
+    pictures = _Inside("pictures")
     spikes = _Inside("spikes")
 
     def record(self, config: str, plugins: Mapping[str, str]) -> None:

@@ -57,6 +57,26 @@ def write_line(line: str, stream: TextIO) -> None:
             write_line(f"warning: output: {failed.strerror}; the job continues without output", sys.stderr)
 
 
+def write_picture_text(text: str, stream: TextIO) -> None:
+    """Write the text of a picture for a terminal, such as `terminal_pictures.picture_text` returns, as it is.
+
+    If a progress bar is shown, it is taken away and shown again below the picture. A text that cannot be written is
+    dropped.
+    """
+    bar = _shown_bar
+    with contextlib.suppress(OSError, ValueError):
+        if bar is not None:
+            bar.live.transient = True
+            bar.stop()
+        plain = unescaped(stream)
+        plain.write(text)
+        plain.flush()
+    if bar is not None:
+        bar.live.transient = False
+        with contextlib.suppress(OSError):
+            bar.start()
+
+
 def output_error(stream: TextIO) -> OSError | None:
     """Return the error that made `write_line` stop writing to a stream, or None if there was no error."""
     return _lost.get(stream)

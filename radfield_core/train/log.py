@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 from radfield_core.config.run import TrainerConfig
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
+from radfield_core.files.pictures import write_picture
 from radfield_core.files.regular import open_regular, open_to_append
 from radfield_core.render.image_metrics import format_metrics
+from radfield_core.render.pictures import STRIP
 from radfield_core.render.quick_evaluation import QuickResult
+from radfield_core.runs.checkpoint_names import named_step
 from radfield_core.runs.folder import RunFolder
 from radfield_core.runs.observers import Observers
 from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from radfield_core.train.counters import Counters
@@ -37,12 +41,19 @@ class TrainingLog:
         config: the `[trainer]` options.
         quiet: show no progress.
         observers: plugins to notify of entries and evaluations.
+        show: function that shows a strip of pictures [H, W, 3] to the user; by default, pictures are only written.
     """
 
     def __init__(
-        self, folder: RunFolder, config: TrainerConfig, *, quiet: bool = False, observers: Observers | None = None
+        self,
+        folder: RunFolder,
+        config: TrainerConfig,
+        *,
+        quiet: bool = False,
+        observers: Observers | None = None,
+        show: Callable[[np.ndarray], None] | None = None,
     ):
-        self._folder, self._config, self._observers = folder, config, observers
+        self._folder, self._config, self._observers, self._show = folder, config, observers, show
         self._progress = Progress("train", 1.0, quiet=quiet)
         self._seconds = self._shown_seconds = 0.0
         self._rays = self._shown_rays = 0
@@ -56,7 +67,8 @@ class TrainingLog:
         self._progress.__exit__(*error)
 
     def resume(self, counters: Counters) -> None:
-        """Continue the log after the step in `counters`. Remove entries of later steps, which training will repeat."""
+        """Continue the log after the step in `counters`. Remove entries and pictures of later steps, which training
+        will repeat."""
         self._seconds, self._rays = counters.seconds, 0
         self._shown_seconds, self._shown_rays = counters.seconds, 0
         self._progress.begin(self._share_done(counters))
@@ -64,6 +76,9 @@ class TrainingLog:
         kept = [line for line in lines if _step_of(line) <= counters.step]
         if len(kept) < len(lines):
             write_durably(self._folder.metrics, "".join(kept))
+        for path in self._folder.pictures.glob("step-*.png"):
+            if (step := named_step(path.with_suffix(""))) is not None and step > counters.step:
+                path.unlink(missing_ok=True)
 
     def rolled_back(self, counters: Counters) -> None:
         """Continue the log after training returned to the step in `counters`, and notify the observers."""
@@ -113,6 +128,17 @@ class TrainingLog:
         why = ", reduced to stay within trainer.eval_share" if result.reduced else ""
         measured = f"{format_metrics(result.metrics)} ({split}, {result}{why})"
         logger.log(RESULT, "step %d · %.1f s · %s", counters.step, counters.seconds, measured)
+
+    def pictured(self, counters: Counters, split: str, strip: np.ndarray) -> None:
+        """Write a strip of pictures [H, W, 3] of a view of a split to the run's folder, and show it if it is wanted.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_picture(self._folder.pictures / f"step-{counters.step:09d}.png", strip)
+        if self._show is not None:
+            logger.log(RESULT, "step %d · %.1f s · %s: %s", counters.step, counters.seconds, split, " | ".join(STRIP))
+            self._show(strip)
 
     def _entry(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Mapping[str, Tensor]

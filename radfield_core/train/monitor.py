@@ -20,6 +20,9 @@ from radfield_core.train.counters import Counters
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.spikes import WINDOW_STEPS
 
+PICTURE_SHARE, MIN_PICTURE_SECONDS = 0.02, 0.5
+"""The pictures of a run take at most this share of the training time, but may always take this many seconds."""
+
 MIN_SECONDS = 5.0
 """The evaluations of a run may always take this long in total, even if training is short."""
 
@@ -47,7 +50,8 @@ class Monitor:
         share: float | None = None,
     ):
         self._evaluation, self._log, self._interrupts, self._rescue = evaluation, log, interrupts, rescue
-        self._share, self._spent = share, 0.0
+        self._share, self._spent, self._spent_on_pictures = share, 0.0, 0.0
+        self._left_out = False
 
     @property
     def split(self) -> str:
@@ -56,8 +60,8 @@ class Monitor:
 
     @property
     def seconds(self) -> float:
-        """Wall time of all evaluations so far, in seconds."""
-        return self._spent
+        """Wall time of all evaluations and pictures so far, in seconds."""
+        return self._spent + self._spent_on_pictures
 
     def evaluate(self, model: Model, counters: Counters) -> QuickResult | None:
         """Evaluate a few views, record the metrics and return them. If a signal asks the run to end, return None.
@@ -80,6 +84,33 @@ class Monitor:
         if self._share is None:
             return math.inf
         return max(MIN_SECONDS, self._share * counters.seconds) - self._spent
+
+    def picture(self, model: Model, counters: Counters, *, last: bool = False) -> None:
+        """Add a strip of pictures of a view to the run, unless there is no time for it.
+
+        Args:
+            model: the model.
+            counters: the run's counters.
+            last: True at the end of training, where the time taken by earlier pictures does not count.
+        """
+        evaluation = self._evaluation
+        if evaluation is None:
+            return
+        allowed = max(MIN_PICTURE_SECONDS, PICTURE_SHARE * counters.seconds)
+        seconds = allowed if last else allowed - self._spent_on_pictures
+
+        def look() -> None:
+            pixels = evaluation.strip(model, seconds)
+            if pixels is not None:
+                self._log.pictured(counters, evaluation.split, pixels)
+            elif not self._left_out:
+                self._left_out = True
+                why = "pictures have taken their share of the training time"
+                logger.info("step %d: no picture, because %s (%g)", counters.step, why, PICTURE_SHARE)
+
+        started = time.perf_counter()
+        self._undisturbed("picture", model, look)
+        self._spent_on_pictures += time.perf_counter() - started
 
     def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
         """Warn that the loss is `ratio` times its median, and write pictures that the model renders at this step."""

@@ -7,9 +7,11 @@ writes files to the run's folder, and `loop` trains.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from radfield_core.config.files import dump
@@ -111,6 +113,7 @@ def train_run(
     keep_folder: bool = True,
     allow_other_data: bool = False,
     init_from: Path | None = None,
+    show: Callable[[np.ndarray], None] | None = None,
 ) -> Outcome:
     """Train a run in a new folder, or resume one.
 
@@ -135,6 +138,7 @@ def train_run(
         keep_folder: False for a temporary run, whose path is not logged.
         allow_other_data: True to resume a run even if its cameras or its region have changed.
         init_from: a trained run, or one of its checkpoints, whose weights a new run starts with.
+        show: function that shows the strips of pictures [H, W, 3] that `trainer.picture_every` makes.
 
     Returns:
         The folder of the run, its last step, and the reason for its end. After SIGINT, SIGTERM, SIGHUP or SIGUSR1, the
@@ -159,14 +163,9 @@ def train_run(
         try:
             with diary.stage("preparation"):
                 prepared = prepare(
-                    run,
-                    folder,
-                    resume=resume is not None,
-                    checkpoint=checkpoint,
-                    quiet=quiet,
-                    allow_other_data=allow_other_data,
-                    weights=weights,
-                )
+                    run, folder, resume=resume is not None, checkpoint=checkpoint, quiet=quiet,
+                    allow_other_data=allow_other_data, weights=weights, show=show,
+                )  # fmt: skip
         except BaseException:
             if is_new:
                 folder.remove_if_unused()
@@ -185,6 +184,7 @@ def prepare(
     quiet: bool = False,
     allow_other_data: bool = False,
     weights: FirstWeights | None = None,
+    show: Callable[[np.ndarray], None] | None = None,
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.
 
@@ -201,7 +201,7 @@ def prepare(
         setup = replace(setup, weights=weights)
         warnings += weights.warnings(setup.context)
     observers = Observers.of(run, get_registry())
-    log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers)
+    log = TrainingLog(folder, run.trainer, quiet=quiet, observers=observers, show=show)
     evaluation = quick_evaluation(run, setup.method, scenes, pictures=observers.want_pictures)
     trainer, found = make_trainer(setup, folder, log, evaluation)
     warnings += found

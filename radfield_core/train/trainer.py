@@ -134,6 +134,8 @@ class Trainer:
             self._save_the_end()  # before the evaluation, so that no training is lost if the evaluation fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._evaluate()
+                if self.config.picture_every:
+                    self._monitor.picture(self.model, self.counters, last=True)
         return reason if self._interrupts.received is None else self._interrupts.received.name
 
     @contextmanager
@@ -256,7 +258,7 @@ class Trainer:
         return None
 
     def _housekeeping(self) -> None:
-        """Save a checkpoint if one is due, and evaluate if an evaluation is due."""
+        """Save a checkpoint, evaluate, and make a picture, if they are due."""
         step = self.counters.step
         self._save_due |= step % self.config.save_every == 0
         if self._save_due and not self.counters.bad_in_a_row:  # a rollback must not return to diverged weights
@@ -264,6 +266,8 @@ class Trainer:
             self.save()
         if self.config.eval_every is not None and step % self.config.eval_every == 0 and self._ended() is None:
             self._evaluate()
+        if self.config.picture_every and step % self.config.picture_every == 0 and self._ended() is None:
+            self._monitor.picture(self.model, self.counters)
 
     def _evaluate(self) -> None:
         """Evaluate a few views. If the result is the best so far, keep the checkpoint of this step."""

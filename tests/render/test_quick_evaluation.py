@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -87,6 +89,36 @@ def test_a_time_limit_reduces_first_the_number_and_then_the_size_of_views(
     found = evaluation(model, silent, seconds)
     assert (found.views, found.of, found.size, found.reduced) == (views, 5, size, seconds < 4)
     assert evaluation(model, silent, 1e9).extent == (4, (200, 100)), "a longer limit later allows everything"
+
+
+def test_a_strip_shows_truth_rendering_depth_and_error_of_the_first_view(tmp_path: Path) -> None:
+    trainer, scene = toy_trainer(tmp_path, ToyMethod(noise=False)), toy_scene(6)
+    model = trainer.model.eval()
+    found = QuickEvaluation(trainer.method, scene, "val", 2, 999).strip(model, math.inf)
+    (expected,) = evaluate_views(model, trainer.method, scene, [1], 999, pictures=True)
+    assert found.shape == (16, 4 * 16 + 3 * 2, 3)
+    for place, kind in enumerate(("truth", "rendered", "depth", "error")):
+        np.testing.assert_array_equal(found[:, 18 * place : 18 * place + 16], expected.pictures[kind])
+    gaps = np.concatenate([found[:, 18 * place + 16 : 18 * place + 18] for place in range(3)], 1)
+    assert (gaps == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(1e9, (200, 100)), (0.25, (100, 50)), (0.06, (49, 24)), (0.05, None), (-1.0, None)]
+)
+def test_a_strip_becomes_smaller_to_keep_its_time_limit(
+    seconds: float, size: tuple[int, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view of 200 × 100 pixels takes one second."""
+    scene = toy_scene(5, size=8)
+    cameras = Cameras.pinhole(scene.cameras.c2w, 200.0, 200, 100)
+    scene = replace(scene, cameras=cameras, images=MemoryImages(torch.zeros(5, 100, 200, 4, dtype=torch.uint8)))
+    clock, trainer = Clock(), toy_trainer(tmp_path, ToyMethod(noise=False))
+    model = trainer.model.eval()
+    monkeypatch.setattr("radfield_core.render.quick_evaluation.time", clock)
+    monkeypatch.setattr(model, "render", clock.render)
+    found = QuickEvaluation(trainer.method, scene, "val", 4, 1_000_000).strip(model, seconds)
+    assert (found is None) if size is None else (found.shape == (size[1], 4 * size[0] + 6, 3))
 
 
 class Clock:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from radfield_core.runtime import progress
-from radfield_core.runtime.progress import Progress, duration, tracked, write_line
+from radfield_core.runtime.progress import Progress, duration, tracked, write_line, write_picture_text
 
 
 class Watch:
@@ -177,3 +177,16 @@ def test_a_running_and_a_finished_bar_have_the_same_color(monkeypatch: pytest.Mo
     colors = set(re.findall(r"\x1b\[([\d;]+)m━", stream.getvalue()))
     gray = {color for color in colors if color == "90" or color.startswith("38;5;23")}  # the part that is not done
     assert colors - gray == {"36"}
+
+
+def test_a_picture_is_written_as_it_is_between_two_showings_of_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream, picture = Terminal(), "\x1bPq#0;2;0;0;0~\x1b\\\n"
+    with Progress("train", 4, stream=stream) as shown:
+        shown.update(2, "step 2")
+        write_picture_text(picture, stream)
+        before, after = stream.getvalue().split(picture)
+        shown.update(3, "step 3")
+        assert shown._bar.live.is_started and not shown._bar.live.transient
+    assert "step 2" in before and before.endswith("\x1b[2K") and "step 2" in after
+    write_picture_text(picture, Closed())

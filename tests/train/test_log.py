@@ -6,8 +6,10 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from radfield_core.config.run import TrainerConfig
 from radfield_core.render.quick_evaluation import QuickResult
@@ -88,6 +90,21 @@ def test_resuming_removes_later_and_incomplete_entries(tmp_path: Path) -> None:
     assert [entry["step"] for entry in entries(tmp_path)] == [10, 20]
     steps(log, 21, 31)
     assert entries(tmp_path)[-1]["rays_per_second"] == pytest.approx(10 * 64 / 5.0)
+
+
+def test_pictures_are_files_by_step_are_shown_and_those_of_repeated_steps_are_removed(tmp_path: Path) -> None:
+    shown: list[np.ndarray] = []
+    log = TrainingLog(RunFolder(tmp_path), TrainerConfig(), quiet=True, show=shown.append)
+    strip = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+    for step in (5, 20, 30):
+        log.pictured(Counters(step=step), "val", strip)
+    (tmp_path / "pictures" / "mine.png").write_text("not a strip")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "pictures" / "step-000000020.png")), strip)
+    assert len(shown) == 3 and all(each is strip for each in shown)
+    log.resume(Counters(step=20))
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        "mine.png", "step-000000005.png", "step-000000020.png",
+    ]  # fmt: skip
 
 
 def test_an_evaluation_is_an_entry_is_told_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

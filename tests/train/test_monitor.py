@@ -163,3 +163,62 @@ def test_evaluations_may_take_a_share_of_the_training_time(
     for _ in range(2):
         monitor.evaluate(trainer.model, Counters(step=7, seconds=100.0))
     assert evaluation.seconds == [first, first - 3.0]
+
+
+def strips(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "pictures").glob("*"))
+
+
+def trained_with(folder: Path, evaluation: object, every: int) -> Trainer:
+    trainer = toy_trainer(folder, evaluation=evaluation, max_steps=60, picture_every=every)
+    trainer.train()
+    return trainer
+
+
+def test_pictures_come_every_period_and_at_the_end_and_change_nothing(tmp_path: Path) -> None:
+    evaluation = QuickEvaluation(ToyMethod(), toy_scene(), "val", 1, 4096)
+    evaluation._seconds_per_ray = 1e-9  # so that the pictures do not depend on the speed of the machine
+    seen = trained_with(tmp_path / "seen", evaluation, 25)
+    plain = trained_with(tmp_path / "plain", evaluation, 0)
+    assert strips(tmp_path / "seen") == [f"step-{step:09d}.png" for step in (25, 50, 60)]
+    assert strips(tmp_path / "plain") == []
+    for name, tensor in plain.model.state_dict().items():
+        assert torch.equal(tensor, seen.model.state_dict()[name]), f"{name} depends on the pictures"
+
+
+class Slow:
+    """An evaluation whose pictures each take 0.3 seconds of a clock, and which keeps the limits that it is given."""
+
+    split, count = "val", 0
+
+    def __init__(self) -> None:
+        self.now, self.limits = 0.0, []
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def strip(self, model: object, seconds: float) -> np.ndarray | None:
+        self.limits.append(round(seconds, 6))
+        if seconds < 0.3:
+            return None
+        self.now += 0.3
+        return np.zeros((4, 4, 3), dtype=np.uint8)
+
+
+def test_pictures_have_a_share_of_the_time_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = Slow()
+    monkeypatch.setattr("radfield_core.train.monitor.time", slow)
+    trainer = toy_trainer(tmp_path)
+    monitor = Monitor(slow, trainer.log, Interrupts())
+    with caplog.at_level("INFO"):
+        for step, seconds in ((1, 1.0), (2, 2.0), (3, 3.0), (4, 40.0)):
+            monitor.picture(trainer.model, Counters(step=step, seconds=seconds))
+        monitor.picture(trainer.model, Counters(step=5, seconds=40.0), last=True)
+    assert slow.limits == [0.5, 0.2, 0.2, 0.5, 0.8]  # half a second, then 2 % of 40 seconds
+    assert strips(tmp_path) == [f"step-{step:09d}.png" for step in (1, 4, 5)]
+    assert [message for message in caplog.messages if "no picture" in message] == [
+        "step 2: no picture, because pictures have taken their share of the training time (0.02)"
+    ]
+    assert monitor.seconds == pytest.approx(0.9)
