@@ -70,16 +70,18 @@ class _Rasterize(Function):
         camera = packed(view, near, low_pass)
         drawn = _project(parameters, camera, degree)
         shape = view.camera.height, view.camera.width
-        rgb, depth, opacity = means.new_empty(*shape, 3), means.new_empty(shape), means.new_empty(shape)
+        rgb = means.new_empty(*shape, 3)
+        depth, opacity, median = (means.new_empty(shape) for _ in range(3))
         behind = _flat(background)
-        images = tuple(_flat(x) for x in (rgb, depth, opacity))
+        images = tuple(_flat(x) for x in (rgb, depth, opacity, median))
         masks = _composite(drawn, shape, behind, images)
         ctx.save_for_backward(means, log_scales, quaternions, logits, harmonics, c2w, background, rgb, depth, opacity)
         ctx.rest = drawn, masks, camera, degree
-        return rgb, depth, opacity
+        ctx.mark_non_differentiable(median)
+        return rgb, depth, opacity, median
 
     @staticmethod
-    def backward(ctx: Any, by_rgb: Tensor | None, by_depth: Tensor | None, by_opacity: Tensor | None) -> Any:
+    def backward(ctx: Any, by_rgb: Tensor | None, by_depth: Tensor | None, by_opacity: Tensor | None, _: Any) -> Any:
         *parameters, c2w, background, rgb, depth, opacity = ctx.saved_tensors
         drawn, masks, camera, degree = ctx.rest
         by_rgb = torch.zeros_like(rgb) if by_rgb is None else by_rgb

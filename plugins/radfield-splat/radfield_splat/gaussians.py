@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 MAX_DEGREE = 3
@@ -66,3 +67,14 @@ class Gaussians:
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the five tensors in the order of the attributes."""
         return self.means, self.log_scales, self.quaternions, self.opacity_logits, self.harmonics
+
+
+def rotations(quaternions: Tensor) -> Tensor:
+    """Return the rotation matrices [N, 3, 3] of quaternions (w, x, y, z) [N, 4] of any length above 0."""
+    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1, eps=0.0).unbind(-1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)

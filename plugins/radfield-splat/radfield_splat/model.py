@@ -25,6 +25,7 @@ from radfield_core import (
 )
 from radfield_splat.config import SplatConfig
 from radfield_splat.gaussians import Gaussians
+from radfield_splat.normals import render_normals
 from radfield_splat.rasterizer import rasterize
 from radfield_splat.relocation import divided, number_of_gaussians, offsets
 from radfield_splat.start import harmonics_of, start_points, start_scales
@@ -87,24 +88,31 @@ class SplatModel(Model):
         self.degree = min(self.config.degree, int(step.index / interval) if interval else self.config.degree)
 
     def forward(self, batch: Batch) -> ModelOutputs:
-        """Render the view of a batch over its background."""
+        """Render the view of a batch over its background. Normals are rendered if the batch has some to compare."""
         assert batch.view is not None
-        return ModelOutputs(self._rendered(batch.view, batch.background, self.degree), (), None, 0)
+        normals = "normals" in batch.extras
+        return ModelOutputs(self._rendered(batch.view, batch.background, self.degree, normals=normals), (), None, 0)
 
     def render(
         self, view: View, background: Tensor | None = None, chunk: int = 4096, progress: ProgressCallback | None = None
     ) -> Rendered:
-        """Render a view."""
+        """Render a view, with normals and median depths."""
         with torch.no_grad():
-            rendered = self._rendered(view, background, self.config.degree)
+            rendered = self._rendered(view, background, self.config.degree, normals=True)
         if progress is not None:
             progress(len(rendered.depth), len(rendered.depth))
         return rendered
 
-    def _rendered(self, view: View, background: Tensor | None, degree: int) -> Rendered:
-        near = self.config.near * self.radius
-        image = rasterize(self.gaussians(), view, background, degree=degree, near=near, low_pass=self.config.low_pass)
-        return Rendered(image.rgb.flatten(0, 1), image.depth.flatten(), image.opacity.flatten())
+    def _rendered(self, view: View, background: Tensor | None, degree: int, *, normals: bool) -> Rendered:
+        limits = {"near": self.config.near * self.radius, "low_pass": self.config.low_pass}
+        image = rasterize(self.gaussians(), view, background, degree=degree, **limits)
+        return Rendered(
+            image.rgb.flatten(0, 1),
+            image.depth.flatten(),
+            image.opacity.flatten(),
+            render_normals(self.gaussians(), view, **limits).flatten(0, 1) if normals else None,
+            median_depth=None if image.median is None else image.median.flatten(),
+        )
 
     def adapt(self, step: Step, parameters: TrainedParameters) -> None:
         """Note which Gaussians were seen. At some steps, relocate those of no use and add new ones."""

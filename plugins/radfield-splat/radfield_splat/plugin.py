@@ -16,7 +16,7 @@ def radfield_components() -> list[Component]:
             config="radfield_splat.config:SplatConfig",
             summary="3-D Gaussians, rasterized: they train and render fast on a CPU (3DGS)",
             slots=("rays", "color"),
-            provides={"splat.gaussians"},
+            provides={"splat.gaussians", "normals"},
             preset={"splat-small": "radfield_splat:presets/splat-small.toml"},
         ),
         component(

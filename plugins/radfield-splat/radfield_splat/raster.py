@@ -87,6 +87,7 @@ def composite_tiles(
     rgb: Array,
     depth: Array,
     opacity: Array,
+    median: Array,
 ) -> None:
     """Composite the tiles from `first` to `last`.
 
@@ -103,13 +104,14 @@ def composite_tiles(
         rgb: result [3·H·W].
         depth: result [H·W].
         opacity: result [H·W].
+        median: result: distance at which the opacity reaches ½, or infinity [H·W].
     """
     across = (width + 15) // 16
     columns, lines = _aligned(_PIXELS), _aligned(_PIXELS)
     corner_x, corner_y = np.empty(16, np.float32), np.empty(16, np.float32)
     _coordinates(columns, lines, corner_x, corner_y)
     lefts, tops = load(corner_x, 0), load(corner_y, 0)
-    state = _aligned(5 * _PIXELS)  # transmittance, red, green, blue and depth of each pixel
+    state = _aligned(6 * _PIXELS)  # transmittance, red, green, blue, depth and median of each pixel
     longest = 1
     for tile in range(first, last):
         longest = max(longest, starts[tile + 1] - starts[tile])
@@ -133,7 +135,7 @@ def composite_tiles(
             dx0, dy0 = load(columns, 16 * block) + x0, load(lines, 16 * block) + y0
             # The transmittance becomes negative when a pixel ends.
             light, zero = broadcast(1.0), broadcast(0.0)
-            sum_r, sum_g, sum_b, sum_d = zero, zero, zero, zero
+            sum_r, sum_g, sum_b, sum_d, middle = zero, zero, zero, zero, broadcast(np.inf)
             for k in range(size):
                 pair = begin + np.int64(chosen[k])
                 row = pairs[pair] * ROW
@@ -144,6 +146,7 @@ def composite_tiles(
                 seen = alpha >= _ALPHA_MIN
                 counts = seen & (behind >= _TRANSMITTANCE_MIN)
                 weight = where(counts, light * alpha, 0.0)
+                middle = where(counts & (light > 0.5) & (behind <= 0.5), rows[row + 9], middle)
                 light = where(counts, behind, where(seen, -absolute(light), light))
                 sum_r, sum_g = sum_r + weight * rows[row + 6], sum_g + weight * rows[row + 7]
                 sum_b, sum_d = sum_b + weight * rows[row + 8], sum_d + weight * rows[row + 9]
@@ -156,6 +159,7 @@ def composite_tiles(
             store(state, 16 * block + 2 * _PIXELS, sum_g)
             store(state, 16 * block + 3 * _PIXELS, sum_b)
             store(state, 16 * block + 4 * _PIXELS, sum_d)
+            store(state, 16 * block + 5 * _PIXELS, middle)
         for line in range(min(16, height - y0)):
             for column in range(min(16, width - x0)):
                 at = 16 * (4 * (line // 4) + column // 4) + 4 * (line % 4) + column % 4
@@ -163,6 +167,7 @@ def composite_tiles(
                 left = state[at]
                 opacity[pixel] = np.float32(1.0) - left
                 depth[pixel] = state[at + 4 * _PIXELS]
+                median[pixel] = state[at + 5 * _PIXELS]
                 for channel in range(3):
                     behind_all = left * background[step * pixel + channel]
                     rgb[3 * pixel + channel] = state[at + (channel + 1) * _PIXELS] + behind_all

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from radfield_core import Camera, View
 from radfield_core.ops import distortion
-from radfield_splat.gaussians import Gaussians
+from radfield_splat.gaussians import Gaussians, rotations
 from radfield_splat.lens import widest_angle
 
 ALPHA_MIN = 1 / 255
@@ -43,11 +43,14 @@ class Raster(NamedTuple):
         rgb: colors [H, W, 3], composited on the background.
         depth: Σ w t [H, W], where t is the distance from the camera to the mean of a Gaussian, and w its weight.
         opacity: Σ w [H, W].
+        median: distance [H, W] of the Gaussian at which the opacity reaches ½; infinite if it never does. It has no
+            gradient. None if the backend does not give it.
     """
 
     rgb: Tensor
     depth: Tensor
     opacity: Tensor
+    median: Tensor | None = None
 
 
 class Projected(NamedTuple):
@@ -79,10 +82,10 @@ def rasterize(
     columns, rows = (torch.arange(size, device=drawn.ids.device) for size in (width, height))
     pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
     parts = [composite(drawn, chunk.to(drawn.centers)) for chunk in torch.split(pixels, _PIXELS_AT_ONCE)]
-    rgb, depth, opacity = (torch.cat(part) for part in zip(*parts, strict=True))
+    rgb, depth, opacity, median = (torch.cat(part) for part in zip(*parts, strict=True))
     if background is not None:
         rgb = rgb + (1 - opacity)[:, None] * background.reshape(-1, 3).to(rgb)
-    return Raster(rgb.reshape(height, width, 3), depth.reshape(height, width), opacity.reshape(height, width))
+    return Raster(rgb.reshape(height, width, 3), *(x.reshape(height, width) for x in (depth, opacity, median)))
 
 
 def project(gaussians: Gaussians, view: View, degree: int, near: float, low_pass: float) -> Projected:
@@ -145,14 +148,7 @@ def through_lens(camera: Camera, local: Tensor) -> tuple[Tensor, Tensor]:
 
 def _axes(gaussians: Gaussians, ids: Tensor) -> Tensor:
     """Return the axes of Gaussians [M, 3, 3] in world coordinates. Column k has the length of scale k."""
-    w, x, y, z = torch.nn.functional.normalize(gaussians.quaternions[ids], dim=-1, eps=0.0).unbind(-1)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    rotations = torch.stack([torch.stack(row, -1) for row in rows], -2)
-    return rotations * gaussians.log_scales[ids].exp()[:, None, :]
+    return rotations(gaussians.quaternions[ids]) * gaussians.log_scales[ids].exp()[:, None, :]
 
 
 def filtered(spread: Tensor, low_pass: float) -> tuple[Tensor, Tensor]:
@@ -211,8 +207,8 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     return torch.stack(basis, -1)
 
 
-def composite(drawn: Projected, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return Σ w color [P, 3], Σ w distance [P] and Σ w [P] at pixels [P, 2], columns and rows."""
+def composite(drawn: Projected, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return Σ w color [P, 3], Σ w distance, Σ w and the median distance [P] at pixels [P, 2], columns and rows."""
     offset = pixels - drawn.centers[:, None]  # [M, P, 2]
     xx, xy, yy = (x[:, None] for x in drawn.covariances.unbind(-1))
     dx, dy = offset.unbind(-1)
@@ -223,4 +219,8 @@ def composite(drawn: Projected, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]
     behind = (1 - alpha).cumprod(0)
     before = torch.cat([torch.ones_like(behind[:1]), behind[:-1]])
     weights = torch.where(behind.detach() >= TRANSMITTANCE_MIN, alpha * before, 0.0)
-    return weights.T @ drawn.colors, weights.T @ drawn.distances, weights.sum(0)
+    with torch.no_grad():
+        reaches = (weights > 0) & (before > 0.5) & (behind <= 0.5)
+        never = weights.new_full((1, len(pixels)), torch.inf)
+        median = torch.cat([torch.where(reaches, drawn.distances[:, None], torch.inf), never]).amin(0)
+    return weights.T @ drawn.colors, weights.T @ drawn.distances, weights.sum(0), median

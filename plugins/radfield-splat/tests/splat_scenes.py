@@ -45,7 +45,10 @@ def view(model: str = "pinhole", width: int = WIDTH, height: int = HEIGHT) -> Vi
 
 
 def image_and_gradients(module, parameters, seen: View, dtype, *, low_pass: float = 0.3, weights: int = 5):
-    """Rgb, depth and opacity of a backend, and the gradients of a random sum of them for everything in `NAMES`."""
+    """The images of a backend, and the gradients for everything in `NAMES`.
+
+    They are those of a random sum of the colors, the depths and the opacities.
+    """
     width, height = seen.camera.width, seen.camera.height
     g = torch.Generator().manual_seed(weights)
     factors = [torch.randn(height, width, k, generator=g).squeeze(-1).to(dtype) for k in (3, 1, 1)]
@@ -53,5 +56,5 @@ def image_and_gradients(module, parameters, seen: View, dtype, *, low_pass: floa
     leaves = [x.detach().to(dtype).clone().requires_grad_() for x in (*parameters, seen.c2w, background)]
     gaussians, c2w, background = Gaussians(*leaves[:5]), leaves[5], leaves[6]
     image = module.rasterize(gaussians, View(c2w, seen.camera), background, gaussians.degree, 0.01, low_pass)
-    loss = sum((x * factor).sum() for x, factor in zip(image, factors, strict=True))
+    loss = sum((x * factor).sum() for x, factor in zip(image[:3], factors, strict=True))
     return image, dict(zip(NAMES, torch.autograd.grad(loss, leaves), strict=True))

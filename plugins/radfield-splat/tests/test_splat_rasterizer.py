@@ -29,7 +29,7 @@ def near_a_limit(parameters, seen, low_pass=0.3) -> bool:
     alpha = drawn.opacities[:, None] * (-0.5 * (yy * dx**2 - 2 * xy * dx * dy + xx * dy**2) / (xx * yy - xy**2)).exp()
     left = (1 - torch.where(alpha >= 1 / 255, alpha.clamp(max=0.99), 0.0)).cumprod(0)
     distances = [(x.log() - torch.tensor(limit).log()).abs().min() for x, limit in (
-        (alpha, 1 / 255), (alpha, 0.99), (left, 1e-4))]  # fmt: skip
+        (alpha, 1 / 255), (alpha, 0.99), (left, 1e-4), (left, 0.5))]  # fmt: skip
     return min(distances) < INTERIOR
 
 
