@@ -58,7 +58,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "exporter:cameras",
     ),
     "radfield-tensorboard": ("observer:tensorboard",),
-    "radfield-splat": ("method:splat", "method:splat-small", "exporter:splats"),
+    "radfield-splat": ("method:splat", "method:splat-small", "method:splat-capture", "exporter:splats"),
     "radfield-mesh": (
         "exporter:mesh",
         "exporter:tsdf",

@@ -17,7 +17,10 @@ def radfield_components() -> list[Component]:
             summary="3-D Gaussians, rasterized: they train and render fast on a CPU (3DGS)",
             slots=("rays", "color"),
             provides={"splat.gaussians", "normals"},
-            preset={"splat-small": "radfield_splat:presets/splat-small.toml"},
+            preset={
+                "splat-small": "radfield_splat:presets/splat-small.toml",
+                "splat-capture": "radfield_splat:presets/splat-capture.toml",
+            },
         ),
         component(
             "exporter",
