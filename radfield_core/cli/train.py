@@ -27,8 +27,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="RUN", help="the run to resume: its folder or one of its checkpoints")
     parser.add_argument(
         "--init-from",
-        metavar="RUN",
-        help="a trained run, or one of its checkpoints, whose weights a new run starts with",
+        metavar="RUN|FILE",
+        help="a trained run, or one of its checkpoints, whose weights a new run starts with; for method splat also a "
+        ".ply, .splat or .spz file of Gaussians",
     )
     add_show(parser)
     parser.add_argument(
@@ -51,9 +52,10 @@ def run(args: Namespace) -> int:
     if args.resume is None and method_is_missing(args):
         raise which_method(args)
     if args.init_from is not None and args.resume is None:
-        from radfield_core.runs.folder import find_run
+        from radfield_core.runs.folder import find_run, is_other_file
 
-        find_run(Path(args.init_from))  # a path that is no run is reported before torch is imported
+        if not is_other_file(Path(args.init_from)):
+            find_run(Path(args.init_from))  # a path that is no run is reported before torch is imported
     if args.resume is None:
         config, folder, checkpoint = compose_from(args).run, None, None
     else:

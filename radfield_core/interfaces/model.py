@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -111,6 +112,23 @@ class Model(nn.Module, ABC):
         object and the model's methods `render` and `render_rays`.
         """
         return None
+
+    def start_from(self, path: Path, to_data: Tensor) -> None:
+        """Set all parameters from a file of another program, which a new run starts with (`--init-from FILE`).
+
+        Called before the optimizer is made. Parameters may get another shape if the attribute `growing` names them. The
+        run's origin.json records the file and its hash.
+
+        Args:
+            path: the file.
+            to_data: similarity [4, 4] from the scene's coordinates, which the model uses, to those of the data, which
+                files use.
+
+        Raises:
+            UsageError: models of this class cannot start from a file, or not from this one.
+            DatasetError: the file cannot be read.
+        """
+        raise UsageError("models of this method start from runs only, not from files", path=f"--init-from {path}")
 
     def begin_step(self, step: Step) -> None:
         """Call `begin_step` of every part once. A part is called after the parts that it contains."""

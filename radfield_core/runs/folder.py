@@ -241,6 +241,11 @@ def find_run(path: Path) -> tuple[RunFolder, Path | None]:
     raise UsageError("is neither a run folder nor a checkpoint", path=str(path), hint=_nearest_run(path))
 
 
+def is_other_file(path: Path) -> bool:
+    """Return True if a path is a file that does not name a run folder, so that it may be a file of another program."""
+    return path.is_file() and path.name != "latest"
+
+
 def _broken(link: Path, target: str) -> UsageError:
     """Return the error for a link or file that leads to a run which no longer exists.
 

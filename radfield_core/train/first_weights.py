@@ -1,7 +1,8 @@
-"""Weights of a trained run that a new run starts with."""
+"""What a new run starts with instead of random weights: the weights of a trained run, or a file of another program."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from torch import Tensor
 from radfield_core.errors import StorageError, UsageError
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
+from radfield_core.files.regular import open_regular
 from radfield_core.interfaces import BuildContext, Model
 from radfield_core.model.stored_shapes import take_shapes
 from radfield_core.names import Lines, plural
-from radfield_core.runs.folder import RunFolder, find_run, load_state
+from radfield_core.runs.folder import RunFolder, find_run, is_other_file, load_state
 from radfield_core.runs.known_data import KnownData
 
 SHOWN = 8
@@ -38,8 +40,8 @@ class FirstWeights:
     step: int
     tensors: Mapping[str, Tensor]
 
-    def set_in(self, model: Model) -> None:
-        """Set all parameters and buffers of a model.
+    def set_in(self, model: Model, to_data: Tensor) -> None:
+        """Set all parameters and buffers of a model. `to_data` has no effect: both runs must have the same region.
 
         Raises:
             UsageError: the model has other tensors. The error names them.
@@ -88,13 +90,68 @@ class FirstWeights:
         write_durably(folder.origin, dump_json(origin, indent=2) + "\n")
 
 
-def first_weights(path: Path) -> FirstWeights:
-    """Read the weights of a trained run, or of one of its checkpoints.
+@dataclass(frozen=True)
+class FirstFile:
+    """A file of another program, such as Gaussians in a PLY file.
+
+    Attributes:
+        path: the file.
+        sha256: hash of its content.
+    """
+
+    path: Path
+    sha256: str
+
+    def set_in(self, model: Model, to_data: Tensor) -> None:
+        """Let a model take the content of the file.
+
+        Args:
+            model: the model.
+            to_data: similarity [4, 4] from scene to data coordinates.
+
+        Raises:
+            UsageError: models of this method cannot start from a file, or the file has changed since it was opened.
+            DatasetError: the file cannot be read.
+        """
+        model.start_from(self.path, to_data)
+        if FirstFile.of(self.path) != self:
+            raise UsageError("has changed while it was read", path=f"--init-from {self.path}", hint="Start again")
+
+    def warnings(self, context: BuildContext) -> list[str]:
+        """Return no warnings: the model gives its own."""
+        return []
+
+    def record(self, folder: RunFolder) -> None:
+        """Write origin.json, which names the file, to the folder of the new run."""
+        origin = {"init_from": str(self.path.absolute()), "sha256": self.sha256}
+        write_durably(folder.origin, dump_json(origin, indent=2) + "\n")
+
+    @staticmethod
+    def of(path: Path) -> FirstFile:
+        """Return the file at a path.
+
+        Raises:
+            UsageError: the file cannot be read.
+        """
+        try:
+            with open_regular(path, follow_links=True) as stream:
+                digest = hashlib.sha256()
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    digest.update(block)
+                return FirstFile(path, digest.hexdigest())
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", path=f"--init-from {path}") from None
+
+
+def first_weights(path: Path) -> FirstWeights | FirstFile:
+    """Return what a new run starts with: the weights of a trained run or of one of its checkpoints, or a file.
 
     Raises:
-        UsageError: there is no run at the path.
+        UsageError: there is neither a run nor a file at the path.
         StorageError: no checkpoint can be loaded.
     """
+    if is_other_file(path):
+        return FirstFile.of(path)
     try:
         folder, chosen = find_run(path)
     except UsageError as error:

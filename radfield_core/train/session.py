@@ -39,7 +39,7 @@ from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
 from radfield_core.train.exactness import conditions, departures
-from radfield_core.train.first_weights import FirstWeights, first_weights
+from radfield_core.train.first_weights import FirstFile, FirstWeights, first_weights
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.open_data import changes_of_data, left_out_before, open_data, opened_splits, quick_evaluation
 from radfield_core.train.setup import TrainingSetup
@@ -137,7 +137,8 @@ def train_run(
         threads: text that says how the number of threads was chosen. It is logged at the start.
         keep_folder: False for a temporary run, whose path is not logged.
         allow_other_data: True to resume a run even if its cameras or its region have changed.
-        init_from: a trained run, or one of its checkpoints, whose weights a new run starts with.
+        init_from: a trained run, or one of its checkpoints, whose weights a new run starts with. Methods such as splat
+            also start from files of other programs.
         show: function that shows the strips of pictures [H, W, 3] that `trainer.picture_every` makes.
 
     Returns:
@@ -183,7 +184,7 @@ def prepare(
     checkpoint: Path | None = None,
     quiet: bool = False,
     allow_other_data: bool = False,
-    weights: FirstWeights | None = None,
+    weights: FirstWeights | FirstFile | None = None,
     show: Callable[[np.ndarray], None] | None = None,
 ) -> Prepared:
     """Open the data, check the model in a dry run, and make the trainer. If the run is resumed, restore a checkpoint.

@@ -13,7 +13,7 @@ from radfield_core.model import build_context, build_model
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.extras import Extras
-from radfield_core.train.first_weights import FirstWeights
+from radfield_core.train.first_weights import FirstFile, FirstWeights
 from radfield_core.train.step import TrainStep
 
 
@@ -26,14 +26,14 @@ class TrainingSetup:
         method: the run's method.
         context: the build context, which is passed to the constructors of the model's parts.
         drawer: the object that draws the batches. The model is placed on the same device as the batches.
-        weights: weights of another run that a new model starts with; None for random weights.
+        weights: weights of another run, or a file, that a new model starts with; None for random weights.
     """
 
     config: TrainerConfig
     method: Method
     context: BuildContext
     drawer: PixelDrawer
-    weights: FirstWeights | None = None
+    weights: FirstWeights | FirstFile | None = None
 
     @staticmethod
     def of(run: RunConfig, scene: Scene, device: torch.device) -> TrainingSetup:
@@ -47,6 +47,6 @@ class TrainingSetup:
         randomness.seed_everything(seed)
         model = build_model(self.method, self.context).to(self.drawer.device).train()
         if self.weights is not None:
-            self.weights.set_in(model)
+            self.weights.set_in(model, self.drawer.scene.to_data)
         losses = {} if self.context.run is None else self.context.run.losses
         return TrainStep(model, self.method, {name: choice.config.weight for name, choice in losses.items()})

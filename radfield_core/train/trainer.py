@@ -32,7 +32,7 @@ from radfield_core.train.batches import save_batch
 from radfield_core.train.best import BestCheckpoint
 from radfield_core.train.counters import Counters
 from radfield_core.train.exactness import conditions
-from radfield_core.train.first_weights import FirstWeights
+from radfield_core.train.first_weights import FirstFile, FirstWeights
 from radfield_core.train.groups import Groups
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.monitor import Monitor
@@ -92,8 +92,8 @@ class Trainer:
         self._spike: float | None = None
 
     @property
-    def weights(self) -> FirstWeights | None:
-        """The weights of another run that this run started with, or None."""
+    def weights(self) -> FirstWeights | FirstFile | None:
+        """The weights of another run, or the file, that this run started with, or None."""
         return self._setup.weights
 
     @property

@@ -86,3 +86,40 @@ def test_a_roll_back_to_the_start_returns_to_the_first_weights(source: Path, tmp
     trainer._roll_back()
     for name, tensor in trainer.model.state_dict().items():
         assert torch.equal(tensor, state[name]), name
+
+
+def test_a_file_is_handed_to_the_model_and_named_in_the_run(tmp_path: Path) -> None:
+    from radfield_core.errors import UsageError
+    from radfield_core.interfaces import Model
+    from radfield_core.runs.folder import RunFolder
+    from radfield_core.train.first_weights import FirstFile, first_weights
+
+    class Reader(Model):
+        forward = render = None  # type: ignore[assignment]
+
+        def start_from(self, path: Path, to_data: torch.Tensor) -> None:
+            self.text, self.to_data = path.read_text(), to_data
+            if self.text == "changes":
+                path.write_text("others")
+
+    path, model, to_data = tmp_path / "a.ply", Reader(), torch.eye(4)
+    path.write_text("abc")
+    first = first_weights(path)
+    assert isinstance(first, FirstFile)
+    first.set_in(model, to_data)
+    first.record(RunFolder(tmp_path))
+    assert model.text == "abc" and model.to_data is to_data
+    assert json.loads((tmp_path / "origin.json").read_text()) == {
+        "init_from": str(path),
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",  # of abc, FIPS 180-2
+    }
+    path.write_text("changes")
+    with pytest.raises(UsageError, match="has changed while it was read"):
+        FirstFile.of(path).set_in(model, to_data)
+
+
+def test_a_file_is_refused_by_a_model_that_reads_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.ply").write_text("ply")
+    assert train(tmp_path / "new", tmp_path / "a.ply") == 2
+    assert "start from runs only, not from files" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -47,10 +47,10 @@ def test_the_grown_weights_start_another_run(trainer: Trainer) -> None:
     trainer.train()
     stored = state(trainer, 8).model
     model = trainer._setup.build(5).model
-    FirstWeights(trainer.folder, Path("c"), 8, stored).set_in(model)
+    FirstWeights(trainer.folder, Path("c"), 8, stored).set_in(model, torch.eye(4))
     assert torch.equal(model.state_dict()[VALUES], stored[VALUES])
     with pytest.raises(UsageError, match="cannot have grown"):
-        FirstWeights(trainer.folder, Path("c"), 8, {**stored, VALUES: torch.zeros(4)}).set_in(model)
+        FirstWeights(trainer.folder, Path("c"), 8, {**stored, VALUES: torch.zeros(4)}).set_in(model, torch.eye(4))
 
 
 def test_a_stored_shape_that_cannot_have_grown_is_refused_in_words(trainer: Trainer) -> None:

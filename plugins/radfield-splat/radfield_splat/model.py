@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from radfield_core import (
     View,
 )
 from radfield_splat.config import SplatConfig
+from radfield_splat.first_gaussians import first_gaussians
 from radfield_splat.gaussians import Gaussians
 from radfield_splat.normals import render_normals
 from radfield_splat.rasterizer import rasterize
@@ -49,13 +51,14 @@ class SplatModel(Model):
 
     growing = (*PARAMETERS, "unseen")
     unseen: Tensor
+    first_degree: Tensor
 
     def __init__(self, config: SplatConfig, ctx: BuildContext):
         super().__init__()
         if ctx.ndc:
             message = "Gaussians live in the space of the cameras, and the rays of these data are in NDC"
             raise UsageError(message, path="data.ndc", hint="Set data.ndc=false")
-        self.config, self.radius, self.degree = config, ctx.bounds.radius, 0
+        self.config, self.bounds, self.radius, self.degree = config, ctx.bounds, ctx.bounds.radius, 0
         self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
         means, colors = start_points(config.start_gaussians, ctx)
         n = len(means)
@@ -66,6 +69,7 @@ class SplatModel(Model):
         self.base_colors = nn.Parameter(harmonics_of(colors))
         self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, 3))
         self.register_buffer("unseen", torch.zeros(n, dtype=torch.int32))
+        self.register_buffer("first_degree", torch.zeros((), dtype=torch.int64))
 
     def queries(self) -> SplatModel:
         """Return this model, whose Gaussians exporters read."""
@@ -76,6 +80,17 @@ class SplatModel(Model):
         harmonics = torch.cat([self.base_colors, self.harmonics], 1) if self.config.degree else self.base_colors
         return Gaussians(self.means, self.log_scales, self.quaternions, self.opacity_logits, harmonics)
 
+    def start_from(self, path: Path, to_data: Tensor) -> None:
+        """Start from the Gaussians of a .ply, .splat or .spz file, with their harmonics from the first step on."""
+        found = first_gaussians(path, to_data, self.config, self.bounds)
+        tensors = (*found.tensors()[:4], found.harmonics[:, :1], found.harmonics[:, 1:])
+        for name, tensor in zip(PARAMETERS, tensors, strict=True):
+            parameter: nn.Parameter = getattr(self, name)
+            parameter.data = tensor.to(parameter).contiguous()
+        self.unseen = self.unseen.new_zeros(len(found))
+        self.first_degree.fill_(self.config.degree)
+        self.random_start = False
+
     def begin_step(self, step: Step) -> None:
         """Set the degree of the harmonics."""
         super().begin_step(step)
@@ -85,7 +100,8 @@ class SplatModel(Model):
                 "the data has no points, so %d Gaussians start at random places in the scene's bounds", len(self.means)
             )
         interval = self.config.degree_interval * step.max_steps
-        self.degree = min(self.config.degree, int(step.index / interval) if interval else self.config.degree)
+        reached = int(step.index / interval) if interval else self.config.degree
+        self.degree = min(self.config.degree, max(reached, int(self.first_degree)))
 
     def forward(self, batch: Batch) -> ModelOutputs:
         """Render the view of a batch over its background. Normals are rendered if the batch has some to compare."""
