@@ -44,6 +44,9 @@ class SplatConfig:
         100, help="Gaussians that no pixel has shown for this number of steps are relocated; 0 relocates none", min=0
     )
     start_opacity: float = option(0.5, help="opacity at the start", min=0.001, max=0.999)
+    dssim_weight: float = option(
+        0.2, help="weight of D-SSIM in the loss; that of the mean absolute error is one minus it", min=0, max=1
+    )
     opacity_weight: float = option(0.01, help="weight of the mean opacity in the loss", min=0)
     scale_weight: float = option(
         0.01, help="weight of the mean scale, relative to the scene's size, in the loss", min=0

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step, background_color
 from radfield_splat.config import SplatConfig
+from radfield_splat.dssim import dssim
 from radfield_splat.model import SplatModel, pixel_size
 
 LR_PARTS = 1e-3
@@ -41,12 +42,18 @@ class Splat(Method):
         return factors[int(share * len(factors))] if share < 1 and factors else 1.0
 
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
-        """Photometric loss (L1), and the mean opacity and the mean scale of all Gaussians."""
-        assert outputs.rendered.rgb is not None and isinstance(model, SplatModel)
-        error = (outputs.rendered.rgb - batch.rgb).abs()
-        if batch.loss_weights is not None:
-            error = error * batch.loss_weights[:, None]
-        losses = {"rgb": error.mean()}
+        """Photometric losses (L1 and D-SSIM), and the mean opacity and the mean scale of all Gaussians."""
+        rgb, weights, share = outputs.rendered.rgb, batch.loss_weights, self.config.dssim_weight
+        assert rgb is not None and batch.view is not None and isinstance(model, SplatModel)
+        losses = {}
+        if share < 1:
+            error = (rgb - batch.rgb).abs()
+            losses["rgb"] = (1 - share) * (error if weights is None else error * weights[:, None]).mean()
+        if share > 0:
+            camera = batch.view.camera
+            shape = camera.height, camera.width
+            images = rgb.view(*shape, 3), batch.rgb.view(*shape, 3)
+            losses["dssim"] = share * dssim(*images, None if weights is None else weights.view(shape))
         if self.config.opacity_weight:
             losses["opacity"] = self.config.opacity_weight * model.opacity_logits.sigmoid().mean()
         if self.config.scale_weight:
