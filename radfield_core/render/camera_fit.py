@@ -6,7 +6,7 @@ et al. 2021, section 4), each held-out camera is therefore fitted to its image, 
 only one half is used for this, and the other half is measured.
 
 The squared error of a few thousand pixels is minimized by Levenberg and Marquardt's method, with derivatives by central
-differences. So every model that renders single rays can be used.
+differences. Models that render only whole views, such as rasterizers, render them, and the pixels are picked.
 
 Symbols in shapes: H × W pixels, R rays, 3R residuals, 6 parameters (rotation vector and shift in scene axes).
 """
@@ -24,7 +24,7 @@ from radfield_core.errors import UsageError
 from radfield_core.interfaces import Model
 from radfield_core.ops.backend import device_of
 from radfield_core.rays import RaySpace, view_rays
-from radfield_core.types import RayBundle
+from radfield_core.types import RayBundle, Rendered
 
 PROTOCOL = "cameras fitted to the left half of each image, metrics of the right half"
 """The meaning of `fit_cameras="half"`, for files with results."""
@@ -48,7 +48,7 @@ def fitted_view(
     """Return a view whose camera is moved such that the model renders the left half of its image best.
 
     Args:
-        model: the trained model, which must render single rays.
+        model: the trained model.
         space: limits of the rays.
         view: camera and pose as the data set states them. The error may be a few pixels.
         truth: true colors [H, W, 3], on the background.
@@ -57,7 +57,7 @@ def fitted_view(
         chunk: number of rays that are rendered at once.
 
     Raises:
-        UsageError: the rays are in NDC, or the model renders only whole views.
+        UsageError: the rays are in NDC.
     """
     if space.warp is not None:
         raise UsageError("cameras cannot be fitted to images if rays are in NDC", path="--fit-cameras")
@@ -70,13 +70,20 @@ def fitted_view(
     order = torch.randperm(len(index), generator=torch.Generator().manual_seed(_SEED))
     index, device = index[order[:_RAYS]].sort().values, device_of(model)
     wanted = truth.flatten(0, 1)[index].to(device)
-    rays = view_rays(space, view, device=device)[index.to(device)]
+    picked = index.to(device)
+    rays, whole = view_rays(space, view, device=device)[picked], type(model).render_rays is Model.render_rays
 
     def rendered(c2w: Tensor) -> tuple[Tensor, Tensor]:
         """Render the chosen pixels from the poses c2w [K, 3, 4]. Return colors [K, R, 3] and the mean depth."""
-        found = model.render_rays(_joined([_from_pose(rays, view.c2w, pose) for pose in c2w]), background, chunk)
-        assert found.rgb is not None
-        return found.rgb.view(len(c2w), -1, 3), found.depth.sum() / found.opacity.sum().clamp_min(1e-6)
+        if whole:
+            views = [model.render(replace(view, c2w=pose.to(view.c2w)), background, chunk) for pose in c2w]
+            colors, depth, opacity = (
+                torch.stack([x[picked] for x in found]) for found in zip(*map(_images, views), strict=True)
+            )
+        else:
+            found = model.render_rays(_joined([_from_pose(rays, view.c2w, pose) for pose in c2w]), background, chunk)
+            colors, depth, opacity = _images(found)
+        return colors.view(len(c2w), -1, 3), depth.sum() / opacity.sum().clamp_min(1e-6)
 
     pixel = float(rays.radii.median()) * 3**0.5  # the radius of a cone is 1/√3 of its pixel's width
     return replace(view, c2w=_minimized(rendered, wanted, view.c2w.double(), pixel).to(view.c2w))
@@ -140,6 +147,12 @@ def _minimized(
             if damping > 1e6:
                 break
     return c2w
+
+
+def _images(rendered: Rendered) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the colors, depths and opacities of pixels."""
+    assert rendered.rgb is not None
+    return rendered.rgb, rendered.depth, rendered.opacity
 
 
 def _moved(c2w: Tensor, step: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def evaluate_split(
 
     Raises:
         UsageError: the data has no such split, `fit_color` is "half" and the run has no color map, or `fit_cameras` is
-            "half" and rays are in NDC or the model renders only whole views.
+            "half" and rays are in NDC.
         DatasetError: the split is empty, or some of its images cannot be read.
     """
     scene = trained.scenes.get(split)

@@ -69,6 +69,21 @@ def test_the_camera_that_made_the_image_is_found(seed: int) -> None:
     assert found.camera == CAMERA and torch.equal(wrong.c2w, off(true, 1.0, 0.05, seed))
 
 
+def test_a_model_that_renders_only_whole_views_is_fitted_as_one_that_renders_rays() -> None:
+    class Painter(Globe):
+        render_rays = Model.render_rays
+
+        def render(self, view, background=None, chunk=4096, progress=None):
+            return Globe().render(view)
+
+    true = looking_at_the_middle()
+    truth = Globe().render(View(true, CAMERA)).rgb.view(48, 60, 3)
+    wrong = View(off(true, 1.0, 0.05, 4), CAMERA)
+    found = fitted_view(Painter(), SPACE, wrong, truth)
+    torch.testing.assert_close(found.c2w, true, atol=2e-3, rtol=0)
+    torch.testing.assert_close(found.c2w, fitted_view(Globe(), SPACE, wrong, truth).c2w, atol=1e-3, rtol=0)
+
+
 def test_the_right_half_and_unusable_pixels_are_not_looked_at() -> None:
     model, true = Globe(), looking_at_the_middle()
     truth = model.render(View(true, CAMERA)).rgb.view(48, 60, 3).clone()

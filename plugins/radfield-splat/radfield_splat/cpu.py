@@ -24,6 +24,7 @@ from radfield_splat.gaussians import Gaussians
 from radfield_splat.reference import Raster
 
 _CHUNK = 4096  # Gaussians; a multiple of 16. Sums over Gaussians are sums over chunks, for any number of threads.
+_MOST_PAIRS = 2**31 - 1  # pairs of a Gaussian and a tile
 _PARTS = 8  # groups of tiles per thread
 
 
@@ -109,11 +110,36 @@ class _Drawn:
         self.ids = ids[: tiles.drawn(n_tiles, ids)]
         order = np.empty_like(self.ids)
         tiles.by_distance(self.ids.copy(), rows.view(np.uint32), order)
-        self.starts = np.empty(-(-width // 16) * -(-height // 16) + 1, np.int32)
         self.first = np.empty(len(n_tiles), np.int32)
-        n_pairs = tiles.count_pairs(rows, order, n_tiles, width, height, self.starts, self.first)
+        self._list_pairs(order, width, height)
+
+    def _list_pairs(self, order: Any, width: int, height: int) -> None:
+        """List the pairs of the Gaussians `order`, which are sorted by distance. Each thread lists a part of them."""
+        threads, n_tiles = torch.get_num_threads(), -(-width // 16) * -(-height // 16)
+        bounds = np.linspace(0, len(order), threads + 1).astype(int).tolist()
+        counts, totals = np.empty((threads, n_tiles), np.int32), np.zeros(threads + 1, int)
+
+        def count(part: int, _: int) -> None:
+            begin, end = bounds[part : part + 2]
+            totals[part + 1] = tiles.count_pairs(self.rows, order, begin, end, width, height, counts[part])
+
+        parts = [(part, part + 1) for part in range(threads)]
+        _parallel(count, parts)
+        if totals.sum() > _MOST_PAIRS:
+            raise ValueError(f"the Gaussians are too large for the view: they meet {totals.sum():,} tiles in all")
+        ends = counts.T.reshape(-1).cumsum(dtype=np.int32)  # the pairs of one tile are next to each other
+        cursors = np.ascontiguousarray((ends - counts.T.reshape(-1)).reshape(n_tiles, threads).T)
+        before, n_pairs = totals.cumsum().tolist(), int(ends[-1])
+        self.starts = np.append(cursors[0], np.int32(n_pairs))
         self.pairs, self.places = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32)
-        tiles.list_pairs(rows, order, width, height, self.starts, self.first, self.pairs, self.places)
+
+        def write(part: int, _: int) -> None:
+            tiles.list_pairs(
+                self.rows, order, *bounds[part : part + 2], width, height, before[part], cursors[part], self.first,
+                self.pairs, self.places,
+            )  # fmt: skip
+
+        _parallel(write, parts)
 
     def parts(self) -> list[tuple[int, int]]:
         """Return groups of tiles with about equally many pairs."""

@@ -142,15 +142,15 @@ def composite_tiles(
                 dx, dy = dx0 - rows[row], dy0 - rows[row + 1]
                 exponent = dx * (rows[row + 2] * dx + rows[row + 3] * dy) + rows[row + 4] * dy * dy
                 alpha = minimum(rows[row + 5] * exp2(exponent), _ALPHA_MAX)
-                behind = light - light * alpha
-                seen = alpha >= _ALPHA_MIN
-                counts = seen & (behind >= _TRANSMITTANCE_MIN)
-                weight = where(counts, light * alpha, 0.0)
-                middle = where(counts & (light > 0.5) & (behind <= 0.5), rows[row + 9], middle)
-                light = where(counts, behind, where(seen, -absolute(light), light))
+                taken = where(alpha >= _ALPHA_MIN, light * alpha, 0.0)
+                behind = light - taken
+                goes_on = behind >= _TRANSMITTANCE_MIN
+                weight = where(goes_on, taken, 0.0)
+                middle = where((light > 0.5) & (behind <= 0.5), rows[row + 9], middle)
+                light = where(goes_on, behind, -absolute(light))
                 sum_r, sum_g = sum_r + weight * rows[row + 6], sum_g + weight * rows[row + 7]
                 sum_b, sum_d = sum_b + weight * rows[row + 8], sum_d + weight * rows[row + 9]
-                if bits(counts):
+                if bits(weight > 0.0):
                     masks[pair] |= np.uint16(bit)
                 elif not bits(light > 0.0):
                     break
@@ -260,17 +260,19 @@ def composite_tiles_backward(
                 dx, dy = load(columns, at) - x, load(lines, at) - y
                 alpha = minimum(strength * exp2(dx * (a * dx + b * dy) + c * dy * dy), _ALPHA_MAX)
                 light = load(state, at)
-                behind = light - light * alpha
-                seen = alpha >= _ALPHA_MIN
-                counts = seen & (behind >= _TRANSMITTANCE_MIN)
-                weight = where(counts, light * alpha, 0.0)
-                store(state, at, where(counts, behind, where(seen, -absolute(light), light)))
+                # The new state is computed for all lanes: a store of some lanes would delay the next load.
+                seen = where(alpha >= _ALPHA_MIN, alpha, 0.0)
+                taken = light * seen
+                behind = light - taken
+                goes_on = behind >= _TRANSMITTANCE_MIN
+                weight = where(goes_on, taken, 0.0)
+                store(state, at, where(goes_on, behind, -absolute(light)))
                 g_r, g_g = load(state, at + 2 * _PIXELS), load(state, at + 3 * _PIXELS)
                 g_b, g_d = load(state, at + 4 * _PIXELS), load(state, at + 5 * _PIXELS)
                 value = g_r * red + g_g * green + g_b * blue + g_d * distance + load(state, at + 6 * _PIXELS)
                 rest = load(state, at + _PIXELS) - weight * value
                 store(state, at + _PIXELS, rest)
-                g = where(counts & (alpha < _ALPHA_MAX), weight * value - rest * alpha / (1.0 - alpha), 0.0)
+                g = where(goes_on & (alpha < _ALPHA_MAX), weight * value - rest * seen / (1.0 - seen), 0.0)
                 g_x, g_y = g * dx, g * dy
                 s, s_x, s_y = s + g, s_x + g_x, s_y + g_y
                 s_xx, s_xy, s_yy = s_xx + g_x * dx, s_xy + g_x * dy, s_yy + g_y * dy

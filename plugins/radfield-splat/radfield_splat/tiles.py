@@ -64,55 +64,63 @@ def by_distance(ids: Array, distances: Array, order: Array) -> None:
 
 
 @kernel
-def count_pairs(rows: Array, order: Array, n_tiles: Array, width: int, height: int, starts: Array, first: Array) -> int:
-    """Count the pairs. Return their number P.
+def count_pairs(rows: Array, order: Array, start: int, stop: int, width: int, height: int, counts: Array) -> int:
+    """Count the pairs of the Gaussians `order[start:stop]` in each tile. Return their number.
 
     Args:
         rows: projected Gaussians [16N].
-        order: indices of the drawn Gaussians [M].
-        n_tiles: number of tiles of each Gaussian [N].
+        order: indices of the drawn Gaussians [M], nearest first.
+        start: first of the `order` to count.
+        stop: end of the `order` to count.
         width: columns of the image.
         height: rows of the image.
-        starts: result: first pair of each tile [T + 1].
-        first: result: number of pairs of the Gaussians before each one [N]; unchanged if it is not drawn.
+        counts: result: number of these pairs in each tile [T].
     """
     across = (width + 15) // 16
-    starts[:] = 0
+    counts[:] = 0
     total = 0
-    for m in range(len(order)):
-        i = order[m]
-        first[i] = total
-        total += n_tiles[i]
-        left, right, top, bottom = tile_range(rows, i * ROW, float(width), float(height))
+    for m in range(start, stop):
+        left, right, top, bottom = tile_range(rows, order[m] * ROW, float(width), float(height))
+        total += (right - left) * (bottom - top)
         for row in range(top, bottom):
             for column in range(left, right):
-                starts[row * across + column + 1] += 1
-    for tile in range(len(starts) - 1):
-        starts[tile + 1] += starts[tile]
+                counts[row * across + column] += 1
     return total
 
 
 @kernel
 def list_pairs(
-    rows: Array, order: Array, width: int, height: int, starts: Array, first: Array, pairs: Array, places: Array
+    rows: Array,
+    order: Array,
+    start: int,
+    stop: int,
+    width: int,
+    height: int,
+    place: int,
+    cursor: Array,
+    first: Array,
+    pairs: Array,
+    places: Array,
 ) -> None:
-    """List the pairs.
+    """List the pairs of the Gaussians `order[start:stop]`.
 
     Args:
         rows: projected Gaussians [16N].
         order: indices of the drawn Gaussians [M], nearest first.
+        start: first of the `order` to list.
+        stop: end of the `order` to list.
         width: columns of the image.
         height: rows of the image.
-        starts: first pair of each tile [T + 1].
-        first: number of pairs of the Gaussians before each one [N].
+        place: number of pairs of the Gaussians before `start`.
+        cursor: place of the first of these pairs in each tile [T]; overwritten.
+        first: result: number of pairs of the Gaussians before each one [N]; unchanged for others.
         pairs: result: index of each pair's Gaussian [P].
         places: result: the pairs of each Gaussian [P].
     """
     across = (width + 15) // 16
-    cursor = starts.copy()
-    for m in range(len(order)):
+    for m in range(start, stop):
         i = order[m]
-        place = first[i]
+        first[i] = place
         left, right, top, bottom = tile_range(rows, i * ROW, float(width), float(height))
         for row in range(top, bottom):
             for column in range(left, right):
