@@ -133,9 +133,9 @@ class SplatModel(Model):
     def adapt(self, step: Step, parameters: TrainedParameters) -> None:
         """Note which Gaussians were seen. At some steps, relocate those of no use and add new ones."""
         super().adapt(step, parameters)
-        gradient = self.opacity_logits.grad
+        gradient = self.means.grad  # the opacities have a gradient of a loss that does not depend on the view, too
         if gradient is not None:
-            self.unseen = torch.where(gradient != 0, 0, self.unseen + 1)
+            self.unseen = torch.where((gradient != 0).any(-1), 0, self.unseen + 1)
         config, taken = self.config, step.index + 1
         if taken % config.relocate_every or taken > config.relocate_until * step.max_steps:
             return

@@ -79,7 +79,8 @@ def test_transparent_and_unseen_gaussians_move_to_opaque_ones():
     model = model_of(unseen_steps=3)
     model.opacity_logits.data[:10] = -9.0
     model.unseen[10:20] = 5
-    model.opacity_logits.grad = torch.cat([torch.ones(10), torch.zeros(10), torch.ones(30)])
+    model.opacity_logits.grad = torch.ones(50)  # of the mean opacity, which is part of the loss
+    model.means.grad = torch.cat([torch.ones(10), torch.zeros(10), torch.ones(30)])[:, None].repeat(1, 3)
     before = model.means.detach().clone()
     adapted(model, Step(0, 100, 0))
     moved = (model.means != before).any(-1)
