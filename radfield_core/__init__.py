@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Cameras as Cameras,
         View as View,
         angle_across as angle_across,
+        corner_directions as corner_directions,
         directions as directions,
         project as project,
         visible as visible,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         view_rays as view_rays,
         warped_box as warped_box,
     )
+    from radfield_core.render.camera_paths import upward_axis as upward_axis
     from radfield_core.runs.exporting import export as export
     from radfield_core.runs.trained import Trained as Trained, open_run as open_run
     from radfield_core.runtime.progress import Progress as Progress, ProgressCallback as ProgressCallback
@@ -129,12 +131,13 @@ _HOMES = {
         "with_appearance"
     ),
     "types": "Batch FieldOutputs Level ModelOutputs RayBundle RaySamples Rendered SceneBox Step",
-    "cameras": "Camera Cameras View angle_across directions project visible",
+    "cameras": "Camera Cameras View angle_across corner_directions directions project visible",
     "data.scene": "Mesh Scene",
     "plugins.registry": "get_registry",
     "runtime.progress": "Progress ProgressCallback",
     "runs.trained": "Trained open_run",
     "rays": "RaySpace pixel_rays view_rays warped_box",
+    "render.camera_paths": "upward_axis",
     "runs.exporting": "export",
     "train.session": "train_run",
 }

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from radfield_core.cli.common import add_quiet, print_resume_command, require_positive
+from radfield_core.cli.report import add_no_report, write_after_training
 from radfield_core.cli.say import say
 
 HELP = """Train on a synthetic scene, evaluate the result, and render pictures and a video. This takes a few minutes and
@@ -21,6 +22,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: outputs/demo/<method>/<time>)")
     parser.add_argument("--seconds", type=float, default=40.0, help="seconds of training (default: 40)")
+    add_no_report(parser)
     add_quiet(parser)
 
 
@@ -51,4 +53,6 @@ def run(args: Namespace) -> int:
     render_split(trained, "test", str(VIEWS), images, quiet=args.quiet)
     video = render_path(trained, "turntable", FRAMES, images, quiet=args.quiet)
     say(f"pictures: {images}", f"video:    {video}")
+    if not args.no_report:
+        write_after_training(outcome, options, quiet=args.quiet)
     return 0

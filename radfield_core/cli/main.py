@@ -35,6 +35,7 @@ VERBS = {
     "eval": "measure a trained run against images or a reference",
     "render": "render pictures and a video of a trained run",
     "export": "write the surface of a trained run as a mesh or a point cloud",
+    "report": "write one HTML file that shows a run, or compares runs",
     "runs": "list runs with their metrics, age and size",
     "compare": "show in what runs differ",
     "data": "inspect, write or convert a data set, or make one from photographs",

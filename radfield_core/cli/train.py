@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from radfield_core.cli.advice import method_is_missing, which_method
 from radfield_core.cli.common import add_run_arguments, command, compose_from, print_next_commands, print_resume_command
+from radfield_core.cli.report import add_no_report, write_after_training
 from radfield_core.cli.show import add_show, picture_shower
 from radfield_core.errors import UsageError
 from radfield_core.names import Lines
@@ -43,6 +44,7 @@ def configure(parser: ArgumentParser) -> None:
         help="leave out images that cannot be read, at most scene.max_bad_share of all (5 %%); the same as "
         "scene.skip_bad_images=true",
     )
+    add_no_report(parser)
 
 
 def run(args: Namespace) -> int:
@@ -79,7 +81,10 @@ def run(args: Namespace) -> int:
     )
     if outcome.exit_code:
         print_resume_command(outcome)
-    elif not args.quiet:
+        return outcome.exit_code
+    if not args.no_report:
+        write_after_training(outcome, config, quiet=args.quiet)
+    if not args.quiet:
         print_next_commands(outcome, config)
     return outcome.exit_code
 

@@ -57,6 +57,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "loss:normals",
         "exporter:cameras",
     ),
+    "radfield-report": ("observer:report",),
     "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-splat": ("method:splat", "method:splat-small", "method:splat-capture", "exporter:splats"),
     "radfield-mesh": (

@@ -1,0 +1,19 @@
+"""Components of radfield-report."""
+
+from radfield_core.plugin import Component, component, hookimpl
+
+RADFIELD_API = (1, 0)
+
+
+@hookimpl
+def radfield_components() -> list[Component]:
+    """Return the components of this package."""
+    return [
+        component(
+            "observer",
+            "report",
+            impl="radfield_report.observer:Report",
+            config="radfield_report.config:ReportConfig",
+            summary="one HTML file that shows a run: cameras, curves, views beside the truth, metrics, options",
+        )
+    ]
