@@ -179,7 +179,7 @@ def test_every_module_of_core_has_a_test_file_of_its_name() -> None:
 
 
 DISTRIBUTED_AS = {"PIL": "pillow", "mpl_toolkits": "matplotlib", "skimage": "scikit-image"}
-DETECTED = {"triton", "tinycudann"}
+DETECTED = {"triton", "tinycudann", "gsplat"}
 DISTRIBUTIONS = [ROOT, *PLUGINS]
 EXAMPLES = sorted((ROOT / "examples").iterdir())
 

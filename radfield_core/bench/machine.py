@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", "nerfacc")
+PACKAGES = ("radfield-core", "torch", "numpy", "numba", "triton", "tinycudann", "gsplat", "nerfacc")
 
 
 def machine(threads: int | None = None) -> dict[str, Any]:

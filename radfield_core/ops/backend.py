@@ -1,6 +1,7 @@
 """Selection of the backend that runs an op. A backend is plain torch, or a library with accelerated kernels.
 
-RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`.
+RADFIELD_BACKEND lists the backends to use, separated by commas, best first: `torch`, `numba`, `triton`, `tinycudann`,
+`gsplat`.
 An op ignores listed backends for which it has no kernels. If none of the listed backends remains, or if the variable is
 unset, the op uses the best of its backends that can be loaded. It skips those that cannot be loaded, and records the
 reasons. If a skipped backend is installed, a warning is logged. If the variable lists a backend that cannot be loaded,
@@ -33,7 +34,7 @@ VARIABLE = "RADFIELD_BACKEND"
 
 logger = logging.getLogger(__name__)
 
-NAMES = ("torch", "numba", "triton", "tinycudann")
+NAMES = ("torch", "numba", "triton", "tinycudann", "gsplat")
 """Names that the variable may list."""
 
 

@@ -11,7 +11,10 @@ from radfield_hash.encoding import OP as HASH, encode
 from radfield_hash.levels import build
 from radfield_occupancy.bench import shell_grid, shell_rays
 from radfield_occupancy.march import MARCHING, Grid, StepLengths, march
+from radfield_splat import Gaussians, rasterize
+from radfield_splat.rasterizer import OP as SPLATS
 
+from radfield_core.cameras import Camera, View
 from radfield_core.ops import segments, volume
 from radfield_core.ops._packed import COMPOSITING
 from radfield_core.ops.backend import using
@@ -122,3 +125,22 @@ def test_marching_keeps_the_very_same_steps(cone, contracted, n_rays, device):
             found = march(*rays, grid, lattice)
         for mine, wanted in zip((*found[:2], found[2].counts), (*expected[:2], expected[2].counts), strict=True):
             assert torch.equal(mine, wanted)
+
+
+@pytest.mark.parametrize(("model", "lens"), [("pinhole", ()), ("opencv", (0.1, -0.05, 0.01, -0.008))])
+@pytest.mark.parametrize("n", [0, 1, 3000])
+def test_images_of_gaussians_and_their_gradients(model, lens, n, device):
+    generator = torch.Generator().manual_seed(6)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).to(device)
+
+    means = 0.8 * random(n, 3) + torch.tensor([0.0, 0.0, -4.0], device=device)
+    logits = (1.5 * random(n)).clamp_max(4.0)  # gsplat has another limit of alpha
+    seen = View(torch.eye(4)[:3], Camera(100, 70, 90.0, 95.0, 52.0, 31.0, 0.5, model, lens))
+
+    def image(*tensors: torch.Tensor) -> torch.Tensor:
+        drawn = rasterize(Gaussians(*tensors), seen)
+        return torch.cat([drawn.rgb, drawn.depth[..., None], drawn.opacity[..., None]], -1)
+
+    agree(SPLATS, image, device, means, -3.0 + 0.6 * random(n, 3), random(n, 4), logits, 0.4 * random(n, 9, 3))

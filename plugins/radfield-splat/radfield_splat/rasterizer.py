@@ -10,7 +10,13 @@ from radfield_splat import reference
 from radfield_splat.gaussians import Gaussians
 from radfield_splat.reference import Raster
 
-OP = Op("splat rasterizer", {"cpu": {"numba": "radfield_splat.cpu"}})
+OP = Op(
+    "splat rasterizer",
+    {
+        "cpu": {"numba": "radfield_splat.cpu"},
+        "cuda": {"triton": "radfield_splat.gpu", "gsplat": "radfield_splat.gsplat_backend"},
+    },
+)
 
 
 def rasterize(
