@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radfield_core.cli import triangulate
 from radfield_core.cli.common import add_quiet
 from radfield_core.cli.say import say
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from radfield_core.plugin import Component
     from radfield_core.plugins.registry import Registry
 
-HELP = """Inspect a data set, write it in another format, convert it, or make one from photographs by computing their
-camera poses."""
+HELP = """Inspect a data set, write it in another format, convert it, make one from photographs by computing their
+camera poses, or triangulate points with known poses."""
 
 PHOTOGRAPHS = "photographs"
 """Name of the converter that `radfield data process` runs."""
@@ -29,7 +30,7 @@ PHOTOGRAPHS = "photographs"
 
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="inspect|make|convert|process|points", required=True)
     inspect = actions.add_parser(
         "inspect", help="describe a data set, list its faults, and draw its cameras and images"
     )
@@ -54,7 +55,7 @@ def configure(parser: ArgumentParser) -> None:
         "--frames", metavar="N", help="number of frames to cut from a video (default: 100); short for frames=N"
     )
     process.set_defaults(name=PHOTOGRAPHS)
-    for action in (inspect, make, convert, process):
+    for action in (inspect, make, convert, process, triangulate.configure(actions)):
         add_quiet(action)
         action.add_argument(
             "overrides",
@@ -70,8 +71,8 @@ def more_help(argv: Sequence[str]) -> str:
     from radfield_core.cli.options_help import names_of, options_of_part
 
     action, *words = [word for word in argv if not word.startswith("-")] or [""]
-    if action == "process":
-        return options_of_part("converter", PHOTOGRAPHS)
+    if action in ("process", "points"):
+        return options_of_part("converter", PHOTOGRAPHS if action == "process" else triangulate.TRIANGULATED)
     if action == "convert":
         return options_of_part("converter", words[0]) if words else names_of("converter")
     return ""
@@ -82,7 +83,10 @@ def run(args: Namespace) -> int:
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
-    return {"inspect": _inspect, "make": _make, "convert": _convert, "process": _convert}[args.action](args)
+    actions = {
+        "inspect": _inspect, "make": _make, "convert": _convert, "process": _convert, "points": triangulate.run,
+    }  # fmt: skip
+    return actions[args.action](args)
 
 
 def _inspect(args: Namespace) -> int:

@@ -15,6 +15,8 @@ class Converter(ABC):
     Attributes:
         config: the converter's options.
         remarks: sentences that the command line prints after `convert`.
+        stage: what `convert` is doing now, such as "features". The progress display shows it. A converter with several
+            stages sets it before it reports progress, which then counts the items of this stage.
 
     Example:
         >>> class Copy(Converter):
@@ -28,6 +30,7 @@ class Converter(ABC):
     def __init__(self, config: Any):
         self.config = config
         self.remarks: list[str] = []
+        self.stage = ""
 
     @abstractmethod
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radfield_core.config.view_options import ViewOptions, divided
+from radfield_core.data.known_points import with_known_points
 from radfield_core.data.missing_images import missing_views
 from radfield_core.data.resized import resized, smaller_sizes
 from radfield_core.data.scene import Scene
@@ -60,28 +61,38 @@ class DataParser(ABC):
         """
 
 
-def open_data_set(choice: Choice) -> DataParser:
+def open_data_set(choice: Choice, *, triangulated: bool = True) -> DataParser:
     """Return the dataparser that was chosen for a data set. Its scenes have the views and sizes that the user chose.
+
+    If the data set has no points, its training split has those that `radfield data points` triangulated for it.
 
     All commands open data sets with this function, so that the view options apply to every format and every command in
     the same way.
 
     Args:
         choice: the dataparser with its options, as in `RunConfig.data`.
+        triangulated: False to leave out triangulated points.
 
     Raises:
         PluginError: the dataparser cannot be imported.
     """
     own, options = divided(choice.config)
-    return _ChosenViews(own, choice.load()(own), options)
+    return _ChosenViews(own, choice.load()(own), options, choice.name if triangulated else None)
 
 
 class _ChosenViews(DataParser):
-    """A dataparser that applies the view options to the scenes of another dataparser."""
+    """A dataparser that applies the view options to the scenes of another dataparser, and adds triangulated points.
 
-    def __init__(self, config: Any, parser: DataParser, options: ViewOptions):
+    Args:
+        config: options of the other dataparser.
+        parser: the other dataparser.
+        options: the view options.
+        name: name of the other dataparser; None to add no points.
+    """
+
+    def __init__(self, config: Any, parser: DataParser, options: ViewOptions, name: str | None):
         super().__init__(config)
-        self._parser, self._options = parser, options
+        self._parser, self._options, self._name = parser, options, name
         self.splits = parser.splits
 
     def parse(self, split: str) -> Scene:
@@ -96,4 +107,6 @@ class _ChosenViews(DataParser):
             what = "1 image, which does not exist" if count == 1 else f"{count} images, none of which exists"
             raise SplitWithoutImages(f"the {split} split lists {what}")
         scene = selected(scene, split, options.views, options.every)
+        if split == "train" and self._name is not None:
+            scene = with_known_points(scene, self._name, self.config)
         return resized(scene, smaller_sizes(scene.cameras.sizes, options.downscale, options.size))

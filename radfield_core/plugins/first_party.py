@@ -14,7 +14,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-llff": ("dataparser:llff",),
     "radfield-dtu": ("dataparser:dtu",),
     "radfield-transforms": ("dataparser:transforms",),
-    "radfield-colmap": ("dataparser:colmap", "converter:photographs"),
+    "radfield-colmap": ("dataparser:colmap", "converter:photographs", "converter:triangulated"),
     "radfield-frequency": ("encoding:frequency",),
     "radfield-ipe": ("encoding:ipe",),
     "radfield-hash": ("encoding:hash",),

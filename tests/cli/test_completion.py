@@ -51,7 +51,7 @@ def test_every_verb_action_and_option_is_known() -> None:
         parser = make_parser(verb, import_module(f"radfield_core.cli.{verb}"))
         known = {name for option in found[verb,].options for name in option.names}
         assert known == {name for action in parser._actions for name in action.option_strings}
-    assert set(found["data",].next) == {"inspect", "make", "convert", "process"}
+    assert set(found["data",].next) == {"inspect", "make", "convert", "process", "points"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -19,7 +19,7 @@ from radfield_core.cli.options_help import chosen_name, options_of_part
         (["eval", "--metric", "chamfer", "--help"], ["options of metric:chamfer", "n_samples=200000"]),
         (["data", "process", "--help"], ["options of converter:photographs"]),
         (["data", "convert", "multiscale", "--help"], ["options of converter:multiscale"]),
-        (["data", "convert", "--help"], ["installed converters: multiscale, photographs"]),
+        (["data", "convert", "--help"], ["installed converters: multiscale, photographs, triangulated"]),
     ],
 )  # fmt: skip
 def test_help_lists_the_options_of_the_part_that_the_command_names(

@@ -142,6 +142,16 @@ def photographs(folder: Path) -> Example:
     return Example(folder)
 
 
+def reconstruction(folder: Path) -> Example:
+    """Eight pictures of the synthetic scene with their cameras, as a reconstruction without points."""
+    overrides = ["data.resolution=160", "data.n_train=8", "data.layout=forward", "data.supersample=1"]
+    choice, _ = compose_data(get_registry(), "synthetic", overrides)
+    scene = choice.load()(choice.config).parse("train")
+    write = load(get_registry().find("dataparser", "colmap").writer or "")
+    write({"train": replace(scene, ground_truth=None, depths=None)}, folder)
+    return Example(folder)
+
+
 EXAMPLES = {
     "dataparser:blender": written("blender"),
     "dataparser:blender-multiscale": multiscale,
@@ -152,6 +162,7 @@ EXAMPLES = {
     "dataparser:dtu": written("dtu"),
     "converter:multiscale": all_splits,
     "converter:photographs": photographs,
+    "converter:triangulated": reconstruction,
 }
 
 

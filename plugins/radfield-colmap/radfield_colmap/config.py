@@ -72,3 +72,23 @@ class PhotographsConfig:
         max=100_000,
     )
     seed: int = option(0, help="random seed", min=0, max=2**31 - 1)
+
+
+@attrs.frozen(kw_only=True)
+class TriangulatedConfig:
+    """Options for triangulating points with known cameras."""
+
+    max_size: int = option(
+        1600,
+        help="before feature extraction, reduce images to this length of the longer side, in pixels",
+        min=100,
+        max=32768,
+    )
+    neighbors: int = option(
+        40,
+        help="number of other images that each image is matched with: those whose cameras are nearest and look in the "
+        "most similar directions",
+        min=1,
+        max=10_000,
+    )
+    seed: int = option(0, help="random seed", min=0, max=2**31 - 1)

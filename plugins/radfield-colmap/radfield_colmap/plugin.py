@@ -21,4 +21,9 @@ def radfield_components() -> list[Component]:
             impl="radfield_colmap.process:Photographs", config="radfield_colmap.config:PhotographsConfig",
             summary="photographs to a data set with cameras from COLMAP (`radfield data process`)",
         ),
+        component(
+            "converter", "triangulated",
+            impl="radfield_colmap.triangulated:Triangulated", config="radfield_colmap.config:TriangulatedConfig",
+            summary="a reconstruction to the same with new points, with known cameras (`radfield data points`)",
+        ),
     ]  # fmt: skip

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +13,9 @@ from typing import Any, NamedTuple
 from radfield_colmap.config import PhotographsConfig
 from radfield_colmap.photographs import AT_LEAST, HEIF_SUFFIXES, collect
 from radfield_colmap.reading import read_model
+from radfield_colmap.solver import FEATURES_TOGETHER, Stages, import_pycolmap, match, quiet
 from radfield_colmap.video import DEFAULT_FRAMES, cut
-from radfield_core import Converter, DatasetError, PluginError, Problems, ProgressCallback, UsageError, plural
+from radfield_core import Converter, DatasetError, Problems, ProgressCallback, UsageError, plural
 from radfield_core.data import IMAGE_SUFFIXES, read_headers
 from radfield_core.files import atomic_path, require_empty
 
@@ -30,15 +28,10 @@ With more photographs, each one is matched only with its neighbors in the order 
 ENOUGH = 0.8
 """If the share of registered photographs is smaller than this, the user gets advice."""
 
-_FEATURES_TOGETHER = 4
-_POLL_SECONDS = 0.5
 _MANY = 30  # with fewer photographs, the lens has one coefficient instead of four
 
 _SHARES = {"photographs": (0, 10), "features": (10, 35), "matches": (45, 25), "mapping": (70, 30)}
 """Start and length of each stage, in percent of the whole progress."""
-
-Stages = Callable[[str, int, int], None]
-"""Progress callback. Its arguments are a stage, the work done in this stage, and the total work of this stage."""
 
 
 class Photographs(Converter):
@@ -114,11 +107,11 @@ def process(source: Path, folder: Path, config: PhotographsConfig, progress: Sta
         UsageError: a number of frames is set, but the source is no video.
         PluginError: pycolmap is not installed.
     """
-    pycolmap = _pycolmap()
+    pycolmap = import_pycolmap("solving cameras")
     if config.frames is not None and source.is_dir():
         raise UsageError(f"applies to a video, and {source} is a folder", path="--frames", hint="Leave out --frames")
     require_empty(folder)
-    with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as result, _quiet(pycolmap):
+    with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as result, quiet(pycolmap):
         images = result / "images"
         images.mkdir(parents=True)
         names, remarks, where = _gather(source, images, config.frames, partial(progress, "photographs"))
@@ -168,39 +161,6 @@ _ADVICE = (
 )
 
 
-def _pycolmap() -> Any:
-    try:
-        import pycolmap
-    except ImportError as error:
-        raise PluginError(
-            f"solving cameras needs pycolmap: {error}", hint='pip install "radfield-colmap[process]"'
-        ) from None
-    _restore_handler(signal.SIGTERM)
-    return pycolmap
-
-
-def _restore_handler(number: signal.Signals) -> None:
-    """Reinstall Python's handler of a signal. pycolmap replaces it with one that prints a stack trace and exits."""
-    handler = signal.getsignal(number)
-    if handler is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(number, handler)
-
-
-@contextmanager
-def _quiet(pycolmap: Any) -> Iterator[None]:
-    """Silence COLMAP's log, which would break up the progress bar and write files.
-
-    No important message is lost: failures still raise exceptions, and unusable photographs are reported as not
-    registered.
-    """
-    before = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
-    try:
-        yield
-    finally:
-        pycolmap.logging.minloglevel = before
-
-
 def _find_features(
     pycolmap: Any, database: Path, images: Path, names: list[str], max_size: int, progress: Stages
 ) -> None:
@@ -215,12 +175,12 @@ def _find_features(
         mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
         reader = pycolmap.ImageReaderOptions()
         reader.camera_model = "OPENCV" if len(names) >= _MANY else "SIMPLE_RADIAL"
-        for start in range(0, len(inside), _FEATURES_TOGETHER):
+        for start in range(0, len(inside), FEATURES_TOGETHER):
             progress("features", done + start, len(names))
             if one_camera and start:
                 reader.existing_camera_id = _newest_camera(pycolmap, database)
             pycolmap.extract_features(
-                database, images, inside[start : start + _FEATURES_TOGETHER], camera_mode=mode, reader_options=reader,
+                database, images, inside[start : start + FEATURES_TOGETHER], camera_mode=mode, reader_options=reader,
                 extraction_options=extraction, device=pycolmap.Device.cpu,
             )  # fmt: skip
         done += len(inside)
@@ -235,40 +195,19 @@ def _newest_camera(pycolmap: Any, database: Path) -> int:
 def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
     """Match all pairs of photographs, or only neighbors in the order of file names.
 
-    If `which` is "auto", the number n of photographs decides. The progress is read from the database.
+    If `which` is "auto", the number n of photographs decides.
     """
     exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
     pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
     pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
-    done, failure = threading.Event(), []
 
     def work() -> None:
-        try:
-            if pairing is None:
-                pycolmap.match_exhaustive(database, device=pycolmap.Device.cpu)
-            else:
-                pycolmap.match_sequential(database, pairing_options=pairing, device=pycolmap.Device.cpu)
-        except Exception as error:  # raised again in the calling thread
-            failure.append(error)
-        finally:
-            done.set()
+        if pairing is None:
+            pycolmap.match_exhaustive(database, device=pycolmap.Device.cpu)
+        else:
+            pycolmap.match_sequential(database, pairing_options=pairing, device=pycolmap.Device.cpu)
 
-    thread = threading.Thread(target=work, name="matching", daemon=True)
-    thread.start()
-    while not done.wait(_POLL_SECONDS):
-        progress("matches", min(_matched(pycolmap, database), pairs), pairs)
-    thread.join()
-    if failure:
-        raise DatasetError(f"matching failed: {failure[0]}", path=str(database))
-    progress("matches", pairs, pairs)
-
-
-def _matched(pycolmap: Any, database: Path) -> int:
-    try:
-        with pycolmap.Database.open(database) as opened:
-            return int(opened.num_matched_image_pairs())
-    except Exception:  # the database is busy, so the next poll reads the number
-        return 0
+    match(pycolmap, database, pairs, work, progress)
 
 
 def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Stages) -> Any | None:

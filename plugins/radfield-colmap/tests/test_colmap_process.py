@@ -16,8 +16,9 @@ from PIL import Image, ImageFilter
 from radfield_colmap.config import ColmapConfig, PhotographsConfig
 from radfield_colmap.dataparser import Colmap
 from radfield_colmap.model import LENS_OF, MODEL_NAMES, N_PARAMETERS, camera, camera_to_world
-from radfield_colmap.process import Photographs, Registered, _quiet, process, summary
+from radfield_colmap.process import Photographs, Registered, process, summary
 from radfield_colmap.reading import read_model
+from radfield_colmap.solver import quiet
 from radfield_colmap.writer import write
 
 from radfield_core import DatasetError, UsageError, main
@@ -196,7 +197,7 @@ def test_a_signal_ends_the_work_without_a_word_of_the_librarys_and_leaves_nothin
 
 def test_the_librarys_own_log_is_silent_while_it_works_and_as_it_was_afterwards(capfd):
     before = pycolmap.logging.minloglevel
-    with _quiet(pycolmap):
+    with quiet(pycolmap):
         pycolmap.logging.error("Stopping thread...")
     assert capfd.readouterr().err == "" and pycolmap.logging.minloglevel == before
 
