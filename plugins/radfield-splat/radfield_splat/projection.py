@@ -102,7 +102,7 @@ def project_gaussians(
             fault[0], fault[1] = NOT_FINITE, block + lowest(bad)
             return
         distance = sqrt(dx * dx + dy * dy + dz * dz)
-        valid &= bits((distance >= camera[NEAR]) & (z >= camera[COSINE] * distance))
+        valid &= bits((distance >= camera[NEAR]) & (distance > 0.0) & (z >= camera[COSINE] * distance))
         if not valid:
             continue
         projected = project_points(x, y, z, camera)

@@ -36,13 +36,14 @@ def rasterize(
         gaussians: N Gaussians.
         view: camera and pose. All lens models work.
         background: one color [3], or a color for each pixel [H, W, 3] or [H·W, 3]; None is black.
-        degree: highest degree of the spherical harmonics to use; None uses all.
+        degree: highest degree of the spherical harmonics to use; None, and a degree above the stored ones, use all.
         near: Gaussians whose means are nearer to the camera are left out.
         low_pass: variance of the low-pass filter in pixels². 0.1 is Mip-Splatting's; 3DGS has 0.3.
 
     Raises:
         UsageError: the camera is panoramic.
-        ValueError: a parameter is not finite, a quaternion is zero, or a Gaussian is too large for the view.
+        ValueError: a parameter is not finite, a quaternion is zero, or a Gaussian is too large for the view. Harmonics
+            are checked only for Gaussians that are drawn.
 
     Example:
         >>> import torch
@@ -54,6 +55,8 @@ def rasterize(
         >>> image.rgb.shape, image.opacity.argmax().item()
         (torch.Size([9, 9, 3]), 40)
     """
+    if degree is not None and degree < 0:
+        raise ValueError(f"degree is {degree}; it must be at least 0")
     degree = gaussians.degree if degree is None else min(degree, gaussians.degree)
     height, width = view.camera.height, view.camera.width
     if view.camera.model in distortion.PANORAMIC:

@@ -98,9 +98,9 @@ def project(gaussians: Gaussians, view: View, degree: int, near: float, low_pass
     from_camera = gaussians.means - c2w[:, 3]
     distances = from_camera.norm(dim=-1)
     local = from_camera @ c2w[:, :3] * from_camera.new_tensor([1.0, -1.0, -1.0])
-    check_parameters(gaussians, camera)
-    in_front = (distances.detach() >= near) & (local[:, 2] >= math.cos(widest_angle(camera)) * distances).detach()
-    ids = in_front.nonzero()[:, 0]
+    check_parameters(gaussians)
+    seen = (distances >= near) & (distances > 0) & (local[:, 2] >= math.cos(widest_angle(camera)) * distances)
+    ids = seen.detach().nonzero()[:, 0]
     centers, jacobians = through_lens(camera, local[ids])
     spread = jacobians @ (c2w[:, :3] * c2w.new_tensor([1.0, -1.0, -1.0])).T @ _axes(gaussians, ids)
     covariances, compensation = filtered(spread, low_pass)
@@ -108,17 +108,26 @@ def project(gaussians: Gaussians, view: View, degree: int, near: float, low_pass
     colors = color(gaussians.harmonics[ids], from_camera[ids] / distances[ids, None], degree)
     large = (opacities.detach() >= ALPHA_MIN).nonzero()[:, 0]
     order = large[distances.detach()[ids[large]].argsort(stable=True)]
+    check_finite("harmonics", gaussians.harmonics[ids[order], : (degree + 1) ** 2], ids[order])
     picked = (x[order] for x in (centers, covariances, opacities, colors, distances[ids]))
     return Projected(ids[order], *picked)
 
 
-def check_parameters(gaussians: Gaussians, camera: Camera) -> None:
-    """Raise ValueError if a parameter is not finite, or a quaternion is zero."""
-    names = ("means", "log_scales", "quaternions", "opacity_logits", "harmonics")
-    for name, tensor in zip(names, gaussians.tensors(), strict=True):
-        finite = tensor.detach().isfinite().flatten(1).all(-1) if tensor.dim() > 1 else tensor.detach().isfinite()
-        if not bool(finite.all()):
-            raise ValueError(f"{name} of Gaussian {int(finite.logical_not().nonzero()[0])} is not finite")
+def check_finite(name: str, values: Tensor, ids: Tensor | None = None) -> None:
+    """Raise ValueError if a row of the values [M, ...] is not finite. The Gaussian of row m is ids[m], or m."""
+    finite = values.detach().isfinite().flatten(1).all(-1) if values.dim() > 1 else values.detach().isfinite()
+    if not bool(finite.all()):
+        row = int(finite.logical_not().nonzero()[0])
+        raise ValueError(f"{name} of Gaussian {row if ids is None else int(ids[row])} is not finite")
+
+
+def check_parameters(gaussians: Gaussians) -> None:
+    """Raise ValueError if a parameter is not finite, or a quaternion is zero.
+
+    Harmonics are checked where they are evaluated, because most of the memory is theirs.
+    """
+    for name in ("means", "log_scales", "quaternions", "opacity_logits"):
+        check_finite(name, getattr(gaussians, name))
     zero = gaussians.quaternions.detach().norm(dim=-1) == 0
     if bool(zero.any()):
         raise ValueError(f"the quaternion of Gaussian {int(zero.nonzero()[0])} is zero")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from radfield_splat import cpu, reference
 from radfield_splat.gaussians import Gaussians
 
 from radfield_core.cameras import Camera, View
@@ -58,3 +59,36 @@ def image_and_gradients(module, parameters, seen: View, dtype, *, low_pass: floa
     image = module.rasterize(gaussians, View(c2w, seen.camera), background, gaussians.degree, 0.01, low_pass)
     loss = sum((x * factor).sum() for x, factor in zip(image[:3], factors, strict=True))
     return image, dict(zip(NAMES, torch.autograd.grad(loss, leaves), strict=True))
+
+
+INTERIOR = 1e-5
+"""Scenes are compared only if no alpha is this near to a limit of the definition, where both roundings are right."""
+
+
+def near_a_limit(parameters, seen: View, low_pass: float = 0.3) -> bool:
+    """Return True if an alpha is so near to a limit that rounding to float32 could move it across."""
+    gaussians = Gaussians(*(x.double() for x in parameters))
+    drawn = reference.project(gaussians, seen, gaussians.degree, 0.01, low_pass)
+    if not len(drawn.ids):
+        return False
+    ys, xs = torch.meshgrid(*(torch.arange(n) for n in (seen.camera.height, seen.camera.width)), indexing="ij")
+    offset = torch.stack([xs, ys], -1).reshape(-1, 2) - drawn.centers[:, None]
+    xx, xy, yy = (x[:, None] for x in drawn.covariances.unbind(-1))
+    dx, dy = offset.unbind(-1)
+    alpha = drawn.opacities[:, None] * (-0.5 * (yy * dx**2 - 2 * xy * dx * dy + xx * dy**2) / (xx * yy - xy**2)).exp()
+    left = (1 - torch.where(alpha >= 1 / 255, alpha.clamp(max=0.99), 0.0)).cumprod(0)
+    distances = [(x.log() - torch.tensor(limit).log()).abs().min() for x, limit in (
+        (alpha, 1 / 255), (alpha, 0.99), (left, 1e-4), (left, 0.5))]  # fmt: skip
+    return min(distances) < INTERIOR
+
+
+def assert_agree(parameters, seen: View, bound: float = 1e-5, **options) -> dict[str, torch.Tensor]:
+    """Compare the kernels with the definition in float64. Return the gradients of the kernels."""
+    expected, expected_gradients = image_and_gradients(reference, parameters, seen, torch.float64, **options)
+    found, gradients = image_and_gradients(cpu, parameters, seen, torch.float32, **options)
+    for name, x, y in zip(expected._fields, expected, found, strict=True):
+        torch.testing.assert_close(y.double(), x, atol=bound, rtol=bound, msg=lambda text, name=name: f"{name}: {text}")
+    for name, x in expected_gradients.items():
+        error = (gradients[name].double() - x).abs().max() if x.numel() else 0.0
+        assert error <= 5 * bound * max(x.abs().max() if x.numel() else 0.0, 1e-3), name
+    return gradients

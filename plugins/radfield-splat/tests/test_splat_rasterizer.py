@@ -6,41 +6,11 @@ import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
 from radfield_splat import Gaussians, cpu, rasterize, reference
-from splat_scenes import LENSES, image_and_gradients, scene, view
+from splat_scenes import LENSES, assert_agree, image_and_gradients, near_a_limit, scene, view
 
 from radfield_core.cameras import Camera, View
 from radfield_core.errors import UsageError
 from radfield_core.ops.backend import using
-
-INTERIOR = 1e-5
-"""Scenes are compared only if no alpha is this near to a limit of the definition, where both roundings are right."""
-
-
-def near_a_limit(parameters, seen, low_pass=0.3) -> bool:
-    """Return True if an alpha is so near to a limit that rounding to float32 could move it across."""
-    gaussians = Gaussians(*(x.double() for x in parameters))
-    drawn = reference.project(gaussians, seen, gaussians.degree, 0.01, low_pass)
-    if not len(drawn.ids):
-        return False
-    ys, xs = torch.meshgrid(*(torch.arange(n) for n in (seen.camera.height, seen.camera.width)), indexing="ij")
-    offset = torch.stack([xs, ys], -1).reshape(-1, 2) - drawn.centers[:, None]
-    xx, xy, yy = (x[:, None] for x in drawn.covariances.unbind(-1))
-    dx, dy = offset.unbind(-1)
-    alpha = drawn.opacities[:, None] * (-0.5 * (yy * dx**2 - 2 * xy * dx * dy + xx * dy**2) / (xx * yy - xy**2)).exp()
-    left = (1 - torch.where(alpha >= 1 / 255, alpha.clamp(max=0.99), 0.0)).cumprod(0)
-    distances = [(x.log() - torch.tensor(limit).log()).abs().min() for x, limit in (
-        (alpha, 1 / 255), (alpha, 0.99), (left, 1e-4), (left, 0.5))]  # fmt: skip
-    return min(distances) < INTERIOR
-
-
-def assert_agree(parameters, seen, bound=1e-5, **options):
-    expected, expected_gradients = image_and_gradients(reference, parameters, seen, torch.float64, **options)
-    found, gradients = image_and_gradients(cpu, parameters, seen, torch.float32, **options)
-    for name, x, y in zip(expected._fields, expected, found, strict=True):
-        torch.testing.assert_close(y.double(), x, atol=bound, rtol=bound, msg=lambda text, name=name: f"{name}: {text}")
-    for name, x in expected_gradients.items():
-        error = (gradients[name].double() - x).abs().max() if x.numel() else 0.0
-        assert error <= 5 * bound * max(x.abs().max() if x.numel() else 0.0, 1e-3), name
 
 
 @pytest.mark.parametrize("degree", range(4))
@@ -149,6 +119,15 @@ def test_a_quaternion_of_zeros_is_refused():
     for backend in ("numba", "torch"):
         with using(backend), pytest.raises(ValueError, match="Gaussian 7"):
             rasterize(Gaussians(*parameters), view())
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_harmonics_that_are_not_evaluated_are_not_checked(backend):
+    parameters = scene(40, 3)
+    parameters[0][5, 2] = 4.0  # behind the camera
+    parameters[4][5], parameters[4][:, 9:] = torch.nan, torch.inf
+    with using(backend):
+        assert rasterize(Gaussians(*parameters), view(), degree=2).rgb.isfinite().all()
 
 
 def test_harmonics_above_the_degree_are_left_out():
