@@ -4,16 +4,19 @@ surface."""
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_trained_run, check_part_of_run, check_run, place_of_data
+from radfield_core.cli.eval_files import add_files, check_files, files_written
 from radfield_core.cli.say import say
 from radfield_core.names import plural, quoted
 
 if TYPE_CHECKING:
     from radfield_core.config.mistakes import Mistakes
+    from radfield_core.render.evaluation import ViewResult
+    from radfield_core.render.lpips import Lpips
     from radfield_core.runs.trained import Trained
 
 HELP = """Render every view of a split, compare it with its image, and write the metrics to the run folder. The file is
@@ -27,6 +30,7 @@ def configure(parser: ArgumentParser) -> None:
     add_trained_run(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
     _add_image_metrics(parser)
+    add_files(parser)
     parser.add_argument(
         "--metric",
         metavar="NAME",
@@ -65,10 +69,16 @@ def _add_image_metrics(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--also",
-        choices=("ms_ssim", "flip"),
+        choices=("ms_ssim", "flip", "lpips"),
         action="append",
         default=[],
         help="an image metric to compute beside PSNR and SSIM; it can be given several times",
+    )
+    parser.add_argument(
+        "--lpips-weights",
+        metavar="FILE",
+        help="safetensors file with the weights of the network for LPIPS, AlexNet or VGG-16, which radfield does not "
+        "contain; it adds --also lpips",
     )
 
 
@@ -93,8 +103,10 @@ def run(args: Namespace) -> int:
     _check_together(args, mistakes)
     with mistakes.collect():
         metric = compose_part(get_registry(), "metric", args.metric, args.overrides) if args.metric else None
-    if args.reference != "auto" and not Path(args.reference).exists():
-        mistakes.add(args.reference, "there is no such file", f"ls {quoted(Path(args.reference).parent)}")
+    check_files(args, mistakes)
+    for file in (args.lpips_weights, None if args.reference == "auto" else args.reference):
+        if file is not None and not Path(file).exists():
+            mistakes.add(file, "there is no such file", f"ls {quoted(Path(file).parent)}")
     mistakes.finish()
     if metric is not None:
         check_part_of_run(metric, args)
@@ -107,14 +119,12 @@ def run(args: Namespace) -> int:
 
     trained = open_run(Path(args.path), args.device, place_of_data(args))
     if metric is None:
-        print_evaluation(
-            trained,
-            args.split,
-            fit_color=args.fit_color,
-            fit_cameras=args.fit_cameras,
-            also=args.also,
-            quiet=args.quiet,
-        )
+        lpips = _lpips(args)
+        with files_written(args, trained) as look:
+            print_evaluation(
+                trained, args.split, fit_color=args.fit_color, fit_cameras=args.fit_cameras, also=args.also,
+                lpips=lpips, look=look, quiet=args.quiet,
+            )  # fmt: skip
         return 0
     found = measure(trained, metric, args.split, None if args.reference == "auto" else Path(args.reference))
     values = {name: value for name, value in found.items() if name not in ("metric", "step", "reference")}
@@ -127,9 +137,20 @@ def _check_together(args: Namespace, mistakes: Mistakes) -> None:
     """Add a mistake for arguments that exclude each other."""
     if args.metric is None and (args.overrides or args.reference != "auto"):
         mistakes.add("", "--reference and key=value can be used only with --metric", "Add --metric chamfer")
-    if args.metric is not None and (args.also or args.fit_cameras != "none"):
-        message = "--also and --fit-cameras belong to image metrics, which --metric replaces"
-        mistakes.add("", message, "Leave out --metric, or the other two")
+    if args.metric is not None and (args.also or args.lpips_weights or args.fit_cameras != "none"):
+        message = "--also, --lpips-weights and --fit-cameras belong to image metrics, which --metric replaces"
+        mistakes.add("", message, "Leave out --metric, or the others")
+
+
+def _lpips(args: Namespace) -> Lpips | None:
+    """Return LPIPS with the weights that the user names, and print their checksum. Without weights, return None."""
+    if args.lpips_weights is None:
+        return None
+    from radfield_core.render.lpips import read_lpips
+
+    found = read_lpips(Path(args.lpips_weights))
+    say(f"{found.network.name} with weights of SHA-256 {found.checksum}")
+    return found
 
 
 def print_evaluation(
@@ -140,8 +161,10 @@ def print_evaluation(
     fit_color: str | None = None,
     fit_cameras: str = "none",
     also: Sequence[str] = (),
+    lpips: Lpips | None = None,
+    look: Callable[[ViewResult], None] | None = None,
 ) -> None:
-    """Evaluate a split, print its metrics, and write them to a file.
+    """Evaluate a split, print its metrics, and write them to a file. `look` gets each view with its pictures.
 
     The metrics are printed before the file is written, so that the user sees them even if the disk is full.
     """
@@ -151,12 +174,15 @@ def print_evaluation(
     from radfield_core.runs.reports import camera_lines, evaluate_split, group_table, results_name
     from radfield_core.runs.stored_results import store
 
-    more = list(dict.fromkeys(also))
-    results = evaluate_split(trained, split, fit_color=fit_color, fit_cameras=fit_cameras, also=more, quiet=quiet)
+    more = [name for name in dict.fromkeys(also) if name != "lpips"]
+    results = evaluate_split(
+        trained, split, fit_color=fit_color, fit_cameras=fit_cameras, also=more, lpips=lpips, look=look, quiet=quiet
+    )
     for line in (*camera_lines(results), *group_table(results.get("groups", {}), results["metrics"])):
         say(line)
     views = plural(len(results["per_image"]), "view")
     fitted = [IN_WORDS[results.get("fit_color", "none")], camera_fit.IN_WORDS if "fit_cameras" in results else ""]
     what = ", ".join(filter(None, (split, views, f"step {trained.step}", *fitted)))
-    say(f"{what}: {format_metrics(results['metrics'])}")
+    missing = " · LPIPS n/a (no --lpips-weights)" if "lpips" in also and lpips is None else ""
+    say(f"{what}: {format_metrics(results['metrics'])}{missing}")
     say(store(trained.folder, results_name(split), results))

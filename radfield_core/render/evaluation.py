@@ -3,9 +3,12 @@ states."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +23,16 @@ from radfield_core.rays import RaySpace
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.render.camera_fit import fitted_view, movement
 from radfield_core.render.color_fit import Pair, Transparency, with_fitted_colors
-from radfield_core.render.image_metrics import MORE_METRICS, SSIM_WINDOW, psnr, rounded, sphere_weights, ssim
+from radfield_core.render.image_metrics import SSIM_WINDOW, MoreMetric, psnr, rounded, sphere_weights, ssim
 from radfield_core.render.pictures import comparison_pictures
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runtime.progress import ProgressCallback, tracked
 from radfield_core.types import Rendered
+
+NONE_MORE: Mapping[str, MoreMetric] = MappingProxyType({})
+
+USUAL_METRICS = {"psnr": MoreMetric(psnr, 1, psnr), "ssim": MoreMetric(ssim, SSIM_WINDOW, ssim)}
+"""Metrics of every evaluation, by their names in results."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ def evaluate_views(
     pictures: bool = False,
     fit_color: str = "none",
     fit_cameras: str = "none",
-    also: Collection[str] = (),
+    also: Mapping[str, MoreMetric] = NONE_MORE,
 ) -> Iterator[ViewResult]:
     """Evaluate views one after another.
 
@@ -78,7 +86,7 @@ def evaluate_views(
         fit_color: "half" fits the model's color map to the left half of each image, and measures the right half. "none"
             measures the whole image, with the colors of the scene.
         fit_cameras: "half" fits the camera of each view to the left half of its image, and measures the right half.
-        also: metrics to compute in addition, of `MORE_METRICS`.
+        also: metrics to compute in addition, by their names in results, such as `MORE_METRICS`.
 
     Yields:
         The result of each view, with the metrics that `compare` returns.
@@ -170,7 +178,7 @@ def compare(
     truth: Tensor,
     mask: Tensor | None = None,
     *,
-    also: Collection[str] = (),
+    also: Mapping[str, MoreMetric] = NONE_MORE,
     camera: Camera | None = None,
 ) -> dict[str, float]:
     """Compare a rendered image [H, W, 3] in [0, 1] with the true image. Both are first rounded to 8 bits.
@@ -179,26 +187,28 @@ def compare(
         rgb: the rendered image.
         truth: the true image.
         mask: [H, W], the share of each pixel that the object covers.
-        also: metrics to compute in addition, of `MORE_METRICS`.
+        also: metrics to compute in addition, by their names in results, such as `MORE_METRICS`.
         camera: the camera of the image. The images may be cut off at the left.
 
     Returns:
         name of a metric -> value of the metric. `psnr` is always present. `ssim` is present unless the image is smaller
         than the window of SSIM, and a metric of `also` unless the image is smaller than that metric's least size.
-        `psnr_masked` is the PSNR of the pixels inside the mask. It is present if a mask is given and has any pixels
-        inside. `ws_psnr` is the PSNR in which each pixel counts by the solid angle that it covers. It is present if the
-        camera takes panoramas.
+        `psnr_masked`, `ssim_masked` and so on are the metrics of the pixels inside the mask. They are present if a mask
+        is given and has any pixels inside. For SSIM, these are the pixels that lie at least 5 pixels from the border,
+        because each has a window around it. `ws_psnr` is the PSNR in which each pixel counts by the solid angle that it
+        covers. It is present if the camera takes panoramas.
     """
     rendered, wanted = rounded(rgb), rounded(truth)
-    metrics = {"psnr": psnr(rendered, wanted)}
-    if min(truth.shape[:2]) >= SSIM_WINDOW:
-        metrics["ssim"] = ssim(rendered, wanted)
-    if mask is not None and bool(mask.any()):
-        metrics["psnr_masked"] = psnr(rendered, wanted, mask)
-    for name in also:
-        more = MORE_METRICS[name]
-        if min(truth.shape[:2]) >= more.least_size:
-            metrics[name] = more.measure(rendered, wanted)
+    metrics = {}
+    for name, metric in {**USUAL_METRICS, **also}.items():
+        if min(truth.shape[:2]) < metric.least_size:
+            continue
+        metrics[name] = metric.measure(rendered, wanted)
+        if mask is not None and metric.masked is not None:
+            metrics[f"{name}_masked"] = metric.masked(rendered, wanted, mask)
+    outside = [name for name, value in metrics.items() if name.endswith("_masked") and math.isnan(value)]
+    for name in outside:  # the mask is empty
+        del metrics[name]
     if camera is not None and camera.panoramic:
         metrics["ws_psnr"] = psnr(rendered, wanted, sphere_weights(camera)[:, : truth.shape[1]])
     return metrics
@@ -214,13 +224,20 @@ def evaluate_all(
     quiet: bool = False,
     fit_color: str = "none",
     fit_cameras: str = "none",
-    also: Collection[str] = (),
+    also: Mapping[str, MoreMetric] = NONE_MORE,
+    look: Callable[[ViewResult], None] | None = None,
 ) -> list[ViewResult]:
-    """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True."""
-    return [
-        result
-        for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet)
-        for result in evaluate_views(
-            model, method, scene, [view], chunk, report, fit_color=fit_color, fit_cameras=fit_cameras, also=also
-        )
-    ]
+    """Evaluate every view of a scene. Show the progress with this title, unless `quiet` is True.
+
+    Args:
+        look: function that gets each view with its pictures. The pictures are not kept.
+    """
+    fits: dict[str, Any] = {"fit_color": fit_color, "fit_cameras": fit_cameras, "also": also}
+    results = []
+    for view, report in tracked(range(len(scene.cameras)), title, quiet=quiet):
+        pictures = look is not None
+        for result in evaluate_views(model, method, scene, [view], chunk, report, pictures=pictures, **fits):
+            if look is not None:
+                look(result)
+            results.append(replace(result, pictures={}))
+    return results

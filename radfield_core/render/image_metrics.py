@@ -108,7 +108,7 @@ def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
     return similarity[:, 0].mean(0)
 
 
-def ms_ssim(image: Tensor, truth: Tensor) -> float:
+def ms_ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
     """Return the structural similarity over five scales (MS-SSIM, Wang et al. 2003).
 
     Each scale halves the size of the image before it. Contrast and structure are compared at all scales, brightness at
@@ -117,9 +117,11 @@ def ms_ssim(image: Tensor, truth: Tensor) -> float:
     Args:
         image: [H, W, C] in [0, 1].
         truth: the image to compare with, of the same shape.
+        mask: [H, W], weights of the pixels. By default, all pixels have the same weight. At coarser scales, a pixel has
+            the mean weight of its area.
 
     Returns:
-        The MS-SSIM, averaged over the channels. It is 1 if the images are identical.
+        The MS-SSIM, averaged over the channels. It is 1 if the images are identical, and NaN if all weights are 0.
 
     Raises:
         ValueError: a side of the image is shorter than `MS_SSIM_LEAST_SIZE`.
@@ -129,13 +131,16 @@ def ms_ssim(image: Tensor, truth: Tensor) -> float:
         least = f"{MS_SSIM_LEAST_SIZE} × {MS_SSIM_LEAST_SIZE}"
         raise ValueError(f"MS-SSIM needs images of at least {least} pixels, got {width} × {height}")
     x, y = (value.movedim(-1, 0)[:, None] for value in (image, truth))
+    weights = torch.ones_like(x[:1]) if mask is None else mask.to(x)[None, None]
     product = torch.ones(len(x), dtype=x.dtype, device=x.device)
     for scale, weight in enumerate(_MS_SSIM_WEIGHTS):
         if scale:
-            x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+            x, y, weights = (functional.avg_pool2d(values, 2) for values in (x, y, weights))
         similarity, structure = _similarities(x, y)
         factor = similarity if scale == len(_MS_SSIM_WEIGHTS) - 1 else structure
-        product = product * factor.mean((1, 2, 3)).clamp_min(0.0) ** weight  # a power of a negative number is NaN
+        inside = weights[..., _RADIUS : x.shape[2] - _RADIUS, _RADIUS : x.shape[3] - _RADIUS]
+        mean = (factor * inside).sum((1, 2, 3)) / inside.sum()
+        product = product * mean.clamp_min(0.0) ** weight  # a power of a negative number is NaN
     return float(product.mean())
 
 
@@ -165,23 +170,37 @@ class MoreMetric(NamedTuple):
     Attributes:
         measure: function that returns the metric of a rendered and a true image [H, W, 3] in [0, 1].
         least_size: length in pixels that both sides of an image must have.
+        masked: function that also takes a mask [H, W], the weights of the pixels; None if there is none.
     """
 
     measure: Callable[[Tensor, Tensor], float]
     least_size: int
+    masked: Callable[[Tensor, Tensor, Tensor], float] | None = None
+
+
+def mean_flip(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
+    """Return the mean of FLIP over all pixels, or their weighted mean if the mask [H, W] gives them weights."""
+    errors = flip(image, truth)
+    return float(errors.mean() if mask is None else (errors * mask).sum() / mask.sum())
 
 
 MORE_METRICS = {
-    "ms_ssim": MoreMetric(ms_ssim, MS_SSIM_LEAST_SIZE),
-    "flip": MoreMetric(lambda image, truth: float(flip(image, truth).mean()), 1),
+    "ms_ssim": MoreMetric(ms_ssim, MS_SSIM_LEAST_SIZE, ms_ssim),
+    "flip": MoreMetric(mean_flip, 1, mean_flip),
 }
-"""Metrics that are computed on request, by their name in results. Of FLIP, the mean over all pixels is taken."""
+"""Metrics that are computed on request, by their name in results."""
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:
     """Return the metrics as text, such as `PSNR 31.20 dB · SSIM 0.9541`."""
     names = {
         "psnr": ("PSNR", ".2f", " dB"),
+        "psnr_masked": ("PSNR in mask", ".2f", " dB"),
+        "ssim_masked": ("SSIM in mask", ".4f", ""),
+        "ms_ssim_masked": ("MS-SSIM in mask", ".4f", ""),
+        "flip_masked": ("FLIP in mask", ".4f", ""),
+        "lpips": ("LPIPS", ".4f", ""),
+        "lpips_vgg": ("LPIPS (VGG)", ".4f", ""),
         "ws_psnr": ("WS-PSNR", ".2f", " dB"),
         "ssim": ("SSIM", ".4f", ""),
         "ms_ssim": ("MS-SSIM", ".4f", ""),

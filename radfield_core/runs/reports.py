@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from radfield_core.model.answers import check_answers
 from radfield_core.names import plural
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.color_fit import required_color_map
-from radfield_core.render.evaluation import evaluate_all
+from radfield_core.render.evaluation import ViewResult, evaluate_all
 from radfield_core.render.image_metrics import MORE_METRICS
 from radfield_core.render.look import Look
+from radfield_core.render.lpips import Lpips
 from radfield_core.render.pictures import make_pictures, save_pictures
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
@@ -51,6 +52,8 @@ def evaluate_split(
     fit_color: str | None = None,
     fit_cameras: str = "none",
     also: Collection[str] = (),
+    lpips: Lpips | None = None,
+    look: Callable[[ViewResult], None] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Evaluate every view of a split.
@@ -61,6 +64,8 @@ def evaluate_split(
         fit_color: "none" or "half", as the option `eval.fit_color`; None for the run's own option.
         fit_cameras: "half" fits the camera of each view to the left half of its image, and measures the right half.
         also: metrics to compute in addition, of `MORE_METRICS`.
+        lpips: LPIPS with its weights, to compute it too.
+        look: function that gets each view with its pictures.
         quiet: show no progress.
 
     Returns:
@@ -78,14 +83,19 @@ def evaluate_split(
     if fit == "half":
         required_color_map(trained.model)
     title = f"evaluate {split}"
-    fits: dict[str, Any] = {"fit_color": fit, "fit_cameras": fit_cameras, "also": also}
-    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, **fits)
-    for name in also:
+    more = {name: MORE_METRICS[name] for name in also}
+    if lpips is not None:
+        more[lpips.network.name] = lpips.metric
+    fits: dict[str, Any] = {"fit_color": fit, "fit_cameras": fit_cameras, "also": more}
+    results = evaluate_all(trained.model, trained.method, scene, chunk, title, quiet=quiet, look=look, **fits)
+    for name, metric in more.items():
         if left_out := sum(name not in result.metrics for result in results):
-            least = MORE_METRICS[name].least_size
+            least = metric.least_size
             logger.warning("%s is not computed for %s smaller than %d pixels", name, plural(left_out, "image"), least)
     has_map = color_map_of(trained.model) is not None
     summary = results_table(results, split, trained.step, fit if has_map else None, fit_cameras)
+    if lpips is not None:
+        summary["lpips_weights"] = {"metric": lpips.network.name, "sha256": lpips.checksum}
     corrections = Corrections.of(trained.model)
     if corrections is not None:
         summary["cameras"] = corrections.described(scene.to_data)

@@ -32,11 +32,12 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys) -> None:
 
 def test_image_metrics_on_request_are_refused_beside_another_metric(tmp_path: Path, capsys) -> None:
     assert main(["eval", str(tmp_path), "--metric", "chamfer", "--also", "flip"]) == 2
-    assert "--also and --fit-cameras belong to image metrics, which --metric replaces" in capsys.readouterr().err
+    words = "--also, --lpips-weights and --fit-cameras belong to image metrics, which --metric replaces"
+    assert words in capsys.readouterr().err
 
 
 def test_the_image_metrics_on_request_are_those_that_core_computes() -> None:
     parser = ArgumentParser()
     configure(parser)
     also = next(action for action in parser._actions if action.dest == "also")
-    assert sorted(also.choices or ()) == sorted(MORE_METRICS)
+    assert sorted(also.choices or ()) == sorted([*MORE_METRICS, "lpips"])

@@ -14,7 +14,7 @@ from radfield_core.cameras import Camera
 from radfield_core.data.images import MemoryImages
 from radfield_core.render.evaluation import compare, evaluate_all, evaluate_views
 from radfield_core.render.flip import flip
-from radfield_core.render.image_metrics import ms_ssim, rounded
+from radfield_core.render.image_metrics import MORE_METRICS, ms_ssim, rounded, ssim_map
 from radfield_core.render.views import render_view
 from radfield_core.testing.training import ToyMethod, toy_scene, toy_trainer
 
@@ -48,6 +48,28 @@ def test_the_masked_psnr_is_that_of_the_pixels_inside(tmp_path):
     assert first.metrics["psnr_masked"] == pytest.approx(-10 * float(error[inside].mean().log10()), abs=1e-3)
     assert abs(first.metrics["psnr"] - first.metrics["psnr_masked"]) > 0.01
     assert "psnr_masked" not in second.metrics, "there is nothing inside"
+
+
+def test_masked_metrics_are_those_of_the_pixels_inside() -> None:
+    """Where the images are equal outside a mask and inside a margin of it, the masked metrics measure its inside."""
+    generator = torch.Generator().manual_seed(4)
+    truth = torch.rand(200, 192, 3, generator=generator)
+    image = (truth + 0.2 * torch.rand(200, 192, 3, generator=generator)).clamp(0, 1)
+    everything, left = torch.ones(200, 192), torch.zeros(200, 192)
+    left[:, :96] = 1.0
+    whole = compare(image, truth, everything, also=MORE_METRICS)
+    for name in ("psnr", "ssim", "flip", "ms_ssim"):
+        assert whole[f"{name}_masked"] == pytest.approx(whole[name], rel=1e-9)
+    half = image.clone()
+    half[:, 60:] = truth[:, 60:]  # the windows of pixels near the edge of the mask see nothing of the error
+    found, rest = (compare(half, truth, mask, also=MORE_METRICS) for mask in (left, 1.0 - left))
+    assert rest["ssim_masked"] == pytest.approx(1.0) and math.isinf(rest["psnr_masked"])
+    assert rest["flip_masked"] == pytest.approx(0.0, abs=1e-9)
+    maps = ssim_map(rounded(half), rounded(truth))  # of the pixels 5 … 194 and 5 … 186
+    assert found["ssim_masked"] == pytest.approx(float(maps[:, : 96 - 5].mean()), rel=1e-9)
+    errors = flip(rounded(half), rounded(truth))
+    assert found["flip_masked"] == pytest.approx(float(errors[:, :96].mean()), rel=1e-9)
+    assert found["ms_ssim_masked"] < found["ms_ssim"] < rest["ms_ssim_masked"]
 
 
 def test_pixels_of_a_panorama_count_by_their_solid_angle() -> None:
@@ -86,7 +108,7 @@ def test_all_views_are_evaluated_in_order_with_names_and_groups(tmp_path: Path, 
 def test_metrics_on_request_compare_the_rounded_images() -> None:
     generator = torch.Generator().manual_seed(0)
     image, truth = (torch.rand(180, 176, 3, generator=generator) for _ in range(2))
-    found = compare(image, truth, also=["flip", "ms_ssim"])
+    found = compare(image, truth, also=MORE_METRICS)
     assert found["flip"] == pytest.approx(float(flip(rounded(image), rounded(truth)).mean()))
     assert found["ms_ssim"] == pytest.approx(ms_ssim(rounded(image), rounded(truth)))
-    assert "flip" not in compare(image, truth) and "ms_ssim" not in compare(image[:100], truth[:100], also=["ms_ssim"])
+    assert "flip" not in compare(image, truth) and "ms_ssim" not in compare(image[:100], truth[:100], also=MORE_METRICS)

@@ -94,7 +94,7 @@ def test_rounding_is_to_the_nearest_of_256_values_and_clamps() -> None:
 
 def test_metrics_are_printed_with_their_unit_and_places() -> None:
     metrics = {"psnr": 31.196, "ssim": 0.95411, "psnr_masked": 29.88888}
-    assert format_metrics(metrics) == "PSNR 31.20 dB · SSIM 0.9541 · psnr_masked 29.89"
+    assert format_metrics(metrics) == "PSNR 31.20 dB · SSIM 0.9541 · PSNR in mask 29.89 dB"
 
 
 # pytorch-msssim 1.0.0, for `image_pair(height, width, seed)`.
