@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         HasDensity as HasDensity,
         HasOccupancy as HasOccupancy,
         HasSDF as HasSDF,
+        LiveRun as LiveRun,
         Loss as Loss,
         Method as Method,
         Metric as Metric,
@@ -126,7 +127,7 @@ _HOMES = {
     "inspection.report": "camera_findings",
     "interfaces": (
         "BuildContext ColorMap Converter DataParser DensityOccupancy Encoding Exporter Field FittedMap HasColor "
-        "HasDensity HasOccupancy HasSDF Loss Method Metric Model ObservedRun Observer ParameterGroup Part "
+        "HasDensity HasOccupancy HasSDF LiveRun Loss Method Metric Model ObservedRun Observer ParameterGroup Part "
         "RayTransform Renderer Sampler TrainedParameters background_color "
         "with_appearance"
     ),

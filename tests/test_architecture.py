@@ -247,7 +247,7 @@ def test_the_metapackage_requires_every_plugin_or_has_an_extra_for_it() -> None:
     required = {line.partition(">")[0] for line in project["dependencies"]}
     extras = {line.partition(">")[0] for lines in project["optional-dependencies"].values() for line in lines}
     assert required | extras == {"radfield-core", *(plugin.name for plugin in PLUGINS)} and not required & extras
-    assert extras == {"radfield-tensorboard"}  # a web server and protocol buffers, for one observer
+    assert extras == {"radfield-tensorboard", "radfield-viewer"}  # each a web server and more, for one observer
 
 
 def test_what_is_not_on_the_index_is_never_required() -> None:

@@ -43,7 +43,7 @@ FLOORS = (
 ALLOWED_UPWARD = {("radfield_core.plugins.hookspecs", "radfield_core.config.run")}
 """Upward imports: hookspecs names the run's options in an annotation, under TYPE_CHECKING."""
 
-DOORS = (CORE, f"{CORE}.bench", f"{CORE}.data", f"{CORE}.files", f"{CORE}.ops", f"{CORE}.testing")
+DOORS = (CORE, f"{CORE}.bench", f"{CORE}.data", f"{CORE}.files", f"{CORE}.ops", f"{CORE}.render", f"{CORE}.testing")
 """Packages whose `__init__` loads the names of their modules lazily, for users; core imports the modules."""
 
 OWN_NAMES = {"API_VERSION", "__version__"}

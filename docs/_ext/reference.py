@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DOORS = ("radfield_core", "radfield_core.data", "radfield_core.files", "radfield_core.ops", "radfield_core.testing",
-         "radfield_core.bench", "radfield_core.runs")  # fmt: skip
+         "radfield_core.bench", "radfield_core.render", "radfield_core.runs")  # fmt: skip
 OPS = (
     "activation", "contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments",
     "stepfun", "volume",

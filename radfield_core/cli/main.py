@@ -34,6 +34,7 @@ VERBS = {
     "train": "train a method on a scene",
     "eval": "measure a trained run against images or a reference",
     "render": "render pictures and a video of a trained run",
+    "view": "show a trained run in the browser",
     "export": "write the surface of a trained run as a mesh or a point cloud",
     "report": "write one HTML file that shows a run, or compares runs",
     "runs": "list runs with their metrics, age and size",

@@ -11,7 +11,7 @@ from radfield_core.interfaces.loss import Loss
 from radfield_core.interfaces.method import Method, background_color, method_of
 from radfield_core.interfaces.metric import Metric
 from radfield_core.interfaces.model import Model
-from radfield_core.interfaces.observer import ObservedRun, Observer
+from radfield_core.interfaces.observer import LiveRun, ObservedRun, Observer
 from radfield_core.interfaces.parameters import TrainedParameters
 from radfield_core.interfaces.part import ParameterGroup, Part
 from radfield_core.interfaces.ray_transform import RayTransform
@@ -20,7 +20,7 @@ from radfield_core.interfaces.sampler import Sampler
 
 __all__ = [
     "BuildContext", "ColorMap", "Converter", "DataParser", "DensityOccupancy", "Encoding", "Exporter", "Field",
-    "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "Loss", "Method", "Metric", "Model", "ObservedRun",
-    "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "TrainedParameters",
+    "FittedMap", "HasColor", "HasDensity", "HasOccupancy", "HasSDF", "LiveRun", "Loss", "Method", "Metric", "Model",
+    "ObservedRun", "Observer", "ParameterGroup", "Part", "RayTransform", "Renderer", "Sampler", "TrainedParameters",
     "background_color", "method_of", "with_appearance",
 ]  # fmt: skip

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radfield_core.errors import UsageError
+
 if TYPE_CHECKING:
+    from radfield_core.cameras import View
     from radfield_core.config.run import RunConfig
     from radfield_core.data.scene import Scene
+    from radfield_core.types import Rendered
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,28 @@ class ObservedRun:
         from radfield_core.config.files import dump
 
         return dict(_flat(tomllib.loads(dump(self.config))))
+
+
+Color = tuple[float, float, float]
+Box = tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LiveRun:
+    """A model to look at, between two training steps or after training.
+
+    Attributes:
+        step: number of training steps done.
+        max_steps: number of training steps of the run.
+        render: function that renders a view. `render(view, background, box)` returns the pixels [H·W, …] of a
+            `radfield_core.View`, whose pose is in scene coordinates. `background` is a color in [0, 1], or None for the
+            one that evaluation uses. `box` is the smallest x, y and z and the largest x, y and z of the part to render,
+            in the data's own coordinates, or None for everything.
+    """
+
+    step: int
+    max_steps: int
+    render: Callable[[View, Color | None, Box | None], Rendered]
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
@@ -88,6 +114,25 @@ class Observer:
 
     def started(self, run: ObservedRun) -> None:
         """Called before the first training step, for a new run and for a resumed one."""
+
+    def wants_look(self) -> bool:
+        """Return True to have `look` called now. Called after every training step, so it must be fast."""
+        return False
+
+    def look(self, live: LiveRun) -> None:
+        """Called between two training steps if `wants_look` has returned True. It may render with `live.render`.
+
+        Training waits until this method returns. A signal that ends the run interrupts it.
+        """
+
+    def show(self, run: ObservedRun, live: LiveRun) -> None:
+        """Show a trained run until the user ends the program. Called by `radfield view --with NAME`.
+
+        Raises:
+            UsageError: the observer follows training only. This is so unless a class overrides the method.
+        """
+        message = f"{type(self).__name__} observes training and shows no trained runs"
+        raise UsageError(message, path="--with", hint="--with viewer, after pip install radfield-viewer")
 
     def step_ended(self, step: int, scalars: Mapping[str, float]) -> None:
         """Called every `trainer.log_every` training steps.

@@ -87,12 +87,12 @@ class Trajectory:
         return interpolated_poses(self.c2w, self.seconds, at, self.loop), fov
 
 
-def described(path: Trajectory) -> str:
+def path_json(path: Trajectory) -> str:
     """Return the content of the JSON file of a path with keyframes.
 
     Example:
         >>> path = Trajectory("path", np.eye(3, 4)[None], np.array([40.0]), np.array([2.0]), 64, 48)
-        >>> print(described(path)[:52])
+        >>> print(path_json(path)[:52])
         {
           "format": "radfield-camera-path",
           "version": 1
@@ -114,7 +114,7 @@ def own_path(value: Mapping[str, Any], file: Path) -> Trajectory:
     Example:
         >>> path = Trajectory("path", np.eye(3, 4)[None], np.array([40.0]), np.array([2.0]), 64, 48)
         >>> import json
-        >>> own_path(json.loads(described(path)), Path("path.json")).fov.tolist()
+        >>> own_path(json.loads(path_json(path)), Path("path.json")).fov.tolist()
         [40.0]
     """
     if value.get("version") != VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -143,6 +144,27 @@ def scaled(camera: Camera, scale: float, smallest_side: int = 1) -> Camera:
         cx=camera.cx * scale_x,
         cy=camera.cy * scale_y,
     )
+
+
+def stated_camera(width: int, height: int, fov: float, kind: str = "perspective") -> Camera:
+    """Return the camera of a frame of a path.
+
+    Args:
+        width: width in pixels.
+        height: height in pixels.
+        fov: angle in degrees from the top edge to the bottom edge. Panoramas do not use it.
+        kind: "perspective" or "equirectangular".
+
+    Example:
+        >>> camera = stated_camera(64, 48, 90.0)
+        >>> round(camera.fx, 6), camera.cx
+        (24.0, 32.0)
+    """
+    if kind == "equirectangular":
+        whole = Camera.equirectangular(height)
+        return replace(whole, width=width, fx=width / (2 * math.pi), cx=width / 2)
+    focal = height / 2 / math.tan(math.radians(fov) / 2)
+    return Camera(width, height, focal, focal, width / 2, height / 2)
 
 
 def path_views(scene: Scene, c2w: Tensor, look: Look) -> list[View]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from radfield_core.config.run import RunConfig
 from radfield_core.errors import PluginError
-from radfield_core.interfaces import Observer
+from radfield_core.interfaces import LiveRun, Observer
 from radfield_core.plugins.registry import Registry
 from radfield_core.runtime import randomness
+from radfield_core.runtime.interrupts import Canceled
 
 logger = logging.getLogger(__name__)
 
@@ -66,22 +67,38 @@ class Observers:
     def tell_parts(self, method: str, *news: Any) -> None:
         """Call a method, such as "step_ended", of every observer in the config. `news` are its arguments."""
         for name, part in self._parts.items():
-            disable = f"Add observers.{name}=none to train without it"
             with randomness.undisturbed():
-                self._call(f"observer {name}", method, disable, getattr(part, method), *news)
+                self._call(*self._named(name, method), getattr(part, method), *news)
+
+    def wanting_a_look(self) -> list[str]:
+        """Return the names of the observers that want to look at the model now."""
+        return [
+            name for name, part in self._parts.items() if self._call(*self._named(name, "wants_look"), part.wants_look)
+        ]
+
+    def look(self, names: Iterable[str], live: LiveRun) -> None:
+        """Let observers look at the model."""
+        for name in names:
+            self._call(*self._named(name, "look"), self._parts[name].look, live)
+
+    @staticmethod
+    def _named(name: str, method: str) -> tuple[str, str, str]:
+        """Return the words about a call of an observer: who is called, what for, and how to train without it."""
+        return f"observer {name}", method, f"Add observers.{name}=none to train without it"
 
     @property
     def want_pictures(self) -> bool:
         """True if an observer needs the pictures of evaluated views."""
         return any(part.wants_pictures for part in self._parts.values())
 
-    def _call(self, who: str, what: str, disable: str, function: Callable[..., object], *news: Any) -> None:
-        """Call one function of an observing plugin or part, unless it has failed too often."""
+    def _call(self, who: str, what: str, disable: str, function: Callable[..., object], *news: Any) -> object:
+        """Call one function of an observing plugin or part, and return its result. If it has failed too often, or fails
+        now, return None."""
         if self._errors.get(who, 0) >= MAX_ERRORS:
-            return
+            return None
         try:
-            function(*news)
-        except KeyboardInterrupt:
+            return function(*news)
+        except (KeyboardInterrupt, Canceled):
             raise
         except BaseException as error:  # includes SystemExit: an observer must not end the run
             text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -91,3 +108,4 @@ class Observers:
             self._errors[who] = self._errors.get(who, 0) + 1
             last = self._errors[who] == MAX_ERRORS
             logger.warning("%s%s", message, "; it is not called any more" if last else "")
+            return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 import torch
 
-from radfield_core.cameras import Camera, View
+from radfield_core.cameras import View
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import transform_cameras
 from radfield_core.errors import NoSuchSplit, UsageError
@@ -18,7 +18,7 @@ from radfield_core.render.camera_paths import between, camera_path
 from radfield_core.render.look import Look
 from radfield_core.render.trajectories import MAX_FPS, MIN_FPS, Trajectory
 from radfield_core.render.videos import FRAMES_PER_SECOND
-from radfield_core.render.views import SMALLEST_VIDEO_SIDE, framed, path_views, view_names
+from radfield_core.render.views import SMALLEST_VIDEO_SIDE, framed, path_views, stated_camera, view_names
 from radfield_core.runs.scenes import Scenes
 
 FRAMES = 60
@@ -69,27 +69,13 @@ def _along(scene: Scene, path: Trajectory, n: int | None, look: Look) -> VideoPa
     to_scene = np.linalg.inv(scene.to_data.double().numpy())
     poses, fov = path.frames(n)
     c2w = torch.from_numpy(transform_cameras(to_scene, poses))
-    cameras = (framed(stated_camera(path, float(angle)), look, SMALLEST_VIDEO_SIDE) for angle in fov)
+    cameras = (
+        framed(stated_camera(path.width, path.height, float(angle), path.camera), look, SMALLEST_VIDEO_SIDE)
+        for angle in fov
+    )
     views = [View(pose, camera) for pose, camera in zip(c2w, cameras, strict=True)]
     fps = path.fps if n is None or not path.duration else n / path.duration
     return VideoPath(path.name, views, min(max(fps, MIN_FPS), MAX_FPS))
-
-
-def stated_camera(path: Trajectory, fov: float) -> Camera:
-    """Return the camera of a frame with a vertical field of view in degrees.
-
-    Example:
-        >>> path = Trajectory("path", np.eye(3, 4)[None], np.array([90.0]), np.ones(1), 64, 48)
-        >>> camera = stated_camera(path, 90.0)
-        >>> round(camera.fx, 6), camera.cx
-        (24.0, 32.0)
-    """
-    width, height = path.width, path.height
-    if path.camera == "equirectangular":
-        whole = Camera.equirectangular(height)
-        return replace(whole, width=width, fx=width / (2 * np.pi), cx=width / 2)
-    focal = height / 2 / float(np.tan(np.radians(fov) / 2))
-    return Camera(width, height, focal, focal, width / 2, height / 2)
 
 
 def image_pose(scenes: Scenes, name: str) -> torch.Tensor:

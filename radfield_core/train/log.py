@@ -53,7 +53,7 @@ class TrainingLog:
         observers: Observers | None = None,
         show: Callable[[np.ndarray], None] | None = None,
     ):
-        self._folder, self._config, self._observers, self._show = folder, config, observers, show
+        self._folder, self._config, self.observers, self._show = folder, config, observers, show
         self._progress = Progress("train", 1.0, quiet=quiet)
         self._seconds = self._shown_seconds = 0.0
         self._rays = self._shown_rays = 0
@@ -83,8 +83,8 @@ class TrainingLog:
     def rolled_back(self, counters: Counters) -> None:
         """Continue the log after training returned to the step in `counters`, and notify the observers."""
         self.resume(counters)
-        if self._observers is not None:
-            self._observers.tell_parts("rolled_back", counters.step)
+        if self.observers is not None:
+            self.observers.tell_parts("rolled_back", counters.step)
 
     def step(
         self, counters: Counters, losses: StepLosses, lr: float, scalars: Callable[[], Mapping[str, Tensor]]
@@ -121,10 +121,10 @@ class TrainingLog:
         covered = {"split": split, "views": result.views, "size": list(result.size)}
         covered |= {"fit_color": result.fit_color} if result.fit_color != "none" else {}
         self._append({"step": counters.step, **clocks, **covered, "eval": result.metrics})
-        if self._observers is not None:
+        if self.observers is not None:
             metrics = dict(result.metrics)
-            self._observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=metrics)
-            self._observers.tell_parts("evaluated", counters.step, split, metrics, result.pictures)
+            self.observers.tell("radfield_evaluated", step=counters.step, split=split, metrics=metrics)
+            self.observers.tell_parts("evaluated", counters.step, split, metrics, result.pictures)
         why = ", reduced to stay within trainer.eval_share" if result.reduced else ""
         measured = f"{format_metrics(result.metrics)} ({split}, {result}{why})"
         logger.log(RESULT, "step %d · %.1f s · %s", counters.step, counters.seconds, measured)
@@ -164,9 +164,9 @@ class TrainingLog:
 
     def _write(self, entry: dict[str, float]) -> None:
         self._append(entry)
-        if self._observers is not None:
-            self._observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
-            self._observers.tell_parts("step_ended", int(entry["step"]), MappingProxyType(entry))
+        if self.observers is not None:
+            self.observers.tell("radfield_step_ended", step=int(entry["step"]), scalars=entry)
+            self.observers.tell_parts("step_ended", int(entry["step"]), MappingProxyType(entry))
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to metrics.jsonl. If writing fails, for example on a full disk, warn once and continue."""

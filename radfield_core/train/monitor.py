@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from radfield_core.errors import RadfieldError
-from radfield_core.interfaces import Model
+from radfield_core.errors import PluginError, RadfieldError
+from radfield_core.interfaces import LiveRun, Model
 from radfield_core.plugins.blame import culprit_of
 from radfield_core.plugins.registry import get_registry
 from radfield_core.render.quick_evaluation import QuickEvaluation, QuickResult
@@ -111,6 +111,27 @@ class Monitor:
         started = time.perf_counter()
         self._undisturbed("picture", model, look)
         self._spent_on_pictures += time.perf_counter() - started
+
+    def show(self, model: Model, live: Callable[[], LiveRun]) -> None:
+        """Let observers look at the model, if one of them wants to.
+
+        Raises:
+            PluginError: one of them fails, and RADFIELD_STRICT_PLUGINS is 1.
+        """
+        observers = self._log.observers
+        if observers is None or not (names := observers.wanting_a_look()):
+            return
+        failures: list[PluginError] = []
+
+        def look() -> None:
+            try:
+                observers.look(names, live())
+            except PluginError as error:
+                failures.append(error)
+
+        self._undisturbed("look", model, look)
+        if failures:
+            raise failures[0]
 
     def report_spike(self, model: Model, step: int, ratio: float, folder: Path) -> None:
         """Warn that the loss is `ratio` times its median, and write pictures that the model renders at this step."""

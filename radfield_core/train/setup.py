@@ -8,13 +8,17 @@ import torch
 
 from radfield_core.config.run import RunConfig, TrainerConfig
 from radfield_core.data.scene import Scene
-from radfield_core.interfaces import BuildContext, Method, method_of
+from radfield_core.interfaces import BuildContext, LiveRun, Method, Model, method_of
 from radfield_core.model import build_context, build_model
+from radfield_core.runs.live import live_run
 from radfield_core.runtime import randomness
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.extras import Extras
 from radfield_core.train.first_weights import FirstFile, FirstWeights
 from radfield_core.train.step import TrainStep
+
+RAYS_PER_CHUNK = 4096
+"""Number of rays that are rendered at a time if the setup has no options of a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,12 @@ class TrainingSetup:
         method = method_of(run.method)
         drawer = PixelDrawer(scene, method, device, Extras.of(run, scene))
         return TrainingSetup(run.trainer, method, build_context(scene, run), drawer)
+
+    def live(self, model: Model, step: int) -> LiveRun:
+        """Return what observers may do with a model of this setup after a number of training steps."""
+        run = self.context.run
+        chunk = RAYS_PER_CHUNK if run is None else run.eval.rays_per_chunk
+        return live_run(model, self.method, self.drawer.scene, chunk, step, self.config.max_steps)
 
     def build(self, seed: int) -> TrainStep:
         """Seed the global generators. Build a new model on the drawer's device, in training mode."""

@@ -131,6 +131,7 @@ class Trainer:
                 with self._kept():
                     self._train_step()
                     self._housekeeping()
+                    self._monitor.show(self.model, lambda: self._setup.live(self.model, self.counters.step))
             self._save_the_end()  # before the evaluation, so that no training is lost if the evaluation fails
             if self.counters.step > first and reason in ("max_steps", "max_seconds"):
                 self._evaluate()

@@ -15,7 +15,7 @@ from radfield_core.cli.templates import render, words_for
 
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = ("radfield_core", "radfield_core.ops", "radfield_core.data", "radfield_core.files", "radfield_core.testing",
-         "radfield_core.bench", "radfield_core.runs")  # fmt: skip
+         "radfield_core.bench", "radfield_core.render", "radfield_core.runs")  # fmt: skip
 PUBLIC_OPS = ("activation", "contraction", "derivatives", "distortion", "frustum", "mlp", "ndc", "networks", "segments",
               "stepfun", "volume")  # fmt: skip
 

@@ -45,6 +45,7 @@ OPTIONS = {
     "dataparser:tiny-nerf": {"n_train": 2},
     "dataparser:synthetic": {"resolution": 16, "n_train": 3, "n_val": 2, "n_test": 2, "supersample": 1},
     "converter:multiscale": {"n_down": 2},
+    "observer:viewer": {"port": 0},
     "exporter:mesh": {"resolution": 48},
     "exporter:tsdf": {"resolution": 8, "truncation": 3.0, "min_views": 1, "close_holes": 200},
     "exporter:pointcloud": {"n_points": 2000},

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from radfield_core import ObservedRun, Observer, PluginError, compose, get_registry, open_run, train_run
+from radfield_core import (
+    Camera,
+    LiveRun,
+    ObservedRun,
+    Observer,
+    PluginError,
+    UsageError,
+    View,
+    compose,
+    get_registry,
+    open_run,
+    train_run,
+)
 from radfield_core.plugin import component
 from radfield_core.plugins.discovery import Plugin
 from radfield_core.plugins.registry import Registry
@@ -64,6 +76,30 @@ class Failing(Observer):
         raise SystemExit(3)
 
 
+class Looking(Observer):
+    """Looks after every second step, draws random numbers, and says how the model was."""
+
+    def wants_look(self) -> bool:
+        self.asked = getattr(self, "asked", 0) + 1
+        return self.asked % 2 == 0
+
+    def look(self, live: LiveRun) -> None:
+        camera = Camera(4, 3, 5.0, 5.0, 2.0, 1.5)
+        rendered = live.render(View(torch.eye(3, 4).double(), camera), (1.0, 0.0, 0.0), None)
+        HEARD.append(("look", live.step, live.max_steps, tuple(rendered.rgb.shape), rendered.rgb.requires_grad))
+        torch.rand(11)
+        np.random.rand(3)  # noqa: NPY002
+
+
+class Broken(Observer):
+    def wants_look(self) -> bool:
+        return True
+
+    def look(self, live: LiveRun) -> None:
+        HEARD.append(("broken look", live.step))
+        raise ValueError("no\nlight")
+
+
 class Impostor:
     def __init__(self, config):
         pass
@@ -77,7 +113,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     parts = tuple(
         component("observer", name.lower(), impl=f"{__name__}:{name}", config=f"{__name__}:NoOptions", summary="a test")
         ._replace(distribution="acme", plugin="acme")
-        for name in ("Listening", "Deaf", "Failing", "Impostor")
+        for name in ("Listening", "Deaf", "Failing", "Looking", "Broken", "Impostor")
     )  # fmt: skip
     row = Plugin("acme", "acme", "0", __name__, "ok", components=parts)
     made = Registry([*found.plugins, row], found.hooks)
@@ -133,16 +169,44 @@ def test_hyperparameters_are_the_options_of_the_config_file_by_their_dotted_name
 def test_observer_hears_that_training_returned_to_an_earlier_state(tmp_path: Path) -> None:
     method = ToyMethod(spoil=lambda step: 12 <= step.index < 15 and step.seed == 0)
     trainer = toy_trainer(tmp_path, method, max_steps=20, save_every=10, log_every=1, max_bad_steps=3, eval_every=1000)
-    trainer.log._observers = Observers(get_registry(), {"a": Listening(NoOptions())})
+    trainer.log.observers = Observers(get_registry(), {"a": Listening(NoOptions())})
     trainer.train()
     heard = [news[:2] for news in HEARD]
     assert heard.index(("rolled back", 10)) == heard.index(("step", 12)) + 1
     assert heard[heard.index(("rolled back", 10)) + 1] == ("step", 11) and heard[-1] == ("step", 20)
 
 
+def test_an_observer_that_wants_to_looks_at_the_model_between_two_steps(registry: Registry, tmp_path: Path) -> None:
+    trained(registry, tmp_path / "run", "observers.a=looking")
+    assert HEARD == [("look", 2, 4, (12, 3), False), ("look", 4, 4, (12, 3), False)]
+
+
+def test_one_whose_look_fails_is_dropped_after_three_times(registry: Registry, tmp_path: Path, caplog) -> None:
+    run = open_run(trained(registry, tmp_path / "run", "observers.a=broken"))
+    assert [("broken look", step) for step in (1, 2, 3)] == HEARD and run.step == 4
+    messages = [record.getMessage() for record in caplog.records if "failed in look" in record.getMessage()]
+    assert messages[0] == "observer a failed in look: ValueError: no light" and messages[-1].endswith(
+        "not called any more"
+    )
+
+
+def test_a_look_that_fails_ends_a_strict_run(registry: Registry, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RADFIELD_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match="failed in look"):
+        trained(registry, tmp_path / "run", "observers.a=broken")
+    assert open_run(tmp_path / "run").step == 1, "the step is saved"
+
+
+def test_an_observer_of_training_shows_no_trained_runs() -> None:
+    with pytest.raises(UsageError, match="shows no trained runs"):
+        Listening(NoOptions()).show(None, None)  # type: ignore[arg-type]
+
+
 def test_observers_do_not_change_training(registry: Registry, tmp_path: Path) -> None:
     plain = open_run(trained(registry, tmp_path / "plain"))
-    heard = open_run(trained(registry, tmp_path / "heard", "observers.a=listening", "observers.b=deaf"))
+    heard = open_run(
+        trained(registry, tmp_path / "heard", "observers.a=listening", "observers.b=deaf", "observers.c=looking")
+    )
     for one, other in zip(plain.model.parameters(), heard.model.parameters(), strict=True):
         assert torch.equal(one, other)
 

@@ -10,7 +10,7 @@ import pytest
 
 from radfield_core.errors import DatasetError
 from radfield_core.render.path_files import read_path
-from radfield_core.render.trajectories import Trajectory, described
+from radfield_core.render.trajectories import Trajectory, path_json
 
 
 def moved(*xs: float) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     turned *= np.linalg.det(turned)[:, None, None]
     given = path(c2w=np.concatenate([turned, draw.normal(size=(3, 3, 1))], -1), loop=True)
     file = tmp_path / "tour.json"
-    file.write_text(described(given))
+    file.write_text(path_json(given))
     found = read_path(file)
     np.testing.assert_allclose(found.c2w, given.c2w, atol=1e-15)
     assert found.fov.tolist() == given.fov.tolist() and found.seconds.tolist() == given.seconds.tolist()
@@ -60,7 +60,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
 
 
 def written(tmp_path: Path, **changed: object) -> Path:
-    table = {**json.loads(described(path())), **changed}
+    table = {**json.loads(path_json(path())), **changed}
     file = tmp_path / "path.json"
     file.write_text(json.dumps({key: value for key, value in table.items() if value is not ...}))
     return file

@@ -13,7 +13,8 @@ from radfield_core.data.scene import Scene
 from radfield_core.errors import UsageError
 from radfield_core.render.look import Look
 from radfield_core.render.trajectories import Trajectory
-from radfield_core.runs.video_paths import image_pose, stated_camera, video_path
+from radfield_core.render.views import stated_camera
+from radfield_core.runs.video_paths import image_pose, video_path
 from radfield_core.testing.training import toy_scene
 
 
@@ -97,6 +98,5 @@ def test_more_frames_keep_the_duration() -> None:
 
 
 def test_panoramas_see_a_whole_turn() -> None:
-    path = Trajectory("round", np.eye(3, 4)[None], np.full(1, 60.0), np.ones(1), 64, 32, camera="equirectangular")
-    camera = stated_camera(path, 60.0)
+    camera = stated_camera(64, 32, 60.0, "equirectangular")
     assert camera.width / camera.fx == pytest.approx(2 * np.pi) and camera.height / camera.fy == pytest.approx(np.pi)

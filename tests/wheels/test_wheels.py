@@ -96,7 +96,8 @@ def test_core_alone_lists_its_own_parts_only(core: Environment) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_core_needs_fewer_than_25_packages_beside_torchs_own(core: Environment) -> None:
+def packages_of(name: str, environment: Environment) -> list[str]:
+    """The packages that a distribution needs beside torch's own, directly and through others."""
     code = (
         "import importlib.metadata as m, json, re\n"
         "def needs(name, seen):\n"
@@ -107,10 +108,21 @@ def test_core_needs_fewer_than_25_packages_beside_torchs_own(core: Environment) 
         "        except m.PackageNotFoundError: continue\n"
         "        seen.add(n); needs(n, seen)\n"
         "    return seen\n"
-        "print(json.dumps(sorted(needs('radfield-core', set()) - needs('torch', {'torch'}))))"
+        f"print(json.dumps(sorted(needs({name!r}, set()) - needs('torch', {{'torch'}}))))"
     )
-    packages = json.loads(core.python("-c", code).stdout)
+    found: list[str] = json.loads(environment.python("-c", code).stdout)
+    return found
+
+
+def test_core_needs_fewer_than_25_packages_beside_torchs_own(core: Environment) -> None:
+    packages = packages_of("radfield-core", core)
     assert len(packages) < 25, packages
+
+
+def test_core_and_the_viewer_need_at_most_34_packages_beside_torchs_own(above_core: Environment) -> None:
+    above_core.install("radfield-viewer")
+    packages = packages_of("radfield-viewer", above_core)
+    assert len(packages) <= 34 and "viser" in packages, packages
 
 
 @pytest.mark.parametrize("name", [name for name in PLUGINS if name != "radfield"])

@@ -1,0 +1,1 @@
+"""A viewer in the browser for models of radfield."""
