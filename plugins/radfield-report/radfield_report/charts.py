@@ -50,9 +50,9 @@ def charts_of(log: Iterable[Mapping[str, Any]]) -> list[Chart]:
     """Return the charts of a log: the losses and the metrics first, then all other numbers that it has."""
     charts = {"loss": Chart("loss", logarithmic=True), "psnr": Chart(NAMES["psnr"]), "ssim": Chart(NAMES["ssim"])}
     for entry in log:
-        step = entry.get("step")
-        if not _is_number(step):
+        if not _is_number(entry.get("step")):
             continue
+        step = float(entry["step"])
         if isinstance(entry.get("eval"), dict):
             where = str(entry.get("split", "evaluation"))
             for name, value in entry["eval"].items():
@@ -60,9 +60,9 @@ def charts_of(log: Iterable[Mapping[str, Any]]) -> list[Chart]:
             continue
         for name, value in entry.items():
             if name not in NOT_DRAWN:
-                chart, _, term = str(name).partition("/")
+                group, _, term = str(name).partition("/")
                 series = {"psnr": "training rays", "loss": "total"}.get(str(name), term or str(name))
-                _add(charts, chart, series, step, value)
+                _add(charts, group, series, step, value)
     drawn = [chart for chart in charts.values() if any(len(points) > 0 for points in chart.series.values())]
     for chart in drawn:
         _drop_copies(chart)
@@ -87,7 +87,7 @@ def _add(charts: dict[str, Chart], chart: str, series: str, step: float, value: 
         return
     known = charts.setdefault(chart, Chart(NAMES.get(chart, chart), logarithmic=chart == "lr"))
     if series in known.series or len(known.series) < MAX_SERIES:
-        known.series.setdefault(series, []).append((float(step), float(value)))
+        known.series.setdefault(series, []).append((step, float(value)))
 
 
 def _drop_copies(chart: Chart) -> None:

@@ -91,7 +91,7 @@ def surface_of(trained: Trained, stage: Stage, resolution: int) -> Surface | Non
         return None
     with tempfile.TemporaryDirectory() as folder:
         path = export(trained, choice, Path(folder) / "mesh.ply")[0]
-        mesh = trimesh.load(BytesIO(path.read_bytes()), file_type="ply", process=False, force="mesh")
+        mesh: Any = trimesh.load(BytesIO(path.read_bytes()), file_type="ply", process=False, force="mesh")
     vertices = np.asarray(mesh.vertices, np.float64)  # in data coordinates
     colors = np.asarray(mesh.visual.vertex_colors)[:, :3].astype(np.uint8)
     to_data = trained.scenes.views("train").to_data.double().numpy()
