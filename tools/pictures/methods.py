@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from pictures import sheets
+from pictures import pages, sheets
 from pictures.studio import IMAGES, SCENE, Studio
 
 
@@ -40,6 +40,17 @@ def turntable(studio: Studio) -> None:
     out = studio.work / "turntable"
     studio.radfield("render", run, "--views", "0", "--path", "turntable", "--frames", "24", "--out", out, "--quiet")
     studio.note(sheets.save_animation(out / "turntable.mp4", IMAGES / "turntable.webp"), run=run)
+
+
+def report(studio: Studio) -> None:
+    """The top of the report of a run, and a held-out view and the surface of it in dark colors."""
+    run = studio.run(*NEUS)
+    page = studio.work / "report.html"
+    studio.radfield("report", run, "--with", "mesh", "views=1", "--out", page, "--quiet")
+    for name, top, height, dark in (("report", 0, 1500, False), ("report-dark", 2400, 1560, True)):
+        image = pages.screenshot(page, 1120, top + height, dark=dark).crop((0, top, 1120, top + height))
+        image.thumbnail((840, 1200), Image.Resampling.LANCZOS)
+        studio.keep(name, image, run=run)
 
 
 def inspection(studio: Studio) -> None:
@@ -80,6 +91,7 @@ RECIPES: dict[str, Callable[[Studio], None]] = {
     "ngp-capture": method("ngp-capture", "ngp-capture", "trainer.max_steps=1500", background="black"),
     "neus-fast": method(*NEUS),
     "mesh": mesh,
+    "report": report,
     "turntable": turntable,
     "inspection": inspection,
     "learning-curve": learning_curve,

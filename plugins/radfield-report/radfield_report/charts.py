@@ -61,7 +61,7 @@ def charts_of(log: Iterable[Mapping[str, Any]]) -> list[Chart]:
         for name, value in entry.items():
             if name not in NOT_DRAWN:
                 group, _, term = str(name).partition("/")
-                series = {"psnr": "training rays", "loss": "total"}.get(str(name), term or str(name))
+                series = {"psnr": "training rays", "loss": "total"}.get(str(name), term or str(name)).replace("_", " ")
                 _add(charts, group, series, step, value)
     drawn = [chart for chart in charts.values() if any(len(points) > 0 for points in chart.series.values())]
     for chart in drawn:
@@ -85,7 +85,7 @@ def _add(charts: dict[str, Chart], chart: str, series: str, step: float, value: 
     """Add a point to a curve of a chart. Values that are no finite numbers are left out."""
     if not _is_number(value):
         return
-    known = charts.setdefault(chart, Chart(NAMES.get(chart, chart), logarithmic=chart == "lr"))
+    known = charts.setdefault(chart, Chart(NAMES.get(chart, chart.replace("_", " ")), logarithmic=chart == "lr"))
     if series in known.series or len(known.series) < MAX_SERIES:
         known.series.setdefault(series, []).append((step, float(value)))
 
@@ -121,7 +121,7 @@ def draw(chart: Chart) -> Html:
         parts.append(tag("text", number(step), x=f"{x(step):.1f}", y=HEIGHT - 8, text_anchor=anchor))
     for index, points in enumerate(thinned.values()):
         color = f"c{index % COLORS}"
-        where = " ".join(f"{x(step):.1f},{up(value):.1f}" for step, value in points)
+        where = Html(" ".join(f"{x(step):.1f},{up(value):.1f}" for step, value in points))
         if len(points) > 1:
             parts.append(tag("polyline", points=where, class_=f"curve {color}"))
         else:

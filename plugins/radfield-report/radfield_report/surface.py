@@ -22,6 +22,9 @@ MAX_FACES = 40_000
 SAMPLES = 40_000
 """Number of points on the true surface to which distances are measured."""
 
+RADIUS = 0.95
+"""Distance from the middle of the picture within which the mesh lies."""
+
 SLICE_RESOLUTION = 220
 AT_ONCE = 4096
 
@@ -96,9 +99,17 @@ def surface_of(trained: Trained, stage: Stage, resolution: int) -> Surface | Non
     colors = np.asarray(mesh.visual.vertex_colors)[:, :3].astype(np.uint8)
     to_data = trained.scenes.views("train").to_data.double().numpy()
     back = np.linalg.inv(to_data)
-    placed = stage.place(vertices @ back[:3, :3].T + back[:3, 3])
+    placed = _in_view(stage.place(vertices @ back[:3, :3].T + back[:3, 3]))
     distances = _distances(vertices, _true_points(trained))
     return Surface(placed, np.asarray(mesh.faces, np.int64), colors, distances)
+
+
+def _in_view(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move and scale points [V, 3] so that nearly all of them lie within `RADIUS` of the origin."""
+    low, high = np.quantile(vertices, 0.005, axis=0), np.quantile(vertices, 0.995, axis=0)
+    centered = vertices - (low + high) / 2
+    reach = float(np.quantile(np.linalg.norm(centered, axis=-1), 0.99))
+    return centered * (RADIUS / max(reach, 1e-12))
 
 
 def _true_points(trained: Trained) -> NDArray[np.float64] | None:

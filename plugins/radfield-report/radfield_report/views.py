@@ -121,7 +121,7 @@ def article(view: ComparedView, pictures: Mapping[str, str], unit: str | None, i
     size = {"width": width, "height": height}
 
     def image(kind: str, what: str) -> Html:
-        return tag("img", src=pictures[kind], alt=f"{what} of {view.name}", loading="lazy", **size)
+        return tag("img", src=pictures[kind], alt=f"{what} of {view.name}", **size)
 
     if "truth" in pictures:
         label = f"boundary between truth and rendering of {view.name}"
@@ -193,5 +193,5 @@ def same_views(groups: Mapping[str, HeldOut], pictures: Sequence[Sequence[Mappin
 
 def _cell(source: str, caption: str, alt: str, view: ComparedView) -> Html:
     height, width = next(iter(view.pictures.values())).shape[:2]
-    image = tag("img", src=source, alt=f"{alt} of {view.name}", loading="lazy", width=width, height=height)
+    image = tag("img", src=source, alt=f"{alt} of {view.name}", width=width, height=height)
     return tag("figure", image, tag("figcaption", caption))

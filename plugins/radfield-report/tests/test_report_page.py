@@ -150,14 +150,15 @@ def hostile(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copied
 
 
-@browser
 def test_hostile_names_stay_text(hostile: Path, tmp_path: Path) -> None:
-    single = report(hostile)
-    both = report(hostile, hostile, out=tmp_path / "both.html")
-    for path in (single, both):
+    pages = report(hostile), report(hostile, hostile, out=tmp_path / "both.html")
+    for path in pages:
         text = path.read_text(encoding="utf-8")
         assert "<img src=x" not in text and "alert(2)</script>" not in text and "\u202e" not in text
-        assert text.lower().count("<script") == 2 and Elements(path).of("b") and "onload=alert" in html.unescape(text)
+        assert text.lower().count("<script") == 2 and "onload=alert" in html.unescape(text)
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here; the text of the pages is as it should be")
+    for path in pages:
         with opened(path) as page:
             page.wait_for("document.documentElement.classList.contains('js')")
             assert page.value("document.querySelectorAll('[onerror], [onload], iframe, object').length") == 0

@@ -82,6 +82,8 @@ def test_the_curve_of_a_line_is_a_line() -> None:
     )
     assert first == (58.0, 194.0) and last == (410.0, 10.0)
     assert middle == pytest.approx(((58 + 410) / 2, (194 + 10) / 2), abs=0.1)
+    long = draw(Chart("x", {"a": [(float(step), float(step)) for step in range(400)]}))
+    assert len(long.partition('points="')[2].partition('"')[0].split()) == 400, "a long curve is not cut off"
     assert number(1234.5) == "1234" and number(-2.5e7) == "-25M" and number(1e12) == "1e+12"
 
 
@@ -159,7 +161,7 @@ def test_a_sphere_is_shown_in_the_coordinates_of_the_page(monkeypatch: pytest.Mo
     monkeypatch.setattr(surface, "export", lambda *_: [tmp_path / "mesh.ply"])
     stage = SimpleNamespace(place=lambda points: 0.25 * points)
     found = surface.surface_of(SimpleNamespace(scenes=scenes), stage, 32)  # type: ignore[arg-type]
-    assert found is not None and np.allclose(np.linalg.norm(found.vertices, axis=-1), 0.25, atol=1e-6)
+    assert found is not None and np.allclose(np.linalg.norm(found.vertices, axis=-1), surface.RADIUS, atol=1e-6)
     assert (found.colors == (10, 200, 30)).all() and found.distances is None and len(found.faces) == len(sphere.faces)
 
 
