@@ -126,3 +126,38 @@ def test_the_order_of_equally_distant_gaussians_is_that_of_their_indices():
     for module in (cpu, reference):
         image = module.rasterize(Gaussians(*parameters), seen, None, 0, 0.01, 0.3)
         assert image.rgb[4, 4, 0] > 0.7 and image.rgb[4, 4, 1] < 0.3
+
+
+def test_opaque_gaussians_whose_alpha_is_limited():
+    """Where alpha is limited, it has no gradient. Pixels end before the last Gaussians."""
+    parameters, seen = scene(40, 1, seed=6), view()
+    parameters[1] += 0.7
+    parameters[3] += 6
+    image = rasterize(Gaussians(*parameters), seen)
+    assert (image.opacity > 0.9998).float().mean() > 0.05
+    agree(parameters, seen, bound=5e-5)
+
+
+@pytest.mark.parametrize("module", [cpu, reference])
+def test_a_pixel_that_has_ended_shows_nothing_behind(module):
+    """The third Gaussian would leave too little light, so it and the bright fourth one are left out."""
+    n = 4
+    means = torch.tensor([[0.0, 0, -1 - k] for k in range(n)])
+    logits = torch.tensor([0.985, 0.985, 0.985, 0.1]).logit()
+    colors = torch.zeros(n, 1, 3)
+    colors[3] = 1e5
+    one = Gaussians(means, torch.full((n, 3), 1.0), torch.tensor([[1.0, 0, 0, 0]] * n), logits, colors)
+    image = module.rasterize(one, View(FRONT, Camera(9, 9, 9.0, 9.0, 4.5, 4.5)), None, 0, 0.01, 0.1)
+    assert float(image.opacity[4, 4]) == pytest.approx(1 - 0.015**2, abs=2e-5)
+    assert float(image.rgb[4, 4, 0]) == pytest.approx(0.5 * (1 - 0.015**2), abs=2e-5)
+
+
+def test_more_gaussians_than_one_chunk():
+    """The kernels process 4096 Gaussians at a time."""
+    g = torch.Generator().manual_seed(0)
+    parameters, seen = scene(7000, 0, seed=9), view("opencv", 24, 18)
+    parameters[1], parameters[3] = parameters[1] - 1.5, parameters[3] - 2.5
+    parameters[0] = parameters[0] + 0.3 * torch.randn(7000, 3, generator=g)
+    drawn = reference.project(Gaussians(*parameters), seen, 0, 0.01, 0.3)
+    assert len(drawn.ids) > 4096
+    agree(parameters, seen, bound=3e-5)
