@@ -1,6 +1,6 @@
 """PSNR of held-out views after seconds of one core, trained with the presets of method:splat through the command line.
 
-    python benchmarks/splats.py DATA [--scenes NAME ...] [--seconds S ...] [--write] [key=value ...]
+    python benchmarks/splats.py DATA [key=value ...] [--scenes NAME ...] [--seconds S ...] [--write]
 
 DATA holds tiny_nerf, blender/lego, instant_ngp/fox, colmap/toy, colmap/south_building, llff/fern and llff/horns. Each
 is trained as a user would train it, on one thread, then evaluated on the views that its format holds out, at full size.

@@ -36,6 +36,9 @@ class SplatConfig:
     max_gaussians: int = option(
         1_000_000, help="number of Gaussians from the share grow_until of the run on", min=1, max=MAX_GAUSSIANS
     )
+    max_per_pixel: float = option(
+        0.0, help="largest number of Gaussians per pixel of a training image; 0 sets no such limit", min=0
+    )
     grow_until: float = option(0.5, help="share of the run in which the number of Gaussians grows", min=0, max=1)
     relocate_every: int = option(100, help="number of steps between relocations of Gaussians", min=1)
     relocate_until: float = option(0.83, help="share of the run after which no Gaussian is relocated", min=0, max=1)

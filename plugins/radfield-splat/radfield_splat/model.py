@@ -29,7 +29,7 @@ from radfield_splat.first_gaussians import first_gaussians
 from radfield_splat.gaussians import Gaussians
 from radfield_splat.normals import render_normals
 from radfield_splat.rasterizer import rasterize
-from radfield_splat.relocation import divided, number_of_gaussians, offsets
+from radfield_splat.relocation import divided, most_gaussians, number_of_gaussians, offsets
 from radfield_splat.start import harmonics_of, start_points, start_scales
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class SplatModel(Model):
             message = "Gaussians live in the space of the cameras, and the rays of these data are in NDC"
             raise UsageError(message, path="data.ndc", hint="Set data.ndc=false")
         self.config, self.bounds, self.radius, self.degree = config, ctx.bounds, ctx.bounds.radius, 0
+        self.most = most_gaussians(config, ctx)
         self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
         means, colors = start_points(config.start_gaussians, ctx)
         n = len(means)
@@ -141,7 +142,7 @@ class SplatModel(Model):
             return
         opacities = self.opacity_logits.sigmoid()
         useless = (opacities < config.min_opacity) | ((self.unseen >= config.unseen_steps) & (config.unseen_steps > 0))
-        n_new = max(0, number_of_gaussians(config, step) - len(opacities))
+        n_new = max(0, number_of_gaussians(config, step, self.most) - len(opacities))
         if not bool(useless.all()):
             self._move(step, parameters, useless, n_new)
 

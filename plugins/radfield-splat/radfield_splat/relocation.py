@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core import Step
+from radfield_core import BuildContext, Step
 from radfield_splat.config import SplatConfig
 from radfield_splat.gaussians import Gaussians
 
@@ -20,8 +20,21 @@ MAX_COPIES = 51
 _SPREAD = 0.5
 
 
-def number_of_gaussians(config: SplatConfig, step: Step) -> int:
+def most_gaussians(config: SplatConfig, ctx: BuildContext) -> int:
+    """Return the largest number of Gaussians: the option's, or fewer if the training images are small."""
+    if ctx.cameras is None or not config.max_per_pixel:
+        return config.max_gaussians
+    pixels = float(ctx.cameras.sizes.prod(-1).median())
+    return max(1, min(config.max_gaussians, int(config.max_per_pixel * pixels)))
+
+
+def number_of_gaussians(config: SplatConfig, step: Step, most: int | None = None) -> int:
     """Return the number of Gaussians after a step. It grows by a constant factor per step.
+
+    Args:
+        config: the options.
+        step: the step.
+        most: number of Gaussians after the growth; None takes that of the options.
 
     Example:
         >>> config = SplatConfig(start_gaussians=100, max_gaussians=400, grow_until=0.5)
@@ -30,7 +43,8 @@ def number_of_gaussians(config: SplatConfig, step: Step) -> int:
     """
     last = config.grow_until * step.max_steps
     share = min(1.0, (step.index + 1) / last) if last else 1.0
-    start, end = min(config.start_gaussians, config.max_gaussians), config.max_gaussians
+    end = config.max_gaussians if most is None else most
+    start = min(config.start_gaussians, end)
     return int(start * (end / start) ** share + 1e-6)
 
 

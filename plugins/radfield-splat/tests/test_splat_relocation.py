@@ -8,9 +8,10 @@ import pytest
 import torch
 from radfield_splat.config import SplatConfig
 from radfield_splat.gaussians import Gaussians
-from radfield_splat.relocation import divided, number_of_gaussians, offsets
+from radfield_splat.relocation import divided, most_gaussians, number_of_gaussians, offsets
 
-from radfield_core import Step
+from radfield_core import BuildContext, SceneBox, Step
+from radfield_core.cameras import Cameras
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
@@ -68,3 +69,13 @@ def test_the_number_of_gaussians_never_exceeds_its_maximum():
     assert {number_of_gaussians(config, Step(index, 40, 0)) for index in range(40)} == {100}
     assert number_of_gaussians(SplatConfig(start_gaussians=1, max_gaussians=7, grow_until=0.0), Step(0, 9, 0)) == 7
     assert math.isclose(SplatConfig().grow_until, 0.5)
+
+
+def test_small_images_get_fewer_gaussians():
+    cameras = Cameras.pinhole(torch.eye(4)[:3].repeat(2, 1, 1), focal=9.0, width=20, height=10)
+    ctx = BuildContext(SceneBox(torch.zeros(3), radius=1.0), cameras=cameras)
+    limited = SplatConfig(start_gaussians=10, max_gaussians=1000, max_per_pixel=1.5)
+    assert most_gaussians(limited, ctx) == 300
+    assert most_gaussians(SplatConfig(max_gaussians=1000), ctx) == 1000
+    assert most_gaussians(SplatConfig(max_gaussians=100, max_per_pixel=1.5), ctx) == 100
+    assert number_of_gaussians(limited, Step(99, 100, 0), most_gaussians(limited, ctx)) == 300
