@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from radfield_core.cli.common import add_trained_run, check_run, place_of_data
 from radfield_core.cli.say import say
+from radfield_core.cli.show import add_show, picture_shower
 
 if TYPE_CHECKING:
     from radfield_core.render.look import Look
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 HELP = """Render pictures of views of a trained run as PNG files, and a video along a camera path. The pictures show
 color, depth, opacity and, if the method provides them, normals."""
 
+RAW = ("npy", "pfm", "exr")
 VIDEOS = ("mp4", "gif", "webp", "none")
 CAMERAS = ("data", "perspective", "equirectangular")
 
@@ -52,6 +55,12 @@ def configure(parser: ArgumentParser) -> None:
     )
     _add_path(parser)
     _add_look(parser)
+    parser.add_argument(
+        "--raw",
+        choices=RAW,
+        help="also write depth, opacity and normals of each view as numbers, in the data's units and along its axes",
+    )
+    add_show(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for the files (default: images/ in the run folder)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the names of the written files")
 
@@ -125,6 +134,7 @@ def run(args: Namespace) -> int:
     from radfield_core.runtime.threads import set_policy
 
     set_policy()
+    show = picture_shower() if args.show else None
     from radfield_core.runs.reports import render_path, render_split
     from radfield_core.runs.stored_results import made_from
     from radfield_core.runs.trained import open_run
@@ -135,7 +145,10 @@ def run(args: Namespace) -> int:
     if not quiet:
         _announce(args, trained, plan, look)
     with nullcontext(out) if args.out else made_from(trained.folder, trained.checkpoint, "images") as out:
-        files = [] if no_views else render_split(trained, args.split, args.views, out, look=look, quiet=quiet)
+        files = []
+        if not no_views:
+            more = {"look": look, "raw": args.raw, "show": show, "quiet": quiet}
+            files += render_split(trained, args.split, args.views, out, **more)
         if plan.video != "none":
             files.append(render_path(trained, plan.path, None, out, video=plan.video, look=plan.look, quiet=quiet))
     say(*files)
@@ -227,6 +240,11 @@ def _check(args: Namespace, no_views: bool, video: str | None) -> tuple[Path, Lo
         mistakes.add("--frames", "a video needs at least 1 frame", "--video none, to render no video")
     if no_views and video == "none":
         mistakes.add("", "neither views nor a video would be rendered", "--views 4, or --video mp4")
+    if args.raw == "exr" and find_spec("OpenEXR") is None:
+        message = "EXR files are written by the package OpenEXR, which is not installed"
+        mistakes.add("--raw", message, "pip install OpenEXR, or --raw npy")
+    if args.raw is not None and no_views:
+        mistakes.add("--raw", "no view is rendered; a video has no raw results", "--views 4")
     with mistakes.collect():
         look = _look(args, no_video=video == "none")
     with mistakes.collect():

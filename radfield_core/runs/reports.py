@@ -27,6 +27,7 @@ from radfield_core.render.image_metrics import MORE_METRICS
 from radfield_core.render.look import Look
 from radfield_core.render.lpips import Lpips
 from radfield_core.render.pictures import make_pictures, save_pictures
+from radfield_core.render.raw import raw_maps, save_raw
 from radfield_core.render.results import results_table
 from radfield_core.render.videos import check_format, write_video
 from radfield_core.render.views import evenly_spread, framed, posed, render_view, view_names
@@ -35,6 +36,7 @@ from radfield_core.runs.stored_results import place_for
 from radfield_core.runs.trained import Trained
 from radfield_core.runs.video_paths import VideoPath, video_path
 from radfield_core.runtime.progress import ProgressCallback, tracked
+from radfield_core.types import Rendered
 
 FEW = 4
 """Default number of views to render."""
@@ -188,7 +190,15 @@ def value_lines(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def render_split(
-    trained: Trained, split: str, views: str | None, out: Path, *, look: Look = USUAL, quiet: bool = False
+    trained: Trained,
+    split: str,
+    views: str | None,
+    out: Path,
+    *,
+    look: Look = USUAL,
+    raw: str | None = None,
+    show: Callable[[np.ndarray], None] | None = None,
+    quiet: bool = False,
 ) -> list[Path]:
     """Render views of a split and write their pictures to files.
 
@@ -199,6 +209,8 @@ def render_split(
             a few views.
         out: folder for the pictures.
         look: size, background and crop of the pictures.
+        raw: "npy", "pfm" or "exr" to write depth, opacity and normals also as numbers in data units.
+        show: function that gets the color picture [H, W, 3] of each view.
         quiet: show no progress.
 
     Returns:
@@ -213,11 +225,17 @@ def render_split(
     for (index, name), within in tracked(named, f"render {split}", quiet=quiet):
         given = scene.cameras.camera(index)
         view = posed(scene, scene.cameras.c2w[index], framed(given, look), given)
-        shown = _pictures(trained, split, view, within, look)
+        rendered = _rendered(trained, split, view, within, look)
+        width, height = view.camera.width, view.camera.height
+        shown = make_pictures(rendered, width, height, transparent=look.transparent)
+        maps = {} if raw is None else raw_maps(rendered, scene, width, height)
         try:
             written += save_pictures(shown, out, name)
+            written += [] if raw is None else save_raw(maps, out, name, raw)
         except OSError as error:
             raise unwritable(error, out) from error
+        if show is not None and "rgb" in shown:
+            show(shown["rgb"][..., :3])
     return written
 
 
@@ -255,7 +273,8 @@ def render_path(
 
     def frames() -> Iterator[np.ndarray]:
         for view, within in tracked(views, f"render {path.name}", quiet=quiet):
-            yield _pictures(trained, "train", view, within, look)["rgb"]
+            rendered = _rendered(trained, "train", view, within, look)
+            yield make_pictures(rendered, view.camera.width, view.camera.height)["rgb"]
 
     file = out / f"{path.name}{_kind(look)}.{video}"
     try:
@@ -327,8 +346,7 @@ def _kind(look: Look) -> str:
     return "" if look.camera == "data" else f"-{look.camera}"
 
 
-def _pictures(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> dict[str, np.ndarray]:
-    """Render a view. Return its pictures by kind ("rgb", "depth", …), each uint8 [H, W, 3], or [H, W, 4] with alpha."""
+def _rendered(trained: Trained, split: str, view: View, report: ProgressCallback, look: Look) -> Rendered:
+    """Render a view of a split, or one along a path."""
     scene, chunk = trained.scenes.views(split), trained.run.eval.rays_per_chunk
-    rendered = render_view(trained.model, trained.method, scene, view, chunk, report, look)
-    return make_pictures(rendered, view.camera.width, view.camera.height, transparent=look.transparent)
+    return render_view(trained.model, trained.method, scene, view, chunk, report, look)

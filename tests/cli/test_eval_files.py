@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -76,3 +77,15 @@ def test_lpips_is_measured_with_weights_and_not_available_without(run: Path, tmp
 def test_arguments_that_exclude_each_other(words: list[str], message: str, run: Path, capsys) -> None:
     assert main(["eval", str(run), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_rendered_views_have_raw_results_beside_their_pictures(run: Path, tmp_path: Path) -> None:
+    words = ["render", str(run), "--views", "1", "--video", "none", "--raw", "npy", "-q", "--out", str(tmp_path)]
+    assert main(words) == 0
+    raw = {path.stem.partition("_")[2]: np.load(path) for path in tmp_path.glob("*.npy")}
+    pictures = {path.stem.partition("_")[2] for path in tmp_path.glob("*.png")}
+    assert {"depth", "opacity"} <= raw.keys() and pictures == {"rgb", "depth", "opacity"}
+    assert raw["depth"].shape == raw["opacity"].shape == (32, 32) and raw["depth"].dtype == np.float32
+    solid = raw["opacity"] > 0.5
+    assert 1.0 < np.nanmedian(raw["depth"][solid] if solid.any() else raw["depth"]) < 10.0  # cameras are 4 away
+    assert main(["render", str(run), "--views", "0", "--video", "gif", "--raw", "npy"]) == 2
