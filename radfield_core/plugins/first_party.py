@@ -60,7 +60,13 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
     "radfield-report": ("observer:report",),
     "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-viewer": ("observer:viewer",),
-    "radfield-splat": ("method:splat", "method:splat-small", "method:splat-capture", "exporter:splats"),
+    "radfield-splat": (
+        "method:splat",
+        "method:splat-small",
+        "method:splat-capture",
+        "method:splat-2d",
+        "exporter:splats",
+    ),
     "radfield-mesh": (
         "exporter:mesh",
         "exporter:tsdf",

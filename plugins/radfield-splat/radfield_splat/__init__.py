@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from radfield_splat.rasterizer import rasterize
     from radfield_splat.reference import Raster
     from radfield_splat.splat_files import read_splats, write_splats
+    from radfield_splat.surfel_reference import Surface
+    from radfield_splat.surfels import rasterize_disks
 
-__all__ = ["Gaussians", "Raster", "rasterize", "read_splats", "write_splats"]
+__all__ = ["Gaussians", "Raster", "Surface", "rasterize", "rasterize_disks", "read_splats", "write_splats"]
 
 _MODULES = {
     "Gaussians": "gaussians",
     "Raster": "reference",
+    "Surface": "surfel_reference",
     "rasterize": "rasterizer",
+    "rasterize_disks": "surfels",
     "read_splats": "splat_files",
     "write_splats": "splat_files",
 }

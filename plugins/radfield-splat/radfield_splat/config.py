@@ -77,6 +77,18 @@ class SplatConfig:
         2.5e-3, help="learning rate of the colors; that of higher harmonics is a twentieth", min=0, exclusive_min=True
     )
     lr_final: float = option(1.0, help="factor of the other learning rates at the end of the run", min=0, max=1)
+    shape: Literal["volume", "disk"] = option(
+        "volume",
+        help='"volume" draws 3-D Gaussians; "disk" draws flat ones that form a surface, for meshes (2DGS)',
+    )
+    normal_weight: float = option(
+        0.05, help="disks: weight of the difference between their normals and those of the depths, in the loss", min=0
+    )
+    normal_from: float = option(0.23, help="share of the run from which that weight applies", min=0, max=1)
+    distortion_weight: float = option(
+        1.0, help="disks: weight in the loss of the squared differences of size/distance along a ray", min=0
+    )
+    distortion_from: float = option(0.1, help="share of the run from which that weight applies", min=0, max=1)
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ All sums have a fixed order, so the results have the same bits for any number of
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -67,14 +67,14 @@ class _Rasterize(Function):
         near: float,
         low_pass: float,
     ) -> Any:
-        parameters = tuple(_flat(x) for x in (means, log_scales, quaternions, logits, harmonics))
+        parameters = tuple(flat(x) for x in (means, log_scales, quaternions, logits, harmonics))
         camera = packed(view, near, low_pass)
         drawn = _project(parameters, camera, degree)
         shape = view.camera.height, view.camera.width
         rgb = means.new_empty(*shape, 3)
         depth, opacity, median = (means.new_empty(shape) for _ in range(3))
-        behind = _flat(background)
-        images = tuple(_flat(x) for x in (rgb, depth, opacity, median))
+        behind = flat(background)
+        images = tuple(flat(x) for x in (rgb, depth, opacity, median))
         masks = _composite(drawn, shape, behind, images)
         ctx.save_for_backward(means, log_scales, quaternions, logits, harmonics, c2w, background, rgb, depth, opacity)
         ctx.rest = drawn, masks, camera, degree
@@ -86,11 +86,11 @@ class _Rasterize(Function):
         *parameters, c2w, background, rgb, depth, opacity = ctx.saved_tensors
         drawn, masks, camera, degree = ctx.rest
         by_rgb = torch.zeros_like(rgb) if by_rgb is None else by_rgb
-        images = tuple(_flat(x) for x in (rgb, depth, opacity))
-        grads = _flat(by_rgb), *(_flat(x) if x is not None else np.zeros(1, np.float32) for x in (by_depth, by_opacity))
-        sums = _composite_backward(drawn, masks, tuple(depth.shape), _flat(background), images, grads)
+        images = tuple(flat(x) for x in (rgb, depth, opacity))
+        grads = flat(by_rgb), *(flat(x) if x is not None else np.zeros(1, np.float32) for x in (by_depth, by_opacity))
+        sums = _composite_backward(drawn, masks, tuple(depth.shape), flat(background), images, grads)
         results = [torch.zeros_like(x) for x in parameters]
-        pose = _project_backward(tuple(map(_flat, parameters)), camera, degree, drawn, sums, results)
+        pose = _project_backward(tuple(map(flat, parameters)), camera, degree, drawn, sums, results)
         by_c2w = by_background = None
         if ctx.needs_input_grad[5]:
             turned = torch.from_numpy(pose.reshape(3, 3)) * torch.tensor(FLIP, dtype=torch.float64)[:, None]
@@ -101,7 +101,7 @@ class _Rasterize(Function):
         return *results, by_c2w, by_background, None, None, None, None
 
 
-class _Drawn:
+class Drawn:
     """Projected Gaussians and their pairs. Module `tiles` describes the arrays."""
 
     def __init__(self, rows: Any, n_tiles: Any, width: int, height: int) -> None:
@@ -124,7 +124,7 @@ class _Drawn:
             totals[part + 1] = tiles.count_pairs(self.rows, order, begin, end, width, height, counts[part])
 
         parts = [(part, part + 1) for part in range(threads)]
-        _parallel(count, parts)
+        in_parallel(count, parts)
         if totals.sum() > _MOST_PAIRS:
             raise ValueError(f"the Gaussians are too large for the view: they meet {totals.sum():,} tiles in all")
         ends = counts.T.reshape(-1).cumsum(dtype=np.int32)  # the pairs of one tile are next to each other
@@ -139,7 +139,7 @@ class _Drawn:
                 self.pairs, self.places,
             )  # fmt: skip
 
-        _parallel(write, parts)
+        in_parallel(write, parts)
 
     def parts(self) -> list[tuple[int, int]]:
         """Return groups of tiles with about equally many pairs."""
@@ -149,7 +149,7 @@ class _Drawn:
         return [(a, b) for a, b in pairwise(bounds) if b > a]
 
 
-def _project(parameters: tuple[Any, ...], camera: Any, degree: int) -> _Drawn:
+def _project(parameters: tuple[Any, ...], camera: Any, degree: int) -> Drawn:
     n = len(parameters[3])
     rows, n_tiles, fault = np.empty(n * projection.ROW, np.float32), np.empty(n, np.int32), np.zeros(2, np.int64)
     faults = [fault.copy() for _ in range(0, n, _CHUNK)]
@@ -157,16 +157,12 @@ def _project(parameters: tuple[Any, ...], camera: Any, degree: int) -> _Drawn:
     def run(start: int, stop: int) -> None:
         projection.project_gaussians(*parameters, camera, degree, start, stop, rows, n_tiles, faults[start // _CHUNK])
 
-    _parallel(run, _chunks(n))
-    for kind, index in faults:
-        if kind == projection.NOT_FINITE:
-            raise ValueError(f"a parameter of Gaussian {index} is not finite, or its quaternion is zero")
-        if kind == projection.TOO_LARGE:
-            raise ValueError(f"Gaussian {index} is too large for the view: its image is not finite")
-    return _Drawn(rows, n_tiles, int(camera[WIDTH]), int(camera[HEIGHT]))
+    in_parallel(run, chunks(n))
+    raise_faults(faults)
+    return Drawn(rows, n_tiles, int(camera[WIDTH]), int(camera[HEIGHT]))
 
 
-def _composite(drawn: _Drawn, shape: tuple[int, int], background: Any, images: tuple[Any, ...]) -> Any:
+def _composite(drawn: Drawn, shape: tuple[int, int], background: Any, images: tuple[Any, ...]) -> Any:
     masks = np.empty(len(drawn.pairs), np.uint16)
 
     def run(first: int, last: int) -> None:
@@ -174,12 +170,12 @@ def _composite(drawn: _Drawn, shape: tuple[int, int], background: Any, images: t
             drawn.rows, drawn.starts, drawn.pairs, first, last, shape[1], shape[0], background, masks, *images
         )
 
-    _parallel(run, drawn.parts())
+    in_parallel(run, drawn.parts())
     return masks
 
 
 def _composite_backward(
-    drawn: _Drawn, masks: Any, shape: tuple[int, int], background: Any, images: tuple[Any, ...], grads: tuple[Any, ...]
+    drawn: Drawn, masks: Any, shape: tuple[int, int], background: Any, images: tuple[Any, ...], grads: tuple[Any, ...]
 ) -> Any:
     totals = np.empty(len(drawn.pairs) * projection.ROW, np.float32)
     sums = np.empty(len(drawn.n_tiles) * projection.ROW, np.float32)
@@ -193,18 +189,18 @@ def _composite_backward(
     def add(start: int, stop: int) -> None:
         raster.sum_pairs(drawn.ids, start, stop, drawn.first, drawn.n_tiles, drawn.places, masks, totals, sums)
 
-    _parallel(run, drawn.parts())
-    _parallel(add, _chunks(len(drawn.ids)))
+    in_parallel(run, drawn.parts())
+    in_parallel(add, chunks(len(drawn.ids)))
     return sums
 
 
 def _project_backward(
-    parameters: tuple[Any, ...], camera: Any, degree: int, drawn: _Drawn, sums: Any, results: list[Tensor]
+    parameters: tuple[Any, ...], camera: Any, degree: int, drawn: Drawn, sums: Any, results: list[Tensor]
 ) -> Any:
     """Write the gradients to `results`. Return the gradient for the rotation from the world to the camera [9]."""
     n = len(drawn.ids)
-    ids = np.concatenate([drawn.ids, np.repeat(drawn.ids[-1:], -n % 16)])
-    out = tuple(map(_flat, results))
+    ids = padded_ids(drawn)
+    out = tuple(map(flat, results))
     poses = np.zeros((max(1, -(-n // _CHUNK)), projection.POSE * 16), np.float32)
 
     def run(start: int, stop: int) -> None:
@@ -212,19 +208,35 @@ def _project_backward(
             *parameters, camera, degree, drawn.rows, sums, ids, start, stop, *out, poses[start // _CHUNK]
         )
 
-    _parallel(run, _chunks(n))
+    in_parallel(run, chunks(n))
     return poses.astype(np.float64).reshape(-1, projection.POSE, 16).sum((0, 2))
 
 
-def _chunks(n: int) -> list[tuple[int, int]]:
+def raise_faults(faults: Iterable[Any]) -> None:
+    """Raise ValueError for the first fault [kind, index] that a kernel reported."""
+    for kind, index in faults:
+        if kind == projection.NOT_FINITE:
+            raise ValueError(f"a parameter of Gaussian {index} is not finite, or its quaternion is zero")
+        if kind == projection.TOO_LARGE:
+            raise ValueError(f"Gaussian {index} is too large for the view: its image is not finite")
+
+
+def padded_ids(drawn: Drawn) -> Any:
+    """Return the indices of the drawn Gaussians, padded to a multiple of 16 by repeating the last one."""
+    return np.concatenate([drawn.ids, np.repeat(drawn.ids[-1:], -len(drawn.ids) % 16)])
+
+
+def chunks(n: int) -> list[tuple[int, int]]:
+    """Return the ranges (start, stop) of n Gaussians that are processed together."""
     return [(start, min(start + _CHUNK, n)) for start in range(0, n, _CHUNK)]
 
 
-def _flat(x: Tensor) -> Any:
+def flat(x: Tensor) -> Any:
+    """Return the numbers of a tensor as an array of one axis, without a copy if the tensor is contiguous."""
     return x.detach().contiguous().numpy().reshape(-1)
 
 
-def _parallel(run: Callable[[int, int], object], parts: list[tuple[int, int]]) -> None:
+def in_parallel(run: Callable[[int, int], object], parts: list[tuple[int, int]]) -> None:
     """Run all parts on as many threads as torch uses. Kernels run in parallel, because they release the GIL."""
     threads = torch.get_num_threads()
     if threads == 1 or len(parts) == 1:

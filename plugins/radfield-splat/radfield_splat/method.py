@@ -11,6 +11,7 @@ from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step
 from radfield_splat.config import SplatConfig
 from radfield_splat.dssim import dssim
 from radfield_splat.model import SplatModel, pixel_size
+from radfield_splat.surfel_model import SurfelModel
 
 LR_PARTS = 1e-3
 """Learning rate of parts of a run, such as learned poses, that state none."""
@@ -29,7 +30,7 @@ class Splat(Method):
     def build(self, ctx: BuildContext) -> Model:
         """Build the Gaussians."""
         self._pixel_size = pixel_size(ctx)
-        return SplatModel(self.config, ctx)
+        return (SurfelModel if self.config.shape == "disk" else SplatModel)(self.config, ctx)
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
         """Background colors [n, 3], as set by the options."""

@@ -20,6 +20,7 @@ def radfield_components() -> list[Component]:
             preset={
                 "splat-small": "radfield_splat:presets/splat-small.toml",
                 "splat-capture": "radfield_splat:presets/splat-capture.toml",
+                "splat-2d": "radfield_splat:presets/splat-2d.toml",
             },
         ),
         component(

@@ -58,6 +58,14 @@ def rasterize(
     if degree is not None and degree < 0:
         raise ValueError(f"degree is {degree}; it must be at least 0")
     degree = gaussians.degree if degree is None else min(degree, gaussians.degree)
+    check_view(view, background)
+    module = OP.pick(gaussians.means.device) or reference
+    image: Raster = module.rasterize(gaussians, view, background, degree, near, low_pass)
+    return image
+
+
+def check_view(view: View, background: Tensor | None) -> None:
+    """Raise UsageError if a camera is panoramic, and ValueError if the background has another shape than its image."""
     height, width = view.camera.height, view.camera.width
     if view.camera.model in distortion.PANORAMIC:
         raise UsageError(
@@ -66,6 +74,3 @@ def rasterize(
         )
     if background is not None and background.numel() not in (3, 3 * height * width):
         raise ValueError(f"background has the shape {list(background.shape)} instead of [3] or [{height}, {width}, 3]")
-    module = OP.pick(gaussians.means.device) or reference
-    image: Raster = module.rasterize(gaussians, view, background, degree, near, low_pass)
-    return image
