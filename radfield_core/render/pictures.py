@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.files.pictures import write_picture
-from radfield_core.render.image_metrics import SSIM_WINDOW, ssim_map, to_uint8
+from radfield_core.render.image_metrics import SSIM_WINDOW, to_uint8
 from radfield_core.types import Rendered
 
 DEPTH_RANGE = (0.02, 0.98)  # the depths at these two quantiles get the first and the last false color
@@ -82,21 +82,15 @@ def strip(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(parts[1:], 1)
 
 
-def similarity_picture(rendered: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
-    """Make an 8-bit picture [H, W, 3] of the SSIM of each pixel of two 8-bit images [H, W, 3].
+def similarity_picture(similarity: Tensor) -> np.ndarray:
+    """Make an 8-bit picture [H, W, 3] of the SSIM of each window of two images, [H − 10, W − 10].
 
     The false colors go from yellow (0 or less) to black (1, where the images are alike). Pixels at the border, which
-    have no complete window, get the color of their nearest neighbor. Return None if the images are smaller than the
-    window.
+    have no complete window, get the color of their nearest neighbor.
     """
     from matplotlib import colormaps
 
-    height, width = truth.shape[:2]
-    if min(height, width) < SSIM_WINDOW:
-        return None
-    images = (torch.from_numpy(image).double() / 255.0 for image in (rendered, truth))
-    border = SSIM_WINDOW // 2
-    values = np.pad(ssim_map(*images).clamp(0.0, 1.0).numpy(), border, mode="edge")
+    values = np.pad(similarity.float().clamp(0.0, 1.0).numpy(), SSIM_WINDOW // 2, mode="edge")
     colors = torch.from_numpy(colormaps["inferno"](1.0 - values)[..., :3]).float()
     return to_uint8(colors).numpy()
 

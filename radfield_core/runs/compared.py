@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from radfield_core.data.scene import Scene
 from radfield_core.errors import DatasetError
-from radfield_core.render.evaluation import compare, shrunk, true_colors
+from radfield_core.render.evaluation import shrunk, true_colors
+from radfield_core.render.image_metrics import SSIM_WINDOW, psnr, ssim_map
 from radfield_core.render.pictures import comparison_pictures, depth_range, make_pictures, similarity_picture
 from radfield_core.render.views import render_view, scaled
 from radfield_core.runs.trained import Trained
@@ -84,15 +86,18 @@ def compared_views(
         seconds = time.perf_counter() - started
         width, height = view.camera.width, view.camera.height
         truth = _truth(trained, scene, index, width, height)
-        metrics: Mapping[str, float] = {}
+        metrics: dict[str, float] = {}
         if truth is None or rendered.rgb is None:
             pictures = make_pictures(rendered, width, height)
             pictures = {{"rgb": "rendered"}.get(kind, kind): picture for kind, picture in pictures.items()}
         else:
             pictures = comparison_pictures(rendered, truth)
-            similarity = similarity_picture(pictures["rendered"], pictures["truth"])
-            pictures |= {} if similarity is None else {"similarity": similarity}
-            metrics = compare(rendered.rgb.float().cpu().view(height, width, 3), truth, camera=view.camera)
+            images = [torch.from_numpy(pictures[kind]).double() / 255.0 for kind in ("rendered", "truth")]
+            metrics = {"psnr": psnr(images[0], images[1])}
+            if min(height, width) >= SSIM_WINDOW:
+                similarity = ssim_map(images[0], images[1])
+                metrics["ssim"] = float(similarity.mean())
+                pictures |= {"similarity": similarity_picture(similarity)}
         depths = None if scene.ndc else depth_range(rendered)
         shown = None if depths is None else (factor * depths[0], factor * depths[1])
         name = scene.names[index] if scene.names else f"{index:04d}"
