@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
@@ -66,6 +67,8 @@ def damaged(path: Path, whole: bytes, draw: random.Random) -> bytes:
         return json.dumps(apply_value_edits(json.loads(whole), random_value_edits(draw))).encode()
     if path.suffix == ".npz" and draw.random() < 0.6:
         return _with_damaged_member(whole, draw)
+    if path.suffix == ".spz" and draw.random() < 0.6:
+        return gzip.compress(apply_byte_edits(gzip.decompress(whole), random_byte_edits(draw)))
     return apply_byte_edits(whole, random_byte_edits(draw))
 
 
@@ -88,6 +91,7 @@ def targets(folder: Path) -> list[Target]:
         *_configs(folder / "configs"),
         *_runs(folder / "runs"),
         *_meshes(folder / "meshes"),
+        *_splats(folder / "splats"),
     ]
 
 
@@ -304,3 +308,20 @@ def _meshes(folder: Path) -> list[Target]:
     ball.export(folder / "e.ply", encoding="ascii")
     found.append(Target("mesh ply text", (folder / "e.ply",), lambda: read_mesh(folder / "e.ply")))
     return found
+
+
+def _splats(folder: Path) -> list[Target]:
+    """Files of Gaussians, in each format."""
+    import torch
+    from radfield_splat import Gaussians, read_splats, write_splats
+
+    folder.mkdir(parents=True)
+    draw = torch.Generator().manual_seed(0)
+    shapes = ((20, 3), (20, 3), (20, 4), (20,), (20, 9, 3))
+    gaussians = Gaussians(*(torch.randn(*shape, generator=draw) for shape in shapes))
+    for name in ("a.ply", "b.splat", "c.spz"):
+        write_splats(folder / name, gaussians)
+    return [
+        Target(f"splats {path.suffix}", (path,), partial(read_splats, path))
+        for path in (folder / "a.ply", folder / "b.splat", folder / "c.spz")
+    ]

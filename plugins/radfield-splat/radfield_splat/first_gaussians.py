@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from radfield_splat.similarity import transformed
 from radfield_splat.splat_files import read_splats
 
 logger = logging.getLogger(__name__)
+
+_LARGEST = 1000
+"""Gaussians are not larger than this number of radii of the scene, because the image of a larger one may overflow."""
 
 _FEW = 0.05
 """A warning is logged if less than this share of the Gaussians lies in the region of the scene."""
@@ -45,7 +49,13 @@ def first_gaussians(path: Path, to_data: Tensor, config: SplatConfig, bounds: Sc
     if inside < _FEW * n:
         text = "%s: only %d of %d Gaussians lie in the region of the scene; are they in the coordinates of this data?"
         logger.warning(text, path, inside, n)
+    largest = math.log(_LARGEST * bounds.radius)
+    n_large = int((found.log_scales > largest).any(-1).sum())
+    if n_large:
+        text = "%s: %d of %d Gaussians are larger than %d times the region of the scene, and are made smaller"
+        logger.warning(text, path, n_large, n, _LARGEST)
     harmonics = found.harmonics.new_zeros(n, (config.degree + 1) ** 2, 3)
     kept = min(harmonics.shape[1], found.harmonics.shape[1])
     harmonics[:, :kept] = found.harmonics[:, :kept]
-    return Gaussians(*found.tensors()[:4], harmonics)
+    scales = found.log_scales.clamp_max(largest)
+    return Gaussians(found.means, scales, found.quaternions, found.opacity_logits, harmonics)

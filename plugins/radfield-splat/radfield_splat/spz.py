@@ -169,9 +169,12 @@ def _inflated(path: Path) -> tuple[_Header, bytes]:
         more = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
         raise DatasetError(f"is not an intact gzip file: {error}", path=str(path)) from None
-    if len(content) != size or more or not inflater.eof:
-        found = "more" if more else f"{len(content)}" if len(content) < size else "no end after"
-        raise DatasetError(f"has {found} bytes instead of {size} for {header.n} Gaussians", path=str(path))
+    if len(content) < size:
+        text = f"ends after {len(content)} of {size} bytes for {header.n} Gaussians"
+        raise DatasetError(text, path=str(path))
+    if more or not inflater.eof:
+        text = f"has more than {size} bytes" if more else f"is cut off after {size} bytes"
+        raise DatasetError(f"{text} for {header.n} Gaussians", path=str(path))
     return header, content
 
 

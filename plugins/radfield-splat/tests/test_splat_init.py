@@ -79,3 +79,12 @@ def test_what_surprises_is_said(degree, max_gaussians, radius, message, file, ca
     assert model.degree == degree and model.gaussians().degree == degree
     assert torch.allclose(model.gaussians().harmonics[:, :kept], expected[:, :kept], atol=1e-5)
     assert not model.gaussians().harmonics[:, kept:].any()
+
+
+def test_a_gaussian_too_large_to_be_drawn_is_made_smaller(file, tmp_path, capsys):
+    found = read_splats(file)
+    found.log_scales[3] = 29.0
+    write_splats(tmp_path / "large.ply", found)
+    words = [*TINY, "trainer.max_steps=2", "--init-from", str(tmp_path / "large.ply"), "--out", str(tmp_path / "run")]
+    assert main(["train", "--method", "splat", "-q", *words]) == 0
+    assert "1 of 40 Gaussians are larger than 1000 times" in capsys.readouterr().err
