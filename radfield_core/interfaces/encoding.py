@@ -50,6 +50,14 @@ class Encoding(Part):
         own = self.own_parameters()
         return [ParameterGroup("encodings", own, weight_decay=0.0)] if own else []
 
+    def cell_size(self) -> Tensor | None:
+        """Return the side of the smallest cell in use, in units of x, or None if the encoding has no grid.
+
+        Finite differences with a shorter step see the slope within one cell only. The size is a tensor with one number,
+        on the device of the encoding, so that it can be read without a synchronization.
+        """
+        return None
+
     @abstractmethod
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Encode points or Gaussians.

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from radfield_core import BuildContext, Encoding, UsageError
+from radfield_core import BuildContext, Encoding, Step, UsageError
 from radfield_frequency.config import FrequencyConfig
 
 
@@ -35,6 +35,7 @@ class Frequency(Encoding):
     """
 
     frequencies: Tensor
+    weights: Tensor
 
     def __init__(self, config: FrequencyConfig, ctx: BuildContext, *, in_dim: int):
         super().__init__()
@@ -48,11 +49,25 @@ class Frequency(Encoding):
         self.include_input = config.include_input
         self.out_dim = in_dim * (2 * config.n_frequencies + config.include_input)
         self.angular_scale = math.pi if config.angular_scale == "pi" else 1.0
-        self.register_buffer("frequencies", 2.0 ** torch.arange(config.n_frequencies), persistent=False)
+        self.fade_in_steps = config.fade_in_steps
+        highest = float(2 ** max(0, config.n_frequencies - 1))
+        spaced = torch.linspace(1.0, highest, config.n_frequencies)
+        doubled = 2.0 ** torch.arange(config.n_frequencies)
+        self.register_buffer("frequencies", doubled if config.spacing == "log" else spaced, persistent=False)
+        self.register_buffer("weights", torch.ones(config.n_frequencies), persistent=False)
+
+    def begin_step(self, step: Step) -> None:
+        """If `fade_in_steps` is set, give each frequency its weight: (1 − cos π·clip(p·L − k, 0, 1)) / 2 for frequency
+        k and the share p of the steps."""
+        if self.fade_in_steps:
+            n = len(self.weights)
+            place = step.index / self.fade_in_steps * n - torch.arange(n, dtype=torch.float64)
+            self.weights.copy_((1.0 - (math.pi * place.clamp(0.0, 1.0)).cos()) / 2.0)
 
     def forward(self, x: Tensor, cov: Tensor | None = None) -> Tensor:
         """Return the features [M, out_dim] of x [M, D], which are points or the means of Gaussians. The covariances
         `cov` are ignored."""
         angles = (x * self.angular_scale)[:, None, :] * self.frequencies[:, None]
-        waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+        waves = torch.stack([angles.sin(), angles.cos()], dim=2)
+        waves = (waves * self.weights[:, None, None] if self.fade_in_steps else waves).flatten(1)
         return torch.cat([x, waves], dim=1) if self.include_input else waves

@@ -57,6 +57,7 @@ class HashEncoding(Encoding):
     center: Tensor
     active_levels: Tensor
     feature_levels: Tensor
+    cell_sizes: Tensor
 
     def __init__(self, config: HashConfig, ctx: BuildContext, *, in_dim: int = 3):
         super().__init__()
@@ -72,6 +73,8 @@ class HashEncoding(Encoding):
         self.register_buffer("active_levels", torch.tensor(config.start_levels or config.n_levels), persistent=False)
         feature_levels = torch.arange(config.n_levels).repeat_interleave(config.n_features)
         self.register_buffer("feature_levels", feature_levels, persistent=False)
+        sizes = torch.tensor([2.0 * self.radius / (level.scale + 1.0) for level in self.grid.levels])
+        self.register_buffer("cell_sizes", sizes, persistent=False)
         self.table = nn.Parameter(
             torch.empty(self.grid.n_entries, config.n_features).uniform_(-INITIAL_RANGE, INITIAL_RANGE)
         )
@@ -83,6 +86,10 @@ class HashEncoding(Encoding):
             steps = max(0, step.index - self.config.start_step)
             active = self.config.start_levels + steps // self.config.steps_per_level
             self.active_levels.fill_(min(active, self.config.n_levels))
+
+    def cell_size(self) -> Tensor:
+        """Return the side of the region, divided by the cells per side of the finest level in use."""
+        return self.cell_sizes[self.active_levels - 1]
 
     def scalars(self) -> dict[str, Tensor]:
         """Return the number of levels in use, for the log. The result is empty if this number never changes."""

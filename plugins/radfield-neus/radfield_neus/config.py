@@ -19,8 +19,11 @@ class NeuSFieldConfig:
         default={"type": "frequency", "n_frequencies": 6, "include_input": False},
         help="encoding of positions; in addition, the network always reads the position itself",
     )
-    direction_encoding: Choice = slot(
-        "encoding", default={"type": "frequency", "n_frequencies": 4}, help="encoding of view directions"
+    direction_encoding: Choice | None = slot(
+        "encoding",
+        default={"type": "frequency", "n_frequencies": 4},
+        optional=True,
+        help='encoding of view directions; "none" makes colors independent of the view direction',
     )
     appearance_encoding: Choice | None = slot(
         "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
@@ -39,6 +42,9 @@ class NeuSFieldConfig:
         min=0.01,
         max=0.99,
     )
+    inside_out: bool = option(
+        False, help="start with a surface that is seen from inside, for rooms: the distance is positive in the sphere"
+    )
     softplus_beta: float = option(
         100.0, help="sharpness beta of the softplus activations in the distance network", min=0, exclusive_min=True
     )
@@ -51,11 +57,17 @@ class NeuSFieldConfig:
     normals: Literal["analytic", "finite_differences"] = option(
         "analytic", help="method that computes the gradients of the distance"
     )
-    fd_step: Schedule = option(
-        Schedule.of(0.005), help="step of finite differences, as a fraction of the scene's radius", min=0
+    fd_step: Schedule | Literal["progressive"] = option(
+        Schedule.of(0.005),
+        help="step of finite differences, as a fraction of the scene's radius; \"progressive\" is the side of a cell of "
+        "the finest level in use, for encodings with a grid",
+        min=0,
     )
     init_sharpness: float = option(
         0.3, help="initial value of v, which determines the sharpness 1/s = exp(10 v)", min=-1.3, max=1.3
+    )
+    max_sharpness: Schedule | None = option(
+        None, help='upper limit of the sharpness 1/s, in inverse scene radii; "none" sets no limit', min=1e-6
     )
     anneal_end: int = option(
         50_000,
@@ -134,8 +146,12 @@ class InvertedSphereSamplerConfig:
 class NeuSConfig:
     """Options of the losses and schedules of method:neus."""
 
-    loss: Literal["l1", "mse"] = option("l1", help="photometric loss")
-    loss_weight: Schedule = option(Schedule.of(1.0), help="weight of the photometric loss", min=0)
+    l1: Schedule = option(
+        Schedule.of(1.0), help="weight of the absolute color error, summed over the channels", min=0
+    )
+    mse: Schedule = option(
+        Schedule.of(0.0), help="weight of the squared color error, a mean over the channels", min=0
+    )
     mask: Schedule = option(Schedule.of(0.0), help="weight of the mask loss; use 0.1 for data with masks", min=0)
     opaque: Schedule = option(
         Schedule.of(0.0), help="weight of the loss that makes each ray either opaque or transparent", min=0
@@ -155,6 +171,13 @@ class NeuSConfig:
         exclusive_min=True,
     )
     lr_sharpness: Schedule | None = option(None, help="learning rate of the sharpness; if unset, it is lr", min=0)
+    lr_color: Schedule | None = option(None, help="learning rate of the color network; if unset, it is lr", min=0)
+    lr_background: Schedule | None = option(None, help="learning rate of the background; if unset, it is lr", min=0)
+    weight_decay: float = option(
+        0.0,
+        help="decoupled weight decay of the networks; encodings have no weight decay; instant-nsr-pl uses 0.01",
+        min=0,
+    )
     betas: tuple[float, float] = option((0.9, 0.999), help="Adam's betas", min=0, max=0.999999)
     eps: float = option(1e-8, help="Adam's epsilon", min=0, exclusive_min=True)
     warmup_steps: int = option(5000, help="number of steps in which the learning rate rises linearly to lr", min=0)

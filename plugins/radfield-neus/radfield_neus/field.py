@@ -31,6 +31,9 @@ from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
 from radfield_neus.networks import DistanceNetwork
 
+MAX_SHARPNESS = 1e6
+"""Largest sharpness, in inverse scene radii, as in the paper's code."""
+
 EIKONAL_RADIUS = 1.2
 """Radius of the ball in which the eikonal loss applies, in scene radii. The value is from the paper's code."""
 
@@ -56,6 +59,7 @@ class NeuSField(Field):
     center: Tensor
     anneal: Tensor
     fd_step: Tensor
+    sharpness_limit: Tensor
     inside: Tensor
 
     def __init__(self, config: NeuSFieldConfig, ctx: BuildContext):
@@ -66,12 +70,20 @@ class NeuSField(Field):
         # The networks and the encoding see the scene in the unit sphere, as in the paper's code.
         ctx = replace(ctx, bounds=replace(ctx.bounds, center=torch.zeros(3), radius=1.0))
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
-        self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.direction_encoding: Encoding | None = None
+        if config.direction_encoding is not None:
+            self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.appearance_encoding: Encoding | None = None
         if config.appearance_encoding is not None:
             self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         in_dim = 3 + self.encoding.out_dim
         _check(config, in_dim)
+        if config.fd_step == "progressive" and self.encoding.cell_size() is None:
+            raise UsageError(
+                f"encoding:{config.encoding.name} has no grid, so finite differences have no progressive step",
+                path="field.fd_step",
+                hint="Set field.fd_step=0.005, or field.encoding=hash",
+            )
         self.distance = DistanceNetwork(
             in_dim,
             config.width,
@@ -81,31 +93,41 @@ class NeuSField(Field):
             init_radius=config.init_radius,
             beta=config.softplus_beta,
             normalize_weights=config.weight_norm,
+            inside_out=config.inside_out,
         )
-        color_dim = 3 + self.direction_encoding.out_dim + 3 + config.n_features
-        color_dim += 0 if self.appearance_encoding is None else self.appearance_encoding.out_dim
+        seen = (self.direction_encoding, self.appearance_encoding)
+        color_dim = 3 + sum(encoding.out_dim for encoding in seen if encoding is not None) + 3 + config.n_features
         self.color = SkipMlp(color_dim, config.color_width, config.color_layers, 3)
         if config.weight_norm:
             self.color.normalize_weights()
         self.sharpness_log = nn.Parameter(torch.tensor(config.init_sharpness))
         self.register_buffer("anneal", torch.tensor(1.0), persistent=False)
-        self.register_buffer("fd_step", torch.tensor(next(config.fd_step.values()) * self.radius), persistent=False)
+        self.register_buffer("fd_step", torch.tensor(0.0), persistent=False)
+        self.register_buffer("sharpness_limit", torch.tensor(MAX_SHARPNESS), persistent=False)
+        self.begin_step(Step(0, 1, 0))
         self.register_buffer("inside", torch.tensor(0.0), persistent=False)
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Return the group "sharpness", for which the method may set a separate learning rate."""
-        return [ParameterGroup("sharpness", [self.sharpness_log])]
+        """Return the groups "sharpness" and "color", for which the method may set separate learning rates."""
+        color = list(self.color.parameters())
+        return [ParameterGroup("sharpness", [self.sharpness_log]), ParameterGroup("color", color)]
 
     def begin_step(self, step: Step) -> None:
-        """Update the ratio of the cosine annealing and the step of the finite differences."""
-        end = self.config.anneal_end
-        self.anneal.fill_(min(1.0, step.index / end) if end else 1.0)
-        self.fd_step.fill_(self.config.fd_step.value(step) * self.radius)
+        """Update the ratio of the cosine annealing, the step of finite differences, and the limit of the sharpness."""
+        config = self.config
+        self.anneal.fill_(min(1.0, step.index / config.anneal_end) if config.anneal_end else 1.0)
+        cell = self.encoding.cell_size() if config.fd_step == "progressive" else None
+        if cell is not None:
+            self.fd_step.copy_(cell * self.radius)  # the encoding reads positions in radii
+        elif not isinstance(config.fd_step, str):
+            self.fd_step.fill_(config.fd_step.value(step) * self.radius)
+        if config.max_sharpness is not None:
+            self.sharpness_limit.fill_(config.max_sharpness.value(step))
 
     @property
     def sharpness(self) -> Tensor:
-        """Sharpness 1/s = exp(10 v), a tensor with one number. The sharpness is clamped to [1e-6, 1e6]."""
-        return (10.0 * self.sharpness_log).exp().clamp(1e-6, 1e6)
+        """Sharpness 1/s = exp(10 v), a tensor with one number. It is at least 1e-6, and at most 1e6 or the limit."""
+        return (10.0 * self.sharpness_log).exp().clamp(1e-6, MAX_SHARPNESS).minimum(self.sharpness_limit)
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
         """Opacity, color, signed distance, gradient and unit normal of all samples."""
@@ -207,7 +229,8 @@ class NeuSField(Field):
 
     def _seen(self, viewdirs: Tensor, image_ids: Tensor | None) -> Tensor:
         """Encoded view directions [R, D], followed by the features of the images, if there are any."""
-        return with_appearance(self.direction_encoding(viewdirs), self.appearance_encoding, image_ids)
+        encoded = viewdirs[:, :0] if self.direction_encoding is None else self.direction_encoding(viewdirs)
+        return with_appearance(encoded, self.appearance_encoding, image_ids)
 
     def _color(self, x: Tensor, seen: Tensor, normals: Tensor, features: Tensor) -> Tensor:
         unit = (x - self.center) / self.radius

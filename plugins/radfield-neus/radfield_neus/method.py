@@ -29,20 +29,22 @@ class NeuS(Method):
     def losses(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> dict[str, Tensor]:
         """Photometric, mask and opacity losses, each multiplied by its weight from the options.
 
-        The L1 loss is summed over the color channels, as in the paper's code.
+        The absolute error is summed over the color channels, as in the paper's code. The squared error is a mean over
+        them, as in instant-nsr-pl.
         """
         config = self.config
         assert outputs.rendered.rgb is not None
         difference = outputs.rendered.rgb - batch.rgb
-        error = difference.abs().sum(-1) if config.loss == "l1" else difference.square().mean(-1)
-        weights = torch.ones_like(error)
+        errors = {"l1": (config.l1, difference.abs().sum(-1)), "mse": (config.mse, difference.square().mean(-1))}
+        error = sum(weight.value(step) * each for weight, each in errors.values() if weight.constant != 0)
+        weights = torch.ones_like(difference[:, 0])
         if batch.loss_weights is not None:
             weights = weights * batch.loss_weights
         if config.mask.constant != 0 and batch.mask is not None and batch.background is None:
             weights = weights * (batch.mask > 0.5)  # without a background, pixels outside the mask have no target color
         if config.hit_rays_only:
             weights = weights * outputs.hit_rays
-        losses = {"rgb": config.loss_weight.value(step) * (error * weights).sum() / (weights.sum() + 1e-5)}
+        losses = {"rgb": (error * weights).sum() / (weights.sum() + 1e-5)}
         opacity = outputs.rendered.opacity.clamp(1e-3, 1.0 - 1e-3)
         if config.mask.constant != 0 and batch.mask is not None:
             wrong = F.binary_cross_entropy(opacity, (batch.mask > 0.5).to(opacity), reduction="none")
@@ -54,20 +56,33 @@ class NeuS(Method):
         return losses
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
-        """Return one parameter group for the networks and one for the sharpness. Empty groups are left out.
+        """Return the groups "sharpness", "color" and "background", and "networks" with all other parameters.
 
-        The sharpness may have its own learning rate.
+        Each group may have its own learning rate. Groups without parameters are left out.
         """
-        common = {"betas": self.config.betas, "eps": self.config.eps}
-        sharpness = [p for group in model.parameter_groups() if group.name == "sharpness" for p in group.params]
-        apart = set(map(id, sharpness))
-        others = [parameter for parameter in model.parameters() if id(parameter) not in apart]
-        lr = self.config.lr if self.config.lr_sharpness is None else self.config.lr_sharpness
-        groups = [
-            {"name": "networks", "params": others, "lr": self.config.lr, **common},
-            {"name": "sharpness", "params": sharpness, "lr": lr, **common},
+        config = self.config
+        common = {"betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
+        background = getattr(model, "background", None)
+        behind = [] if background is None else list(background.parameters())
+        taken = set(map(id, behind))
+        named = {group.name: group.params for group in model.parameter_groups() if taken.isdisjoint(map(id, group.params))}
+        apart = {
+            "sharpness": (config.lr_sharpness, named.get("sharpness", [])),
+            "color": (config.lr_color, named.get("color", [])),
+            "background": (config.lr_background, behind),
+        }
+        taken.update(id(parameter) for _, params in apart.values() for parameter in params)
+        others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
+        groups = {"networks": (None, others), **apart}
+        return [
+            {"name": name, "params": list(params), "lr": config.lr if lr is None else lr, **common}
+            for name, (lr, params) in groups.items()
+            if params
         ]
-        return [group for group in groups if group["params"]]
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return Adam with decoupled weight decay. With a decay of 0, it is Adam."""
+        return torch.optim.AdamW(groups, fused=True)
 
     def lr_scale(self, step: Step, group: str) -> float:
         """Return the factor by which the learning rate is multiplied.

@@ -23,6 +23,8 @@ class DistanceNetwork(SkipMlp):
     With the published initialization, the initial surface may by chance have holes. Here, the directions of the first
     layer are spread evenly, and the last layer is scaled so that the mean distance is correct.
 
+    With `inside_out`, the distance has the opposite sign: it is positive inside the sphere, as in a room.
+
     Raises:
         UsageError: the last layer cannot be scaled so that the mean distance is correct.
     """
@@ -38,6 +40,7 @@ class DistanceNetwork(SkipMlp):
         init_radius: float,
         beta: float,
         normalize_weights: bool,
+        inside_out: bool = False,
     ):
         super().__init__(
             in_dim,
@@ -52,6 +55,10 @@ class DistanceNetwork(SkipMlp):
         for index, layer in enumerate(layers):
             self._initialize(layer, index, in_dim)
         self._calibrate(layers[-1], in_dim, init_radius)
+        if inside_out:
+            with torch.no_grad():
+                layers[-1].weight[0].neg_()
+                layers[-1].bias[0].neg_()
         if normalize_weights:
             self.normalize_weights()
 

@@ -18,7 +18,12 @@ class NgpFieldConfig:
     """
 
     encoding: Choice = slot("encoding", default="hash", help="encoding of positions")
-    direction_encoding: Choice = slot("encoding", default="sh", help="encoding of view directions")
+    direction_encoding: Choice | None = slot(
+        "encoding",
+        default="sh",
+        optional=True,
+        help='encoding of view directions; "none" makes colors independent of the view direction',
+    )
     appearance_encoding: Choice | None = slot(
         "encoding", optional=True, help="encoding of the image's number, for colors that differ between photographs"
     )

@@ -57,7 +57,9 @@ class NgpField(DensityOccupancy, Field):
         if self.contracted:
             ctx = replace(ctx, bounds=SceneBox(torch.zeros(3), 2.0))  # contracted space is a ball of radius 2
         self.encoding = ctx.encoding(config.encoding, in_dim=3)
-        self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
+        self.direction_encoding: Encoding | None = None
+        if config.direction_encoding is not None:
+            self.direction_encoding = ctx.encoding(config.direction_encoding, in_dim=3)
         self.appearance_encoding: Encoding | None = None
         if config.appearance_encoding is not None:
             self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
@@ -65,8 +67,8 @@ class NgpField(DensityOccupancy, Field):
         hidden = [config.width] * config.n_layers
         self.density_weights = _weights([self.encoding.out_dim, *hidden, config.n_features])
         hidden = [config.color_width] * config.color_layers
-        seen_dim = self.direction_encoding.out_dim
-        seen_dim += 0 if self.appearance_encoding is None else self.appearance_encoding.out_dim
+        seen = (self.direction_encoding, self.appearance_encoding)
+        seen_dim = sum(encoding.out_dim for encoding in seen if encoding is not None)
         self.color_weights = _weights([config.n_features + seen_dim, *hidden, 3])
 
     def forward(self, samples: RaySamples) -> FieldOutputs:
@@ -86,12 +88,13 @@ class NgpField(DensityOccupancy, Field):
         If no view directions are given, each point is viewed at a right angle to the surface, from outside.
         """
         if viewdirs is None:
-            viewdirs = self._inward(x)
+            viewdirs = x if self.direction_encoding is None else self._inward(x)
         return self._color(self._features(x, None), self._seen(viewdirs, image_ids))
 
     def _seen(self, viewdirs: Tensor, image_ids: Tensor | None) -> Tensor:
         """Encoded view directions [R, D], followed by the features of the images, if there are any."""
-        return with_appearance(self.direction_encoding(viewdirs), self.appearance_encoding, image_ids)
+        encoded = viewdirs[:, :0] if self.direction_encoding is None else self.direction_encoding(viewdirs)
+        return with_appearance(encoded, self.appearance_encoding, image_ids)
 
     def _inward(self, x: Tensor) -> Tensor:
         """Unit vectors [M, 3] in the direction in which the density increases fastest, which is into the surface."""
