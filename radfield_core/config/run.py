@@ -98,6 +98,19 @@ class TrainerConfig:
         max=2**31,
     )
     max_rays: int = option(8192, help="largest number of rays per step if target_samples is set", min=1, max=2**22)
+    pixels: Literal["all_images", "one_image"] = option(
+        "all_images",
+        help='where the rays of a step come from: random pixels of all images, or of "one_image", another in each step',
+    )
+    center: float = option(
+        0.5,
+        help="in the first center_steps steps, pixels come from the center of each image: this share of its width and "
+        "height",
+        min=0,
+        max=1,
+        exclusive_min=True,
+    )
+    center_steps: int = option(0, help="number of steps that use only the center of each image", min=0, max=10**9)
     samples_per_chunk: int | None = option(
         None,
         help='samples per micro-batch; a step sums the gradients of its micro-batches; "none" makes the step one batch',
@@ -107,6 +120,13 @@ class TrainerConfig:
     )
     seed: int = option(0, help="seed of all random numbers", min=0, max=2**32 - 1)
     device: str = option("auto", help='"cpu", "cuda" or "cuda:N"; "auto" takes the GPU if there is one', continues=True)
+    clip_grad_value: float | None = option(
+        None,
+        help='limit every number of the gradient to plus or minus this; "none" sets no limit; applied before '
+        "clip_grad_norm",
+        min=0,
+        exclusive_min=True,
+    )
     clip_grad_norm: float | None = option(
         None,
         help='scale the gradient down if its norm over all parameters is larger than this; "none" never scales it',

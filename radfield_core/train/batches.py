@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from radfield_core.config.run import TrainerConfig
 from radfield_core.data.resized import resized, smaller_sizes
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import Method
@@ -15,6 +17,25 @@ from radfield_core.rays import PixelRays, view_rays
 from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.train.extras import Drawn, Extras, of_mean_one
 from radfield_core.types import Batch, Step
+
+
+class Draw(NamedTuple):
+    """What random pixels are drawn from.
+
+    Attributes:
+        one_image: True to draw all pixels of a step from one image.
+        center: share of each side of the images, around their centers, from which the first steps draw pixels.
+        center_steps: number of these steps.
+    """
+
+    one_image: bool = False
+    center: float = 0.5
+    center_steps: int = 0
+
+    @staticmethod
+    def of(config: TrainerConfig) -> Draw:
+        """Return what the options of a run say."""
+        return Draw(config.pixels == "one_image", config.center, config.center_steps)
 
 
 class PixelDrawer:
@@ -28,10 +49,19 @@ class PixelDrawer:
         method: the run's method.
         device: device of the batches.
         extras: the data other than colors that the run's parts require; None if they require none.
+        draw: what random pixels are drawn from; by default, all pixels of all images.
     """
 
-    def __init__(self, scene: Scene, method: Method, device: torch.device, extras: Extras | None = None):
+    def __init__(
+        self,
+        scene: Scene,
+        method: Method,
+        device: torch.device,
+        extras: Extras | None = None,
+        draw: Draw = Draw(),  # noqa: B008 (a tuple does not change)
+    ):
         self.scene, self.method, self.device, self.extras = scene, method, device, extras
+        self.options = draw
         self.rays = PixelRays(scene, device) if method.batching == "rays" else None
         widths, heights = scene.cameras.sizes.unbind(-1)
         self._widths = widths.contiguous()
@@ -75,12 +105,15 @@ class PixelDrawer:
         return *found, slices
 
     def draw_pixels(self, step: Step, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw n pixels uniformly from all views, with replacement.
+        """Draw n pixels uniformly from all views, or from what the options say, with replacement.
 
         Returns:
             Three tensors [n] int64: the image number, the row and the column of each pixel.
         """
         flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
+        centered = step.index < self.options.center_steps
+        if self.options.one_image or centered:
+            return self._drawn_from(flat, step, self.options.center if centered else 1.0)
         if self._size is not None:
             width, height = self._size
             images = flat.div(width * height, rounding_mode="floor")
@@ -92,6 +125,20 @@ class PixelDrawer:
         inside = flat - (self._ends[images] - widths * self.scene.cameras.sizes[images, 1])
         rows = inside.div(widths, rounding_mode="floor")
         return images, rows, inside - rows * widths
+
+    def _drawn_from(self, flat: Tensor, step: Step, share: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a pixel of the center of an image for each number in `flat`, a pixel of all images that says which.
+
+        If all pixels are drawn from one image, each image is equally likely.
+        """
+        images = torch.searchsorted(self._ends, flat, right=True)
+        if self.options.one_image:
+            images = torch.randint(len(self._ends), (1,), generator=step.generator("image")).expand(len(flat))
+        sizes = self.scene.cameras.sizes[images]
+        windows = (sizes * share).round().long().clamp_min(1)
+        places = torch.rand(len(flat), 2, dtype=torch.float64, generator=step.generator("places"))
+        columns, rows = ((sizes - windows) // 2 + (places * windows).long()).unbind(-1)
+        return images, rows, columns
 
     def draw_view(self, step: Step) -> Batch:
         """Draw one view uniformly and return all its pixels as a batch, row by row. The method may reduce the image."""

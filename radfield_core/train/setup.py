@@ -12,7 +12,7 @@ from radfield_core.interfaces import BuildContext, LiveRun, Method, Model, metho
 from radfield_core.model import build_context, build_model
 from radfield_core.runs.live import live_run
 from radfield_core.runtime import randomness
-from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.batches import Draw, PixelDrawer
 from radfield_core.train.extras import Extras
 from radfield_core.train.first_weights import FirstFile, FirstWeights
 from radfield_core.train.step import TrainStep
@@ -43,7 +43,7 @@ class TrainingSetup:
     def of(run: RunConfig, scene: Scene, device: torch.device) -> TrainingSetup:
         """Return the setup of a run. `scene` is the training split."""
         method = method_of(run.method)
-        drawer = PixelDrawer(scene, method, device, Extras.of(run, scene))
+        drawer = PixelDrawer(scene, method, device, Extras.of(run, scene), Draw.of(run.trainer))
         return TrainingSetup(run.trainer, method, build_context(scene, run), drawer)
 
     def live(self, model: Model, step: int) -> LiveRun:

@@ -232,6 +232,9 @@ class Trainer:
         if not all(map(math.isfinite, numbers)):
             return False
         self._spike = self._spikes.add(numbers[1])
+        if self.config.clip_grad_value is not None:
+            nn.utils.clip_grad_value_(parameters, self.config.clip_grad_value)
+            norm = nn.utils.get_total_norm(gradients)
         if self.config.clip_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.clip_grad_norm, norm)
         self.groups.set_rates(self.optimizer, step, self.rate_factor)

@@ -10,7 +10,7 @@ from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
 from radfield_core.render.backgrounds import on_background
 from radfield_core.testing.training import ToyMethod, toy_scene
-from radfield_core.train.batches import PixelDrawer
+from radfield_core.train.batches import Draw, PixelDrawer
 from radfield_core.types import SceneBox, Step
 
 
@@ -51,6 +51,32 @@ def test_a_batch_holds_the_pixels_drawn_with_their_image_s_weight() -> None:
     torch.testing.assert_close(batch.loss_weights, weights / weights.mean())
     assert not torch.equal(drawer.draw(Step(6, 10, 0), 100).rgb, batch.rgb)
     assert torch.equal(drawer.draw(step, 100).rgb, batch.rgb), "the same step draws the same pixels"
+
+
+def test_all_pixels_of_a_step_come_from_one_image_and_every_image_has_its_turn() -> None:
+    scene, images = two_sizes()
+    drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"), draw=Draw(one_image=True))
+    seen = [0, 0]
+    counts = [torch.zeros(image.shape[:2]) for image in images]
+    for index in range(400):
+        views, rows, columns = drawer.draw_pixels(Step(index, 400, 0), 60)
+        assert len(set(views.tolist())) == 1
+        view = int(views[0])
+        seen[view] += 1
+        counts[view].index_put_((rows, columns), torch.ones(60), accumulate=True)
+    assert abs(seen[0] - 200) < 33  # 3.3 standard deviations of a fair coin
+    for count, times in zip(counts, seen, strict=True):
+        expected = 60 * times / count.numel()
+        assert float(((count - expected) ** 2 / expected).sum()) < 33  # χ² of 11 degrees of freedom, 99.9 %: 31.3
+
+
+def test_the_first_steps_draw_only_from_the_centers_of_images() -> None:
+    scene, _ = two_sizes()  # 2 × 5 and 4 × 3 pixels: half of each side is 1 × 2 and 2 × 2
+    drawer = PixelDrawer(scene, ToyMethod(), torch.device("cpu"), draw=Draw(center=0.5, center_steps=3))
+    found = {tuple(p) for p in torch.stack(drawer.draw_pixels(Step(2, 10, 0), 500), -1).tolist()}
+    assert found == {(0, 0, 1), (0, 0, 2), *((1, row, column) for row in (1, 2) for column in (0, 1))}
+    everywhere = {tuple(p) for p in torch.stack(drawer.draw_pixels(Step(3, 10, 0), 2000), -1).tolist()}
+    assert len(everywhere) == 22
 
 
 def test_equal_sizes_are_drawn_as_unequal_ones_are() -> None:

@@ -144,6 +144,26 @@ def test_clipping_bounds_the_norm_of_all_gradients_together(tmp_path: Path) -> N
     assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
 
 
+def test_clipping_bounds_every_number_of_the_gradient_before_the_norm(tmp_path: Path) -> None:
+    """The gradients that the optimizer sees are those of a run without limits, clamped and then scaled."""
+    seen: list[list[torch.Tensor]] = []
+    for name, limits in (("free", {}), ("limited", {"clip_grad_value": 1e-3, "clip_grad_norm": 2e-3})):
+        trainer = toy_trainer(tmp_path / name, **limits)
+        found: list[list[torch.Tensor]] = []
+        trainer.optimizer.register_step_pre_hook(
+            lambda optimizer, *_, model=trainer.model, found=found: found.append(
+                [p.grad.clone() for p in model.parameters()]
+            )
+        )
+        trainer._take(Step(0, 10, 0))
+        seen.append(found[0])
+    clamped = [gradient.clamp(-1e-3, 1e-3) for gradient in seen[0]]
+    norm = sum(float(gradient.double().square().sum()) for gradient in clamped) ** 0.5
+    assert norm > 2e-3 and any(bool((gradient.abs() > 1e-3).any()) for gradient in seen[0])
+    for clipped, gradient in zip(seen[1], clamped, strict=True):
+        torch.testing.assert_close(clipped, gradient * 2e-3 / norm, rtol=1e-3, atol=1e-9)
+
+
 def test_many_bad_steps_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_path: Path) -> None:
     seen: dict[int, list[torch.Tensor]] = {}
     rates: list[float] = []

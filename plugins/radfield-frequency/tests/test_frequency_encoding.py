@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from radfield_frequency.config import FrequencyConfig
 from radfield_frequency.encoding import Frequency
 
-from radfield_core import BuildContext, SceneBox, UsageError
+from radfield_core import BuildContext, SceneBox, Step, UsageError
 
 CONTEXT = BuildContext(bounds=SceneBox(torch.zeros(3), 1.0))
 
@@ -70,3 +70,21 @@ def test_a_checkpoint_holds_no_constants():
 def test_an_encoding_without_features_is_a_usage_error():
     with pytest.raises(UsageError, match="n_frequencies"):
         build(n_frequencies=0, include_input=False)
+
+
+def test_linear_frequencies_are_evenly_spaced_up_to_the_same_highest_one():
+    encoding = build(1, n_frequencies=4, spacing="linear", include_input=False).double()
+    x = 0.37
+    expected = [wave(x * (1 + k * 7 / 3)) for k in range(4) for wave in (math.sin, math.cos)]
+    assert encoding(torch.tensor([[x]], dtype=torch.float64))[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_frequencies_fade_in_one_after_the_other():
+    """Nerfies, equation 8. After the share p, frequency k of L has the weight (1 − cos π·clip(pL − k, 0, 1)) / 2."""
+    encoding, plain = build(n_frequencies=4, fade_in_steps=40), build(n_frequencies=4)
+    x = torch.rand(5, 3)
+    for index, weights in ((0, [0, 0, 0, 0]), (5, [0.5, 0, 0, 0]), (15, [1, 0.5, 0, 0]), (40, [1] * 4), (90, [1] * 4)):
+        encoding.begin_step(Step(index, 1000, 0))
+        expected = plain(x)
+        expected[:, 3:] *= torch.tensor(weights).repeat_interleave(6)
+        torch.testing.assert_close(encoding(x), expected, atol=1e-6, rtol=0)

@@ -53,6 +53,16 @@ def test_the_levels_in_use_follow_from_the_step_alone():
         assert in_use.tolist() == [level < active for level in range(4)]
 
 
+def test_the_cell_size_is_that_of_the_finest_level_in_use():
+    """instant-nsr-pl divides the side of the region by base · growth^(level − 1), for its 1-based level."""
+    part = make(start_levels=1, steps_per_level=10)
+    growth = (part.config.finest_resolution / part.config.base_resolution) ** (1 / (part.config.n_levels - 1))
+    for index, level in ((0, 1), (10, 2), (25, 3), (1000, 4)):
+        part.begin_step(Step(index, 100, 0))
+        expected = 2 * part.radius / (part.config.base_resolution * growth ** (level - 1))
+        assert float(part.cell_size()) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("start_step", [0, 5, 37])
 def test_levels_are_added_as_by_instant_nsr_pl_s_progressive_grid(start_step):
     """Its number of levels is min(start_level + max(global_step − start_step, 0) // update_steps, n_level)."""

@@ -59,8 +59,8 @@ class NeuSFieldConfig:
     )
     fd_step: Schedule | Literal["progressive"] = option(
         Schedule.of(0.005),
-        help="step of finite differences, as a fraction of the scene's radius; \"progressive\" is the side of a cell of "
-        "the finest level in use, for encodings with a grid",
+        help='step of finite differences, as a fraction of the scene\'s radius; "progressive" is the side of a cell '
+        "of the finest level in use, for encodings with a grid",
         min=0,
     )
     init_sharpness: float = option(
@@ -146,12 +146,8 @@ class InvertedSphereSamplerConfig:
 class NeuSConfig:
     """Options of the losses and schedules of method:neus."""
 
-    l1: Schedule = option(
-        Schedule.of(1.0), help="weight of the absolute color error, summed over the channels", min=0
-    )
-    mse: Schedule = option(
-        Schedule.of(0.0), help="weight of the squared color error, a mean over the channels", min=0
-    )
+    l1: Schedule = option(Schedule.of(1.0), help="weight of the absolute color error, summed over the channels", min=0)
+    mse: Schedule = option(Schedule.of(0.0), help="weight of the squared color error, a mean over the channels", min=0)
     mask: Schedule = option(Schedule.of(0.0), help="weight of the mask loss; use 0.1 for data with masks", min=0)
     opaque: Schedule = option(
         Schedule.of(0.0), help="weight of the loss that makes each ray either opaque or transparent", min=0

@@ -64,8 +64,9 @@ class NeuS(Method):
         common = {"betas": config.betas, "eps": config.eps, "weight_decay": config.weight_decay}
         background = getattr(model, "background", None)
         behind = [] if background is None else list(background.parameters())
-        taken = set(map(id, behind))
-        named = {group.name: group.params for group in model.parameter_groups() if taken.isdisjoint(map(id, group.params))}
+        taken = set(map(id, behind))  # the background's field may have groups of the same names
+        own = [group for group in model.parameter_groups() if taken.isdisjoint(map(id, group.params))]
+        named = {group.name: group.params for group in own}
         apart = {
             "sharpness": (config.lr_sharpness, named.get("sharpness", [])),
             "color": (config.lr_color, named.get("color", [])),

@@ -22,12 +22,14 @@ from radfield_core import (
     Schedule,
     Step,
     UsageError,
+    compose,
     compose_part,
     get_registry,
 )
 from radfield_core.builtin.config import VolumeConfig
 from radfield_core.builtin.volume import Volume
 from radfield_core.model import LevelLoop
+from radfield_core.train.planned_rates import planned_rates
 
 MLP: tuple[str, ...] = ()
 HASH = (
@@ -355,3 +357,58 @@ def test_the_background_stack_is_sampled_only_outside_the_sphere() -> None:
         atol=1e-5,
         rtol=1e-4,
     )
+
+
+def test_a_room_starts_with_the_opposite_sign() -> None:
+    torch.manual_seed(3)
+    outward = make("field", "neus", *HASH)
+    torch.manual_seed(3)
+    inward = make("field", "neus", *HASH, "inside_out=true")
+    x = torch.rand(200, 3) * 2 - 1
+    torch.testing.assert_close(inward.sdf(x), -outward.sdf(x))
+    assert inward.sdf(torch.zeros(1, 3)) > 0
+    torch.testing.assert_close(inward._distance(x)[1], outward._distance(x)[1])
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.7])
+def test_the_progressive_step_of_finite_differences_is_a_cell_of_the_finest_level_in_use(radius: float) -> None:
+    words = ("normals=finite_differences", "fd_step=progressive")
+    grid = "{type='hash', n_levels=3, base_resolution=16, finest_resolution=64, start_levels=1, steps_per_level=10}"
+    field = make("field", "neus", f"encoding={grid}", "n_layers=1", "skip_layer=none", *words, radius=radius)
+    for index, cells in ((0, 16), (10, 32), (25, 64)):
+        for part in (field.encoding, field):
+            part.begin_step(Step(index, 100, 0))
+        assert float(field.fd_step) == pytest.approx(2 * radius / cells, rel=1e-5)
+    with pytest.raises(UsageError, match="encoding:frequency has no grid") as caught:
+        make("field", "neus", *words)
+    assert caught.value.problems[0].path == "field.fd_step"
+
+
+def test_the_sharpness_stays_below_its_scheduled_limit() -> None:
+    field = make("field", "neus", *HASH, "max_sharpness=[100, 50.0, 500.0, 200]")
+    with torch.no_grad():
+        field.sharpness_log.fill_(0.6)  # exp(6) = 403
+    for index, expected in ((0, 50.0), (150, 275.0), (1000, math.exp(6))):
+        field.begin_step(Step(index, 2000, 0))
+        assert field.sharpness.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_direction_encoding_colors_do_not_depend_on_the_direction() -> None:
+    field = make("field", "neus", *HASH, "direction_encoding=none")
+    x = torch.rand(20, 3) - 0.5
+    d = F.normalize(torch.randn(20, 3), dim=-1)
+    assert torch.equal(field.point_color(x, d), field.point_color(x, -d))
+
+
+def test_rates_and_decay_by_group() -> None:
+    words = [*(f"field.{word}" for word in HASH), "background.field=ngp",
+             "background.sampler=inverted-sphere", "method.lr_color=1e-3", "method.lr_background=1e-4",
+             "method.lr_sharpness=1e-5", "method.lr=1e-2", "method.weight_decay=0.01"]  # fmt: skip
+    run = compose(get_registry(), method="neus-fast", overrides=words, needs_data=False).run
+    found = {(group.name, group.rates[0], group.weight_decay): group.size for group in planned_rates(run)}
+    warm = 1 / run.method.config.warmup_steps
+    by_name = {name: (pytest.approx(rate * warm), decay) for name, rate, decay in
+               (("networks", 1e-2, 0.01), ("encodings", 1e-2, 0.0), ("color", 1e-3, 0.01), ("background", 1e-4, 0.01),
+                ("background.encodings", 1e-4, 0.0), ("sharpness", 1e-5, 0.01))}  # fmt: skip
+    assert {name: (rate, decay) for name, rate, decay in found} == by_name
+    assert next(size for (name, *_), size in found.items() if name == "sharpness") == 1

@@ -24,6 +24,7 @@ from radfield_core import (
     RaySamples,
     Rendered,
     SceneBox,
+    Schedule,
     Step,
 )
 from radfield_core.builtin.config import VolumeConfig
@@ -247,6 +248,21 @@ def test_rays_that_hit_nothing_can_be_left_out_of_the_photometric_loss() -> None
     everywhere = NeuS(NeuSConfig()).losses(outputs, batch, None, step)["rgb"]
     total = sum(error * weight for error, weight in zip(errors, weights.tolist(), strict=True))
     assert everywhere.item() == pytest.approx(total / 4, rel=1e-4)
+
+
+@pytest.mark.parametrize("step", [0, 5, 9])
+def test_absolute_and_squared_color_errors_add_up_with_scheduled_weights(step: int) -> None:
+    rgb, wanted = torch.rand(4, 3, dtype=torch.float64), torch.rand(4, 3, dtype=torch.float64)
+    outputs = ModelOutputs(Rendered(rgb=rgb, depth=rgb[:, 0], opacity=rgb[:, 0]), (), None, 0)
+    batch = Batch(rays=None, view=None, rgb=wanted)
+    config = NeuSConfig(l1=Schedule.of([1.0, 0.0, 10]), mse=Schedule.of(10.0))
+    expected = 0.0
+    for i in range(4):
+        for c in range(3):
+            difference = float(rgb[i, c] - wanted[i, c])
+            expected += ((1 - step / 10) * abs(difference) + 10.0 * difference**2 / 3) / 4
+    found = NeuS(config).losses(outputs, batch, None, Step(step, 10, 0))["rgb"]
+    assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_random_background_changes_every_step_and_is_white_in_evaluation() -> None:

@@ -185,3 +185,15 @@ def test_ndc_are_not_contracted_because_they_are_bounded(ndc):
     with torch.no_grad():
         field.encoding.table.uniform_(-1.0, 1.0)
     assert ndc == (field.density(outside).unique().numel() == 1)  # without a contraction, they are clamped to the box
+
+
+def test_without_a_direction_encoding_the_color_is_that_of_the_features_alone():
+    field = build("field.direction_encoding=none")
+    bundle = rays(4)
+    samples = packed(bundle, [2, 0, 3, 1])
+    turned = RayBundle(bundle.origins, bundle.directions, -bundle.viewdirs, bundle.near, bundle.far, bundle.radii)
+    here, there = field(samples).rgb, field(packed(turned, [2, 0, 3, 1])).rgb
+    assert torch.equal(here, there)
+    x = samples.positions()
+    torch.testing.assert_close(field.point_color(x), here)
+    torch.testing.assert_close(field.point_color(x, torch.rand(len(x), 3)), here)
