@@ -3,6 +3,15 @@
 from radfield_core.plugin import Component, component, hookimpl
 
 RADFIELD_API = (1, 0)
+PRESETS = (
+    "mipnerf",
+    "mipnerf-small",
+    "mipnerf-blender",
+    "mipnerf-llff",
+    "mipnerf-noipe",
+    "mipnerf-noextras",
+    "mipnerf-noloss",
+)
 
 
 @hookimpl
@@ -37,11 +46,7 @@ def radfield_components() -> list[Component]:
             config="radfield_mipnerf.config:MipNerfConfig",
             summary="mip-NeRF, which avoids aliasing by rendering cones instead of rays (Barron et al. 2021)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
-            preset={
-                "mipnerf": "radfield_mipnerf:presets/mipnerf.toml",
-                "mipnerf-llff": "radfield_mipnerf:presets/mipnerf-llff.toml",
-                "mipnerf-small": "radfield_mipnerf:presets/mipnerf-small.toml",
-            },
-            aliases={"mip-nerf": "mipnerf"},
+            preset={name: f"radfield_mipnerf:presets/{name}.toml" for name in PRESETS},
+            aliases={"mip-nerf": "mipnerf", "mipnerf-multiblender": "mipnerf"},
         ),
     ]

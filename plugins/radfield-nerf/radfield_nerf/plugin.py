@@ -3,6 +3,7 @@
 from radfield_core.plugin import Component, component, hookimpl
 
 RADFIELD_API = (1, 0)
+PRESETS = ("nerf", "nerf-llff", "nerf-small", "nerf-pl", "nerf-pl-llff", "nerf-tutorial")
 ENCODINGS = {
     "encoding": {"points|gaussians"},
     "direction_encoding": {"directions"},
@@ -30,11 +31,7 @@ def radfield_components() -> list[Component]:
             config="radfield_nerf.config:NerfConfig",
             summary="NeRF, with a coarse and a fine MLP (Mildenhall et al. 2020)",
             requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
-            preset={
-                "nerf": "radfield_nerf:presets/nerf.toml",
-                "nerf-llff": "radfield_nerf:presets/nerf-llff.toml",
-                "nerf-small": "radfield_nerf:presets/nerf-small.toml",
-            },
+            preset={name: f"radfield_nerf:presets/{name}.toml" for name in PRESETS},
             aliases={"vanilla-nerf": "nerf", "nerf-pytorch": "nerf"},
         ),
         component(

@@ -9,8 +9,29 @@ from radfield_neus.observer import (
 
 RADFIELD_API = (1, 0)
 CONFIG = "radfield_neus.config"
-PRESETS = ("neus", "neus-masks", "neus-fast", "neus-fast-open")
-ALIASES = {"neus-facto": "neus-fast-open", "instant-nsr": "neus-fast", "instant-nsr-pl": "neus-fast"}
+PRESETS = (
+    "neus",
+    "neus-masks",
+    "neus-thin-structure",
+    "neus-fast",
+    "neus-fast-open",
+    "neus-blender",
+    "neus-dtu",
+    "neus-dtu-wmask",
+    "neus-colmap",
+    "neuralangelo-dtu",
+    "neuralangelo-dtu-wmask",
+    "neuralangelo-colmap",
+)
+ALIASES = {
+    "neus-facto": "neus-fast-open",
+    "instant-nsr": "neus-fast",
+    "instant-nsr-pl": "neus-fast",
+    "neus-womask": "neus",
+    "neus-wmask": "neus-masks",
+    "neus-bmvs": "neus-dtu",
+    "neuralangelo": "neuralangelo-dtu",
+}
 
 
 @hookimpl

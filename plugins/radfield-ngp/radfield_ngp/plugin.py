@@ -33,7 +33,13 @@ def radfield_components() -> list[Component]:
                 "ngp": "radfield_ngp:presets/ngp.toml",
                 "ngp-small": "radfield_ngp:presets/ngp-small.toml",
                 "ngp-capture": "radfield_ngp:presets/ngp-capture.toml",
+                "nerf-colmap": "radfield_ngp:presets/nerf-colmap.toml",
             },
-            aliases={"instant-ngp": "ngp", "instant-ngp-bounded": "ngp", "nerfacto": "ngp-capture"},
+            aliases={
+                "instant-ngp": "ngp",
+                "nerf-blender": "ngp",
+                "instant-ngp-bounded": "ngp",
+                "nerfacto": "ngp-capture",
+            },
         ),
     ]
