@@ -77,13 +77,7 @@ class NeuSField(Field):
         if config.appearance_encoding is not None:
             self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         in_dim = 3 + self.encoding.out_dim
-        _check(config, in_dim)
-        if config.fd_step == "progressive" and self.encoding.cell_size() is None:
-            raise UsageError(
-                f"encoding:{config.encoding.name} has no grid, so finite differences have no progressive step",
-                path="field.fd_step",
-                hint="Set field.fd_step=0.005, or field.encoding=hash",
-            )
+        _check(config, self.encoding)
         self.distance = DistanceNetwork(
             in_dim,
             config.width,
@@ -238,7 +232,14 @@ class NeuSField(Field):
         return torch.sigmoid(at_least_float32(raw))
 
 
-def _check(config: NeuSFieldConfig, in_dim: int) -> None:
+def _check(config: NeuSFieldConfig, encoding: Encoding) -> None:
+    if config.fd_step == "progressive" and encoding.cell_size() is None:
+        raise UsageError(
+            f"encoding:{config.encoding.name} has no grid, so finite differences have no progressive step",
+            path="field.fd_step",
+            hint="Set field.fd_step=0.005, or field.encoding=hash",
+        )
+    in_dim = 3 + encoding.out_dim
     skips = config.skip_layer is not None and config.skip_layer < config.n_layers
     if skips and config.width <= in_dim:
         raise UsageError(
