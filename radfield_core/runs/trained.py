@@ -15,7 +15,8 @@ from radfield_core.model import build_context, build_model
 from radfield_core.model.stored_shapes import take_shapes
 from radfield_core.ops.backend import choose_device
 from radfield_core.runs.checkpoint import State
-from radfield_core.runs.folder import RunFolder, find_run, load_state
+from radfield_core.runs.folder import RunFolder, find_run, load_state, scene_name
+from radfield_core.runs.notebook import as_html
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runs.stored_run import stored_run
 from radfield_core.types import Step
@@ -46,6 +47,14 @@ class Trained:
     device: torch.device
     step: int
     checkpoint: Path
+
+    def _repr_html_(self) -> str:
+        """Return the run as HTML, for notebooks: its facts, its curves, and its last strip of pictures."""
+        facts = {
+            "method": self.run.method.name, "data": self.run.data.name, "step": self.step, "folder": self.folder.path,
+            "parameters": f"{sum(parameter.numel() for parameter in self.model.parameters()):,}",
+        }  # fmt: skip
+        return as_html(self.folder, f"{self.run.method.name} on {scene_name(self.run)}", facts)
 
 
 def open_run(path: Path, device: str | None = None, data: Path | None = None) -> Trained:
