@@ -47,9 +47,9 @@ def report(studio: Studio) -> None:
     run = studio.run(*NEUS)
     page = studio.work / "report.html"
     studio.radfield("report", run, "--with", "mesh", "views=1", "--out", page, "--quiet")
-    for name, top, height, dark in (("report", 0, 1500, False), ("report-dark", 2400, 1560, True)):
+    for name, top, height, dark in (("report", 0, 1500, False), ("report-dark", 2400, 1950, True)):
         image = pages.screenshot(page, 1120, top + height, dark=dark).crop((0, top, 1120, top + height))
-        image.thumbnail((840, 1200), Image.Resampling.LANCZOS)
+        image.thumbnail((840, 1500), Image.Resampling.LANCZOS)
         studio.keep(name, image, run=run)
 
 
