@@ -35,8 +35,17 @@ class Loss(Part):
         >>> Dark(LossConfig(), None)(ModelOutputs(gray, (), None, 0), None, None, None)
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
 
+    The class of its options derives from `LossConfig`, which has the option `weight`.
+
     A loss that compares the model with depths or normals of the data requires them in its declaration, for example by
-    `requires={"data": {"depths"}}`. They are then in `batch.extras`, as `radfield_core.train.extras` describes.
+    `requires={"data": {"depths"}}`. They are then in `batch.extras`, one row per ray, NaN where nothing is known. The
+    weights of each kind are 0 where nothing is known, and their mean is 1:
+
+        depths            "depth": distance t along the ray; "depth_weights"; "depth_cosines": cosine of the angle
+                          between the ray and the camera's axis
+        normals           "normals": unit vectors [R, 3] in scene axes; "normals_weights"
+        observations or sparse_points
+                          "point_depth": distance t; "point_sigma": its standard deviation; "point_weights"
     """
 
     @staticmethod
