@@ -114,7 +114,10 @@ class Page:
         with self._lock:
             visitor = self._visitors.get(client.client_id)
         if visitor is not None:
-            visitor[1].want(self._wanted(client.camera))
+            wanted = self._wanted(client.camera)
+            visitor[1].want(wanted)
+            if wanted is not None:
+                self.scenery.make_way(wanted.c2w[:, 3].numpy())
 
     def _refresh(self) -> None:
         self.scenery.show_box(self._box())

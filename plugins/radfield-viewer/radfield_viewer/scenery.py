@@ -49,11 +49,20 @@ class Scenery:
 
     def show_cameras(self, visible: bool) -> None:
         """Show or hide the cameras."""
+        self._visible = visible
         for number in self.numbers:
             if number not in self._frustums and visible:
                 self._frustums[number] = self._frustum(number, None)
             elif number in self._frustums:
                 self._frustums[number].visible = visible
+
+    def make_way(self, position: Array) -> None:
+        """Hide the cameras that would stand in the way of a visitor at a position [3], and show the others."""
+        for number, frustum in self._frustums.items():
+            near = float(np.linalg.norm(self.c2w(number)[:, 3] - position)) < 2 * CAMERA_SIZE * self._size
+            shown = self._visible and not near
+            if frustum.visible != shown:
+                frustum.visible = shown
 
     def add_thumbnail(self) -> bool:
         """Add the image of one camera to the page. Return False if all have theirs.
@@ -150,7 +159,7 @@ def start_at(camera: Any, c2w: Array, scene: Scene) -> None:
 
 
 def thumbnail(image: torch.Tensor) -> np.ndarray:
-    """Return a small picture [H, W, 3] uint8 of an image [H, W, C] uint8 with 1, 3 or 4 channels.
+    """Return a small picture [H, W, 3] uint8 of an image [H, W, C] uint8 with 1, 3 or 4 channels, on white.
 
     Example:
         >>> thumbnail(torch.zeros(480, 640, 1, dtype=torch.uint8)).shape
@@ -158,4 +167,7 @@ def thumbnail(image: torch.Tensor) -> np.ndarray:
     """
     step = max(1, min(image.shape[:2]) // THUMBNAIL_SIDE + 1)
     small = image[::step, ::step].cpu().numpy()
-    return np.ascontiguousarray(np.repeat(small, 3, axis=-1) if small.shape[-1] == 1 else small[..., :3])
+    if small.shape[-1] == 1:
+        return np.ascontiguousarray(np.repeat(small, 3, axis=-1))
+    alpha = small[..., 3:] / 255.0 if small.shape[-1] == 4 else 1.0
+    return np.ascontiguousarray(np.round(small[..., :3] * alpha + 255 * (1.0 - alpha)).astype(np.uint8))
