@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from radfield_core.cameras import Cameras
     from radfield_core.config.run import RunConfig
     from radfield_core.config.slots import Choice
+    from radfield_core.data.estimated_points import EstimatedPoints
     from radfield_core.interfaces.model import Model
     from radfield_core.rays import RaySpace
 
@@ -52,6 +53,9 @@ class BuildContext:
         cameras: the training cameras as the data set states them, in scene coordinates; None if there is no scene.
         points: known points of the scene's surfaces [P, 3] in scene coordinates; None if the data has none.
         point_colors: sRGB colors of `points` [P, 3] uint8; None if they are unknown.
+        estimate_points: function of a number n and a seed that returns at most n points near the surfaces, with colors,
+            or None if there are too few. It decodes images, so call it only if the data has no points. It is None if a
+            trained model is built again.
         make_loop: function that builds core's ray-marching model. Core sets this attribute.
 
     Example:
@@ -72,6 +76,7 @@ class BuildContext:
     cameras: Cameras | None = None
     points: Tensor | None = None
     point_colors: Tensor | None = None
+    estimate_points: Callable[[int, int], EstimatedPoints | None] | None = None
     make_loop: Callable[[BuildContext, int], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:

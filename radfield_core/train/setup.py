@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 
 from radfield_core.config.run import RunConfig, TrainerConfig
+from radfield_core.data.estimated_points import estimated_points
 from radfield_core.data.scene import Scene
 from radfield_core.interfaces import BuildContext, LiveRun, Method, Model, method_of
 from radfield_core.model import build_context, build_model
@@ -44,7 +46,8 @@ class TrainingSetup:
         """Return the setup of a run. `scene` is the training split."""
         method = method_of(run.method)
         drawer = PixelDrawer(scene, method, device, Extras.of(run, scene), Draw.of(run.trainer))
-        return TrainingSetup(run.trainer, method, build_context(scene, run), drawer)
+        context = replace(build_context(scene, run), estimate_points=cache(partial(estimated_points, scene)))
+        return TrainingSetup(run.trainer, method, context, drawer)
 
     def live(self, model: Model, step: int) -> LiveRun:
         """Return what observers may do with a model of this setup after a number of training steps."""

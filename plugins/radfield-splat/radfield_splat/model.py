@@ -60,8 +60,7 @@ class SplatModel(Model):
             raise UsageError(message, path="data.ndc", hint="Set data.ndc=false")
         self.config, self.bounds, self.radius, self.degree = config, ctx.bounds, ctx.bounds.radius, 0
         self.most = most_gaussians(config, ctx)
-        self.random_start = ctx.cameras is not None and (ctx.points is None or not len(ctx.points))
-        means, colors = start_points(config.start_gaussians, ctx)
+        means, colors, self.start_log = start_points(config.start_gaussians, ctx)
         n = len(means)
         self.means = nn.Parameter(means)
         self.log_scales = nn.Parameter(start_scales(means).log()[:, None].repeat(1, 3))
@@ -90,16 +89,14 @@ class SplatModel(Model):
             parameter.data = tensor.to(parameter).contiguous()
         self.unseen = self.unseen.new_zeros(len(found))
         self.first_degree.fill_(self.config.degree)
-        self.random_start = False
+        self.start_log = None
 
     def begin_step(self, step: Step) -> None:
         """Set the degree of the harmonics."""
         super().begin_step(step)
-        if step.index == 0 and self.random_start:  # not when a stored run is opened
-            self.random_start = False
-            logger.warning(
-                "the data has no points, so %d Gaussians start at random places in the scene's bounds", len(self.means)
-            )
+        if step.index == 0 and self.start_log is not None:  # not when a stored run is opened
+            logger.log(*self.start_log)
+            self.start_log = None
         interval = self.config.degree_interval * step.max_steps
         reached = int(step.index / interval) if interval else self.config.degree
         self.degree = min(self.config.degree, max(reached, int(self.first_degree)))

@@ -13,6 +13,7 @@ from radfield_splat.start import start_points, start_scales
 
 from radfield_core import BuildContext, SceneBox, Step, TrainedParameters, compose, get_registry
 from radfield_core.cameras import Cameras
+from radfield_core.data.estimated_points import EstimatedPoints
 from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.testing import toy_scene
@@ -116,11 +117,11 @@ def test_the_size_of_a_pixel_is_that_at_the_middle_of_the_scene():
 
 def test_gaussians_start_at_the_points_of_the_scene_and_as_large_as_their_gaps():
     points = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [9, 9, 9]], dtype=torch.float64)
-    means, colors = start_points(10, BuildContext(BOX, points=points))
+    means, colors, _ = start_points(10, BuildContext(BOX, points=points))
     assert torch.equal(means, points.float()) and colors.unique().tolist() == [0.5]
     assert float(start_scales(means)[0]) == pytest.approx(((1 + 4 + 9) / 3) ** 0.5, rel=1e-4)
     assert len(start_points(3, BuildContext(BOX, points=points))[0]) == 3
-    inside, _ = start_points(500, BuildContext(BOX))
+    inside, _, _ = start_points(500, BuildContext(BOX))
     assert len(inside) == 500 and inside.abs().max() <= 1.5 and inside.std() > 0.8
 
 
@@ -132,6 +133,20 @@ def test_gaussians_start_with_the_colors_of_the_points():
     assert len(rows.unique()) == 7
     shown = 0.5 + model.base_colors[:, 0] * 0.28209479177387814  # the harmonic of degree 0
     torch.testing.assert_close(shown, rgb[rows] / 255.0)
+
+
+@pytest.mark.parametrize(("how", "level"), [("on the visual hull of 3 silhouettes", "INFO"), ("where", "WARNING")])
+def test_gaussians_start_at_estimated_points_if_the_data_has_none(caplog, how, level):
+    points, rgb = torch.rand(9, 3), torch.arange(27, dtype=torch.uint8).view(9, 3)
+    ctx = BuildContext(BOX, estimate_points=lambda n, seed: EstimatedPoints(points[:n], rgb[:n], how))
+    model = SplatModel(SplatConfig(start_gaussians=5), ctx)
+    assert torch.equal(model.means, points[:5])
+    torch.testing.assert_close(0.5 + model.base_colors[:, 0] * 0.28209479177387814, rgb[:5] / 255.0)
+    with caplog.at_level("INFO"):
+        model.begin_step(Step(0, 9, 0))
+    (record,) = caplog.records
+    assert record.levelname == level and f"so 5 Gaussians start {how}" in record.getMessage()
+    assert ("radfield data points DATA" in record.getMessage()) == (level == "WARNING")
 
 
 def test_a_start_at_random_places_is_said_once(caplog):
