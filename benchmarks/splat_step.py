@@ -1,11 +1,11 @@
 """Milliseconds of frames and training steps of the splat rasterizer.
 
-    python benchmarks/splat_step.py [--data DIR [--size N]] [--repeats 30] [--write]
+    python benchmarks/splat_step.py [--data DIR [--size N] | --run RUN] [--repeats 30] [--write]
 
 The Gaussians of three cases are random and lie in a ball that fills the image, with about as many pairs of Gaussians
 and tiles as a trained model of the scene has. `--data` adds the Gaussians that a training makes: the preset splat-small
-is trained on the data for 1,500 steps, about a minute, until it has 40,000 Gaussians. Its frames and steps are means
-over five training views.
+is trained on the data for 1,500 steps, about a minute, until it has 40,000 Gaussians. `--run` takes those of a run.
+Frames and steps of trained Gaussians are means over five training views.
 
 Times are processor seconds of one thread, the least of all repetitions, because other jobs may use the machine. A step
 is a frame, the L1 loss, the gradients and Adam. For two threads, the time of each part of the work is measured alone,
@@ -130,31 +130,38 @@ def random_case(width: int, height: int, n: int, scale: float) -> tuple[Gaussian
     return random_gaussians(n, scale), [View(c2w, Camera(width, height, focal, focal, width / 2, height / 2))]
 
 
-def trained_case(data: Path, size: int) -> tuple[Gaussians, list[View]]:
-    """The Gaussians that a training on the data makes, and some of its views."""
+def trained_case(run: Path) -> tuple[str, Gaussians, list[View]]:
+    """The name of a case with the Gaussians of a run, the Gaussians, and some of the run's views."""
+    trained = open_run(run)
+    model: Any = trained.model
+    gaussians, cameras = model.gaussians(), trained.scenes.get("train").cameras
+    views = [cameras.view(k * len(cameras) // N_VIEWS) for k in range(N_VIEWS)]
+    width, height = cameras.sizes[0].tolist()
+    return f"trained, {width} × {height}, {len(gaussians):,} Gaussians", gaussians, views
+
+
+def train(data: Path, size: int, folder: Path) -> Path:
+    """Train on data. Return the folder of the run."""
     words = ["method.max_gaussians=40000", f"trainer.max_steps={STEPS}", "trainer.eval_views=0", f"data.size={size}"]
-    with tempfile.TemporaryDirectory() as folder:
-        run = compose(get_registry(), method="splat-small", data=str(data), overrides=words).run
-        trained = open_run(train_run(run, out=Path(folder) / "run", quiet=True).folder)
-        model: Any = trained.model
-        cameras = trained.scenes.get("train").cameras
-        views = [cameras.view(k * len(cameras) // N_VIEWS) for k in range(N_VIEWS)]
-        return model.gaussians(), views
+    run = compose(get_registry(), method="splat-small", data=str(data), overrides=words).run
+    return train_run(run, out=folder, quiet=True).folder
 
 
 def main() -> None:
     """Measure all cases and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="data set to train on for a case with trained Gaussians")
+    parser.add_argument("--run", type=Path, help="run whose Gaussians to measure, instead of --data")
     parser.add_argument("--size", type=int, default=400, help="longer side of its images (default: 400)")
     parser.add_argument("--repeats", type=int, default=30, help="repetitions of each measurement (default: 30)")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cases = {name: random_case(*case) for name, case in CASES.items()}
-    if args.data is not None:
-        gaussians, views = trained_case(args.data, args.size)
-        name = f"{args.data.name} after {STEPS:,} steps, {args.size} pixels, {len(gaussians):,} Gaussians"
+    if args.data is not None or args.run is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            run = args.run or train(args.data, args.size, Path(folder) / "run")
+            name, gaussians, views = trained_case(run)
         cases[name] = gaussians, views
     results = {}
     for name, (gaussians, views) in cases.items():
