@@ -53,7 +53,11 @@ class Splat(Method):
         if share > 0:
             camera = batch.view.camera
             shape = camera.height, camera.width
-            images = rgb.view(*shape, 3), batch.rgb.view(*shape, 3)
+            image, truth = rgb, batch.rgb
+            if weights is not None:  # windows beside excluded pixels contain them, so both images are equal there
+                counted = (weights > 0)[:, None]
+                image, truth = (torch.where(counted, x, rgb.detach()) for x in (rgb, truth))
+            images = image.view(*shape, 3), truth.view(*shape, 3)
             losses["dssim"] = share * dssim(*images, None if weights is None else weights.view(shape))
         if self.config.opacity_weight:
             losses["opacity"] = self.config.opacity_weight * model.opacity_logits.sigmoid().mean()
