@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -58,35 +60,23 @@ def trained(folder: Path, views: int, side: int) -> Path:
 
 def measure(folder: Path, views: int, side: int) -> dict[str, float]:
     """Return the CPU times of a report and its size."""
-    from radfield_report import views as module
     from radfield_report.config import ReportConfig
     from radfield_report.observer import Report
 
-    rendering = 0.0
-    render = module.compared_views
+    from radfield_core.runs import compared
 
-    def timed(trained: object, split: str, chosen: list[int], size: int) -> object:
+    rendering, render = 0.0, getattr(compared, "render_view")  # noqa: B009 (the module does not export it)
+
+    def measured(*arguments: Any, **options: Any) -> Any:
         nonlocal rendering
-        from radfield_core.runs import compared
+        started = time.process_time()
+        found = render(*arguments, **options)
+        rendering += time.process_time() - started
+        return found
 
-        plain = compared.render_view
-
-        def measured(*arguments: object) -> object:
-            nonlocal rendering
-            started = time.process_time()
-            found = plain(*arguments)
-            rendering += time.process_time() - started
-            return found
-
-        compared.render_view = measured
-        try:
-            yield from render(trained, split, chosen, size)
-        finally:
-            compared.render_view = plain
-
-    module.compared_views = timed
     started = time.process_time()
-    path = Report(ReportConfig(views=views, size=side, seconds=1e6)).write([folder])
+    with patch.object(compared, "render_view", measured):
+        path = Report(ReportConfig(views=views, size=side, seconds=1e6)).write([folder])
     total = time.process_time() - started
     return {
         "rendering, s": round(rendering, 2),
