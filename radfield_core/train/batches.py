@@ -113,30 +113,30 @@ class PixelDrawer:
         flat = torch.randint(self._total, (n,), generator=step.generator("pixels"))
         centered = step.index < self.options.center_steps
         if self.options.one_image or centered:
-            return self._drawn_from(flat, step, self.options.center if centered else 1.0)
+            return self._drawn_from(self._images_of(flat), step, self.options.center if centered else 1.0)
         if self._size is not None:
             width, height = self._size
             images = flat.div(width * height, rounding_mode="floor")
             inside = flat - images * (width * height)
             rows = inside.div(width, rounding_mode="floor")
             return images, rows, inside - rows * width
-        images = torch.searchsorted(self._ends, flat, right=True)
+        images = self._images_of(flat)
         widths = self._widths[images]
         inside = flat - (self._ends[images] - widths * self.scene.cameras.sizes[images, 1])
         rows = inside.div(widths, rounding_mode="floor")
         return images, rows, inside - rows * widths
 
-    def _drawn_from(self, flat: Tensor, step: Step, share: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw a pixel of the center of an image for each number in `flat`, a pixel of all images that says which.
+    def _images_of(self, flat: Tensor) -> Tensor:
+        """Return the images [n] of pixels, which are counted through all images."""
+        return torch.searchsorted(self._ends, flat, right=True)
 
-        If all pixels are drawn from one image, each image is equally likely.
-        """
-        images = torch.searchsorted(self._ends, flat, right=True)
+    def _drawn_from(self, images: Tensor, step: Step, share: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a pixel from the center of each of the images [n], or all pixels from one image, drawn at random."""
         if self.options.one_image:
-            images = torch.randint(len(self._ends), (1,), generator=step.generator("image")).expand(len(flat))
+            images = torch.randint(len(self._ends), (1,), generator=step.generator("image")).expand(len(images))
         sizes = self.scene.cameras.sizes[images]
         windows = (sizes * share).round().long().clamp_min(1)
-        places = torch.rand(len(flat), 2, dtype=torch.float64, generator=step.generator("places"))
+        places = torch.rand(len(images), 2, dtype=torch.float64, generator=step.generator("places"))
         columns, rows = ((sizes - windows) // 2 + (places * windows).long()).unbind(-1)
         return images, rows, columns
 
