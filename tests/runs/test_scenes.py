@@ -33,7 +33,7 @@ class Parser:
 
 
 def scenes_of(left_out: dict[str, list[int]] | None = None, **options: object) -> Scenes:
-    data = SimpleNamespace(load=lambda: Parser, config=None)
+    data = SimpleNamespace(load=lambda: Parser, config=None, name="toy")
     return Scenes(SimpleNamespace(scene=SceneConfig(**options), data=data), left_out)  # type: ignore[arg-type]
 
 
