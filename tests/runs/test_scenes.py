@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import attrs
 import pytest
 import torch
 
@@ -33,7 +34,7 @@ class Parser:
 
 
 def scenes_of(left_out: dict[str, list[int]] | None = None, **options: object) -> Scenes:
-    data = SimpleNamespace(load=lambda: Parser, config=None, name="toy")
+    data = SimpleNamespace(load=lambda: Parser, config=attrs.make_class("Options", [])(), name="toy")
     return Scenes(SimpleNamespace(scene=SceneConfig(**options), data=data), left_out)  # type: ignore[arg-type]
 
 
