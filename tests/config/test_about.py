@@ -85,4 +85,6 @@ def test_every_content_has_a_first_choice_among_the_installed_presets() -> None:
 def test_the_times_of_our_presets_are_those_that_were_measured() -> None:
     results = json.loads((Path(__file__).resolve().parents[2] / "benchmarks/results/presets.json").read_text())
     measured = {name: row["step_seconds"] for name, row in results["presets"].items()}
-    assert {preset.name: preset.about.step_seconds for preset in presets(get_registry())} == measured
+    stated = {preset.name: preset.about.step_seconds for preset in presets(get_registry())}
+    assert {name: seconds for name, seconds in stated.items() if seconds is not None} == measured
+    assert all(seconds is not None for name, seconds in stated.items() if not name.startswith("neuralangelo"))

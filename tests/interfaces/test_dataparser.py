@@ -49,7 +49,7 @@ class _Parser(DataParser):
 
 def test_a_data_set_is_opened_with_the_views_and_sizes_that_the_user_chose() -> None:
     config = with_view_options(_Options)(root="here", every=2, views="1-5", downscale=2.0)
-    parser = open_data_set(SimpleNamespace(load=lambda: _Parser, config=config))  # type: ignore[arg-type]
+    parser = open_data_set(SimpleNamespace(load=lambda: _Parser, config=config, name="toy"))  # type: ignore[arg-type]
     train, test = parser.parse("train"), parser.parse("test")
     assert parser.splits == ("train", "test")
     whole = toy_capture(6, size=(32, 24)).names

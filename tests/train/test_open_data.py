@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
 
 from radfield_core.config.run import EvalConfig, SceneConfig, TrainerConfig
@@ -30,7 +31,7 @@ def run_of(views: dict[str, int], **scene_options: object) -> SimpleNamespace:
             scene = dataclasses.replace(scene, names=[f"{split}/{i}" for i in range(len(scene.cameras))])
             return scene if views.get(split) else scene.only([])
 
-    data = SimpleNamespace(load=lambda: Parser, config=None)
+    data = SimpleNamespace(load=lambda: Parser, config=attrs.make_class("Options", [])(), name="toy")
     return SimpleNamespace(
         scene=SceneConfig(**scene_options), data=data, trainer=TrainerConfig(eval_views=2), eval=EvalConfig()
     )
