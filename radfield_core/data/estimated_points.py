@@ -96,7 +96,11 @@ def estimated_points(scene: Scene, n: int, seed: int) -> EstimatedPoints | None:
     """
     if scene.ndc:
         return None
-    rows = torch.linspace(0, len(scene.cameras) - 1, min(len(scene.cameras), MAX_VIEWS)).round().long().tolist()
+    weights = scene.loss_weights
+    used = torch.arange(len(scene.cameras)) if weights is None else (weights > 0).nonzero()[:, 0]
+    if not len(used):
+        return None
+    rows = used[torch.linspace(0, len(used) - 1, min(len(used), MAX_VIEWS)).round().long()].tolist()
     has_silhouettes = scene.images.channels == 4 or (scene.masks is not None and scene.masks_mean == "object")
     side = SILHOUETTE_SIDE if has_silhouettes else SWEEP_SIDE
     views = [_reduced(scene, index, side, silhouettes=has_silhouettes) for index in rows]
@@ -110,6 +114,9 @@ def estimated_points(scene: Scene, n: int, seed: int) -> EstimatedPoints | None:
     if found is None or len(found[0]) < 10:
         return None
     points, colors = found
+    if scene.masks is not None and scene.masks_mean != "object":  # excluded pixels are black
+        lit = (colors > 0).any(-1)
+        points, colors = points[lit], colors[lit]
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(points), generator=generator)[:n]
     return EstimatedPoints(points[chosen], (colors[chosen] * 255).round().clamp(0, 255).to(torch.uint8), how)
@@ -118,6 +125,8 @@ def estimated_points(scene: Scene, n: int, seed: int) -> EstimatedPoints | None:
 def _reduced(scene: Scene, index: int, side: int, *, silhouettes: bool) -> _Reduced:
     """Return a view, its longer side reduced to `side` pixels. Its fourth channel is the silhouette, if it has one."""
     image = scene.images[index]
+    if scene.masks is not None and scene.masks_mean != "object":
+        image = image * (scene.masks[index][..., -1:] >= 128)
     if image.shape[2] == 1:
         image = image.expand(-1, -1, 3)
     if silhouettes and image.shape[2] == 3:
