@@ -139,7 +139,7 @@ class Page:
 @contextmanager
 def opened(path: Path, width: int = 1200, height: int = 900) -> Iterator[Page]:
     """Open a file from disk in headless Chromium. The page does not wait for anything: see `Page.wait_for`."""
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:  # Chromium may still write
         words = [
             str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run",
             f"--user-data-dir={home}", f"--window-size={width},{height}", "--hide-scrollbars", "--mute-audio",
