@@ -1,4 +1,4 @@
-"""What the pictures of a trained model lose in .ply, .spz and .splat files, and whether other programs read them.
+"""Measures the error of pictures from .ply, .spz and .splat files against the model, also with other programs' readers.
 
     python benchmarks/splat_files.py DATA [--steps 1200] [--write]
 

@@ -67,7 +67,7 @@ def gradients(module: Any, numbers: list[Tensor], camera: Camera, dtype: torch.d
 
 
 def near_a_limit(numbers: list[Tensor], camera: Camera) -> bool:
-    """Whether rounding may move an alpha across a limit of the definition."""
+    """Return True if rounding may move an alpha across a limit of the definition."""
     doubles = [x.double() for x in numbers]
     gaussians = Gaussians(*doubles[:5])
     drawn = reference.project(gaussians, View(doubles[5], camera), gaussians.degree, NEAR, LOW_PASS)
@@ -115,7 +115,7 @@ def measured(degree: int, lens: str, n_scenes: int) -> dict[str, float]:
 
 
 def equal_bits() -> bool:
-    """Whether images and gradients have the same bits on 1, 2 and 3 threads."""
+    """Return True if images and gradients have the same bits on 1, 2 and 3 threads."""
     numbers, camera = scene(5000, 3, 0, "opencv")
     before, results = torch.get_num_threads(), []
     for threads in (1, 2, 3):

@@ -76,8 +76,8 @@ class TsdfConfig:
     resolution: int = _resolution(256)
     truncation: float = option(
         4.0,
-        help="number of cells up to which a view observes what lies behind its surface; thinner walls lose their "
-        "surface, and noise needs more cells. Where neighboring pixels differ by more, their depths are left out",
+        help="distance behind its surface, in cells, up to which a view counts; walls thinner than this lose their "
+        "surface, and noisy depths need more. Neighboring pixels whose depths differ by more are left out",
         min=1, max=16,
     )  # fmt: skip
     min_views: int = option(3, help="number of views that must observe a cell that has a surface", min=1, max=10**6)

@@ -1,9 +1,9 @@
 """Fusion of depth images to a truncated signed distance (Curless and Levoy 1996; Newcombe et al. 2011).
 
-Each view observes, at a grid point, its projective distance: the depth of the point's pixel minus the distance from the
-camera to the point. It is divided by the truncation and limited to 1. A view does not observe what lies deeper behind
-its surface than the truncation. The mean over the views is positive outside and negative inside, and the surface is
-where it crosses 0.
+Each view observes, at a grid point, its projective distance: the depth of the point's pixel minus the distance from
+the camera to the point. It is divided by the truncation and limited to 1. Points that lie behind the surface by more
+than the truncation are hidden, so the view does not count there. The mean over the views is positive outside and
+negative inside, and the surface is where it crosses 0.
 
 Grid points are handled in blocks of `SIDE`³. Only blocks near a depth of some pixel are kept, so the memory grows with
 the area of the surface.
@@ -34,7 +34,7 @@ _SPAN = 1 << 20  # blocks along an axis, for packing three indices into one numb
 
 @dataclass(frozen=True, eq=False)
 class DepthView:
-    """What a view shows.
+    """A depth image with its camera and colors.
 
     Attributes:
         view: camera and pose.
@@ -116,7 +116,7 @@ def _sampled(seen: DepthView, pixels: Tensor) -> tuple[Tensor, Tensor]:
 def without_jumps(depths: Tensor, jump: float) -> Tensor:
     """Return depths [H, W] that are NaN at both pixels wherever neighbors differ by more than `jump`.
 
-    There, the depth between the two pixels is unknown: an edge hides a part of what lies behind it.
+    Such a jump is the edge of an object, and no pixel shows the surface between the two depths.
     """
     apart = torch.zeros_like(depths, dtype=torch.bool)
     for axis in (0, 1):
