@@ -42,7 +42,7 @@ class BuildContext:
 
     Attributes:
         bounds: region to model, in the coordinates in which fields are evaluated. If the scene uses NDC, these are the
-            warped coordinates.
+            warped coordinates. A field that contracts space gives its encodings the region that it contracts into.
         n_images: number of training images. An embedding with one row per image has this many rows.
         has_masks: True if the data has masks that show the object.
         has_alpha: True if the images have an alpha channel.

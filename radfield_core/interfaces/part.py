@@ -126,7 +126,7 @@ class Part(nn.Module, ABC):
     def losses(self, outputs: ModelOutputs, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return a dictionary of weighted losses that train this part's own parameters.
 
-        Each loss is a mean over rays or samples.
+        Each loss is a mean over rays or samples. Called for contained parts too.
         """
         return {}
 
