@@ -31,13 +31,15 @@ from radfield_core.files.results import write_results
 RADFIELD = Path(sys.executable).parent / "radfield"
 RESULTS = Path(__file__).parent / "results" / "captures.json"
 BLACK = ["method.background=black"]
+POSES = "with rays:poses"
 CASES: dict[str, dict[str, Any]] = {
     "fox": {"data": "instant_ngp/fox", "usual": ["ngp-capture"], "psnr": 29.5, "ssim": 0.82},
     "toy": {"data": "colmap/toy", "usual": ["ngp-capture"], "better_by": 1.0},
     "south_building": {"data": "colmap/south_building", "usual": ["ngp-capture"], "better_by": 1.0},
-    "horns": {"data": "llff/horns", "usual": ["ngp-small", *BLACK], "better_by": 0.0},
-    "fern": {"data": "llff/fern", "usual": ["ngp-small", *BLACK], "better_by": 0.0},
+    "horns": {"data": "llff/horns", "usual": ["ngp-small", *BLACK], "better_by": 0.0, "not": [POSES]},
+    "fern": {"data": "llff/fern", "usual": ["ngp-small", *BLACK], "better_by": 0.0, "not": [POSES]},
 }
+"""Scene -> its data, the preset that was best before, and required results. Poses cannot be learned in NDC (LLFF)."""
 PARTS: dict[str, list[str]] = {
     "without sampler:proposal": [
         "sampler=occupancy", "sampler.resolution=64", "sampler.num_samples=256", "sampler.contraction=sphere",
@@ -51,7 +53,7 @@ PARTS: dict[str, list[str]] = {
     "without the falling rate": ["method.lr=3e-3"],
     "without a table of 2^18": ["field.encoding.log2_table_size=17"],
     "with color:exposure": ["color=exposure"],
-    "with rays:poses": ["rays=poses"],
+    POSES: ["rays=poses"],
 }  # fmt: skip
 """Change of `capture` -> the options that make it."""
 CALIBRATION_STEPS = (500, 700)
@@ -138,7 +140,8 @@ def main() -> int:
         runs = {preset: CASES[name]["usual"] if preset == "usual" else ["capture"] for preset in args.presets}
         if args.share:
             runs = {"capture as it is": ["capture"]}
-            runs |= {f"capture {change}": ["capture", *options] for change, options in PARTS.items()}
+            changes = {change: options for change, options in PARTS.items() if change not in CASES[name].get("not", ())}
+            runs |= {f"capture {change}": ["capture", *options] for change, options in changes.items()}
         results = {}
         for label, preset in runs.items():
             with tempfile.TemporaryDirectory() as folder:
