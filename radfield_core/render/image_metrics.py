@@ -166,7 +166,7 @@ def _window_means(x: Tensor) -> Tensor:
         length = x.shape[axis] - 2 * _RADIUS
         mean = x.narrow(axis, 0, length) * weights[0]
         for shift, weight in enumerate(weights[1:], 1):
-            mean = mean.add(x.narrow(axis, shift, length), alpha=weight)
+            mean.add_(x.narrow(axis, shift, length), alpha=weight)
         x = mean
     return x
 

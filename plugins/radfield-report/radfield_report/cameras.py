@@ -242,6 +242,9 @@ AZIMUTH, ELEVATION, DISTANCE = 0.7, 0.45, 4.2
 BACK: Array = np.array([np.cos(AZIMUTH) * np.cos(ELEVATION), np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION)])
 """The direction from the middle to where the page looks from first."""
 
+RIGHT: Array = np.array([-np.sin(AZIMUTH), np.cos(AZIMUTH), 0.0])
+UP: Array = np.cross(BACK, RIGHT)
+
 
 def _line(a: Any, b: Any, kind: str, width: int, height: int) -> Html:
     (x1, y1), (x2, y2) = (projected(np.asarray(p, float), width, height) for p in (a, b))
@@ -250,9 +253,8 @@ def _line(a: Any, b: Any, kind: str, width: int, height: int) -> Html:
 
 def projected(point: Array, width: int, height: int) -> tuple[float, float]:
     """Project a point of the stage into the first look of the page."""
-    right = np.array([-np.sin(AZIMUTH), np.cos(AZIMUTH), 0.0])
     scale = 1.8 * min(width, height) / max(DISTANCE - float(point @ BACK), 0.05)
-    return width / 2 + scale * float(point @ right), height / 2 - scale * float(point @ np.cross(BACK, right))
+    return width / 2 + scale * float(point @ RIGHT), height / 2 - scale * float(point @ UP)
 
 
 def _rounded(values: Array) -> Any:

@@ -31,7 +31,7 @@ def webp(picture: np.ndarray, scale: float = 1.0, quality: int = QUALITY) -> byt
         width, height = (max(1, round(length * factor)) for length in image.size)
         image = image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
     encoded = BytesIO()
-    image.save(encoded, "webp", quality=quality, method=2)
+    image.save(encoded, "webp", quality=quality, method=1)  # methods 2 … 6: smaller by at most 12 %, slower
     return encoded.getvalue()
 
 
