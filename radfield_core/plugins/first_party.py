@@ -72,7 +72,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "loss:normals",
         "exporter:cameras",
     ),
-    "radfield-report": ("observer:report",),
+    "radfield-report": ("observer:report", "observer:notebook"),
     "radfield-tensorboard": ("observer:tensorboard",),
     "radfield-viewer": ("observer:viewer",),
     "radfield-splat": (

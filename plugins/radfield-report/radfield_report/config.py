@@ -1,4 +1,4 @@
-"""Options of observer:report."""
+"""Options of observer:report and observer:notebook."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ class ReportConfig:
     )
     mesh: bool = option(False, help="extract the surface, and show it in 3-D, for fields that have one")
     resolution: int = option(192, help="number of grid cells along the surface's longest side", min=8, max=1024)
+
+
+@attrs.frozen(kw_only=True)
+class NotebookConfig:
+    """Options of observer:notebook, which shows curves and pictures in a notebook while a run trains there."""
+
+    every: float = option(2.0, help="least time between two updates of the cell, in seconds", min=0.0)
+    pictures: bool = option(True, help="show the last evaluated view beside its true image")

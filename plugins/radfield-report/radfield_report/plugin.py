@@ -15,5 +15,12 @@ def radfield_components() -> list[Component]:
             impl="radfield_report.observer:Report",
             config="radfield_report.config:ReportConfig",
             summary="one HTML file that shows a run: cameras, curves, views beside the truth, metrics, options",
-        )
+        ),
+        component(
+            "observer",
+            "notebook",
+            impl="radfield_report.notebook:Notebook",
+            config="radfield_report.config:NotebookConfig",
+            summary="curves and pictures in a cell of a notebook, while a run trains there",
+        ),
     ]
