@@ -57,6 +57,9 @@ class DistortionConfig(LossConfig):
     """Distortion loss (mip-NeRF 360, equation 15)."""
 
     weight: Schedule = option(Schedule.of(0.01), help="weight of the loss", min=0)
+    of: Literal["foreground", "background"] = option(
+        "foreground", help='the samples that it applies to; "background" are those of the background model'
+    )
 
 
 def importance_capabilities(config: ImportanceConfig) -> Capabilities:

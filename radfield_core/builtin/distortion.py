@@ -22,13 +22,22 @@ class Distortion(Loss):
     def __init__(self, config: DistortionConfig, ctx: BuildContext):
         super().__init__()
         self.radius = ctx.bounds.radius
+        self.behind = config.of == "background"
 
     def forward(self, outputs: ModelOutputs, batch: Batch, model: Model, step: Step) -> Tensor:
-        """Return the distortion [R] of the last level.
+        """Return the distortion [R] of the last level, of the background model if the options say so.
 
         Raises:
-            UsageError: the model has no levels, because its method does not march rays.
+            UsageError: the model has no levels, because its method does not march rays, or it has no background model.
         """
+        if self.behind:
+            if outputs.background is None:
+                raise UsageError(
+                    "loss 'distortion' is to apply to the background, and the run has no background model",
+                    path="losses",
+                    hint="Set of=foreground for this loss, or leave it out",
+                )
+            outputs = outputs.background
         if not outputs.levels:
             raise UsageError(
                 "loss 'distortion' needs samples on rays, and the model of this method has none",

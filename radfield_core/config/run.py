@@ -120,6 +120,19 @@ class TrainerConfig:
     )
     seed: int = option(0, help="seed of all random numbers", min=0, max=2**32 - 1)
     device: str = option("auto", help='"cpu", "cuda" or "cuda:N"; "auto" takes the GPU if there is one', continues=True)
+    optimizer: Literal["method", "radam", "sgd"] = option(
+        "method",
+        help='"method" is the optimizer of the method, such as Adam; "radam" replaces it by RAdam with the same '
+        'settings, and "sgd" by gradient descent with momentum, which needs other learning rates',
+    )
+    momentum: float = option(0.9, help='momentum of the optimizer "sgd"', min=0, max=0.999999)
+    restart_after: int = option(
+        0,
+        help="if the pixels are no better than one constant color after this many steps, begin again with other random "
+        "weights, at most 3 times; 0 never begins again",
+        min=0,
+        max=10**9,
+    )
     clip_grad_value: float | None = option(
         None,
         help='limit every number of the gradient to plus or minus this; "none" sets no limit; applied before '

@@ -7,6 +7,7 @@ A schedule is an option's value. In TOML it is written in one of these forms:
     eikonal = [100, 0.0, 0.1, 500]             from 0.0 at step 100 linearly to 0.1 at step 500
     eikonal = [0.0, 0.1, 0.25]                 from 0.0 at step 0 linearly to 0.1 after a quarter of the run
     lr = {curve = "cosine", values = [1e-2, 1e-4], span = [500, 1.0]}
+    lr = {curve = "polynomial", values = [1e-2, 0.0], span = [0, 1.0], power = 0.9}
     lr = [[0.0, 1e-2, 500], {curve = "exponential", values = [1e-2, 1e-4], span = [500, 1.0]}]   one stage, then another
 
 A start or an end that is a whole number, such as 500, counts steps. With a decimal point, as in 0.25 or 1.0, it is a
@@ -23,10 +24,10 @@ from typing import Any, Literal, NamedTuple, Protocol, cast, get_args
 
 from radfield_core.names import nearest
 
-Curve = Literal["linear", "cosine", "exponential"]
+Curve = Literal["linear", "cosine", "exponential", "polynomial"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
 DESCRIPTION = "a number, [value, value, end step], [start step, value, value, end step], or a table with a curve"
-_KEYS = ("curve", "values", "span")
+_KEYS = ("curve", "values", "span", "power")
 
 
 class _Step(Protocol):
@@ -42,15 +43,17 @@ class Stage(NamedTuple):
     """A change from one value to another.
 
     Attributes:
-        curve: "linear", "cosine" (half a wave, with slope 0 at both ends) or "exponential" (equal factors in equal
-            times).
+        curve: "linear", "cosine" (half a wave, with slope 0 at both ends), "exponential" (equal factors in equal
+            times) or "polynomial" (the difference to the last value is proportional to the power of the time left).
         values: values at the start and at the end.
         span: start and end. An int counts steps, and a float is a share of the run.
+        power: power of a polynomial curve. Other curves have none, and this is 1.
     """
 
     curve: Curve
     values: tuple[float, float]
     span: tuple[int | float, int | float]
+    power: float = 1.0
 
     def value(self, share: float) -> float:
         """Return the value at a point of the stage. `share` is 0 at the start of the stage and 1 at its end."""
@@ -59,6 +62,8 @@ class Stage(NamedTuple):
             return float(first * (last / first) ** share)
         if self.curve == "cosine":
             share = 0.5 * (1.0 - math.cos(math.pi * share))
+        if self.curve == "polynomial":
+            return last + (first - last) * float((1.0 - share) ** self.power)
         return first + (last - first) * share
 
 
@@ -164,7 +169,19 @@ def _stage_of_table(table: Mapping[str, Any]) -> Stage:
     span = _span(*_pair(table.get("span", (0, 1.0)), "span"))
     if curve == "exponential" and _number(first) * _number(last) <= 0:
         raise ValueError("an exponential curve needs two values above 0")
-    return Stage(cast(Curve, curve), (_number(first), _number(last)), span)
+    return Stage(cast(Curve, curve), (_number(first), _number(last)), span, _power(table, curve))
+
+
+def _power(table: Mapping[str, Any], curve: str) -> float:
+    """Return the power of a stage's curve, which only a polynomial curve may state."""
+    if curve != "polynomial":
+        if "power" in table:
+            raise ValueError(f"has a power, which only a polynomial curve uses, not {curve}")
+        return 1.0
+    power = _number(table.get("power", 0.9))
+    if not 0.0 < power <= 100.0:
+        raise ValueError(f"power must be above 0 and at most 100, not {power:g}")
+    return power
 
 
 def _pair(value: Any, name: str) -> tuple[Any, Any]:
@@ -198,4 +215,5 @@ def _written(stage: Stage) -> Any:
     if stage.curve == "linear":
         (first, last), (start, end) = stage.values, stage.span
         return [first, last, end] if type(start) is int and start == 0 else [start, first, last, end]
-    return {"curve": stage.curve, "values": list(stage.values), "span": list(stage.span)}
+    power = {"power": stage.power} if stage.curve == "polynomial" else {}
+    return {"curve": stage.curve, "values": list(stage.values), "span": list(stage.span), **power}

@@ -77,7 +77,7 @@ class BuildContext:
     points: Tensor | None = None
     point_colors: Tensor | None = None
     estimate_points: Callable[[int, int], EstimatedPoints | None] | None = None
-    make_loop: Callable[[BuildContext, int], Model] | None = None
+    make_loop: Callable[[BuildContext, int, Choice | None], Model] | None = None
 
     def encoding(self, choice: Choice, *, in_dim: int, **sizes: Any) -> Encoding:
         """Build the encoding that was chosen for a slot.
@@ -120,18 +120,20 @@ class BuildContext:
         """Build the part that was chosen for a slot of any kind. Raises PluginError in the same cases as `encoding`."""
         return self._make(Part, choice, **sizes)
 
-    def level_loop(self, n_fields: int = 1) -> Model:
+    def level_loop(self, n_fields: int = 1, coarse_field: Choice | None = None) -> Model:
         """Build core's ray-marching model from the sampler, field and renderer that the config selects.
 
         Args:
             n_fields: largest number of separate fields. If fewer levels need a field, fewer fields are built.
+            coarse_field: the part of all fields but the last. By default, they are built like the last one.
 
         Raises:
             ValueError: the context has no run.
+            UsageError: there is a coarse field, but only one level.
         """
         if self.make_loop is None:
             raise ValueError("level_loop needs the context of a training run, and this one has none")
-        return self.make_loop(self, n_fields)
+        return self.make_loop(self, n_fields, coarse_field)
 
     def _make(self, kind: type[_Part], choice: Choice, **sizes: Any) -> _Part:
         part = choice.load()(choice.config, self, **sizes)

@@ -30,6 +30,7 @@ from radfield_core.types import Batch, FieldOutputs, Level, ModelOutputs, RayBun
 
 if TYPE_CHECKING:
     from radfield_core.config.run import BackgroundConfig, RunConfig
+    from radfield_core.config.slots import Choice
     from radfield_core.data.cropping import Crop
     from radfield_core.data.scene import Scene
     from radfield_core.runtime.progress import ProgressCallback
@@ -311,7 +312,7 @@ def added_losses(model: Model) -> dict[str, Loss]:
     return {name: cast(Loss, loss) for name, loss in getattr(model, "added", nn.ModuleDict()).items()}
 
 
-def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
+def level_loop(ctx: BuildContext, n_fields: int, coarse_field: Choice | None = None) -> LevelLoop:
     """Build the model from the parts that the config selects, as `BuildContext.level_loop` describes."""
     run = ctx.run
     if run is None:
@@ -325,8 +326,13 @@ def level_loop(ctx: BuildContext, n_fields: int) -> LevelLoop:
                 hint='Declare slots with "field", "sampler" and "renderer", or none of them and build another model',
             )
         sampler, renderer, chosen = ctx.sampler(slots.sampler), ctx.renderer(run.renderer), slots.field
-        needed = sampler.n_levels - len(sampler.own_fields)
-        fields = [ctx.field(chosen) for _ in range(max(1, min(n, needed)))]
+        n = max(1, min(n, sampler.n_levels - len(sampler.own_fields)))
+        if coarse_field is not None and slots is run and n == 1:
+            message = f"sampler {slots.sampler.name!r} makes one level, which has no coarse field"
+            hint = "Set sampler.n_importance above 0, or method.coarse_field=none"
+            raise UsageError(message, path="method.coarse_field", hint=hint)
+        coarse = coarse_field if coarse_field is not None and slots is run else chosen
+        fields = [ctx.field(coarse if index < n - 1 else chosen) for index in range(n)]
         return LevelLoop(fields, sampler, renderer, behind, ctx.space)
 
     return stack(run, n_fields, None if run.background is None else stack(run.background, 1, None))

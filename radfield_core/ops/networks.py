@@ -6,7 +6,7 @@ Symbols in shapes: M samples or points, R rays, F features of a sample, D featur
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,11 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class SkipMlp(nn.Module):
-    """Fully connected layers of equal width. One of them may take the network's input x again (NeRF, appendix A).
+    """Fully connected layers of equal width. Some of them may take the network's input x again (NeRF, appendix A).
 
-    The index of this skip layer is s. With the activation function a, the layers compute
+    With the activation function a, the layers compute
 
-        h_0 = x,    h_{i+1} = a(W_i h_i + b_i),    except    h_{s+1} = a(W_s [h_s, x] + b_s)
+        h_0 = x,    h_{i+1} = a(W_i h_i + b_i),    and    h_{s+1} = a(W_s [h_s, x] + b_s)    for each skip layer s
 
     Args:
         in_dim: number of inputs.
@@ -27,9 +27,10 @@ class SkipMlp(nn.Module):
         depth: number of hidden layers.
         out_dim: number of outputs of a final layer without activation. With None there is no such layer, and the
             outputs are those of the last hidden layer.
-        skip_layer: index, from 0, of the skip layer. With None, or an index of `depth` or more, there is no skip layer.
+        skip_layer: index, from 0, of the skip layer, or indices of several. None means no skip layer. Indices of
+            `depth` or more are left out.
         activation: activation function of the hidden layers. The function may work in place.
-        constant_width: if True, the layer before the skip layer has `in_dim` fewer units, so that the joined vector
+        constant_width: if True, the layer before a skip layer has `in_dim` fewer units, so that the joined vector
             [h_s, x] has `width` entries. This vector is divided by √2 (IDR, NeuS). Needs width > in_dim.
 
     Example:
@@ -38,6 +39,8 @@ class SkipMlp(nn.Module):
         torch.Size([5, 1])
         >>> network.layers[2].in_features
         19
+        >>> [layer.in_features for layer in SkipMlp(3, 16, depth=4, skip_layer=(1, 3)).layers]
+        [3, 19, 16, 19]
     """
 
     def __init__(
@@ -47,22 +50,22 @@ class SkipMlp(nn.Module):
         depth: int,
         out_dim: int | None = None,
         *,
-        skip_layer: int | None = None,
+        skip_layer: int | Collection[int] | None = None,
         activation: Callable[[Tensor], Tensor] = F.relu_,
         constant_width: bool = False,
     ):
         super().__init__()
         self.depth = depth
-        self.skip_layer = skip_layer if skip_layer is not None and skip_layer < depth else None
+        self.skip_layers = tuple(sorted({skip for skip in layer_indices(skip_layer) if skip < depth}))
         self.activation = activation
         self.constant_width = constant_width
         inputs = [in_dim] + [width] * (depth - 1)
         outputs = [width] * depth
-        if self.skip_layer is not None:
+        for skip in self.skip_layers:
             if constant_width:
-                outputs[self.skip_layer - 1] -= in_dim
+                outputs[skip - 1] -= in_dim
             else:
-                inputs[self.skip_layer] += in_dim
+                inputs[skip] += in_dim
         if out_dim is not None:
             inputs.append(width)
             outputs.append(out_dim)
@@ -73,7 +76,7 @@ class SkipMlp(nn.Module):
         width]."""
         h = x
         for index, layer in enumerate(self.layers):
-            if index == self.skip_layer:
+            if index in self.skip_layers:
                 h = torch.cat([h, x], dim=-1)
                 if self.constant_width:
                     h = h / math.sqrt(2.0)
@@ -138,6 +141,22 @@ class ColorHead(nn.Module):
             features = F.relu_(sample_half + direction_half)
         raw: Tensor = self.output(features)
         return raw
+
+
+def layer_indices(written: int | Collection[int] | None, first: int = 0) -> tuple[int, ...]:
+    """Return the indices, from 0, of layers that an option names by one number, by several, or by None for no layer.
+
+    Args:
+        written: value of the option.
+        first: number of the first layer in the option.
+
+    Example:
+        >>> layer_indices(5, first=1), layer_indices((2, 5)), layer_indices(None)
+        ((4,), (2, 5), ())
+    """
+    if written is None:
+        return ()
+    return tuple(layer - first for layer in ([written] if isinstance(written, int) else written))
 
 
 def initialize_glorot(module: nn.Module) -> None:

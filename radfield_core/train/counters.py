@@ -24,6 +24,9 @@ class Counters:
         skipped: number of steps that were skipped because the loss or a gradient was not finite.
         bad_in_a_row: number of steps skipped in a row, up to now.
         chunk_rays: number of rays in the largest micro-batch that fitted into memory; None if memory never ran out.
+        restarts: number of times that training began again, because it was stuck from its start.
+        watched_error: sum of the squared color errors of the steps that decide whether training is stuck.
+        watched_spread: sum of the variances of the true colors in the same steps.
     """
 
     step: int = 0
@@ -35,6 +38,9 @@ class Counters:
     skipped: int = 0
     bad_in_a_row: int = 0
     chunk_rays: int | None = None
+    restarts: int = 0
+    watched_error: float = 0.0
+    watched_spread: float = 0.0
 
     def elapsed(self, clock: str) -> float:
         """Return the seconds that `trainer.max_seconds` counts. `clock` is the option `trainer.clock`."""

@@ -71,7 +71,7 @@ def _check_model(train_step: TrainStep, setup: TrainingSetup, step: Step) -> Fin
     losses = train_step(batch, step)
     _check_losses(losses)
     silent = _check_gradients(model, losses)
-    optimizer = setup.method.optimizer(Groups(setup.method, model).tables)
+    optimizer = setup.optimizer(Groups(setup.method, model).tables)
     with torch.no_grad():
         model.adapt(step, TrainedParameters(model, optimizer))
     if silent and batch.rays is not None:

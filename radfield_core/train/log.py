@@ -157,6 +157,7 @@ class TrainingLog:
             "samples": losses.n_samples,
             "rays_per_second": self._rays / elapsed if elapsed > 0 else 0.0,
             "skipped": counters.skipped,
+            **({"restarts": counters.restarts} if self._config.restart_after else {}),
             **{name: float(value) for name, value in scalars.items()},
         }
         self._seconds, self._rays = counters.seconds, 0

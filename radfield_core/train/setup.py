@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any
 
 import torch
 
@@ -17,6 +18,7 @@ from radfield_core.runtime import randomness
 from radfield_core.train.batches import Draw, PixelDrawer
 from radfield_core.train.extras import Extras
 from radfield_core.train.first_weights import FirstFile, FirstWeights
+from radfield_core.train.optimizers import make_optimizer
 from radfield_core.train.step import TrainStep
 
 RAYS_PER_CHUNK = 4096
@@ -54,6 +56,10 @@ class TrainingSetup:
         run = self.context.run
         chunk = RAYS_PER_CHUNK if run is None else run.eval.rays_per_chunk
         return live_run(model, self.method, self.drawer.scene, chunk, step, self.config.max_steps)
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return the optimizer of the run for parameter groups."""
+        return make_optimizer(self.config, self.method, groups)
 
     def build(self, seed: int) -> TrainStep:
         """Seed the global generators. Build a new model on the drawer's device, in training mode."""

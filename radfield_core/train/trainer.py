@@ -37,6 +37,7 @@ from radfield_core.train.groups import Groups
 from radfield_core.train.log import TrainingLog
 from radfield_core.train.monitor import Monitor
 from radfield_core.train.ray_count import adapt_ray_count, micro_batch_rays
+from radfield_core.train.restarts import MAX_RESTARTS, described, is_stuck, watch
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.spikes import SpikeWatch
 from radfield_core.train.step import StepLosses, backward
@@ -87,7 +88,7 @@ class Trainer:
         self.train_step = self._setup.build(self.seed)
         self.model = self.train_step.model
         self.groups = Groups(self.method, self.model)
-        self.optimizer = self.method.optimizer(self.groups.tables)
+        self.optimizer = self._setup.optimizer(self.groups.tables)
         self._spikes = SpikeWatch()
         self._spike: float | None = None
 
@@ -103,8 +104,8 @@ class Trainer:
 
     @property
     def seed(self) -> int:
-        """The seed of the run. Every rollback changes it."""
-        return self.config.seed + SEED_STRIDE * self.counters.rollbacks
+        """The seed of the run. Every rollback and every restart changes it."""
+        return self.config.seed + SEED_STRIDE * (self.counters.rollbacks + self.counters.restarts)
 
     @property
     def rate_factor(self) -> float:
@@ -167,6 +168,8 @@ class Trainer:
         self.counters.seconds += time.perf_counter() - started
         self.counters.cpu_seconds += time.process_time() - started_cpu
         self.counters.step += 1
+        if is_stuck(self.counters, self.config.restart_after) and self._restart():
+            return
         if losses is None:
             self._skip(step)
             return
@@ -193,6 +196,7 @@ class Trainer:
         self._changing = False
         if not finite:
             return None
+        watch(self.counters, self.config.restart_after, batch, losses)
         if batch.rays is not None:
             adapt_ray_count(self.config, self.counters, len(batch.rays), losses.n_samples)
         return losses
@@ -294,7 +298,31 @@ class Trainer:
                 hint=f"{hint or 'Check the disk'}, then type: radfield train {again}",
             )
 
-    # Divergence
+    # A stuck start, and divergence
+
+    def _restart(self) -> bool:
+        """Begin again with other random weights and return True. If that would not help any more, return False."""
+        before = self.counters
+        if before.restarts >= MAX_RESTARTS or self.weights is not None:
+            why = (
+                "it started with given weights" if self.weights is not None else f"{MAX_RESTARTS} restarts did not help"
+            )
+            logger.warning("step %d: %s; %s, so training continues", before.step, described(before), why)
+            return False
+        clocks = {"seconds": before.seconds, "cpu_seconds": before.cpu_seconds, "skipped": before.skipped}
+        kept = {"rollbacks": before.rollbacks, "restarts": before.restarts + 1, **clocks}
+        self._build(replace(self._start, **kept))
+        self._begin_again()
+        text = "step %d: %s: training begins again with other random weights (restart %d of %d)"
+        logger.warning(text, before.step, described(before), self.counters.restarts, MAX_RESTARTS)
+        return True
+
+    def _begin_again(self) -> None:
+        """Seed the generators, and set aside the checkpoints and log entries of the steps that will be repeated."""
+        randomness.seed_everything(self.seed)
+        self._saved_step = None
+        checkpoint.set_aside(self.folder.checkpoints, self.counters.step)
+        self.log.rolled_back(self.counters)
 
     def _skip(self, step: Step) -> None:
         """Count a step whose loss or gradients are not finite. Roll back after too many such steps in a row.
@@ -323,14 +351,11 @@ class Trainer:
         before = self.counters
         _, path, _ = checkpoint.newest(self.folder.checkpoints, self._restore_good)
         if path is None:
-            self._build(replace(self._start))
+            self._build(replace(self._start, restarts=before.restarts))
         counters = self.counters
         counters.rollbacks, counters.skipped = before.rollbacks + 1, before.skipped
         counters.seconds, counters.cpu_seconds, counters.bad_in_a_row = before.seconds, before.cpu_seconds, 0
-        randomness.seed_everything(self.seed)
-        self._saved_step = None
-        checkpoint.set_aside(self.folder.checkpoints, counters.step)
-        self.log.rolled_back(counters)
+        self._begin_again()
         logger.warning(
             "no finite loss in %s in a row: training returns to %s, with a new seed and learning rates × %g",
             plural(before.bad_in_a_row, "step"),
@@ -365,7 +390,7 @@ class Trainer:
             counters = Counters.of(state.progress["counters"])
             if counters.step != state.step:
                 raise ValueError(f"the counters are at step {counters.step}")
-            optimizer = checked_state(self.optimizer, self.method.optimizer, state.optimizer)
+            optimizer = checked_state(self.optimizer, self._setup.optimizer, state.optimizer)
             self.optimizer.load_state_dict(optimizer)
             randomness.restore(state.generators, state.progress["generators"])
         except Exception as error:  # a stranger's values may fail in any way

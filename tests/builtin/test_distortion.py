@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -24,15 +25,19 @@ from radfield_core.builtin.config import DistortionConfig
 from radfield_core.builtin.distortion import Distortion
 
 
-def loss_of(edges: torch.Tensor, weights: torch.Tensor, radius: float) -> torch.Tensor:
+def loss_of(edges: torch.Tensor, weights: torch.Tensor, radius: float, of: str = "foreground") -> torch.Tensor:
     n = len(edges)
     one = torch.ones(n, dtype=edges.dtype)
     axis = torch.tensor([[0.0, 0.0, 1.0]], dtype=edges.dtype).expand(n, 3)
     samples = RaySamples.from_edges(RayBundle(0 * axis, axis, axis, 0 * one, one, one), edges)
     rendered = Rendered(axis, one, one)
     level = Level(samples, FieldOutputs(density=weights.flatten()), weights.flatten(), rendered)
-    part = Distortion(DistortionConfig(), BuildContext(bounds=SceneBox(torch.zeros(3), radius)))
-    return part(ModelOutputs(rendered, (level,), None, samples.n), None, None, Step(0, 1, 0))
+    part = Distortion(DistortionConfig(of=of), BuildContext(bounds=SceneBox(torch.zeros(3), radius)))
+    outputs = ModelOutputs(rendered, (level,), None, samples.n)
+    if of == "background":
+        nothing = dataclasses.replace(level, weights=torch.zeros_like(level.weights))
+        outputs = ModelOutputs(rendered, (nothing,), outputs, samples.n)
+    return part(outputs, None, None, Step(0, 1, 0))
 
 
 @settings(deadline=None, max_examples=30)
@@ -52,6 +57,20 @@ def test_distortion_is_the_double_sum_in_scene_radii(n: int, s: int, radius: flo
 def test_distortion_does_not_depend_on_the_scale_of_the_scene() -> None:
     edges, weights = torch.rand(3, 9).cumsum(-1), torch.rand(3, 8) / 8
     torch.testing.assert_close(loss_of(edges, weights, 1.5), loss_of(100 * edges, weights, 150.0))
+
+
+def test_distortion_of_the_background_is_that_of_its_own_samples() -> None:
+    edges, weights = torch.rand(3, 9).cumsum(-1), torch.rand(3, 8) / 8
+    found = loss_of(edges, weights, 1.5, of="background")
+    torch.testing.assert_close(found, loss_of(edges, weights, 1.5))
+    assert float(found.min()) > 0
+
+
+def test_distortion_of_a_background_that_is_not_there_is_refused_in_words() -> None:
+    part = Distortion(DistortionConfig(of="background"), BuildContext(bounds=SceneBox(torch.zeros(3), 1.0)))
+    outputs = ModelOutputs(Rendered(torch.zeros(2, 3), torch.ones(2), torch.ones(2)), (), None, 0)
+    with pytest.raises(UsageError, match="no background model"):
+        part(outputs, None, None, Step(0, 1, 0))
 
 
 def test_model_without_levels_is_refused_in_words() -> None:

@@ -59,6 +59,35 @@ def test_cosine_curve_is_half_a_wave(first: float, last: float, index: int) -> N
     assert at(schedule, index) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@given(first=numbers, last=numbers, index=st.integers(0, 1000), power=st.sampled_from([0.5, 0.9, 1.0, 2.0]))
+def test_polynomial_curve_is_a_power_of_the_time_left(first: float, last: float, index: int, power: float) -> None:
+    schedule = Schedule.of({"curve": "polynomial", "values": [first, last], "power": power})
+    expected = last + (first - last) * ((1000 - index) / 1000) ** power
+    assert at(schedule, index) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert Schedule.of(schedule.written()) == schedule
+
+
+def test_polynomial_curve_is_that_of_torch_and_its_power_is_that_of_nerf_pl_by_default() -> None:
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=5e-4)
+    oracle = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=50, power=0.9)
+    schedule = Schedule.of({"curve": "polynomial", "values": [5e-4, 0.0], "span": [0, 50]})
+    for index in range(60):
+        assert at(schedule, index) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6, abs=1e-12)
+        optimizer.step()
+        oracle.step()
+
+
+@pytest.mark.parametrize("table", [
+    {"curve": "polynomial", "values": [1.0, 0.0], "power": 0},
+    {"curve": "polynomial", "values": [1.0, 0.0], "power": "2"},
+    {"curve": "cosine", "values": [1.0, 0.0], "power": 2},
+])  # fmt: skip
+def test_a_power_that_no_curve_has_is_refused(table: dict) -> None:
+    with pytest.raises(ValueError, match=r"power|number"):
+        Schedule.of(table)
+
+
 def test_stages_follow_each_other_and_hold_the_last_value_between_them() -> None:
     schedule = Schedule.of([[0.0, 1.0, 100], {"curve": "exponential", "values": [1.0, 0.01], "span": [200, 400]}])
     assert [at(schedule, index) for index in (0, 50, 100, 150, 200, 400, 999)] == pytest.approx(

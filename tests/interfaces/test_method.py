@@ -27,10 +27,10 @@ class Plain(Method):
 
 
 def test_by_default_a_method_builds_the_level_loop_with_its_number_of_fields() -> None:
-    asked: list[tuple[BuildContext, int]] = []
+    asked: list[tuple[object, ...]] = []
     ctx = BuildContext(SceneBox(torch.zeros(3), 1.0), make_loop=lambda *arguments: asked.append(arguments))  # type: ignore
     Plain(None).build(ctx)
-    assert asked == [(ctx, 2)]
+    assert asked == [(ctx, 2, None)]
 
 
 def test_by_default_all_parameters_are_one_group_of_fused_adam() -> None:

@@ -25,27 +25,32 @@ def affine(layer: nn.Module, x: Array) -> Array:
     return np.array([sum(w * v for w, v in zip(row, x, strict=True)) + b for row, b in zip(weight, bias, strict=True)])
 
 
-@pytest.mark.parametrize("skip_layer", [None, 1, 2, 3, 4, 9])
+def skips_at(index: int, skip_layer: int | tuple[int, ...] | None) -> bool:
+    return index in skip_layer if isinstance(skip_layer, tuple) else index == skip_layer
+
+
+@pytest.mark.parametrize("skip_layer", [None, 1, 2, 3, 4, 9, (1, 3), (2, 3), (3, 1, 9), ()])
 @pytest.mark.parametrize("out_dim", [None, 2])
-def test_a_skip_mlp_equals_its_formula_one_unit_at_a_time(skip_layer: int | None, out_dim: int | None) -> None:
+def test_a_skip_mlp_equals_its_formula_one_unit_at_a_time(skip_layer, out_dim: int | None) -> None:
     network, x = SkipMlp(3, 7, 4, out_dim, skip_layer=skip_layer).double(), double_rows(5, 3)
     assert len(network.layers) == 4 + (out_dim is not None)
     for row, found in zip(x.numpy(), network(x).detach().numpy(), strict=True):
         h = row
         for index in range(4):
-            h = np.maximum(affine(network.layers[index], np.concatenate([h, row]) if index == skip_layer else h), 0)
+            joined = np.concatenate([h, row]) if skips_at(index, skip_layer) else h
+            h = np.maximum(affine(network.layers[index], joined), 0)
         np.testing.assert_allclose(found, h if out_dim is None else affine(network.layers[4], h), atol=1e-12)
 
 
-@pytest.mark.parametrize("skip_layer", [1, 3])
-def test_constant_width_keeps_every_layer_as_wide_and_scales_the_joined_vector(skip_layer: int) -> None:
+@pytest.mark.parametrize("skip_layer", [1, 3, (1, 2), (1, 3)])
+def test_constant_width_keeps_every_layer_as_wide_and_scales_the_joined_vector(skip_layer) -> None:
     network = SkipMlp(3, 7, 4, 2, skip_layer=skip_layer, activation=torch.tanh, constant_width=True).double()
     assert [layer.in_features for layer in network.layers] == [3, 7, 7, 7, 7]
     x = double_rows(5, 3)
     for row, found in zip(x.numpy(), network(x).detach().numpy(), strict=True):
         h = row
         for index in range(4):
-            joined = np.concatenate([h, row]) / math.sqrt(2) if index == skip_layer else h
+            joined = np.concatenate([h, row]) / math.sqrt(2) if skips_at(index, skip_layer) else h
             h = np.tanh(affine(network.layers[index], joined))
         np.testing.assert_allclose(found, affine(network.layers[4], h), atol=1e-12)
 

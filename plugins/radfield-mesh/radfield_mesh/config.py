@@ -30,6 +30,11 @@ class SurfaceConfig:
     density: float = option(
         10.0, help="density at the surface, for fields without a signed distance", exclusive_min=True, min=0
     )
+    level: float = option(
+        0.0,
+        help="signed distance at the surface, in the unit of the data, for fields with a signed distance; above 0, the "
+        "mesh lies outside the true surface",
+    )
     min_component: float = option(
         0.001, help="remove components with fewer faces than this share of the largest one; 1 keeps only the largest",
         min=0, max=1,

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radfield_core import Exporter, HasColor, HasDensity, HasSDF, Model, NoSurface, Progress, Scene, UsageError
+from radfield_core.data import similarity_scale
 from radfield_core.ops import device_of
-from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig
+from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig, SurfaceConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
 from radfield_mesh.frames import has_place, to_data, world_normals, y_up
 
@@ -43,9 +44,7 @@ class MeshExporter(Exporter):
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
         """Return the surface as a mesh in field space (see `frames`), with normals and, if available, colors."""
         field = model.queries()
-        mesh = surface_of(
-            field, scene, self.config.resolution, self.config.density, self.config.exhaustive, self.config.chunk
-        )
+        mesh = surface_of(field, scene, self.config, self.config.exhaustive, self.config.chunk)
         mesh = without_specks(mesh, self.config.min_component)
         mesh = simplified(mesh, self.config.max_faces)
         normals = -inward(field, mesh.vertices, self.config.chunk)
@@ -84,15 +83,16 @@ def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:
     return fewer
 
 
-def surface_query(field: object, density: float) -> tuple[Query, float]:
+def surface_query(field: object, scene: Scene, config: SurfaceConfig) -> tuple[Query, float]:
     """Return a function of points in field space, and the value of this function at the surface.
 
-    The values of the function increase from the inside of the surface to the outside.
+    The values of the function increase from the inside of the surface to the outside. `config.level` is a distance in
+    the data, and the function returns distances in the scene.
     """
     if isinstance(field, HasSDF):
-        return field.sdf, 0.0
+        return field.sdf, config.level / similarity_scale(scene.to_data.double().numpy())
     if isinstance(field, HasDensity):
-        return lambda x: -field.density(x), -density
+        return lambda x: -field.density(x), -config.density
     raise _without_surface(field)
 
 
@@ -103,24 +103,27 @@ def _without_surface(field: object) -> UsageError:
     )  # fmt: skip
 
 
-def _no_surface(field: object, density: float, found: NotCrossed) -> NoSurface:
-    hint = "Train longer, and check the result with radfield render"
+def _no_surface(field: object, scene: Scene, config: SurfaceConfig, found: NotCrossed) -> NoSurface:
+    hint, density = "Train longer, and check the result with radfield render", config.density
     if isinstance(field, HasSDF):
-        return NoSurface(f"no surface: distances lie between {found.low:.4g} and {found.high:.4g}", hint=hint)
+        unit = similarity_scale(scene.to_data.double().numpy())
+        at = f" at level {config.level:g}" if config.level else ""
+        message = f"no surface{at}: distances lie between {unit * found.low:.4g} and {unit * found.high:.4g}"
+        return NoSurface(message, hint="Set a level between these" if config.level else hint)
     low, high = -found.high, -found.low
     message = f"no surface at density {density:g}: densities lie between {low:.4g} and {high:.4g}"
     return NoSurface(message, hint=f"Set density={math.sqrt(low * high):.2g}, or train longer" if low > 0.0 else hint)
 
 
 def surface_of(
-    field: object, scene: Scene, resolution: int, density: float, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE,
-) -> trimesh.Trimesh:  # fmt: skip
+    field: object, scene: Scene, config: SurfaceConfig, exhaustive: bool = False, chunk: int = POINTS_AT_ONCE
+) -> trimesh.Trimesh:
     """Return the surface of a field in the scene box, as a mesh in field space. Parts at infinity are left out.
 
     Raises:
         NoSurface: there is no surface in the box, or all of it is at infinity.
     """
-    query, level = surface_query(field, density)
+    query, level = surface_query(field, scene, config)
     device = device_of(field)
     center, radius = scene.box.center.double().cpu().numpy(), scene.box.radius
     with Progress("surface", 1.0) as bar:
@@ -131,11 +134,11 @@ def surface_of(
 
         try:
             vertices, faces = extract(
-                lambda x: query(x.to(device)), center - radius, center + radius, resolution,
+                lambda x: query(x.to(device)), center - radius, center + radius, config.resolution,
                 level=level, exhaustive=exhaustive, chunk=chunk, report=report,
             )  # fmt: skip
         except NotCrossed as found:
-            raise _no_surface(field, density, found) from None
+            raise _no_surface(field, scene, config, found) from None
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     kept = np.all(has_place(np.asarray(mesh.vertices), scene)[faces], axis=1)
     if not kept.any():

@@ -93,7 +93,7 @@ class PointToMesh(Metric):
 
 
 def _surface(model: Model, scene: Scene, config: SurfaceConfig) -> trimesh.Trimesh:
-    mesh = surface_of(model.queries(), scene, config.resolution, config.density)
+    mesh = surface_of(model.queries(), scene, config)
     return to_data(without_specks(mesh, config.min_component), scene)
 
 

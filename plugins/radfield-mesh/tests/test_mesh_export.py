@@ -119,6 +119,22 @@ def test_a_mesh_lies_in_the_datas_own_coordinates(tmp_path: Path) -> None:
     np.testing.assert_allclose(mesh.vertex_normals, outward, atol=1e-2)
 
 
+@pytest.mark.parametrize("level", [-12.5, 25.0])
+def test_a_level_is_a_distance_from_the_surface_in_the_unit_of_the_data(level: float, tmp_path: Path) -> None:
+    config = MeshConfig(resolution=96, level=level)
+    (path,) = MeshExporter(config).export(model_of(Ball()), scene_of(), tmp_path / "mesh.ply")
+    radii = np.linalg.norm(trimesh.load(path, process=False).vertices - SHIFT.numpy(), axis=1)
+    np.testing.assert_allclose(radii, RADIUS * SCALE + level, rtol=1e-3)
+
+
+def test_a_level_that_no_distance_reaches_is_said_in_the_unit_of_the_data(tmp_path: Path) -> None:
+    with pytest.raises(
+        NoSurface, match=r"no surface at level 500: distances lie between -1\d\d(\.\d+)? and 3\d\d"
+    ) as caught:
+        MeshExporter(MeshConfig(resolution=32, level=500.0)).export(model_of(Ball()), scene_of(), tmp_path / "mesh.ply")
+    assert "level" in caught.value.problems[0].hint
+
+
 def test_colors_belong_to_their_places_under_the_turn(tmp_path: Path) -> None:
     (path,) = MeshExporter(MeshConfig(resolution=48)).export(model_of(Ball()), scene_of(), tmp_path / "mesh.ply")
     mesh = trimesh.load(path, process=False)

@@ -27,10 +27,12 @@ class MipNerfFieldConfig:
     )
     depth: int = option(8, help="number of hidden layers before the density layer", min=1, max=32)
     width: int = option(256, help="units per hidden layer", min=1, max=4096)
-    skip_layer: int | None = option(
+    skip_layer: int | tuple[int, ...] | None = option(
         6,
-        help='hidden layer, counted from 1, that reads the encoded Gaussian again; "none" means no skip connection',
+        help='hidden layer, counted from 1, that reads the encoded Gaussian again, or a list of several; "none" means '
+        "no skip connection",
         min=2,
+        max=32,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1, max=4096)
     density_activation: Literal["softplus", "relu"] = option(

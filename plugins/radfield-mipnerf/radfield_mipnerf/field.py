@@ -19,7 +19,7 @@ from radfield_core import (
     Step,
     with_appearance,
 )
-from radfield_core.ops.networks import ColorHead, SkipMlp, initialize_glorot
+from radfield_core.ops.networks import ColorHead, SkipMlp, initialize_glorot, layer_indices
 from radfield_mipnerf.config import MipNerfFieldConfig
 
 
@@ -47,8 +47,8 @@ class MipNerfField(DensityOccupancy, Field):
             self.appearance_encoding = ctx.encoding(config.appearance_encoding, in_dim=1)
         per_ray = [part.out_dim for part in (self.direction_encoding, self.appearance_encoding) if part is not None]
         direction_dim = sum(per_ray) if per_ray else None
-        skip_layer = None if config.skip_layer is None else config.skip_layer - 1
-        self.trunk = SkipMlp(self.encoding.out_dim, config.width, config.depth, skip_layer=skip_layer)
+        skip_layers = layer_indices(config.skip_layer, first=1)
+        self.trunk = SkipMlp(self.encoding.out_dim, config.width, config.depth, skip_layer=skip_layers)
         self.density_head = nn.Linear(config.width, 1)
         self.color_head = ColorHead(config.width, direction_dim, config.color_width)
         for module in (self.trunk, self.density_head, self.color_head):

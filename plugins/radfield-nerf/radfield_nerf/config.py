@@ -27,10 +27,12 @@ class NerfFieldConfig:
     )
     depth: int = option(8, help="number of hidden layers before the density layer", min=1, max=32)
     width: int = option(256, help="units per hidden layer", min=1, max=4096)
-    skip_layer: int | None = option(
+    skip_layer: int | tuple[int, ...] | None = option(
         5,
-        help='hidden layer, counted from 1, that reads the encoded position again; "none" means no skip connection',
+        help='hidden layer, counted from 1, that reads the encoded position again, or a list of several; "none" means '
+        "no skip connection",
         min=2,
+        max=32,
     )
     color_width: int = option(128, help="units of the color layer, which reads the view direction", min=1, max=4096)
     density_activation: Literal["relu", "softplus"] = option(
@@ -48,8 +50,8 @@ class NerfFieldConfig:
 
 
 @attrs.frozen(kw_only=True)
-class NerfConfig:
-    """Options of the losses and schedules of NeRF (section 5.3 and the published configurations)."""
+class PhotometricConfig:
+    """Options of the losses and schedules that NeRF and tiny-NeRF share."""
 
     lr: Schedule = option(
         Schedule.of(5e-4),
@@ -72,10 +74,23 @@ class NerfConfig:
 
 
 @attrs.frozen(kw_only=True)
-class TinyNerfConfig(NerfConfig):
-    """Options of the losses and schedules of tiny-NeRF.
+class NerfConfig(PhotometricConfig):
+    """Options of NeRF (section 5.3 and the published configurations)."""
 
-    They are the options of NeRF. Two defaults differ: the background is black, and the learning rate is constant.
+    coarse_field: Choice | None = slot(
+        "field",
+        optional=True,
+        help='network of the coarse level, if it differs from that of the fine level, such as a smaller one; "none" '
+        "gives both levels networks of the same size",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class TinyNerfConfig(PhotometricConfig):
+    """Options of tiny-NeRF.
+
+    It has one network. Two defaults differ from those of NeRF: the background is black, and the learning rate is
+    constant.
     """
 
     lr_decay: float = option(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radfield_core import Batch, Method, Model, ModelOutputs, Step, background_color
+from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step, background_color
 from radfield_core.ops.segments import mean
 
 
@@ -16,6 +16,10 @@ class Nerf(Method):
     """NeRF: a coarse and a fine network. The colors of both are trained to match the pixels (equation 6)."""
 
     n_fields = 2
+
+    def build(self, ctx: BuildContext) -> Model:
+        """Build the model, with another coarse network if the option `coarse_field` names one."""
+        return ctx.level_loop(self.n_fields, getattr(self.config, "coarse_field", None))
 
     def background(self, step: Step | None, n: int, device: torch.device | str) -> Tensor | None:
         """Background colors [n, 3]. They are the same in training and in evaluation.

@@ -30,7 +30,11 @@ def radfield_components() -> list[Component]:
             impl="radfield_nerf.method:Nerf",
             config="radfield_nerf.config:NerfConfig",
             summary="NeRF, with a coarse and a fine MLP (Mildenhall et al. 2020)",
-            requires={"field": {"density|alpha", "rgb"}, "data": {"images"}},
+            requires={
+                "field": {"density|alpha", "rgb"},
+                "coarse_field": {"density|alpha", "rgb"},
+                "data": {"images"},
+            },
             preset={name: f"radfield_nerf:presets/{name}.toml" for name in PRESETS},
             aliases={"vanilla-nerf": "nerf", "nerf-pytorch": "nerf"},
         ),

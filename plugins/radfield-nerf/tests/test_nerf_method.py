@@ -7,17 +7,21 @@ import torch
 
 from radfield_core import (
     Batch,
+    BuildContext,
     FieldOutputs,
     Level,
     ModelOutputs,
     RayBundle,
     RaySamples,
     Rendered,
+    SceneBox,
     Step,
+    UsageError,
     compose,
     get_registry,
 )
 from radfield_core.config import fit
+from radfield_core.model import level_loop
 from radfield_core.train.groups import Groups
 
 PRESETS = ["nerf", "nerf-llff", "nerf-small", "tiny-nerf", "tiny-nerf-tutorial"]
@@ -58,6 +62,38 @@ def test_the_nerf_preset_is_the_published_one():
     llff = run_of("nerf-llff")
     assert (llff.trainer.n_rays, llff.trainer.max_steps, llff.field.config.density_noise) == (4096, 200_000, 1.0)
     assert llff.method.config.lr_decay_steps == 250_000
+
+
+def model_of(run):
+    ctx = BuildContext(SceneBox(torch.zeros(3), 1.0), run=run, make_loop=level_loop)
+    return run.method.load()(run.method.config).build(ctx)
+
+
+def numbers_of(field) -> int:
+    return sum(parameter.numel() for parameter in field.parameters())
+
+
+def test_the_coarse_network_may_have_another_size():
+    """The numbers of parameters are those of layers with 63 and 27 inputs (figure 7 of the paper)."""
+    words = ("method.coarse_field=nerf", "method.coarse_field.depth=2", "method.coarse_field.width=64",
+             "method.coarse_field.skip_layer=none", "method.coarse_field.color_width=32")  # fmt: skip
+    run = run_of("nerf", *words)
+    fit.check(run, get_registry())
+    coarse, fine = model_of(run).fields
+    assert numbers_of(coarse) == (63 + 1) * 64 + 65 * 64 + 65 + 65 * 64 + (64 + 27 + 1) * 32 + 33 * 3
+    assert numbers_of(fine) == 64 * 256 + 6 * 257 * 256 + (256 + 63 + 1) * 256 + 257 + 257 * 256 + 284 * 128 + 129 * 3
+    assert [numbers_of(field) for field in model_of(run_of("nerf")).fields] == 2 * [numbers_of(fine)]
+
+
+def test_a_coarse_network_without_a_coarse_level_is_refused():
+    run = run_of("nerf", "method.coarse_field=nerf", "sampler.n_importance=0")
+    with pytest.raises(UsageError, match="one level"):
+        model_of(run)
+
+
+def test_a_coarse_network_must_have_colors_as_the_fine_one():
+    with pytest.raises(UsageError, match="coarse_field"):
+        fit.check(run_of("nerf", "method.coarse_field=proposal"), get_registry())
 
 
 def test_losses_are_the_mean_squares_of_both_levels():

@@ -30,8 +30,12 @@ class NeuSFieldConfig:
     )
     width: int = option(256, help="units per hidden layer of the distance network", min=2, max=4096)
     n_layers: int = option(8, help="number of hidden layers of the distance network", min=1, max=32)
-    skip_layer: int | None = option(
-        4, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
+    skip_layer: int | tuple[int, ...] | None = option(
+        4,
+        help='hidden layer, counted from 0, that reads the input again, or a list of several; "none": no skip '
+        "connection",
+        min=1,
+        max=32,
     )
     n_features: int = option(
         256, help="number of features passed from the distance network to the color network", min=0, max=4096
@@ -129,8 +133,12 @@ class InvertedSphereFieldConfig:
         256, help="units per hidden layer; the hidden layer for color has half as many", min=2, max=4096
     )
     n_layers: int = option(8, help="number of hidden layers", min=1, max=32)
-    skip_layer: int | None = option(
-        5, help='hidden layer, counted from 0, that reads the input again; "none": no skip connection', min=1
+    skip_layer: int | tuple[int, ...] | None = option(
+        5,
+        help='hidden layer, counted from 0, that reads the input again, or a list of several; "none": no skip '
+        "connection",
+        min=1,
+        max=32,
     )
 
 

@@ -26,7 +26,7 @@ from radfield_core import (
     with_appearance,
 )
 from radfield_core.ops import at_least_float32, derivatives, segments
-from radfield_core.ops.networks import SkipMlp
+from radfield_core.ops.networks import SkipMlp, layer_indices
 from radfield_neus.alpha import annealed_cosine, interval_alpha
 from radfield_neus.config import NeuSFieldConfig
 from radfield_neus.networks import DistanceNetwork
@@ -240,10 +240,10 @@ def _check(config: NeuSFieldConfig, encoding: Encoding) -> None:
             hint="Set field.fd_step=0.005, or field.encoding=hash",
         )
     in_dim = 3 + encoding.out_dim
-    skips = config.skip_layer is not None and config.skip_layer < config.n_layers
+    skips = [skip for skip in layer_indices(config.skip_layer) if skip < config.n_layers]
     if skips and config.width <= in_dim:
         raise UsageError(
-            f"hidden layer {config.skip_layer} reads the {in_dim} inputs again, so width {config.width} leaves no "
+            f"hidden layer {skips[0]} reads the {in_dim} inputs again, so width {config.width} leaves no "
             "units for the output of the previous layer",
             path="field.width",
             hint=f"Set field.width={in_dim + 1} or more, or field.skip_layer=none",

@@ -34,7 +34,7 @@ class DistanceNetwork(SkipMlp):
         in_dim: int,
         width: int,
         n_layers: int,
-        skip_layer: int | None,
+        skip_layer: int | tuple[int, ...] | None,
         out_dim: int,
         *,
         init_radius: float,
@@ -71,7 +71,7 @@ class DistanceNetwork(SkipMlp):
             layer.weight[:, :3] = math.sqrt(6.0 / layer.out_features) * spread_directions(layer.out_features) @ turn
             return
         nn.init.normal_(layer.weight, 0.0, math.sqrt(2.0 / layer.out_features))
-        if index == self.skip_layer:
+        if index in self.skip_layers:
             layer.weight[:, layer.in_features - (in_dim - 3) :] = 0.0
 
     @torch.no_grad()
