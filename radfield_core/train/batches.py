@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,7 +163,8 @@ class PixelDrawer:
         weights = self._loss_weights(torch.full((len(pixels),), index), mask)
         view, extras = self.scene.cameras.view(index, image_id=index), {}
         if self.extras is not None:
-            extras = self.extras.of_view(index, view_rays(self.scene, view, device=self.device))
+            rays = partial(view_rays, self.scene, view, device=self.device)
+            extras = self.extras.of_view(index, rays, self.device)
         return Batch(
             rays=None,
             view=view,

@@ -22,9 +22,10 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -48,6 +49,11 @@ logger = logging.getLogger(__name__)
 
 LARGEST_SHARE = 0.9
 """Largest share of a step's rays that losses may ask for. The others are drawn from all pixels."""
+
+
+ViewRays = Callable[[], RayBundle]
+"""Returns the rays of all pixels of a view. With a distorted lens they take longer than a training step, and not every
+source needs them."""
 
 
 class Drawn(NamedTuple):
@@ -89,7 +95,7 @@ class Source(ABC):
         """Return the extras of pixels by name, on the CPU."""
 
     @abstractmethod
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+    def of_view(self, index: int, rays: ViewRays) -> dict[str, Tensor]:
         """Return the extras of all pixels of a view by name, in the shape [H·W, ...]."""
 
     def t(self, images: Tensor, rays: RayBundle, distances: Tensor) -> Tensor:
@@ -112,9 +118,10 @@ class Depths(Source):
         distances = self.maps.values(drawn.images, drawn.rows, drawn.columns)
         return self._named(drawn.images, drawn.rays, distances)
 
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+    def of_view(self, index: int, rays: ViewRays) -> dict[str, Tensor]:
         """Return "depth", "depth_weights" and "depth_cosines" [H·W]."""
-        return self._named(torch.full((len(rays),), index), rays, self.maps.values_of(index).flatten())
+        distances = self.maps.values_of(index).flatten()
+        return self._named(torch.full((len(distances),), index), rays(), distances)
 
     def _named(self, images: Tensor, rays: RayBundle, distances: Tensor) -> dict[str, Tensor]:
         weights = of_mean_one(distances.isfinite().double()).float()
@@ -136,7 +143,7 @@ class Normals(Source):
         """Return "normals" [R, 3] and "normals_weights" [R]."""
         return self._named(self.maps.values(drawn.images, drawn.rows, drawn.columns))
 
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+    def of_view(self, index: int, rays: ViewRays) -> dict[str, Tensor]:
         """Return "normals" [H·W, 3] and "normals_weights" [H·W]."""
         return self._named(self.maps.values_of(index).flatten(0, 1))
 
@@ -178,12 +185,12 @@ class PointDepths(Source):
         everywhere = torch.arange(len(drawn.images))[part]
         return self._named(drawn.images, drawn.rays, everywhere, numbers)
 
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+    def of_view(self, index: int, rays: ViewRays) -> dict[str, Tensor]:
         """Return "point_depth", "point_sigma" and "point_weights" [H·W]."""
         numbers = (self.views == index).nonzero()[:, 0]
-        width = int(self.scene.cameras.sizes[index, 0])
+        width, height = self.scene.cameras.sizes[index].tolist()
         rows, columns = self.rows_columns[numbers].unbind(-1)
-        return self._named(torch.full((len(rays),), index), rays, rows * width + columns, numbers)
+        return self._named(torch.full((width * height,), index), rays(), rows * width + columns, numbers)
 
     def _named(self, images: Tensor, rays: RayBundle, places: Tensor, numbers: Tensor) -> dict[str, Tensor]:
         distances, sigmas = (torch.full((len(rays),), torch.nan, dtype=torch.float64) for _ in range(2))
@@ -203,7 +210,7 @@ class Positions(Source):
         centers = torch.stack([drawn.columns, drawn.rows], -1) + 0.5
         return {PIXELS: centers / self.scene.cameras.sizes[drawn.images]}
 
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
+    def of_view(self, index: int, rays: ViewRays) -> dict[str, Tensor]:
         """Return "pixels" [H·W, 2]."""
         width, height = self.scene.cameras.sizes[index].tolist()
         return {PIXELS: pixel_positions(width, height)}
@@ -316,10 +323,10 @@ class Extras:
             found |= source.of(drawn)
         return {name: values.to(device) for name, values in found.items()}
 
-    def of_view(self, index: int, rays: RayBundle) -> dict[str, Tensor]:
-        """Return the extras of all pixels of a view by name, on the device of its rays."""
-        device = rays.origins.device
+    def of_view(self, index: int, rays: ViewRays, device: torch.device) -> dict[str, Tensor]:
+        """Return the extras of all pixels of a view by name. `rays` returns the rays of the pixels, on the device."""
         found: dict[str, Tensor] = {}
+        rays = cache(rays)
         for source in self.sources.values():
             found |= source.of_view(index, rays)
         return {name: values.to(device) for name, values in found.items()}

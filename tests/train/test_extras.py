@@ -21,7 +21,7 @@ from radfield_core.testing.under_test import PartUnderTest, with_toys
 from radfield_core.train.batches import PixelDrawer
 from radfield_core.train.extras import Extras
 from radfield_core.train.setup import TrainingSetup
-from radfield_core.types import Batch, Step
+from radfield_core.types import Batch, RayBundle, Step
 
 STEP = Step(4, 10, 0)
 
@@ -85,6 +85,16 @@ def test_a_whole_view_has_the_extras_of_all_its_pixels() -> None:
     places = {(row, column) for column, row in seen.pixels.round().long().tolist()}
     found = {divmod(pixel, 16) for (pixel,) in batch.extras["point_depth"].isfinite().nonzero().tolist()}
     assert found == places
+
+
+def test_positions_and_normals_of_a_view_do_not_wait_for_its_rays() -> None:
+    def rays() -> RayBundle:
+        raise AssertionError("with a distorted lens, the rays of a view take longer than a step")
+
+    scene = with_surface(toy_scene())
+    extras = Extras(scene, {"positions": 0.0, "normals": 0.0}).of_view(0, rays, torch.device("cpu"))
+    assert set(extras) == {"pixels", "normals", "normals_weights"}
+    assert extras["pixels"][17].tolist() == [1.5 / 16, 1.5 / 16]
 
 
 def test_a_reduced_view_has_the_averages_of_its_maps_and_the_observations_at_their_new_pixels() -> None:
