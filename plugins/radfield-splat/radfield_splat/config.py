@@ -42,6 +42,11 @@ class SplatConfig:
     grow_until: float = option(0.5, help="share of the run in which the number of Gaussians grows", min=0, max=1)
     relocate_every: int = option(100, help="number of steps between relocations of Gaussians", min=1)
     relocate_until: float = option(0.83, help="share of the run after which no Gaussian is relocated", min=0, max=1)
+    copies: Literal["opacity", "gradient"] = option(
+        "opacity",
+        help='what decides which Gaussians are copied: their opacity (MCMC), or the mean "gradient" of their places in '
+        "the images since the last relocation, which is large where Gaussians are too few",
+    )
     min_opacity: float = option(0.005, help="Gaussians with a lower opacity are relocated", min=0, max=1)
     unseen_steps: int = option(
         100, help="Gaussians that no pixel has shown for this number of steps are relocated; 0 relocates none", min=0
@@ -70,6 +75,11 @@ class SplatConfig:
         0.1, help="learning rate of the means, in pixels; falls to lr_means_final", min=0, exclusive_min=True
     )
     lr_means_final: float = option(0.01, help="factor of the means' learning rate at the end of the run", min=0, max=1)
+    lr_means_by_distance: bool = option(
+        False,
+        help="true lets means that are farther from the middle of the scene than the cameras move farther, by the size "
+        "of a pixel at their distance",
+    )
     lr_scales: float = option(5e-3, help="learning rate of the logarithms of the scales", min=0, exclusive_min=True)
     lr_quaternions: float = option(1e-3, help="learning rate of the rotations", min=0, exclusive_min=True)
     lr_opacities: float = option(0.05, help="learning rate of the opacity logits", min=0, exclusive_min=True)

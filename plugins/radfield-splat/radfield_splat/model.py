@@ -29,7 +29,15 @@ from radfield_splat.first_gaussians import first_gaussians
 from radfield_splat.gaussians import Gaussians
 from radfield_splat.normals import render_normals
 from radfield_splat.rasterizer import rasterize
-from radfield_splat.relocation import divided, most_gaussians, number_of_gaussians, offsets
+from radfield_splat.relocation import (
+    divided,
+    far_factors,
+    mean_pulls,
+    most_gaussians,
+    noted,
+    number_of_gaussians,
+    offsets,
+)
 from radfield_splat.start import harmonics_of, start_points, start_scales
 
 logger = logging.getLogger(__name__)
@@ -49,8 +57,9 @@ class SplatModel(Model):
         UsageError: the rays are in NDC.
     """
 
-    growing = (*PARAMETERS, "unseen")
+    growing = (*PARAMETERS, "unseen", "pulls")
     unseen: Tensor
+    pulls: Tensor
     first_degree: Tensor
 
     def __init__(self, config: SplatConfig, ctx: BuildContext):
@@ -59,7 +68,9 @@ class SplatModel(Model):
             message = "Gaussians live in the space of the cameras, and the rays of these data are in NDC"
             raise UsageError(message, path="data.ndc", hint="Set data.ndc=false")
         self.config, self.bounds, self.radius, self.degree = config, ctx.bounds, ctx.bounds.radius, 0
-        self.most = most_gaussians(config, ctx)
+        self.most, self.camera_distance = most_gaussians(config, ctx), camera_distance(ctx)
+        self._before: Tensor | None = None
+        self._camera: Tensor | None = None
         means, colors, self.start_log = start_points(config.start_gaussians, ctx)
         n = len(means)
         self.means = nn.Parameter(means)
@@ -69,6 +80,7 @@ class SplatModel(Model):
         self.base_colors = nn.Parameter(harmonics_of(colors))
         self.harmonics = nn.Parameter(torch.zeros(n, (config.degree + 1) ** 2 - 1, 3))
         self.register_buffer("unseen", torch.zeros(n, dtype=torch.int32))
+        self.register_buffer("pulls", torch.zeros(n, 2))
         self.register_buffer("first_degree", torch.zeros((), dtype=torch.int64))
 
     def queries(self) -> SplatModel:
@@ -87,13 +99,15 @@ class SplatModel(Model):
         for name, tensor in zip(PARAMETERS, tensors, strict=True):
             parameter: nn.Parameter = getattr(self, name)
             parameter.data = tensor.to(parameter).contiguous()
-        self.unseen = self.unseen.new_zeros(len(found))
+        self.unseen, self.pulls = self.unseen.new_zeros(len(found)), self.pulls.new_zeros(len(found), 2)
         self.first_degree.fill_(self.config.degree)
         self.start_log = None
 
     def begin_step(self, step: Step) -> None:
-        """Set the degree of the harmonics."""
+        """Set the degree of the harmonics, and note the means before the step."""
         super().begin_step(step)
+        if self.config.lr_means_by_distance:
+            self._before = self.means.detach().clone()
         if step.index == 0 and self.start_log is not None:  # not when a stored run is opened
             logger.log(*self.start_log)
             self.start_log = None
@@ -105,6 +119,7 @@ class SplatModel(Model):
         """Render the view of a batch over its background. Normals are rendered if the batch has some to compare."""
         assert batch.view is not None
         normals = "normals" in batch.extras
+        self._camera = batch.view.c2w[:, 3].detach()
         return ModelOutputs(self._rendered(batch.view, batch.background, self.degree, normals=normals), (), None, 0)
 
     def render(
@@ -131,9 +146,14 @@ class SplatModel(Model):
     def adapt(self, step: Step, parameters: TrainedParameters) -> None:
         """Note which Gaussians were seen. At some steps, relocate those of no use and add new ones."""
         super().adapt(step, parameters)
+        if self._before is not None:
+            factors = far_factors(self._before, self.bounds.center, self.camera_distance)
+            self.means.data.add_((factors - 1) * (self.means.data - self._before))
         gradient = self.means.grad  # the opacities have a gradient of a loss that does not depend on the view, too
         if gradient is not None:
             self.unseen = torch.where((gradient != 0).any(-1), 0, self.unseen + 1)
+            if self.config.copies == "gradient" and self._camera is not None:
+                self.pulls = noted(self.pulls, gradient, self.means, self._camera)
         config, taken = self.config, step.index + 1
         if taken % config.relocate_every or taken > config.relocate_until * step.max_steps:
             return
@@ -144,13 +164,12 @@ class SplatModel(Model):
             self._move(step, parameters, useless, n_new)
 
     def _move(self, step: Step, parameters: TrainedParameters, useless: Tensor, n_new: int) -> None:
-        """Make the useless Gaussians, and `n_new` new ones, copies of others, which are drawn by their opacity."""
+        """Make the useless Gaussians, and `n_new` new ones, copies of others, which are drawn as the options say."""
         generator = step.generator("relocation", self.means.device)
         targets = torch.cat([useless.nonzero()[:, 0], torch.arange(n_new, device=useless.device) + len(useless)])
         if not len(targets):
             return
-        weights = self.opacity_logits.sigmoid().masked_fill(useless, 0.0)
-        sources = torch.multinomial(weights, len(targets), replacement=True, generator=generator)
+        sources = torch.multinomial(self._weights(useless), len(targets), replacement=True, generator=generator)
         rows = torch.arange(len(useless) + n_new, device=useless.device)
         rows[targets] = sources
         values = {name: getattr(self, name).detach()[rows] for name in PARAMETERS}
@@ -164,10 +183,27 @@ class SplatModel(Model):
         for name in PARAMETERS:
             parameters.replace(self, name, values[name], origins)
         parameters.replace(self, "unseen", torch.where(copies > 1, 0, self.unseen[rows]))
+        parameters.replace(self, "pulls", self.pulls.new_zeros(len(rows), 2))
+
+    def _weights(self, useless: Tensor) -> Tensor:
+        """Return how likely each Gaussian is to be copied, up to a factor. Useless ones are not."""
+        opacities = self.opacity_logits.sigmoid().masked_fill(useless, 0.0)
+        if self.config.copies == "opacity":
+            return opacities
+        pulls = mean_pulls(self.pulls).masked_fill(useless, 0.0)
+        return torch.where(pulls.sum() > 0, pulls, opacities)  # right after a start, no step has been noted
 
     def part_scalars(self) -> dict[str, Tensor]:
         """Return the number of Gaussians."""
         return {"gaussians": torch.tensor(float(len(self.means)))} | super().part_scalars()
+
+
+def camera_distance(ctx: BuildContext) -> float:
+    """Return the median distance of the training cameras from the middle of the scene, in scene units."""
+    if ctx.cameras is None:
+        return ctx.bounds.radius
+    distances = (ctx.cameras.c2w[:, :, 3] - ctx.bounds.center.to(ctx.cameras.c2w)).norm(dim=-1)
+    return max(float(distances.median()), math.ulp(1.0))
 
 
 def pixel_size(ctx: BuildContext) -> float:

@@ -18,6 +18,7 @@ MAX_COPIES = 51
 """Gaussians that are copied more often are treated as if they were copied this often, as in the paper's code."""
 
 _SPREAD = 0.5
+_FEW = 5  # A Gaussian that fewer steps show is treated as if it had this many, so that one view does not decide.
 
 
 def most_gaussians(config: SplatConfig, ctx: BuildContext) -> int:
@@ -46,6 +47,53 @@ def number_of_gaussians(config: SplatConfig, step: Step, most: int | None = None
     end = config.max_gaussians if most is None else most
     start = min(config.start_gaussians, end)
     return int(start * (end / start) ** share + 1e-6)
+
+
+def noted(pulls: Tensor, gradient: Tensor, means: Tensor, camera: Tensor) -> Tensor:
+    """Return `pulls` after a step: the sum of the gradients' lengths in the image, and the number of steps [N, 2].
+
+    An image changes with the direction to a Gaussian, so the gradient for its place in the image is the one for its
+    mean, times its distance. The focal length is left out. Only steps count whose view shows the Gaussian.
+
+    Args:
+        pulls: [N, 2] before the step.
+        gradient: gradients of the loss for the means [N, 3].
+        means: [N, 3].
+        camera: position of the camera [3].
+
+    Example:
+        >>> gradient = torch.tensor([[0.0, 3.0, 4.0], [0.0, 0.0, 0.0]])
+        >>> noted(torch.zeros(2, 2), gradient, torch.tensor([[2.0, 0.0, 0.0], [1.0, 1.0, 1.0]]), torch.zeros(3))
+        tensor([[10.,  1.],
+                [ 0.,  0.]])
+    """
+    distances = (means - camera.to(means)).norm(dim=-1)
+    return pulls + torch.stack([gradient.norm(dim=-1) * distances, (gradient != 0).any(-1).to(pulls)], -1)
+
+
+def mean_pulls(pulls: Tensor) -> Tensor:
+    """Return the mean gradient of each Gaussian's place in the image [N]. Gaussians that few steps show get less.
+
+    Args:
+        pulls: what `noted` returns [N, 2].
+    """
+    return pulls[:, 0] / pulls[:, 1].clamp_min(_FEW)
+
+
+def far_factors(means: Tensor, center: Tensor, distance: float) -> Tensor:
+    """Return by how much a pixel is larger at the means than at the middle of the scene [N, 1], and at least 1.
+
+    Args:
+        means: [N, 3].
+        center: the middle of the scene [3].
+        distance: distance of the cameras from the middle.
+
+    Example:
+        >>> far_factors(torch.tensor([[1.0, 0.0, 0.0], [0.0, 6.0, 0.0]]), torch.zeros(3), 2.0)
+        tensor([[1.],
+                [3.]])
+    """
+    return ((means - center.to(means)).norm(dim=-1, keepdim=True) / distance).clamp_min(1.0)
 
 
 def divided(logits: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]:

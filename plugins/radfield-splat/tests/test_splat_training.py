@@ -9,6 +9,7 @@ import torch
 from radfield_splat.config import SplatConfig
 from radfield_splat.method import Splat
 from radfield_splat.model import SplatModel, pixel_size
+from radfield_splat.relocation import mean_pulls, noted
 from radfield_splat.start import start_points, start_scales
 
 from radfield_core import BuildContext, SceneBox, Step, TrainedParameters, compose, get_registry
@@ -24,7 +25,8 @@ from radfield_core.train.trainer import Trainer
 STEPS, HALF = 60, 30
 OPTIONS = [
     "method.start_gaussians=150", "method.max_gaussians=300", "method.grow_until=0.6", "method.relocate_every=10",
-    "method.degree=1", "method.unseen_steps=8", "method.reductions=[2.0]", f"trainer.max_steps={STEPS}",
+    "method.degree=1", "method.copies=gradient", "method.lr_means_by_distance=true",
+    "method.unseen_steps=8", "method.reductions=[2.0]", f"trainer.max_steps={STEPS}",
     f"trainer.save_every={HALF}", "trainer.keep_checkpoints=3", "trainer.device=cpu",
 ]  # fmt: skip
 BOX = SceneBox(torch.zeros(3), radius=1.5)
@@ -89,6 +91,52 @@ def test_transparent_and_unseen_gaussians_move_to_opaque_ones():
     nearest = torch.cdist(model.means[:20], before[20:]).min(-1).values
     assert (nearest < 4 * 0.5 * model.log_scales.exp().max()).all()
     assert (model.opacity_logits.sigmoid() > 0.005).all() and not model.unseen.any()
+
+
+def test_copies_by_gradient_are_of_gaussians_whose_places_in_the_images_have_large_gradients():
+    torch.manual_seed(0)
+    model = SplatModel(
+        SplatConfig(start_gaussians=50, max_gaussians=80, copies="gradient", relocate_every=1, grow_until=0.1),
+        BuildContext(BOX),
+    )
+    before = model.means.detach().clone()
+    model.log_scales.data.fill_(-9.0)  # so that copies lie close to what they are copies of
+    model.pulls[:] = torch.tensor([0.0, 20.0])
+    model.pulls[3], model.pulls[7] = torch.tensor([1.0, 20.0]), torch.tensor([9.0, 20.0])
+    adapted(model, Step(50, 100, 0))
+    copied = torch.cdist(model.means[50:], before).argmin(1).tolist()
+    assert len(copied) == 30 and set(copied) == {3, 7} and copied.count(7) > 20
+    assert not model.pulls.any()
+
+
+def test_gradients_in_the_image_do_not_depend_on_the_distance():
+    camera = torch.tensor([1.0, 2.0, 3.0])
+    axis = torch.tensor([0.0, 0.6, 0.8])
+    means = (camera + torch.tensor([[1.0], [5.0], [40.0]]) * axis).double().requires_grad_()
+    across, up, focal = torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 0.8, -0.6]), 70.0
+    offsets = means - camera
+    places = (
+        focal * torch.stack([offsets @ across.double(), offsets @ up.double()], -1) / (offsets @ axis.double())[:, None]
+    )
+    (gradient,) = torch.autograd.grad((places * torch.tensor([3.0, 4.0])).sum(), means)
+    pulls = noted(torch.ones(3, 2).double(), gradient, means.detach(), camera)
+    torch.testing.assert_close(pulls, torch.tensor([[1 + 5 * focal, 2.0]] * 3).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(mean_pulls(torch.tensor([[60.0, 20.0], [60.0, 2.0]])), torch.tensor([3.0, 12.0]))
+
+
+def test_far_means_move_by_the_size_of_a_pixel_at_their_distance():
+    c2w = torch.eye(4)[:3].repeat(3, 1, 1)
+    c2w[:, 2, 3] = torch.tensor([1.0, 2.0, 9.0])
+    box = SceneBox(torch.tensor([0.0, 0, 1]), radius=1.5)
+    points = torch.tensor([[0.0, 0, 1], [1, 0, 1], [4, 0, 1], [0, -0.5, 1]], dtype=torch.float64)
+    context = BuildContext(box, points=points, cameras=Cameras.pinhole(c2w, focal=100.0, width=8, height=8))
+    for by_distance, expected in ((True, [1.0, 1.0, 4.0, 1.0]), (False, [1.0] * 4)):
+        model = SplatModel(SplatConfig(start_gaussians=4, lr_means_by_distance=by_distance), context)
+        model.begin_step(Step(0, 1000, 0))
+        model.means.data += 0.25  # what an optimizer does
+        adapted(model, Step(0, 1000, 0))
+        moved = (model.means.detach() - points).float()
+        torch.testing.assert_close(moved, 0.25 * torch.tensor(expected)[:, None].expand(4, 3))
 
 
 def test_nothing_moves_after_the_share_of_the_run_that_the_option_states():
