@@ -6,7 +6,7 @@ DATA holds instant_ngp/fox, colmap/toy, colmap/south_building, llff/horns and ll
 `capture` and with the preset that was best before it ("usual"), as a user would train it, then evaluated on the views
 that its format holds out. Time is that of the processor (`trainer.clock=processor`), so that other programs do not
 change the number of steps. All schedules of `capture` are shares of the run, so the number of steps that fit into the
-time is measured first, in a run of a few hundred steps, and set as `trainer.max_steps`.
+time is found by shorter runs (`timed_runs.py`).
 
 `--share` trains with `capture` as it is, without each of its parts in turn, and with parts that it leaves out.
 `--keep` keeps the runs. `--write` adds the results to benchmarks/results/captures.json; two processes may write results
@@ -16,19 +16,13 @@ of different scenes. Exits 1 if a result is lower than required.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from radfield_core.bench.machine import machine
-from radfield_core.files.results import write_results
+from timed_runs import evaluated, facts, store, train, train_for
 
-RADFIELD = Path(sys.executable).parent / "radfield"
 RESULTS = Path(__file__).parent / "results" / "captures.json"
 BLACK = ["method.background=black"]
 POSES = "with rays:poses"
@@ -56,26 +50,6 @@ PARTS: dict[str, list[str]] = {
     POSES: ["rays=poses"],
 }  # fmt: skip
 """Change of `capture` -> the options that make it."""
-CALIBRATION_STEPS = (500, 700)
-"""The time of a step is measured between these steps. Before them, kernels are compiled and every step trains the
-density networks of the sampler."""
-
-
-def train(words: list[str], data: Path, out: Path) -> list[dict[str, Any]]:
-    """Train through the command line, and return the entries of the run's log."""
-    command = [str(RADFIELD), "train", "--data", str(data), "--out", str(out), "--quiet", *words]
-    subprocess.run(command, check=True)
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-def steps_in(seconds: float, words: list[str], data: Path) -> int:
-    """Return how many steps of a run fit into a time of the processor."""
-    first, last = CALIBRATION_STEPS
-    limits = [f"trainer.max_steps={last}", "trainer.eval_views=0", "trainer.log_every=100"]
-    with tempfile.TemporaryDirectory() as folder:
-        clocks = {entry["step"]: entry["cpu_seconds"] for entry in train([*words, *limits], data, Path(folder) / "run")}
-    rest = (seconds - clocks[last]) * (last - first) / (clocks[last] - clocks[first])
-    return last + max(0, int(rest))
 
 
 def measure(preset: list[str], data: Path, out: Path, seconds: float, overrides: list[str]) -> dict[str, Any]:
@@ -83,21 +57,11 @@ def measure(preset: list[str], data: Path, out: Path, seconds: float, overrides:
     method, *options = preset
     words = ["--method", method, *options, *overrides]
     if method == "capture":
-        words.append(f"trainer.max_steps={steps_in(seconds, words, data)}")
+        last = train_for(seconds, words, data, out)
     else:
         words += ["trainer.max_steps=1000000", "trainer.clock=processor", f"trainer.max_seconds={seconds:g}"]
-    entries = [entry for entry in train(words, data, out) if "eval" not in entry]
-    subprocess.run([str(RADFIELD), "eval", str(out), "--quiet"], check=True)
-    metrics = json.loads((out / "results.json").read_text())["metrics"]
-    return {
-        "options": words[1:],
-        "steps": entries[-1]["step"],
-        "cpu_seconds": round(entries[-1]["cpu_seconds"], 1),
-        "seconds": round(entries[-1]["seconds"], 1),
-        "load": round(os.getloadavg()[1], 1),
-        "machine": machine(),
-        **{name: round(value, 4) for name, value in metrics.items()},
-    }
+        last = train(words, data, out)
+    return {**facts(words, last), **evaluated(out)}
 
 
 def missed(case: dict[str, Any], results: dict[str, dict[str, Any]]) -> list[str]:
@@ -108,15 +72,6 @@ def missed(case: dict[str, Any], results: dict[str, dict[str, Any]]) -> list[str
     if "better_by" in case and "usual" in results:
         wanted["psnr"] = results["usual"]["psnr"] + case["better_by"]
     return [f"{name} {found[name]:.3f} is below {least:.3f}" for name, least in wanted.items() if found[name] < least]
-
-
-def store(name: str, results: dict[str, dict[str, Any]]) -> None:
-    """Add the results of a scene to the file. Another process may add those of another scene meanwhile."""
-    with open(RESULTS.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-        write_results(RESULTS, {**kept, name: {**kept.get(name, {}), **results}})
-    RESULTS.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def row(*cells: object) -> None:
@@ -154,7 +109,7 @@ def main() -> int:
             print(f"{name}: {text}")
             failed = True
         if args.write:
-            store(name, results)
+            store(RESULTS, name, results)
     return 1 if failed else 0
 
 

@@ -6,10 +6,10 @@ DATA holds tiny_nerf, blender/lego, instant_ngp/fox, colmap/toy, colmap/south_bu
 is trained as a user would train it, on one thread, then evaluated on the views that its format holds out, at full size.
 Objects are trained with `splat-small` and photographs with `splat-capture`.
 
-A time is that of the processor in training steps (`trainer.clock=processor`), so that other programs do not change it
-much. All schedules are shares of the run. So each time has its own run, whose number of steps is measured first, in
-runs of up to an eighth of the time. Finding points (`radfield data points`) is not counted. Memory is the most that the
-process which trains held at a time.
+A time is that of the processor in training steps, so that other programs do not change it much. Each time has its own
+run, whose number of steps is found by shorter runs (`timed_runs.py`); `--steps` states the first guess. It takes at
+least 98 % of the time, and never more. Finding points is not counted; the results say where the points came from.
+Memory is the most that the process which trains held at a time.
 
 `--folder NAME=DIR` takes a scene from another folder, such as one with points. `--keep` keeps the runs. `--write` adds
 the results to benchmarks/results/splats.json; two processes may write results of different scenes. Exits 1 if a result
@@ -19,19 +19,17 @@ is lower than required.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from radfield_core.bench.machine import machine
-from radfield_core.files.results import write_results
+from timed_runs import FIRST_STEPS, TRIES, evaluated, facts, store, train_for
 
-RADFIELD = Path(sys.executable).parent / "radfield"
+from radfield_core import open_run
+from radfield_core.data.known_points import points_file
+
 RESULTS = Path(__file__).parent / "results" / "splats.json"
 FIELDS = Path(__file__).parent / "results" / "captures.json"
 SMALL, CAPTURE = ["splat-small"], ["splat-capture"]
@@ -53,55 +51,31 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Scene -> its data, preset, and required results by seconds. With `better_by`, the PSNR after the longest time must be
 higher than that of the best field method in captures.json by this."""
-PILOT_STEPS, PILOT_SHARE, PILOT_SECONDS = 200, 0.125, 2.0
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 WIDTHS = (15, 8, 7, 7, 10, 7, 7, 7)
 
 
-def train(words: list[str], data: Path, out: Path) -> dict[str, Any]:
-    """Train through the command line. Return the last entry of the run's log, with the memory of the process in MiB."""
-    command = [str(RADFIELD), "train", "--data", str(data), "--out", str(out), "--quiet", *words]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    entries = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return {**[entry for entry in entries if "eval" not in entry][-1], "memory_mib": usage.ru_maxrss // 1024}
+def points_of(out: Path) -> dict[str, Any]:
+    """Return the number of a run's known points, and where they came from."""
+    run = open_run(out)
+    data, points = run.run.data, run.scenes.get("train").points
+    if points is None:
+        return {"number": 0, "from": "estimated from the images"}
+    triangulated = data is not None and points_file(data.name, data.config).is_file()
+    return {"number": len(points), "from": "radfield data points" if triangulated else "the data"}
 
 
-def steps_in(seconds: float, words: list[str], data: Path) -> int:
-    """Return the number of steps of a run that takes a time of the processor."""
-    goal, runs = max(PILOT_SHARE * seconds, PILOT_SECONDS), [(0, 0.0)]
-    steps = PILOT_STEPS
-    while len(runs) < 3 or runs[-1][1] < 0.7 * goal:
-        limits = [f"trainer.max_steps={steps}", "trainer.eval_views=0", f"trainer.log_every={steps}"]
-        with tempfile.TemporaryDirectory() as folder:
-            runs.append((steps, train([*words, *limits], data, Path(folder) / "run")["cpu_seconds"]))
-        steps = int(steps * min(max(goal / runs[-1][1], 2.0), 10.0))
-    (fewer, less), (more, longer) = runs[-2:]  # their difference leaves out what a run does once, as reading images
-    return max(1, more + int((seconds - longer) * (more - fewer) / max(longer - less, 1e-3)))
-
-
-def measure(case: dict[str, Any], data: Path, out: Path, seconds: float, overrides: list[str]) -> dict[str, Any]:
+def measure(
+    case: dict[str, Any], data: Path, out: Path, seconds: float, overrides: list[str], steps: int, tries: int
+) -> dict[str, Any]:
     """Train on a scene, evaluate the held-out views, and return the metrics, times and sizes."""
     preset, *options = case["preset"]
     words = ["--method", preset, *options, *overrides]
-    words.append(f"trainer.max_steps={steps_in(seconds, words, data)}")
-    last = train([*words, "trainer.eval_views=0", "trainer.log_every=50"], data, out)
-    command = [str(RADFIELD), "eval", str(out), "--quiet"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=ONE_THREAD)
-    metrics = json.loads((out / "results.json").read_text())["metrics"]
+    last = train_for(seconds, words, data, out, steps, tries)
     return {
-        "options": words[1:],
-        "steps": last["step"],
-        "cpu_seconds": round(last["cpu_seconds"], 1),
-        "seconds": round(last["seconds"], 1),
+        **facts(words, last),
         "gaussians": int(last["gaussians"]),
-        "memory_mib": last["memory_mib"],
-        "load": round(os.getloadavg()[1], 1),
-        "machine": machine(threads=1),
-        **{name: round(value, 4) for name, value in metrics.items()},
+        "points": {**points_of(out), "seconds_counted": False},
+        **evaluated(out),
     }
 
 
@@ -126,15 +100,6 @@ def missed(found: dict[str, Any], wanted: dict[str, float]) -> list[str]:
     ]
 
 
-def store(name: str, results: dict[str, dict[str, Any]]) -> None:
-    """Add the results of a scene to the file. Another process may add those of another scene meanwhile."""
-    with open(RESULTS.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-        write_results(RESULTS, {**kept, name: {**kept.get(name, {}), **results}})
-    RESULTS.with_suffix(".lock").unlink(missing_ok=True)
-
-
 def row(*cells: object) -> None:
     print("  ".join(f"{cell!s:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True)), flush=True)
 
@@ -144,6 +109,8 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="folder of the scenes")
     parser.add_argument("--scenes", nargs="+", choices=CASES, default=list(CASES), help="scenes to train on")
     parser.add_argument("--seconds", type=float, nargs="+", help="seconds of one core (default: those required)")
+    parser.add_argument("--steps", type=int, default=FIRST_STEPS, help="steps of the first run that is tried")
+    parser.add_argument("--tries", type=int, default=TRIES, help="most runs of more than half the time")
     parser.add_argument("--folder", action="append", default=[], metavar="NAME=DIR", help="other data of a scene")
     parser.add_argument("--write", action="store_true", help=f"add the results to {RESULTS.name}")
     parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
@@ -156,9 +123,8 @@ def main() -> int:
         results = {}
         for seconds in args.seconds or CASES[name]["wanted"]:
             with tempfile.TemporaryDirectory() as folder:
-                found = measure(
-                    CASES[name], data, (args.keep or Path(folder)) / f"{name}-{seconds:g}s", seconds, args.overrides
-                )
+                out = (args.keep or Path(folder)) / f"{name}-{seconds:g}s"
+                found = measure(CASES[name], data, out, seconds, args.overrides, args.steps, args.tries)
             results[f"{seconds:g}"] = found
             row(
                 name, f"{seconds:g} s", found["cpu_seconds"], found["steps"], found["gaussians"],
@@ -168,7 +134,7 @@ def main() -> int:
                 print(f"{name}, {seconds:g} s: {text}")
                 failed = True
             if args.write:
-                store(name, results)
+                store(RESULTS, name, results)
     return 1 if failed else 0
 
 
