@@ -93,7 +93,8 @@ def far_factors(means: Tensor, center: Tensor, distance: float) -> Tensor:
         tensor([[1.],
                 [3.]])
     """
-    return ((means - center.to(means)).norm(dim=-1, keepdim=True) / distance).clamp_min(1.0)
+    factors: Tensor = (means - center.to(means)).norm(dim=-1, keepdim=True) / distance
+    return factors.clamp_min(1.0)
 
 
 def divided(logits: Tensor, copies: Tensor) -> tuple[Tensor, Tensor]:
