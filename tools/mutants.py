@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("mutants.toml")
 MAX_SECONDS = 300.0
 
-GOOD, BAD = ("killed", "equivalent"), ("SURVIVED", "not found", "too slow", "fails without it")
+GOOD, BAD = ("killed", "equivalent"), ("SURVIVED", "not found", "too slow", "not run", "fails without it")
+NOTHING_RAN = 5
+"""Exit code of pytest without tests, such as those of a plugin whose packages are not installed."""
 
 
 class Mutant(NamedTuple):
@@ -81,7 +83,8 @@ def planted(text: str, mutant: Mutant) -> str | None:
 
 
 def failures(copy: Path, tests: Iterable[str], *options: str) -> list[str]:
-    """The tests that fail in the copy, as pytest names them. Raises TimeoutExpired or, without tests, RuntimeError."""
+    """The tests that fail in the copy, as pytest names them. Raises TimeoutExpired, LookupError if all were
+    skipped or, without tests, RuntimeError."""
     packages = [copy, *sorted(path.parent for path in copy.glob("plugins/*/pyproject.toml"))]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, packages))}
     environ |= {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
@@ -95,6 +98,8 @@ def failures(copy: Path, tests: Iterable[str], *options: str) -> list[str]:
         timeout=MAX_SECONDS,
         check=False,
     )
+    if done.returncode == NOTHING_RAN:
+        raise LookupError
     if done.returncode not in (0, 1, 2):  # 2: a module of tests cannot be imported
         output = done.stdout[-2000:] + done.stderr[-2000:]
         raise RuntimeError(f"pytest ended with code {done.returncode} for {', '.join(tests)}:\n{output}")
@@ -117,6 +122,8 @@ def try_out(copy: Path, mutant: Mutant) -> tuple[str, str]:
         failed = failures(copy, mutant.tests, "-x")
     except subprocess.TimeoutExpired:
         return "too slow", ""
+    except LookupError:
+        return "not run", ""
     finally:
         file.write_text(text, encoding="utf-8")
     return ("killed", failed[0]) if failed else ("SURVIVED", "")

@@ -33,6 +33,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "sums.py").write_text("def add(a, b):\n    return a + b\n\n\ndef unused(a):\n    return a * 2\n")
     (tmp_path / "test_sums.py").write_text("from sums import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n")
     (tmp_path / "test_broken.py").write_text("def test_nothing():\n    assert False\n")
+    (tmp_path / "test_skipped.py").write_text("import pytest\n\npytest.importorskip('no_such_package')\n")
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     return tmp_path
@@ -45,6 +46,7 @@ def checkout(tmp_path: Path) -> Path:
         (("a * 2", "a * 3", ("test_sums.py",), ""), "SURVIVED"),
         (("a + c", "a - c", ("test_sums.py",), ""), "not found"),
         (("a", "b", ("test_sums.py",), ""), "not found"),
+        (("a + b", "a - b", ("test_skipped.py",), ""), "not run"),
         (("a * 2", "2 * a", (), "multiplication commutes"), "equivalent"),
         (("a + b", "a - b", ("test_broken.py",), ""), "fails without it"),
     ],

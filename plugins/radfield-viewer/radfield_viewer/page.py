@@ -15,6 +15,7 @@ import viser
 from radfield_core import LiveRun, ObservedRun, UsageError
 from radfield_core.render import upward_axis
 from radfield_viewer.curves import Curves
+from radfield_viewer.exports import exported
 from radfield_viewer.path_panel import PathPanel
 from radfield_viewer.poses import c2w_of, place
 from radfield_viewer.scenery import Scenery, start_at
@@ -70,6 +71,8 @@ class Page:
             cameras = gui.add_checkbox("cameras", True)
             jump = gui.add_dropdown("go to camera", (NOT_CHOSEN, *map(str, self.scenery.numbers)))
             points = gui.add_checkbox("points", False, disabled=self._run.scene.points is None)
+            self._exports = exported(self._run.folder)
+            exports = gui.add_dropdown("exported", (NOT_CHOSEN, *self._exports), disabled=not self._exports)
         with gui.add_folder("Crop", expand_by_default=False):
             self._crop = gui.add_checkbox("only this box", False)
             box = self.scenery.box()
@@ -79,6 +82,7 @@ class Page:
             handle.on_update(lambda event: self._refresh())
         cameras.on_update(lambda event: self.scenery.show_cameras(bool(cameras.value)))
         points.on_update(lambda event: self.scenery.show_points(bool(points.value)))
+        exports.on_update(lambda event: self._show_export(str(exports.value)))
         jump.on_update(lambda event: self._jump(event.client, str(jump.value)))
 
     def _training_controls(self) -> None:
@@ -109,6 +113,13 @@ class Page:
     def _jump(self, client: Any, chosen: str) -> None:
         if client is not None and chosen.isdecimal() and len(chosen) < 9 and int(chosen) in self.scenery.numbers:
             place(client.camera, self.scenery.c2w(int(chosen)), self.scenery.fov(int(chosen)))
+
+    def _show_export(self, chosen: str) -> None:
+        """Show an export. A page may send any text, so only the names that were found are looked up."""
+        try:
+            self.scenery.show_export(self._exports.get(chosen))
+        except UsageError as error:
+            self._status.content = str(error).splitlines()[0]
 
     def _moved(self, client: Any) -> None:
         with self._lock:

@@ -1,16 +1,19 @@
-"""What the page shows beside the model: the cameras with thumbnails, known points, and the box that is cut out."""
+"""What the page shows beside the model: cameras with thumbnails, points, exported meshes, and the box to cut out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import trimesh
 import viser
 
 from radfield_core import DatasetError, Scene, angle_across
 from radfield_core.data import similarity_scale, transform_points
+from radfield_viewer.exports import read_export
 from radfield_viewer.poses import Array, place, wxyz_of
 
 MOST_CAMERAS = 200
@@ -21,7 +24,7 @@ CAMERA_SIZE = 0.04
 
 
 class Scenery:
-    """The cameras, the points and the box of a scene, on a server.
+    """The cameras, the points, the box and exported meshes of a scene, on a server.
 
     Attributes:
         numbers: numbers of the views whose cameras are shown.
@@ -33,6 +36,7 @@ class Scenery:
         n = len(scene.cameras)
         self.numbers = [round(i) for i in np.linspace(0, n - 1, min(n, MOST_CAMERAS))]
         self._size = float(scene.box.radius)
+        self._to_data = scene.to_data.double().cpu().numpy()
         self._frustums: dict[int, Any] = {}
         self.waiting = list(self.numbers)
         self._points: Any = None
@@ -96,11 +100,26 @@ class Scenery:
             )
         self._points.visible = visible
 
+    def show_export(self, file: Path | None) -> None:
+        """Show the mesh or the points of a PLY file over the picture, or none.
+
+        Raises:
+            UsageError: the file cannot be read, or is too large.
+        """
+        found = None if file is None else read_export(file, np.linalg.inv(self._to_data))
+        self._server.scene.remove_by_name("/export")
+        if isinstance(found, trimesh.Trimesh):
+            self._server.scene.add_mesh_trimesh("/export", found)
+        elif found is not None:
+            colors = np.asarray(found.colors)[:, :3]
+            points = np.asarray(found.vertices, np.float32)
+            self._server.scene.add_point_cloud("/export", points, colors, point_size=self._size * 0.004)
+
     def box(self) -> tuple[float, ...]:
         """Return the smallest and the largest corner of the scene's region, in the data's coordinates."""
         center, radius = self._scene.box.center.double().cpu().numpy(), self._size
         corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * radius + center
-        moved = transform_points(self._scene.to_data.double().cpu().numpy(), corners)
+        moved = transform_points(self._to_data, corners)
         return (*moved.min(0).tolist(), *moved.max(0).tolist())
 
     def show_box(self, box: tuple[float, ...] | None) -> None:
@@ -108,7 +127,7 @@ class Scenery:
         if box is None:
             self._server.scene.remove_by_name("/crop")
             return
-        to_scene = np.linalg.inv(self._scene.to_data.double().cpu().numpy())
+        to_scene = np.linalg.inv(self._to_data)
         low, high, scale = np.array(box[:3]), np.array(box[3:]), similarity_scale(to_scene)
         rotation = np.column_stack([to_scene[:3, :3] / scale, np.zeros(3)])
         self._server.scene.add_box(

@@ -119,7 +119,8 @@ def test_messages_that_are_none_end_one_connection_only(data: bytes | str, port:
 def test_without_the_token_nothing_is_served(open_port: int) -> None:
     for path in ("/", "/?token=", "/?token=wrong", f"/?token={TOKEN}&token={TOKEN}", f"/?Token={TOKEN}"):
         assert get(open_port, path).status == 403, path
-    for cookie in ("", "radfield-viewer=1", f"other={TOKEN}", "=;=,", "\x80"):
+    name = Guard("0.0.0.0", token=TOKEN)._cookie
+    for cookie in ("", f"{name}=", f"{name}=wrong", "radfield-viewer=1", f"other={TOKEN}", "=;=,", "\x80"):
         assert get(open_port, Cookie=cookie).status == 403
     with pytest.raises(InvalidStatus, match="403"):
         Client(open_port)

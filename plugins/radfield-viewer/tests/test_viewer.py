@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import socket
 import threading
 from pathlib import Path
 
@@ -11,11 +14,12 @@ import torch
 
 pytest.importorskip("viser", reason="radfield-viewer is not installed: pip install -e plugins/radfield-viewer")
 
+import trimesh
 from radfield_viewer import observer as observers
 from radfield_viewer.client import Client
 from radfield_viewer.guard import Guard
 from radfield_viewer.observer import Viewer
-from viewer_runs import shown, train
+from viewer_runs import shown, strangers, train
 
 from radfield_core import View, open_run
 from radfield_core.cli.main import main
@@ -92,6 +96,25 @@ def test_a_path_saved_on_the_page_is_rendered_by_the_command_line(run: Path, tmp
     assert (tmp_path / "path-001.gif").exists()
 
 
+def test_an_exported_mesh_is_shown_and_no_other_file_can_be_named(run: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(run, tmp_path / "run"))
+    (copied / "exports").mkdir()
+    trimesh.creation.box().export(copied / "exports" / "mesh.ply")
+    trimesh.creation.box().export(tmp_path / "outside.ply")
+    with shown(copied) as (_, port):
+        client = Client(port)
+        client.look(pose(run), 40.0, 16, 16)
+        client.picture((16, 16))
+        client.set("exported", "../../outside")
+        client.set("exported", "mesh")
+        found = next(message for message in client.received(30.0) if message["type"] == "GlbMessage")
+        vertices = trimesh.load(io.BytesIO(found["props"]["glb_data"]), file_type="glb").to_mesh().vertices
+        np.testing.assert_allclose(sorted(map(tuple, vertices)), sorted(map(tuple, trimesh.creation.box().vertices)))
+        client.set("exported", "–")
+        assert any(message["type"] == "RemoveSceneNodeMessage" for message in client.received(30.0))
+        client.close()
+
+
 def test_hostile_values_of_controls_change_nothing_else(run: Path) -> None:
     with shown(run) as (_, port):
         client = Client(port)
@@ -118,16 +141,16 @@ STEPS = 12
 def test_training_is_bit_equal_with_visitors_who_come_look_and_vanish(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The visitor looks, pauses, takes a step, resumes, and vanishes; meanwhile strangers knock."""
+    """The visitor looks, pauses, takes a step, resumes, and vanishes; meanwhile 100 strangers knock."""
     plain = open_run(train(tmp_path / "plain", STEPS, method=method))
     c2w = plain.scenes.views("train").cameras.c2w[0].double().numpy()
     wants_look = Viewer.wants_look
     opened, paused = observers.url_of, threading.Event()
     seen: list[tuple[int, ...]] = []
+    knocking: list[socket.socket] = []
 
     def visit(port: int) -> None:
-        for _ in range(3):
-            Client(port).vanish()
+        knocking.extend(strangers(port, 100))
         client = Client(port)
         client.look(c2w, 40.0, 16, 16)
         client.set("Pause", True)
@@ -136,7 +159,7 @@ def test_training_is_bit_equal_with_visitors_who_come_look_and_vanish(
         for _ in range(3):
             client.set("One step", True)
         client.look(c2w, 45.0, 16, 16)
-        seen.append(client.picture((16, 16)).shape)
+        seen.append(client.picture((16, 16), 200.0).shape)  # the first picture may compile kernels
         client.vanish()
 
     def url_of(host: str, port: int, guard: Guard) -> str:
@@ -151,8 +174,10 @@ def test_training_is_bit_equal_with_visitors_who_come_look_and_vanish(
     monkeypatch.setattr(Viewer, "wants_look", lambda viewer: paused.wait(30) and wants_look(viewer))
 
     watched = open_run(train(tmp_path / "watched", STEPS, "observers.v=viewer", "observers.v.port=0",
-                             "observers.v.share=0.9", method=method))  # fmt: skip
+                             "observers.v.share=0.9", "observers.v.clients=64", method=method))  # fmt: skip
     visitors[0].join()
+    for connection in knocking:
+        connection.close()
     assert seen and watched.step == STEPS
     for (name, one), other in zip(plain.model.state_dict().items(), watched.model.state_dict().values(), strict=True):
         assert torch.equal(one, other), name

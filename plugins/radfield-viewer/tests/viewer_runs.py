@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import viser
 from radfield_viewer.config import ViewerConfig
 from radfield_viewer.observer import Viewer
 from radfield_viewer.page import until
@@ -50,3 +53,24 @@ def shown(folder: Path, **options: object) -> Iterator[tuple[Viewer, int]]:
         done.set()
         work.join()
         viewer._close()
+
+
+def strangers(port: int, n: int) -> list[socket.socket]:
+    """Open connections that misbehave, and return them: a quarter each never speaks, ends within its request, opens a
+    websocket and never reads, and opens a websocket and vanishes."""
+    request = (
+        f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        f"Sec-WebSocket-Protocol: viser-v{viser.__version__}\r\n\r\n"
+    ).encode()
+    found = []
+    for i in range(n):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+        found.append(connection)
+        connection.sendall((b"", request[: len(request) // 2], request, request)[i % 4])
+        if i % 4 >= 2:
+            assert connection.recv(12) == b"HTTP/1.1 101"
+        if i % 4 == 3:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset at once
+            connection.close()
+    return found
