@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         background_color as background_color,
         with_appearance as with_appearance,
     )
-    from radfield_core.names import plural as plural, printable as printable
+    from radfield_core.names import natural_key as natural_key, plural as plural, printable as printable
     from radfield_core.plugin import (
         Component as Component,
         Fit as Fit,
@@ -109,7 +109,7 @@ API_VERSION = (1, 0)
 """Version of the plugin interface. A plugin declares the version it needs. A different major version is an error."""
 
 _HOMES = {
-    "names": "plural printable",
+    "names": "natural_key plural printable",
     "plugin": "component hookimpl Component Fit Output",
     "config.slots": "Choice option parts slot",
     "cli.main": "main",

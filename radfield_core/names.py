@@ -1,7 +1,9 @@
-"""Helpers for names: safe display, spelling suggestions, quoting, plurals, names of distributions, lazy imports."""
+"""Helpers for names: safe display, spelling suggestions, quoting, plurals, names of distributions,
+natural order, lazy imports."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -84,6 +86,18 @@ def plural(n: int, noun: str, nouns: str = "") -> str:
         ('1 image', '3 images', '0 entries')
     """
     return f"{n} {noun}" if n == 1 else f"{n} {nouns or noun + 's'}"
+
+
+def natural_key(name: str) -> tuple[tuple[str, int, str, str], ...]:
+    """Return a key that sorts names as people do: numbers in names count as numbers, so that 2 comes before 10.
+
+    Example:
+        >>> sorted(["10.jpg", "2.jpg", "1.jpg", "day 2/1.jpg", "day 10/1.jpg"], key=natural_key)
+        ['1.jpg', '2.jpg', '10.jpg', 'day 2/1.jpg', 'day 10/1.jpg']
+    """
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    numbers = [(text, digits.lstrip("0"), digits) for text, digits in parts if text or digits]
+    return tuple((text, len(number), number, digits) for text, number, digits in numbers)
 
 
 def normalize_distribution(name: str) -> str:

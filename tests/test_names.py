@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, strategies as st
 
-from radfield_core.names import Lines, lazy, nearest, normalize_distribution, plural, printable, quoted
+from radfield_core.names import Lines, lazy, natural_key, nearest, normalize_distribution, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,17 @@ def test_the_nearest_word_does_not_depend_on_the_order_of_the_words() -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_a_shell_reads_a_quoted_path_as_the_one_path(path: str) -> None:
     assert shlex.split(quoted(path)) == [path]
+
+
+@given(st.lists(st.integers(0, 10**6), unique=True))
+def test_names_with_numbers_are_in_the_order_of_their_numbers(numbers: list[int]) -> None:
+    names = [f"IMG_{number}.jpg" for number in numbers]
+    assert sorted(names, key=natural_key) == [f"IMG_{number}.jpg" for number in sorted(numbers)]
+
+
+def test_names_of_any_length_have_a_key_and_different_names_have_different_keys() -> None:
+    assert natural_key("9" * 10_000) > natural_key("8" * 10_000)
+    assert len({natural_key(name) for name in ("1.jpg", "01.jpg", "1.jpg1", "", "a", "a0", "a00")}) == 7
 
 
 def test_a_number_agrees_with_its_noun() -> None:

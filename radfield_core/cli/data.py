@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from radfield_core.cli import triangulate
 from radfield_core.cli.common import add_quiet
 from radfield_core.cli.say import say
+from radfield_core.cli.stages import StageProgress
 
 if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
@@ -191,7 +192,6 @@ def _convert(args: Namespace) -> int:
     from radfield_core.files.output import check_folder
     from radfield_core.names import plural, quoted
     from radfield_core.plugins.registry import get_registry
-    from radfield_core.runtime.progress import Progress
 
     registry = get_registry()
     source, target = Path(args.source), Path(args.target)
@@ -209,8 +209,8 @@ def _convert(args: Namespace) -> int:
         check_folder(target)
     mistakes.finish()
     converter: Converter = choice.load()(choice.config)
-    with Progress(f"convert {args.name}", 1.0, quiet=args.quiet) as progress:
-        files = converter.convert(source, target, progress.report)
+    with StageProgress(converter, quiet=args.quiet, otherwise=f"convert {args.name}") as stages:
+        files = converter.convert(source, target, stages.report)
     say(f"{target}: {args.name} of {source}, {plural(len(files), 'file')}")
     for remark in converter.remarks:
         say(remark)

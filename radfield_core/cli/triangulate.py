@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfield_core.cli.say import say
+from radfield_core.cli.stages import StageProgress
 
 if TYPE_CHECKING:
     from radfield_core.config.slots import Choice
@@ -151,7 +152,7 @@ def triangulated(scene: Scene, converter: Converter, *, quiet: bool) -> KnownPoi
         known, found = Path(scratch) / "known", Path(scratch) / "found"
         known.mkdir()
         load_of(component, component.writer)({"train": bare}, known)
-        with _Stages(converter, quiet=quiet) as stages:
+        with StageProgress(converter, quiet=quiet) as stages:
             converter.convert(known, found, stages.report)
         words = ["data.type=colmap", "data.orientation=none", "data.center=none", "data.auto_scale=false"]
         choice, _ = compose_data(get_registry(), str(found), [*words, "data.holdout=0"])
@@ -180,31 +181,3 @@ def _in_order(scene: Scene, read: Scene, numbers: Sequence[int]) -> Scene:
 def _made_with(converter: Converter) -> str:
     """Return the last word of a converter's first remark, which names its program and version, or its class."""
     return converter.remarks[0].rpartition("with ")[2] if converter.remarks else type(converter).__name__
-
-
-class _Stages:
-    """Progress display of a converter: one bar for each stage, with the stage's name and its own counts."""
-
-    def __init__(self, converter: Converter, *, quiet: bool):
-        from radfield_core.runtime.progress import Progress
-
-        self._converter, self._quiet, self._stage = converter, quiet, ""
-        self._shown: Progress | None = None
-
-    def __enter__(self) -> _Stages:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._shown is not None:
-            self._shown.__exit__(*error)
-            self._shown = None
-
-    def report(self, done: int, total: int) -> None:
-        """Show that `done` of `total` items of the present stage are done."""
-        from radfield_core.runtime.progress import Progress
-
-        if self._shown is None or self._converter.stage != self._stage:
-            self.__exit__(None, None, None)
-            self._stage = self._converter.stage
-            self._shown = Progress(self._stage, max(total, 1), quiet=self._quiet).__enter__()
-        self._shown.report(done, total)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         scene_box as scene_box,
         shrink_factor as shrink_factor,
     )
+    from radfield_core.data.folds import fold_warnings as fold_warnings
     from radfield_core.data.image_files import (
         IMAGE_SUFFIXES as IMAGE_SUFFIXES,
         MAX_IMAGE_PIXELS as MAX_IMAGE_PIXELS,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "capture": "Capture add_unreadable common_lens is_missing read_available_headers scene_box shrink_factor",
+    "folds": "fold_warnings",
     "image_files": "IMAGE_SUFFIXES MAX_IMAGE_PIXELS ImageFault ImageHeader orientation_notes read_header read_headers",
     "images": "FileImages MemoryImages",
     "json_cameras": (

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from radfield_core.cameras import Cameras
+from radfield_core.data.folds import fold_warnings
 from radfield_core.data.image_files import ImageHeader, orientation_notes, read_headers
 from radfield_core.data.images import FileImages
 from radfield_core.data.map_files import SurfaceFiles
@@ -85,6 +86,8 @@ class Capture:
         if factors - {1}:
             listed = ", ".join(f"1/{factor}" for factor in sorted(factors - {1}))
             notes.append(f"images have {listed} of the size for which the intrinsics hold; the intrinsics are scaled")
+        if not problems:
+            notes += fold_warnings(self.names, self.c2w, self.panoramic)
         old, new = (torch.from_numpy(each.astype(np.int64)) for each in (self.sizes, sizes))
         seen = self.observations and self.observations.resized(old, new)
         capture = replace(self, intrinsics=intrinsics, sizes=sizes, headers=used, observations=seen)

@@ -71,6 +71,20 @@ class PhotographsConfig:
         min=3,
         max=100_000,
     )
+    scene: int | None = option(
+        None,
+        help="number of the scene to keep, from the largest on, if the photographs show several",
+        min=1,
+        max=50,
+    )
+    turntable: bool = option(
+        False,
+        help="the object turns before a still background: leave out features that stand still in the pictures, so that "
+        "the cameras are those of the object",
+    )
+    skip_bad_images: bool = option(
+        False, help="if true, leave out photographs that cannot be decoded; if false, they are an error"
+    )
     seed: int = option(0, help="random seed", min=0, max=2**31 - 1)
 
 

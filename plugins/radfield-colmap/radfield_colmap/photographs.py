@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from radfield_colmap.video import VIDEO_SUFFIXES
-from radfield_core import DatasetError, Problem, plural
+from radfield_core import DatasetError, Problem, natural_key, plural
 from radfield_core.data import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, FileImages, read_headers
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands in the first bytes of HEIC files (ISO/IEC 23008-12). Telephones also give such files the ending .jpg."""
+
 AT_LEAST = 3
 """The smallest number of photographs from which a scene can be solved."""
 
@@ -28,7 +31,11 @@ _LISTED = 10
 _ADVICE = "Take photographs from many positions, not from a single one. Let each overlap its neighbors by two thirds"
 
 _HEIF, _UNREADABLE = "HEIC photographs, because pillow-heif is not installed", "photographs that cannot be decoded"
+_NO_HEIF = "is a HEIC photograph, and pillow-heif is not installed"
 _VIDEO, _OTHER_IMAGE = "videos", "images in other formats than PNG, JPEG, WebP and TIFF"
+OTHER_CONTENT = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*")
+"""First bytes of JPEG, PNG, WebP and TIFF files. Such a file is read as what it is, even if its ending is .heic."""
+
 _MASK, _COPY, _HIDDEN = "masks", "smaller copies", "hidden files"
 _HINTS = {
     _HEIF: 'pip install "radfield-colmap[heic]"',
@@ -72,28 +79,32 @@ class Collected(NamedTuple):
         return lines
 
 
-def collect(source: Path, target: Path, progress: Callable[[int, int], None]) -> Collected:
+def collect(source: Path, target: Path, progress: Callable[[int, int], None], skip_bad: bool = False) -> Collected:
     """Copy all photographs of a folder and its subfolders. HEIC photographs are written as JPEG files.
 
     Args:
         source: folder of the photographs.
         target: existing folder to copy to. Subfolders are kept.
         progress: called as progress(files read, all files).
+        skip_bad: if True, leave out photographs that cannot be decoded. If False, they are an error.
 
     Raises:
-        DatasetError: fewer than three photographs can be read. The error names the cause, and each unreadable file.
+        DatasetError: photographs cannot be decoded, or fewer than three can be read. The error names the cause, and
+            each unreadable file.
     """
-    found = _sorted_out(source)
-    names = [name for name in found.names if not name.lower().endswith(HEIF_SUFFIXES)]
+    found, heif = _sorted_out(source)
+    names = [name for name in found.names if name not in heif]
     paths = [source / name for name in names]
     headers, _ = read_headers(paths)
     faults = dict(FileImages(paths, 3, headers=headers).check(lambda done, of: progress(done, len(found.names))))
     kept = [name for index, name in enumerate(names) if index not in faults]
-    for name in kept:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target / name)
+    copies = {name: f"{name}.jpg" if _is_named_heif(name) else name for name in kept}
+    for name, copy in copies.items():
+        (target / copy).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / copy)
+    kept = list(copies.values())
     reasons = {names[index]: reason for index, reason in faults.items()}
-    for index, name in enumerate(name for name in found.names if name not in set(names)):
+    for index, name in enumerate(heif):
         progress(len(names) + index, len(found.names))
         if fault := _write_heif(source / name, target / f"{name}.jpg"):
             reasons[name] = fault
@@ -104,10 +115,22 @@ def collect(source: Path, target: Path, progress: Callable[[int, int], None]) ->
         **found.skipped,
         **({_UNREADABLE: [f"{name} {why}" for name, why in reasons.items()]} if reasons else {}),
     }
-    result = Collected(sorted(kept), skipped)
+    result = Collected(sorted(kept, key=natural_key), skipped)
     if len(kept) < AT_LEAST:
         raise _too_few(source, result, reasons)
+    if not skip_bad and (unread := {**reasons, **dict.fromkeys(found.skipped.get(_HEIF, ()), _NO_HEIF)}):
+        raise _unread(source, unread)
     return result
+
+
+def _unread(source: Path, faults: dict[str, str]) -> DatasetError:
+    """Return the error for photographs that cannot be decoded, although the others can."""
+    problems = [Problem(str(source / name), why) for name, why in list(faults.items())[:_LISTED]]
+    hint = _HINTS[_HEIF] if _NO_HEIF in faults.values() else "Copy these photographs from the camera again"
+    text = f"{plural(len(faults), 'photograph')} cannot be read"
+    more = f", of which {_LISTED} are listed" if len(faults) > _LISTED else ""
+    last = Problem(str(source), f"{text}{more}", f"{hint}, or add skip_bad_images=true to leave them out")
+    return DatasetError(problems=[*problems, last])
 
 
 def _too_few(source: Path, found: Collected, faults: dict[str, str]) -> DatasetError:
@@ -123,27 +146,51 @@ def _too_few(source: Path, found: Collected, faults: dict[str, str]) -> DatasetE
     return DatasetError(problems=[*problems, Problem(str(source), f"{text}; {counts}" if counts else text, hint)])
 
 
-def _sorted_out(source: Path) -> Collected:
-    """Divide the files of a folder and its subfolders, by their endings, into photographs and other files."""
-    names, skipped = list[str](), dict[str, list[str]]()
-    heif = heif_reader() is not None
+def _sorted_out(source: Path) -> tuple[Collected, list[str]]:
+    """Divide the files of a folder and its subfolders into photographs and other files.
+
+    The second value lists the photographs that are HEIC by their content, whatever their ending.
+    """
+    names, heif, skipped = list[str](), list[str](), dict[str, list[str]]()
     for path in _files(source):
-        name, reason = str(path.relative_to(source)), _reason(path.relative_to(source), source, heif)
+        name, reason = str(path.relative_to(source)), _reason(path.relative_to(source), source)
+        if not reason and is_heif(path):
+            heif.append(name)
+            reason = _HEIF if heif_reader() is None else ""
         if reason:
             skipped.setdefault(reason, []).append(name)
         else:
             names.append(name)
-    return Collected(names, skipped)
+    return Collected(names, skipped), [name for name in heif if name in set(names)]
+
+
+def is_heif(path: Path) -> bool:
+    """Return True if a file has the content of a HEIC photograph, or only its ending and cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(12)
+    except OSError:
+        return False
+    if head.startswith(OTHER_CONTENT):
+        return False
+    return (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS) or _is_named_heif(path.name)
+
+
+def _is_named_heif(name: str) -> bool:
+    return name.lower().endswith(HEIF_SUFFIXES)
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Yield all files of a folder and its subfolders, sorted by path. Links to folders are not followed."""
+    """Yield all files of a folder and its subfolders, in the natural order of their paths.
+
+    Links to folders are not followed.
+    """
     for folder, subfolders, files in os.walk(source):
-        subfolders.sort()
-        yield from (Path(folder) / name for name in sorted(files))
+        subfolders.sort(key=natural_key)
+        yield from (Path(folder) / name for name in sorted(files, key=natural_key))
 
 
-def _reason(name: Path, source: Path, heif: bool) -> str:
+def _reason(name: Path, source: Path) -> str:
     """Return the reason why a file is not read, or "" if its name is that of a photograph."""
     suffix = name.suffix.lower()
     if any(part.startswith(".") or part == "__MACOSX" for part in name.parts):
@@ -152,9 +199,7 @@ def _reason(name: Path, source: Path, heif: bool) -> str:
         return _MASK
     if any(_SCALED.fullmatch(part) for part in name.parent.parts) and (source / "images").is_dir():
         return _COPY
-    if suffix in HEIF_SUFFIXES:
-        return "" if heif else _HEIF
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in (*IMAGE_SUFFIXES, *HEIF_SUFFIXES):
         return ""
     return _VIDEO if suffix in VIDEO_SUFFIXES else _OTHER_IMAGE if suffix in OTHER_IMAGES else "no images"
 

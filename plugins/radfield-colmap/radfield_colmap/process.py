@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from radfield_colmap import causes
 from radfield_colmap.config import PhotographsConfig
+from radfield_colmap.model import camera_to_world
 from radfield_colmap.photographs import AT_LEAST, HEIF_SUFFIXES, collect
 from radfield_colmap.reading import read_model
-from radfield_colmap.solver import FEATURES_TOGETHER, Stages, import_pycolmap, match, quiet
+from radfield_colmap.solver import Stages, import_pycolmap, quiet
+from radfield_colmap.solving import ENOUGH, find_features, match_photographs, reconstruct, refined
+from radfield_colmap.still import MOSTLY_STILL, drop_still, still_share
 from radfield_colmap.video import DEFAULT_FRAMES, cut
-from radfield_core import Converter, DatasetError, Problems, ProgressCallback, UsageError, plural
-from radfield_core.data import IMAGE_SUFFIXES, read_headers
+from radfield_core import Converter, DatasetError, Problems, ProgressCallback, UsageError, natural_key, plural
+from radfield_core.data import IMAGE_SUFFIXES, fold_warnings
 from radfield_core.files import atomic_path, require_empty
-
-EXHAUSTIVE_UP_TO = 150
-"""Largest number of photographs for which all pairs are matched.
-
-With more photographs, each one is matched only with its neighbors in the order of file names.
-"""
-
-ENOUGH = 0.8
-"""If the share of registered photographs is smaller than this, the user gets advice."""
-
-_MANY = 30  # with fewer photographs, the lens has one coefficient instead of four
-
-_SHARES = {"photographs": (0, 10), "features": (10, 35), "matches": (45, 25), "mapping": (70, 30)}
-"""Start and length of each stage, in percent of the whole progress."""
 
 
 class Photographs(Converter):
@@ -44,11 +36,16 @@ class Photographs(Converter):
     config: PhotographsConfig
 
     def convert(self, source: Path, target: Path, progress: ProgressCallback | None = None) -> list[Path]:
-        """Solve the cameras of photographs or of a video's frames. Return the files written. See `process`."""
+        """Solve the cameras of photographs or of a video's frames. Return the files written. See `process`.
+
+        `stage` is "photographs" (or frames of the video), then "features", both counted in photographs, "matches" in
+        pairs, "cameras" in registered photographs, and "lens" in lens models.
+        """
 
         def shown(stage: str, done: int, of: int) -> None:
+            self.stage = stage
             if progress is not None:
-                progress(int(_SHARES[stage][0] + _SHARES[stage][1] * done / max(of, 1)), 100)
+                progress(done, of)
 
         report = process(source, target, self.config, shown)
         self.remarks += summary(report)
@@ -99,11 +96,12 @@ def process(source: Path, folder: Path, config: PhotographsConfig, progress: Sta
         source: a video, or a folder with photographs, which may be in subfolders.
         folder: target folder, which must be empty or not exist.
         config: options.
-        progress: progress callback.
+        progress: called as progress(stage, done, total).
 
     Raises:
-        DatasetError: fewer than three photographs can be read (the error lists the unreadable ones), the video cannot
-            be decoded, or no photograph could be registered.
+        DatasetError: photographs cannot be read, or fewer than three can; the video cannot be decoded; the background
+            stands still; fewer than three photographs, or less than a third of them, were registered; or they show
+            several scenes. The message states what was measured.
         UsageError: a number of frames is set, but the source is no video.
         PluginError: pycolmap is not installed.
     """
@@ -114,23 +112,83 @@ def process(source: Path, folder: Path, config: PhotographsConfig, progress: Sta
     with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as result, quiet(pycolmap):
         images = result / "images"
         images.mkdir(parents=True)
-        names, remarks, where = _gather(source, images, config.frames, partial(progress, "photographs"))
-        database = Path(scratch) / "database.db"
+        names, remarks, where = _gather(source, images, config, partial(progress, "photographs"))
+        run = _Run(pycolmap, source, images, names, Path(scratch), config, progress)
+        remarks += run.find_features()
+        model, more = run.solve(where)
+        sparse = result / "sparse" / "0"
+        sparse.mkdir(parents=True)
+        model.write_binary(sparse)
+        report = _report(sparse, names, float(model.compute_mean_reprojection_error()))
+    return report._replace(remarks=(*report.remarks, *remarks, *more))
+
+
+class _Run:
+    """The steps of solving. `pycolmap` sees the photographs under the names 000000.jpg, 000001.jpg, … in their natural
+    order."""
+
+    def __init__(
+        self, pycolmap: Any, source: Path, images: Path, names: Sequence[str], scratch: Path,
+        config: PhotographsConfig, progress: Stages,
+    ):  # fmt: skip
+        self.pycolmap, self.source, self.images, self.names, self.scratch = pycolmap, source, images, names, scratch
+        self.config, self.progress = config, progress
+        self.database, self.linked = scratch / "database.db", scratch / "images"
+        self.linked.mkdir()
+        self.numbered = [f"{i:06d}{Path(name).suffix.lower()}" for i, name in enumerate(names)]
+        self.name_of = dict(zip(self.numbered, names, strict=True))
+        for number, name in self.name_of.items():
+            (self.linked / number).symlink_to((images / name).resolve())
         pycolmap.set_random_seed(config.seed)
-        _find_features(pycolmap, database, images, names, config.max_size, progress)
-        _match(pycolmap, database, len(names), config.pairs, progress)
-        largest = _map(pycolmap, database, images, Path(scratch) / "models", len(names), config.seed, progress)
-        if largest is None:
-            text = f"no two photographs could be matched, of {len(names)}{f' ({where})' if where else ''}"
-            raise DatasetError(text, path=str(source), hint=_ADVICE[0])
-        (result / "sparse" / "0").mkdir(parents=True)
-        largest.write_binary(result / "sparse" / "0")
-        report = _report(result / "sparse" / "0", names, float(largest.compute_mean_reprojection_error()))
-    return report._replace(remarks=tuple(remarks))
+
+    def find_features(self) -> list[str]:
+        """Find features, and return remarks. Raises DatasetError if most features of all photographs stand still."""
+        folders = [
+            [number for number, _ in group]
+            for _, group in groupby(self.name_of.items(), key=lambda each: Path(each[1]).parent)
+        ]
+        size, progress = self.config.max_size, self.progress
+        find_features(self.pycolmap, self.database, self.linked, folders, size, progress)
+        share = still_share(self.pycolmap, self.database)
+        if self.config.turntable:
+            dropped = drop_still(self.pycolmap, self.database)
+            return [f"left out {plural(dropped, 'feature')} that stand still; train with masks of the object"]
+        if share > MOSTLY_STILL:
+            raise DatasetError(
+                f"{100 * share:.0f} % of what photographs have in common stands still in the pictures: an object turns "
+                "before a still background, and the background does not turn with it", path=str(self.source),
+                hint="Add turntable=true to use the object alone, or walk around it with the camera",
+            )  # fmt: skip
+        return []
+
+    def solve(self, where: str) -> tuple[Any, list[str]]:
+        """Return the reconstruction to keep, with the photographs' own names, and remarks."""
+        config, n = self.config, len(self.names)
+        match_photographs(self.pycolmap, self.database, n, config.pairs, self.progress)
+        models = reconstruct(
+            self.pycolmap, self.database, self.linked, self.scratch, n, config.seed, self.progress
+        )  # fmt: skip
+        found = [frozenset(self._registered(model)) for model in models]
+        chosen = causes.separate(found)
+        scenes = [sorted(found[i], key=natural_key) for i in chosen]
+        number = causes.check_scenes(scenes, config.scene, self.source)
+        kept = len(scenes[number]) if scenes else max(map(len, found), default=0)
+        if kept < causes.LEAST or (config.scene is None and kept < causes.LEAST_SHARE * n):
+            features = causes.features_of(self.pycolmap, self.database)
+            text = causes.too_few(kept, list(self.names), self.images, features, where)
+            raise DatasetError(text, path=str(self.source), hint=causes.advice(text))
+        remarks = [f"other scenes were found, too, and scene=2 keeps the next: {causes.described(scenes)}"]
+        model = refined(self.pycolmap, models[chosen[number]], self.progress)
+        for image in model.images.values():
+            image.name = self.name_of[image.name]
+        return model, remarks if len(scenes) > 1 and config.scene is None else []
+
+    def _registered(self, model: Any) -> list[str]:
+        return [self.name_of[model.images[number].name] for number in model.reg_image_ids()]
 
 
 def _gather(
-    source: Path, images: Path, frames: int | None, progress: Callable[[int, int], None]
+    source: Path, images: Path, config: PhotographsConfig, progress: Callable[[int, int], None]
 ) -> tuple[list[str], list[str], str]:
     """Copy the photographs, or write frames of the video.
 
@@ -139,7 +197,7 @@ def _gather(
         subfolder, or is empty if there is only one folder.
     """
     if source.is_dir():
-        found = collect(source, images, progress)
+        found = collect(source, images, progress, skip_bad=config.skip_bad_images)
         return found.names, found.remarks(), found.where()
     if source.suffix.lower() in (*IMAGE_SUFFIXES, *HEIF_SUFFIXES):
         raise DatasetError(
@@ -147,92 +205,14 @@ def _gather(
             path=str(source),
             hint=f"radfield data process {shlex.quote(str(source.parent))} DIR",
         )
-    names, remarks = cut(source, images, frames or DEFAULT_FRAMES, progress)
+    names, remarks = cut(source, images, config.frames or DEFAULT_FRAMES, progress)
     if len(names) < AT_LEAST:
         text = f"has {plural(len(names), 'frame')}; at least {AT_LEAST} are needed"
         raise DatasetError(text, path=str(source), hint="Give a longer video, or a folder of photographs")
     return names, remarks, ""
 
 
-_ADVICE = (
-    "Take photographs from many positions, not from a single one. Let each overlap its neighbors by two thirds",
-    "Take sharp photographs in even light, and remove blurred ones",
-    "Choose a static scene with texture, not only mirrors, glass or bare walls",
-)
-
-
-def _find_features(
-    pycolmap: Any, database: Path, images: Path, names: list[str], max_size: int, progress: Stages
-) -> None:
-    """Find features in all photographs. Photographs in the same folder share one camera if they have the same size."""
-    extraction = pycolmap.FeatureExtractionOptions()
-    extraction.max_image_size = max_size
-    extraction.use_gpu = False
-    done = 0
-    for folder in dict.fromkeys(Path(name).parent for name in names):
-        inside = [name for name in names if Path(name).parent == folder]
-        one_camera = len({header[:2] for header in read_headers([images / name for name in inside])[0]}) == 1
-        mode = pycolmap.CameraMode.SINGLE if one_camera else pycolmap.CameraMode.PER_IMAGE
-        reader = pycolmap.ImageReaderOptions()
-        reader.camera_model = "OPENCV" if len(names) >= _MANY else "SIMPLE_RADIAL"
-        for start in range(0, len(inside), FEATURES_TOGETHER):
-            progress("features", done + start, len(names))
-            if one_camera and start:
-                reader.existing_camera_id = _newest_camera(pycolmap, database)
-            pycolmap.extract_features(
-                database, images, inside[start : start + FEATURES_TOGETHER], camera_mode=mode, reader_options=reader,
-                extraction_options=extraction, device=pycolmap.Device.cpu,
-            )  # fmt: skip
-        done += len(inside)
-    progress("features", len(names), len(names))
-
-
-def _newest_camera(pycolmap: Any, database: Path) -> int:
-    with pycolmap.Database.open(database) as opened:
-        return max(int(camera.camera_id) for camera in opened.read_all_cameras())
-
-
-def _match(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
-    """Match all pairs of photographs, or only neighbors in the order of file names.
-
-    If `which` is "auto", the number n of photographs decides.
-    """
-    exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
-    pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
-    pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
-
-    def work() -> None:
-        if pairing is None:
-            pycolmap.match_exhaustive(database, device=pycolmap.Device.cpu)
-        else:
-            pycolmap.match_sequential(database, pairing_options=pairing, device=pycolmap.Device.cpu)
-
-    match(pycolmap, database, pairs, work, progress)
-
-
-def _map(pycolmap: Any, database: Path, images: Path, models: Path, n: int, seed: int, progress: Stages) -> Any | None:
-    """Return the reconstruction with the most images, or None if COLMAP found none."""
-    options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed = seed
-    options.min_model_size = 3
-    options.num_threads = os.cpu_count() or 1
-
-    count = 0
-
-    def registered(so_far: int) -> None:
-        nonlocal count
-        count = min(so_far, n)
-        progress("mapping", count, n)
-
-    models.mkdir()
-    found = pycolmap.incremental_mapping(
-        database, images, models, options, initial_image_pair_callback=lambda: registered(2),
-        next_image_callback=lambda: registered(count + 1),
-    )  # fmt: skip
-    return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
-
-
-def _report(model: Path, names: list[str], error: float) -> Registered:
+def _report(model: Path, names: Sequence[str], error: float) -> Registered:
     """Return the result. It is read from the files in the folder `model`, so that it describes what was written."""
     stored = read_model(model)
     registered = {image.name for image in stored.images}
@@ -241,5 +221,8 @@ def _report(model: Path, names: list[str], error: float) -> Registered:
     if not registered <= set(names):
         problems.add(model, "has images that are not among the photographs")
     problems.raise_as(DatasetError)
-    advice = _ADVICE if len(registered) < ENOUGH * len(names) else ()
-    return Registered(tuple(sorted(registered)), missing, len(stored.points), error, advice)
+    advice = causes.ADVICE if len(registered) < ENOUGH * len(names) else ()
+    kept = tuple(name for name in names if name in registered)
+    c2w = np.stack([camera_to_world(image) for image in stored.images])
+    folds = [f"warning: {text}" for text in fold_warnings([image.name for image in stored.images], c2w)]
+    return Registered(kept, missing, len(stored.points), error, advice, tuple(folds))

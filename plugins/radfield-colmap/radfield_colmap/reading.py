@@ -10,7 +10,7 @@ import numpy as np
 from radfield_colmap import binary, text
 from radfield_colmap.model import PointTable, SparseImage, SparseModel, empty_points
 from radfield_colmap.sniff import suffix_of
-from radfield_core import DatasetError, Problems
+from radfield_core import DatasetError, Problems, natural_key
 from radfield_core.data import MAX_DISTANCE, unused_points, usable_points
 
 
@@ -33,7 +33,7 @@ def read_model(folder: Path) -> SparseModel:
         if fault:
             problems.add(folder / f"images{suffix}", f"image {image.name!r:.200} {fault}")
     problems.raise_as(DatasetError)
-    return SparseModel(cameras, tuple(sorted(images, key=lambda image: image.name)), *table, tuple(notes))
+    return SparseModel(cameras, tuple(sorted(images, key=lambda image: natural_key(image.name))), *table, tuple(notes))
 
 
 def _read_points(path: Path, read: Callable[[Path], PointTable]) -> tuple[PointTable, list[str]]:

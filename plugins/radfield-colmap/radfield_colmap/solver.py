@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def quiet(pycolmap: Any) -> Iterator[None]:
         pycolmap.logging.minloglevel = before
 
 
-def match(pycolmap: Any, database: Path, pairs: int, work: Callable[[], None], progress: Stages) -> None:
+def match(database: Path, pairs: int, work: Callable[[], None], progress: Stages) -> None:
     """Call `work`, which matches a number of pairs, in a thread. Meanwhile, read the progress from the database.
 
     Raises:
@@ -71,16 +72,17 @@ def match(pycolmap: Any, database: Path, pairs: int, work: Callable[[], None], p
     thread = threading.Thread(target=guarded, name="matching", daemon=True)
     thread.start()
     while not done.wait(_POLL_SECONDS):
-        progress("matches", min(_matched(pycolmap, database), pairs), pairs)
+        progress("matches", min(_matched(database), pairs), pairs)
     thread.join()
     if failure:
         raise DatasetError(f"matching failed: {failure[0]}", path=str(database))
     progress("matches", pairs, pairs)
 
 
-def _matched(pycolmap: Any, database: Path) -> int:
+def _matched(database: Path) -> int:
+    """Return the number of matched pairs. pycolmap's own connection would write, and lock out the matching."""
     try:
-        with pycolmap.Database.open(database) as opened:
-            return int(opened.num_matched_image_pairs())
-    except Exception:  # the database is busy, so the next poll reads the number
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0.0)) as opened:
+            return int(opened.execute("SELECT COUNT(*) FROM matches").fetchone()[0])
+    except sqlite3.Error:  # the database is busy, so the next poll reads the number
         return 0

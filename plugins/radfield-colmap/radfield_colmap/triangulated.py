@@ -114,7 +114,7 @@ class Triangulated(Converter):
         def work() -> None:
             pycolmap.match_image_pairs(database, options, pairing_options=pairing, device=pycolmap.Device.cpu)
 
-        match(pycolmap, database, len(pairs), work, shown)
+        match(database, len(pairs), work, shown)
 
     def _triangulate(self, pycolmap: Any, database: Path, known: Any, folder: Path, shown: Stages) -> Any:
         shown("triangulation", 0, 1)

@@ -13,6 +13,9 @@ from radfield_colmap.photographs import Collected, collect
 
 from radfield_core import DatasetError
 
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)
+"""First bytes of a HEIC photograph, and others that no decoder reads."""
+
 
 def picture(path: Path, size: tuple[int, int] = (8, 6)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +25,7 @@ def picture(path: Path, size: tuple[int, int] = (8, 6)) -> Path:
 
 def collected(tmp_path: Path) -> Collected:
     (tmp_path / "out").mkdir()
-    return collect(tmp_path / "trip", tmp_path / "out", lambda *_: None)
+    return collect(tmp_path / "trip", tmp_path / "out", lambda *_: None, skip_bad=True)
 
 
 def test_every_file_is_a_photograph_or_is_named_with_a_reason(tmp_path, monkeypatch):
@@ -42,7 +45,10 @@ def test_every_file_is_a_photograph_or_is_named_with_a_reason(tmp_path, monkeypa
         picture(trip / name)
     for name in [name.split()[0] for names in others.values() for name in names]:
         (trip / name).parent.mkdir(parents=True, exist_ok=True)
-        (trip / name).write_bytes(picture(tmp_path / "whole.jpg", (80, 60)).read_bytes()[:300])
+        whole = (
+            HEIC if name.lower().endswith(("heic", "heif")) else picture(tmp_path / "whole.jpg", (80, 60)).read_bytes()
+        )
+        (trip / name).write_bytes(whole[:300])
     (trip / "empty.png").write_bytes(b"")
     found = collected(tmp_path)
     copied = [str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")]
@@ -87,11 +93,50 @@ def test_the_advice_fits_the_cause(names, said, advice, tmp_path, monkeypatch):
     for name in names:
         (tmp_path / "trip" / name).parent.mkdir(exist_ok=True)
         picture(tmp_path / "x.jpg").rename(tmp_path / "trip" / name)
+        if name.endswith("heic"):
+            (tmp_path / "trip" / name).write_bytes(HEIC)
     with pytest.raises(DatasetError) as caught:
         collected(tmp_path)
     (problem,) = caught.value.problems
     assert said in problem.message and problem.path == str(tmp_path / "trip")
     assert problem.hint.startswith(advice.format(trip=tmp_path / "trip"))
+
+
+def test_photographs_are_in_the_natural_order_of_their_names(tmp_path):
+    for name in ("10.jpg", "9.jpg", "100.jpg", "day 10/1.jpg", "day 9/12.jpg", "day 9/2.jpg"):
+        picture(tmp_path / "trip" / name)
+    assert collected(tmp_path).names == ["9.jpg", "10.jpg", "100.jpg", "day 9/2.jpg", "day 9/12.jpg", "day 10/1.jpg"]
+
+
+def test_the_content_of_a_file_and_not_its_ending_says_that_it_is_heic(tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "heif_reader", lambda: None)
+    for i in range(3):
+        picture(tmp_path / "trip" / f"{i}.jpg")
+    (tmp_path / "trip" / "from a phone.jpg").write_bytes(HEIC)
+    picture(tmp_path / "x.jpg").rename(tmp_path / "trip" / "renamed.HEIC")
+    found = collected(tmp_path)
+    assert found.names == ["0.jpg", "1.jpg", "2.jpg", "renamed.HEIC.jpg"]
+    assert (tmp_path / "out" / "renamed.HEIC.jpg").read_bytes() == (tmp_path / "trip" / "renamed.HEIC").read_bytes()
+    assert list(found.skipped.values()) == [["from a phone.jpg"]]
+
+
+def test_a_photograph_that_cannot_be_read_is_an_error_that_names_it_and_the_option_to_leave_it_out(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(photographs, "heif_reader", lambda: None)
+    for i in range(5):
+        picture(tmp_path / "trip" / f"{i}.jpg", (400, 300))
+    whole = (tmp_path / "trip" / "0.jpg").read_bytes()
+    (tmp_path / "trip" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "trip" / "new.heic").write_bytes(HEIC)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DatasetError) as caught:
+        collect(tmp_path / "trip", tmp_path / "out", lambda *_: None)
+    cut, heic, last = caught.value.problems
+    assert cut.path.endswith("cut.jpg") and "cannot be decoded: image file is truncated" in cut.message
+    assert heic.path.endswith("new.heic") and heic.message == "is a HEIC photograph, and pillow-heif is not installed"
+    assert last.message == "2 photographs cannot be read"
+    assert last.hint == 'pip install "radfield-colmap[heic]", or add skip_bad_images=true to leave them out'
 
 
 class FakeHeif(ImageFile.ImageFile):

@@ -93,12 +93,21 @@ def photographs(test_data, tmp_path_factory):
 def test_photographs_become_a_capture_with_the_published_cameras_turns(photographs, test_data, tmp_path):
     stages = []
     converter = Photographs(CONFIG)
-    files = converter.convert(photographs, tmp_path / "capture", lambda *stage: stages.append(stage))
+    shown = lambda *counts: stages.append((converter.stage, *counts))  # noqa: E731
+    files = converter.convert(photographs, tmp_path / "capture", shown)
     assert len([path for path in files if path.suffix == ".jpg"]) == 8
     assert converter.remarks[0].startswith("registered 8 of 8 photographs")
     words = converter.remarks[0].split()
     assert len(converter.remarks) == 1 and int(words[5]) > 100 and float(words[-2]) < 1.0  # points; pixels
-    assert stages[-1] == (100, 100) and stages == sorted(stages) and len(stages) > 5
+    assert list(dict.fromkeys(stage for stage, *_ in stages)) == [
+        "photographs",
+        "features",
+        "matches",
+        "cameras",
+        "lens",
+    ]
+    ends = {stage: (done, of) for stage, done, of in stages}
+    assert ends == {"photographs": (8, 8), "features": (8, 8), "matches": (28, 28), "cameras": (8, 8), "lens": (2, 2)}
     found = read_model(tmp_path / "capture" / "sparse" / "0")
     published = {image.name: image for image in read_model(test_data / "colmap" / "can" / "sparse" / "0").images}
     turns = [camera_to_world(image)[:, :3] @ camera_to_world(published[image.name])[:, :3].T for image in found.images]
@@ -117,7 +126,10 @@ def test_photographs_in_subfolders_have_a_camera_for_each_and_the_rest_is_named(
         shutil.copy(path, folder / path.name)
     (tmp_path / "trip" / "day one" / "diary.txt").write_text("rain")
     (tmp_path / "trip" / "day two" / "cut off.jpg").write_bytes(path.read_bytes()[:5000])
-    assert main(["data", "process", str(tmp_path / "trip"), str(tmp_path / "capture")]) == 0
+    command = ["data", "process", str(tmp_path / "trip"), str(tmp_path / "capture")]
+    assert main(command) == 65
+    assert "cut off.jpg: cannot be decoded: " in capsys.readouterr().err and not (tmp_path / "capture").exists()
+    assert main([*command, "skip_bad_images=true"]) == 0
     output = capsys.readouterr().out
     assert (
         "registered 8 of 8 photographs" in output and "photographs of each subfolder: day one: 4, day two: 4" in output

@@ -436,3 +436,12 @@ def test_poses_of_another_meaning_are_told_by_the_direction_of_view(folder, wron
         (folder / "sparse" / "0" / "points3D.txt").unlink()
     (warning,) = viewing_axes(parse(folder, holdout=0), ColmapConfig(root=""))
     assert f"look as if {cause} were exchanged" in warning and "data." not in warning
+
+
+def test_images_are_in_the_natural_order_of_their_names(tmp_path):
+    (tmp_path / "cameras.txt").write_text("1 PINHOLE 40 30 30 30 20 15\n")
+    names = ["10.jpg", "9.jpg", "100.jpg", "b2/1.jpg", "b10/1.jpg"]
+    lines = [f"{i} 1 0 0 0 0 0 0 1 {name}\n\n" for i, name in enumerate(names, 1)]
+    (tmp_path / "images.txt").write_text("".join(lines))
+    found = [image.name for image in read_model(tmp_path).images]
+    assert found == ["9.jpg", "10.jpg", "100.jpg", "b2/1.jpg", "b10/1.jpg"]

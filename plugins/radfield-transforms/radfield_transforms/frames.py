@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from radfield_core import DatasetError, Problems
+from radfield_core import DatasetError, Problems, natural_key
 from radfield_core.data import (
     IMAGE_SUFFIXES,
     INTRINSIC_KEYS,
@@ -63,7 +63,7 @@ def list_frames(metas: dict[str | None, dict[str, Any]]) -> list[Frame]:
         if times > 1:
             problems.add(name, f"is listed {times} times")
     problems.raise_as(DatasetError)
-    return sorted(frames, key=lambda frame: frame.name)
+    return sorted(frames, key=lambda frame: natural_key(frame.name))
 
 
 def make_capture(frames: list[Frame], folder: Path, problems: Problems, stored: TransformsConfig) -> Capture:
