@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pictures import methods, symptoms
+from pictures import methods, scenes, symptoms
 from pictures.studio import IMAGES, Studio
 
-RECIPES = {**methods.RECIPES, **symptoms.RECIPES}
+RECIPES = {**methods.RECIPES, **scenes.RECIPES, **symptoms.RECIPES}
 
 
 def main() -> int:

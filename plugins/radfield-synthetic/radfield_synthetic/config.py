@@ -13,6 +13,14 @@ from radfield_core import option
 class SyntheticConfig:
     """Options of the analytic scene: number, cameras and quality of its images."""
 
+    scene: Literal["still-life", "wires", "crystals", "chrome", "bowls", "globe", "relief", "facade", "room"] = option(
+        "still-life",
+        help='the scene; "wires" has thin parts, "crystals" sharp edges, "chrome" mirrors, "globe" fine texture, '
+        '"relief" fine bumps, and "bowls" are concave; "facade" is seen from the front, and "room" from inside',
+    )
+    scene_seed: int = option(
+        0, help="random seed of the shapes of a scene; the still life has none", min=0, max=2**32 - 1
+    )
     resolution: int = option(
         128, help="width and height of the images in pixels; panoramas are twice as wide", min=8, max=4096
     )
@@ -25,9 +33,10 @@ class SyntheticConfig:
         5.0, help="lowest elevation of training and validation cameras, in degrees; below 0, cameras see the underside",
         min=-80, max=70,
     )  # fmt: skip
-    layout: Literal["round", "forward"] = option(
-        "round",
-        help='"round" places cameras all around the scene; "forward" makes forward-facing cameras, as NDC requires',
+    layout: Literal["scene", "round", "forward", "inside"] = option(
+        "scene",
+        help='"round" places cameras all around the scene; "forward" makes forward-facing cameras, as NDC requires; '
+        '"inside" places them in the middle of it, facing outwards; "scene" is the layout that suits the scene',
     )
     lens: Literal["pinhole", "opencv", "opencv_fisheye", "equirectangular"] = option(
         "pinhole",

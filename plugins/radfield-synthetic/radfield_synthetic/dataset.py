@@ -1,9 +1,10 @@
-"""dataparser:synthetic — the analytic scene as a data set of cameras, images, depth, normals and mesh."""
+"""dataparser:synthetic — the analytic scenes as data sets of cameras, images, depth, normals and mesh."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from radfield_synthetic.cache import Kept
 from radfield_synthetic.config import SyntheticConfig
 from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.points import matte_colors, sparse_points
-from radfield_synthetic.tracing import BOUND
+from radfield_synthetic.suite import world_of
+from radfield_synthetic.worlds import STILL_LIFE, World
+
+NEAREST = 0.02
+"""Distance where rays start if cameras are inside the scene."""
 
 _TOGETHER = 1 << 17
 """Number of pixels rendered together. It is so large that the fixed cost of a rendering step is negligible."""
@@ -34,29 +39,40 @@ class SyntheticParser(DataParser):
         config = self.config
         if split not in self.splits:
             raise DatasetError(f"no split {split!r}; there are {', '.join(self.splits)}", path="data.type=synthetic")
-        cameras = orbit.cameras(self._poses(split), config.resolution, config.lens)
+        world = world_of(config.scene, config.scene_seed)
+        inside = self._layout(world) == "inside"
+        cameras = orbit.cameras(self._poses(split, world), config.resolution, config.lens, inside)
         distance = orbit.distance(config.lens)
-        mesh = Kept("mesh", {}).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(), strict=True)))
+        which = {"scene": config.scene, "seed": config.scene_seed}
+        mesh = Kept("mesh", which).get(lambda: dict(zip(("vertices", "faces"), surface_mesh(world=world), strict=True)))
         points, colors, seen = None, None, None
         if config.n_points:
-            train = orbit.cameras(self._poses("train"), config.resolution, config.lens)
-            points, seen = sparse_points(train, mesh["vertices"], config.n_points, config.point_noise, config.seed)
-            colors = matte_colors(points)
+            train = orbit.cameras(self._poses("train", world), config.resolution, config.lens, inside)
+            given = (config.n_points, config.point_noise, config.seed, world)
+            points, seen = sparse_points(train, mesh["vertices"], *given)
+            colors = matte_colors(points, world)
         return Scene(
-            cameras=cameras, images=RenderedImages(cameras, config, split), near=distance - BOUND,
-            far=distance + BOUND, points=points, point_colors=colors, observations=seen if split == "train" else None,
-            box=SceneBox(torch.zeros(3), BOUND), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
-            depths=_PerView(cameras, views.depth), normals=_PerView(cameras, views.normals),
+            cameras=cameras, images=RenderedImages(cameras, config, split, world),
+            near=NEAREST if inside else distance - world.bound,
+            far=2 * world.bound if inside else distance + world.bound,
+            points=points, point_colors=colors, observations=seen if split == "train" else None,
+            box=SceneBox(torch.zeros(3), world.bound), up="z", ground_truth=Mesh(mesh["vertices"], mesh["faces"]),
+            depths=_PerView(cameras, partial(views.depth, world=world)),
+            normals=_PerView(cameras, partial(views.normals, world=world)),
             names=[f"{split}/r_{i}" for i in range(len(cameras))],
         )  # fmt: skip
 
-    def _poses(self, split: str) -> Tensor:
-        config = self.config
-        if config.layout == "forward":
+    def _layout(self, world: World) -> str:
+        return world.layout if self.config.layout == "scene" else self.config.layout
+
+    def _poses(self, split: str, world: World) -> Tensor:
+        config, layout = self.config, self._layout(world)
+        if layout == "forward" or (layout == "inside" and split != "test"):
             counts = {"train": config.n_train, "val": config.n_val, "test": config.n_test}
-            return orbit.side_by_side(counts[split], config.seed + 1_000_003 * self.splits.index(split))
+            place = orbit.side_by_side if layout == "forward" else orbit.within
+            return place(counts[split], config.seed + 1_000_003 * self.splits.index(split))
         if split == "test":
-            return orbit.round_trip(config.n_test)
+            return orbit.round_trip(config.n_test) if layout == "round" else orbit.round_trip_within(config.n_test)
         if split == "train":
             return orbit.spread(config.n_train, config.seed, config.min_elevation)
         return orbit.spread(config.n_val, config.seed + 1_000_003, config.min_elevation)
@@ -65,9 +81,17 @@ class SyntheticParser(DataParser):
 class RenderedImages:
     """Uint8 images [H, W, 4] that are rendered on first use. Once all are rendered, they are cached on disk."""
 
-    def __init__(self, cameras: Cameras, config: SyntheticConfig, split: str, chosen: Sequence[int] | None = None):
+    def __init__(
+        self,
+        cameras: Cameras,
+        config: SyntheticConfig,
+        split: str,
+        world: World = STILL_LIFE,
+        chosen: Sequence[int] | None = None,
+    ):
         self.sizes, self.channels = cameras.sizes, 4
         self._cameras, self._config, self._split, self._chosen = cameras, config, split, chosen
+        self._world = world
         self._supersample = config.supersample
         part = {} if chosen is None else {"views": list(chosen)}
         options = {name: value for name, value in attrs.asdict(config).items() if "point" not in name}
@@ -107,7 +131,7 @@ class RenderedImages:
         if whole is not None:
             return whole.only(kept)
         chosen = [index if self._chosen is None else self._chosen[index] for index in kept]
-        return RenderedImages(self._cameras.only(kept), self._config, self._split, chosen)
+        return RenderedImages(self._cameras.only(kept), self._config, self._split, self._world, chosen)
 
     def prepare(self, cache_mb: int, progress: ProgressCallback | None = None) -> None:
         """Render all missing views. The arguments of `progress` are the number of finished views and of all views."""
@@ -122,7 +146,9 @@ class RenderedImages:
         threads = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                done = pool.map(lambda block: views.render(self._cameras, block, self._supersample), blocks)
+                done = pool.map(
+                    lambda block: views.render(self._cameras, block, self._supersample, self._world), blocks
+                )
                 for block, images in zip(blocks, done, strict=True):
                     self._made.update(zip(block, images, strict=True))
                     if progress is not None:

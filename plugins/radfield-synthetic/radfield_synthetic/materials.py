@@ -15,13 +15,13 @@ from radfield_synthetic import surface
 _TAU = 2 * math.pi
 
 
-def _rgb(like: Tensor, code: str) -> Tensor:
+def rgb(like: Tensor, code: str) -> Tensor:
     """Return the linear RGB [3] of an sRGB color in hexadecimal, with the dtype and device of `like`."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return like.new_tensor([((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92 for v in values])
 
 
-def _mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+def mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return a + (b - a) * share.to(a.dtype)[..., None]
 
 
@@ -30,7 +30,7 @@ def _angle(p: Tensor) -> Tensor:
     return torch.atan2(p[..., 1], p[..., 0]) / _TAU % 1.0
 
 
-def _scatter(*cells: Tensor) -> Tensor:
+def scatter(*cells: Tensor) -> Tensor:
     """Return pseudorandom numbers in [0, 1). Number i is a hash of the whole numbers at index i of all `cells`."""
     mixed = torch.zeros_like(cells[0])
     for cell, factor in zip(cells, (12.9898, 78.233, 37.719), strict=False):
@@ -45,24 +45,24 @@ def _plinth(x: Tensor) -> Tensor:
     course = (radius / 0.136).floor()
     slab = (turn * 24 + 0.5 * course).floor()
     vein = torch.sin(14 * x[..., 0] + 5 * torch.sin(9 * x[..., 1]) + 3 * torch.sin(23 * x[..., 0] + 17 * x[..., 1]))
-    pale = _mix(_rgb(x, "efe6d5"), _rgb(x, "c9b99c"), (vein.abs() < 0.12) * 0.55)
-    dark = _mix(_rgb(x, "3b5568"), _rgb(x, "6f8da0"), (vein.abs() < 0.12) * 0.6)
+    pale = mix(rgb(x, "efe6d5"), rgb(x, "c9b99c"), (vein.abs() < 0.12) * 0.55)
+    dark = mix(rgb(x, "3b5568"), rgb(x, "6f8da0"), (vein.abs() < 0.12) * 0.6)
     top = torch.where(((slab + course) % 2 < 1)[..., None], pale, dark)
-    flutes = torch.where((turn * 72 % 1.0 < 0.5)[..., None], _rgb(x, "efe6d5"), _rgb(x, "b98a5a"))
+    flutes = torch.where((turn * 72 % 1.0 < 0.5)[..., None], rgb(x, "efe6d5"), rgb(x, "b98a5a"))
     return torch.where((radius > surface.PLINTH_RADIUS - 0.012)[..., None], flutes, top)
 
 
 def _ring(x: Tensor) -> Tensor:
-    return _rgb(x, "f3c15f").expand(x.shape)
+    return rgb(x, "f3c15f").expand(x.shape)
 
 
 def _ball(x: Tensor) -> Tensor:
     """Return the color of the ball: ribbons from pole to pole, with thin lines between them."""
     p = (x - x.new_tensor(surface.BALL_CENTER)) / surface.BALL_RADIUS
     wound = (_angle(p) * 8 + 1.6 * p[..., 2]) % 1.0
-    color = torch.where((wound < 0.5)[..., None], _rgb(x, "e4573d"), _rgb(x, "fbf1dc"))
+    color = torch.where((wound < 0.5)[..., None], rgb(x, "e4573d"), rgb(x, "fbf1dc"))
     line = ((wound - 0.5).abs() < 0.035) | (wound < 0.035) | (wound > 0.965)
-    return torch.where(line[..., None], _rgb(x, "27324f"), color)
+    return torch.where(line[..., None], rgb(x, "27324f"), color)
 
 
 def _box(x: Tensor) -> Tensor:
@@ -73,18 +73,18 @@ def _box(x: Tensor) -> Tensor:
     normal_axis = p.abs().argmax(-1)
     cells = cells.scatter(-1, normal_axis[..., None], 7.0 + p.gather(-1, normal_axis[..., None]).sign() * 3)
     edge = (inside - 0.5).abs().scatter(-1, normal_axis[..., None], 0.0).amax(-1)
-    pick = (_scatter(*cells.unbind(-1)) * 5).long().clamp(0, 4)
-    palette = torch.stack([_rgb(x, code) for code in ("2a9d8f", "e9c46a", "f4a261", "e76f51", "34568b")])
-    return torch.where((edge > 0.44)[..., None], _rgb(x, "f5efe2"), palette[pick])
+    pick = (scatter(*cells.unbind(-1)) * 5).long().clamp(0, 4)
+    palette = torch.stack([rgb(x, code) for code in ("2a9d8f", "e9c46a", "f4a261", "e76f51", "34568b")])
+    return torch.where((edge > 0.44)[..., None], rgb(x, "f5efe2"), palette[pick])
 
 
 def _pill(x: Tensor) -> Tensor:
     """Return the color of the pill: one blue and one white half, each with thin stripes."""
     along = (x - x.new_tensor(surface.PILL_START)) @ _axis(x)
-    color = torch.where((along < 0.21)[..., None], _rgb(x, "3d8bd4"), _rgb(x, "f7f4ea"))
+    color = torch.where((along < 0.21)[..., None], rgb(x, "3d8bd4"), rgb(x, "f7f4ea"))
     thread = (along * 30 % 1.0 < 0.22) & (along < 0.19)
     band = (along * 18 % 1.0 < 0.3) & (along > 0.24)
-    return torch.where(band[..., None], _rgb(x, "e2725b"), torch.where(thread[..., None], _rgb(x, "123d66"), color))
+    return torch.where(band[..., None], rgb(x, "e2725b"), torch.where(thread[..., None], rgb(x, "123d66"), color))
 
 
 def _axis(x: Tensor) -> Tensor:
@@ -102,14 +102,14 @@ def _doughnut(x: Tensor) -> Tensor:
     around = torch.atan2(p[..., 2], radial) / _TAU % 1.0
     u, v = turn * 26, around * 12
     cell_u, cell_v = u.floor(), v.floor()
-    lean = _scatter(cell_u % 26, cell_v) * _TAU
+    lean = scatter(cell_u % 26, cell_v) * _TAU
     du, dv = u - cell_u - 0.5, v - cell_v - 0.5
     a, b = du * torch.cos(lean) + dv * torch.sin(lean), dv * torch.cos(lean) - du * torch.sin(lean)
-    sprinkle = (a.abs() < 0.36) & (b.abs() < 0.13) & (_scatter(cell_v, cell_u % 26) < 0.8)
-    palette = torch.stack([_rgb(x, code) for code in ("fff4c2", "5ec2e8", "7ad17a", "f5d547", "ffffff")])
-    pick = (_scatter(cell_u % 26, cell_v, cell_v) * 5).long().clamp(0, 4)
-    icing = torch.where(sprinkle[..., None], palette[pick], _rgb(x, "ef6f9d"))
-    return torch.where((p[..., 2] > edge)[..., None], icing, _rgb(x, "d39a55"))
+    sprinkle = (a.abs() < 0.36) & (b.abs() < 0.13) & (scatter(cell_v, cell_u % 26) < 0.8)
+    palette = torch.stack([rgb(x, code) for code in ("fff4c2", "5ec2e8", "7ad17a", "f5d547", "ffffff")])
+    pick = (scatter(cell_u % 26, cell_v, cell_v) * 5).long().clamp(0, 4)
+    icing = torch.where(sprinkle[..., None], palette[pick], rgb(x, "ef6f9d"))
+    return torch.where((p[..., 2] > edge)[..., None], icing, rgb(x, "d39a55"))
 
 
 def _cone(x: Tensor) -> Tensor:
@@ -117,18 +117,9 @@ def _cone(x: Tensor) -> Tensor:
     p = x - x.new_tensor(surface.CONE_CENTER)
     tooth = ((_angle(p) * 10) % 1.0 - 0.5).abs()
     band = (p[..., 2] * 12 + tooth * 1.6) % 1.0
-    color = torch.where((band < 0.5)[..., None], _rgb(x, "4c9f55"), _rgb(x, "d9e27a"))
-    return torch.where((p[..., 2] > surface.CONE_HEIGHT - 0.01)[..., None], _rgb(x, "e4573d"), color)
+    color = torch.where((band < 0.5)[..., None], rgb(x, "4c9f55"), rgb(x, "d9e27a"))
+    return torch.where((p[..., 2] > surface.CONE_HEIGHT - 0.01)[..., None], rgb(x, "e4573d"), color)
 
 
-_PAINTS = (_plinth, _ring, _ball, _box, _pill, _doughnut, _cone)
-
-
-def albedo(x: Tensor, solid: Tensor) -> Tensor:
-    """Return the albedo of surface points x [M, 3] as linear RGB [M, 3]. `solid` [M] gives the solid of each point."""
-    result = torch.empty_like(x)
-    for index, paint in enumerate(_PAINTS):
-        chosen = (solid == index).nonzero()[:, 0]
-        if len(chosen):
-            result[chosen] = paint(x[chosen])
-    return result
+PAINTS = (_plinth, _ring, _ball, _box, _pill, _doughnut, _cone)
+"""The paint of each solid in `surface.SOLIDS`: functions from surface points [M, 3] to linear RGB [M, 3]."""

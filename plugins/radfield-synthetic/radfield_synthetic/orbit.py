@@ -22,6 +22,9 @@ PANORAMA_DISTANCE = 1.6
 FIELD_OF_VIEW = 0.50
 """Horizontal field of view in radians, chosen so that the scene fills the image."""
 
+WIDE_FIELD_OF_VIEW = 1.3
+"""Horizontal field of view, in radians, of cameras inside a scene."""
+
 LENSES = {"opencv": (-0.35, 0.2, 0.004, -0.003), "opencv_fisheye": (-0.25, 0.1, -0.02, 0.005)}
 """Distortion parameters of each lens. They move the corners of an image by several percent of the width."""
 
@@ -71,20 +74,42 @@ def side_by_side(n: int, seed: int) -> Tensor:
     return look_at_origin(math.radians(-90) + math.radians(40) * across, math.radians(25) * (1 + upwards))
 
 
+def within(n: int, seed: int) -> Tensor:
+    """Return n cameras, c2w [n, 3, 4], in the middle of a room. They face outwards, a little up or down."""
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.rand(n + 1, 5, generator=generator, dtype=torch.float64)
+    index = torch.arange(n, dtype=torch.float64)
+    azimuth = 2 * math.pi * (draws[n, 0] + index * _GOLDEN)
+    c2w = look_at_origin(azimuth, math.radians(30) * (draws[:n, 1] - 0.35))
+    half = torch.tensor([0.2, 0.14, 0.1], dtype=torch.float64)
+    # A camera stands on the side opposite to what it faces, so that it sees most of the room.
+    c2w[:, :, 3] = 0.5 * half * c2w[:, :, 2] + half * (2 * draws[:n, 2:] - 1) + half.new_tensor([0.0, 0.0, 0.05])
+    return c2w
+
+
+def round_trip_within(n: int) -> Tensor:
+    """Return n cameras, c2w [n, 3, 4], that turn once in the middle of a room. They form a video in this order."""
+    turn = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
+    c2w = look_at_origin(turn, math.radians(8) * turn.sin())
+    c2w[:, :, 3] = torch.tensor([0.25, 0.15, 0.0], dtype=torch.float64) * c2w[:, :, 2]
+    return c2w
+
+
 def distance(lens: str) -> float:
     """Return the distance of every camera with a lens from the origin."""
     return PANORAMA_DISTANCE if lens == "equirectangular" else DISTANCE
 
 
-def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole") -> Cameras:
+def cameras(c2w: Tensor, resolution: int, lens: str = "pinhole", inside: bool = False) -> Cameras:
     """Return cameras with square images and `FIELD_OF_VIEW`, or with panoramas of the given height.
 
     `lens` is "pinhole", "equirectangular" or a key of `LENSES`. Cameras with panoramas are moved to `distance(lens)`.
+    Cameras inside a scene stay where they are, and have the field of view `WIDE_FIELD_OF_VIEW`.
     """
     if lens == "equirectangular":
-        centers = c2w[:, :, 3:] * (distance(lens) / DISTANCE)
+        centers = c2w[:, :, 3:] * (1.0 if inside else distance(lens) / DISTANCE)
         return Cameras.equirectangular(torch.cat([c2w[:, :, :3], centers], -1), resolution)
-    focal = 0.5 * resolution / math.tan(0.5 * FIELD_OF_VIEW)
+    focal = 0.5 * resolution / math.tan(0.5 * (WIDE_FIELD_OF_VIEW if inside else FIELD_OF_VIEW))
     pinholes = Cameras.pinhole(c2w, focal, resolution, resolution)
     if lens == "pinhole":
         return pinholes

@@ -12,7 +12,7 @@ def radfield_components() -> list[Component]:
         component(
             "dataparser", "synthetic", impl="radfield_synthetic.dataset:SyntheticParser",
             config="radfield_synthetic.config:SyntheticConfig",
-            summary="an analytic scene with exact images, depth, normals and mesh; nothing to download",
+            summary="analytic scenes with exact images, depth, normals and mesh; nothing to download",
             provides={
                 "images", "depths", "normals", "sparse_points", "observations", "bounded", "ground_truth_mesh"
             },

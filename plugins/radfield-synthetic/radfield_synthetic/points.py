@@ -13,12 +13,15 @@ from radfield_core import Cameras, directions, project, visible
 from radfield_core.data import Observations, depth_sigmas
 from radfield_synthetic.shading import encode, matte
 from radfield_synthetic.tracing import trace
+from radfield_synthetic.worlds import STILL_LIFE, World
 
 _TOLERANCE = 2e-3
 """A view sees a point if its ray meets the surface at most this far from the point."""
 
 
-def sparse_points(cameras: Cameras, vertices: Tensor, n: int, noise: float, seed: int) -> tuple[Tensor, Observations]:
+def sparse_points(
+    cameras: Cameras, vertices: Tensor, n: int, noise: float, seed: int, world: World = STILL_LIFE
+) -> tuple[Tensor, Observations]:
     """Return sparse points [P, 3] of the surface, at most n, and their observations.
 
     Random vertices of the surface are projected into the views that see them. Each pixel gets normally distributed
@@ -31,11 +34,12 @@ def sparse_points(cameras: Cameras, vertices: Tensor, n: int, noise: float, seed
         n: number of vertices to draw.
         noise: standard deviation of the column and the row of a pixel.
         seed: random seed.
+        world: the scene.
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(vertices), (n,), generator=generator)
     truth = vertices[chosen].double()
-    views, points, pixels = _observed(cameras, truth)
+    views, points, pixels = _observed(cameras, truth, world)
     pixels = pixels + noise * torch.randn(pixels.shape, generator=generator, dtype=torch.float64)
     often = torch.bincount(points, minlength=n) >= 2
     kept = often[points]
@@ -47,12 +51,12 @@ def sparse_points(cameras: Cameras, vertices: Tensor, n: int, noise: float, seed
     return positions.float(), Observations(views, points, pixels, sigmas)
 
 
-def matte_colors(points: Tensor) -> Tensor:
+def matte_colors(points: Tensor, world: World = STILL_LIFE) -> Tensor:
     """Return the colors [P, 3] uint8 that points near the surface have without reflections."""
-    return (encode(matte(points)) * 255).round().to(torch.uint8)
+    return (encode(matte(points, world)) * 255).round().to(torch.uint8)
 
 
-def _observed(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _observed(cameras: Cameras, points: Tensor, world: World) -> tuple[Tensor, Tensor, Tensor]:
     """Return the view, the point and the exact pixel of each observation: [M], [M] and [M, 2]."""
     views, numbers, pixels = [], [], []
     for index in range(len(cameras)):
@@ -61,7 +65,7 @@ def _observed(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]
         offsets = points[inside] - view.c2w[:, 3].double()
         distances = offsets.norm(dim=-1)
         origins = view.c2w[:, 3].expand_as(offsets)
-        met = trace(origins.float(), normalize(offsets, dim=-1).float())
+        met = trace(origins.float(), normalize(offsets, dim=-1).float(), world=world)
         seen = inside[(met - distances).abs() < _TOLERANCE]
         views.append(torch.full_like(seen, index))
         numbers.append(seen)

@@ -28,36 +28,36 @@ CONE_CENTER, CONE_RADII, CONE_HEIGHT = (0.42, 0.42, TOP + 0.14), (0.15, 0.05), 0
 _FILLET = 0.04
 
 
-def _length(*parts: Tensor) -> Tensor:
+def length(*parts: Tensor) -> Tensor:
     squared = parts[0] * parts[0]
     for part in parts[1:]:
         squared = torch.addcmul(squared, part, part)
     return squared.clamp_min(1e-24).sqrt()
 
 
-def _rounded(*parts: Tensor, rounding: float) -> Tensor:
+def rounded(*parts: Tensor, rounding: float) -> Tensor:
     """Return the distance to a rounded corner, given the distances to the planes that meet at the corner."""
     inside = parts[0]
     for part in parts[1:]:
         inside = torch.maximum(inside, part)
-    return _length(*(part.clamp_min(0.0) for part in parts)) + inside.clamp_max(0.0) - rounding
+    return length(*(part.clamp_min(0.0) for part in parts)) + inside.clamp_max(0.0) - rounding
 
 
 def plinth(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Return the distance to a low cylinder with a rounded rim."""
     half, rounding = 0.07, 0.03
-    radial = _length(x, y) - (PLINTH_RADIUS - rounding)
-    return _rounded(radial, (z - (TOP - half)).abs() - (half - rounding), rounding=rounding)
+    radial = length(x, y) - (PLINTH_RADIUS - rounding)
+    return rounded(radial, (z - (TOP - half)).abs() - (half - rounding), rounding=rounding)
 
 
 def ring(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Return the distance to an upright torus in the xz plane. The torus is partly sunk into the plinth."""
-    return _length(_length(x, z - RING_CENTER[2]) - RING_RADIUS, y) - RING_TUBE
+    return length(length(x, z - RING_CENTER[2]) - RING_RADIUS, y) - RING_TUBE
 
 
 def ball(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Return the distance to a sphere inside the ring."""
-    return _length(x, y, z - BALL_CENTER[2]) - BALL_RADIUS
+    return length(x, y, z - BALL_CENTER[2]) - BALL_RADIUS
 
 
 def box_local(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,7 +70,7 @@ def box_local(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def box(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Return the distance to a cube with rounded edges."""
     edge = BOX_HALF - BOX_ROUNDING
-    return _rounded(*(part.abs() - edge for part in box_local(x, y, z)), rounding=BOX_ROUNDING)
+    return rounded(*(part.abs() - edge for part in box_local(x, y, z)), rounding=BOX_ROUNDING)
 
 
 def pill(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -80,15 +80,15 @@ def pill(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     squared = ax * ax + ay * ay + az * az
     along = torch.add(torch.add(x * (ax / squared), y, alpha=ay / squared), z, alpha=az / squared).clamp(0.0, 1.0)
     return (
-        _length(torch.sub(x, along, alpha=ax), torch.sub(y, along, alpha=ay), torch.sub(z, along, alpha=az))
+        length(torch.sub(x, along, alpha=ax), torch.sub(y, along, alpha=ay), torch.sub(z, along, alpha=az))
         - PILL_RADIUS
     )
 
 
 def doughnut(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Return the distance to a horizontal torus."""
-    radial = _length(x - DOUGHNUT_CENTER[0], y - DOUGHNUT_CENTER[1]) - DOUGHNUT_RADIUS
-    return _length(radial, z - DOUGHNUT_CENTER[2]) - DOUGHNUT_TUBE
+    radial = length(x - DOUGHNUT_CENTER[0], y - DOUGHNUT_CENTER[1]) - DOUGHNUT_RADIUS
+    return length(radial, z - DOUGHNUT_CENTER[2]) - DOUGHNUT_TUBE
 
 
 def cone(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
@@ -96,19 +96,22 @@ def cone(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     (below, above), h = CONE_RADII, CONE_HEIGHT
     b = (below - above) / h
     a = math.sqrt(1 - b * b)
-    radial, z = _length(x - CONE_CENTER[0], y - CONE_CENTER[1]), z - CONE_CENTER[2]
+    radial, z = length(x - CONE_CENTER[0], y - CONE_CENTER[1]), z - CONE_CENTER[2]
     # The hull is a union of balls, one at each height from 0 to h. `height` is the height of the nearest ball.
     height = torch.add(z, radial, alpha=-b / a).clamp(0.0, h)
-    return torch.add(_length(radial, z - height), height, alpha=b) - below
+    return torch.add(length(radial, z - height), height, alpha=b) - below
 
 
 _OTHERS = (ring, ball, box, pill, doughnut, cone)
+
+DISTANCES = (plinth, *_OTHERS)
+"""The distance of each solid in `SOLIDS`, as functions of separate coordinates."""
 
 
 def distances(x: Tensor) -> Tensor:
     """Return the signed distance to each solid, [..., 7], in the order of `SOLIDS`."""
     parts = x.unbind(-1)
-    return torch.stack([solid(*parts) for solid in (plinth, *_OTHERS)], -1)
+    return torch.stack([solid(*parts) for solid in DISTANCES], -1)
 
 
 def _union(plinth_distance: Tensor, others: Tensor) -> Tensor:

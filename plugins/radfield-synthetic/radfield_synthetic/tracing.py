@@ -5,16 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radfield_synthetic.surface import sdf, sdf_of
-
-BOUND = 1.0
-"""Radius of a ball around the origin that contains the scene."""
+from radfield_synthetic.worlds import STILL_LIFE, World
 
 _STEPS = 160
 _CLOSE = 5e-5
 
 
-def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0) -> Tensor:
+def trace(
+    origins: Tensor, directions: Tensor, start: Tensor | None = None, spread: float = 0.0, world: World = STILL_LIFE
+) -> Tensor:
     """Return the distance [R] along each ray to the surface. The distance is infinite for rays that miss the surface.
 
     Args:
@@ -24,10 +23,11 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
         spread: if positive, each ray is a cone with the radius spread · t at distance t (Crassin et al. 2011). The
             result is then a distance up to which nothing touches the cone. It is infinite if nothing touches the cone
             at all.
+        world: the scene.
     """
     o, d = origins.T.contiguous(), directions.T.contiguous()
     middle = -(o * d).sum(0)
-    bound = BOUND + spread * (middle.abs().max() + BOUND) if spread and len(middle) else BOUND
+    bound = world.bound + spread * (middle.abs().max() + world.bound) if spread and len(middle) else world.bound
     half = (bound**2 - (o + middle * d).square().sum(0)).clamp_min(0.0).sqrt()
     result = torch.full_like(middle, float("inf"))
     t = (middle - half).clamp_min(0.0)
@@ -35,7 +35,7 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
     which = ((half > 0) & (middle + half > t)).nonzero()[:, 0]
     o, d, t, end = o[:, which], d[:, which], t[which], (middle + half)[which]
     for step in range(_STEPS):
-        distance = sdf_of(*torch.addcmul(o, t, d))
+        distance = world.sdf_of(*torch.addcmul(o, t, d))
         if spread:
             close = distance < 2 * spread * t
             t = torch.where(close, t, torch.add(t + distance, t, alpha=-spread))
@@ -50,13 +50,13 @@ def trace(origins: Tensor, directions: Tensor, start: Tensor | None = None, spre
             which, o, d, t, end = which[keep], o[:, keep], d[:, keep], t[keep], end[keep]
             if not len(which):
                 return result
-    graze = sdf_of(*torch.addcmul(o, t, d)) < 20 * _CLOSE
+    graze = world.sdf_of(*torch.addcmul(o, t, d)) < 20 * _CLOSE
     near = which if spread else which[graze]
     result[near] = t if spread else t[graze]
     return result
 
 
-def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tensor:
+def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09, world: World = STILL_LIFE) -> Tensor:
     """Return the share [M], in [0, 1], of a soft light that is visible from each of the points x [M, 3].
 
     The light is in the direction of the unit vector `direction` [3]. A ray from each point towards the light is
@@ -67,7 +67,7 @@ def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tens
     which = torch.arange(x.shape[0], device=x.device)
     at, t, seen = x.T.contiguous(), torch.full_like(share, 0.02), share.clone()
     for step in range(48):
-        distance = sdf_of(*torch.addcmul(at, t, direction[:, None]))
+        distance = world.sdf_of(*torch.addcmul(at, t, direction[:, None]))
         seen = torch.minimum(seen, 0.5 + 0.5 / softness * distance / t)
         t = t + distance.clamp(0.006, 0.12)
         if step % 4 == 3:
@@ -80,7 +80,7 @@ def light_arriving(x: Tensor, direction: Tensor, softness: float = 0.09) -> Tens
     return share * share * (3 - 2 * share)
 
 
-def openness(x: Tensor, normals: Tensor) -> Tensor:
+def openness(x: Tensor, normals: Tensor, world: World = STILL_LIFE) -> Tensor:
     """Return the ambient openness [M] of points x [M, 3] with normals [M, 3]. It is 1 if nothing is near, and less in
     corners.
 
@@ -88,5 +88,5 @@ def openness(x: Tensor, normals: Tensor) -> Tensor:
     """
     covered = x.new_zeros(x.shape[0])
     for height, weight in ((0.02, 1.0), (0.06, 0.8), (0.12, 0.6), (0.2, 0.4)):
-        covered = covered + weight * (height - sdf(x + height * normals)).clamp_min(0.0) / height
+        covered = covered + weight * (height - world.sdf(x + height * normals)).clamp_min(0.0) / height
     return (1 - covered / 2.8 * 0.95).clamp(0.0, 1.0)

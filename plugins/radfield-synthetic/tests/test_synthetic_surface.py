@@ -12,7 +12,8 @@ import trimesh
 from radfield_synthetic import surface
 from radfield_synthetic.mesh import surface_mesh
 from radfield_synthetic.surface import gradient, normal, sdf
-from radfield_synthetic.tracing import BOUND, trace
+from radfield_synthetic.tracing import trace
+from radfield_synthetic.worlds import STILL_LIFE
 
 
 def _points(n: int, seed: int = 0, half: float = 1.2) -> torch.Tensor:
@@ -124,7 +125,7 @@ def test_normals_are_unit_and_point_outwards(mesh):
 def test_the_mesh_is_one_watertight_piece_on_the_zero_level(mesh):
     assert mesh.is_watertight and mesh.is_winding_consistent and mesh.body_count == 1
     assert np.abs(sdf(torch.from_numpy(np.asarray(mesh.vertices))).numpy()).max() < 1e-6
-    assert np.linalg.norm(mesh.vertices, axis=-1).max() < BOUND
+    assert np.linalg.norm(mesh.vertices, axis=-1).max() < STILL_LIFE.bound
     middles = torch.from_numpy(np.array(mesh.triangles_center))
     assert float(sdf(middles).abs().mean()) < 5e-4
 
