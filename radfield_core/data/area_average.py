@@ -9,13 +9,16 @@ Symbols in shapes: H×W pixels of the larger image, h×w pixels of the smaller o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-BAND_VALUES = 1 << 21
-"""Number of values that are computed at a time. Computing large photographs at once would take gigabytes of float64."""
+BAND_VALUES = 1 << 17
+"""Number of values that are computed at a time, 1 MiB of float64. Large photographs at once would take gigabytes."""
 
 MIN_KNOWN_SHARE = 0.5
 """A pixel of the smaller image has a depth or normal if these are known in at least this share of the pixel's area."""
@@ -37,11 +40,35 @@ def area_average(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.N
         [[[3]]]
     """
     result = np.empty((height, width, image.shape[2]), np.uint8)
-    step = max(1, BAND_VALUES // (image.shape[1] * image.shape[2]))
-    for start in range(0, height, step):
-        rows = slice(start, min(start + step, height))
+    for rows in _bands(image.shape, height):
         result[rows] = np.floor(_colors(image, width, height, rows) + 0.5)
     return result
+
+
+def area_mean(values: npt.NDArray[np.floating[Any]], width: int, height: int) -> npt.NDArray[np.floating[Any]]:
+    """Return the area averages [h, w, C] of values [H, W, C] in their own precision. They are computed in float64.
+
+    Example:
+        >>> area_mean(np.array([[[0.0], [1.0], [2.0]]]), 2, 1).round(4).tolist()  # 1.5 pixels each
+        [[[0.3333], [1.6667]]]
+    """
+    result = np.empty((height, width, values.shape[2]), values.dtype)
+    for rows in _bands(values.shape, height):
+        top, bottom = _covered_rows(values.shape[0], height, rows)
+        result[rows] = _mean(values[top:bottom].astype(np.float64), width, height, rows, values.shape[0], top)
+    return result
+
+
+def _bands(shape: tuple[int, ...], height: int) -> Iterator[slice]:
+    """Yield the rows of a reduced image in bands, so that little memory is used at a time.
+
+    Args:
+        shape: shape of the larger image.
+        height: number of rows of the smaller image.
+    """
+    step = max(1, BAND_VALUES // (shape[1] * shape[2]))
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
 
 
 def _colors(image: npt.NDArray[np.uint8], width: int, height: int, rows: slice) -> Array:

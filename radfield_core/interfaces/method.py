@@ -150,4 +150,4 @@ def background_color(
     if name in ("random", "random_step") and step is not None:
         n_colors = n if name == "random" else 1
         return torch.rand(n_colors, 3, generator=step.generator("background", device), device=device).expand(n, 3)
-    return torch.full((n, 3), 0.0 if name == "black" else 1.0, device=device)
+    return torch.full((1, 3), 0.0 if name == "black" else 1.0, device=device).expand(n, 3)

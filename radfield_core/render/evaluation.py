@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Camera
-from radfield_core.data.area_average import average_known
+from radfield_core.data.area_average import area_mean
 from radfield_core.data.scene import Scene
 from radfield_core.data.similarity import similarity_scale
 from radfield_core.interfaces import Method, Model
@@ -168,9 +168,7 @@ def shrunk(image: Tensor, width: int, height: int) -> Tensor:
     """
     if image.shape[:2] == (height, width):
         return image
-    everything = np.ones(image.shape[:2], dtype=np.bool_)
-    mean = average_known(image.double().numpy(), everything, width, height, 0.0)
-    return torch.from_numpy(mean).to(image)
+    return torch.from_numpy(area_mean(image.cpu().numpy(), width, height)).to(image)
 
 
 def compare(

@@ -1,8 +1,10 @@
-"""Detection of out-of-memory errors, and retries with smaller chunks of rays."""
+"""Out-of-memory errors, retries with smaller chunks of rays, and the return of freed memory to the system."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import torch
@@ -37,3 +39,12 @@ def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         chunk = max(MIN_CHUNK_RAYS, chunk // 2)
+
+
+def release_freed() -> None:
+    """Return memory that was freed, and that the C library still holds, to the system. Without glibc, do nothing.
+
+    glibc keeps what lies below memory in use. After training, this may be 200 MiB, which what follows would add to.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

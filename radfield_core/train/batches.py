@@ -19,6 +19,9 @@ from radfield_core.render.backgrounds import background_for, on_background
 from radfield_core.train.extras import Drawn, Extras, of_mean_one
 from radfield_core.types import Batch, Step
 
+KEPT_STEPS = 200
+"""Reduced images that no step has drawn from for longer are dropped."""
+
 
 class Draw(NamedTuple):
     """What random pixels are drawn from.
@@ -66,7 +69,7 @@ class PixelDrawer:
         self.rays = PixelRays(scene, device) if method.batching == "rays" else None
         widths, heights = scene.cameras.sizes.unbind(-1)
         self._widths = widths.contiguous()
-        self._smaller: dict[float, PixelDrawer] = {}
+        self._smaller: dict[float, tuple[PixelDrawer, int]] = {}  # with the last step that drew from it
         self._ends = (widths * heights).cumsum(0)
         self._total = int(self._ends[-1])
         uniform = bool((scene.cameras.sizes == scene.cameras.sizes[0]).all())
@@ -143,17 +146,23 @@ class PixelDrawer:
 
     def draw_view(self, step: Step) -> Batch:
         """Draw one view uniformly and return all its pixels as a batch, row by row. The method may reduce the image."""
-        return self._reduced(self.method.reduction(step))._whole_view(step)
+        return self._reduced(self.method.reduction(step), step.index)._whole_view(step)
 
-    def _reduced(self, reduction: float) -> PixelDrawer:
-        """Return the drawer of images whose sides are divided by a factor."""
-        if reduction <= 1:
-            return self
-        if reduction not in self._smaller:
-            sizes = smaller_sizes(self.scene.cameras.sizes, reduction, None)
-            extras = None if self.extras is None else self.extras.reduced(sizes)
-            self._smaller[reduction] = PixelDrawer(resized(self.scene, sizes), self.method, self.device, extras)
-        return self._smaller[reduction]
+    def _reduced(self, reduction: float, index: int) -> PixelDrawer:
+        """Return the drawer of images whose sides are divided by a factor, for the step with an index."""
+        kept = {factor: old for factor, old in self._smaller.items() if abs(index - old[1]) <= KEPT_STEPS}
+        drawer = self
+        if reduction > 1:
+            drawer = kept[reduction][0] if reduction in kept else self._with_smaller(reduction)
+            kept[reduction] = drawer, index
+        self._smaller = kept
+        return drawer
+
+    def _with_smaller(self, reduction: float) -> PixelDrawer:
+        """Return a new drawer of images whose sides are divided by a factor."""
+        sizes = smaller_sizes(self.scene.cameras.sizes, reduction, None)
+        extras = None if self.extras is None else self.extras.reduced(sizes)
+        return PixelDrawer(resized(self.scene, sizes), self.method, self.device, extras)
 
     def _whole_view(self, step: Step) -> Batch:
         index = int(torch.randint(len(self.scene.cameras), (1,), generator=step.generator("pixels")))

@@ -34,10 +34,12 @@ from radfield_core.runs.observers import Observers
 from radfield_core.runs.record import plugin_versions, slots_of
 from radfield_core.runs.scenes import Scenes
 from radfield_core.runs.training_record import TrainingRecord
+from radfield_core.runtime.memory import release_freed
 from radfield_core.runtime.output import RESULT
 from radfield_core.runtime.subnormals import flushed
 from radfield_core.train import suitability
 from radfield_core.train.dry_run import dry_run
+from radfield_core.train.eager import keep_compiler_out
 from radfield_core.train.exactness import conditions, departures
 from radfield_core.train.first_weights import FirstFile, FirstWeights, first_weights
 from radfield_core.train.log import TrainingLog
@@ -206,6 +208,7 @@ def prepare(
     evaluation = quick_evaluation(run, setup.method, scenes, pictures=observers.want_pictures)
     trainer, found = make_trainer(setup, folder, log, evaluation)
     warnings += found
+    release_freed()
     resumed_from = None
     if resume:
         state, resumed_from, skipped = load_state(folder, checkpoint, trainer.restore)
@@ -218,6 +221,7 @@ def make_trainer(
     setup: TrainingSetup, folder: RunFolder, log: TrainingLog, evaluation: QuickEvaluation | None = None
 ) -> tuple[Trainer, list[str]]:
     """Check a setup in a dry run. Return a trainer for the setup, and the warnings of the dry run."""
+    keep_compiler_out()
     findings = dry_run(setup)
     return Trainer(setup, folder, log, evaluation, findings.samples_per_ray), findings.warnings
 
@@ -301,6 +305,7 @@ def loop(prepared: Prepared, keep_folder: bool = True, diary: TrainingRecord | N
     except Diverged:
         _finish(prepared, "diverged", diary, first, before)
         raise
+    release_freed()
     outcome = Outcome(folder.path, trainer.counters.step, reason)
     _finish(prepared, "signal" if outcome.exit_code else reason, diary, first, before)
     if not outcome.exit_code:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from radfield_core.train.eager import take_step
+
 MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 """Function that makes an optimizer from parameter groups, such as `Method.optimizer`."""
 
@@ -63,7 +65,7 @@ def _state_after_one_step(make: MakeOptimizer, group: dict[str, Any], parameter:
     trial.grad = torch.zeros_like(parameter)
     try:
         small = make([{**group, "params": [trial]}])
-        small.step()
+        take_step(small)
     except Exception:  # an optimizer of a third party may need more than this
         return None
     return dict(small.state[trial])

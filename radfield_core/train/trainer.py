@@ -31,6 +31,7 @@ from radfield_core.runtime.memory import with_smaller_chunks
 from radfield_core.train.batches import save_batch
 from radfield_core.train.best import BestCheckpoint
 from radfield_core.train.counters import Counters
+from radfield_core.train.eager import take_step
 from radfield_core.train.exactness import conditions
 from radfield_core.train.first_weights import FirstFile, FirstWeights
 from radfield_core.train.groups import Groups
@@ -242,7 +243,7 @@ class Trainer:
         if self.config.clip_grad_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.config.clip_grad_norm, norm)
         self.groups.set_rates(self.optimizer, step, self.rate_factor)
-        self.optimizer.step()
+        take_step(self.optimizer)
         return True
 
     def _adapt(self, step: Step) -> None:

@@ -85,6 +85,14 @@ def test_the_result_does_not_depend_on_how_many_rows_are_computed_at_a_time(monk
             assert np.array_equal(area_average(image, 5, 9), whole)
 
 
+def test_values_are_averaged_in_bands_as_in_float64_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(3).random((23, 11, 2)).astype(np.float32)
+    known = average_known(image.astype(np.float64), np.ones((23, 11), np.bool_), 5, 9, 0.0)
+    for size in (1, 1 << 17):
+        monkeypatch.setattr(module, "BAND_VALUES", size)
+        assert np.array_equal(module.area_mean(image, 5, 9), known.astype(np.float32))
+
+
 def test_only_known_values_are_averaged() -> None:
     nothing = np.inf
     depth = np.array([[1.0, 3.0, nothing, nothing], [5.0, nothing, nothing, 7.0]])

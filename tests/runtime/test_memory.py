@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
-from radfield_core.runtime.memory import MIN_CHUNK_RAYS, is_out_of_memory, with_smaller_chunks
+from radfield_core.runtime.memory import MIN_CHUNK_RAYS, is_out_of_memory, release_freed, with_smaller_chunks
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,16 @@ def test_another_error_is_not_retried() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         with_smaller_chunks(run, 50)
     assert tried == [50]
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="without glibc, freed memory is not returned")
+def test_freed_memory_below_memory_in_use_is_returned() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    pieces = [bytes(60_000) for _ in range(1200)]  # small enough for the heap
+    for piece in range(1199):
+        pieces[piece] = b""  # the last one keeps the heap from shrinking
+    before = resident()
+    release_freed()
+    assert before - resident() > 50_000_000

@@ -136,3 +136,25 @@ def test_loss_weights_have_the_proportions_of_their_images_and_mean_one(weights:
     torch.testing.assert_close(batch.loss_weights * raw.mean(), raw)
     if raw.any():
         assert float(batch.loss_weights.mean()) == pytest.approx(1.0, rel=1e-5)
+
+
+class Reducing(ToyMethod):
+    """A method of whole images, which have half their size in steps before 300."""
+
+    batching = "images"
+
+    def reduction(self, step: Step) -> float:
+        return 2.0 if step.index < 300 else 1.0
+
+
+def test_reduced_images_are_dropped_when_no_step_uses_them_any_more() -> None:
+    drawer, sizes, kept = PixelDrawer(toy_scene(), Reducing(), torch.device("cpu")), [], []
+    for index in (0, 299, 300, 499, 500, 501):
+        sizes.append(len(drawer.draw(Step(index, 999, 0), 1).rgb))
+        kept.append(len(drawer._smaller))
+    assert sizes[0] == sizes[1] == sizes[2] // 4 and len(set(sizes[2:])) == 1
+    assert kept == [1, 1, 1, 1, 0, 0]
+    again = drawer.draw(Step(299, 999, 0), 1)  # after a rollback
+    assert torch.equal(
+        again.rgb, PixelDrawer(toy_scene(), Reducing(), torch.device("cpu")).draw(Step(299, 999, 0), 1).rgb
+    )

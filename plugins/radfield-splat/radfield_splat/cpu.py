@@ -73,7 +73,7 @@ class _Rasterize(Function):
         shape = view.camera.height, view.camera.width
         rgb = means.new_empty(*shape, 3)
         depth, opacity, median = (means.new_empty(shape) for _ in range(3))
-        behind = flat(background)
+        behind = flat(_one_color(background))
         images = tuple(flat(x) for x in (rgb, depth, opacity, median))
         masks = _composite(drawn, shape, behind, images)
         ctx.save_for_backward(means, log_scales, quaternions, logits, harmonics, c2w, background, rgb, depth, opacity)
@@ -88,7 +88,7 @@ class _Rasterize(Function):
         by_rgb = torch.zeros_like(rgb) if by_rgb is None else by_rgb
         images = tuple(flat(x) for x in (rgb, depth, opacity))
         grads = flat(by_rgb), *(flat(x) if x is not None else np.zeros(1, np.float32) for x in (by_depth, by_opacity))
-        sums = _composite_backward(drawn, masks, tuple(depth.shape), flat(background), images, grads)
+        sums = _composite_backward(drawn, masks, tuple(depth.shape), flat(_one_color(background)), images, grads)
         results = [torch.zeros_like(x) for x in parameters]
         pose = _project_backward(tuple(map(flat, parameters)), camera, degree, drawn, sums, results)
         by_c2w = by_background = None
@@ -229,6 +229,12 @@ def padded_ids(drawn: Drawn) -> Any:
 def chunks(n: int) -> list[tuple[int, int]]:
     """Return the ranges (start, stop) of n Gaussians that are processed together."""
     return [(start, min(start + _CHUNK, n)) for start in range(0, n, _CHUNK)]
+
+
+def _one_color(background: Tensor) -> Tensor:
+    """Return the color [3] of a background that repeats one color for all pixels. Return any other one unchanged."""
+    repeated = background.dim() == 2 and background.stride(0) == 0 and len(background) > 0
+    return background[0] if repeated else background
 
 
 def flat(x: Tensor) -> Any:

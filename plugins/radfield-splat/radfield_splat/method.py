@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import l1_loss
 
 from radfield_core import Batch, BuildContext, Method, Model, ModelOutputs, Step, background_color
 from radfield_splat.config import SplatConfig
@@ -48,8 +49,8 @@ class Splat(Method):
         assert rgb is not None and batch.view is not None and isinstance(model, SplatModel)
         losses = {}
         if share < 1:
-            error = (rgb - batch.rgb).abs()
-            losses["rgb"] = (1 - share) * (error if weights is None else error * weights[:, None]).mean()
+            error = l1_loss(rgb, batch.rgb, reduction="mean" if weights is None else "none")  # keeps both, not more
+            losses["rgb"] = (1 - share) * (error if weights is None else (error * weights[:, None]).mean())
         if share > 0:
             camera = batch.view.camera
             shape = camera.height, camera.width
@@ -64,6 +65,12 @@ class Splat(Method):
         if self.config.scale_weight:
             losses["scale"] = self.config.scale_weight / model.radius * model.log_scales.exp().mean()
         return losses
+
+    def after_step(self, model: Model, optimizer: torch.optim.Optimizer, step: Step) -> None:
+        """After the first step, log where the Gaussians started: once, not when a run is tried out or resumed."""
+        if step.index == 0:
+            assert isinstance(model, SplatModel)
+            model.log_start()
 
     def param_groups(self, model: Model) -> list[dict[str, Any]]:
         """Return one group for each kind of parameter, and one for the parts that the run adds to the model."""

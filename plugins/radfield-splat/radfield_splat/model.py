@@ -103,14 +103,16 @@ class SplatModel(Model):
         self.first_degree.fill_(self.config.degree)
         self.start_log = None
 
+    def log_start(self) -> None:
+        """Log where the Gaussians started, unless the data has points."""
+        if self.start_log is not None:
+            logger.log(*self.start_log)
+
     def begin_step(self, step: Step) -> None:
         """Set the degree of the harmonics, and note the means before the step."""
         super().begin_step(step)
         if self.config.lr_means_by_distance:
             self._before = self.means.detach().clone()
-        if step.index == 0 and self.start_log is not None:  # not when a stored run is opened
-            logger.log(*self.start_log)
-            self.start_log = None
         interval = self.config.degree_interval * step.max_steps
         reached = int(step.index / interval) if interval else self.config.degree
         self.degree = min(self.config.degree, max(reached, int(self.first_degree)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from radfield_core.runs import checkpoint
 from radfield_core.runs.folder import RunFolder
 from radfield_core.testing import toy_scene
 from radfield_core.train.log import TrainingLog
+from radfield_core.train.session import make_trainer
 from radfield_core.train.setup import TrainingSetup
 from radfield_core.train.trainer import Trainer
 
@@ -191,15 +193,22 @@ def test_gaussians_start_at_estimated_points_if_the_data_has_none(caplog, how, l
     assert torch.equal(model.means, points[:5])
     torch.testing.assert_close(0.5 + model.base_colors[:, 0] * 0.28209479177387814, rgb[:5] / 255.0)
     with caplog.at_level("INFO"):
-        model.begin_step(Step(0, 9, 0))
+        model.log_start()
     (record,) = caplog.records
     assert record.levelname == level and f"so 5 Gaussians start {how}" in record.getMessage()
     assert ("radfield data points DATA" in record.getMessage()) == (level == "WARNING")
 
 
-def test_a_start_at_random_places_is_said_once(caplog):
-    cameras = Cameras.pinhole(torch.eye(4)[:3].repeat(3, 1, 1), focal=100.0, width=8, height=8)
-    model = SplatModel(SplatConfig(start_gaussians=77), BuildContext(BOX, cameras=cameras))
-    assert "start at random places" not in caplog.text
-    model.begin_step(Step(0, 9, 0)), model.begin_step(Step(0, 9, 0)), model.begin_step(Step(1, 9, 0))
-    assert caplog.text.count("77 Gaussians start at random places") == 1
+def test_a_start_at_random_places_is_said_once_and_not_again_when_resumed(caplog, tmp_path):
+    scene = replace(toy_scene(), points=None)
+    for step in (1, 2):
+        words = ["method.start_gaussians=150", "method.degree=1", "trainer.eval_views=0", f"trainer.max_steps={step}"]
+        run = compose(get_registry(), method="splat", overrides=words, needs_data=False).run
+        folder, setup = RunFolder(tmp_path / "run"), TrainingSetup.of(run, scene, torch.device("cpu"))
+        setup = replace(setup, context=replace(setup.context, estimate_points=None))
+        folder.check_writable()
+        trainer, _ = make_trainer(setup, folder, TrainingLog(folder, run.trainer, quiet=True))  # with a dry run
+        if step == 2:
+            trainer.restore(checkpoint.load(folder.checkpoints / "step-000000001"))
+        assert trainer.train() == "max_steps"
+        assert caplog.text.count("150 Gaussians start at random places") == 1
