@@ -15,10 +15,12 @@ from radfield_core.plugin import MODEL_SLOTS
 class SceneConfig:
     """Options for the preparation of a scene. They apply to data of every format."""
 
-    normalize: Literal["scale", "unit_sphere", "none"] = option(
+    normalize: Literal["scale", "object", "unit_sphere", "none"] = option(
         "scale",
         help='"scale" changes lengths if the modeled region is much larger or smaller than in published scenes, so '
-        'that methods work alike at every scale; "unit_sphere" moves and scales the scene so that the content in view '
+        'that methods work alike at every scale; "object" does the same unless the region holds the cameras: then it '
+        "moves and scales the scene so that the object that the cameras look at lies in the unit sphere, as surface "
+        'methods need; "unit_sphere" moves and scales the scene so that the content in view '
         "lies in the unit sphere",
     )
     normalize_margin: float = option(

@@ -16,7 +16,8 @@ from radfield_core.data.images import FileImages
 from radfield_core.data.map_files import SurfaceFiles
 from radfield_core.data.mask_files import FileMasks
 from radfield_core.data.observations import Observations
-from radfield_core.data.scene import Scene
+from radfield_core.data.placement import Orientation, upward
+from radfield_core.data.scene import EstimatedUp, Scene
 from radfield_core.data.similarity import Array, similarity_scale, transform_cameras, transform_points
 from radfield_core.errors import DatasetError, Problems
 from radfield_core.files.untrusted import NO_SUCH_FILE, absences, display_path
@@ -164,6 +165,7 @@ class Capture:
         far: float,
         box: SceneBox,
         to_original: Array | None = None,
+        orientation: Orientation = "none",
         notes: Sequence[str] = (),
     ) -> Scene:
         """Make a scene from the views with the numbers `chosen`.
@@ -176,6 +178,7 @@ class Capture:
             box: the region to model, in scene coordinates.
             to_original: [4, 4], the similarity that maps the capture's coordinates to the coordinates in which
                 results are exported. By default, these are the capture's coordinates.
+            orientation: how the upward direction was estimated, as in `normalizing_similarity`.
             notes: messages for the user, in addition to those of the capture.
         """
         headers = [self.headers[i] for i in chosen]
@@ -195,11 +198,20 @@ class Capture:
             far=far,
             box=box,
             to_data=torch.from_numpy(back),
+            estimated_up=self._estimated_up(orientation, back @ to_scene),
             points=None if self.points is None else torch.from_numpy(transform_points(to_scene, self.points)),
             point_colors=None if self.point_colors is None else torch.from_numpy(self.point_colors),
             names=[self.names[i] for i in chosen],
             notes=(*self.notes, *notes),
         )
+
+    def _estimated_up(self, orientation: Orientation, to_original: Array) -> EstimatedUp | None:
+        """Return the estimate in the coordinates in which results are exported, or None if the data is not rotated."""
+        if orientation == "none":
+            return None
+        direction, how = upward(self.c2w, orientation, self.points)
+        x, y, z = to_original[:3, :3] @ direction / np.linalg.norm(to_original[:3, :3] @ direction)
+        return EstimatedUp((float(x), float(y), float(z)), how)
 
 
 def read_available_headers(paths: Sequence[Path], root: Path) -> dict[Path, ImageHeader]:

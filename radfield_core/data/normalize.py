@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from attrs import evolve
 from torch import Tensor
 
 from radfield_core.data.placement import focus_point
+from radfield_core.data.region import ObjectSphere, holds_cameras, object_sphere
 from radfield_core.data.scene import Scene, is_known
 from radfield_core.data.similarity import similarity_matrix, transform_points
 from radfield_core.errors import DatasetError, UsageError
@@ -43,6 +46,10 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
         UsageError: the options contradict each other or do not suit the scene.
         DatasetError: the scene cannot be normalized from its cameras.
     """
+    if config.normalize == "object":
+        scene, placed = _about_the_object(scene, reference or scene, config.normalize_margin)
+        if placed:
+            config = evolve(config, normalize="none")
     if config.normalize == "unit_sphere":
         scene = normalized(scene, *content_sphere(reference or scene, config.normalize_margin))
         scene = dataclasses.replace(scene, box=SceneBox(torch.zeros(3), 1.0, "sphere", scene.box.measured))
@@ -58,6 +65,29 @@ def prepare_scene(scene: Scene, config: SceneConfig, reference: Scene | None = N
         box = (reference or scene).box
         scene = rescaled(scene, box if config.radius is None else _with_radius(box, config.radius))
     return scene
+
+
+def _about_the_object(scene: Scene, reference: Scene, margin: float) -> tuple[Scene, bool]:
+    """Return the scene with the object in the unit sphere, and True, or the scene itself and False.
+
+    A scene stays as it is if the data state where the object is: most cameras then lie outside of the region.
+    """
+    box, centers = reference.box, reference.cameras.c2w[:, :, 3].detach().double().numpy()
+    if reference.ndc or not holds_cameras(box.center.double().numpy(), box.radius, box.shape == "sphere", centers):
+        return scene, False
+    found = object_sphere(reference.cameras, reference.points)
+    if found is None:
+        try:
+            center, radius = content_sphere(reference, margin)
+        except DatasetError:
+            note = "the cameras do not look at a common point, so the region stays the box around cameras and points"
+            return replace(scene, notes=(*scene.notes, note)), False
+        found = ObjectSphere(center, radius, "the point that the cameras look at, and their pictures")
+    scene = normalized(scene, found.center, found.radius)
+    where = ", ".join(f"{value:.3g}" for value in found.center.tolist())
+    line = f"region   sphere of radius {found.radius:.3g} at ({where}), measured from {found.how}"
+    box = SceneBox(torch.zeros(3), 1.0, "sphere", box.measured)
+    return replace(scene, box=box, chosen=(*scene.chosen, line)), True
 
 
 def _with_radius(box: SceneBox, radius: float) -> SceneBox:

@@ -7,7 +7,7 @@ data's own coordinates to scene coordinates. A similarity is a rotation, a unifo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,9 @@ The spread is the median distance of the points from their median point.
 MAX_SHARE_BELOW_GROUND = 0.1
 MIN_GROUND_COSINE = 0.5
 """Cosine of the largest allowed angle, 60°, between the ground's normal and the mean up direction of the cameras."""
+
+ON_THEIR_SIDE = 1.25
+"""Photographs lie on their side if the mean of the x axes is longer than that of the y axes by this factor."""
 
 UP = np.array([0.0, 0.0, 1.0])
 
@@ -93,29 +96,91 @@ def upright(c2w: Array, orientation: Orientation, points: Array | None = None) -
     """
     if orientation == "none":
         return np.eye(3)
+    return rotation_between(upward(c2w, orientation, points)[0], UP)
+
+
+def upward(c2w: Array, orientation: Orientation, points: Array | None = None) -> tuple[Array, str]:
+    """Return the upward direction [3] in the coordinates of the data, and what it was estimated from. See `upright`.
+
+    Example:
+        >>> upward(np.eye(3, 4)[None], "up")
+        (array([0., 1., 0.]), "the mean of the cameras' up axes")
+    """
     mean_up: Array = c2w[:, :, 1].mean(0)
     if np.linalg.norm(mean_up) < 1e-6:
         mean_up = UP
-    up = mean_up
+    up, how = mean_up, "the mean of the cameras' up axes"
     if orientation == "vertical":
-        up = np.linalg.svd(c2w[:, :, 0])[2][-1]
+        up, how = np.linalg.svd(c2w[:, :, 0])[2][-1], "the cameras' x axes, which are level"
     elif orientation == "pca":
         centers = c2w[:, :, 3]
-        up = np.linalg.svd(centers - centers.mean(0))[2][-1]
+        up, how = np.linalg.svd(centers - centers.mean(0))[2][-1], "the plane in which the cameras lie"
     elif orientation == "ground":
-        up = _ground_normal(points, c2w, mean_up)
-    return rotation_between(up if up @ mean_up >= 0 else -up, UP)
+        mean_up = up = usual_up(c2w)
+        ground = ground_plane(points, c2w, mean_up)
+        if ground is not None:
+            up, how = ground.normal, f"the plane of the ground, on which {100 * ground.share:.0f} % of the points lie"
+    return up if up @ mean_up >= 0 else -up, how
 
 
-def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
-    """Return the normal of the ground plane by RANSAC (Fischler and Bolles 1981). If no plane fits, return `mean_up`.
+class Plane(NamedTuple):
+    """The plane of a ground or table.
+
+    Attributes:
+        origin: [3], a point on it.
+        normal: [3], its unit normal, on the side of the cameras.
+        thickness: largest distance of a point that counts as lying on it.
+        share: share of all points that lie on it.
+    """
+
+    origin: Array
+    normal: Array
+    thickness: float
+    share: float
+
+
+def usual_up(c2w: Array) -> Array:
+    """Return the mean upward direction [3] of the cameras, which need not have length 1.
+
+    It is the mean of the y axes. If photographs taken from around an object lie on their side, their y axes point in
+    all directions, and their x axes point up or down. The result is then the mean of the x axes, with the sign for
+    which the cameras lie above what they look at.
+
+    Args:
+        c2w: [V, 3, 4], camera-to-world matrices.
+
+    Example:
+        >>> usual_up(np.eye(3, 4)[None].repeat(2, 0)).tolist()
+        [0.0, 1.0, 0.0]
+    """
+    up: Array = c2w[:, :, 1].mean(0)
+    sideways: Array = c2w[:, :, 0].mean(0)
+    if np.linalg.norm(sideways) > ON_THEIR_SIDE * np.linalg.norm(up):
+        above = (c2w[:, :, 3] - focus_point(c2w)).mean(0) @ sideways
+        return sideways if above >= 0 else -sideways
+    return up if np.linalg.norm(up) >= 1e-6 else UP
+
+
+def ground_plane(points: Array | None, c2w: Array, mean_up: Array) -> Plane | None:
+    """Return the plane of the ground by RANSAC (Fischler and Bolles 1981), or None if no plane fits.
 
     The candidates are planes through three of the lowest third of the points, because higher points may lie on objects.
     A candidate with more than a tenth of the points below it is excluded, because it is a wall or the side of an
     object. The ground is the remaining candidate with the most points on it.
+
+    Args:
+        points: [P, 3], points of the surface, or None.
+        c2w: [V, 3, 4], camera-to-world matrices.
+        mean_up: [3], about the upward direction, with an error of at most 60°.
+
+    Example:
+        >>> floor = np.random.default_rng(0).uniform(-1, 1, (300, 3)) * [1, 1, 0]
+        >>> camera = np.eye(3, 4)[None] + np.array([0, 0, 0, 4.0])
+        >>> ground_plane(floor, camera, np.array([0, 0.5, 1])).normal.round(6).tolist()
+        [0.0, 0.0, 1.0]
     """
     if points is None or len(points) < MIN_POINTS:
-        return mean_up
+        return None
     spread = float(np.median(np.linalg.norm(points - np.median(points, 0), axis=-1)))
     draw = np.random.default_rng(0)
     sample = points[draw.choice(len(points), min(len(points), GROUND_SAMPLE), replace=False)]
@@ -131,9 +196,11 @@ def _ground_normal(points: Array | None, c2w: Array, mean_up: Array) -> Array:
         if near.sum() > len(on_ground) and (above < -thickness).mean() <= MAX_SHARE_BELOW_GROUND:
             on_ground = sample[near]
     if len(on_ground) < 3:
-        return mean_up
-    fitted: Array = np.linalg.svd(on_ground - on_ground.mean(0), full_matrices=False)[2][-1]
-    return fitted
+        return None
+    origin = on_ground.mean(0)
+    fitted: Array = np.linalg.svd(on_ground - origin, full_matrices=False)[2][-1]
+    fitted = fitted if fitted @ mean_up >= 0 else -fitted
+    return Plane(origin, fitted, thickness, len(on_ground) / len(sample))
 
 
 def _candidate_planes(points: Array, up: Array, spread: float, draw: np.random.Generator) -> tuple[Array, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -78,6 +78,18 @@ class Mesh:
     faces: Tensor
 
 
+class EstimatedUp(NamedTuple):
+    """An estimate of the upward direction.
+
+    Attributes:
+        direction: unit vector [3] in the data's own coordinates.
+        how: what it was estimated from, for a message.
+    """
+
+    direction: tuple[float, float, float]
+    how: str
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One split of a data set, in scene coordinates.
@@ -100,6 +112,7 @@ class Scene:
         to_data: [4, 4], the similarity that maps scene coordinates to the data's own coordinates.
         unit: unit of the data's own coordinates, such as "mm", if it is known.
         up: axis of the data's own coordinates that points up, such as "z" or "-y", if it is known.
+        estimated_up: estimate of the upward direction, if the data does not state it.
         background: color in [0, 1] of the background in images without alpha, if the data states this color. It
             replaces the method's background color.
         points: [P, 3], known points of the surface, if there are any.
@@ -131,6 +144,7 @@ class Scene:
     to_data: Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
     unit: str | None = None
     up: str | None = None
+    estimated_up: EstimatedUp | None = None
     background: tuple[float, float, float] | None = None
     points: Tensor | None = None
     point_colors: Tensor | None = None

@@ -6,6 +6,7 @@ With each export comes a sidecar: a JSON file that describes these coordinates.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from radfield_core.files.json_files import dump_json
 from radfield_core.files.staging import put_files, put_folder, staging_folder
 from radfield_core.interfaces import Exporter
 from radfield_core.model.answers import check_answers
+from radfield_core.model.enclosed import enclosed_warnings
 from radfield_core.plugins.registry import get_registry
 from radfield_core.runs.export_target import FOLDER_SIDECAR, check_target, output_of, sidecar_of, target_of
 from radfield_core.runs.stored_results import made_from
 from radfield_core.runs.trained import Trained
+
+logger = logging.getLogger(__name__)
 
 REPORT = "Report this to the authors of the plugin"
 
@@ -82,6 +86,8 @@ def _export(trained: Trained, choice: Choice, target: Path) -> list[Path]:
     exporter: Exporter = choice.load()(choice.config)
     scene = trained.scenes.views("train")
     output, sidecar = output_of(choice), sidecar_of(choice, target)
+    for warning in enclosed_warnings(trained.model, scene):
+        logger.warning(warning)
     try:
         with staging_folder(target) as staged:
             exporter.export(trained.model, scene, staged if output.is_folder else staged / target.name)
@@ -138,10 +144,15 @@ def _description(names: Sequence[str], trained: Trained, scene: Scene, choice: C
     }
 
 
-def frame_of(name: str, scene: Scene) -> dict[str, str | None]:
+def frame_of(name: str, scene: Scene) -> dict[str, Any]:
     """Describe the coordinate frame in which a file is written."""
+    estimate = scene.estimated_up if scene.up is None else None
     if not name.lower().endswith(".glb"):
-        return {"frame": "the data's own", "up": scene.up}
+        found = {} if estimate is None else {"estimated_up": list(estimate.direction), "up_from": estimate.how}
+        return {"frame": "the data's own", "up": scene.up, **found}
+    if estimate is not None:
+        frame = "the data's own, rotated y-up as glTF prescribes, by an estimate"
+        return {"frame": frame, "up": "y", "estimated_up": list(estimate.direction), "up_from": estimate.how}
     if scene.up is None:
         return {"frame": "the data's own, not rotated: the up axis is unknown", "up": None}
     return {"frame": "the data's own, rotated y-up as glTF prescribes", "up": "y"}

@@ -22,6 +22,7 @@ from radfield_core.errors import Diverged
 from radfield_core.files.durable import write_durably
 from radfield_core.files.json_files import dump_json
 from radfield_core.interfaces import ObservedRun, method_of
+from radfield_core.model.enclosed import enclosed_warnings
 from radfield_core.names import plural, quoted
 from radfield_core.ops import backend
 from radfield_core.ops.backend import choose_device
@@ -339,6 +340,8 @@ def _log_end(prepared: Prepared, outcome: Outcome, first: int, keep_folder: bool
     seconds = prepared.trainer.counters.seconds
     where = f": {outcome.folder}" if keep_folder else ""
     logger.log(RESULT, "trained %s in %.1f s (%s)%s", plural(outcome.step, "step"), seconds, outcome.reason, where)
+    for warning in enclosed_warnings(prepared.trainer.model, prepared.scene):
+        logger.warning(warning)
     if outcome.step == first:
         limit = getattr(prepared.run.trainer, outcome.reason)
         resume = f"radfield train --resume {quoted(outcome.folder)} trainer.{outcome.reason}={2 * limit:g}"

@@ -68,7 +68,7 @@ class Colmap(DataParser):
         near, far = (similarity_scale(to_scene) * limit for limit in found)
         return capture.scene(
             chosen, to_scene, near=near, far=far, box=scene_box(*box, to_scene, measured=measured),
-            notes=[*notes, *model.notes, *split_notes(splits)],
+            orientation=config.orientation, notes=[*notes, *model.notes, *split_notes(splits)],
         )  # fmt: skip
 
     def _capture(self, model: SparseModel, root: Path, problems: Problems) -> Capture:

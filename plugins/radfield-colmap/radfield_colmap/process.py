@@ -164,7 +164,7 @@ class _Run:
     def solve(self, where: str) -> tuple[Any, list[str]]:
         """Return the reconstruction to keep, with the photographs' own names, and remarks."""
         config, n = self.config, len(self.names)
-        match_photographs(self.pycolmap, self.database, n, config.pairs, self.progress)
+        match_photographs(self.pycolmap, self.database, self.numbered, config.pairs, self.scratch, self.progress)
         models = reconstruct(
             self.pycolmap, self.database, self.linked, self.scratch, n, config.seed, self.progress
         )  # fmt: skip

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,9 @@ Stages = Callable[[str, int, int], None]
 
 FEATURES_TOGETHER = 4
 """Number of photographs between two reports of progress."""
+
+PAIRS_TOGETHER = 60
+"""Number of pairs that are matched between two reports of progress."""
 
 _POLL_SECONDS = 0.5
 
@@ -53,36 +55,52 @@ def quiet(pycolmap: Any) -> Iterator[None]:
         pycolmap.logging.minloglevel = before
 
 
-def match(database: Path, pairs: int, work: Callable[[], None], progress: Stages) -> None:
-    """Call `work`, which matches a number of pairs, in a thread. Meanwhile, read the progress from the database.
+def match(
+    pycolmap: Any, database: Path, pairs: Sequence[tuple[str, str]], scratch: Path, options: Any, progress: Stages
+) -> None:
+    """Match pairs of photographs in a thread, some at a time, and report the number of pairs that are done.
+
+    The progress is not read from the database: a second connection could lock out the matching, which then aborts.
+
+    Args:
+        pycolmap: the module.
+        database: the database, with the features of all photographs.
+        pairs: names of the photographs of each pair. They have no spaces.
+        scratch: folder for a list of pairs.
+        options: FeatureMatchingOptions.
+        progress: progress callback.
 
     Raises:
         DatasetError: the matching failed.
     """
-    done, failure = threading.Event(), []
+    finished, failure, stopped = threading.Event(), [], threading.Event()
+    done = 0
 
-    def guarded() -> None:
+    def work() -> None:
+        nonlocal done
+        pairing = pycolmap.ImportedPairingOptions()
+        pairing.match_list_path = scratch / "pairs.txt"
         try:
-            work()
+            for start in range(0, len(pairs), PAIRS_TOGETHER):
+                if stopped.is_set():
+                    break
+                some = pairs[start : start + PAIRS_TOGETHER]
+                pairing.match_list_path.write_text("".join(f"{one} {other}\n" for one, other in some))
+                pycolmap.match_image_pairs(database, options, pairing_options=pairing, device=pycolmap.Device.cpu)
+                done += len(some)
         except Exception as error:  # raised again in the calling thread
             failure.append(error)
         finally:
-            done.set()
+            finished.set()
 
-    thread = threading.Thread(target=guarded, name="matching", daemon=True)
+    thread = threading.Thread(target=work, name="matching", daemon=True)
     thread.start()
-    while not done.wait(_POLL_SECONDS):
-        progress("matches", min(_matched(database), pairs), pairs)
+    try:
+        while not finished.wait(_POLL_SECONDS):
+            progress("matches", done, len(pairs))
+    finally:
+        stopped.set()
     thread.join()
     if failure:
         raise DatasetError(f"matching failed: {failure[0]}", path=str(database))
-    progress("matches", pairs, pairs)
-
-
-def _matched(database: Path) -> int:
-    """Return the number of matched pairs. pycolmap's own connection would write, and lock out the matching."""
-    try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0.0)) as opened:
-            return int(opened.execute("SELECT COUNT(*) FROM matches").fetchone()[0])
-    except sqlite3.Error:  # the database is busy, so the next poll reads the number
-        return 0
+    progress("matches", len(pairs), len(pairs))

@@ -49,6 +49,7 @@ _MAX_LENS_ERROR = 0.1
 
 _MAX_TANGENTIAL = 0.02
 _SMALLEST_MODEL = 3
+_OVERLAP = 10
 
 
 def find_features(
@@ -90,19 +91,25 @@ def _newest_camera(pycolmap: Any, database: Path) -> int:
         return max(int(camera.camera_id) for camera in opened.read_all_cameras())
 
 
-def match_photographs(pycolmap: Any, database: Path, n: int, which: str, progress: Stages) -> None:
-    """Match all pairs of n photographs, or only neighbors in their order. If `which` is "auto", n decides."""
-    exhaustive = which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO)
-    pairing = None if exhaustive else pycolmap.SequentialPairingOptions()
-    pairs = n * (n - 1) // 2 if pairing is None else n * pairing.overlap
+def chosen_pairs(n: int, which: str) -> list[tuple[int, int]]:
+    """Return the pairs (i, j), i < j, of n photographs to match. If `which` is "auto", n decides.
 
-    def work() -> None:
-        if pairing is None:
-            pycolmap.match_exhaustive(database, device=pycolmap.Device.cpu)
-        else:
-            pycolmap.match_sequential(database, pairing_options=pairing, device=pycolmap.Device.cpu)
+    Neighbors are the ten next photographs, and those that follow after 2, 4, 8, … 512.
+    """
+    if which == "all" or (which == "auto" and n <= EXHAUSTIVE_UP_TO):
+        return [(i, j) for i in range(n) for j in range(i + 1, n)]
+    steps = sorted({*range(1, _OVERLAP + 1), *(2**k for k in range(_OVERLAP))})
+    return [(i, i + step) for i in range(n) for step in steps if i + step < n]
 
-    match(database, pairs, work, progress)
+
+def match_photographs(
+    pycolmap: Any, database: Path, names: Sequence[str], which: str, scratch: Path, progress: Stages
+) -> None:
+    """Match all pairs of photographs, or only neighbors in their order. See `chosen_pairs`."""
+    pairs = [(names[i], names[j]) for i, j in chosen_pairs(len(names), which)]
+    options = pycolmap.FeatureMatchingOptions()
+    options.use_gpu = False
+    match(pycolmap, database, pairs, scratch, options, progress)
 
 
 def reconstruct(

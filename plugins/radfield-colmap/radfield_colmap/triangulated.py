@@ -104,17 +104,9 @@ class Triangulated(Converter):
         shown("features", len(names), len(names))
 
     def _match(self, pycolmap: Any, database: Path, pairs: list[tuple[str, str]], scratch: Path, shown: Stages) -> None:
-        listed = scratch / "pairs.txt"
-        listed.write_text("".join(f"{one} {other}\n" for one, other in pairs))
-        pairing = pycolmap.ImportedPairingOptions()
-        pairing.match_list_path = listed
         options = pycolmap.FeatureMatchingOptions()
         options.use_gpu = False
-
-        def work() -> None:
-            pycolmap.match_image_pairs(database, options, pairing_options=pairing, device=pycolmap.Device.cpu)
-
-        match(database, len(pairs), work, shown)
+        match(pycolmap, database, pairs, scratch, options, shown)
 
     def _triangulate(self, pycolmap: Any, database: Path, known: Any, folder: Path, shown: Stages) -> Any:
         shown("triangulation", 0, 1)

@@ -445,3 +445,13 @@ def test_images_are_in_the_natural_order_of_their_names(tmp_path):
     (tmp_path / "images.txt").write_text("".join(lines))
     found = [image.name for image in read_model(tmp_path).images]
     assert found == ["9.jpg", "10.jpg", "100.jpg", "b2/1.jpg", "b10/1.jpg"]
+
+
+def test_the_estimate_of_up_is_the_direction_that_became_z(test_data):
+    """In COLMAP's own coordinates, whatever the parser and the preparation did with the scene."""
+    scene = parse(test_data / "colmap" / "toy")
+    up = scene.to_data[:3, 2] / scene.to_data[:3, 2].norm()
+    assert scene.estimated_up is not None and scene.up is None
+    np.testing.assert_allclose(scene.estimated_up.direction, up.numpy(), atol=1e-9)
+    assert scene.estimated_up.how.startswith("the plane of the ground, on which 8")
+    assert parse(test_data / "colmap" / "toy", orientation="none").estimated_up is None

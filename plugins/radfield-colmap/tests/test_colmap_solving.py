@@ -6,7 +6,7 @@ import numpy as np
 import pycolmap
 import pytest
 from radfield_colmap.solver import quiet
-from radfield_colmap.solving import adjust, invertible, refined, set_lens
+from radfield_colmap.solving import adjust, chosen_pairs, invertible, refined, set_lens
 
 
 def reconstruction(name: str, parameters: list[float]):
@@ -77,3 +77,14 @@ def test_a_lens_that_folds_the_border_of_the_picture_is_refused():
         0.0,
     ]  # r − 0.6 r³ is at most 0.497, and the corner is at 0.83
     assert not invertible(camera)
+
+
+@pytest.mark.parametrize(("n", "which", "count"), [(150, "auto", 11175), (5, "neighbors", 10), (40, "all", 780)])
+def test_all_pairs_are_matched_or_as_many_as_neighbors_have(n, which, count):
+    pairs = chosen_pairs(n, which)
+    assert len(pairs) == len(set(pairs)) == count and all(0 <= i < j < n for i, j in pairs)
+
+
+def test_neighbors_are_those_that_colmap_matches_in_a_sequence():
+    steps = {j - i for i, j in chosen_pairs(700, "auto")}
+    assert steps == {*range(1, 11), 16, 32, 64, 128, 256, 512}

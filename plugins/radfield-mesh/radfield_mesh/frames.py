@@ -44,6 +44,23 @@ def y_up(up: str | None) -> NDArray[np.float64]:
     return turn
 
 
+def upright(scene: Scene) -> NDArray[np.float64]:
+    """Return the rotation [4, 4] that turns the data's upward direction to +y.
+
+    This is the axis that the data states, or else the estimate of the dataparser. If there is neither, the result is
+    the identity.
+    """
+    if scene.up is not None or scene.estimated_up is None:
+        return y_up(scene.up)
+    up, target = np.array(scene.estimated_up.direction), np.array([0.0, 1.0, 0.0])
+    half = up + target
+    if half @ half < 1e-12:  # half a turn about x
+        return np.diag([1.0, -1.0, -1.0, 1.0])
+    turn = np.eye(4)  # the product of two reflections, which is the smallest rotation
+    turn[:3, :3] = (np.eye(3) - 2 * np.outer(target, target)) @ (np.eye(3) - 2 * np.outer(half, half) / (half @ half))
+    return turn
+
+
 def has_place(points: NDArray[np.float64], scene: Scene) -> NDArray[np.bool_]:
     """Return a mask [P] that is True for each point [P, 3] in field space with a finite position in the scene.
 

@@ -20,7 +20,7 @@ from radfield_core.data import similarity_scale
 from radfield_core.ops import device_of
 from radfield_mesh.config import POINTS_AT_ONCE, MeshConfig, SurfaceConfig
 from radfield_mesh.extraction import NotCrossed, Query, extract
-from radfield_mesh.frames import has_place, to_data, world_normals, y_up
+from radfield_mesh.frames import has_place, to_data, upright, world_normals
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +58,13 @@ class MeshExporter(Exporter):
 def write_mesh(mesh: trimesh.Trimesh, scene: Scene, path: Path) -> list[Path]:
     """Write a mesh in data coordinates, in the format that the path's ending names. Return the file written."""
     format = path.suffix[1:].lower()
-    turn = y_up(scene.up) if format == "glb" else np.eye(4)
+    turn = upright(scene) if format == "glb" else np.eye(4)
     if not np.array_equal(turn, np.eye(4)):
         mesh.apply_transform(turn)
     mesh.export(path, file_type=format)
-    if format == "glb" and scene.up is None:
+    if format == "glb" and scene.up is None and scene.estimated_up is not None:
+        logger.info("%s was turned upright by an estimate: %s", path.name, scene.estimated_up.how)
+    elif format == "glb" and scene.up is None:
         logger.warning(
             "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
             "the data; turn it in the program that shows it", path.name,

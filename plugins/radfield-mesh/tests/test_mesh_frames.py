@@ -11,7 +11,7 @@ import pytest
 import torch
 import trimesh
 from radfield_mesh.config import MeshConfig, PointCloudConfig
-from radfield_mesh.frames import UPRIGHT, y_up
+from radfield_mesh.frames import UPRIGHT, upright, y_up
 from radfield_mesh.mesh import MeshExporter, device_of
 from radfield_mesh.metrics import read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter, _grid_rays
@@ -32,6 +32,7 @@ from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.data import MemoryImages
+from radfield_core.data.scene import EstimatedUp
 from radfield_core.model import LevelLoop
 from radfield_core.runs.exporting import frame_of
 
@@ -156,6 +157,27 @@ def test_glb_has_the_datas_upward_axis_up_and_is_only_turned(
     assert np.linalg.det(y_up(up)) == pytest.approx(1.0)
     described = frame_of(path.name, scene)
     assert described["up"] == ("y" if up else None) and ("not rotated" in str(described["frame"])) == (up is None)
+
+
+@pytest.mark.parametrize("direction", [(0.6, 0.0, 0.8), (0.0, -1.0, 0.0), (0.0, 1.0, 0.0)])
+def test_a_glb_stands_upright_by_the_estimate_where_the_data_state_no_axis(direction, tmp_path, caplog) -> None:
+    center = 0.3 * np.array(direction)
+    estimate = EstimatedUp(direction, "the plane of the ground")
+    scene = dataclasses.replace(
+        scene_of(ndc=False), to_data=torch.eye(4).double(), estimated_up=estimate, box=SceneBox(torch.zeros(3), 1.0)
+    )
+    ball = Ball(scene, torch.tensor(center, dtype=torch.float32))
+    (path,) = MeshExporter(MeshConfig(resolution=32)).export(model_of(ball, scene), scene, tmp_path / "m.glb")
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    mesh = read_mesh(path)
+    np.testing.assert_allclose(mesh.bounds.mean(0), [0, 0.3, 0], atol=0.01)
+    assert mesh.volume > 0, "a rotation, not a reflection"
+    assert frame_of("m.glb", scene)["up_from"] == "the plane of the ground" and frame_of("m.glb", scene)["up"] == "y"
+    described = frame_of("m.ply", scene)
+    assert described["up"] is None and described["estimated_up"] == list(direction)
+    stated = dataclasses.replace(scene, up="z")
+    assert frame_of("m.ply", stated) == {"frame": "the data's own", "up": "z"}
+    np.testing.assert_array_equal(upright(stated), y_up("z"))
 
 
 def test_an_upward_axis_that_is_none_is_an_error_in_words() -> None:

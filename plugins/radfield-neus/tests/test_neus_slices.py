@@ -31,7 +31,7 @@ class Ball(torch.nn.Module):
 
 
 def test_slices_show_the_distance_on_three_planes(tmp_path) -> None:
-    scene = SimpleNamespace(box=SceneBox(torch.tensor([0.5, 0.0, 0.0]), 2.0))
+    scene = SimpleNamespace(ndc=True, box=SceneBox(torch.tensor([0.5, 0.0, 0.0]), 2.0))
     values = slice_of(Ball(), scene, PLANES[0], 101)
     np.testing.assert_allclose([values[50, 50], values[50, 100], values[0, 50]], [-0.6, 1.4, 1.4], atol=1e-6)
     scene.box = SceneBox(torch.zeros(3), 2.0)
@@ -51,7 +51,7 @@ def test_planes_keep_their_pixels_and_are_titled(monkeypatch) -> None:
     figures, savefig = [], Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (figures.append(figure), savefig(figure, *a, **k)))
     noise = [np.random.default_rng(i).integers(0, 256, (100, 100, 3)).astype(np.uint8) for i in range(3)]
-    scene = SimpleNamespace(box=SceneBox(torch.tensor([3.0, -1.0, 0.25]), 2.0))
+    scene = SimpleNamespace(ndc=True, box=SceneBox(torch.tensor([3.0, -1.0, 0.25]), 2.0))
     whole = np.asarray(Image.open(BytesIO(labeled(noise, scene))).convert("RGB"))
     for index, picture in enumerate(noise):
         left = index * (LEFT + 100 + RIGHT) + LEFT
@@ -73,7 +73,7 @@ def test_planes_keep_their_pixels_and_are_titled(monkeypatch) -> None:
 def trained() -> Any:
     """The attributes of a run that `export` reads, with the ball as the field."""
     run = compose(get_registry(), method="neus", needs_data=False).run
-    scene = SimpleNamespace(box=SceneBox(torch.zeros(3), 2.0))
+    scene = SimpleNamespace(ndc=True, box=SceneBox(torch.zeros(3), 2.0))
     return SimpleNamespace(
         run=run, model=SimpleNamespace(queries=Ball), scenes=SimpleNamespace(views=lambda split: scene)
     )

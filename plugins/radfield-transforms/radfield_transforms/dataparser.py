@@ -65,9 +65,10 @@ class Transforms(DataParser):
         problems.raise_as(DatasetError)
         config, keep = self.config, ngp_box is not None
         auto_scale = not keep if config.auto_scale is None else config.auto_scale
+        orientation = config.orientation or ("none" if keep else "up")
         to_scene = normalizing_similarity(
             capture.c2w,
-            config.orientation or ("none" if keep else "up"),
+            orientation,
             config.center or ("none" if keep else "focus"),
             auto_scale,
             panoramic=capture.panoramic,
@@ -79,7 +80,8 @@ class Transforms(DataParser):
         if keep and not auto_scale:
             box = replace(box, usual_radius=radius * (NGP_NEAR / near) / NGP_SCALE)
         return capture.scene(
-            chosen, to_scene, near=near * scale, far=far * scale, box=box, to_original=to_original, notes=notes,
+            chosen, to_scene, near=near * scale, far=far * scale, box=box, to_original=to_original,
+            orientation=orientation, notes=notes,
         )  # fmt: skip
 
 
