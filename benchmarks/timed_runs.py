@@ -59,7 +59,7 @@ def train_for(
     Returns:
         What `train` returns, with the number of steps that were `planned`.
     """
-    limits = ["trainer.eval_views=0", "trainer.log_every=50", "trainer.clock=processor"]
+    limits = ["trainer.eval_views=0", "trainer.log_every=10", "trainer.clock=processor"]
     runs: list[tuple[int, float]] = []
     while True:
         ends = [f"trainer.max_steps={steps}", f"trainer.max_seconds={LIMIT * seconds:g}"]
