@@ -1,16 +1,17 @@
 """Time from `radfield train` to the first step, and the memory of training.
 
-    python benchmarks/first_step.py tiny_nerf_lego.npz [--repeats 3] [--seconds 20] [--threads 1] [--write]
+    python benchmarks/first_step.py DATA [--method ngp-small] [--repeats 3] [--seconds 20] [--threads 1] [--write]
 
 Starts the command with an empty cache of compiled kernels, then again with the cache that it left. A step has ended
 when metrics.jsonl has its line. CPU seconds are given too, because a busy machine changes them little; the memory is
-the peak of the longest run. Both are read from /proc, so this runs on Linux only. `--write` saves the results as
-benchmarks/results/first_step.json. Exits 1 if a limit is exceeded.
+the peak of the longest run. Both are read from /proc, so this runs on Linux only. `--write` adds the results of this
+method and data to benchmarks/results/first_step.json. Exits 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import statistics
@@ -87,8 +88,10 @@ def main() -> int:
 
         path = Path(__file__).parent / "results" / "first_step.json"
         rounded = {name: round(value, 2) for name, value in found.items()}
-        facts = {"machine": machine(threads=args.threads), "method": args.method, "limits": LIMITS}
-        write_results(path, {**facts, **rounded})
+        facts = {"machine": machine(threads=args.threads), "limits": LIMITS}
+        write_results(
+            path, {**json.loads(path.read_text()), f"{args.method} on {args.data.stem}": {**facts, **rounded}}
+        )
     return 0 if all(found[name] <= limit for name, limit in LIMITS.items()) else 1
 
 

@@ -11,6 +11,7 @@ from radfield_synthetic.surface import sdf
 
 from radfield_core.cameras import project, visible
 from radfield_core.config.layers import compose_data
+from radfield_core.data import estimated_points as module
 from radfield_core.data.estimated_points import EstimatedPoints, estimated_points
 from radfield_core.data.images import MemoryImages
 from radfield_core.data.scene import Scene
@@ -86,6 +87,15 @@ def test_where_colors_agree_there_is_a_surface(scene: Scene) -> None:
     assert float((distances(found, scene) < 0.05).float().mean()) > 0.4
     anywhere = replace(found, points=2 * torch.rand(2000, 3, generator=torch.Generator().manual_seed(0)) - 1)
     assert float((distances(anywhere, scene) < 0.05).float().mean()) < 0.2
+
+
+def test_few_views_are_compared_with_their_neighbors_among_all(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few swept views find the surface as well as all do, because their neighbors are as near as before."""
+    monkeypatch.setattr(module, "SWEPT_VIEWS", 3)
+    found = estimated_points(without_alpha(scene), 10**6, 0)
+    assert found is not None and "colors of 16 views agree" in found.how
+    assert len(found.points) <= 3 * module.SWEEP_SIDE**2
+    assert float((distances(found, scene) < 0.05).float().mean()) > 0.4
 
 
 def test_the_seed_decides_and_nothing_else(scene: Scene) -> None:
