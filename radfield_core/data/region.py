@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras, visible
-from radfield_core.data.placement import Array, ground_plane, usual_up
+from radfield_core.data.placement import ground_plane, usual_up
+from radfield_core.data.similarity import Array
 from radfield_core.names import plural
 
 SEEN_BY = 0.95

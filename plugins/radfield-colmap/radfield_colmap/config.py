@@ -44,6 +44,9 @@ class ColmapConfig(SurfaceOptions):
         help='point to move to the origin: "poses", the mean camera center; "focus", the point that the cameras look '
         'at; "none" does not move',
     )
+    unit: str | None = option(
+        None, help='unit of the coordinates of the reconstruction, such as "m", for exports and metrics, if it is known'
+    )
     auto_scale: bool = option(True, help="scale the scene so that the largest camera coordinate is 1")
     holdout: int = option(
         8, help="hold out every n-th image, sorted by name, for testing; 0 trains on all, and tests on every 8th", min=0
@@ -76,6 +79,11 @@ class PhotographsConfig:
         help="number of the scene to keep, from the largest on, if the photographs show several",
         min=1,
         max=50,
+    )
+    between: str | None = option(
+        None,
+        help="known distance between two points, each picked in two photographs or more at pixels x,y, such as "
+        '"a.jpg:120,80+b.jpg:96,77 a.jpg:410,92+b.jpg:388,90 = 0.4m"; it makes the unit a meter',
     )
     turntable: bool = option(
         False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,11 @@ class Colmap(DataParser):
         box = content_box(model.points, centers) if measured else camera_box(capture.c2w, capture.panoramic)
         found = near_far_limits(visible_distances(model)) or (0.05 * box[1], 4.0 * box[1])
         near, far = (similarity_scale(to_scene) * limit for limit in found)
-        return capture.scene(
+        scene = capture.scene(
             chosen, to_scene, near=near, far=far, box=scene_box(*box, to_scene, measured=measured),
             orientation=config.orientation, notes=[*notes, *model.notes, *split_notes(splits)],
         )  # fmt: skip
+        return replace(scene, unit=config.unit)
 
     def _capture(self, model: SparseModel, root: Path, problems: Problems) -> Capture:
         names = [image.name for image in model.images]

@@ -14,6 +14,7 @@ import numpy as np
 
 from radfield_colmap import causes
 from radfield_colmap.config import PhotographsConfig
+from radfield_colmap.measured import distance, scale_to
 from radfield_colmap.model import camera_to_world
 from radfield_colmap.photographs import AT_LEAST, HEIF_SUFFIXES, collect
 from radfield_colmap.reading import read_model
@@ -102,12 +103,14 @@ def process(source: Path, folder: Path, config: PhotographsConfig, progress: Sta
         DatasetError: photographs cannot be read, or fewer than three can; the video cannot be decoded; the background
             stands still; fewer than three photographs, or less than a third of them, were registered; or they show
             several scenes. The message states what was measured.
-        UsageError: a number of frames is set, but the source is no video.
+        UsageError: a number of frames is set, but the source is no video; or the known distance has another form.
         PluginError: pycolmap is not installed.
     """
     pycolmap = import_pycolmap("solving cameras")
     if config.frames is not None and source.is_dir():
         raise UsageError(f"applies to a video, and {source} is a folder", path="--frames", hint="Leave out --frames")
+    if config.between is not None:
+        distance(config.between)  # a mistake in it is reported before the work begins
     require_empty(folder)
     with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as result, quiet(pycolmap):
         images = result / "images"
@@ -133,6 +136,7 @@ class _Run:
     ):  # fmt: skip
         self.pycolmap, self.source, self.images, self.names, self.scratch = pycolmap, source, images, names, scratch
         self.config, self.progress = config, progress
+        self.known = None if config.between is None else distance(config.between)
         self.database, self.linked = scratch / "database.db", scratch / "images"
         self.linked.mkdir()
         self.numbered = [f"{i:06d}{Path(name).suffix.lower()}" for i, name in enumerate(names)]
@@ -181,7 +185,8 @@ class _Run:
         model = refined(self.pycolmap, models[chosen[number]], self.progress)
         for image in model.images.values():
             image.name = self.name_of[image.name]
-        return model, remarks if len(scenes) > 1 and config.scene is None else []
+        remarks = remarks if len(scenes) > 1 and config.scene is None else []
+        return model, remarks + ([scale_to(self.pycolmap, model, self.known)] if self.known is not None else [])
 
     def _registered(self, model: Any) -> list[str]:
         return [self.name_of[model.images[number].name] for number in model.reg_image_ids()]
