@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 from radfield_core.bench.machine import machine
 from radfield_core.files.results import write_results
 
+Case = Callable[[Path, argparse.Namespace], dict[str, Any]]
 RADFIELD = Path(sys.executable).parent / "radfield"
 ALL_ROUND = "data.min_elevation=-40"
 """Adds cameras from below, because a reconstruction is not judged by parts that no camera sees."""
@@ -98,8 +100,8 @@ def scan(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 SCENES = ("wires", "crystals", "chrome", "bowls", "globe", "relief")
-DEFAULT = {"synthetic": synthetic, "millimeters": millimeters, "scan": scan}
-CASES = {**DEFAULT, **{name: partial(synthetic, scene=name) for name in SCENES}}
+DEFAULT: dict[str, Case] = {"synthetic": synthetic, "millimeters": millimeters, "scan": scan}
+CASES: dict[str, Case] = {**DEFAULT, **{name: partial(synthetic, scene=name) for name in SCENES}}
 
 
 def main() -> int:

@@ -310,9 +310,8 @@ class Trainer:
             )
             logger.warning("step %d: %s; %s, so training continues", before.step, described(before), why)
             return False
-        clocks = {"seconds": before.seconds, "cpu_seconds": before.cpu_seconds, "skipped": before.skipped}
-        kept = {"rollbacks": before.rollbacks, "restarts": before.restarts + 1, **clocks}
-        self._build(replace(self._start, **kept))
+        start = replace(self._start, rollbacks=before.rollbacks, restarts=before.restarts + 1, skipped=before.skipped)
+        self._build(replace(start, seconds=before.seconds, cpu_seconds=before.cpu_seconds))
         self._begin_again()
         text = "step %d: %s: training begins again with other random weights (restart %d of %d)"
         logger.warning(text, before.step, described(before), self.counters.restarts, MAX_RESTARTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -23,7 +25,7 @@ def _row(name: str, view: int) -> Image.Image:
     from radfield_synthetic.dataset import SyntheticParser
     from radfield_synthetic.suite import world_of
 
-    config = SyntheticConfig(scene=name, resolution=SIZE, n_train=8, n_val=1, n_test=1, supersample=4)
+    config = SyntheticConfig(scene=cast(Any, name), resolution=SIZE, n_train=8, n_val=1, n_test=1, supersample=4)
     cameras, world = SyntheticParser(config).parse("train").cameras, world_of(name)
     pixels = views.render(cameras, range(view, view + 1), config.supersample, world)[0].float() / 255
     depth = views.depth(cameras, view, world)
