@@ -297,7 +297,7 @@ def _runs(folder: Path) -> list[Target]:
 def _meshes(folder: Path) -> list[Target]:
     """References of metrics, in each format that is read."""
     import trimesh
-    from radfield_mesh.metrics import read_mesh
+    from radfield_mesh.reading import read_mesh
 
     folder.mkdir(parents=True)
     ball = trimesh.creation.icosphere(subdivisions=1)

@@ -88,6 +88,7 @@ FIRST_PARTY: dict[str, tuple[str, ...]] = {
         "exporter:pointcloud",
         "metric:chamfer",
         "metric:point-to-mesh",
+        "metric:texture",
     ),
 }
 """Maps each distribution to its parts, written as `kind:name`. The presets of a method are listed like parts."""

@@ -15,7 +15,7 @@ from radfield_core.cli.options_help import chosen_name, options_of_part
         (["export", "RUN", "--exporter", "pointcloud", "-h"], ["options of exporter:pointcloud", "n_points=200000"]),
         (["export", "--exporter=pointcloud", "-h"], ["options of exporter:pointcloud"]),
         (["export", "--exporter", "nosuch", "--help"], ["unknown exporter 'nosuch'; installed: cameras, mesh"]),
-        (["eval", "--help"], ["installed metrics: chamfer, point-to-mesh"]),
+        (["eval", "--help"], ["installed metrics: chamfer, point-to-mesh, texture"]),
         (["eval", "--metric", "chamfer", "--help"], ["options of metric:chamfer", "n_samples=200000"]),
         (["data", "process", "--help"], ["options of converter:photographs"]),
         (["data", "convert", "multiscale", "--help"], ["options of converter:multiscale"]),

@@ -51,6 +51,7 @@ OPTIONS = {
     "exporter:pointcloud": {"n_points": 2000},
     "metric:chamfer": {"resolution": 48, "n_samples": 4000},
     "metric:point-to-mesh": {"resolution": 48},
+    "metric:texture": {"resolution": 24},
 }
 SMALL_FIELD = {"depth": 3, "width": 32, "skip_layer": 2, "color_width": 16}
 HASH = {"type": "hash", "n_levels": 4, "log2_table_size": 12}

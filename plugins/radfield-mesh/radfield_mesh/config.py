@@ -57,6 +57,32 @@ def _max_faces() -> int | None:
     return faces
 
 
+Texture = Literal["none", "photos", "field"]
+
+
+def _texture_size() -> int:
+    size: int = option(2048, help="texels along a side of the texture", min=64, max=16384)
+    return size
+
+
+def _texture_faces() -> int:
+    faces: int = option(
+        60_000, help="simplify a mesh with a texture to at most this number of faces: the texture shows the detail",
+        min=4, max=10**7,
+    )  # fmt: skip
+    return faces
+
+
+def _texture_image() -> Literal["jpeg", "png"]:
+    image: Literal["jpeg", "png"] = option("jpeg", help="format of the texture's image")
+    return image
+
+
+def _cull_unseen() -> bool:
+    cull: bool = option(False, help="remove faces that no photograph sees; only with texture=photos")
+    return cull
+
+
 @attrs.frozen(kw_only=True)
 class MeshConfig(SurfaceConfig):
     """Options for exporting a mesh by marching cubes, in data coordinates."""
@@ -68,8 +94,15 @@ class MeshConfig(SurfaceConfig):
     )
     max_faces: int | None = _max_faces()
     colors: bool = option(
-        True, help="if the field has colors, write a color for each vertex, as seen from outside along the normal"
+        True, help="if the field has colors, write a color for each vertex, as the cameras see it that see it best"
     )
+    texture: Texture = option(
+        "none", help="lay an image over the mesh, made of the training photographs or of the field's colors"
+    )
+    texture_size: int = _texture_size()
+    texture_faces: int = _texture_faces()
+    texture_image: Literal["jpeg", "png"] = _texture_image()
+    cull_unseen: bool = _cull_unseen()
     chunk: int = option(POINTS_AT_ONCE, help="number of points evaluated at once", min=256, max=2**26)
 
 
@@ -100,6 +133,13 @@ class TsdfConfig:
         help="number of pixels of all depth images, at 7 bytes each; larger ones are rendered at a reduced size",
         min=10_000, max=2**36,
     )  # fmt: skip
+    texture: Literal["none", "photos"] = option(
+        "none", help="lay an image over the mesh, made of the training photographs"
+    )
+    texture_size: int = _texture_size()
+    texture_faces: int = _texture_faces()
+    texture_image: Literal["jpeg", "png"] = _texture_image()
+    cull_unseen: bool = _cull_unseen()
     rays_per_chunk: int = option(4096, help="number of rays rendered at once", min=1, max=2**22)
 
 
@@ -139,3 +179,11 @@ class ChamferConfig(SurfaceConfig):
 @attrs.frozen(kw_only=True)
 class PointToMeshConfig(SurfaceConfig):
     """Options for the distances from sparse points to a field's surface. Lengths are in the unit of the data."""
+
+
+@attrs.frozen(kw_only=True)
+class TextureMetricConfig:
+    """Options for the comparison of photographs with pictures of a mesh."""
+
+    erode: int = option(2, help="pixels within this distance of the mesh's outline do not count", min=0, max=1000)
+    resolution: int = _resolution(256)

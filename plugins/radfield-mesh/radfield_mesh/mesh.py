@@ -39,37 +39,60 @@ class MeshExporter(Exporter):
         Raises:
             NoSurface: the field has no surface in the scene box.
         """
-        return write_mesh(to_data(self.surface(model, scene), scene), scene, path)
+        if self.config.texture == "none":
+            return write_mesh(to_data(self.surface(model, scene), scene), scene, path)
+        return self._textured(model, scene, path)
+
+    def _textured(self, model: Model, scene: Scene, path: Path) -> list[Path]:
+        from radfield_mesh.texture.export import color_function, write_textured
+
+        field, config = model.queries(), self.config
+        surface = self.bare_surface(field, scene)
+        color_at = color_function(field, surface, scene, config.chunk) if config.texture == "field" else None
+        return write_textured(to_data(surface, scene), scene, path, config, color_at)
+
+    def bare_surface(self, field: object, scene: Scene) -> trimesh.Trimesh:
+        """Return the surface as a mesh in field space, without normals and colors."""
+        config = self.config
+        mesh = surface_of(field, scene, config, config.exhaustive, config.chunk)
+        return simplified(without_specks(mesh, config.min_component), config.max_faces)
 
     def surface(self, model: Model, scene: Scene) -> trimesh.Trimesh:
         """Return the surface as a mesh in field space (see `frames`), with normals and, if available, colors."""
         field = model.queries()
-        mesh = surface_of(field, scene, self.config, self.config.exhaustive, self.config.chunk)
-        mesh = without_specks(mesh, self.config.min_component)
-        mesh = simplified(mesh, self.config.max_faces)
-        normals = -inward(field, mesh.vertices, self.config.chunk)
-        colors = None
+        mesh = self.bare_surface(field, scene)
+        normals, colors = -inward(field, mesh.vertices, self.config.chunk), None
         if self.config.colors and isinstance(field, HasColor):
-            viewdirs = -world_normals(normals, np.asarray(mesh.vertices), scene)
-            colors = vertex_colors(field, device_of(field), mesh.vertices, viewdirs, self.config.chunk)
+            from radfield_mesh.seen_colors import SeenColors, in_scene
+
+            places = np.asarray(mesh.vertices)
+            points = in_scene(places, scene)
+            seen = SeenColors(field, scene, points, np.asarray(mesh.faces), self.config.chunk)
+            colors = seen.at(places, points, world_normals(normals, places, scene))
         return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, vertex_colors=colors, process=False)
 
 
 def write_mesh(mesh: trimesh.Trimesh, scene: Scene, path: Path) -> list[Path]:
     """Write a mesh in data coordinates, in the format that the path's ending names. Return the file written."""
-    format = path.suffix[1:].lower()
-    turn = upright(scene) if format == "glb" else np.eye(4)
+    turn = turn_for(path, scene)
     if not np.array_equal(turn, np.eye(4)):
         mesh.apply_transform(turn)
-    mesh.export(path, file_type=format)
-    if format == "glb" and scene.up is None and scene.estimated_up is not None:
+    mesh.export(path, file_type=path.suffix[1:].lower())
+    return [path]
+
+
+def turn_for(path: Path, scene: Scene) -> NDArray[np.float64]:
+    """Return the rotation [4, 4] from data coordinates to those of a file, and say it if an upward axis is unknown."""
+    if path.suffix.lower() != ".glb":
+        return np.eye(4)
+    if scene.up is None and scene.estimated_up is not None:
         logger.info("%s was turned upright by an estimate: %s", path.name, scene.estimated_up.how)
-    elif format == "glb" and scene.up is None:
+    elif scene.up is None:
         logger.warning(
             "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
             "the data; turn it in the program that shows it", path.name,
         )  # fmt: skip
-    return [path]
+    return upright(scene)
 
 
 def simplified(mesh: trimesh.Trimesh, max_faces: int | None) -> trimesh.Trimesh:

@@ -13,7 +13,6 @@ import torch
 import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from trimesh.resolvers import Resolver
 
 from radfield_core import DatasetError, Metric, Model, NoSurface, Scene, UsageError
 from radfield_core.data import transform_points
@@ -21,8 +20,7 @@ from radfield_mesh import culling, distance
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig, SurfaceConfig
 from radfield_mesh.frames import to_data
 from radfield_mesh.mesh import surface_of, without_specks
-
-MAX_BYTES = 2**31
+from radfield_mesh.reading import read_mesh
 
 
 class Chamfer(Metric):
@@ -132,61 +130,3 @@ def ground_truth(scene: Scene) -> trimesh.Trimesh:
         )
     vertices = transform_points(scene.to_data, scene.ground_truth.vertices.double()).cpu().numpy()
     return trimesh.Trimesh(vertices, scene.ground_truth.faces.cpu().numpy(), process=False)
-
-
-class _NoOtherFile(Resolver):
-    """Resolver that opens no file, for reading untrusted meshes.
-
-    Without a resolver, trimesh would open other files whose names are in the mesh file.
-    """
-
-    def __init__(self) -> None:
-        pass
-
-    def get(self, key: str) -> bytes:
-        """Raise ValueError, because no other file is read."""
-        raise ValueError(f"it refers to another file, {key!r:.200}; only self-contained files can be read")
-
-    def write(self, name: str, data: Any) -> None:
-        """Raise ValueError, because nothing is written."""
-        raise ValueError("nothing is written")
-
-    def namespaced(self, namespace: str) -> _NoOtherFile:
-        """Return this resolver, which serves all folders."""
-        return self
-
-    def keys(self) -> list[str]:
-        """Return an empty list, because no file is available."""
-        return []
-
-
-def read_mesh(path: Path) -> trimesh.Trimesh:
-    """Return a mesh, or points without faces, from a PLY, OBJ, STL or GLB file.
-
-    Other files that the file refers to are not opened.
-
-    Raises:
-        DatasetError: the file does not exist, has another format or is not usable.
-    """
-    if path.suffix.lower() not in (".ply", ".obj", ".stl", ".glb"):
-        raise DatasetError("is not a .ply, .obj, .stl or .glb file", path=str(path))
-    if not path.is_file():
-        raise DatasetError("there is no such file", path=str(path))
-    if path.stat().st_size > MAX_BYTES:
-        raise DatasetError(f"is larger than {MAX_BYTES >> 30} GiB", path=str(path))
-    try:
-        loaded = trimesh.load(path, process=False, resolver=_NoOtherFile(), skip_materials=True)
-        if isinstance(loaded, trimesh.Scene):
-            loaded = loaded.to_mesh()
-        if not isinstance(loaded, trimesh.Trimesh | trimesh.PointCloud):
-            raise TypeError(f"the file holds a {type(loaded).__name__} instead of a mesh or points")
-    except Exception as error:  # trimesh raises many kinds of errors on untrusted files
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DatasetError(f"cannot be read as a mesh: {text}", path=str(path)) from error
-    vertices = np.asarray(loaded.vertices, np.float64)
-    faces = np.asarray(getattr(loaded, "faces", np.zeros((0, 3))), np.int64)
-    if not len(vertices) or not np.isfinite(vertices).all():
-        raise DatasetError("has no vertices, or has vertices that are not finite", path=str(path))
-    if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
-        raise DatasetError("has faces that refer to missing vertices", path=str(path))
-    return trimesh.Trimesh(vertices, faces, process=False)

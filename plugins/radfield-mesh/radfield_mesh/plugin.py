@@ -34,4 +34,9 @@ def radfield_components() -> list[Component]:
             config="radfield_mesh.config:PointToMeshConfig", summary="distances of sparse points to the surface",
             requires=geometry,
         ),
+        component(
+            "metric", "texture", impl="radfield_mesh.texture.metric:TexturePsnr",
+            config="radfield_mesh.config:TextureMetricConfig",
+            summary="PSNR of photographs against pictures of a mesh with a texture",
+        ),
     ]  # fmt: skip

@@ -42,7 +42,12 @@ class TsdfExporter(Exporter):
                 "depths cannot be fused in a scene in NDC: its region is infinite", path="exporter:tsdf",
                 hint="radfield export RUN --exporter mesh, or train with data.ndc=false",
             )  # fmt: skip
-        return write_mesh(to_data(self.surface(self.depths(model, scene), scene), scene), scene, path)
+        mesh = to_data(self.surface(self.depths(model, scene), scene), scene)
+        if self.config.texture == "none":
+            return write_mesh(mesh, scene, path)
+        from radfield_mesh.texture.export import write_textured
+
+        return write_textured(mesh, scene, path, self.config)
 
     def depths(self, model: Model, scene: Scene) -> list[DepthView]:
         """Return the rendered depths and colors of the training views."""

@@ -13,8 +13,8 @@ import trimesh
 from radfield_mesh.config import MeshConfig, PointCloudConfig
 from radfield_mesh.frames import UPRIGHT, upright, y_up
 from radfield_mesh.mesh import MeshExporter, device_of
-from radfield_mesh.metrics import read_mesh
 from radfield_mesh.pointcloud import PointCloudExporter, _grid_rays
+from radfield_mesh.reading import read_mesh
 
 from radfield_core import (
     BuildContext,
@@ -102,8 +102,12 @@ def test_a_mesh_has_its_outside_outside_whatever_the_way_to_the_data(ndc: bool, 
     np.testing.assert_allclose(distance, RADIUS * SCALE, rtol=2e-3)
     np.testing.assert_allclose(mesh.vertex_normals, away, atol=2e-3)
     assert mesh.is_watertight and mesh.volume == pytest.approx(4 / 3 * np.pi * (RADIUS * SCALE) ** 3, rel=0.01)
-    seen_along = -(away @ scene.to_data[:3, :3].numpy()) / SCALE
-    assert np.abs(mesh.visual.vertex_colors[:, :3] / 255 * 2 - 1 - seen_along).max() < 0.02
+    inward = -(away @ scene.to_data[:3, :3].numpy()) / SCALE
+    from_camera = (mesh.vertices - SHIFT.numpy()) @ scene.to_data[:3, :3].numpy() / SCALE**2
+    from_camera /= np.linalg.norm(from_camera, axis=1, keepdims=True)
+    cosine, seen_along = (inward * from_camera).sum(1), mesh.visual.vertex_colors[:, :3] / 255 * 2 - 1
+    assert np.abs(seen_along - from_camera)[cosine > 0.6].max() < 0.02, "the camera sees it, two pixels inside the outline"
+    assert np.abs(seen_along - inward)[cosine < 0].max() < 0.02, "the ball hides it"
 
 
 @pytest.mark.parametrize("ndc", [True, False])
