@@ -1,26 +1,24 @@
 """The viewer of a trained run: the time of the first picture, the picture at rest, and the page in Chromium.
 
-    python benchmarks/viewer.py RUN [--chromium PROGRAM] [--picture FILE] [--write]
+    python benchmarks/viewer.py RUN [--chromium PROGRAM] [--picture FILE] [--side N] [--write]
 
 One thread renders. A visitor without a browser looks along the middle training camera at 256 pixels, then moves five
 times; the time to the first picture after each move is measured. The picture at rest is compared with what the model
-renders for the same camera. Chromium, without a window, opens the page: its console errors and its requests to other
-servers are counted, and its picture is kept.
+renders for the same camera. Then Chromium, without a window, opens the page, goes to five cameras, turns, and saves a
+path of two keyframes. Its websocket is read along: the time from each stop of its camera to the first picture after it,
+and its last picture beside what the model renders for the camera that it sent. Its console errors and its requests to
+other servers are listed, and its picture can be kept. benchmarks/viewer_training.py does the same while a run trains.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import statistics
-import subprocess
-import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,9 +27,10 @@ from radfield_viewer.client import Client
 from radfield_viewer.config import ViewerConfig
 from radfield_viewer.observer import Viewer
 from radfield_viewer.page import until
-from websockets.sync.client import connect
+from radfield_viewer.poses import c2w_of
+from viewer_chromium import opened
 
-from radfield_core import View, open_run
+from radfield_core import LiveRun, ObservedRun, View, open_run
 from radfield_core.bench.machine import machine
 from radfield_core.render import make_pictures, stated_camera
 from radfield_core.runs.live import observed
@@ -53,70 +52,37 @@ def first_pictures(client: Client, c2w: np.ndarray) -> list[float]:
     return found
 
 
-def at_rest(client: Client, live: Any, c2w: np.ndarray) -> tuple[float, float]:
+def at_rest(client: Client, live: Any, c2w: np.ndarray) -> tuple[float, float | str]:
     """Seconds until the sharp picture, and its PSNR against a rendering of the same camera."""
     started = time.perf_counter()
     client.look(c2w, FOV, SIDE, SIDE)
     found = client.picture((SIDE, SIDE), 120)
     seconds = time.perf_counter() - started
     rendered = live.render(View(torch.from_numpy(c2w), stated_camera(SIDE, SIDE, FOV)), None, None)
-    error = np.square(found.astype(float) - make_pictures(rendered, SIDE, SIDE)["rgb"]).mean()
-    return seconds, float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+    return seconds, decibels(found, make_pictures(rendered, SIDE, SIDE)["rgb"])
 
 
-def in_chromium(
-    program: str, url: str, picture: Path | None, seconds: float, visitors: Callable[[], int]
-) -> dict[str, Any]:
-    """Open the page. Return the console errors, the requests to other servers, and the number of visitors then."""
-    options = ["--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-               "--window-size=1200,720", "--remote-debugging-port=0", "--remote-allow-origins=*"]  # fmt: skip
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = subprocess.Popen(
-            [program, *options, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
-        )
-        try:
-            file, end = Path(profile) / "DevToolsActivePort", time.monotonic() + 60
-            while not file.exists() and time.monotonic() < end:
-                time.sleep(0.1)
-            port = int(file.read_text().split()[0])
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
-                target = next(page for page in json.load(answer) if page["type"] == "page")
-            found = _visited(target["webSocketDebuggerUrl"], url, picture, seconds)
-            return {**found, "visitors": visitors()}
-        finally:
-            browser.terminate()
-            browser.wait()
-
-
-def _visited(debugger: str, url: str, picture: Path | None, seconds: float) -> dict[str, Any]:
-    errors: list[str] = []
-    foreign: list[str] = []
-    origin = url.removeprefix("http://")
-    with connect(debugger, max_size=None) as page:
-        for number, method in enumerate(("Runtime.enable", "Log.enable", "Network.enable", "Page.enable")):
-            page.send(json.dumps({"id": number, "method": method}))
-        page.send(json.dumps({"id": 10, "method": "Page.navigate", "params": {"url": url}}))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                event = json.loads(page.recv(timeout=1))
-            except TimeoutError:
-                continue
-            about, given = event.get("method"), event.get("params", {})
-            if about == "Runtime.exceptionThrown" or (
-                about == "Log.entryAdded" and given["entry"]["level"] == "error"
-            ) or (about == "Runtime.consoleAPICalled" and given["type"] == "error"):  # fmt: skip
-                errors.append(json.dumps(given)[:300])
-            if about == "Network.requestWillBeSent":
-                target = given["request"]["url"]
-                if target.startswith(("http", "ws")) and origin not in target:
-                    foreign.append(target)
-        page.send(json.dumps({"id": 11, "method": "Page.captureScreenshot", "params": {"format": "png"}}))
-        while (event := json.loads(page.recv(timeout=60))).get("id") != 11:
-            pass
+def in_chromium(program: str, port: int, picture: Path | None, run: ObservedRun, live: LiveRun) -> dict[str, Any]:
+    """Visit the page with Chromium, and compare its last picture at rest with a rendering of the camera it sent."""
+    positions = run.scene.cameras.c2w[:, :, 3].double().numpy()
+    with opened(program, f"http://127.0.0.1:{port}") as page:
         if picture is not None:
-            picture.write_bytes(base64.b64decode(event["result"]["data"]))
-    return {"console_errors": errors, "foreign_requests": foreign}
+            page.show_scene()
+            page.screenshot().save(picture)
+        found = page.visit(run.folder, positions)
+        sent, shown = page.cameras[-1][1], page.pictures[-1][1]
+    pose = c2w_of(SimpleNamespace(wxyz=sent["wxyz"], position=sent["position"]))
+    assert pose is not None
+    height, width = shown.shape[:2]
+    camera = stated_camera(width, height, float(np.degrees(sent["fov"])))
+    rendered = live.render(View(torch.from_numpy(pose), camera), None, None)
+    return {**found, "psnr_at_rest": decibels(shown, make_pictures(rendered, width, height)["rgb"])}
+
+
+def decibels(picture: np.ndarray, expected: np.ndarray) -> float | str:
+    """Return the PSNR of a picture, or "equal"."""
+    error = np.square(picture.astype(float) - expected).mean()
+    return "equal" if error == 0 else float(10 * np.log10(255**2 / error))
 
 
 def main() -> None:
@@ -125,13 +91,13 @@ def main() -> None:
     parser.add_argument("--chromium", metavar="PROGRAM", help="Chromium, to open the page in")
     parser.add_argument("--picture", metavar="FILE", type=Path, help="where to keep Chromium's picture of the page")
     parser.add_argument(
-        "--seconds", type=float, default=60.0, help="seconds that Chromium shows the page (default: 60)"
+        "--side", type=int, default=SIDE, help=f"height of pictures at rest in pixels (default: {SIDE})"
     )
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS}")
     args = parser.parse_args()
     torch.set_num_threads(1)
     run, live = observed(open_run(args.run))
-    viewer, done = Viewer(ViewerConfig(port=0)), threading.Event()
+    viewer, done = Viewer(ViewerConfig(port=0, side=args.side)), threading.Event()
     page = viewer._open(run, training=False)
     assert viewer._server is not None
     port = viewer._server.get_port()
@@ -147,11 +113,10 @@ def main() -> None:
         "side": SIDE,
         "first_picture_seconds": {"median": statistics.median(first), "least": min(first), "most": max(first)},
         "sharp_picture_seconds": sharp,
-        "psnr_at_rest": psnr if np.isfinite(psnr) else "equal",
+        "psnr_at_rest": psnr,
     }
     if args.chromium:
-        url = f"http://127.0.0.1:{port}"
-        found["chromium"] = in_chromium(args.chromium, url, args.picture, args.seconds, lambda: len(page._visitors))
+        found["chromium"] = in_chromium(args.chromium, port, args.picture, run, live)
     done.set()
     work.join()
     viewer._close()

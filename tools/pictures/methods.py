@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 from PIL import Image
@@ -53,6 +55,15 @@ def report(studio: Studio) -> None:
         studio.keep(name, image, run=run)
 
 
+def viewer(studio: Studio) -> None:
+    """The page of the viewer in Chromium, with the cameras of the scene, as the benchmark of the viewer leaves it."""
+    run, file = studio.run(*NGP), studio.work / "viewer.png"
+    script = IMAGES.parents[1] / "benchmarks" / "viewer.py"
+    words = [sys.executable, script, run, "--chromium", pages.browser(), "--side", "512", "--picture", file]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=studio.environment)
+    studio.keep("viewer", sheets.open_rgb(file), run=run)
+
+
 def inspection(studio: Studio) -> None:
     """Draw the sheets of `radfield data inspect`."""
     out = studio.work / "inspect"
@@ -92,6 +103,7 @@ RECIPES: dict[str, Callable[[Studio], None]] = {
     "neus-fast": method(*NEUS),
     "mesh": mesh,
     "report": report,
+    "viewer": viewer,
     "turntable": turntable,
     "inspection": inspection,
     "learning-curve": learning_curve,

@@ -115,7 +115,7 @@ class Client:
             except (TimeoutError, ConnectionClosed):
                 return
             assert isinstance(data, bytes)
-            for message in _unpacked(data):
+            for message in unpacked(data):
                 label = message.get("props", {}).get("label")
                 if "uuid" in message and isinstance(label, str):
                     self.controls[label] = message["uuid"]
@@ -131,7 +131,7 @@ class Client:
         self._socket.close()
 
 
-def _unpacked(data: bytes) -> list[dict[str, Any]]:
+def unpacked(data: bytes) -> list[dict[str, Any]]:
     """Return the messages of one packet of viser: metadata compressed with zstd, and then arrays."""
     size, packed = (int.from_bytes(data[start : start + 8], "little") for start in (0, 8))
     inner = zstandard.ZstdDecompressor().decompress(data[16 : 16 + packed], max_output_size=size)

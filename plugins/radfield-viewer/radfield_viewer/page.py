@@ -119,7 +119,7 @@ class Page:
         try:
             self.scenery.show_export(self._exports.get(chosen))
         except UsageError as error:
-            self._status.content = str(error).splitlines()[0]
+            self._status.content = error.problems[0].message
 
     def _moved(self, client: Any) -> None:
         with self._lock:
@@ -193,7 +193,7 @@ class Page:
             shown, per_ray = sharpening.work(live, self._per_ray)
         except UsageError as error:
             sharpening.fail()
-            self._status.content = str(error).splitlines()[0]
+            self._status.content = error.problems[0].message
             return
         weight = SMOOTHING if self._per_ray else 0.0
         self._per_ray = weight * self._per_ray + (1.0 - weight) * per_ray

@@ -38,6 +38,7 @@ class Scenery:
         self._size = float(scene.box.radius)
         self._to_data = scene.to_data.double().cpu().numpy()
         self._frustums: dict[int, Any] = {}
+        self._centers = np.stack([self.c2w(number)[:, 3] for number in self.numbers])  # every moved camera needs them
         self.waiting = list(self.numbers)
         self._points: Any = None
         self.show_cameras(True)
@@ -62,10 +63,10 @@ class Scenery:
 
     def make_way(self, position: Array) -> None:
         """Hide the cameras that would stand in the way of a visitor at a position [3], and show the others."""
-        for number, frustum in self._frustums.items():
-            near = float(np.linalg.norm(self.c2w(number)[:, 3] - position)) < 2 * CAMERA_SIZE * self._size
-            shown = self._visible and not near
-            if frustum.visible != shown:
+        near = np.linalg.norm(self._centers - position, axis=-1) < 2 * CAMERA_SIZE * self._size
+        for number, is_near in zip(self.numbers, near.tolist(), strict=True):
+            frustum, shown = self._frustums.get(number), self._visible and not is_near
+            if frustum is not None and frustum.visible != shown:
                 frustum.visible = shown
 
     def add_thumbnail(self) -> bool:
