@@ -106,9 +106,7 @@ def test_a_mesh_has_its_outside_outside_whatever_the_way_to_the_data(ndc: bool, 
     from_camera = (mesh.vertices - SHIFT.numpy()) @ scene.to_data[:3, :3].numpy() / SCALE**2
     from_camera /= np.linalg.norm(from_camera, axis=1, keepdims=True)
     cosine, seen_along = (inward * from_camera).sum(1), mesh.visual.vertex_colors[:, :3] / 255 * 2 - 1
-    assert np.abs(seen_along - from_camera)[cosine > 0.6].max() < 0.02, (
-        "seen, two pixels inside the outline"
-    )
+    assert np.abs(seen_along - from_camera)[cosine > 0.6].max() < 0.02, "seen, two pixels inside the outline"
     assert np.abs(seen_along - inward)[cosine < 0].max() < 0.02, "the ball hides it"
 
 
