@@ -54,7 +54,7 @@ def read_export(file: Path, to_scene: Array) -> trimesh.Trimesh | trimesh.PointC
     if len(faces):
         return trimesh.Trimesh(moved, faces, vertex_colors=colors, process=False)
     kept = np.linspace(0, len(moved) - 1, min(len(moved), MOST_POINTS)).astype(np.int64)
-    return trimesh.PointCloud(moved[kept], colors[kept])
+    return trimesh.PointCloud(moved[kept], colors[kept])  # type: ignore[no-untyped-call]
 
 
 def _loaded(file: Path) -> Any:

@@ -71,6 +71,8 @@ class Shown:
 class Sharpening:
     """The pictures of one page. Each call of `work` renders one piece of one of them.
 
+    A camera that moves ends the picture that is being made, unless it is the first one of its camera.
+
     Args:
         clock: function that returns seconds.
     """
@@ -82,6 +84,7 @@ class Sharpening:
         self._level = len(COARSENESS)
         self._pieces: list[Rendered] = []
         self._rows = 0
+        self._first = False  # the first picture of a camera is being made
 
     def want(self, wanted: Wanted | None) -> None:
         """Render something else from now on, or nothing. May be called from any thread."""
@@ -112,8 +115,11 @@ class Sharpening:
         if wanted is None or self.idle:
             return None, per_ray
         if wanted is not self._current:
-            self._level = self._level_of(wanted, per_ray)
-            self._current, self._pieces, self._rows = wanted, [], 0
+            if self._first and self._pieces and self._current is not None:
+                wanted = self._current  # a camera that never rests would see no picture if each was given up
+            else:
+                self._level, self._first = self._level_of(wanted, per_ray), True
+                self._current, self._pieces, self._rows = wanted, [], 0
         camera = wanted.camera(COARSENESS[self._level])
         rows = min(_rows_in(PIECE_SECONDS, camera, per_ray), camera.height - self._rows)
         started = self._clock()
@@ -124,12 +130,12 @@ class Sharpening:
         if self._rows < camera.height:
             return None, measured
         shown = self._finished(wanted, camera)
-        self._level, self._pieces, self._rows = self._level + 1, [], 0
+        self._level, self._pieces, self._rows, self._first = self._level + 1, [], 0, False
         return shown, measured
 
     def fail(self) -> None:
         """Give up what is wanted, because it cannot be rendered."""
-        self._current, self._level = self._wanted, len(COARSENESS)
+        self._current, self._level, self._pieces = self._wanted, len(COARSENESS), []
 
     def _level_of(self, wanted: Wanted, per_ray: float) -> int:
         """Return the index in COARSENESS of the picture to render next."""

@@ -95,12 +95,15 @@ def test_the_next_piece_takes_as_long_as_it_is_said_to() -> None:
 
 
 def test_what_cannot_be_rendered_is_given_up_until_something_else_is_wanted() -> None:
-    sharpening = Sharpening()
+    painter, sharpening = Painter(), Sharpening()
     sharpening.want(Wanted(C2W, 96, 64, 50.0))
+    sharpening.work(painter.live(), 0.01)  # a piece of the first picture
     sharpening.fail()
     assert sharpening.idle
     sharpening.want(Wanted(C2W, 96, 64, 50.0))
     assert not sharpening.idle
+    assert [one.picture.shape[:2] for one in worked(sharpening, painter, 0.0)][-1] == (64, 96)
+    sharpening.want(Wanted(C2W, 96, 64, 50.0))
     sharpening.want(None)
     assert sharpening.idle
 
@@ -109,3 +112,14 @@ def test_a_missing_kind_is_replaced_and_named() -> None:
     painter, sharpening = Painter(), Sharpening()
     sharpening.want(Wanted(C2W, 8, 8, 50.0, kind="normals"))
     assert {one.kind for one in worked(sharpening, painter, 0.0)} == {"rgb"}
+
+
+def test_a_camera_that_never_rests_sees_coarse_pictures() -> None:
+    """A picture of 8 × 12 pixels takes eight pieces; the camera moves before each of them."""
+    painter, sharpening = Painter(), Sharpening(lambda: painter.now)
+    shown = []
+    for _ in range(24):
+        sharpening.want(Wanted(C2W, 96, 64, 50.0))
+        picture, _ = sharpening.work(painter.live(), 0.01)
+        shown += [] if picture is None else [picture.picture.shape]
+    assert shown == [(8, 12, 3)] * 3
