@@ -23,6 +23,7 @@ from radfield_colmap.model import camera_to_world
 from radfield_colmap.process import process
 from radfield_colmap.reading import read_model
 
+from radfield_core import DatasetError
 from radfield_core.config.layers import compose_data
 from radfield_core.data import transform_cameras
 from radfield_core.interfaces.dataparser import open_data_set
@@ -39,11 +40,11 @@ def given_cameras(folder: Path) -> dict[str, np.ndarray]:
     """Return the given pose of each photograph by the stem of its name: c2w [3, 4] in the data's own coordinates."""
     choice, _ = compose_data(get_registry(), str(folder), [])
     parser = open_data_set(choice)
-    poses = {}
+    poses: dict[str, np.ndarray] = {}
     for split in parser.splits:
         try:
             scene = parser.parse(split)
-        except Exception:  # a split that does not exist
+        except DatasetError:  # the data has no such split
             continue
         c2w = transform_cameras(scene.to_data.numpy(), scene.cameras.c2w.double().numpy())
         poses |= {Path(name).stem: pose for name, pose in zip(scene.names, c2w, strict=True)}

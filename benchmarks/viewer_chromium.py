@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 from PIL import Image
 from radfield_viewer.client import unpacked
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 SWITCHES = (
     "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--hide-scrollbars",
@@ -39,7 +40,7 @@ class Chromium:
         pictures: time, picture [H, W, 3] and format of each picture of the model that it has received.
     """
 
-    def __init__(self, debugger: ClientConnection, url: str):
+    def __init__(self, debugger: Connection, url: str):
         self._socket, self._origin, self._number = debugger, url.removeprefix("http://"), 0
         self.errors: list[str] = []
         self.foreign: list[str] = []
@@ -148,7 +149,7 @@ class Chromium:
         stopped = self.cameras[-1][0]
         return next(at for at, _, _ in self.pictures if at > stopped) - stopped
 
-    def visit(self, folder: Path, positions: Sequence[np.ndarray]) -> dict[str, Any]:
+    def visit(self, folder: Path, positions: np.ndarray) -> dict[str, Any]:
         """Look, go to cameras, turn, save a path of two keyframes, and return what was seen.
 
         Args:

@@ -32,6 +32,7 @@ import torch
 from radfield_viewer import observer
 from radfield_viewer.client import Client
 from radfield_viewer.observer import Viewer
+from radfield_viewer.server import url_of
 from viewer_chromium import opened
 from websockets.exceptions import ConnectionClosed
 
@@ -112,7 +113,6 @@ def trained(method: str, steps: int, out: Path, words: list[str]) -> dict[str, f
 
 def welcoming(arrive: Callable[[int], None]) -> Any:
     """Return a patch that calls `arrive(port)` when the page is open, before the first step."""
-    url_of = observer.url_of
 
     def then(host: str, port: int, guard: Any) -> str:
         arrive(port)

@@ -59,8 +59,8 @@ def viewer(studio: Studio) -> None:
     """The page of the viewer in Chromium, with the cameras of the scene, as the benchmark of the viewer leaves it."""
     run, file = studio.run(*NGP), studio.work / "viewer.png"
     script = IMAGES.parents[1] / "benchmarks" / "viewer.py"
-    words = [sys.executable, script, run, "--chromium", pages.browser(), "--side", "512", "--picture", file]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=studio.environment)
+    words = [sys.executable, str(script), str(run), "--chromium", str(pages.browser()), "--side", "512", "--picture"]
+    subprocess.run([*words, str(file)], check=True, stdout=subprocess.DEVNULL, env=studio.environment)
     studio.keep("viewer", sheets.open_rgb(file), run=run)
 
 
