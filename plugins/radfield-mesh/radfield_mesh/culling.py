@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from radfield_core import Scene, UsageError, project, visible
 from radfield_core.data import transform_points
-from radfield_mesh.mesh import only_faces
+from radfield_mesh.cleaning import only_faces
 
 
 def covered(points_data: NDArray[np.float64], scene: Scene, pixels: int) -> NDArray[np.bool_]:

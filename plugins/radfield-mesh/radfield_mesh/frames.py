@@ -6,6 +6,9 @@ transforms undo NDC, correct the winding of faces, and rotate to the y-up axes o
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import numpy as np
 import torch
 import trimesh
@@ -14,6 +17,8 @@ from torch.nn import functional as F
 from trimesh.visual import ColorVisuals
 
 from radfield_core import DatasetError, Scene
+
+logger = logging.getLogger(__name__)
 
 HORIZON = 1e4
 """Largest depth of a finite point in an NDC scene, as a multiple of the depth of the near plane.
@@ -99,3 +104,17 @@ def to_data(mesh: trimesh.Trimesh, scene: Scene) -> trimesh.Trimesh:
     visual = mesh.visual
     colors = visual.vertex_colors if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
     return trimesh.Trimesh(vertices, faces, vertex_normals=normals, vertex_colors=colors, process=False)
+
+
+def turn_for(path: Path, scene: Scene) -> NDArray[np.float64]:
+    """Return the rotation [4, 4] from data coordinates to those of a file, and say it if an upward axis is unknown."""
+    if path.suffix.lower() != ".glb":
+        return np.eye(4)
+    if scene.up is None and scene.estimated_up is not None:
+        logger.info("%s was turned upright by an estimate: %s", path.name, scene.estimated_up.how)
+    elif scene.up is None:
+        logger.warning(
+            "%s may not stand upright: the data set does not state its upward axis, so the mesh keeps the axes of "
+            "the data; turn it in the program that shows it", path.name,
+        )  # fmt: skip
+    return upright(scene)

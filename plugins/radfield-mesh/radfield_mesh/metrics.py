@@ -17,9 +17,10 @@ from scipy.spatial import cKDTree
 from radfield_core import DatasetError, Metric, Model, NoSurface, Scene, UsageError
 from radfield_core.data import transform_points
 from radfield_mesh import culling, distance
+from radfield_mesh.cleaning import without_specks
 from radfield_mesh.config import ChamferConfig, PointToMeshConfig, SurfaceConfig
 from radfield_mesh.frames import to_data
-from radfield_mesh.mesh import surface_of, without_specks
+from radfield_mesh.mesh import surface_of
 from radfield_mesh.reading import read_mesh
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from radfield_core import Exporter, Model, NoSurface, Progress, RayBundle, Scene, pixel_rays
 from radfield_core.ops import device_of
 from radfield_mesh.config import POINTS_AT_ONCE, PointCloudConfig
+from radfield_mesh.evaluation import inward
 from radfield_mesh.frames import has_place, to_data
-from radfield_mesh.mesh import inward
 
 
 class PointCloudExporter(Exporter):

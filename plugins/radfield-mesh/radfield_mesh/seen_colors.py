@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from radfield_core import HasColor, Scene, UsageError
 from radfield_core.ops import device_of
-from radfield_mesh.mesh import vertex_colors
+from radfield_mesh.evaluation import vertex_colors
 from radfield_mesh.texture.bake import best_views
 from radfield_mesh.texture.photos import Views, views_of
 

@@ -13,11 +13,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from radfield_core import Exporter, Model, NoSurface, Progress, Rendered, Scene, UsageError, View
+from radfield_mesh.cleaning import simplified, without_specks
 from radfield_mesh.config import TsdfConfig
 from radfield_mesh.frames import to_data
 from radfield_mesh.fusion import DepthView, Volume
 from radfield_mesh.holes import closed
-from radfield_mesh.mesh import simplified, without_specks, write_mesh
+from radfield_mesh.mesh import write_mesh
+from radfield_mesh.texture.export import write_textured
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +47,6 @@ class TsdfExporter(Exporter):
         mesh = to_data(self.surface(self.depths(model, scene), scene), scene)
         if self.config.texture == "none":
             return write_mesh(mesh, scene, path)
-        from radfield_mesh.texture.export import write_textured
-
         return write_textured(mesh, scene, path, self.config)
 
     def depths(self, model: Model, scene: Scene) -> list[DepthView]:

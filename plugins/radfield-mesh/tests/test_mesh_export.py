@@ -15,8 +15,9 @@ import pytest
 import torch
 import trimesh
 from radfield_mesh import culling
+from radfield_mesh.cleaning import simplified
 from radfield_mesh.config import FORMATS, ChamferConfig, MeshConfig, PointCloudConfig, PointToMeshConfig
-from radfield_mesh.mesh import MeshExporter, simplified
+from radfield_mesh.mesh import MeshExporter
 from radfield_mesh.metrics import Chamfer, PointToMesh
 from radfield_mesh.pointcloud import PointCloudExporter
 from radfield_mesh.reading import read_mesh

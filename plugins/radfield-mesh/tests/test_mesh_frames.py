@@ -12,7 +12,7 @@ import torch
 import trimesh
 from radfield_mesh.config import MeshConfig, PointCloudConfig
 from radfield_mesh.frames import UPRIGHT, upright, y_up
-from radfield_mesh.mesh import MeshExporter, device_of
+from radfield_mesh.mesh import MeshExporter
 from radfield_mesh.pointcloud import PointCloudExporter, _grid_rays
 from radfield_mesh.reading import read_mesh
 
@@ -34,6 +34,7 @@ from radfield_core.builtin.volume import Volume
 from radfield_core.data import MemoryImages
 from radfield_core.data.scene import EstimatedUp
 from radfield_core.model import LevelLoop
+from radfield_core.ops import device_of
 from radfield_core.runs.exporting import frame_of
 
 RADIUS, CENTER = 0.6, torch.tensor([0.1, -0.05, -3.0])

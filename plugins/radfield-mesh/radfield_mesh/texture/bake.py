@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from radfield_core import Progress, Scene
 from radfield_core.data import transform_points
-from radfield_mesh.mesh import only_faces
+from radfield_mesh.cleaning import only_faces
 from radfield_mesh.texture import _blend
 from radfield_mesh.texture.charts import Texels, charts_of
 from radfield_mesh.texture.files import TexturedMesh

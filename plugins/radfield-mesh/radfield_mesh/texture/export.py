@@ -12,8 +12,9 @@ import trimesh
 from numpy.typing import NDArray
 
 from radfield_core import HasColor, Scene, UsageError
+from radfield_mesh.cleaning import simplified
 from radfield_mesh.config import MeshConfig, TsdfConfig
-from radfield_mesh.mesh import simplified, turn_for
+from radfield_mesh.frames import turn_for
 from radfield_mesh.seen_colors import SeenColors, in_scene
 from radfield_mesh.texture.bake import from_colors, from_photos
 from radfield_mesh.texture.files import write
