@@ -36,6 +36,7 @@ VERBS = {
     "render": "render pictures and a video of a trained run",
     "view": "show a trained run in the browser",
     "export": "write the surface of a trained run as a mesh or a point cloud",
+    "mesh": "make a mesh with a texture from photographs, a video, a data set or a run",
     "report": "write one HTML file that shows a run, or compares runs",
     "runs": "list runs with their metrics, age and size",
     "compare": "show in what runs differ",
