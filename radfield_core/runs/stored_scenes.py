@@ -7,6 +7,7 @@ used.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from radfield_core.cameras import Cameras
-from radfield_core.data.scene import ImageSource, Scene
+from radfield_core.data.scene import EstimatedUp, ImageSource, Scene
 from radfield_core.errors import DatasetError
 from radfield_core.files.json_files import dump_json
 from radfield_core.ops.distortion import MODELS
@@ -31,7 +32,7 @@ _TENSORS = (
     "c2w", "intrinsics", "sizes", "distortion", "to_data", "center", "render_path", "points", "point_colors",
     "loss_weights",
 )  # fmt: skip
-_VALUES = ("masks_mean", "limits_along", "ndc", "unit", "up", "background", "names", "groups")
+_VALUES = ("masks_mean", "limits_along", "ndc", "unit", "up", "estimated_up", "background", "names", "groups")
 
 
 class LaterImages:
@@ -137,6 +138,7 @@ def _scene(split: str, known: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         to_data=_present(split, found["to_data"]),
         unit=known["unit"],
         up=known["up"],
+        estimated_up=_estimated_up(known.get("estimated_up")),  # older runs have none
         background=None if background is None else (background[0], background[1], background[2]),
         points=found["points"],
         point_colors=found["point_colors"],
@@ -145,6 +147,16 @@ def _scene(split: str, known: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
         loss_weights=found["loss_weights"],
         render_path=found["render_path"],
     )
+
+
+def _estimated_up(stored: Any) -> EstimatedUp | None:
+    """Return a stored estimate of the upward direction. Raises ValueError if it is none."""
+    if stored is None:
+        return None
+    (x, y, z), how = stored
+    if not math.isclose(math.hypot(x, y, z), 1.0, rel_tol=1e-3):
+        raise ValueError(f"the upward direction {stored[0]} is no unit vector")
+    return EstimatedUp((float(x), float(y), float(z)), str(how))
 
 
 def _checked(split: str, known: Mapping[str, Any], found: Mapping[str, Tensor | None]) -> Mapping[str, Tensor | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 
 import pytest
 import safetensors.torch
@@ -10,7 +11,7 @@ import torch
 
 from radfield_core.cameras import Cameras
 from radfield_core.data.images import MemoryImages
-from radfield_core.data.scene import Scene
+from radfield_core.data.scene import EstimatedUp, Scene
 from radfield_core.errors import DatasetError
 from radfield_core.ops.distortion import MODELS
 from radfield_core.runs.stored_scenes import LaterImages, packed, unpacked
@@ -27,6 +28,7 @@ def full_scene() -> Scene:
         scene, cameras=cameras, far=float("inf"), box=SceneBox(torch.tensor([1.0, 2.0, 3.0]), 0.75, "sphere", False),
         masks=MemoryImages(torch.zeros(3, 8, 8, 1, dtype=torch.uint8)), masks_mean="counted", limits_along="axis",
         to_data=torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0]).double()), unit="mm", up="-y",
+        estimated_up=EstimatedUp((0.0, 0.6, -0.8), "the ground"),
         background=(0.25, 0.5, 1.0), points=torch.rand(5, 3),
         point_colors=torch.arange(15, dtype=torch.uint8).view(5, 3), names=["a", "b", "ü"], groups=["1", "1", "2"],
         loss_weights=torch.rand(3), render_path=torch.rand(2, 3, 4),
@@ -37,7 +39,19 @@ def test_everything_but_images_is_stored_exactly() -> None:
     scene, plain = full_scene(), toy_scene(2)
     read = unpacked(packed({"train": scene, "test": plain}))
     assert list(read) == ["train", "test"]
-    for name in ("near", "far", "masks_mean", "limits_along", "ndc", "unit", "up", "background", "names", "groups"):
+    for name in (
+        "near",
+        "far",
+        "masks_mean",
+        "limits_along",
+        "ndc",
+        "unit",
+        "up",
+        "background",
+        "names",
+        "groups",
+        "estimated_up",
+    ):
         assert getattr(read["train"], name) == getattr(scene, name), name
         assert getattr(read["test"], name) == getattr(plain, name), name
     for name in ("to_data", "points", "point_colors", "loss_weights", "render_path"):
@@ -49,6 +63,32 @@ def test_everything_but_images_is_stored_exactly() -> None:
     assert (box.center.tolist(), box.radius, box.shape, box.measured) == ([1.0, 2.0, 3.0], 0.75, "sphere", False)
     assert read["train"].images.channels == 4 and torch.equal(read["train"].images.sizes, scene.images.sizes)
     assert read["train"].masks is not None and read["test"].masks is None and read["test"].points is None
+
+
+def test_no_attribute_of_a_scene_is_forgotten() -> None:
+    """Every attribute is stored, or read from the data when it is needed, or belongs to the training alone."""
+    left_out = {"images", "masks", "depths", "normals", "ground_truth", "observations", "notes", "chosen"}
+    scene = full_scene()
+    (read,) = unpacked(packed({"train": scene})).values()
+    default = Scene(scene.cameras, scene.images, 0.0, 1.0, scene.box)
+    for name in {field.name for field in fields(Scene)} - left_out - {"ndc"}:
+        value, plain = getattr(scene, name), getattr(default, name)
+        if name not in ("cameras", "box"):
+            assert type(value) is not type(plain) or repr(value) != repr(plain), f"full_scene leaves out {name}"
+        assert repr(getattr(read, name)) == repr(value), name
+
+
+def test_an_older_run_has_no_estimate_of_the_upward_direction() -> None:
+    tensors = safetensors.torch.load(packed({"train": full_scene()}))
+    values = json.loads(bytes(tensors["values"].numpy()))
+    del values["train"]["estimated_up"]
+    tensors["values"] = torch.frombuffer(bytearray(json.dumps(values).encode()), dtype=torch.uint8)
+    assert unpacked(safetensors.torch.save(tensors))["train"].estimated_up is None
+
+
+def _without_unit_length(tensors) -> None:
+    text = bytes(tensors["values"].numpy()).replace(b"0.6", b"6e9")
+    tensors["values"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
 
 
 def test_images_are_read_when_they_are_first_used_and_only_if_they_are_the_same() -> None:
@@ -75,6 +115,7 @@ def test_images_are_read_when_they_are_first_used_and_only_if_they_are_the_same(
         lambda tensors: tensors.update({"train/distortion": torch.zeros(3, 1)}),
         lambda tensors: tensors.update({"values": torch.zeros(3, dtype=torch.uint8)}),
         lambda tensors: tensors.update({"train/render_path": torch.zeros(2, 3, 5)}),
+        _without_unit_length,
     ],
 )
 def test_damage_is_noticed(spoil) -> None:

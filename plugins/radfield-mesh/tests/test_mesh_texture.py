@@ -44,6 +44,7 @@ from radfield_core.builtin.config import ImportanceConfig, VolumeConfig
 from radfield_core.builtin.importance import Importance
 from radfield_core.builtin.volume import Volume
 from radfield_core.data import MemoryImages
+from radfield_core.data.scene import EstimatedUp
 from radfield_core.model import LevelLoop
 from radfield_core.rays import RaySpace
 
@@ -461,6 +462,20 @@ def test_a_glb_lies_where_it_was_exported_from(tmp_path: Path) -> None:
     (path,) = write(mesh.turned(y_up("z")), tmp_path / "ball.glb", "png")
     found = TexturePsnr(TextureMetricConfig()).measure(None, scene, path, tmp_path)
     assert found["psnr"] > 38
+
+
+def test_a_glb_that_was_not_turned_is_read_as_it_is(tmp_path: Path) -> None:
+    """The scene knows its upward direction now, and did not when the file was written."""
+    cameras = cameras_at(ALL_AROUND)
+    estimate = EstimatedUp((0.0, 0.0, 1.0), "the ground")
+    scene = scene_of(cameras, photographed(cameras), estimated_up=estimate)
+    mesh = from_photos(ball(), scene, 256, cull=False).mesh
+    found = {}
+    for name, up, written in (("turned", "y", mesh.turned(y_up("z"))), ("not", None, mesh)):
+        (path,) = write(written, tmp_path / f"{name}.glb", "png")
+        path.with_name(f"{name}.glb.json").write_text(json.dumps({"files": {f"{name}.glb": {"up": up}}}))
+        found[name] = TexturePsnr(TextureMetricConfig()).measure(None, scene, path, tmp_path)["psnr"]
+    assert found["turned"] > 35 and found["not"] == pytest.approx(found["turned"], abs=0.5)
 
 
 def test_the_metric_says_what_it_needs(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trimesh.visual import ColorVisuals, TextureVisuals
 
 from radfield_core import DatasetError, Scene
+from radfield_core.files import read_json
 from radfield_mesh.frames import upright
 from radfield_mesh.reading import read_colored_mesh
 from radfield_mesh.texture import _raster
@@ -48,7 +49,7 @@ class ColoredMesh:
             DatasetError: the file is no mesh, or has no colors.
         """
         mesh = read_colored_mesh(path)
-        if path.suffix.lower() == ".glb":
+        if path.suffix.lower() == ".glb" and _was_turned(path):
             mesh.vertices = mesh.vertices @ upright(scene)[:3, :3]
         return ColoredMesh.of(mesh, scene, str(path))
 
@@ -86,6 +87,15 @@ class ColoredMesh:
         share = covered.reshape(height, fine, width, fine).mean((1, 3))
         total = (colors * covered[..., None]).reshape(height, fine, width, fine, 3).mean((1, 3))
         return total / np.maximum(share, 1e-6)[..., None], share
+
+
+def _was_turned(path: Path) -> bool:
+    """Return False if the sidecar of a GLB says that its upward axis was not known when it was written."""
+    sidecar = path.with_name(f"{path.name}.json")
+    if not sidecar.is_file():
+        return True
+    files = read_json(sidecar).get("files", {})
+    return not (isinstance(files, dict) and files.get(path.name, {"up": "y"}).get("up", "y") is None)
 
 
 def _colors(mesh: trimesh.Trimesh, name: str) -> tuple[Array, NDArray[np.uint8] | None]:
