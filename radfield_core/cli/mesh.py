@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from radfield_core.cli.common import add_quiet
 from radfield_core.cli.say import say
-from radfield_core.errors import DatasetError, RadfieldError, UsageError
+from radfield_core.errors import DatasetError, UsageError
 from radfield_core.names import quoted
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ HELP = """Make a mesh with a texture from a folder with photographs, from a vide
 a trained run. The stages are cameras, training, surface with texture, and a comparison with photographs. Each is a
 command of its own, which is printed. Results of the stages stay in a working folder, and the same command continues
 there."""
+
+logger = logging.getLogger(__name__)
 
 FORMATS = (".glb", ".obj", ".ply")
 PLAN, CAMERAS, RUN = "mesh.json", "cameras", "run"
@@ -75,8 +78,10 @@ def run(args: Namespace) -> int:
         if code:
             return code
     if out.suffix.lower() == ".glb":
+        if not _compares_new_photographs(trained):
+            logger.warning("the photographs compared are training photographs, so the PSNR is not that of new views")
         stages.call("eval", str(trained), "--metric", "texture", "--reference", str(out), quiet=True)
-        say(f"pictures beside photographs: {trained / 'texture'}")
+        say(f"pictures beside photographs: {trained / 'texture' / 'sheet.jpg'}")
     say(out)
     return 0
 
@@ -161,7 +166,7 @@ def _with_cameras(source: Path, work: Path, stages: _Stages) -> tuple[Path, Choi
     if not solved.exists():
         try:
             return source, compose_data(get_registry(), str(source))[0]
-        except RadfieldError:
+        except DatasetError:  # in no known format
             photographs = any(path.suffix.lower() in (*IMAGE_SUFFIXES, ".heic") for path in source.rglob("*"))
             if not photographs and source.is_dir():
                 raise  # it is neither a data set nor photographs
@@ -202,6 +207,16 @@ def _surface_of(trained: Path, work: Path) -> tuple[str, Sequence[str]]:
     except UsageError:
         return "tsdf", options
     return "mesh", options
+
+
+def _compares_new_photographs(trained: Path) -> bool:
+    """Return False if a view of the run's test split is also a training view."""
+    from radfield_core.runs.folder import find_run
+    from radfield_core.runs.known_data import KnownData
+
+    views = KnownData.read(find_run(trained)[0]).views
+    train, test = (set(views[split].names) if split in views else set() for split in ("train", "test"))
+    return not train & test
 
 
 def _is_newer(out: Path, trained: Path) -> bool:

@@ -11,6 +11,7 @@ import trimesh
 
 from radfield_core.cli import data as data_verb, export as export_verb, train as train_verb
 from radfield_core.cli.main import main
+from radfield_core.cli.mesh import _compares_new_photographs
 
 SMALL = [
     "trainer.max_steps=3", "trainer.eval_views=0", "field.width=16", "field.encoding.n_levels=4",
@@ -88,6 +89,18 @@ def test_photographs_get_cameras_first(pictures: Path, tmp_path: Path, monkeypat
         assert main(["mesh", "photos", "--out", "m.glb"]) == 130
     assert solved == ["photos"], "the cameras are solved once"
     assert json.loads(Path("m-work/mesh.json").read_text())["data"] == "m-work/cameras"
+
+
+def test_photographs_that_were_trained_on_are_no_new_views(pictures: Path, tmp_path: Path) -> None:
+    """DTU tests on training views unless views are held out, as its papers do."""
+    dtu = tmp_path / "scan"
+    options = ["data.resolution=32", "data.n_train=6", "data.n_val=1", "data.n_test=2"]
+    assert main(["data", "make", str(dtu), "--format", "dtu", "-q", *options]) == 0
+    train = ["train", "--method", "neus-fast", "-q", "--no-report", *SMALL]
+    for data, new in ((dtu, False), (pictures, True)):
+        run = tmp_path / f"run-{data.name}"
+        assert main([*train, "--data", str(data), "--out", str(run)]) == 0
+        assert _compares_new_photographs(run) is new
 
 
 def test_every_mistake_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import torch
 import trimesh
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from radfield_mesh.config import MeshConfig, TextureMetricConfig
 from radfield_mesh.frames import y_up
 from radfield_mesh.mesh import MeshExporter
@@ -445,7 +446,11 @@ def test_the_metric_finds_the_true_colors_and_the_gain(tmp_path: Path) -> None:
     darker = photographed(cameras, np.full((8, 3), 0.5))
     dark = TexturePsnr(TextureMetricConfig()).measure(None, scene_of(cameras, darker), path, tmp_path)
     assert dark["psnr"] < 15 and dark["psnr_with_gain"] > 45
-    assert len(list(tmp_path.glob("*.jpg"))) == 8
+    assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [*(f"{i:04d}.jpg" for i in range(8)), "sheet.jpg"]
+    with Image.open(tmp_path / "sheet.jpg") as sheet, Image.open(tmp_path / "0007.jpg") as last:
+        assert sheet.size == (2 * SIZE, 4 * SIZE), "four of the eight views, each a photograph beside a picture"
+        bottom = np.asarray(sheet.crop((0, 3 * SIZE, 2 * SIZE, 4 * SIZE))).astype(int)
+        assert np.abs(bottom - np.asarray(last)).mean() < 3
 
 
 def test_without_a_file_the_models_own_surface_is_compared(tmp_path: Path) -> None:

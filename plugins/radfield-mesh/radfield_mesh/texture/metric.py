@@ -21,6 +21,9 @@ from radfield_mesh.texture.rendering import ColoredMesh
 
 Array = NDArray[Any]
 
+SHEET_ROWS, SHEET_WIDTH = 4, 1200
+"""Views on the sheet, and its largest width in pixels."""
+
 
 class TexturePsnr(Metric):
     """PSNR of the pictures of a mesh against photographs, inside the mesh's outline."""
@@ -56,6 +59,7 @@ class TexturePsnr(Metric):
                 found += [] if result is None else [result]
                 if bar.due():
                     bar.update(index + 1, f"{index + 1}/{len(views)} views")
+        _sheet(folder, len(views)).save(folder / "sheet.jpg", quality=92)
         if not found:
             raise NoSurface("no view sees the mesh", hint="Pass the mesh that was exported from this data set")
         counted, length, plain, with_gain = np.mean(found, axis=0).tolist()
@@ -99,6 +103,18 @@ class TexturePsnr(Metric):
             return None
         length = float(np.median(depths[inside & np.isfinite(depths)])) / views.intrinsics[index, 0]
         return float(inside.mean()), length, *psnr_with_gain(photo[inside], picture[inside])
+
+
+def _sheet(folder: Path, n: int) -> Image.Image:
+    """Return four of the n pictures, evenly spread over the views, one below the other."""
+    pictures = [Image.open(folder / f"{round(i):04d}.jpg") for i in np.linspace(0, n - 1, min(SHEET_ROWS, n))]
+    width = min(SHEET_WIDTH, max(picture.width for picture in pictures))
+    rows = [each.resize((width, max(1, round(each.height * width / each.width)))) for each in pictures]
+    sheet, top = Image.new("RGB", (width, sum(row.height for row in rows)), "white"), 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
 
 
 def psnr_with_gain(photo: Array, picture: Array) -> tuple[float, float]:
