@@ -138,7 +138,7 @@ def _train(args: Namespace, source: Path, work: Path, stages: _Stages) -> tuple[
     from radfield_core.cli.mesh_plan import plan_for, seconds_of
     from radfield_core.plugins.registry import get_registry
 
-    data, choice = _with_cameras(source, work, stages)
+    data, choice = _with_cameras(source, work, args.overrides, stages)
     registry = get_registry()
     plan = plan_for(registry, choice, str(data), args.what, args.surface, args.quality, tuple(args.overrides))
     plan.keep(work / PLAN)
@@ -156,24 +156,30 @@ def _train(args: Namespace, source: Path, work: Path, stages: _Stages) -> tuple[
     return stages.call("train", *words, f"trainer.max_steps={plan.max_steps}"), trained
 
 
-def _with_cameras(source: Path, work: Path, stages: _Stages) -> tuple[Path, Choice]:
-    """Return a data set with cameras and its format. If the input has no cameras, they are solved first."""
+def _with_cameras(source: Path, work: Path, words: Sequence[str], stages: _Stages) -> tuple[Path, Choice]:
+    """Return a data set with cameras and its format. If the input has no cameras, they are solved first.
+
+    Raises:
+        DatasetError: the input is a folder with neither a data set nor photographs.
+    """
     from radfield_core.config.layers import compose_data
     from radfield_core.data.image_files import IMAGE_SUFFIXES
     from radfield_core.plugins.registry import get_registry
 
+    words = [word for word in words if word.startswith("data.")]
     solved = work / CAMERAS
     if not solved.exists():
         try:
-            return source, compose_data(get_registry(), str(source))[0]
+            return source, compose_data(get_registry(), str(source), words)[0]
         except DatasetError:  # in no known format
             photographs = any(path.suffix.lower() in (*IMAGE_SUFFIXES, ".heic") for path in source.rglob("*"))
             if not photographs and source.is_dir():
-                raise  # it is neither a data set nor photographs
+                message = "there are neither photographs nor a data set in a known format"
+                raise DatasetError(message, path=str(source), hint=f"radfield data inspect {quoted(source)}") from None
         code = stages.call("data", "process", str(source), str(solved))
         if code:
             raise DatasetError("the cameras were not solved", path=str(source))
-    return solved, compose_data(get_registry(), str(solved))[0]
+    return solved, compose_data(get_registry(), str(solved), words)[0]
 
 
 def _steps_done(trained: Path) -> int:

@@ -66,7 +66,9 @@ def test_a_training_that_was_ended_goes_on(pictures: Path, tmp_path: Path, monke
         return 130
 
     monkeypatch.setattr(train_verb, "run", ended)
-    command = ["mesh", str(pictures), "--out", "m.glb", "--surface", "neus", "trainer.max_steps=2"]
+    command = ["mesh", str(pictures), "--out", "m.glb", "--surface", "neus", "trainer.max_steps=2", "data.no_scale=1"]
+    assert main(command) == 2, "options of the data are read with the data"
+    command = command[:-1]
     assert main(command) == 130 and main(command) == 130
     assert [call[0] for call in calls] == ["", "m-work/run"]
     assert calls[0][1:] == ["trainer.max_steps=2"]
@@ -108,5 +110,6 @@ def test_every_mistake_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[s
     error = capsys.readouterr().err
     assert "there is no such file or folder" in error and "m.stl does not end in .glb, .obj or .ply" in error
     (tmp_path / "empty").mkdir()
-    assert main(["mesh", str(tmp_path / "empty"), "--out", str(tmp_path / "m.glb")]) != 0
+    assert main(["mesh", str(tmp_path / "empty"), "--out", str(tmp_path / "m.glb")]) == 65
+    assert "neither photographs nor a data set" in capsys.readouterr().err
     assert not (tmp_path / "m-work").exists()
