@@ -112,9 +112,14 @@ def plan_for(
 
 
 def seconds_of(registry: Registry, plan: Plan) -> float | None:
-    """Return the expected time of the training on one core, in seconds; None if the preset's steps were not timed."""
+    """Return the expected time of the training on one core, in seconds.
+
+    Return None if it is not known: the preset's steps were not timed, or they take whole photographs of any size.
+    """
     from radfield_core.config.about import presets
 
+    if plan.method in SURFACES["splat"]:
+        return None
     for preset in presets(registry):
         if preset.name == plan.method:
             return None if preset.about.step_seconds is None else preset.about.step_seconds * plan.max_steps

@@ -43,5 +43,6 @@ def test_the_number_of_steps_may_be_chosen_and_says_how_long_it_takes() -> None:
     seconds, one = seconds_of(get_registry(), plan), seconds_of(get_registry(), planned())
     assert seconds is not None and one is not None
     assert seconds / 100 == pytest.approx(one / planned().max_steps)
+    assert seconds_of(get_registry(), planned(surface="splat")) is None, "a step takes a whole photograph"
     with pytest.raises(UsageError, match="'many' is not a number of steps"):
         planned(overrides=("trainer.max_steps=many",))
