@@ -78,12 +78,21 @@ def run(args: Namespace) -> int:
         if code:
             return code
     if out.suffix.lower() == ".glb":
-        if not _compares_new_photographs(trained):
-            logger.warning("the photographs compared are training photographs, so the PSNR is not that of new views")
-        stages.call("eval", str(trained), "--metric", "texture", "--reference", str(out), quiet=True)
-        say(f"pictures beside photographs: {trained / 'texture' / 'sheet.jpg'}")
+        _compare(trained, out, stages)
     say(out)
     return 0
+
+
+def _compare(trained: Path, out: Path, stages: _Stages) -> None:
+    """Compare a mesh with the photographs of the test split, and say if there are none or if they were trained on."""
+    train, test = _names_of_views(trained)
+    if not test:
+        logger.warning("the data has no test views, so the mesh was not compared with photographs")
+        return
+    if train & test:
+        logger.warning("the photographs compared are training photographs, so the PSNR is not that of new views")
+    stages.call("eval", str(trained), "--metric", "texture", "--reference", str(out), quiet=True)
+    say(f"pictures beside photographs: {trained / 'texture' / 'sheet.jpg'}")
 
 
 def _check(source: Path, out: Path) -> None:
@@ -215,14 +224,17 @@ def _surface_of(trained: Path, work: Path) -> tuple[str, Sequence[str]]:
     return "mesh", options
 
 
-def _compares_new_photographs(trained: Path) -> bool:
-    """Return False if a view of the run's test split is also a training view."""
+def _names_of_views(trained: Path) -> tuple[set[str], set[str]]:
+    """Return the names of the training views and of the test views of a run."""
     from radfield_core.runs.folder import find_run
     from radfield_core.runs.known_data import KnownData
 
     views = KnownData.read(find_run(trained)[0]).views
-    train, test = (set(views[split].names) if split in views else set() for split in ("train", "test"))
-    return not train & test
+    train, test = (
+        {views[split].name(i) for i in range(len(views[split].cameras))} if split in views else set()
+        for split in ("train", "test")
+    )
+    return train, test
 
 
 def _is_newer(out: Path, trained: Path) -> bool:

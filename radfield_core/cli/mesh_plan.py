@@ -1,4 +1,4 @@
-"""What `radfield mesh` does with an input: which surface, which preset, and how many steps."""
+"""The choice of surface, preset and number of steps for an input of `radfield mesh`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SURFACES = {"neus": ("neus-fast", "neus-fast-open"), "splat": ("splat-capture",)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a working folder holds. A command continues only a folder with the same plan.
+    """The choices with which a working folder was begun. A command continues only a folder whose plan equals its own.
 
     Attributes:
         data: path of the data set, or of a run.

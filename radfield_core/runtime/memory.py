@@ -44,7 +44,7 @@ def with_smaller_chunks(run: Callable[[int], _T], chunk: int) -> tuple[_T, int]:
 def release_freed() -> None:
     """Return memory that was freed, and that the C library still holds, to the system. Without glibc, do nothing.
 
-    glibc keeps what lies below memory in use. After training, this may be 200 MiB, which what follows would add to.
+    glibc returns freed memory only above the last block in use. After a training, it can hold 200 MiB that nobody uses.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

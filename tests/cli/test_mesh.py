@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trimesh
 
-from radfield_core.cli import data as data_verb, export as export_verb, train as train_verb
+from radfield_core.cli import data as data_verb, eval as eval_verb, export as export_verb, train as train_verb
 from radfield_core.cli.main import main
-from radfield_core.cli.mesh import _compares_new_photographs
+from radfield_core.cli.mesh import _compare, _Stages
 
 SMALL = [
     "trainer.max_steps=3", "trainer.eval_views=0", "field.width=16", "field.encoding.n_levels=4",
@@ -93,16 +93,26 @@ def test_photographs_get_cameras_first(pictures: Path, tmp_path: Path, monkeypat
     assert json.loads(Path("m-work/mesh.json").read_text())["data"] == "m-work/cameras"
 
 
-def test_photographs_that_were_trained_on_are_no_new_views(pictures: Path, tmp_path: Path) -> None:
-    """DTU tests on training views unless views are held out, as its papers do."""
+def test_a_comparison_says_whether_its_photographs_are_new(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DTU tests on training views unless views are held out, as its papers do. Blender's test views may be missing."""
+    compared: list[str] = []
+    monkeypatch.setattr(eval_verb, "run", lambda args: compared.append(args.path) or 0)
     dtu = tmp_path / "scan"
     options = ["data.resolution=32", "data.n_train=6", "data.n_val=1", "data.n_test=2"]
     assert main(["data", "make", str(dtu), "--format", "dtu", "-q", *options]) == 0
     train = ["train", "--method", "neus-fast", "-q", "--no-report", *SMALL]
-    for data, new in ((dtu, False), (pictures, True)):
+    alone = tmp_path / "alone"
+    shutil.copytree(pictures, alone)
+    (alone / "transforms_test.json").unlink()
+    for data, said, times in ((dtu, "are training photographs", 1), (pictures, "", 2), (alone, "no test views", 2)):
         run = tmp_path / f"run-{data.name}"
         assert main([*train, "--data", str(data), "--out", str(run)]) == 0
-        assert _compares_new_photographs(run) is new
+        caplog.clear()
+        _compare(run, tmp_path / "m.glb", _Stages(quiet=True))
+        mesh_log = [record.message for record in caplog.records if record.name == "radfield_core.cli.mesh"]
+        assert said in "".join(mesh_log) and bool(mesh_log) == bool(said) and len(compared) == times
 
 
 def test_every_mistake_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ of the cameras that see the point best, and the median of the answers is taken.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from radfield_core.ops import device_of
 from radfield_mesh.evaluation import vertex_colors
 from radfield_mesh.texture.bake import best_views
 from radfield_mesh.texture.photos import Views, views_of
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[Any]
 
@@ -40,8 +43,11 @@ class SeenColors:
         self.views: Views | None = None
         try:
             self.views = views_of(scene.cameras, vertices, faces)
-        except UsageError:  # no pinhole camera sees what such a lens sees
-            self.views = None
+        except UsageError:
+            logger.warning(
+                "no pinhole camera sees what the lens %r sees, so colors are asked along the inward normals, where no "
+                "camera may have looked", scene.cameras.model,
+            )  # fmt: skip
 
     def directions(self, points: Array, normals: Array) -> list[Array]:
         """Return arrays [P, 3] of unit directions along which cameras see points [P, 3], in scene coordinates.

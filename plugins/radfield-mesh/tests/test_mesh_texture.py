@@ -499,3 +499,13 @@ def test_the_metric_says_what_it_needs(tmp_path: Path) -> None:
     far.export(tmp_path / "far.ply")
     with pytest.raises(NoSurface, match="no view sees the mesh"):
         metric.measure(None, scene, tmp_path / "far.ply", tmp_path)
+
+
+def test_colors_under_a_lens_without_a_pinhole_camera_are_said_to_be_those_of_the_normals(caplog) -> None:
+    cameras = cameras_at(AROUND[:1])
+    panorama = Cameras.equirectangular(cameras.c2w, 24)
+    mesh = ball()
+    seen = SeenColors(Directed(), scene_of(panorama, None), mesh.vertices, mesh.faces, 4096)
+    assert "the lens 'equirectangular' sees, so colors are asked along the inward normals" in caplog.text
+    point = np.array([[0.0, RADIUS, 0.0]])
+    np.testing.assert_allclose(seen.at(point, point, point / RADIUS)[0], [127.5, 0.0, 127.5], atol=1.0)

@@ -28,7 +28,7 @@ LARGEST_STRIP = 1200
 
 
 class Shown:
-    """What the cell shows. Notebooks display an object by its method `_repr_html_`."""
+    """Content of the cell as HTML. A notebook displays an object by calling its method `_repr_html_`."""
 
     def __init__(self, html: str, text: str):
         self._html, self._text = html, text

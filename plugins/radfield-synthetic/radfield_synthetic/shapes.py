@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -121,49 +122,21 @@ def bumpy_ball(center: Point, radius: float, height: float, frequency: float) ->
     return distance
 
 
-def without(solid: Distance, *removed: Distance) -> Distance:
-    """Return a lower bound of the distance to what is left of a solid when others are cut out of it."""
-
-    def distance(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        result = solid(x, y, z)
-        for each in removed:
-            result = torch.maximum(result, -each(x, y, z))
-        return result
-
-    return distance
+def union(*solids: Distance) -> Distance:
+    """Return the distance to several solids."""
+    return lambda x, y, z: reduce(torch.minimum, (solid(x, y, z) for solid in solids))
 
 
 def intersection(*solids: Distance) -> Distance:
     """Return a lower bound of the distance to what several solids have in common."""
-
-    def distance(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        result = solids[0](x, y, z)
-        for each in solids[1:]:
-            result = torch.maximum(result, each(x, y, z))
-        return result
-
-    return distance
+    return lambda x, y, z: reduce(torch.maximum, (solid(x, y, z) for solid in solids))
 
 
 def outside_of(*spaces: Distance) -> Distance:
     """Return a lower bound of the distance to the solid that fills everything but the given spaces, such as rooms."""
-
-    def distance(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        result = -spaces[0](x, y, z)
-        for space in spaces[1:]:
-            result = torch.maximum(result, -space(x, y, z))
-        return result
-
-    return distance
+    return lambda x, y, z: reduce(torch.maximum, (-space(x, y, z) for space in spaces))
 
 
-def union(*solids: Distance) -> Distance:
-    """Return the distance to several solids."""
-
-    def distance(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        result = solids[0](x, y, z)
-        for each in solids[1:]:
-            result = torch.minimum(result, each(x, y, z))
-        return result
-
-    return distance
+def without(solid: Distance, *removed: Distance) -> Distance:
+    """Return a lower bound of the distance to what is left of a solid when others are cut out of it."""
+    return intersection(solid, outside_of(*removed)) if removed else solid

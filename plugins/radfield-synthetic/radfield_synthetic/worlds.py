@@ -16,7 +16,7 @@ from radfield_synthetic import materials, surface
 from radfield_synthetic.shapes import Distance
 
 Layout = Literal["round", "forward", "inside"]
-"""Where cameras stand: all around, in front of, or inside the scene."""
+"""Placements of the cameras: all around an object, in front of it, or inside a room."""
 
 
 @dataclass(frozen=True)

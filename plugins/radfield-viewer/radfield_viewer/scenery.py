@@ -1,4 +1,4 @@
-"""What the page shows beside the model: cameras with thumbnails, points, exported meshes, and the box to cut out."""
+"""Objects that the viewer draws beside the model: cameras with thumbnails, points, exported meshes and the crop box."""
 
 from __future__ import annotations
 
